@@ -1,0 +1,51 @@
+# Everything a developer or a user of this checkout runs. `make help` lists it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := bulkgladly tests benchmarks samples
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types tests format demo soak bench dist clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## set up .venv with everything that is needed
+
+test: lint types tests ## the whole check: lint, types, tests
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(STAMP) ## mypy and pyright, both over source, tests and benchmarks
+	$(BIN)/mypy
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+tests: $(STAMP) ## the tests
+	$(BIN)/pytest
+
+format: $(STAMP) ## put the code into its format
+	$(BIN)/ruff check --fix-only $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+demo: $(STAMP) ## import samples/ into a local emulator at 10/s, kill it, resume it
+	@$(BIN)/python samples/demo.py
+
+soak: $(STAMP) ## the long tests: 100 random kills, hours of faults in minutes
+	$(BIN)/pytest -m soak --timeout 3000
+
+bench: $(STAMP) ## all measurements, with their bars
+	$(BIN)/python -m benchmarks
+
+dist: $(STAMP) ## build wheel and sdist, and try both in clean environments
+	$(BIN)/python benchmarks/try_dist.py
+
+clean: ## remove what was built; not .venv
+	rm -rf build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

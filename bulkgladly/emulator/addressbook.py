@@ -1,0 +1,80 @@
+"""Who owns which address: the indexes behind uniqueness and search."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ("AddressBook",)
+
+
+class AddressBook:
+    """Indexes over customer profiles, by email, phone and external id.
+
+    Emails are compared in lower case and belong to one customer each. Phones are compared in
+    E.164; those of type MOBILE belong to one customer each, others may repeat.
+    A profile must leave the book in the form in which it entered.
+    """
+
+    def __init__(self) -> None:
+        self._emails: dict[str, str] = {}
+        self._mobiles: dict[str, str] = {}
+        self._phones: dict[str, dict[str, None]] = {}
+        self._external: dict[str, dict[str, None]] = {}
+
+    def conflicts(self, profile: Mapping[str, Any], customer_id: str) -> list[str]:
+        """The fields that name an address of another customer: `emails`, `phones`, both or none."""
+        taken = []
+        if any(self._emails.get(key, customer_id) != customer_id for key in _emails_of(profile)):
+            taken.append("emails")
+        if any(self._mobiles.get(key, customer_id) != customer_id for key in _mobiles_of(profile)):
+            taken.append("phones")
+        return taken
+
+    def enter(self, profile: Mapping[str, Any]) -> None:
+        """Index a profile that has no conflicts."""
+        customer_id = profile["id"]
+        for email in _emails_of(profile):
+            self._emails[email] = customer_id
+        for number in _mobiles_of(profile):
+            self._mobiles[number] = customer_id
+        for index, key in self._shared_keys(profile):
+            index.setdefault(key, {})[customer_id] = None
+
+    def leave(self, profile: Mapping[str, Any]) -> None:
+        """Forget a profile."""
+        for email in _emails_of(profile):
+            self._emails.pop(email, None)
+        for number in _mobiles_of(profile):
+            self._mobiles.pop(number, None)
+        for index, key in self._shared_keys(profile):
+            owners = index.get(key, {})
+            owners.pop(profile["id"], None)
+            if not owners:
+                index.pop(key, None)
+
+    def by_email(self, email: str) -> list[str]:
+        """The id of the one owner, or nothing."""
+        owner = self._emails.get(email.lower())
+        return [] if owner is None else [owner]
+
+    def by_phone(self, number: str) -> list[str]:
+        """The ids of all profiles with this E.164 number, whatever its type; the last written comes first."""
+        return list(reversed(self._phones.get(number, {})))
+
+    def by_external_id(self, external_id: str) -> list[str]:
+        """The ids of all profiles with this external id; the last written comes first."""
+        return list(reversed(self._external.get(external_id, {})))
+
+    def _shared_keys(self, profile: Mapping[str, Any]) -> Iterator[tuple[dict[str, dict[str, None]], str]]:
+        for phone in profile.get("phones", ()):
+            yield self._phones, phone["normalized"]
+        external_id = profile.get("externalCustomerId")
+        if external_id is not None:
+            yield self._external, external_id
+
+
+def _emails_of(profile: Mapping[str, Any]) -> Iterator[str]:
+    return (email["normalized"] for email in profile.get("emails", ()))
+
+
+def _mobiles_of(profile: Mapping[str, Any]) -> Iterator[str]:
+    return (phone["normalized"] for phone in profile.get("phones", ()) if phone.get("type") == "MOBILE")

@@ -1,0 +1,158 @@
+"""One request from arrival to answer: latency, rate limit, faults, access, operation, latency."""
+
+import asyncio
+import math
+import random
+from typing import NamedTuple
+
+from aiohttp import web
+
+from bulkgladly.emulator.access import Access
+from bulkgladly.emulator.clock import Clock
+from bulkgladly.emulator.control import CONTROL_PREFIX, Control
+from bulkgladly.emulator.faults import Fault, FaultScript
+from bulkgladly.emulator.limiter import Limiter, Verdict
+from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.replies import Refusal, Reply, failure
+from bulkgladly.emulator.request_log import RequestLog, Seen
+from bulkgladly.emulator.routing import Call, Found, Operation, Router
+from bulkgladly.emulator.store import Store
+from bulkgladly.emulator.wire import break_off, response_for, until_gone
+
+__all__ = ("Exchange", "Parts")
+
+
+class Parts(NamedTuple):
+    """What an exchange works with; the emulator owns all of it."""
+
+    options: EmulatorOptions
+    clock: Clock
+    store: Store
+    limiter: Limiter
+    faults: FaultScript
+    requests: RequestLog
+    router: Router
+    control: Control
+
+
+class _Arrival(NamedTuple):
+    request: web.BaseRequest
+    path: str
+    operation: Operation
+    call: Call
+
+
+_NOTHING = Reply(200)
+"""Stands in for the answer of an operation that a fault kept from being carried out."""
+
+
+class Exchange:
+    """The handler behind the socket.
+
+    The limit counts for the organization, so it comes before the credentials are read, and a
+    refused request is never carried out. Unknown paths are answered 404 without touching the limit.
+    Once an operation has begun it is finished, even if the client has gone.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._options = options = parts.options
+        self._access = Access(options)
+        self._random = random.Random(options.seed)  # noqa: S311  # a repeatable draw is the point
+        self._delays = options.latency_s > 0 or options.jitter_s > 0
+        self.stopping = asyncio.Event()
+        """Set by the emulator: ends what hangs or waits on purpose."""
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        path, _, query = request.raw_path.partition("?")
+        body = await request.read() if request.body_exists else b""
+        if path.startswith(CONTROL_PREFIX):
+            return response_for(self._parts.control.answer(request.method, path, body), {})
+        latency_s = self._draw_latency() if self._delays else 0.0
+        if latency_s:
+            await asyncio.sleep(latency_s / 2)
+        found = self._parts.router.find(request.method, path)
+        if isinstance(found, Found):
+            call = Call(self._parts.store, self._options, found.params, query, body)
+            response = await self._routed(_Arrival(request, path, found.operation, call))
+        else:
+            response = self._unrouted(request.method, path, found)
+        if latency_s:
+            await asyncio.sleep(latency_s / 2)
+        return response
+
+    async def _routed(self, arrival: _Arrival) -> web.StreamResponse:
+        verdict = self._parts.limiter.take()
+        headers = self._rate_headers(verdict)
+        if verdict is not None and not verdict.admitted:
+            reply = self._too_many()
+        else:
+            faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
+            fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
+            if fault is not None:
+                return await self._spoiled(arrival, fault, headers)
+            reply = self._carried_out(arrival)
+        self._note(arrival, reply.status)
+        return response_for(reply, headers)
+
+    def _carried_out(self, arrival: _Arrival) -> Reply:
+        operation = arrival.operation
+        refusal = self._access.refusal(arrival.request.headers.get("Authorization"), operation.needs)
+        if refusal is not None:
+            return refusal
+        try:
+            return operation.run(arrival.call)
+        except Refusal as refused:
+            return refused.reply
+
+    async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
+        own = self._carried_out(arrival) if fault.executes else _NOTHING
+        reply = fault.reply or own
+        self._note(arrival, reply.status if fault.ending in ("answer", "half", "overlong") else None)
+        if fault.delay_s:
+            await self._wait(fault.delay_s)
+        if fault.ending == "answer":
+            return response_for(reply, headers)
+        if fault.ending == "hang":
+            await until_gone(arrival.request, self.stopping)
+        break_off(arrival.request, fault.ending, reply, headers)
+        # The connection is gone; the server finds that out when it tries to write this.
+        return web.Response()
+
+    async def _wait(self, delay_s: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), delay_s)
+        except TimeoutError:
+            return
+
+    def _draw_latency(self) -> float:
+        jitter_s = self._options.jitter_s
+        return max(0.0, self._options.latency_s + self._random.uniform(-jitter_s, jitter_s))
+
+    def _rate_headers(self, verdict: Verdict | None) -> dict[str, str]:
+        if verdict is None or not self._options.headers:
+            return {}
+        return {
+            "Ratelimit-Limit-Second": str(self._parts.limiter.rate),
+            "Ratelimit-Remaining-Second": str(verdict.remaining),
+        }
+
+    def _too_many(self) -> Reply:
+        kind, wait_s = self._options.refusal_body, self._options.retry_after_s
+        reply = failure(429, "rate_limited", "the organization's requests of this second are used up", kind=kind)
+        return reply if wait_s is None else reply._replace(headers={"Retry-After": str(math.ceil(wait_s))})
+
+    def _unrouted(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
+        if methods:
+            reply = failure(405, "invalid", "this path does not have this method")
+            reply = reply._replace(headers={"Allow": ", ".join(methods)})
+        else:
+            reply = failure(404, "not_exist", "no such path")
+        self._parts.requests.note(Seen(self._parts.clock.wall(), method, path, reply.status, None))
+        return response_for(reply, {})
+
+    def _note(self, arrival: _Arrival, status: int | None) -> None:
+        operation = arrival.operation
+        seen = Seen(self._parts.clock.wall(), operation.method, arrival.path, status, operation.operation_id)
+        self._parts.requests.note(seen)

@@ -1,0 +1,101 @@
+"""What the emulator answers: replies, the error envelope, and refusals."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+import orjson
+
+__all__ = (
+    "JSON",
+    "BodyKind",
+    "Refusal",
+    "Reply",
+    "created",
+    "failure",
+    "json_reply",
+    "no_content",
+    "problem",
+    "refuse",
+)
+
+BodyKind = Literal["json", "html", "plain", "empty"]
+"""How a failing answer is dressed. Gladly documents only `json`, and not for 401, 403, 429 and 5xx."""
+
+JSON = "application/json"
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Reply(NamedTuple):
+    """One answer, before it meets the wire. Headers do not include type and length of the body."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = _NO_HEADERS
+    content_type: str = JSON
+
+
+class Refusal(Exception):  # a refusal is an answer, not a fault of the emulator
+    """Ends an operation early with the reply it carries. The store is as it was."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+def json_reply(payload: object, status: int = 200) -> Reply:
+    """A reply whose body is the payload as JSON."""
+    return Reply(status, orjson.dumps(payload))
+
+
+def created(location: str) -> Reply:
+    """201 with a relative `Location` and no body, as Gladly answers most creates."""
+    return Reply(201, headers={"Location": location})
+
+
+def no_content() -> Reply:
+    """204, the answer to every PATCH and DELETE."""
+    return _NO_CONTENT
+
+
+def problem(
+    code: str, detail: str, *, attr: str | None = None, meta: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """One entry of the error envelope; absent parts are left out, as in Gladly's examples."""
+    entry: dict[str, Any] = {} if attr is None else {"attr": attr}
+    entry |= {"code": code, "detail": detail}
+    if meta is not None:
+        entry["meta"] = dict(meta)
+    return entry
+
+
+def refuse(status: int, *problems: Mapping[str, Any], single: bool = False) -> Refusal:
+    """A refusal with the documented envelope.
+
+    With `single` the value of `errors` is one object instead of a list: Gladly's document
+    shows that form for several answers, so clients must bear it.
+    """
+    errors: object = problems[0] if single else problems
+    return Refusal(json_reply({"errors": errors}, status))
+
+
+def failure(status: int, code: str, detail: str, *, kind: BodyKind = "json") -> Reply:
+    """A failing answer whose body Gladly does not document (401, 403, 429, 5xx), in the form asked for.
+
+    Raises:
+        ValueError: There is no such form.
+    """
+    match kind:
+        case "json":
+            return json_reply({"errors": [problem(code, detail)]}, status)
+        case "html":
+            page = f"<html><head><title>{status}</title></head><body><h1>{detail}</h1></body></html>"
+            return Reply(status, page.encode(), content_type="text/html")
+        case "plain":
+            return Reply(status, f"{detail}\n".encode(), content_type="text/plain")
+        case "empty":
+            return Reply(status)
+    raise ValueError(f"body is {kind!r}: it can be {', '.join(get_args(BodyKind))}")
+
+
+_NO_CONTENT = Reply(204)

@@ -1,0 +1,127 @@
+"""Every error bulkgladly raises, and what each one means for the run.
+
+    BulkgladlyError
+    ├─ UsageError              settings or arguments cannot work; nothing was sent       exit 2
+    │  └─ InputError           a file is not what its format says, or cannot be read     exit 2
+    ├─ JournalError            the run's own files                                       exit 2
+    │  ├─ InputChanged         the input is not the one the run began with
+    │  ├─ RunLocked            another process holds the run
+    │  └─ JournalDamaged       the journal cannot be read, or is from a newer version
+    ├─ TransportError          no usable reply
+    │  ├─ Unreachable          nothing left the machine: a repeat is always safe
+    │  └─ ReplyLost            it may have landed: repeat only as the request's rule allows
+    ├─ Fatal                   the run must stop, and no record is to blame              exit 4
+    │  ├─ NotAuthenticated     401
+    │  ├─ NotPermitted         403
+    │  └─ WrongOrganisation    the host answers, but knows none of our paths
+    ├─ Outage                  not reachable for longer than the run may wait            exit 5
+    ├─ DiskFull                the state could not be written                            exit 5
+    └─ TooManyErrors           the error budget is spent                                 exit 3
+
+A record that cannot be sent, or that Gladly refuses, is never an exception: it is an
+`Outcome` (see `records`).
+"""
+
+__all__ = (
+    "BulkgladlyError",
+    "DiskFull",
+    "Fatal",
+    "InputChanged",
+    "InputError",
+    "JournalDamaged",
+    "JournalError",
+    "NotAuthenticated",
+    "NotPermitted",
+    "Outage",
+    "ReplyLost",
+    "RunLocked",
+    "TooManyErrors",
+    "TransportError",
+    "Unreachable",
+    "UsageError",
+    "WrongOrganisation",
+)
+
+
+class BulkgladlyError(Exception):
+    """The root. `exit_code` is what the command line returns for it."""
+
+    exit_code = 70
+
+
+class UsageError(BulkgladlyError):
+    """Settings or arguments cannot work. Nothing was sent."""
+
+    exit_code = 2
+
+
+class InputError(UsageError):
+    """A whole file cannot be used: missing, unreadable, or not what its format says."""
+
+
+class JournalError(BulkgladlyError):
+    """The run's own files cannot be used as asked. Nothing was sent."""
+
+    exit_code = 2
+
+
+class InputChanged(JournalError):
+    """An input file is not the one that the run began with."""
+
+
+class RunLocked(JournalError):
+    """Another live process holds the run."""
+
+
+class JournalDamaged(JournalError):
+    """The journal cannot be read, or was written by a newer version."""
+
+
+class TransportError(BulkgladlyError):
+    """An attempt ended without a usable reply."""
+
+    exit_code = 5
+
+
+class Unreachable(TransportError):
+    """Nothing left the machine, so a repeat is always safe."""
+
+
+class ReplyLost(TransportError):
+    """The request left and no whole reply came: it may have been executed."""
+
+
+class Fatal(BulkgladlyError):
+    """The run must stop now; no record is to blame, and none is rejected for it."""
+
+    exit_code = 4
+
+
+class NotAuthenticated(Fatal):
+    """Gladly answered 401: the email address or the token is wrong."""
+
+
+class NotPermitted(Fatal):
+    """Gladly answered 403: the user lacks a permission."""
+
+
+class WrongOrganisation(Fatal):
+    """The host answers 404 for paths that every organisation has."""
+
+
+class Outage(BulkgladlyError):
+    """The host could not be reached for longer than the run may wait; resume later."""
+
+    exit_code = 5
+
+
+class DiskFull(BulkgladlyError):
+    """The state could not be written. What was committed before is whole; resume later."""
+
+    exit_code = 5
+
+
+class TooManyErrors(BulkgladlyError):
+    """More records were rejected than `max_errors` allows."""
+
+    exit_code = 3

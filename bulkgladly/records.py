@@ -1,0 +1,189 @@
+"""The nouns of one record's way: where it stands, what it holds, how it ends."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = (
+    "Claim",
+    "ColumnPlan",
+    "Known",
+    "ListColumn",
+    "Mark",
+    "Mode",
+    "Outcome",
+    "Position",
+    "Problem",
+    "Row",
+    "Stage",
+    "Word",
+)
+
+
+class Mode(enum.StrEnum):
+    """What an import does with each record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"
+    DELETE = "delete"
+
+
+class Word(enum.StrEnum):
+    """How a record can end. There are no other ways; a record not reached is *unprocessed*."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Stage(enum.StrEnum):
+    """Where a record was refused."""
+
+    READ = "read"
+    """The row is not what its format says."""
+    CHECK = "check"
+    """The row cannot become a payload, or clashes with an earlier row."""
+    CONFLICT = "conflict"
+    """Gladly holds the id or the address already, and no policy settles it."""
+    API = "api"
+    """Gladly refused the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a row stands in its file, so that a message can name it and a resume can seek it.
+
+    `offset` is the byte at which the row begins in the decompressed file, or for columnar
+    files the row group. `number` counts the records of the file from 1 (for line formats:
+    the line, empty ones included).
+    """
+
+    file: int
+    offset: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place between rows: everything before record `seq` of the run is settled.
+
+    `position` is the row at which reading goes on; None stands for the very beginning.
+    """
+
+    seq: int = 0
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a row cannot be used: a stable code, the field at fault, and the way out."""
+
+    code: str
+    detail: str
+    attr: str | None = None
+    stage: Stage = Stage.CHECK
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of input as read.
+
+    Either `fields` holds the row (nested as in JSON, or flat as in a table) or `problem`
+    says why it could not be read and `raw` holds its bytes. `seq` counts the rows of the
+    whole run from 0 and is set by whoever joins the files.
+    """
+
+    position: Position
+    fields: dict[str, Any] | None
+    problem: Problem | None = None
+    raw: bytes = b""
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that one record of a run may hold alone: its key, an email address, a mobile number.
+
+    `digest` is a signed 64-bit hash of kind and value, so no personal value is stored.
+    """
+
+    attr: str
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier requests taught us: under which id Gladly holds a record, and what it last accepted.
+
+    `accepted` maps field names to fingerprints.
+    """
+
+    gladly_id: str
+    accepted: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a record ended.
+
+    `accepted` maps field names to the fingerprints of what Gladly now holds as far as we
+    know; None leaves what is remembered alone. `tries` counts the requests that this
+    record took, every attempt included.
+    """
+
+    word: Word
+    gladly_id: str | None = None
+    stage: Stage | None = None
+    status: int | None = None
+    code: str | None = None
+    attr: str | None = None
+    detail: str | None = None
+    accepted: Mapping[str, str] | None = None
+    tries: int = field(default=0, compare=False)
+
+    @classmethod
+    def rejected(cls, problem: Problem, *, status: int | None = None, gladly_id: str | None = None) -> "Outcome":
+        """Make the outcome of a record that cannot or may not be done."""
+        return cls(
+            Word.REJECTED,
+            gladly_id=gladly_id,
+            stage=problem.stage,
+            status=status,
+            code=problem.code,
+            attr=problem.attr,
+            detail=problem.detail,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumn:
+    """A list of objects that has numbered flat columns: `email:1` stands for `emails[0].original`.
+
+    `parts` maps the further parts (`email:1:primary`) to how their text is read: "text",
+    "flag" or "choice" (a word in capitals).
+    """
+
+    field: str
+    prefix: str
+    value: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """Which columns a resource's rows may have, in the nested and in the flat form.
+
+    `read_only` names what Gladly returns but does not take: accepted in a row, never sent.
+    """
+
+    scalars: tuple[str, ...]
+    lists: tuple[ListColumn, ...] = ()
+    open_map: str | None = None
+    open_prefix: str | None = None
+    read_only: tuple[str, ...] = ()
