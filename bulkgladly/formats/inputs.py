@@ -1,0 +1,168 @@
+"""Several input files as one run of rows."""
+
+import errno
+import glob
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from bulkgladly.errors import DiskFull, InputError
+from bulkgladly.formats.contract import Reader, ReadOptions, open_reader
+from bulkgladly.records import Mark, Row
+
+__all__ = ("InputFile", "Inputs", "spool")
+
+_CHUNK_BYTES = 1 << 20
+_START = Mark()
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One input file as it was when the run opened it."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+    @property
+    def name(self) -> str:
+        """The path as the user gave it, or as the pattern found it."""
+        return str(self.path)
+
+    def fingerprint(self) -> str:
+        """Return the BLAKE2b hash of the whole content in hex; reads all of it.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=32)
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+        except OSError as exc:
+            raise InputError(f"{self.path}: cannot be read: {exc}") from exc
+        return digest.hexdigest()
+
+
+class Inputs:
+    """The files of one run, in a fixed order, read one after the other."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        self.readers = tuple(readers)
+        self.files = tuple(_describe(reader.path) for reader in readers)
+
+    @classmethod
+    def open(cls, patterns: Sequence[str], options: ReadOptions | None = None) -> Self:
+        """Find the files and read the beginning of each.
+
+        The order is that of `patterns`; what one pattern matches is sorted by name. A name
+        that exists is taken literally, whatever characters it has.
+
+        Raises:
+            InputError: Nothing matches, a file comes twice, or one of them cannot be used.
+        """
+        paths = [path for pattern in patterns for path in _expand(pattern)]
+        if not paths:
+            raise InputError("no input file was named")
+        _refuse_duplicates(paths)
+        options = options or ReadOptions()
+        return cls([open_reader(path, index, options) for index, path in enumerate(paths)])
+
+    def batches(self, start: Mark = _START, *, size: int = 256) -> Iterator[list[Row]]:
+        """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.
+
+        Raises:
+            InputError: A file cannot be read on, or the mark lies in a file that is not there.
+        """
+        seq, position = start.seq, start.position
+        first = position.file if position else 0
+        if first >= len(self.readers):
+            raise InputError(f"the run stands in input file {first + 1}, but only {len(self.readers)} were named")
+        for index, reader in enumerate(self.readers[first:], first):
+            for batch in reader.batches(position if index == first else None, size=size):
+                for row in batch:
+                    row.seq = seq
+                    seq += 1
+                yield batch
+
+    def sample(self, n: int) -> list[Row]:
+        """Return the first `n` rows of the run; `seq` counts them from 0."""
+        rows: list[Row] = []
+        for reader in self.readers:
+            if len(rows) >= n:
+                break
+            rows += reader.sample(n - len(rows))
+        for seq, row in enumerate(rows):
+            row.seq = seq
+        return rows
+
+    def estimate_rows(self) -> tuple[int, bool]:
+        """Return how many rows all files have, and whether that is exact."""
+        guesses = [reader.estimate_rows() for reader in self.readers]
+        return sum(count for count, _ in guesses), all(is_exact for _, is_exact in guesses)
+
+
+def spool(stream: BinaryIO, path: Path) -> None:
+    """Copy a stream to a file, readable by its owner only, that is whole and durable on return.
+
+    Killed before: there is no file of this name, at most one ending in `.part`.
+
+    Raises:
+        DiskFull: There is no room for it.
+        InputError: The stream cannot be read, or the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            shutil.copyfileobj(stream, file, _CHUNK_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"{path}: no room to keep the input; free some and start again") from exc
+        raise InputError(f"{path}: the input cannot be kept: {exc}") from exc
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _expand(pattern: str) -> list[Path]:
+    if not glob.has_magic(pattern) or os.path.lexists(pattern):
+        return [Path(pattern)]
+    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    files = [path for path in found if not path.is_dir()]
+    if not files:
+        raise InputError(f"{pattern}: no file matches")
+    return files
+
+
+def _refuse_duplicates(paths: list[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError) as exc:
+            raise InputError(f"{path}: cannot be found: {exc}") from exc
+        if real in seen:
+            raise InputError(f"{path}: is named twice (as {seen[real]}); its rows would be read twice")
+        seen[real] = path
+
+
+def _describe(path: Path) -> InputFile:
+    try:
+        stats = path.stat()
+    except OSError as exc:
+        raise InputError(f"{path}: cannot be read: {exc}") from exc
+    return InputFile(path, stats.st_size, stats.st_mtime_ns)

@@ -1,0 +1,59 @@
+"""NDJSON: one JSON object a line."""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkgladly.errors import InputError
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.formats.json_lines import parse_object
+from bulkgladly.formats.lines import BOM, cut_lines
+from bulkgladly.formats.sources import Source, Stream
+from bulkgladly.formats.text_files import TextReader, too_large
+from bulkgladly.records import Position, Problem, Row
+
+__all__ = ("NdjsonReader",)
+
+_BLANK = b" \t\r"
+_OURS = "_bulkgladly"
+
+
+class NdjsonReader(TextReader):
+    """Reads one object a line. Blank lines are passed over but count as lines.
+
+    The note that our own rejects file adds to a row is taken out, so that the file can be
+    read again as it is. A row holds its bytes only if it has a problem.
+    """
+
+    def __init__(self, path: Path, file_index: int, options: ReadOptions) -> None:
+        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        source = Source(path, transcode_from=None if encoding == "utf-8" else encoding)
+        super().__init__(path, file_index, options, source=source)
+        if source.head().removeprefix(BOM).lstrip().startswith(b"["):
+            advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
+            raise InputError(f"{path}: is one JSON array; write one object a line, for example with {advice}")
+
+    def columns(self) -> None:
+        """Return None: each line brings its own keys."""
+
+    def _first_position(self) -> Position:
+        return Position(self._file_index, 0, 1)
+
+    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        file_index, number = self._file_index, start.number - 1
+        for offset, data, is_whole in cut_lines(stream, max_bytes=self._options.max_record_bytes):
+            number += 1
+            if not is_whole:
+                yield Row(Position(file_index, offset, number), None, too_large(self._options), data)
+                continue
+            line = data.removesuffix(b"\r")
+            if not offset:
+                line = line.removeprefix(BOM)
+            if not line or not line.strip(_BLANK):
+                continue
+            fields = parse_object(line)
+            if isinstance(fields, Problem):
+                yield Row(Position(file_index, offset, number), None, fields, line)
+                continue
+            fields.pop(_OURS, None)
+            yield Row(Position(file_index, offset, number), fields)
