@@ -1,0 +1,92 @@
+"""When a failed attempt is made again. Pure: no clock, no sleep; chance is a parameter."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bulkgladly.messages import Repeat
+
+__all__ = ("Ask", "Failure", "GiveUp", "RetryPolicy", "Verdict", "Wait", "backoff", "decide")
+
+
+class Failure(enum.Enum):
+    """How an attempt ended without a usable answer."""
+
+    UNREACHABLE = "unreachable"
+    """Nothing left the machine."""
+    LOST = "lost"
+    """It left, and no whole answer came: it may have been executed."""
+    SERVER_ERROR = "server error"
+    """A 5xx: a gateway may be speaking for a server that did the work."""
+    THROTTLED = "throttled"
+    """A 429: not executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How patient one request is with a host that is otherwise well."""
+
+    max_failures: int = 5
+    base_s: float = 1.0
+    cap_s: float = 30.0
+    max_retry_after_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Make another attempt after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The record or the host is ill: ask the host before giving the record back."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Give the request back as it stands; a repeat is not allowed, or does not help."""
+
+
+Verdict = Wait | Ask | GiveUp
+
+_AT_ONCE = Wait(0.0)
+
+
+def backoff(attempt: int, *, base_s: float, cap_s: float, random: Callable[[], float]) -> float:
+    """Return a wait in seconds: exponential in the attempt (from 1), with full jitter."""
+    # 2.0 ** 64 is far above any cap; without the bound a day of 429s would overflow.
+    return random() * min(cap_s, base_s * 2.0 ** min(attempt - 1, 64))
+
+
+def decide(
+    policy: RetryPolicy,
+    *,
+    failure: Failure,
+    failures: int,
+    repeat: Repeat,
+    is_host_well: bool,
+    random: Callable[[], float],
+    retry_after_s: float | None = None,
+) -> Verdict:
+    """Return what to do after a failed attempt.
+
+    `failures` counts the attempts of this request that ended `LOST` or `SERVER_ERROR`, this
+    one included. `is_host_well` claims that another request was answered properly since
+    the first of them.
+
+    What was refused before it was executed is repeated at once and for ever: the pacer (429)
+    and the watch over the host (unreachable) make everybody wait. What may have been
+    executed is repeated as `repeat` allows.
+    """
+    if failure in (Failure.THROTTLED, Failure.UNREACHABLE):
+        return _AT_ONCE
+    if repeat is Repeat.UNSAFE:
+        return GiveUp()
+    if failures >= policy.max_failures:
+        return GiveUp() if is_host_well else Ask()
+    wait_s = backoff(failures, base_s=policy.base_s, cap_s=policy.cap_s, random=random)
+    if retry_after_s is not None:
+        wait_s = max(wait_s, min(retry_after_s, policy.max_retry_after_s))
+    return Wait(wait_s)

@@ -1,0 +1,343 @@
+"""The gate in virtual time: an event loop whose clock jumps instead of waiting."""
+
+import asyncio
+import itertools
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from bulkgladly.errors import UsageError
+from bulkgladly.transport.pacer import Budget, Pacer, Ticket
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Never waits: the time it was allowed to wait has passed at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(0)
+        # A turn of the loop takes a little time too; a clock that stands still would let
+        # a timer that is a rounding error early fire for ever.
+        self.now += 1e-6 if found or not timeout else timeout
+        return found
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop on the selector's time."""
+
+    def __init__(self) -> None:
+        self.jumping = JumpingSelector()
+        super().__init__(self.jumping)
+
+    def time(self) -> float:
+        return self.jumping.now
+
+
+Story = Callable[[Callable[[], float]], Coroutine[Any, Any, Any]]
+
+
+def live(story: Story) -> Any:
+    """Run a coroutine function, given its clock, in virtual time; it fails on leftovers."""
+    loop = JumpingLoop()
+    try:
+        return loop.run_until_complete(story(loop.time))
+    finally:
+        loop.close()
+
+
+def pacer(clock: Callable[[], float], **options: Any) -> Pacer:
+    options.setdefault("reserve", 0.0)
+    return Pacer(options.pop("budget", None), clock=clock, random=lambda: 1.0, **options)
+
+
+async def take(gate: Pacer, count: int) -> list[float]:
+    """Take tokens one after the other, each answered at once and without headers."""
+    times = []
+    for _ in range(count):
+        ticket = await gate.token()
+        times.append(ticket.sent_at)
+        gate.answered(ticket, status=200)
+    return times
+
+
+def test_tokens_are_spaced_evenly_from_the_first() -> None:
+    """No burst at the start: the second token comes a whole gap after the first."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        return await take(pacer(clock, rate=5), 6)
+
+    times = live(story)
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert min(gaps) >= 0.199
+    assert max(gaps) <= 0.201
+
+
+def test_tokens_are_given_in_the_order_of_asking() -> None:
+    """First come, first served."""
+
+    async def story(clock: Callable[[], float]) -> list[int]:
+        gate, order = pacer(clock), []
+
+        async def ask(number: int) -> None:
+            await gate.token()
+            order.append(number)
+
+        await asyncio.gather(*(ask(number) for number in range(8)))
+        return order
+
+    assert live(story) == list(range(8))
+
+
+@pytest.mark.parametrize("victims", [(0,), (3,), (0, 1, 2), (1, 4)])
+def test_a_cancelled_waiter_gives_its_place_back(victims: tuple[int, ...]) -> None:
+    """Whoever is cancelled, the others leave in order, and no moment of the budget is lost."""
+
+    async def story(clock: Callable[[], float]) -> tuple[list[int], int, int, float]:
+        gate, order = pacer(clock, rate=5), []
+        first = await gate.token()
+
+        async def ask(number: int) -> None:
+            await gate.token()
+            order.append(number)
+
+        tasks = [asyncio.create_task(ask(number)) for number in range(6)]
+        await asyncio.sleep(0.05)
+        for victim in victims:
+            tasks[victim].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return order, gate.sent, gate.in_flight, clock() - first.sent_at
+
+    order, sent, in_flight, took_s = live(story)
+    left = 6 - len(victims)
+    assert order == [number for number in range(6) if number not in victims]
+    assert sent == in_flight == 1 + left
+    assert took_s == pytest.approx(0.2 * left, abs=0.01)
+
+
+def test_a_pause_holds_everybody_and_says_why() -> None:
+    """Of two pauses the longer counts, and the view names its reason."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock)
+        gate.hold(5.0, "outage: no connection to the host")
+        gate.hold(2.0, "throttled (429)")
+        view = gate.view()
+        assert view.waiting_reason == "outage: no connection to the host"
+        assert view.waiting_until == pytest.approx(clock() + 5.0)
+
+        await asyncio.gather(gate.token(), gate.token())
+
+        assert clock() == pytest.approx(5.1, abs=0.05)
+        assert gate.view().waiting_reason is None
+
+    live(story)
+
+
+def test_a_pause_that_begins_while_somebody_waits_holds_him_too() -> None:
+    """The head of the queue looks again when it wakes."""
+
+    async def story(clock: Callable[[], float]) -> float:
+        gate = pacer(clock, rate=2)
+        await gate.token()
+        asyncio.get_running_loop().call_later(0.1, gate.hold, 3.0, "throttled (429)")
+        await gate.token()
+        return clock()
+
+    assert live(story) == pytest.approx(3.1, abs=0.01)
+
+
+def test_after_a_stall_nothing_is_caught_up() -> None:
+    """Ten seconds of a blocked loop, then the pace as before."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        gate = pacer(clock, rate=5)
+        await take(gate, 3)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        loop.jumping.now += 10.0
+        return await take(gate, 20)
+
+    times = live(story)
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 0.19
+
+
+def test_no_burst_leaves_even_if_the_schedule_errs() -> None:
+    """The guard alone keeps any second below about twice the limit."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        gate = pacer(clock)
+        gate._schedule.next_at = lambda now: now  # type: ignore[method-assign]
+        return await take(gate, 40)
+
+    times = live(story)
+    assert times[39] - times[0] >= 39 * 0.05 - 0.01
+
+
+def test_429s_in_a_row_double_the_pause_up_to_a_minute() -> None:
+    """Chance at its highest shows the bounds: 0.5 s, 1 s, ... 60 s; a good answer starts anew."""
+
+    async def story(clock: Callable[[], float]) -> tuple[list[float], float]:
+        gate = pacer(clock)
+        pauses = []
+        for _ in range(9):
+            ticket = await gate.token()
+            gate.answered(ticket, status=429)
+            until = gate.view().waiting_until
+            assert until is not None
+            pauses.append(until - clock())
+        gate.answered(await gate.token(), status=201)
+        gate.answered(await gate.token(), status=429)
+        assert gate.throttled == 10
+        return pauses, (gate.view().waiting_until or 0) - clock()
+
+    pauses, after_good = live(story)
+    assert pauses == pytest.approx([0.5, 1, 2, 4, 8, 16, 32, 60, 60], abs=0.001)
+    assert after_good == pytest.approx(0.5, abs=0.001)
+
+
+def test_several_429s_of_one_overflow_are_one_step() -> None:
+    """Requests that had left before the pause began do not double it."""
+
+    async def story(clock: Callable[[], float]) -> float:
+        gate = pacer(clock)
+        tickets = [await gate.token() for _ in range(4)]
+        for ticket in tickets:
+            gate.answered(ticket, status=429)
+        return (gate.view().waiting_until or 0) - clock()
+
+    assert live(story) == pytest.approx(0.5, abs=0.001)
+
+
+@pytest.mark.parametrize(("retry_after_s", "pause_s"), [(2.0, 2.0), (0.0, 0.0), (86_400.0, 300.0)])
+def test_retry_after_is_believed_within_reason(retry_after_s: float, pause_s: float) -> None:
+    """The server's own word goes before the doubling, but a day is not waited."""
+
+    async def story(clock: Callable[[], float]) -> float:
+        gate = pacer(clock)
+        gate.answered(await gate.token(), status=429, retry_after_s=retry_after_s)
+        return (gate.view().waiting_until or clock()) - clock()
+
+    assert live(story) == pytest.approx(pause_s, abs=0.001)
+
+
+def test_after_a_429_the_rate_returns_slowly() -> None:
+    """It drops at once and climbs back a little every second."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        gate = pacer(clock, rate=5)
+        rates = [gate.view().rate]
+        gate.answered(await gate.token(), status=429)
+        rates.append(gate.view().rate)
+        for _ in range(3):
+            await asyncio.sleep(4.0)
+            rates.append(gate.view().rate)
+        return rates
+
+    before, dropped, later, full, still_full = live(story)
+    assert dropped == pytest.approx(0.92 * before)
+    assert dropped < later < full == still_full == before
+
+
+def test_a_full_house_waits_for_an_answer() -> None:
+    """The reports class: two in flight at most, however long that takes."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock, budget=Budget(limit=10, per_s=60.0, max_in_flight=2, name="reports"))
+        first, second = await gate.token(), await gate.token()
+        third = asyncio.create_task(gate.token())
+        await asyncio.sleep(300)
+        assert not third.done()
+        assert gate.view().waiting_reason == "2 requests are in flight"
+
+        gate.lost(first)
+        await third
+
+        assert gate.in_flight == 2
+        assert second.sent_at - first.sent_at == pytest.approx(6.15, abs=0.1)
+
+    live(story)
+
+
+def test_a_waiter_for_room_can_be_cancelled() -> None:
+    """The next one takes its place."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock, budget=Budget(limit=10, max_in_flight=1))
+        first = await gate.token()
+        second, third = (asyncio.create_task(gate.token()) for _ in range(2))
+        await asyncio.sleep(1)
+        second.cancel()
+        await asyncio.sleep(1)
+        gate.answered(first, status=200)
+
+        assert isinstance(await third, Ticket)
+        assert gate.sent == 2
+
+    live(story)
+
+
+def test_an_unused_token_is_not_counted_as_sent() -> None:
+    """What was taken and not sent leaves no trace in the counts."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock)
+        gate.unused(await gate.token())
+        assert (gate.sent, gate.in_flight) == (0, 0)
+
+    live(story)
+
+
+def test_unlimited_is_only_limited_by_pauses_and_by_a_header() -> None:
+    """Asked for, nothing is paced; but a server that names its limit is obeyed."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock, unlimited=True)
+        await take(gate, 1000)
+        assert clock() == pytest.approx(0, abs=0.001)
+
+        gate.hold(1.0, "outage")
+        await take(gate, 10)
+        assert clock() == pytest.approx(1.0, abs=0.001)
+
+        gate.answered(await gate.token(), status=200, limit=10, remaining=5)
+        began = clock()
+        await take(gate, 10)
+        assert clock() - began >= 0.9
+
+    live(story)
+
+
+@pytest.mark.parametrize("rate", [None, 7.0])
+def test_high_rates_are_reached_in_spite_of_late_wake_ups(rate: float | None) -> None:
+    """At 2,000/s the loop cannot wake for each request; the pace holds on average all the same."""
+
+    async def story(clock: Callable[[], float]) -> float:
+        async def late_sleep(delay_s: float) -> None:
+            await asyncio.sleep(delay_s + 0.002)
+
+        gate = Pacer(Budget(limit=2000), reserve=0.0, rate=rate and rate * 250, clock=clock, sleep=late_sleep)
+        for _ in range(2000):
+            gate.answered(await gate.token(), status=200, limit=2000)
+        return 2000 / clock()
+
+    wanted = 2000 if rate is None else 1750
+    assert 0.8 * wanted <= live(story) <= wanted
+
+
+@pytest.mark.parametrize(
+    "options", [{"rate": 0}, {"rate": -1}, {"rate": float("nan")}, {"reserve": 1.0}, {"reserve": -0.1}]
+)
+def test_a_pace_that_cannot_be_is_refused(options: dict[str, float]) -> None:
+    """A typing error must not become a run that never sends, or one that never stops."""
+    with pytest.raises(UsageError):
+        Pacer(None, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"per_s": 0}, {"max_in_flight": 0}])
+def test_a_budget_without_room_is_refused(options: dict[str, Any]) -> None:
+    """Likewise for a class of requests."""
+    with pytest.raises(UsageError, match="reports"):
+        Budget(name="reports", **options)

@@ -1,0 +1,298 @@
+"""The schedule against the three ways a server may count, in simulated time."""
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from bulkgladly.transport.schedule import Mode, Schedule
+from bulkgladly.transport.window import Ticket
+
+START = 1000.0
+WAKES_LATE_S = 0.002
+
+
+class FixedWindow:
+    def __init__(self, limit: int, phase_s: float) -> None:
+        self.limit, self.phase_s, self.window, self.used = limit, phase_s, -1, 0
+
+    def take(self, now: float) -> tuple[bool, int]:
+        window = int(now - self.phase_s)
+        if window != self.window:
+            self.window, self.used = window, 0
+        if self.used >= self.limit:
+            return False, 0
+        self.used += 1
+        return True, self.limit - self.used
+
+
+class LeakyBucket:
+    def __init__(self, limit: int, phase_s: float) -> None:
+        self.limit, self.room, self.seen = limit, float(limit), phase_s
+
+    def take(self, now: float) -> tuple[bool, int]:
+        self.room = min(self.limit, self.room + max(0.0, now - self.seen) * self.limit)
+        self.seen = now
+        if self.room < 1:
+            return False, 0
+        self.room -= 1
+        return True, int(self.room)
+
+
+class SlidingLog:
+    def __init__(self, limit: int, phase_s: float) -> None:
+        self.limit, self.log = limit, [phase_s] * 0
+
+    def take(self, now: float) -> tuple[bool, int]:
+        self.log = [at for at in self.log if at > now - 1]
+        if len(self.log) >= self.limit:
+            return False, 0
+        self.log.append(now)
+        return True, self.limit - len(self.log)
+
+
+Limiter = FixedWindow | LeakyBucket | SlidingLog
+ALGORITHMS: dict[str, Callable[[int, float], Limiter]] = {
+    "fixed": FixedWindow,
+    "leaky": LeakyBucket,
+    "sliding": SlidingLog,
+}
+
+
+@dataclass
+class Result:
+    """What a simulated run came to."""
+
+    accepted_at: list[float] = field(default_factory=list)
+    refused: int = 0
+    sent_at: list[float] = field(default_factory=list)
+    neighbour: Counter[bool] = field(default_factory=Counter)
+
+    def use(self, limit: int, phase_s: float) -> float:
+        """Return the share of the limit used in the whole windows between the first and the last."""
+        windows = Counter(int(at - phase_s) for at in self.accepted_at)
+        inner = range(min(windows) + 1, max(windows))
+        return sum(windows[k] for k in inner) / (limit * len(inner))
+
+
+@dataclass
+class World:
+    """A sender that always has rows, a server, and the ways between them."""
+
+    schedule: Schedule
+    limiter: Limiter
+    chance: random.Random
+    latency_s: float
+    jitter_s: float
+    neighbour_rate: float
+    has_headers: bool
+    stalls: tuple[tuple[float, float], ...]
+    now: float
+    result: Result = field(default_factory=Result)
+    events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    held_until: float = 0.0
+    refusals: int = 0
+
+    def later(self, at: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self.events, (at, id(act), act))
+
+    def step(self) -> None:
+        self.now, _, act = heapq.heappop(self.events)
+        act()
+
+    def way_s(self) -> float:
+        return (self.latency_s + self.chance.uniform(-self.jitter_s, self.jitter_s)) / 2
+
+    def wake(self) -> None:
+        """Send where it is time, and wake up again, late, for the next one."""
+        due = max(self.held_until, self.schedule.next_at(self.now))
+        if due <= self.now + 0.0002:
+            ticket = self.schedule.sent(self.now)
+            self.result.sent_at.append(self.now)
+            self.later(self.now + self.way_s(), lambda: self.arrive(ticket))
+            due = max(self.held_until, self.schedule.next_at(self.now))
+        late_s = self.chance.uniform(0, WAKES_LATE_S)
+        for begin, length_s in self.stalls:
+            if begin <= due < begin + length_s:
+                late_s = begin + length_s - due
+        self.later(max(self.now, due) + late_s, self.wake)
+
+    def neighbour(self) -> None:
+        self.result.neighbour[self.limiter.take(self.now)[0]] += 1
+        self.later(self.now + self.chance.expovariate(self.neighbour_rate), self.neighbour)
+
+    def arrive(self, ticket: Ticket) -> None:
+        is_accepted, left = self.limiter.take(self.now)
+        if is_accepted:
+            self.result.accepted_at.append(self.now)
+        else:
+            self.result.refused += 1
+        self.later(self.now + self.way_s(), lambda: self.answer(ticket, left, not is_accepted))
+
+    def answer(self, ticket: Ticket, remaining: int, is_refused: bool) -> None:
+        """Learn, and pause after a 429 as the pacer does."""
+        self.refusals = self.refusals + 1 if is_refused else 0
+        if is_refused:
+            self.held_until = self.now + self.chance.random() * min(60.0, 0.25 * 2.0**self.refusals)
+        self.schedule.answered(
+            ticket,
+            self.now,
+            refused=is_refused,
+            limit=self.limiter.limit if self.has_headers else None,
+            remaining=remaining if self.has_headers else None,
+        )
+
+
+def simulate(
+    schedule: Schedule,
+    limiter: Limiter,
+    *,
+    rows: int,
+    seed: int = 1,
+    latency_s: float = 0.08,
+    jitter_s: float = 0.02,
+    neighbour_rate: float = 0.0,
+    has_headers: bool = True,
+    stalls: tuple[tuple[float, float], ...] = (),
+    start: float = START,
+) -> Result:
+    """Send until so many rows are accepted; half the latency lies before the limiter."""
+    chance = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
+    ways = (latency_s, jitter_s, neighbour_rate, has_headers)
+    world = World(schedule, limiter, chance, *ways, tuple((start + at, for_s) for at, for_s in stalls), start)
+    world.later(start, world.wake)
+    if neighbour_rate:
+        world.later(start, world.neighbour)
+    while len(world.result.accepted_at) < rows:
+        world.step()
+    return world.result
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "least_use"), [("fixed", 0.98), ("leaky", 0.985), ("sliding", 0.965)], ids=list(ALGORITHMS)
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_limit_is_used_and_never_exceeded(algorithm: str, least_use: float, seed: int) -> None:
+    """Alone on the quota, each way of counting is used up to its bar without a single 429."""
+    phase_s = seed * 0.37 % 1
+    schedule = Schedule(10, reserve=0.0)
+
+    result = simulate(schedule, ALGORITHMS[algorithm](10, phase_s), rows=400, seed=seed)
+
+    assert result.refused == 0
+    assert result.use(10, phase_s) >= least_use
+    assert schedule.mode is (Mode.WINDOW if algorithm == "fixed" else Mode.EVEN)
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(50, 1500), (200, 3000)])
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_higher_limits_from_the_header_are_followed(algorithm: str, limit: int, rows: int) -> None:
+    """A plan that began with the documented 10/s uses what the header offers."""
+    result = simulate(Schedule(10, reserve=0.0), ALGORITHMS[algorithm](limit, 0.3), rows=rows)
+
+    assert result.refused == 0
+    assert result.use(limit, 0.3) >= 0.95
+
+
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_a_jittery_line_costs_a_few_refusals_at_most(algorithm: str) -> None:
+    """With arrivals that jitter by 100 ms peak to peak the pace adapts instead of collecting 429s."""
+    result = simulate(Schedule(10, reserve=0.0), ALGORITHMS[algorithm](10, 0.6), rows=400, latency_s=0.15, jitter_s=0.1)
+
+    assert result.refused <= 3
+    assert result.use(10, 0.6) >= 0.86
+
+
+def test_a_long_run_keeps_the_edge() -> None:
+    """Over many minutes the estimate neither drifts away nor costs more than a trickle of probes."""
+    result = simulate(Schedule(10, reserve=0.0), FixedWindow(10, 0.2), rows=6000)
+
+    assert result.refused == 0
+    assert result.use(10, 0.2) >= 0.995
+
+
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_the_reserve_is_left_free(algorithm: str) -> None:
+    """By default a tenth of the limit is left to other integrations, and the rest is used."""
+    result = simulate(Schedule(10), ALGORITHMS[algorithm](10, 0.5), rows=400)
+
+    assert result.refused == 0
+    assert 0.87 <= result.use(10, 0.5) <= 0.9
+
+
+@pytest.mark.parametrize("rate", [0.7, 3.0, 7.5])
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_a_rate_of_the_user_is_a_cap(algorithm: str, rate: float) -> None:
+    """The user's rate holds on average, whole or not, whatever the server would allow."""
+    result = simulate(Schedule(10, rate=rate, reserve=0.0), ALGORITHMS[algorithm](10, 0.5), rows=90)
+
+    span_s = result.sent_at[-1] - result.sent_at[0]
+    assert result.refused == 0
+    assert 0.95 * rate <= (len(result.sent_at) - 1) / span_s <= 1.01 * rate
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_beside_a_neighbour_few_are_refused(seed: int) -> None:
+    """Another client at 3/s costs us at most 3 % refusals, and it keeps most of its requests."""
+    schedule = Schedule(10, reserve=0.0)
+
+    result = simulate(schedule, FixedWindow(10, 0.4), rows=300, seed=seed, neighbour_rate=3)
+
+    assert schedule.others_share
+    assert result.refused <= 9
+    assert result.neighbour[False] / result.neighbour.total() <= 0.18
+    assert result.use(10, 0.4) >= 0.55
+
+
+def test_alone_nobody_is_suspected() -> None:
+    """A jittery line alone is no reason to believe in others for good."""
+    schedule = Schedule(10, reserve=0.0)
+
+    simulate(schedule, FixedWindow(10, 0.4), rows=600, seed=3)
+
+    assert not schedule.others_share
+
+
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_a_stall_is_not_caught_up(algorithm: str) -> None:
+    """After three seconds of nothing the pace goes on as before: no burst, and no 429."""
+    result = simulate(
+        Schedule(10, reserve=0.0), ALGORITHMS[algorithm](10, 0.1), rows=150, stalls=((2.0, 3.0), (9.0, 0.7))
+    )
+
+    assert result.refused == 0
+    assert most_in_a_second(result.sent_at) <= 13
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """Return how many of the times lie within one second, at most."""
+    first, most = 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] >= 1:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def test_an_edge_that_moves_is_found_again() -> None:
+    """A server whose windows jump (a restart) costs a few refusals, and is used fully again."""
+    limiter = FixedWindow(10, 0.1)
+    schedule = Schedule(10, reserve=0.0)
+    simulate(schedule, limiter, rows=100)
+    limiter.phase_s = 0.55
+
+    result = simulate(schedule, limiter, rows=400, seed=2, start=START + 20)
+
+    assert result.refused <= 8
+    assert result.use(10, 0.55) >= 0.93
+
+
+def test_without_headers_the_documented_limit_is_spaced_evenly() -> None:
+    """No header, no rate: just below 10/s for good."""
+    result = simulate(Schedule(10, reserve=0.0), SlidingLog(10, 0), rows=300, has_headers=False)
+
+    assert result.refused == 0
+    assert result.use(10, 0) >= 0.95
