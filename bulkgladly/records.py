@@ -2,8 +2,8 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 __all__ = (
     "Claim",
@@ -55,8 +55,7 @@ class Stage(enum.StrEnum):
     """Gladly refused the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a row stands in its file, so that a message can name it and a resume can seek it.
 
     `offset` is the byte at which the row begins in the decompressed file, or for columnar
@@ -106,8 +105,7 @@ class Row:
     seq: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Something that one record of a run may hold alone: its key, an email address, a mobile number.
 
     `digest` is a signed 64-bit hash of kind and value, so no personal value is stored.
@@ -133,8 +131,7 @@ class Outcome:
     """How a record ended.
 
     `accepted` maps field names to the fingerprints of what Gladly now holds as far as we
-    know; None leaves what is remembered alone. `tries` counts the requests that this
-    record took, every attempt included.
+    know; None leaves what is remembered alone.
     """
 
     word: Word
@@ -145,7 +142,6 @@ class Outcome:
     attr: str | None = None
     detail: str | None = None
     accepted: Mapping[str, str] | None = None
-    tries: int = field(default=0, compare=False)
 
     @classmethod
     def rejected(cls, problem: Problem, *, status: int | None = None, gladly_id: str | None = None) -> "Outcome":

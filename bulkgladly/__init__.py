@@ -1,0 +1,145 @@
+"""Bulk import for Gladly: every record once, at Gladly's pace, resumable at any time.
+
+    import asyncio
+    from bulkgladly import Credentials, ImportOptions, start_import
+
+    async def main() -> None:
+        report = await start_import(
+            "customers", ["customers.csv"], Credentials.from_environment(), ImportOptions(key="crm_id")
+        )
+        print(report.counts, report.exit_code)
+
+    asyncio.run(main())
+
+Only the names listed here are promised. Everything runs on asyncio.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bulkgladly._version import __version__
+
+if TYPE_CHECKING:
+    from bulkgladly.errors import (
+        BulkgladlyError,
+        DiskFull,
+        Fatal,
+        InputChanged,
+        InputError,
+        JournalDamaged,
+        JournalError,
+        NotAuthenticated,
+        NotPermitted,
+        Outage,
+        RunLocked,
+        TransportError,
+        UsageError,
+        WrongOrganisation,
+    )
+    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.journal.runs import RunFolder, find_run, list_runs
+    from bulkgladly.pipelines.dry_run import DryRun, dry_run
+    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
+    from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
+    from bulkgladly.records import Mode, Word
+    from bulkgladly.settings import Credentials, Limits, Pace
+
+__all__ = (
+    "BulkgladlyError",
+    "Credentials",
+    "DiskFull",
+    "DryRun",
+    "Estimate",
+    "Fatal",
+    "ImportOptions",
+    "InputChanged",
+    "InputError",
+    "JournalDamaged",
+    "JournalError",
+    "Limits",
+    "Mode",
+    "NotAuthenticated",
+    "NotPermitted",
+    "Observer",
+    "Outage",
+    "Pace",
+    "ReadOptions",
+    "Report",
+    "RunFolder",
+    "RunLocked",
+    "RunView",
+    "TransportError",
+    "UsageError",
+    "Word",
+    "WrongOrganisation",
+    "__version__",
+    "dry_run",
+    "find_run",
+    "list_runs",
+    "resume_import",
+    "retry_import",
+    "start_import",
+)
+
+_HOMES = {
+    "bulkgladly.errors": (
+        "BulkgladlyError",
+        "DiskFull",
+        "Fatal",
+        "InputChanged",
+        "InputError",
+        "JournalDamaged",
+        "JournalError",
+        "NotAuthenticated",
+        "NotPermitted",
+        "Outage",
+        "RunLocked",
+        "TransportError",
+        "UsageError",
+        "WrongOrganisation",
+    ),
+    "bulkgladly.formats.contract": ("ReadOptions",),
+    "bulkgladly.journal.runs": (
+        "RunFolder",
+        "find_run",
+        "list_runs",
+    ),
+    "bulkgladly.pipelines.dry_run": (
+        "DryRun",
+        "dry_run",
+    ),
+    "bulkgladly.pipelines.options": ("ImportOptions",),
+    "bulkgladly.pipelines.report": (
+        "Estimate",
+        "Observer",
+        "Report",
+        "RunView",
+    ),
+    "bulkgladly.pipelines.run_import": (
+        "resume_import",
+        "retry_import",
+        "start_import",
+    ),
+    "bulkgladly.records": (
+        "Mode",
+        "Word",
+    ),
+    "bulkgladly.settings": (
+        "Credentials",
+        "Limits",
+        "Pace",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: `bulkgladly --help` and the emulator need none of it.
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

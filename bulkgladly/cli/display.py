@@ -1,0 +1,172 @@
+"""What a person sees while a run works: a live view on a terminal, one line a minute elsewhere."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bulkgladly.errors import UsageError
+from bulkgladly.pipelines.report import Estimate, Observer, RunView, duration_text
+
+__all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")
+
+HEARTBEAT_S = 60.0
+FIRST_HEARTBEAT_S = 5.0
+WAIT_SHOWN_S = 2.0
+SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+
+
+def logger_for(log_format: str) -> logging.Logger:
+    """Return the logger for people's lines on stderr; with `json` each line is one object.
+
+    Raises:
+        UsageError: Another word than text or json.
+    """
+    if log_format not in ("text", "json"):
+        raise UsageError(f"--log-format {log_format} is no choice; it is text or json")
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - not needed for text
+
+        handler.setFormatter(JsonFormatter("%(message)s", timestamp=True, rename_fields={"levelname": "level"}))
+    logger = logging.getLogger("bulkgladly")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return logger
+
+
+class LineDisplay(Observer):
+    """One line when the run starts, one a minute, and one for each long wait."""
+
+    def __init__(self, logger: logging.Logger, *, is_quiet: bool = False) -> None:
+        self._logger = logger
+        self._is_quiet = is_quiet
+        self._last = FIRST_HEARTBEAT_S - HEARTBEAT_S
+        self._waiting: str | None = None
+
+    def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
+        """Print the estimate before the first request."""
+        again = f", going on after {resumed_from:,} records" if resumed_from else ""
+        self._logger.info("%s: %s%s", run, estimate.text(), again, extra={"run": run, "event": "started"})
+
+    def tick(self, view: RunView) -> None:
+        """Print a heartbeat once a minute, and a long wait when it begins."""
+        if view.waiting != self._waiting:
+            self._waiting = view.waiting
+            if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
+                self._logger.info(
+                    "waiting %s: %s",
+                    duration_text(view.waiting_s),
+                    view.waiting,
+                    extra={"run": view.run, "event": "waiting", "wait_s": round(view.waiting_s, 1)},
+                )
+        if not self._is_quiet and view.seconds - self._last >= HEARTBEAT_S:
+            self._last = view.seconds
+            self._logger.info("%s", view_text(view), extra={"event": "progress", **view_fields(view)})
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._logger.info("%s", text)
+
+
+class LiveDisplay(LineDisplay):
+    """A live view of a few lines on a terminal."""
+
+    interval_s = 0.25
+
+    def __init__(self, logger: logging.Logger, live: Any) -> None:
+        super().__init__(logger, is_quiet=True)
+        self._live = live
+
+    def tick(self, view: RunView) -> None:
+        """Redraw the view."""
+        self._live.update(_panel(view))
+
+
+@contextmanager
+def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
+    """Give the display that fits the terminal and the user's wish, for the length of a run.
+
+    Raises:
+        UsageError: Another word than auto, bar, line or none.
+    """
+    if progress not in ("auto", "bar", "line", "none"):
+        raise UsageError(f"--progress {progress} is no choice; it is auto, bar, line or none")
+    is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
+    if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
+        from rich.console import Console  # noqa: PLC0415 - a live view alone needs it
+        from rich.live import Live  # noqa: PLC0415
+
+        with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+            yield LiveDisplay(logger, live)
+    else:
+        yield LineDisplay(logger, is_quiet=progress == "none")
+
+
+def view_text(view: RunView) -> str:
+    """Return a run's state as one line."""
+    parts = [f"{view.done:,} of {'' if view.rows_exact else '~'}{view.rows:,} rows"]
+    parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
+    parts.append(f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s")
+    if view.throttled:
+        parts.append(f"{view.throttled:,} times 429")
+    if view.eta_s is not None:
+        parts.append(f"{duration_text(view.eta_s)} left")
+    if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
+        parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
+    return ", ".join(parts)
+
+
+def view_fields(view: RunView) -> dict[str, Any]:
+    """Return a run's state as fields of a log line."""
+    return {
+        "run": view.run,
+        "done": view.done,
+        "rows": view.rows,
+        "counts": dict(view.counts),
+        "requests": view.requests,
+        "requests_per_second": round(view.requests_per_second, 2),
+        "allowed_per_second": round(view.allowed_per_second, 2),
+        "throttled": view.throttled,
+        "eta_s": view.eta_s and round(view.eta_s),
+    }
+
+
+def summary_of(report: Any) -> str:
+    """Return the end of a run as a few lines: counts, invariant, files, the next commands."""
+    counts = report.counts
+    told = ", ".join(f"{counts[word]:,} {word}" for word in (*SHOWN, "unprocessed") if counts[word])
+    lines = [
+        f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
+        f"  read {counts['read']:,} = {told or 'nothing'}"
+        + ("" if report.adds_up else "   DOES NOT ADD UP: please report this as a bug"),
+        f"  {report.requests_total:,} requests, {report.throttled:,} times 429, {duration_text(report.seconds)}",
+    ]
+    lines += [f"  {number:>9,} x {code}" for code, number in list(report.rejects_by_code.items())[:8]]
+    lines += [f"  {name:<19} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
+    lines += [f"  next: {command}" for command in report.next_commands]
+    return "\n".join(lines)
+
+
+def _panel(view: RunView) -> Any:
+    from rich.console import Group  # noqa: PLC0415 - a live view alone needs it
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    top = Table.grid(padding=(0, 1))
+    share = 100 * view.done / view.rows if view.rows else 0.0
+    eta = f"{duration_text(view.eta_s)} left" if view.eta_s is not None else "time left: not known yet"
+    about = "" if view.rows_exact else "~"
+    top.add_row(
+        ProgressBar(total=max(view.rows, 1), completed=view.done, width=36),
+        f"{view.done:,} of {about}{view.rows:,}  {share:.1f} %  {eta}",
+    )
+    told = "  ".join(f"{word} {view.counts[word]:,}" for word in SHOWN if view.counts.get(word))
+    pace = (
+        f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s  "
+        f"in flight {view.in_flight}  429s {view.throttled}  "
+    )
+    wait = f"waiting {duration_text(view.waiting_s)}: {view.waiting}" if view.waiting else ""
+    return Group(top, told or "nothing done yet", pace + wait, "safe to stop: Ctrl-C once, then `resume`")

@@ -1,0 +1,139 @@
+"""The flags that several commands share, each with its environment variable."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = (
+    "Accept",
+    "Concurrency",
+    "GiveUpAfter",
+    "Json",
+    "LogFormat",
+    "MaxDuration",
+    "MaxErrors",
+    "MaxRequests",
+    "MaxRows",
+    "Profile",
+    "Progress",
+    "Rate",
+    "Reserve",
+    "StateDir",
+)
+
+_PACE, _STOP, _OUTPUT, _WHERE = "Pace", "When to stop", "Output", "Where"
+
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        help="Requests per second at most. (default: what Gladly allows, less the reserve)",
+        envvar="BULKGLADLY_RATE",
+        rich_help_panel=_PACE,
+    ),
+]
+Reserve = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of Gladly's limit left to your other integrations: 0.1 or 10%. (default: 0.1)",
+        envvar="BULKGLADLY_RESERVE",
+        rich_help_panel=_PACE,
+    ),
+]
+Concurrency = Annotated[
+    str | None,
+    typer.Option(
+        help="Records on their way at once: auto, or a number. (default: auto)",
+        envvar="BULKGLADLY_CONCURRENCY",
+        rich_help_panel=_PACE,
+    ),
+]
+MaxErrors = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop (exit code 3) when more records are rejected: 100, or 1% (judged from 100 rows on).",
+        envvar="BULKGLADLY_MAX_ERRORS",
+        rich_help_panel=_STOP,
+    ),
+]
+MaxDuration = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop (exit code 10, resumable) after this time: 90s, 30m, 8h.",
+        envvar="BULKGLADLY_MAX_DURATION",
+        rich_help_panel=_STOP,
+    ),
+]
+MaxRequests = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Stop (exit code 10, resumable) after this many requests; records on their way are finished.",
+        envvar="BULKGLADLY_MAX_REQUESTS",
+        rich_help_panel=_STOP,
+    ),
+]
+MaxRows = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="Take only the next N rows (exit code 10, resumable, when there are more).",
+        envvar="BULKGLADLY_LIMIT",
+        rich_help_panel=_STOP,
+    ),
+]
+GiveUpAfter = Annotated[
+    str | None,
+    typer.Option(
+        help="How long an outage is waited out before the run ends (exit code 5, resumable). (default: 1h)",
+        envvar="BULKGLADLY_GIVE_UP_AFTER",
+        rich_help_panel=_STOP,
+    ),
+]
+StateDir = Annotated[
+    Path,
+    typer.Option(
+        help="Where runs and what they remember are kept.",
+        envvar="BULKGLADLY_STATE_DIR",
+        rich_help_panel=_WHERE,
+        file_okay=False,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="Credentials from this profile of the settings file. (default: GLADLY_HOST and its siblings)",
+        envvar="BULKGLADLY_PROFILE",
+        rich_help_panel=_WHERE,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print the final report as JSON on stdout.",
+        envvar="BULKGLADLY_JSON",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Progress = Annotated[
+    str,
+    typer.Option(
+        help="auto, bar (a live view), line (one line a minute) or none.",
+        envvar="BULKGLADLY_PROGRESS",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+LogFormat = Annotated[
+    str,
+    typer.Option(
+        help="How lines on stderr look: text or json.",
+        envvar="BULKGLADLY_LOG_FORMAT",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Accept = Annotated[
+    bool,
+    typer.Option("--accept-changed-input", help="Go on although an input file has changed since the run began."),
+]

@@ -1,0 +1,433 @@
+"""`import`, `resume` and `retry`: from flags to options to a report."""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.configuration import credentials_for, credentials_or_none
+from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.errors import UsageError
+from bulkgladly.records import Mode
+from bulkgladly.settings import Credentials, Limits, Pace, is_loopback
+
+if TYPE_CHECKING:
+    from bulkgladly.pipelines.options import ImportOptions
+
+__all__ = ("import_", "resume", "retry")
+
+_CONTENT, _SAFETY = "What happens to a record", "Safety"
+
+
+def import_(
+    context: typer.Context,
+    resource: Annotated[str, typer.Argument(help="What to import: customers.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
+    ],
+    mode: Annotated[
+        Mode,
+        typer.Option(help="What to do with each record.", envvar="BULKGLADLY_MODE", rich_help_panel=_CONTENT),
+    ] = Mode.UPSERT,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The column that identifies a row in your system. (default: the row's own id, else its content)",
+            envvar="BULKGLADLY_KEY",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            help="Separates source systems whose keys overlap.",
+            envvar="BULKGLADLY_NAMESPACE",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "default",
+    on_conflict: Annotated[
+        str,
+        typer.Option(
+            help="When an email or mobile number belongs to another customer: quarantine, skip, update or merge.",
+            envvar="BULKGLADLY_ON_CONFLICT",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "quarantine",
+    on_duplicate: Annotated[
+        str,
+        typer.Option(
+            help="When a key comes twice with different content: reject the later row, or let the last win.",
+            envvar="BULKGLADLY_ON_DUPLICATE",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "reject",
+    null: Annotated[
+        str,
+        typer.Option(
+            help="What a null in the input means: keep what Gladly has, or clear it.",
+            envvar="BULKGLADLY_NULL",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "keep",
+    phone_region: Annotated[
+        str | None,
+        typer.Option(
+            help="Country of national phone numbers, such as GB. Without it they are rejected.",
+            envvar="BULKGLADLY_PHONE_REGION",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = None,
+    read_first: Annotated[
+        bool,
+        typer.Option(
+            "--read-first",
+            help="Read each profile before changing it (one request more per changed record).",
+            envvar="BULKGLADLY_READ_FIRST",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = False,
+    ignore_columns: Annotated[
+        str,
+        typer.Option(
+            help="Columns to leave out, with commas between; * for all unknown ones.",
+            envvar="BULKGLADLY_IGNORE_COLUMNS",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "",
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="ndjson, csv, parquet or arrow. (default: by the file's name)",
+            envvar="BULKGLADLY_FORMAT",
+            rich_help_panel="Reading",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str,
+        typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel="Reading"),
+    ] = "utf-8",
+    delimiter: Annotated[
+        str,
+        typer.Option(
+            help="Delimiter of CSV files; a tab in .tsv files.",
+            envvar="BULKGLADLY_DELIMITER",
+            rich_help_panel="Reading",
+        ),
+    ] = ",",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
+    ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="Run the whole import against a local emulator, without a limit; Gladly is not touched.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = False,
+    new_run: Annotated[
+        bool,
+        typer.Option(
+            "--new-run",
+            help="Start anew although a run of this input is not finished.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.", rich_help_panel=_SAFETY)] = False,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    concurrency: flags.Concurrency = None,
+    max_errors: flags.MaxErrors = None,
+    max_duration: flags.MaxDuration = None,
+    max_requests: flags.MaxRequests = None,
+    limit: flags.MaxRows = None,
+    give_up_after: flags.GiveUpAfter = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+    progress: flags.Progress = "auto",
+    log_format: flags.LogFormat = "text",
+) -> None:
+    """Bring files into Gladly: every record once, at Gladly's pace, resumable at any time.
+
+    A row is either Gladly's own JSON (name, emails, phones, customAttributes) or flat
+    columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
+    `bulkgladly schema show customers`.
+    """
+    from bulkgladly.formats.contract import ReadOptions  # noqa: PLC0415 - heavy, and --help must be quick
+    from bulkgladly.pipelines.options import ImportOptions  # noqa: PLC0415
+
+    options = ImportOptions(
+        mode=mode,
+        key=key,
+        namespace=namespace,
+        on_conflict=on_conflict,
+        on_duplicate=on_duplicate,
+        null=null,
+        phone_region=phone_region,
+        read_first=read_first,
+        ignore_columns=tuple(name.strip() for name in ignore_columns.split(",") if name.strip()),
+        reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
+        pace=_pace(Pace(), rate, reserve, concurrency),
+        limits=_limits(Limits(), max_errors, max_duration, max_requests, limit, give_up_after),
+        state_dir=state_dir,
+    )
+    if dry_run:
+        _dry_run(resource, files, options, credentials_or_none(context, profile), json=json)
+    if rehearse:
+        _rehearse(resource, files, options, json=json, progress=progress, log_format=log_format)
+    credentials = credentials_for(context, profile)
+    _refuse_unlimited(options.pace, credentials)
+    if mode is Mode.DELETE:
+        _confirm_deletion(credentials, yes=yes)
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.pipelines.run_import import start_import  # noqa: PLC0415
+
+        return await start_import(
+            resource,
+            files,
+            credentials,
+            options,
+            observer=observer,
+            new_run=new_run,
+            stdin=sys.stdin.buffer,
+            with_signals=True,
+        )
+
+    _run(work, json=json, progress=progress, log_format=log_format)
+
+
+def resume(
+    context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished)"),
+    ] = None,
+    accept_changed_input: flags.Accept = False,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    concurrency: flags.Concurrency = None,
+    max_errors: flags.MaxErrors = None,
+    max_duration: flags.MaxDuration = None,
+    max_requests: flags.MaxRequests = None,
+    limit: flags.MaxRows = None,
+    give_up_after: flags.GiveUpAfter = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+    progress: flags.Progress = "auto",
+    log_format: flags.LogFormat = "text",
+) -> None:
+    """Go on with a run where it stopped; what was on its way is asked about first."""
+    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+
+    folder = find_run(state_dir, run, statuses=UNFINISHED)
+    if folder is None or folder.status() == "complete":
+        name = f"run {folder.name} is complete" if folder else f"no unfinished run in {state_dir}"
+        typer.echo(f"{name}; nothing to resume", err=True)
+        raise typer.Exit(0)
+    credentials = credentials_for(context, profile)
+
+    def change(stored: "ImportOptions") -> "ImportOptions":
+        limits = _limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
+        return replace(stored, pace=_pace(stored.pace, rate, reserve, concurrency), limits=limits)
+
+    _refuse_unlimited(_pace(Pace(), rate, reserve, concurrency), credentials)
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.pipelines.run_import import resume_import  # noqa: PLC0415
+
+        return await resume_import(
+            folder,
+            credentials,
+            change=change,
+            accept_changed_input=accept_changed_input,
+            observer=observer,
+            with_signals=True,
+        )
+
+    _run(work, json=json, progress=progress, log_format=log_format)
+
+
+def retry(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="The run whose rejected rows are tried again.")],
+    on_conflict: Annotated[
+        str | None, typer.Option(help="Another policy than the run had: quarantine, skip, update or merge.")
+    ] = None,
+    phone_region: Annotated[str | None, typer.Option(help="Another country for national phone numbers.")] = None,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    concurrency: flags.Concurrency = None,
+    max_errors: flags.MaxErrors = None,
+    max_duration: flags.MaxDuration = None,
+    max_requests: flags.MaxRequests = None,
+    limit: flags.MaxRows = None,
+    give_up_after: flags.GiveUpAfter = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+    progress: flags.Progress = "auto",
+    log_format: flags.LogFormat = "text",
+) -> None:
+    """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
+    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+
+    folder = find_run(state_dir, run)
+    if folder is None:
+        raise UsageError(f"there is no run {run!r} in {state_dir}")
+    credentials = credentials_for(context, profile)
+
+    def change(stored: "ImportOptions") -> "ImportOptions":
+        return replace(
+            stored,
+            on_conflict=on_conflict or stored.on_conflict,
+            phone_region=phone_region or stored.phone_region,
+            pace=_pace(stored.pace, rate, reserve, concurrency),
+            limits=_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
+        )
+
+    _refuse_unlimited(_pace(Pace(), rate, reserve, concurrency), credentials)
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.pipelines.run_import import retry_import  # noqa: PLC0415
+
+        return await retry_import(folder, credentials, change=change, observer=observer, with_signals=True)
+
+    _run(work, json=json, progress=progress, log_format=log_format)
+
+
+UNFINISHED = ("running", "stopped", "interrupted", "failed", "new")
+
+
+def _run(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
+    """Run the work with a display, print the report, and leave with its exit code."""
+    import anyio  # noqa: PLC0415 - heavy, and --help must be quick
+
+    from bulkgladly.cli.display import display_for, logger_for, summary_of  # noqa: PLC0415
+
+    logger = logger_for(log_format)
+    with display_for(progress, logger) as observer:
+        report = anyio.run(work, observer)
+    if log_format == "json":
+        logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
+    else:
+        typer.echo(summary_of(report), err=True)
+    if json:
+        _print_json(report.as_dict())
+    raise typer.Exit(report.exit_code)
+
+
+def _dry_run(
+    resource: str, files: list[str], options: "ImportOptions", credentials: Credentials | None, *, json: bool
+) -> None:
+    import anyio  # noqa: PLC0415
+
+    from bulkgladly.pipelines.dry_run import dry_run  # noqa: PLC0415
+
+    # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
+    host = credentials.host if credentials else ""
+    result = anyio.run(lambda: dry_run(resource, files, options, host=host))
+    typer.echo(f"dry run: {result.rows:,} rows read, nothing was sent", err=True)
+    for operation, number in result.first_requests.items():
+        typer.echo(f"  {number:>9,} would begin with {operation}", err=True)
+    for word, number in result.settled.items():
+        typer.echo(f"  {number:>9,} {word} without a request", err=True)
+    for finding in result.findings:
+        typer.echo(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}", err=True)
+        typer.echo(f"            at {'; '.join(finding.examples)}", err=True)
+    typer.echo(f"  to send: {result.estimate.text()}", err=True)
+    if json:
+        _print_json(result.as_dict())
+    raise typer.Exit(result.exit_code)
+
+
+def _rehearse(
+    resource: str, files: list[str], options: "ImportOptions", *, json: bool, progress: str, log_format: str
+) -> None:
+    """Run the import against an emulator that lives as long as the rehearsal."""
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.emulator import Emulator  # noqa: PLC0415
+        from bulkgladly.pipelines.report import duration_text  # noqa: PLC0415
+        from bulkgladly.pipelines.run_import import start_import  # noqa: PLC0415
+
+        async with Emulator(rate=None) as emulator:
+            credentials = Credentials(emulator.url, emulator.options.username, emulator.options.token)
+            report = await start_import(
+                resource,
+                files,
+                credentials,
+                replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
+                observer=observer,
+                stdin=sys.stdin.buffer,
+                with_signals=True,
+            )
+        per_second = options.pace.expected_per_second()
+        time = duration_text(report.requests_total / per_second)
+        observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
+        return report
+
+    _run(work, json=json, progress=progress, log_format=log_format)
+
+
+def _pace(stored: Pace, rate: str | None, reserve: str | None, concurrency: str | None) -> Pace:
+    pace = stored
+    if rate is not None:
+        wanted = rate_of(rate)
+        pace = replace(pace, rate=None if math.isinf(wanted) else wanted, unlimited=math.isinf(wanted))
+    if reserve is not None:
+        pace = replace(pace, reserve=share_of(reserve))
+    if concurrency is not None:
+        pace = replace(pace, concurrency=concurrency_of(concurrency))
+    return pace
+
+
+def _limits(
+    stored: Limits,
+    max_errors: str | None,
+    max_duration: str | None,
+    max_requests: int | None,
+    max_rows: int | None,
+    give_up_after: str | None,
+) -> Limits:
+    limits = stored
+    if max_errors is not None:
+        count, percent = error_budget_of(max_errors)
+        limits = replace(limits, max_errors=count, max_errors_percent=percent)
+    if max_duration is not None:
+        limits = replace(limits, max_duration_s=seconds_of("--max-duration", max_duration))
+    if give_up_after is not None:
+        limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
+    return replace(limits, max_requests=max_requests, max_rows=max_rows)
+
+
+def _refuse_unlimited(pace: Pace, credentials: Credentials) -> None:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    if pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
+        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
+
+
+def _confirm_deletion(credentials: Credentials, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("deleting cannot be undone; say --yes to do it without being asked")
+    typer.confirm(f"Delete these customers and their conversations from {credentials.host}, for good?", abort=True)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    import orjson  # noqa: PLC0415
+
+    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,91 @@
+"""`runs list` and `runs show`: what ran here, read from the run folders alone."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+
+__all__ = ("list_", "show")
+
+EXAMPLES = 5
+
+
+def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+    """List the runs of this state directory, the oldest first."""
+    from bulkgladly.journal.results import count_by_word  # noqa: PLC0415 - heavy, and --help must be quick
+    from bulkgladly.journal.runs import list_runs  # noqa: PLC0415
+
+    rows: list[dict[str, Any]] = []
+    for run in list_runs(state_dir):
+        counts = count_by_word(run.path) if run.has_records() else {}
+        rows.append({"run": run.name, "status": run.live_status(), "counts": counts})
+    if json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo(f"no runs in {state_dir}", err=True)
+    for row in rows:
+        told = ", ".join(f"{number:,} {word}" for word, number in row["counts"].items())
+        typer.echo(f"{row['run']:<50} {row['status']:<12} {told}")
+
+
+def show(
+    run: Annotated[
+        str | None, typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)")
+    ] = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    json: flags.Json = False,
+) -> None:
+    """Show one run, also while it works: counts, the first rejects, where its files are."""
+    from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code  # noqa: PLC0415
+    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+
+    folder = find_run(state_dir, run)
+    if folder is None:
+        typer.echo(f"no runs in {state_dir}", err=True)
+        raise typer.Exit(0)
+    header = folder.header()
+    has_records = folder.has_records()
+    about: dict[str, Any] = {
+        "run": folder.name,
+        "status": folder.live_status(),
+        "resource": header.resource,
+        "mode": header.mode,
+        "host": header.host,
+        "inputs": [item.path for item in header.inputs],
+        "parent": header.parent,
+        "folder": str(folder.path),
+        "counts": count_by_word(folder.path) if has_records else {},
+        "rejects_by_code": rejects_by_code(folder.path) if has_records else {},
+        "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
+        "report": folder.report(),
+    }
+    if json:
+        _print_json(about)
+        return
+    typer.echo(f"{about['run']}: {about['status']}")
+    typer.echo(f"  {about['resource']}, {about['mode']}, {about['host']}")
+    for path in about["inputs"]:
+        typer.echo(f"  input     {path}")
+    typer.echo(f"  folder    {about['folder']}")
+    for word, number in about["counts"].items():
+        typer.echo(f"  {number:>9,} {word}")
+    for code, number in about["rejects_by_code"].items():
+        typer.echo(f"  {number:>9,} x {code}")
+    for line in about["first_rejects"]:
+        typer.echo(f"    {line}")
+    if about["status"] in ("interrupted", "stopped", "failed"):
+        typer.echo(f"  next: bulkgladly resume {about['run']}")
+
+
+def about_names(header: Any) -> list[str]:
+    """Return the names of a run's inputs, by number."""
+    return [Path(item.path).name for item in header.inputs]
+
+
+def _print_json(content: Any) -> None:
+    import orjson  # noqa: PLC0415
+
+    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,86 @@
+"""How texts on the command line become numbers: shares, spans of time, rates, error budgets."""
+
+import math
+import re
+
+from bulkgladly.errors import UsageError
+
+__all__ = ("concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def share_of(text: str) -> float:
+    """Return a share from 0 to below 1, written as 0.1 or 10%.
+
+    Raises:
+        UsageError: Not a share.
+    """
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise UsageError(f"--reserve {text}: write a share from 0 to below 1, such as 0.1 or 10%")
+    return share
+
+
+def seconds_of(flag: str, text: str) -> float:
+    """Return a span of time in seconds, written as 90, 90s, 30m, 8h or 2d.
+
+    Raises:
+        UsageError: Not a span.
+    """
+    found = _SPAN.fullmatch(text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise UsageError(f"{flag} {text}: write a time above 0, such as 90s, 30m, 8h or 2d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def rate_of(text: str) -> float:
+    """Return requests per second; infinity for `unlimited`.
+
+    Raises:
+        UsageError: Not a rate.
+    """
+    if text == "unlimited":
+        return math.inf
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise UsageError(f"--rate {text}: write requests per second above 0, such as 5")
+    return rate
+
+
+def concurrency_of(text: str) -> int | None:
+    """Return how many records may be on their way at once; None for `auto`.
+
+    Raises:
+        UsageError: Not a number from 1 to 1000.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise UsageError(f"--concurrency {text}: write auto, or a number from 1 to 1000")
+    return int(text)
+
+
+def error_budget_of(text: str) -> tuple[int | None, float | None]:
+    """Return how many records may be rejected: a count and None, or None and a percentage.
+
+    Raises:
+        UsageError: Neither.
+    """
+    try:
+        if text.endswith("%"):
+            percent = float(text[:-1])
+            if 0 <= percent <= 100:
+                return None, percent
+        elif int(text) >= 0:
+            return int(text), None
+    except ValueError:
+        pass
+    raise UsageError(f"--max-errors {text}: write a count such as 100, or a percentage such as 1%")

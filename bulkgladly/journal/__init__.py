@@ -1,0 +1,1 @@
+"""What is settled: one SQLite file per run, one state file that outlives runs, and the result files."""

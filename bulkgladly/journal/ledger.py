@@ -1,0 +1,403 @@
+"""The checkpoint of a run: intents before, outcomes after, committed in groups by one thread."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged
+from bulkgladly.journal.positions import Frontier
+from bulkgladly.journal.schema import open_journal, scope_of
+from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
+
+__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing")
+
+LOADED_JOBS = 8
+LINGER_S = 0.005
+
+
+class Admission(NamedTuple):
+    """A row that has been read and is about to be worked on. `content` is a hash of its payload."""
+
+    seq: int
+    position: Position
+    key: str = ""
+    content: int = 0
+    claims: tuple[Claim, ...] = ()
+
+
+class Clash(NamedTuple):
+    """An earlier row of the run holds a claim of this one."""
+
+    attr: str
+    earlier: int
+    """`number` of the earlier row in its file."""
+    earlier_file: int
+    is_equal: bool
+    """The earlier row has the same key and the same content."""
+
+
+class Standing(NamedTuple):
+    """What the state says about an admitted row."""
+
+    known: Known | None = None
+    doubt: bool = False
+    clash: Clash | None = None
+
+
+class Intent(NamedTuple):
+    """A request whose repeat is not harmless is about to leave."""
+
+    seq: int
+    gladly_id: str
+    operation: str
+
+
+class Ledger:
+    """One run's journal, and the state that it shares with the other runs.
+
+    All writing is done by one thread in groups: whatever arrives while a commit runs goes
+    into the next one. A process that dies at any moment leaves every commit whole; what
+    was settled after the last one is asked about on resume.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: Path,
+        scope: tuple[str, str, str],
+        vitals: Callable[[], Mapping[str, Any]] = dict,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the journal in `folder`, or make it.
+
+        `scope` is host, resource and namespace. `vitals` is asked at each commit for what
+        else shall survive, as a JSON object.
+
+        Raises:
+            JournalDamaged: The journal or the state cannot be used.
+        """
+        self._connection = open_journal(folder / "journal.sqlite", state)
+        self._scope = scope_of(self._connection, *scope)
+        self._vitals = vitals
+        self._clock = clock
+        self._queue: queue.SimpleQueue[_Job | _Settled | None] = queue.SimpleQueue()
+        self._failure: BulkgladlyError | None = None
+        self._loop = asyncio.get_running_loop()
+        self._load()
+        self._thread = threading.Thread(target=self._work, name="bulkgladly-journal", daemon=True)
+        self._thread.start()
+
+    def _load(self) -> None:
+        row = self._connection.execute(
+            "SELECT seq, file, place, number, above, counts, vitals FROM checkpoint"
+        ).fetchone()
+        self.counts: Counter[str] = Counter()
+        self.earlier_vitals: Mapping[str, Any] = {}
+        self.mark, above = Mark(), []
+        if row is not None:
+            position = None if row[1] is None else Position(row[1], row[2], row[3])
+            self.mark, above = Mark(row[0], position), orjson.loads(row[4])
+            self.counts.update(orjson.loads(row[5]))
+            self.earlier_vitals = orjson.loads(row[6])
+        self._frontier = Frontier(self.mark, above)
+        self._done_above = {seq for first, last in above for seq in range(first, last + 1)}
+        # Below the mark everything is settled, so this reads no more than what was in flight.
+        open_intents = "SELECT seq FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
+        self._doubts = {row[0] for row in self._connection.execute(open_intents, (self.mark.seq, self.mark.seq))}
+
+    def wants(self, seq: int) -> bool:
+        """Tell whether a row still has to be worked on in this process."""
+        return seq >= self.mark.seq and seq not in self._done_above
+
+    async def admit(self, rows: Sequence[Admission]) -> list[Standing]:
+        """Note that rows have been read, in input order, and return what the state says of each.
+
+        Rows that cannot become records are admitted too (without key and claims), so that
+        the low-water mark can pass them.
+        """
+        result: list[Standing] = await self._ask(lambda: self._admit(rows))
+        return result
+
+    async def known(self, keys: Sequence[str]) -> dict[str, Known]:
+        """Return what the state knows of source keys, everything settled so far included."""
+        result: dict[str, Known] = await self._ask(lambda: self._known(keys))
+        return result
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        """Note that requests are about to leave. They are on the disk when this returns."""
+        now = self._clock()
+        rows = [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
+        done = self._loop.create_future()
+        self._put(_Job(intents=rows, done=done))
+        await done
+
+    async def withdraw(self, seqs: Sequence[int]) -> None:
+        """Take back intents whose requests never left, so that nobody asks about them."""
+        rows = [(seq,) for seq in seqs]
+        await self._ask(lambda: self._connection.executemany("DELETE FROM intents WHERE seq = ?", rows))
+
+    def settle(
+        self,
+        seq: int,
+        position: Position,
+        outcome: Outcome,
+        *,
+        key: str | None = None,
+        attempts: int = 0,
+        original: bytes | None = None,
+    ) -> None:
+        """Note that a row has reached its end; it is in the next group commit.
+
+        `attempts` counts the requests it took; `original` is the row as it shall stand in
+        the rejects file. `flush` waits for the disk.
+
+        Raises:
+            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
+        """
+        self._put(_Settled(seq, position, outcome, key, attempts, original, self._clock()))
+
+    def pass_by(self, seqs: Sequence[int]) -> None:
+        """Let the low-water mark pass rows without an outcome, where nothing is to be kept of them."""
+        self._put(_Job(passed=seqs))
+
+    def is_settled(self, seq: int) -> bool:
+        """Tell whether a row has reached its end, after a `flush`."""
+        return self._frontier.is_settled(seq)
+
+    @property
+    def frontier(self) -> Mark:
+        """The low-water mark after the last commit."""
+        return self._frontier.advance()
+
+    async def flush(self) -> None:
+        """Wait until everything settled so far is on the disk."""
+        done = self._loop.create_future()
+        self._put(_Job(done=done))
+        await done
+
+    async def note(self, name: str, value: str) -> None:
+        """Keep a word about the run itself (its status, say). On the disk when this returns."""
+        await self._ask(
+            lambda: self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+        )
+        await self.flush()
+
+    def close(self) -> None:
+        """Commit what is left, end the thread and close the files. Blocks for one commit."""
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _put(self, job: "_Job | _Settled") -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._queue.put(job)
+
+    async def _ask(self, question: Callable[[], Any]) -> Any:
+        done = self._loop.create_future()
+        self._put(_Job(question=question, done=done))
+        return await done
+
+    def _work(self) -> None:
+        while True:
+            jobs = [self._queue.get()]
+            while not self._queue.empty():
+                jobs.append(self._queue.get_nowait())
+            wanted = [job for job in jobs if job is not None]
+            if wanted:
+                self._serve(wanted)
+            if len(wanted) < len(jobs):
+                return
+            if len(wanted) >= LOADED_JOBS:
+                # Under load a short rest makes the groups larger, and leaves the processor to the requests.
+                time.sleep(LINGER_S)
+
+    def _serve(self, jobs: "list[_Job | _Settled]") -> None:
+        answers: list[tuple[asyncio.Future[Any], Any]] = []
+        try:
+            if self._failure is not None:
+                raise self._failure
+            self._connection.execute("BEGIN IMMEDIATE")
+            settled: list[_Settled] = []
+            for job in jobs:
+                if isinstance(job, _Settled):
+                    settled.append(job)
+                    continue
+                # What a job asks or writes comes after everything that was settled before it.
+                self._write_settled(settled)
+                settled = []
+                answer = self._perform(job)
+                if job.done is not None:
+                    answers.append((job.done, answer))
+            self._write_settled(settled)
+            self._write_checkpoint()
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
+            self._failure = _as_ours(error)
+            answers = [(job.done, self._failure) for job in jobs if isinstance(job, _Job) and job.done is not None]
+        if answers:
+            self._loop.call_soon_threadsafe(_resolve, answers)
+
+    def _perform(self, job: "_Job") -> Any:
+        self._write_intents(job.intents)
+        for seq in job.passed:
+            self._frontier.settle(seq)
+        return job.question() if job.question is not None else None
+
+    def _admit(self, rows: Sequence[Admission]) -> list[Standing]:
+        for row in rows:
+            self._frontier.admit(row.seq, row.position)
+        known = self._known([row.key for row in rows if row.key])
+        clashes = self._claim([row for row in rows if row.claims])
+        return [
+            Standing(
+                known=known.get(row.key) if row.key else None,
+                doubt=row.seq in self._doubts,
+                clash=clashes.get(row.seq),
+            )
+            for row in rows
+        ]
+
+    def _known(self, keys: Sequence[str]) -> dict[str, Known]:
+        found: dict[str, Known] = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT key, gladly_id, accepted FROM state.known WHERE scope = ? AND key IN ({marks})"  # noqa: S608
+            for key, gladly_id, accepted in self._connection.execute(sql, (self._scope, *part)):
+                found[key] = Known(gladly_id, orjson.loads(accepted))
+        return found
+
+    def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
+        """Let each row take its claims; return a clash for those that came too late."""
+        claims = [(claim.digest, row.seq, row.content) for row in rows for claim in row.claims]
+        insert = "INSERT OR IGNORE INTO claims (digest, seq, content) VALUES (?, ?, ?)"
+        if self._connection.executemany(insert, claims).rowcount == len(claims):
+            return {}
+        clashes: dict[int, Clash] = {}
+        select = "SELECT seq, content FROM claims WHERE digest = ?"
+        for row in rows:
+            for claim in row.claims:
+                seq, content = self._connection.execute(select, (claim.digest,)).fetchone()
+                if seq != row.seq:
+                    clashes[row.seq] = self._clash(claim, seq, content == row.content)
+                    break
+        return clashes
+
+    def _clash(self, claim: Claim, seq: int, is_equal: bool) -> Clash:
+        position = self._frontier.position_of(seq)
+        if position is None:
+            row = self._connection.execute("SELECT file, number FROM records WHERE seq = ?", (seq,)).fetchone()
+            file, number = row if row is not None else (0, seq + 1)
+        else:
+            file, number = position.file, position.number
+        return Clash(claim.attr, number, file, is_equal and claim.attr == "key")
+
+    def _write_intents(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at) VALUES (?, ?, ?, ?)", rows
+            )
+
+    def _write_settled(self, settled: Sequence["_Settled"]) -> None:
+        if not settled:
+            return
+        rows, known, gone = [], [], []
+        for one in settled:
+            outcome, key = one.outcome, one.key
+            self.counts[outcome.word.value] += 1
+            self._frontier.settle(one.seq)
+            rows.append(_record_row(one))
+            if key is not None and outcome.word is Word.DELETED:
+                gone.append((self._scope, key))
+            elif key is not None and outcome.accepted is not None:
+                known.append((self._scope, key, outcome.gladly_id, orjson.dumps(outcome.accepted)))
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
+        if known:
+            self._connection.executemany("INSERT OR REPLACE INTO state.known VALUES (?, ?, ?, ?)", known)
+        if gone:
+            self._connection.executemany("DELETE FROM state.known WHERE scope = ? AND key = ?", gone)
+
+    def _write_checkpoint(self) -> None:
+        mark = self._frontier.advance()
+        position = mark.position
+        self._connection.execute(
+            "INSERT OR REPLACE INTO checkpoint (id, seq, file, place, number, above, counts, vitals)"
+            " VALUES (0, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                mark.seq,
+                position and position.file,
+                position and position.offset,
+                position and position.number,
+                orjson.dumps(self._frontier.above()).decode(),
+                orjson.dumps(self.counts).decode(),
+                orjson.dumps(self._vitals()).decode(),
+            ),
+        )
+
+
+@dataclass(slots=True)
+class _Job:
+    question: Callable[[], Any] | None = None
+    intents: Sequence[tuple[Any, ...]] = ()
+    passed: Sequence[int] = ()
+    done: "asyncio.Future[Any] | None" = None
+
+
+class _Settled(NamedTuple):
+    seq: int
+    position: Position
+    outcome: Outcome
+    key: str | None
+    attempts: int
+    original: bytes | None
+    at: float
+
+
+def _record_row(one: _Settled) -> tuple[Any, ...]:
+    outcome = one.outcome
+    return (
+        one.seq,
+        *one.position,
+        one.key,
+        outcome.word.value,
+        outcome.gladly_id,
+        outcome.stage and outcome.stage.value,
+        outcome.status,
+        outcome.code,
+        outcome.attr,
+        outcome.detail,
+        one.attempts,
+        one.at,
+        one.original,
+    )
+
+
+def _as_ours(error: Exception) -> BulkgladlyError:
+    if isinstance(error, BulkgladlyError):
+        return error
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return DiskFull("no room left for the journal; make room, then resume")
+    return JournalDamaged(f"the journal could not be written: {error}")
+
+
+def _resolve(answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for future, answer in answers:
+        if future.done():
+            continue  # its caller was cancelled
+        if isinstance(answer, BulkgladlyError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

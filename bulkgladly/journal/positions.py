@@ -1,0 +1,65 @@
+"""Which records of a run are settled, in as little memory as what is in flight. Pure."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from bulkgladly.records import Mark, Position
+
+__all__ = ("Frontier", "ranges_of")
+
+
+def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return sorted numbers as closed ranges: 3, 4, 5, 9 gives (3, 5), (9, 9)."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
+
+
+class Frontier:
+    """The low-water mark of a run, with what is settled above it.
+
+    Rows are admitted in input order and settle in any order. Everything below the mark is
+    settled; a resume seeks to the mark and skips `above`. The memory is that of the rows
+    between the mark and the last admitted one.
+    """
+
+    def __init__(self, mark: Mark | None = None, above: Iterable[tuple[int, int]] = ()) -> None:
+        self._mark = mark or Mark()
+        self._admitted: deque[tuple[int, Position]] = deque()
+        self._settled = {seq for first, last in above for seq in range(first, last + 1)}
+
+    def admit(self, seq: int, position: Position) -> None:
+        """Note a row that has been read; rows must come in order of `seq`."""
+        self._admitted.append((seq, position))
+
+    def settle(self, seq: int) -> None:
+        """Note that a row has reached its end."""
+        self._settled.add(seq)
+
+    def is_settled(self, seq: int) -> bool:
+        """Tell whether a row is settled."""
+        return seq < self._mark.seq or seq in self._settled
+
+    def position_of(self, seq: int) -> Position | None:
+        """Return where a row stands that is between the mark and the last admitted one."""
+        return next((position for admitted, position in self._admitted if admitted == seq), None)
+
+    def advance(self) -> Mark:
+        """Move the mark over all settled rows it can pass, and return it.
+
+        The last admitted row is never passed, since where the next one begins is not
+        known; while it is settled it stands in `above`.
+        """
+        while len(self._admitted) > 1 and self._admitted[0][0] in self._settled:
+            self._settled.discard(self._admitted.popleft()[0])
+        if self._admitted:
+            self._mark = Mark(*self._admitted[0])
+        return self._mark
+
+    def above(self) -> list[tuple[int, int]]:
+        """Return the settled ranges at and above the mark."""
+        return ranges_of(self._settled)

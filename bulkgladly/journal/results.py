@@ -1,0 +1,161 @@
+"""The result files of a run, drawn from its journal: always all of them, whole or not at all."""
+
+import base64
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bulkgladly.journal.schema import open_reader
+from bulkgladly.records import Position, Row
+
+__all__ = (
+    "RESULT_FILES",
+    "ResultFile",
+    "count_by_word",
+    "first_rejects",
+    "original_of",
+    "rejects",
+    "rejects_by_code",
+    "write_results",
+)
+
+RESULT_FILES = ("success.ndjson", "rejected.ndjson", "unprocessed.ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A file as it was published: its rows, its size and its BLAKE2b digest."""
+
+    path: str
+    rows: int
+    size: int
+    digest: str
+
+
+def original_of(row: Row) -> bytes:
+    """Return a row as JSON, so that it can be imported again as it is.
+
+    A row that could not be read stands as text (or base64, where it is no text) under
+    `_bulkgladly.raw`.
+    """
+    if row.fields is not None:
+        return orjson.dumps(row.fields)
+    try:
+        return orjson.dumps({"_bulkgladly": {"raw": row.raw.decode()}})
+    except UnicodeDecodeError:
+        return orjson.dumps({"_bulkgladly": {"raw_base64": base64.b64encode(row.raw).decode()}})
+
+
+def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]) -> list[ResultFile]:
+    """Write success, rejected and unprocessed rows beside the journal.
+
+    `names` are the input files by number. `unprocessed` are the rows that were not
+    reached. A crash leaves the files of the last time.
+    """
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        return [
+            _publish(folder / "success.ndjson", _successes(connection, names)),
+            _publish(folder / "rejected.ndjson", (line for line in rejects(connection, names))),
+            _publish(folder / "unprocessed.ndjson", (original_of(row) for row in unprocessed)),
+        ]
+    finally:
+        connection.close()
+
+
+def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
+    """Yield the rows that did not end well: the original with one `_bulkgladly` object."""
+    rows = connection.execute(
+        "SELECT file, place, number, word, stage, status, code, attr, detail, gladly_id, original FROM records"
+        " WHERE original IS NOT NULL ORDER BY seq"
+    )
+    for file, place, number, word, stage, status, code, attr, detail, gladly_id, original in rows:
+        row = orjson.loads(original) if original else {}
+        about = {
+            "position": _position(names, Position(file, place, number)),
+            "outcome": word,
+            "stage": stage,
+            "status": status,
+            "code": code,
+            "attr": attr,
+            "detail": detail,
+            "gladly_id": gladly_id,
+        }
+        row["_bulkgladly"] = {**about, **row.get("_bulkgladly", {})}
+        yield orjson.dumps(row)
+
+
+def count_by_word(folder: Path) -> dict[str, int]:
+    """Return how many records ended in which way, counted from the records themselves."""
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        rows = connection.execute("SELECT word, count(*) FROM records GROUP BY word")
+        return {str(word): int(number) for word, number in rows}
+    finally:
+        connection.close()
+
+
+def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
+    """Return the first rejects as lines for people: position, code, way out; no values of the row."""
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        rows = connection.execute(
+            "SELECT file, number, code, attr, detail FROM records WHERE original IS NOT NULL"
+            " AND word <> 'skipped' ORDER BY seq LIMIT ?",
+            (most,),
+        )
+        return [
+            f"{names[file]}, record {number}: {code}{f' ({attr})' if attr else ''}: {detail}"
+            for file, number, code, attr, detail in rows
+        ]
+    finally:
+        connection.close()
+
+
+def rejects_by_code(folder: Path) -> dict[str, int]:
+    """Return how many records were rejected for which code, the most frequent first."""
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        rows = connection.execute(
+            "SELECT coalesce(code, '?'), count(*) FROM records WHERE original IS NOT NULL"
+            " AND word <> 'skipped' GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        return {str(code): int(number) for code, number in rows}
+    finally:
+        connection.close()
+
+
+def _successes(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
+    rows = connection.execute(
+        "SELECT file, place, number, key, gladly_id, word FROM records"
+        " WHERE word IN ('created', 'updated', 'deleted', 'unchanged') ORDER BY seq"
+    )
+    for file, place, number, key, gladly_id, word in rows:
+        position = _position(names, Position(file, place, number))
+        yield orjson.dumps({"position": position, "key": key, "gladly_id": gladly_id, "action": word})
+
+
+def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:
+    name = names[position.file] if position.file < len(names) else str(position.file)
+    return {"file": name, "offset": position.offset, "record": position.number}
+
+
+def _publish(path: Path, lines: Iterable[bytes]) -> ResultFile:
+    aside = path.with_name(f".{path.name}.partial")
+    digest, rows, size = hashlib.blake2b(digest_size=16), 0, 0
+    with os.fdopen(os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        for line in lines:
+            whole = line + b"\n"
+            file.write(whole)
+            digest.update(whole)
+            rows, size = rows + 1, size + len(whole)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    return ResultFile(str(path), rows, size, digest.hexdigest())

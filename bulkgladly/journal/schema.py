@@ -1,0 +1,133 @@
+"""The tables of a run's journal and of the state that outlives runs, and how both are opened."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from bulkgladly.errors import JournalDamaged
+
+__all__ = ("JOURNAL_VERSION", "open_journal", "open_reader", "scope_of", "touch_private")
+
+JOURNAL_VERSION = 1
+
+_JOURNAL = """
+CREATE TABLE IF NOT EXISTS intents (
+    seq       INTEGER PRIMARY KEY,   -- ordinal of the row in the run, from 0
+    operation TEXT NOT NULL,         -- what was about to leave
+    gladly_id TEXT,
+    at        REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS records (
+    seq        INTEGER PRIMARY KEY,
+    file       INTEGER NOT NULL,
+    place      INTEGER NOT NULL,     -- byte offset, or row group
+    number     INTEGER NOT NULL,     -- record or line of its file, from 1
+    key        TEXT,                 -- source key
+    word       TEXT NOT NULL,        -- outcome
+    gladly_id  TEXT,
+    stage      TEXT,
+    status     INTEGER,
+    code       TEXT,
+    attr       TEXT,
+    detail     TEXT,
+    attempts   INTEGER NOT NULL,
+    at         REAL NOT NULL,
+    original   BLOB                  -- the row as read, for the rejects file
+);
+CREATE INDEX IF NOT EXISTS not_done ON records (seq) WHERE original IS NOT NULL;
+CREATE TABLE IF NOT EXISTS claims (
+    digest  INTEGER PRIMARY KEY,
+    seq     INTEGER NOT NULL,
+    content INTEGER NOT NULL         -- hash of the payload of the row that holds the claim
+);
+CREATE TABLE IF NOT EXISTS checkpoint (
+    id      INTEGER PRIMARY KEY CHECK (id = 0),
+    seq     INTEGER NOT NULL,        -- low-water mark: all rows before it are settled
+    file    INTEGER,
+    place   INTEGER,
+    number  INTEGER,
+    above   TEXT NOT NULL,           -- settled ranges at and above the mark, JSON
+    counts  TEXT NOT NULL,           -- outcomes so far, JSON
+    vitals  TEXT NOT NULL            -- requests and waits so far, JSON
+);
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_STATE = """
+CREATE TABLE IF NOT EXISTS state.scopes (
+    id        INTEGER PRIMARY KEY,
+    host      TEXT NOT NULL,
+    resource  TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    UNIQUE (host, resource, namespace)
+);
+CREATE TABLE IF NOT EXISTS state.known (
+    scope     INTEGER NOT NULL,
+    key       TEXT NOT NULL,         -- source key
+    gladly_id TEXT NOT NULL,
+    accepted  TEXT NOT NULL,         -- fingerprint per field of what Gladly last accepted, JSON
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+"""
+
+
+def touch_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, unless it exists."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def open_journal(journal: Path, state: Path) -> sqlite3.Connection:
+    """Open a run's journal for writing, with the lasting state attached as `state`.
+
+    Every commit of the journal is on the disk when it returns (`synchronous=FULL`). The
+    state may lose its last commits in a power failure; that costs requests later, never a
+    twin, since ids are derived and not remembered.
+
+    Raises:
+        JournalDamaged: Not a journal, or one written by a newer version.
+    """
+    for path in (journal, state):
+        touch_private(path)
+    try:
+        connection = sqlite3.connect(journal, isolation_level=None, check_same_thread=False, timeout=60)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-32000")
+        # Claims touch pages all over: the later they are copied into the file, the more share a copy.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        connection.execute("ATTACH ? AS state", (str(state),))
+        connection.execute("PRAGMA state.journal_mode=WAL")
+        connection.execute("PRAGMA state.synchronous=NORMAL")
+        connection.execute("PRAGMA state.cache_size=-32000")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > JOURNAL_VERSION:
+            raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
+        connection.executescript(_JOURNAL + _STATE)
+        connection.execute(f"PRAGMA user_version={JOURNAL_VERSION}")
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(f"{journal} or {state} cannot be used: {error}") from error
+    return connection
+
+
+def open_reader(journal: Path) -> sqlite3.Connection:
+    """Open a journal for reading beside its writer.
+
+    Raises:
+        JournalDamaged: There is no journal, or it cannot be read.
+    """
+    try:
+        connection = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+        connection.execute("SELECT 1 FROM records LIMIT 1")
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(f"{journal} cannot be read: {error}") from error
+    return connection
+
+
+def scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
+    """Return the number under which the state files what it knows of a resource of an organisation."""
+    names = (host, resource, namespace)
+    connection.execute("INSERT OR IGNORE INTO state.scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
+    row = connection.execute(
+        "SELECT id FROM state.scopes WHERE host = ? AND resource = ? AND namespace = ?", names
+    ).fetchone()
+    return int(row[0])

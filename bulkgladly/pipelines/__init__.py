@@ -1,0 +1,1 @@
+"""Where the doors meet: one module tells one direction's whole story."""

@@ -1,0 +1,275 @@
+"""File -> Gladly, one record's whole way, readable from top to bottom."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+import anyio.to_thread
+
+from bulkgladly.formats.columns import compile_columns, nest
+from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
+from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing
+from bulkgladly.journal.results import original_of
+from bulkgladly.messages import Repeat, Request
+from bulkgladly.pipelines.stages import Feed, Stop
+from bulkgladly.records import Outcome, Problem, Row, Stage, Word
+from bulkgladly.resources.identity import digest64
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.settings import Limits
+from bulkgladly.transport.client import Client
+
+__all__ = ("BATCH_ROWS", "Importer", "Preparer", "admission_of", "outcome_of_clash")
+
+BATCH_ROWS = 64  # small, so that the loop is never kept from a request that is due
+BATCHES_AHEAD = 1
+NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
+
+
+@dataclass(slots=True)
+class Task:
+    """A record on its way: its steps stand at `request`, which has not been sent."""
+
+    record: Record
+    steps: Steps
+    request: Request
+
+
+Looked = tuple[Row, Record | Problem | None, Standing]
+"""A row, what it stands for (None: settled before), and what the journal knows of it."""
+
+
+class Preparer:
+    """Turns rows into records by the table's row and the user's policy. Nothing is looked up."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+        self._spec = spec
+        self._policy = policy
+        extra = (policy.key,) if policy.key else ()
+        self._layout: FlatLayout = compile_columns((), spec.columns, ignore, extra_known=extra)
+
+    def record_for(self, row: Row) -> Record | Problem:
+        """Return the record that a row stands for, or why it cannot be sent."""
+        if row.problem is not None or row.fields is None:
+            return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
+        try:
+            nested = nest(row.fields, self._spec.columns, self._layout)
+        except ColumnProblem as error:
+            return error.problem
+        return self._spec.prepare(row, nested, self._policy)
+
+
+def outcome_of_clash(record: Record, clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
+    """Return how a row ends that clashes with an earlier row of the input; None where it may go on."""
+    if clash.is_equal:
+        return Outcome(Word.UNCHANGED, gladly_id=record.id)
+    earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
+    if clash.attr == "key":
+        if policy.on_duplicate == "last":
+            return None
+        detail = f"{earlier} has the same key; remove one of the rows, or take the later with --on-duplicate last"
+        return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
+    if policy.on_conflict in ("update", "merge"):
+        return None
+    detail = f"{earlier} has the same address; give it to one row, or choose --on-conflict update or merge"
+    outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
+    return replace(outcome, word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
+
+
+class Importer:
+    """One session of an import: reads, prepares, sends, settles, until the input or the run ends.
+
+    Three stages: `read`, `dispatch` and as many `work` as there may be records on their
+    way; `close` ends the first two. The rows come in batches from the ledger's low-water
+    mark on, asked for in a worker thread. `spare` records may wait for a worker.
+    """
+
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        policy: Policy,
+        *,
+        ledger: Ledger,
+        client: Client,
+        limits: Limits,
+        stop: Stop,
+        spare: int,
+        ignore: Collection[str] = (),
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self._spec = spec
+        self._policy = policy
+        self._ledger = ledger
+        self._client = client
+        self._limits = limits
+        self._stop = stop
+        self._preparer = Preparer(spec, policy, ignore)
+        self._names = names
+        self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
+        self._feed: Feed[Task] = Feed(spare)
+        self._busy: dict[int, int] = {}
+        self._freed = anyio.Event()
+        self.rows_read = 0
+        """Rows that this session took in; those settled before are not counted."""
+
+    async def read(self, batches: Iterator[list[Row]]) -> None:
+        """First stage: read and prepare, and ask the journal what is known, ahead of the second stage."""
+        async with self._send_on:
+            while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+                is_enough = self._cut_to_limit(rows)
+                await self._send_on.send(await self._look_up(rows))
+                if is_enough:
+                    self._stop.reached(10, f"the limit of {self._limits.max_rows} rows is reached")
+                    return
+
+    async def dispatch(self) -> None:
+        """Second stage: settle what needs no request, and hand the rest over to the workers."""
+        async with self._receive:
+            async for batch in self._receive:
+                await self._take_in(batch)
+
+    async def close(self) -> None:
+        """Let the workers end: with what was handed over, or in a drain with what they have begun."""
+        self._send_on.close()
+        self._receive.close()
+        if self._stop.is_draining:
+            await self._ledger.withdraw([task.record.row.seq for task in self._feed.empty()])
+        self._feed.close()
+
+    async def work(self) -> None:
+        """Send one record after the other until the feed is closed and empty."""
+        while (task := await self._feed.take()) is not None:
+            record = task.record
+            try:
+                outcome, attempts = await self._carry_out(task)
+                self._settle(record.row, outcome, record, attempts)
+            finally:
+                self._release(record)
+
+    async def _look_up(self, rows: list[Row]) -> list[Looked]:
+        """Prepare a batch, and admit it to the journal."""
+        items = [self._preparer.record_for(row) if self._ledger.wants(row.seq) else None for row in rows]
+        standings = await self._ledger.admit([admission_of(row, item) for row, item in zip(rows, items, strict=True)])
+        return list(zip(rows, items, standings, strict=True))
+
+    async def _take_in(self, batch: list[Looked]) -> None:
+        """Bring a batch up to the point where each row is settled or waits for a worker."""
+        ready: list[Task] = []
+        for row, item, standing in batch:
+            if isinstance(item, Problem):
+                self._settle(row, Outcome.rejected(item))
+            elif item is not None and not self._settle_clash(item, standing):
+                item.known, item.doubt = standing.known, standing.doubt
+                if standing.clash or self._is_busy(item):
+                    await self._hand_over(ready)
+                    ready = []
+                    await self._wait_for_others(item)
+                if (task := self._begin(item)) is not None:
+                    ready.append(task)
+        await self._hand_over(ready)
+
+    def _begin(self, record: Record) -> Task | None:
+        """Start a record's steps; a record that needs no request is settled here."""
+        steps = self._spec.procedures[self._policy.mode](record, self._policy)
+        try:
+            request = next(steps)
+        except StopIteration as end:
+            self._settle(record.row, end.value, record)
+            return None
+        for claim in record.claims:
+            self._busy[claim.digest] = self._busy.get(claim.digest, 0) + 1
+        return Task(record, steps, request)
+
+    async def _hand_over(self, tasks: list[Task]) -> None:
+        """Give tasks to the workers as there is room, each create's intent being on the disk before."""
+        begun = 0
+        while begun < len(tasks):
+            part = tasks[begun : begun + await self._feed.room()]
+            await self._intend(part)
+            self._feed.put(part)
+            begun += len(part)
+
+    async def _intend(self, tasks: list[Task]) -> None:
+        intents = [_intent(task.record, task.request) for task in tasks if task.request.repeat is not Repeat.HARMLESS]
+        if intents:
+            await self._ledger.intend(intents)
+
+    async def _carry_out(self, task: Task) -> tuple[Outcome, int]:
+        """Send what the record's steps ask for, until they return the outcome; with the attempts it took."""
+        request, tries = task.request, 0
+        while True:
+            reply = await self._client.send(request)
+            tries += reply.attempts
+            try:
+                request = task.steps.send(reply)
+            except StopIteration as end:
+                return end.value, tries
+            if request.repeat is not Repeat.HARMLESS:
+                await self._ledger.intend([_intent(task.record, request)])
+
+    def _settle(self, row: Row, outcome: Outcome, record: Record | None = None, attempts: int = 0) -> None:
+        original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
+        self._ledger.settle(
+            row.seq, row.position, outcome, key=record.key if record else None, attempts=attempts, original=original
+        )
+        if outcome.word is Word.REJECTED:
+            self._check_error_budget()
+        if self._limits.max_requests is not None and self._client.sent.total() >= self._limits.max_requests:
+            self._stop.drain(10, f"the limit of {self._limits.max_requests} requests is reached")
+
+    def _check_error_budget(self) -> None:
+        # Counts lag behind by what is in the current commit; a budget need not be exact to the row.
+        rejected = self._ledger.counts[Word.REJECTED] + 1
+        done = self._ledger.counts.total() + 1
+        limit, percent = self._limits.max_errors, self._limits.max_errors_percent
+        if limit is not None and rejected > limit:
+            self._stop.drain(3, f"more than {limit} records were rejected")
+        if percent is not None and done >= 100 and rejected * 100 > done * percent:
+            self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
+
+    def _settle_clash(self, record: Record, standing: Standing) -> bool:
+        """Settle a row that clashes with an earlier row of the input; False where it may go on."""
+        if standing.clash is None:
+            return False
+        outcome = outcome_of_clash(record, standing.clash, self._policy, self._names)
+        if outcome is not None:
+            self._settle(record.row, outcome, record)
+        return outcome is not None
+
+    async def _wait_for_others(self, record: Record) -> None:
+        """Records of one customer go in input order: wait until the earlier ones are settled."""
+        while self._is_busy(record):
+            self._freed = anyio.Event()
+            await self._freed.wait()
+        record.known = (await self._ledger.known([record.key])).get(record.key)
+
+    def _is_busy(self, record: Record) -> bool:
+        return any(claim.digest in self._busy for claim in record.claims)
+
+    def _release(self, record: Record) -> None:
+        for claim in record.claims:
+            left = self._busy.pop(claim.digest) - 1
+            if left:
+                self._busy[claim.digest] = left
+        self._freed.set()
+
+    def _cut_to_limit(self, rows: list[Row]) -> bool:
+        """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
+        wanted = [row.seq for row in rows if self._ledger.wants(row.seq)]
+        left = len(wanted) if self._limits.max_rows is None else self._limits.max_rows - self.rows_read
+        self.rows_read += min(left, len(wanted))
+        if left < len(wanted):
+            rows[:] = [row for row in rows if row.seq < wanted[left]]
+            return True
+        return False
+
+
+def admission_of(row: Row, item: Record | Problem | None) -> Admission:
+    """Return what the journal is told of a row that has been read."""
+    if not isinstance(item, Record):
+        return Admission(row.seq, row.position)
+    content = digest64("content", "".join(item.fingerprints.values()))
+    return Admission(row.seq, row.position, item.key, content, item.claims)
+
+
+def _intent(record: Record, request: Request) -> Intent:
+    return Intent(record.row.seq, record.id, request.operation)

@@ -1,0 +1,241 @@
+"""An import as a run: begin it, go on with it, try its rejects again."""
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+from bulkgladly._version import __version__
+from bulkgladly.errors import InputChanged, RunLocked, UsageError
+from bulkgladly.formats.columns import unknown_columns
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.formats.inputs import Inputs, spool
+from bulkgladly.formats.layouts import suggestion
+from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, list_runs
+from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
+from bulkgladly.pipelines.report import Observer, Report
+from bulkgladly.pipelines.session import Session
+from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.resources.table import resource
+from bulkgladly.settings import Credentials
+
+__all__ = ("check_columns", "resume_import", "retry_import", "start_import")
+
+SAMPLE_ROWS = 1000
+
+
+async def start_import(
+    resource_name: str,
+    files: Sequence[str | Path],
+    credentials: Credentials,
+    options: ImportOptions | None = None,
+    *,
+    observer: Observer | None = None,
+    new_run: bool = False,
+    stdin: BinaryIO | None = None,
+    with_signals: bool = False,
+    parent: str | None = None,
+) -> Report:
+    """Import files and return the report of the run.
+
+    `files` may hold globs; a single `-` reads `stdin`, which is kept in the run's folder
+    so that the run can be resumed. A run that ends early (signal, limit, outage, wrong
+    credentials) returns a report as well: `exit_code` and `status` tell. Cancelled, it
+    leaves a journal from which `resume_import` goes on.
+
+    Raises:
+        UsageError: The options or the files cannot work, or an unfinished run of the same
+            input stands in the way (`new_run` overrides). Nothing was sent.
+    """
+    options = options or ImportOptions()
+    spec = resource(resource_name)
+    patterns = [str(file) for file in files]
+    folder: RunFolder | None = None
+    if patterns == ["-"]:
+        if stdin is None:
+            raise UsageError("`-` reads the standard input, and there is none")
+        folder = _new_folder(options, spec)
+        patterns = [str(_spool(stdin, folder, options))]
+    elif "-" in patterns:
+        raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+    try:
+        inputs = Inputs.open(patterns, options.reading)
+        check_columns(spec, inputs, options)
+        files_now = await anyio.to_thread.run_sync(_input_files, inputs)
+        if not new_run:
+            _refuse_unfinished(options.state_dir, spec.name, credentials.host, files_now)
+    except UsageError:
+        if folder is not None:
+            shutil.rmtree(folder.path)
+        raise
+    folder = folder or _new_folder(options, spec)
+    with folder.lock():
+        folder.write_header(
+            RunHeader(
+                run=folder.name,
+                resource=spec.name,
+                mode=options.mode.value,
+                host=credentials.host,
+                inputs=tuple(files_now),
+                settings=storable(options),
+                created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                version=__version__,
+                parent=parent,
+            )
+        )
+        session = Session(folder, spec, options, inputs, credentials, observer or Observer())
+        return await session.run(with_signals=with_signals)
+
+
+async def resume_import(
+    folder: RunFolder,
+    credentials: Credentials,
+    *,
+    change: Callable[[ImportOptions], ImportOptions] = lambda options: options,
+    accept_changed_input: bool = False,
+    observer: Observer | None = None,
+    with_signals: bool = False,
+) -> Report:
+    """Go on with a run where it stopped, and return the report of all its sessions.
+
+    `change` may set another pace and other limits; time, request and row limits count
+    anew. Creates that were on their way when the last session ended are asked about
+    before anything is sent again.
+
+    Raises:
+        InputChanged: An input file is not the one that the run began with.
+        RunLocked: Another process works on the run.
+        UsageError: The credentials are for another host.
+    """
+    with folder.lock():
+        header = folder.header()
+        if header.host != credentials.host:
+            raise UsageError(
+                f"run {folder.name} belongs to {header.host}, but the credentials are for {credentials.host}"
+            )
+        stored = restore_options(header.settings, folder.state_dir)
+        options = change(replace(stored, limits=fresh_limits(stored.limits)))
+        options = replace(stored, pace=options.pace, limits=options.limits)
+        inputs = Inputs.open([item.path for item in header.inputs], options.reading)
+        if not accept_changed_input:
+            await anyio.to_thread.run_sync(_refuse_changed, header, inputs)
+        session = Session(folder, resource(header.resource), options, inputs, credentials, observer or Observer())
+        return await session.run(with_signals=with_signals)
+
+
+async def retry_import(
+    folder: RunFolder,
+    credentials: Credentials,
+    *,
+    change: Callable[[ImportOptions], ImportOptions] = lambda options: options,
+    observer: Observer | None = None,
+    with_signals: bool = False,
+) -> Report:
+    """Import the rejected rows of a run again, as a run of its own with the same settings.
+
+    Raises:
+        UsageError: The run has no rejected rows.
+    """
+    header = folder.header()
+    rejected = folder.path / "rejected.ndjson"
+    if not rejected.is_file() or not rejected.stat().st_size:
+        raise UsageError(f"run {folder.name} has no rejected rows; nothing to retry")
+    stored = restore_options(header.settings, folder.state_dir)
+    stored = replace(stored, reading=ReadOptions(), limits=fresh_limits(stored.limits))
+    return await start_import(
+        header.resource,
+        [rejected],
+        credentials,
+        change(stored),
+        observer=observer,
+        with_signals=with_signals,
+        new_run=True,
+        parent=folder.name,
+    )
+
+
+def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+    """Look at each file's header, or at its first rows, for columns that are not known.
+
+    Raises:
+        UsageError: There are some; the message names them, the file and the way out.
+    """
+    extra = (options.key,) if options.key else ()
+    for reader in inputs.readers:
+        columns = reader.columns()
+        if columns is None:
+            rows = reader.sample(SAMPLE_ROWS)
+            columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
+        elif options.key and options.key not in columns:
+            raise UsageError(f"{reader.path}: there is no column {options.key}, which --key names")
+        unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
+        if unknown:
+            hints = [suggestion(name, spec.columns) for name in unknown[:5]]
+            named = ", ".join(
+                f"{name} (did you mean {hint}?)" if hint else name
+                for name, hint in zip(unknown[:5], hints, strict=True)
+            )
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            raise UsageError(
+                f"{reader.path}: {spec.name} have no column {named}{more}; rename it, name it "
+                f"customAttribute:<key>, or leave it out with --ignore-columns. "
+                f"`bulkgladly schema show {spec.name}` lists the columns"
+            )
+
+
+def _new_folder(options: ImportOptions, spec: ResourceSpec) -> RunFolder:
+    return RunFolder.create(options.state_dir, spec.name, options.mode.value, dt.datetime.now(dt.UTC))
+
+
+def _spool(stdin: BinaryIO, folder: RunFolder, options: ImportOptions) -> Path:
+    path = folder.path / f"stdin.{options.reading.format or 'ndjson'}"
+    spool(stdin, path)
+    return path
+
+
+def _input_files(inputs: Inputs) -> list[InputFile]:
+    return [InputFile(str(file.path.absolute()), file.size, file.mtime_ns, file.fingerprint()) for file in inputs.files]
+
+
+def _refuse_changed(header: RunHeader, inputs: Inputs) -> None:
+    """Compare size and time first, and the content only where these differ."""
+    pairs = zip(header.inputs, inputs.files, strict=True)
+    if all(was.size == now.size and was.mtime_ns == now.mtime_ns for was, now in pairs):
+        return
+    for was, now in zip(header.inputs, _input_files(inputs), strict=True):
+        if was.digest != now.digest:
+            raise InputChanged(
+                f"{was.path} has changed since run {header.run} began; put the old file back, start anew with "
+                "--new-run, or go on at your own risk with --accept-changed-input"
+            )
+
+
+def _refuse_unfinished(state_dir: Path, resource_name: str, host: str, files: Sequence[InputFile]) -> None:
+    mine = {file.path for file in files} | {file.digest for file in files}
+    for run in list_runs(state_dir):
+        header = run.header()
+        theirs = {name for file in header.inputs for name in (file.path, file.digest)}
+        if header.resource != resource_name or header.host != host or not mine & theirs:
+            continue
+        if run.status() == "complete" or _drop_if_empty(run):
+            continue
+        raise UsageError(
+            f"run {run.name} of the same input is not finished; go on with `bulkgladly resume {run.name}`, "
+            "or start anew with --new-run"
+        )
+
+
+def _drop_if_empty(run: RunFolder) -> bool:
+    """Remove a run that never got as far as its first record; it would only stand in the way."""
+    if run.has_records() or any(run.path.glob("stdin.*")):
+        return False
+    try:
+        with run.lock():
+            shutil.rmtree(run.path)
+    except RunLocked:
+        return False
+    return True

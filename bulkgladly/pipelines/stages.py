@@ -1,0 +1,188 @@
+"""The only module that opens a task group: bounded hand-over, workers, and the two stops."""
+
+import math
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import anyio
+import anyio.abc
+
+from bulkgladly.errors import BulkgladlyError
+
+__all__ = ("Feed", "Stop", "run_stages")
+
+T = TypeVar("T")
+DRAIN_GRACE_S = 20.0
+
+
+class Stop:
+    """How a run ends before its input does.
+
+    `drain` lets the requests in flight end and takes no new record; `abort` cancels them
+    too. The first cause wins, and a second signal turns a drain into an abort.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None
+        self.reason: str | None = None
+        self.error: BulkgladlyError | None = None
+        self.is_draining = False
+        self.drain_scope = anyio.CancelScope()
+        self.abort_scope = anyio.CancelScope()
+
+    def drain(self, exit_code: int, reason: str) -> None:
+        """Take no new record; a grace of 20 s for what is in flight. Calling it again changes nothing."""
+        if self.is_draining:
+            return
+        self.is_draining = True
+        self.reached(exit_code, reason)
+        self.drain_scope.cancel()
+        self.abort_scope.deadline = anyio.current_time() + DRAIN_GRACE_S
+
+    def reached(self, exit_code: int, reason: str) -> None:
+        """Note a limit that was reached although nothing has to be cut short for it."""
+        self.exit_code = self.exit_code if self.exit_code is not None else exit_code
+        self.reason = self.reason or reason
+
+    def abort(self, exit_code: int, reason: str) -> None:
+        """Cancel everything now; what is in flight is asked about on resume."""
+        self.drain(exit_code, reason)
+        self.abort_scope.cancel()
+
+    def fail(self, error: BulkgladlyError) -> None:
+        """End the run because of an error that is no record's fault."""
+        if self.error is None:
+            self.error = error
+            self.abort(error.exit_code, str(error))
+
+    def signalled(self, number: int) -> None:
+        """Act on a signal: the first drains, the second aborts. The exit code is 128 + number."""
+        name = signal.Signals(number).name
+        if self.is_draining:
+            self.abort(128 + number, f"{name}, twice")
+        else:
+            self.drain(128 + number, name)
+
+
+class Feed(Generic[T]):
+    """A bounded hand-over from one dispatcher to many workers, without a task switch where there is room."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._enough = (capacity + 1) // 2
+        self._items: deque[T] = deque()
+        self._takers: deque[anyio.Event] = deque()
+        self._giver: anyio.Event | None = None
+        self._closed = False
+
+    async def room(self) -> int:
+        """Wait until at least half the capacity is free, and return for how many items there is room."""
+        while (free := self._capacity - len(self._items)) < self._enough:
+            self._giver = anyio.Event()
+            await self._giver.wait()
+        return free
+
+    def put(self, items: Sequence[T]) -> None:
+        """Hand items over. The caller has asked for room."""
+        self._items.extend(items)
+        self._wake(len(items))
+
+    async def take(self) -> T | None:
+        """Return the next item, or None when the feed is closed and empty."""
+        while not self._items:
+            if self._closed:
+                return None
+            event = anyio.Event()
+            self._takers.append(event)
+            await event.wait()
+        item = self._items.popleft()
+        if self._giver is not None and self._capacity - len(self._items) >= self._enough:
+            self._giver.set()
+            self._giver = None
+        return item
+
+    def close(self) -> None:
+        """Say that no more items will come."""
+        self._closed = True
+        self._wake(len(self._takers))
+
+    def empty(self) -> list[T]:
+        """Take back what no worker has begun, and close."""
+        left = list(self._items)
+        self._items.clear()
+        self.close()
+        return left
+
+    def _wake(self, count: int) -> None:
+        for _ in range(min(count, len(self._takers))):
+            self._takers.popleft().set()
+
+
+async def run_stages(
+    stop: Stop,
+    *,
+    sources: Sequence[Callable[[], Awaitable[None]]],
+    close: Callable[[], Awaitable[None]],
+    work: Callable[[], Awaitable[None]],
+    workers: int,
+    beside: Sequence[Callable[[], Awaitable[None]]] = (),
+    with_signals: bool = False,
+) -> None:
+    """Run the stages before the workers, many workers, and what goes on beside them.
+
+    The sources are cancelled when the run drains; then, or when they are done, `close`
+    must let the workers end. All are cancelled when the run aborts. A bulkgladly error in
+    any of them fails the run; it is kept in `stop.error`. Any other exception comes out as
+    itself.
+    """
+
+    async def feed() -> None:
+        try:
+            with stop.drain_scope:
+                async with anyio.create_task_group() as stages:
+                    for source in sources:
+                        stages.start_soon(_guarded, source, stop)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close()
+
+    try:
+        with stop.abort_scope:
+            async with anyio.create_task_group() as side:
+                for task in beside:
+                    side.start_soon(_guarded, task, stop)
+                if with_signals:
+                    side.start_soon(_watch_signals, stop)
+                async with anyio.create_task_group() as crew:
+                    crew.start_soon(_guarded, feed, stop)
+                    for _ in range(workers):
+                        crew.start_soon(_guarded, work, stop)
+                side.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from None
+    finally:
+        stop.abort_scope.deadline = math.inf
+
+
+async def _guarded(task: Callable[[], Awaitable[None]], stop: Stop) -> None:
+    try:
+        await task()
+    except BulkgladlyError as error:
+        stop.fail(error)
+
+
+async def _watch_signals(stop: Stop) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stop.signalled(number)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first_of(error)
+        if not isinstance(error, anyio.get_cancelled_exc_class()):
+            return error
+    return group

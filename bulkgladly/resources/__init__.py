@@ -1,0 +1,1 @@
+"""What Gladly looks like, as data and pure functions: no `await`, nothing opened."""

@@ -1,0 +1,231 @@
+"""Email addresses and phone numbers: checked, normalised, compared, united. Pure.
+
+One normaliser for writing and for looking up, so that the same person is not made twice
+because a number was typed differently.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+__all__ = ("ContactProblem", "clean_emails", "clean_phones", "email_identity", "phone_identity", "unite")
+
+PHONE_TYPES = ("HOME", "MOBILE", "OFFICE")
+SMS_PREFERENCES = ("ON", "OFF", "FORBIDDEN")
+
+_PLAIN_EMAIL = re.compile(
+    r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+)
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+class ContactProblem(ValueError):
+    """An address that cannot be sent as it is. `code` and `attr` are for the reject."""
+
+    def __init__(self, code: str, attr: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.attr = attr
+        self.detail = detail
+
+
+def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the email entries in the API's form, each address once.
+
+    An entry is a text or an object with `original` and perhaps `primary`. The spelling is
+    kept; only white space around it goes.
+
+    Raises:
+        ContactProblem: Not an address, or more than one is primary.
+    """
+    cleaned: dict[str, dict[str, Any]] = {}
+    for index, item in enumerate(items):
+        attr = f"emails[{index}]"
+        entry = _entry(item, attr)
+        address = entry["original"].strip()
+        _check_email(address, attr)
+        kept = cleaned.setdefault(address.lower(), {"original": address})
+        _keep_flag(entry, kept, attr)
+    return _with_one_primary(list(cleaned.values()), "emails")
+
+
+def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any]]:
+    """Return the phone entries in the API's form with E.164 numbers, each number once.
+
+    An entry is a text or an object with `original` and perhaps `type`, `regionCode`,
+    `extension`, `smsPreference`, `primary`. A national number is read in the entry's own
+    region, else in `region`.
+
+    Raises:
+        ContactProblem: No possible number; national without a region (Gladly would take
+            it for a number of the United States without a word); an unknown type.
+    """
+    cleaned: dict[str, dict[str, Any]] = {}
+    for index, item in enumerate(items):
+        attr = f"phones[{index}]"
+        entry = _entry(item, attr)
+        number, extension = _e164(entry["original"].strip(), entry.get("regionCode") or region, attr)
+        kept = cleaned.setdefault(number, {"original": number})
+        if extension and not entry.get("extension"):
+            entry = {**entry, "extension": extension}
+        _keep_choice(entry, kept, "type", PHONE_TYPES, attr)
+        _keep_choice(entry, kept, "smsPreference", SMS_PREFERENCES, attr)
+        if entry.get("extension"):
+            kept["extension"] = str(entry["extension"])
+        if entry.get("regionCode"):
+            kept["regionCode"] = str(entry["regionCode"]).upper()
+        _keep_flag(entry, kept, attr)
+    return _with_one_primary(list(cleaned.values()), "phones")
+
+
+def email_identity(entry: dict[str, Any]) -> str:
+    """Return what makes two email entries the same: the address in lower case."""
+    return str(entry.get("original") or entry.get("normalized") or "").strip().lower()
+
+
+def phone_identity(entry: dict[str, Any]) -> str:
+    """Return what makes two phone entries the same: the E.164 number, as far as it can be told."""
+    for text in (entry.get("normalized"), entry.get("original")):
+        if isinstance(text, str) and _E164.fullmatch(text):
+            return text
+    original = str(entry.get("original") or "")
+    try:
+        return _e164(original, str(entry.get("regionCode") or "US"), "phones")[0]
+    except ContactProblem:
+        return original
+
+
+def unite(
+    held: list[dict[str, Any]], wanted: list[dict[str, Any]], identity: Callable[[dict[str, Any]], str]
+) -> list[dict[str, Any]] | None:
+    """Return the list to send so that nothing held is lost and everything wanted is there.
+
+    PATCH replaces lists whole, so the entries that Gladly holds are sent back as they
+    came. Returns None when Gladly holds everything wanted already.
+    """
+    entries = [dict(entry) for entry in held]
+    by_identity: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        by_identity.setdefault(identity(entry), entry)
+    changed = False
+    for entry in wanted:
+        have = by_identity.get(identity(entry))
+        if have is None:
+            have = by_identity[identity(entry)] = {}
+            entries.append(have)
+        for name, value in entry.items():
+            if name == "original" and have.get("original"):
+                continue
+            if (have.get(name) or None) != (value or None):
+                have[name] = value
+                changed = True
+    if not changed:
+        return None
+    if chosen := [by_identity[identity(entry)] for entry in wanted if entry.get("primary")]:
+        for entry in entries:
+            if entry.get("primary") and not any(entry is other for other in chosen):
+                entry["primary"] = False
+    return entries
+
+
+def _entry(item: Any, attr: str) -> dict[str, Any]:
+    if isinstance(item, str):
+        item = {"original": item}
+    if not isinstance(item, dict) or not isinstance(item.get("original"), str) or not item["original"].strip():
+        raise ContactProblem("no_value", attr, f"{attr} needs a text in `original`")
+    return item
+
+
+def _check_email(address: str, attr: str) -> None:
+    if _PLAIN_EMAIL.fullmatch(address) and len(address) <= 254:
+        return
+    try:
+        validate_email(address, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ContactProblem(
+            "invalid_email", attr, f"{attr} is not an email address: {_without_value(error)}"
+        ) from error
+
+
+def _without_value(error: Exception) -> str:
+    # The validator may quote the address; rejects carry the row anyway, and logs must not.
+    text = str(error)
+    return text if "@" not in text.replace("@-sign", "") else "its form is wrong"
+
+
+def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
+    if _E164.fullmatch(text) and _is_plainly_possible(text):
+        return text, None
+    if not text.startswith("+") and not region:
+        raise ContactProblem(
+            "phone_region",
+            attr,
+            f"{attr} is a national number, which Gladly would take for a US one; "
+            "write it as +<country><number> or give --phone-region",
+        )
+    try:
+        number = phonenumbers.parse(text, region.upper() if region else None)
+    except phonenumbers.NumberParseException as error:
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number") from error
+    # A number that is possible only inside its own area would go out without the area code.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise ContactProblem("invalid_phone", attr, f"{attr} cannot be a phone number: wrong length for its country")
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164, number.extension
+
+
+def _is_plainly_possible(e164: str) -> bool:
+    """Tell by length and prefix alone whether the full parser would return a number as it is.
+
+    The parser takes ten times as long, and most numbers of a migration are E.164 already.
+    False only means that the parser must look.
+    """
+    for width in (1, 2, 3):
+        known = _national_rules(e164[1 : 1 + width])
+        if known is not None:
+            lengths, prefix = known
+            national = e164[1 + width :]
+            return len(national) in lengths and (prefix is None or prefix.match(national) is None)
+    return False
+
+
+@lru_cache(maxsize=2000)
+def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
+    """Return the lengths of national numbers, and what the parser would strip from their start."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
+    if not regions:
+        return None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
+    if metadata is None or metadata.general_desc is None:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
+
+
+def _keep_choice(entry: dict[str, Any], kept: dict[str, Any], name: str, allowed: tuple[str, ...], attr: str) -> None:
+    value = entry.get(name)
+    if value in (None, ""):
+        return
+    text = str(value).upper()
+    if text not in allowed:
+        raise ContactProblem("invalid_choice", f"{attr}.{name}", f"{attr}.{name} must be one of {', '.join(allowed)}")
+    kept[name] = text
+
+
+def _keep_flag(entry: dict[str, Any], kept: dict[str, Any], attr: str) -> None:
+    value = entry.get("primary")
+    if value is None:
+        return
+    if not isinstance(value, bool):
+        raise ContactProblem("not_a_flag", f"{attr}.primary", f"{attr}.primary must be true or false")
+    kept["primary"] = value or kept.get("primary", False)
+
+
+def _with_one_primary(entries: list[dict[str, Any]], attr: str) -> list[dict[str, Any]]:
+    if sum(entry.get("primary", False) for entry in entries) > 1:
+        raise ContactProblem("two_primary", attr, f"{attr}: only one entry can be primary")
+    return entries

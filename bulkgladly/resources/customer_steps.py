@@ -1,0 +1,369 @@
+"""What is done for one customer in each mode, request by request. Pure: generators, no network.
+
+Each function yields the next request, is sent its reply, and returns the outcome. How a
+request is paced, repeated and journaled is not decided here. The rules are those of
+docs/exactly-once.md; the facts about Gladly are from gladly-api (README: retry safety,
+merged customers; schemas 2).
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bulkgladly.errors import WrongOrganisation
+from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
+from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in
+from bulkgladly.resources.spec import Policy, Record, Steps
+
+__all__ = ("create", "delete", "update", "upsert")
+
+PROFILES = "/api/v1/customer-profiles"
+MAX_MERGES = 5
+GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What asking for a profile showed. `profile` None with `reply` None: there is none."""
+
+    gladly_id: str
+    profile: Mapping[str, Any] | None = None
+    reply: Reply | None = None
+    """The reply, where it was no answer to the question: a failed look-up is never "not found"."""
+
+    @property
+    def is_absent(self) -> bool:
+        """True only when Gladly said that there is no such profile."""
+        return self.profile is None and self.reply is None
+
+
+def create(record: Record, policy: Policy) -> Steps:
+    """Make the customer; one that is there already with other content is a reject."""
+    if record.known is not None and not record.doubt and not _changed_since(record, record.known):
+        return _as_accepted(record.known)
+    return (yield from _create(record, policy))
+
+
+def upsert(record: Record, policy: Policy) -> Steps:
+    """Make the customer, or bring the one that is there up to the row: 1 request when new.
+
+    A record whose content Gladly has accepted before takes none, one that is known and
+    changed takes 1 PATCH (2 when a contact list changed, since PATCH replaces lists).
+    """
+    if record.known is not None and not record.doubt:
+        outcome = yield from _update_known(record, record.known, policy)
+        if outcome.code != "not_exist":
+            return outcome
+        # Deleted in Gladly since we knew it.
+    return (yield from _create(record, policy))
+
+
+def update(record: Record, policy: Policy) -> Steps:
+    """Bring an existing customer up to the row; one that does not exist is a reject."""
+    if record.known is not None:
+        return (yield from _update_known(record, record.known, policy))
+    found = yield from _locate(record)
+    if isinstance(found, Outcome):
+        return found
+    return (yield from _bring_up(record, found))
+
+
+def delete(record: Record, _policy: Policy) -> Steps:
+    """Delete the customer by its own, remembered or derived id; by email where the row has no id.
+
+    Irreversible in Gladly. One that is gone already counts as unchanged. A merged one is
+    a reject: its successor holds another record's data as well.
+    """
+    target = record.known.gladly_id if record.known else record.id
+    if record.known is None and not record.has_own_id and record.payload.get("emails"):
+        located = yield from _locate(record)
+        if isinstance(located, Outcome):
+            return Outcome(Word.UNCHANGED, gladly_id=record.id) if located.code == "not_exist" else located
+        target = located.gladly_id
+    reply = yield Request("deleteCustomer", "DELETE", f"{PROFILES}/{target}")
+    if reply.status in (200, 204):
+        return Outcome(Word.DELETED, gladly_id=target)
+    if reply.status != 404 and not _is_unclear(reply):
+        return _refused(reply, target)
+    found = yield from _fetch(target)
+    if found.reply is not None:
+        return _unknown(found.reply, target)
+    if found.profile is None:
+        return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=target)
+    if found.gladly_id != target:
+        detail = f"merged into {found.gladly_id}, which also holds other data; delete it by that id if you mean it"
+        return Outcome.rejected(Problem("moved", detail, "id", Stage.API), status=301, gladly_id=target)
+    return _refused(reply, target)
+
+
+def _create(record: Record, policy: Policy) -> Steps:
+    if record.doubt:
+        # An earlier process may have made it: ask, never repeat blindly.
+        found = yield from _fetch(record.id)
+        if not found.is_absent:
+            return (yield from _settle_existing(record, policy, found, was_ours=True))
+    body = orjson.dumps({"id": record.id, **_without_nulls(record.payload)})
+    reply = yield Request("createCustomer", "POST", PROFILES, body=body, repeat=Repeat.DETECTED)
+    if reply.status in (200, 201):
+        return Outcome(Word.CREATED, gladly_id=record.id, status=reply.status, accepted=record.fingerprints)
+    if reply.status == 409:
+        return (yield from _after_conflict(record, policy, reply))
+    if _is_unclear(reply):
+        found = yield from _fetch(record.id)
+        if found.is_absent:
+            return _refused(reply, record.id)
+        return (yield from _settle_existing(record, policy, found, was_ours=True))
+    if reply.status == 404 or 300 <= reply.status < 400:
+        yield from _check_organisation(reply)
+    return _refused(reply, record.id)
+
+
+def _after_conflict(record: Record, policy: Policy, reply: Reply) -> Steps:
+    problems = reply.problems()
+    problem = next((one for one in problems if one.attr == "id"), problems[0] if problems else ApiProblem())
+    if problem.attr is None or problem.attr == "id":
+        found = yield from _fetch(record.id)
+        if not found.is_absent:
+            was_ours = bool(reply.lost or record.doubt)
+            return (yield from _settle_existing(record, policy, found, was_ours=was_ours))
+    elif reply.lost or record.doubt:
+        # The address may be taken by our own first attempt.
+        found = yield from _fetch(record.id)
+        if not found.is_absent:
+            return (yield from _settle_existing(record, policy, found, was_ours=True))
+    return (yield from _by_conflict_policy(record, policy, problem))
+
+
+def _settle_existing(record: Record, policy: Policy, found: Found, *, was_ours: bool) -> Steps:
+    """Our id is taken. Equal content: made by us, or unchanged. Different: it existed before."""
+    if found.profile is None:
+        return _unknown(found.reply, record.id)
+    changes = changes_to(found.profile, record.payload)
+    if not changes:
+        word = Word.CREATED if was_ours else Word.UNCHANGED
+        return Outcome(word, gladly_id=found.gladly_id, accepted=record.fingerprints)
+    if policy.mode is Mode.CREATE:
+        fields = ", ".join(changes)
+        detail = f"a customer with this id exists and differs in {fields}; use --mode upsert to update it"
+        problem = Problem("taken", detail, "id", Stage.CONFLICT)
+        return Outcome.rejected(problem, status=409, gladly_id=found.gladly_id)
+    return (yield from _patch(record, found.gladly_id, changes))
+
+
+def _by_conflict_policy(record: Record, policy: Policy, problem: ApiProblem) -> Steps:
+    attr = problem.attr or "emails or phones"
+    if policy.on_conflict == "skip":
+        detail = f"{attr} belongs to another customer; skipped by --on-conflict"
+        return Outcome(Word.SKIPPED, stage=Stage.CONFLICT, status=409, code="taken", attr=problem.attr, detail=detail)
+    if policy.on_conflict == "quarantine":
+        detail = f"{attr} belongs to another customer; look at both, or choose --on-conflict skip, update or merge"
+        return Outcome.rejected(Problem("taken", detail, problem.attr, Stage.CONFLICT), status=409)
+    found = yield from _locate(record, by_id=False)
+    if isinstance(found, Outcome):
+        return found
+    if policy.on_conflict == "merge" and found.profile is not None:
+        changes = _fill_gaps(found.profile, record.payload)
+        if not changes:
+            return Outcome(Word.UNCHANGED, gladly_id=found.gladly_id, accepted=record.fingerprints)
+        return (yield from _patch(record, found.gladly_id, changes, differ=_fill_gaps))
+    return (yield from _bring_up(record, found))
+
+
+def _update_known(record: Record, known: Known, policy: Policy) -> Steps:
+    changed = _changed_since(record, known)
+    if not changed:
+        return _as_accepted(known)
+    if policy.read_first or any(name in CONTACT_LISTS for name in changed):
+        # PATCH replaces a list whole; somebody may have added an address since.
+        found = yield from _fetch(known.gladly_id)
+        return (yield from _bring_up(record, found))
+    return (yield from _patch(record, known.gladly_id, {name: record.payload[name] for name in changed}))
+
+
+def _changed_since(record: Record, known: Known) -> list[str]:
+    return [name for name, print_ in record.fingerprints.items() if known.accepted.get(name) != print_]
+
+
+def _as_accepted(known: Known) -> Outcome:
+    return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
+
+
+def _bring_up(record: Record, found: Found) -> Steps:
+    if found.is_absent:
+        return _gone(found.gladly_id)
+    if found.profile is None:
+        return _unread(found.reply, found.gladly_id)
+    changes = changes_to(found.profile, record.payload)
+    if not changes:
+        return Outcome(Word.UNCHANGED, gladly_id=found.gladly_id, accepted=_remember(record))
+    return (yield from _patch(record, found.gladly_id, changes))
+
+
+def _fill_gaps(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    return changes_to(profile, gaps_in(profile, payload))
+
+
+def _patch(
+    record: Record,
+    gladly_id: str,
+    changes: Mapping[str, Any],
+    hops: int = 0,
+    differ: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] = changes_to,
+) -> Steps:
+    """Write the changes; `differ` says what another profile lacks of the row, should it have been merged away."""
+    body = orjson.dumps(changes)
+    reply = yield Request("updateCustomer", "PATCH", f"{PROFILES}/{gladly_id}", body=body)
+    if reply.status in (200, 204):
+        return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=_remember(record))
+    if reply.status == 409:
+        problem = next(iter(reply.problems()), ApiProblem())
+        detail = f"{problem.attr or 'an address'} belongs to another customer; nothing of the row was written"
+        return Outcome.rejected(Problem("taken", detail, problem.attr, Stage.CONFLICT), status=409, gladly_id=gladly_id)
+    if reply.status not in (301, 404) and not _is_unclear(reply):
+        return _refused(reply, gladly_id)
+    # 404 also stands for a customer that was merged away; and a lost answer is asked about.
+    found = yield from _fetch(gladly_id)
+    if found.is_absent:
+        return _gone(gladly_id)
+    if found.profile is None:
+        return _unknown(found.reply, gladly_id)
+    is_same = found.gladly_id == gladly_id
+    missing = differ(found.profile, record.payload)
+    if is_same:
+        # What others changed meanwhile says nothing about this request.
+        missing = {name: value for name, value in missing.items() if name in changes}
+    if not missing:
+        return Outcome(Word.UPDATED, gladly_id=found.gladly_id, accepted=_remember(record))
+    if is_same or hops >= MAX_MERGES:
+        return _refused(reply, gladly_id)
+    return (yield from _patch(record, found.gladly_id, missing, hops + 1, differ))
+
+
+def _fetch(gladly_id: str) -> Generator[Request, Reply, Found]:
+    """Ask for a profile by id and follow merges (301 with `meta.new`), up to five of them."""
+    hops = 0
+    while True:
+        reply = yield Request("getCustomer", "GET", f"{PROFILES}/{gladly_id}")
+        if reply.status == 200 and isinstance(profile := reply.json(), dict):
+            return Found(gladly_id, profile)
+        if reply.status == 404:
+            return Found(gladly_id)
+        successor = _successor(reply) if reply.status == 301 else None
+        if successor is None or hops >= MAX_MERGES:
+            return Found(gladly_id, reply=reply)
+        gladly_id, hops = successor, hops + 1
+
+
+def _successor(reply: Reply) -> str | None:
+    for problem in reply.problems():
+        if isinstance(new := problem.meta.get("new"), str) and new:
+            return new
+    # Not declared for this operation, but one client reads it there [gladly-api, merged customers].
+    location = reply.headers.get("location", "")
+    head, _, last = location.rpartition("/")
+    return last if head.endswith(PROFILES) and last else None
+
+
+def _locate(record: Record, *, by_id: bool = True) -> Generator[Request, Reply, "Found | Outcome"]:
+    """Find the one customer that a row means: by its own id, else by its addresses, else by the derived id."""
+    if by_id and record.has_own_id:
+        found = yield from _fetch(record.id)
+        return _gone(record.id) if found.is_absent else found
+    matches: dict[str, Mapping[str, Any]] = {}
+    for query in _addresses(record.payload):
+        reply = yield Request("findCustomers", "GET", PROFILES, query=(query,))
+        profiles = reply.json()
+        if reply.status != 200 or not isinstance(profiles, list):
+            return _unread(reply, record.id)
+        matches.update({str(p["id"]): p for p in profiles if isinstance(p, dict) and p.get("id")})
+        if len(matches) == 1 and query[0] == "email":
+            break  # an email address belongs to one profile at most
+    if len(matches) > 1:
+        detail = "the row's addresses belong to several customers: " + ", ".join(sorted(matches)[:5])
+        return Outcome.rejected(Problem("ambiguous", detail, stage=Stage.CONFLICT))
+    if matches:
+        gladly_id, profile = next(iter(matches.items()))
+        return Found(gladly_id, profile)
+    if not by_id:
+        detail = "an address is taken, but looking the row's addresses up found nobody; retry later"
+        return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
+    found = yield from _fetch(record.id)
+    return _gone(record.id) if found.is_absent else found
+
+
+def _addresses(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
+    emails = [("email", entry["original"]) for entry in payload.get("emails") or ()]
+    return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
+
+
+def _check_organisation(reply: Reply) -> Generator[Request, Reply, None]:
+    """After a 404 or redirect on a path that always exists: is this a Gladly organisation at all?"""
+    organisation = yield GET_ORGANIZATION
+    if organisation.status == 404 or 300 <= organisation.status < 400:
+        raise WrongOrganisation(
+            f"the host answers {reply.status} for every path; check GLADLY_HOST: it must be the organisation's own host"
+        )
+
+
+def _is_unclear(reply: Reply) -> bool:
+    """True where the request may have been executed although it was not confirmed."""
+    return reply.status == 0 or reply.status >= 500
+
+
+def _refused(reply: Reply, gladly_id: str | None) -> Outcome:
+    problem = next(iter(reply.problems()), ApiProblem())
+    if reply.status == 0:
+        detail = f"no answer in {reply.attempts} attempts; `retry` the run later"
+    elif reply.status >= 500:
+        detail = problem.detail or f"Gladly failed {reply.attempts} times; `retry` the run later"
+    else:
+        detail = problem.detail or "Gladly refused the request and gave no reason"
+    code = problem.code or (f"http_{reply.status}" if reply.status else "no_answer")
+    return Outcome.rejected(
+        Problem(code, detail, problem.attr, Stage.API), status=reply.status or None, gladly_id=gladly_id
+    )
+
+
+def _unread(reply: Reply | None, gladly_id: str) -> Outcome:
+    """Looking it up failed, and nothing was written: a reject that names the look-up."""
+    if reply is None or reply.status == 200:
+        return Outcome.rejected(
+            Problem("unreadable", "the look-up's answer was not what the API promises", None, Stage.API),
+            gladly_id=gladly_id,
+        )
+    return _refused(reply, gladly_id)
+
+
+def _unknown(reply: Reply | None, gladly_id: str) -> Outcome:
+    status = reply.status if reply is not None else None
+    return Outcome(
+        Word.UNKNOWN,
+        gladly_id=gladly_id,
+        stage=Stage.API,
+        status=status or None,
+        code="unsettled",
+        detail="it may have happened, and asking gave no usable answer; `retry` the run to ask again",
+    )
+
+
+def _gone(gladly_id: str) -> Outcome:
+    detail = "Gladly has no such customer; use --mode upsert to make those that are missing"
+    return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
+
+
+def _remember(record: Record) -> dict[str, str]:
+    """What Gladly holds now: earlier fields that this row does not mention stay as they were."""
+    return {**(record.known.accepted if record.known else {}), **record.fingerprints}
+
+
+def _without_nulls(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = payload.get("customAttributes")
+    if None not in payload.values() and (attributes is None or None not in attributes.values()):
+        return payload
+    clean = {name: value for name, value in payload.items() if value is not None}
+    if attributes is not None:
+        clean["customAttributes"] = {key: value for key, value in attributes.items() if value is not None}
+    return clean

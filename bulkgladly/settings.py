@@ -1,0 +1,230 @@
+"""Who we talk to and within which limits: frozen settings, their defaults, their loading order.
+
+Flags win over `BULKGLADLY_*` environment variables, these over `bulkgladly.toml`, that
+over the defaults here. Credentials come from `GLADLY_HOST`, `GLADLY_USERNAME` and
+`GLADLY_API_TOKEN` (the names of Gladly's own samples), each also as `..._FILE`, or from a
+profile in the toml file. A token is never a flag and never reaches disk, a log or a `repr`.
+"""
+
+import ipaddress
+import math
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from bulkgladly.errors import UsageError
+
+__all__ = ("Credentials", "Limits", "Pace", "base_url", "is_loopback", "load_toml")
+
+API_REQUESTS_PER_SECOND = 10.0
+"""For a whole organisation, all its clients together [gladly-api, rate limits]."""
+CONFIG_FILE = "bulkgladly.toml"
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a run may go.
+
+    `rate` is requests per second (None: what the API allows, 10/s until it says
+    otherwise); `reserve` the share of the limit left to other integrations;
+    `concurrency` caps the requests in flight (None: rate times typical latency, with
+    headroom). `unlimited` drops the pace altogether, for emulators only.
+    """
+
+    rate: float | None = None
+    reserve: float = 0.1
+    concurrency: int | None = None
+    unlimited: bool = False
+
+    def expected_per_second(self) -> float:
+        """Return the requests per second to expect before the API has said anything."""
+        if self.unlimited:
+            return math.inf
+        share = API_REQUESTS_PER_SECOND * (1 - self.reserve)
+        return share if self.rate is None else min(self.rate, API_REQUESTS_PER_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run stops by itself. All but `max_errors` leave it resumable with exit code 10.
+
+    `max_errors` is a count, or with `max_errors_percent` a share in percent of the rows
+    done, judged from 100 rows on. Throttling and outages never count.
+    """
+
+    max_errors: int | None = None
+    max_errors_percent: float | None = None
+    max_duration_s: float | None = None
+    max_requests: int | None = None
+    max_rows: int | None = None
+    give_up_after_s: float = 3600.0
+
+
+class Credentials:
+    """Where the organisation is and who we are there. Printing it never shows the token."""
+
+    __slots__ = ("_token", "host", "username")
+
+    def __init__(self, host: str, username: str, token: str) -> None:
+        """Check and keep the three parts; `host` may be short (`org`, `org.us-1`) or a base URL.
+
+        Raises:
+            UsageError: A part is missing or cannot work.
+        """
+        self.host = base_url(host)
+        username, token = username.strip(), token.strip()
+        if not username or not token:
+            missing = "GLADLY_USERNAME" if not username else "GLADLY_API_TOKEN"
+            raise UsageError(f"{missing} is not set; set it, or {missing}_FILE, or use a profile in {CONFIG_FILE}")
+        self.username = username
+        self._token = token
+        if not self._token.isprintable() or not self._token.isascii():
+            raise UsageError("the API token holds characters that no token has; was the file read correctly?")
+
+    def token(self) -> str:
+        """Return the secret, for the transport alone."""
+        return self._token
+
+    def __repr__(self) -> str:
+        return f"Credentials(host={self.host!r}, username={self.username!r}, token=***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not pickled or copied: the token would go with them")
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, profile: Mapping[str, Any] | None = None
+    ) -> "Credentials":
+        """Load the credentials from a profile where one is given, else from the environment.
+
+        A profile has `host`, `username` and one of `token_env`, `token_file`,
+        `token_command`, `token_keyring`.
+
+        Raises:
+            UsageError: Something is missing; the message names it.
+        """
+        env = os.environ if environment is None else environment
+        if profile is not None:
+            return cls(str(profile.get("host", "")), str(profile.get("username", "")), _profile_token(profile, env))
+        host, username, token = (
+            _variable(env, name) for name in ("GLADLY_HOST", "GLADLY_USERNAME", "GLADLY_API_TOKEN")
+        )
+        return cls(host, username, token)
+
+
+def base_url(host: str) -> str:
+    """Return the base URL of an organisation without a path: `https://org.gladly.com`.
+
+    Raises:
+        UsageError: Nothing, a URL with a path, or plain http to a host that is not loopback.
+    """
+    text = host.strip().rstrip("/")
+    if not text:
+        raise UsageError(f"GLADLY_HOST is not set; set it to https://<organisation>.gladly.com, or use {CONFIG_FILE}")
+    told = host if "@" not in host else f"...@{host.rpartition('@')[2]}"  # before it may stand a password
+    if "://" not in text:
+        if re.fullmatch(r"[A-Za-z0-9-]+(\.(us|eu|ap|ca|au|uk)-[a-z0-9]+)?", text):
+            text += ".gladly.qa" if text.endswith("-uat") else ".gladly.com"
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        name, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"GLADLY_HOST {told!r} is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not name or not _HOST_NAME.fullmatch(name) or text.endswith(":"):
+        raise UsageError(f"GLADLY_HOST {told!r} is no address; it looks like https://<organisation>.gladly.com")
+    if parts.path not in ("", "/api/v1") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise UsageError(f"GLADLY_HOST {told!r} must be the bare address: no user, path or query")
+    if parts.scheme == "http" and not is_loopback(name):
+        raise UsageError(f"GLADLY_HOST {told!r}: a token is sent over https only; plain http is for loopback alone")
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a host name is this machine itself."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def load_toml(path: Path | None) -> Mapping[str, Any]:
+    """Return the settings file; without a path `bulkgladly.toml` here, where there is one.
+
+    Raises:
+        UsageError: A named file is missing, or a file is no TOML, or it holds a token.
+    """
+    chosen = path or Path(CONFIG_FILE)
+    if path is None and not chosen.is_file():
+        return {}
+    try:
+        found = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{chosen} cannot be read as settings: {error}") from error
+    profiles = found.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
+        raise UsageError(f"{chosen}: write each profile as a section of its own, [profiles.<name>]")
+    if "token" in found or any("token" in profile for profile in profiles.values()):
+        raise UsageError(f"{chosen} holds a token; keep it out of files: use token_env, token_file or token_command")
+    return found
+
+
+def _variable(env: Mapping[str, str], name: str) -> str:
+    if value := env.get(name):
+        return value
+    if path := env.get(f"{name}_FILE"):
+        return _read_secret(Path(path), f"{name}_FILE")
+    return ""
+
+
+def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    if name := profile.get("token_env"):
+        return env.get(str(name), "")
+    if path := profile.get("token_file"):
+        return _read_secret(Path(str(path)).expanduser(), "token_file")
+    if command := profile.get("token_command"):
+        return _run_for_secret(command)
+    if service := profile.get("token_keyring"):
+        return _from_keyring(str(service), str(profile.get("username", "")))
+    return _variable(env, "GLADLY_API_TOKEN")
+
+
+def _read_secret(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name} names {path}, which cannot be read: {type(error).__name__}") from error
+
+
+def _run_for_secret(command: str | list[str]) -> str:
+    try:
+        words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    except ValueError as error:
+        raise UsageError(f"token_command is no command: {error}") from None
+    if not words:
+        raise UsageError("token_command is empty")
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - the user's own command
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(f"token_command {words[0]!r} failed: {type(error).__name__}") from None
+    return done.stdout.strip()
+
+
+def _from_keyring(service: str, username: str) -> str:
+    try:
+        import keyring  # noqa: PLC0415 - an optional extra, needed by few
+    except ImportError:
+        raise UsageError("token_keyring needs the extra: pip install 'bulkgladly[keyring]'") from None
+    return keyring.get_password(service, username) or ""
