@@ -1,0 +1,119 @@
+"""`make demo`: an import at Gladly's real pace, killed in the middle, resumed, and shown.
+
+Everything happens on this machine: an emulator on a loopback port, and `.demo/` for the
+run's files. Takes about half a minute.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(os.path.relpath(Path(__file__).parent))
+DEMO = HERE.parent / ".demo"
+PROGRAM = [sys.executable, "-m", "bulkgladly"]
+SECONDS_BEFORE_THE_KILL = 10
+
+
+def say(text: str) -> None:
+    """Print a headline."""
+    print(f"\n== {text}", flush=True)
+
+
+def show(command: list[str]) -> None:
+    """Print a command as a user would type it."""
+    print("$ bulkgladly " + " ".join(command), flush=True)
+
+
+def run(environment: dict[str, str], *command: str) -> int:
+    """Run a command of ours, its output shown as it is."""
+    show(list(command))
+    return subprocess.run([*PROGRAM, *command], env=environment, check=False).returncode
+
+
+def ask(url: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
+    """Ask the emulator about itself, or change it; it has no such door in Gladly."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/_emulator/{path}", data=data)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - loopback
+        found: dict[str, object] = json.loads(reply.read())
+    return found
+
+
+def start_emulator() -> tuple[subprocess.Popen[str], str]:
+    """Start the emulator at 10 requests a second and return it with its address."""
+    command = [*PROGRAM, "emulator", "--port", "0", "--rate", "10"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return process, found[0]
+    raise SystemExit("the emulator did not start")
+
+
+def import_and_kill(environment: dict[str, str], *command: str) -> None:
+    """Start an import and end it the hard way after some seconds."""
+    show(list(command))
+    process = subprocess.Popen([*PROGRAM, *command], env=environment)
+    time.sleep(SECONDS_BEFORE_THE_KILL)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    print(f"   ... killed with kill -9 after {SECONDS_BEFORE_THE_KILL} s", flush=True)
+
+
+def main() -> int:
+    """Run the demo; 0 when every customer is there exactly once."""
+    shutil.rmtree(DEMO, ignore_errors=True)
+    DEMO.mkdir()
+    emulator, url = start_emulator()
+    environment = {
+        **os.environ,
+        "GLADLY_HOST": url,
+        "GLADLY_USERNAME": "agent@example.org",
+        "GLADLY_API_TOKEN": "emulator-token",
+        "BULKGLADLY_STATE_DIR": str(DEMO),
+    }
+    customers = str(HERE / "customers.csv")
+    try:
+        say("A stand-in for Gladly runs on this machine. It allows 10 requests a second, as Gladly does.")
+        run(environment, "doctor")
+        say("Ten customers are there already; four of them share an address with our file.")
+        run(environment, "import", "customers", str(HERE / "already_there.ndjson"), "--namespace", "before")
+        say("What would the import do? Nothing is sent.")
+        run(environment, "import", "customers", customers, "--key", "crm_id", "--dry-run")
+        say("The import, at 10 requests a second.")
+        import_and_kill(environment, "import", "customers", customers, "--key", "crm_id")
+        run(environment, "runs", "list")
+        say("The stand-in now allows 400 a second, so that you need not wait. The run goes on where it was.")
+        ask(url, "rate", {"rate": 400})
+        run(environment, "resume")
+        say("The same import once more: what Gladly has accepted is known, so nothing of it is sent again.")
+        run(environment, "import", "customers", customers, "--key", "crm_id")
+        return verdict(url)
+    finally:
+        emulator.terminate()
+        emulator.wait()
+
+
+def verdict(url: str) -> int:
+    """Compare the stand-in with the first run's report."""
+    reports = [json.loads(path.read_bytes()) for path in sorted(DEMO.glob("runs/*/report.json"))]
+    created = sum(report["counts"]["created"] for report in reports)
+    held = ask(url, "status")["counts"]
+    customers = held["customers"] if isinstance(held, dict) else held
+    say(f"The stand-in holds {customers} customers; the reports say {created} were created. Once each.")
+    print(
+        "Your own file:  export GLADLY_HOST=https://<organisation>.gladly.com GLADLY_USERNAME=... GLADLY_API_TOKEN=..."
+    )
+    print("                bulkgladly import customers FILE --key COLUMN --dry-run")
+    return 0 if customers == created else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
