@@ -1,6 +1,5 @@
 """Where requests go: the host, its URLs, the proxy on the way, what headers say."""
 
-import ipaddress
 import re
 import urllib.request
 from functools import lru_cache
@@ -9,6 +8,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from yarl import URL
 
 from bulkgladly.errors import UsageError
+from bulkgladly.settings import base_url as normal_base_url
+from bulkgladly.settings import is_loopback
 
 __all__ = ("Address", "delay_s", "whole_number")
 
@@ -20,28 +21,16 @@ class Address:
     """One host, as base URL; turns paths into URLs that never leave it."""
 
     def __init__(self, base_url: str) -> None:
-        """Check the base URL.
+        """Check the base URL; `settings.base_url` says what one may be.
 
         Raises:
             UsageError: It is no bare http(s) URL, or plain http to a host that is not loopback.
         """
-        try:
-            parts = urlsplit(base_url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise UsageError(f"the base URL {base_url!r} cannot be read: {error}") from error
-        if parts.scheme not in ("http", "https") or not host:
-            raise UsageError(f"the base URL must be like https://organisation.gladly.com, not {base_url!r}")
-        if parts.username is not None or parts.query or parts.fragment:
-            # Not quoted in full: what stands before an @ may be a password.
-            raise UsageError(f"the base URL of {host} must hold no user, query or fragment")
-        self.is_loopback = _is_loopback(host)
-        if parts.scheme == "http" and not self.is_loopback:
-            raise UsageError(f"plain http to {host} would show the token to the network: use https")
-        self.host = host
+        self.base = normal_base_url(base_url)
+        parts = urlsplit(self.base)
+        self.host = parts.hostname or ""
+        self.is_loopback = is_loopback(self.host)
         self.is_secure = parts.scheme == "https"
-        shown = f"[{host}]" if ":" in host else host
-        self.base = f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
         # Bulk work repeats a few URLs; building one costs more than the whole pacing.
         self.url = lru_cache(maxsize=256)(self._url)
 
@@ -59,15 +48,6 @@ class Address:
         if self.is_loopback or not self.is_secure or urllib.request.proxy_bypass(self.host):
             return None
         return urllib.request.getproxies().get("https")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def whole_number(text: str | None) -> int | None:
