@@ -168,5 +168,10 @@ def _panel(view: RunView) -> Any:
         f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s  "
         f"in flight {view.in_flight}  429s {view.throttled}  "
     )
-    wait = f"waiting {duration_text(view.waiting_s)}: {view.waiting}" if view.waiting else ""
-    return Group(top, told or "nothing done yet", pace + wait, "safe to stop: Ctrl-C once, then `resume`")
+    wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
+    return Group(
+        top,
+        told or "nothing done yet",
+        pace + (wait + view.waiting if view.waiting else ""),
+        "safe to stop: Ctrl-C once, then `resume`; a second Ctrl-C waits for nothing",
+    )

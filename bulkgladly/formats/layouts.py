@@ -92,6 +92,9 @@ def suggestion(name: str, plan: ColumnPlan) -> str | None:
     if plan.open_prefix and name.lower().startswith(plan.open_prefix.lower()):
         key = name[len(plan.open_prefix) :].lstrip("s:._- ")
         return f"{plan.open_prefix}:{key or 'KEY'}"
+    prefix, _, key = name.partition(":")
+    if plan.open_prefix and key and difflib.get_close_matches(prefix.lower(), [plan.open_prefix.lower()], cutoff=0.8):
+        return f"{plan.open_prefix}:{key}"
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
     return known[close[0]] if close else None
 

@@ -1,6 +1,7 @@
 """The checkpoint of a run: intents before, outcomes after, committed in groups by one thread."""
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -15,13 +16,13 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import open_journal, scope_of
+from bulkgladly.journal.schema import insert_rows, open_journal, scope_of
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
 __all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing")
 
 LOADED_JOBS = 8
-LINGER_S = 0.005
+LINGER_S = 0.01
 
 
 class Admission(NamedTuple):
@@ -87,13 +88,17 @@ class Ledger:
             JournalDamaged: The journal or the state cannot be used.
         """
         self._connection = open_journal(folder / "journal.sqlite", state)
-        self._scope = scope_of(self._connection, *scope)
+        try:
+            self._scope = scope_of(self._connection, *scope)
+            self._load()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise JournalDamaged(f"{folder / 'journal.sqlite'} cannot be read: {error}") from error
         self._vitals = vitals
         self._clock = clock
         self._queue: queue.SimpleQueue[_Job | _Settled | None] = queue.SimpleQueue()
         self._failure: BulkgladlyError | None = None
         self._loop = asyncio.get_running_loop()
-        self._load()
         self._thread = threading.Thread(target=self._work, name="bulkgladly-journal", daemon=True)
         self._thread.start()
 
@@ -243,10 +248,19 @@ class Ledger:
             self._write_checkpoint()
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
-            self._failure = _as_ours(error)
+            if self._failure is None:
+                self._failure = _as_ours(error)
+                self._roll_back()
             answers = [(job.done, self._failure) for job in jobs if isinstance(job, _Job) and job.done is not None]
         if answers:
             self._loop.call_soon_threadsafe(_resolve, answers)
+
+    def _roll_back(self) -> None:
+        """Forget what did not reach the disk, so that the report tells what did."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._load()
 
     def _perform(self, job: "_Job") -> Any:
         self._write_intents(job.intents)
@@ -281,8 +295,7 @@ class Ledger:
     def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
         """Let each row take its claims; return a clash for those that came too late."""
         claims = [(claim.digest, row.seq, row.content) for row in rows for claim in row.claims]
-        insert = "INSERT OR IGNORE INTO claims (digest, seq, content) VALUES (?, ?, ?)"
-        if self._connection.executemany(insert, claims).rowcount == len(claims):
+        if insert_rows(self._connection, "INSERT OR IGNORE INTO claims (digest, seq, content)", claims) == len(claims):
             return {}
         clashes: dict[int, Clash] = {}
         select = "SELECT seq, content FROM claims WHERE digest = ?"
@@ -304,10 +317,7 @@ class Ledger:
         return Clash(claim.attr, number, file, is_equal and claim.attr == "key")
 
     def _write_intents(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at) VALUES (?, ?, ?, ?)", rows
-            )
+        insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
 
     def _write_settled(self, settled: Sequence["_Settled"]) -> None:
         if not settled:
@@ -322,11 +332,8 @@ class Ledger:
                 gone.append((self._scope, key))
             elif key is not None and outcome.accepted is not None:
                 known.append((self._scope, key, outcome.gladly_id, orjson.dumps(outcome.accepted)))
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-        )
-        if known:
-            self._connection.executemany("INSERT OR REPLACE INTO state.known VALUES (?, ?, ?, ?)", known)
+        insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
+        insert_rows(self._connection, "INSERT OR REPLACE INTO state.known", known)
         if gone:
             self._connection.executemany("DELETE FROM state.known WHERE scope = ? AND key = ?", gone)
 

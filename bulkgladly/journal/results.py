@@ -87,7 +87,8 @@ def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[by
             "detail": detail,
             "gladly_id": gladly_id,
         }
-        row["_bulkgladly"] = {**about, **row.get("_bulkgladly", {})}
+        raw = row.get("_bulkgladly")
+        row["_bulkgladly"] = {**(raw if isinstance(raw, dict) else {}), **about}
         yield orjson.dumps(row)
 
 
@@ -132,13 +133,14 @@ def rejects_by_code(folder: Path) -> dict[str, int]:
 
 
 def _successes(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
+    # SQLite writes the JSON: a million rows would keep Python busy for seconds.
     rows = connection.execute(
-        "SELECT file, place, number, key, gladly_id, word FROM records"
-        " WHERE word IN ('created', 'updated', 'deleted', 'unchanged') ORDER BY seq"
+        "SELECT json_object('position', json_object('file', coalesce(json_extract(?, '$[' || file || ']'), file),"
+        " 'offset', place, 'record', number), 'key', key, 'gladly_id', gladly_id, 'action', word) FROM records"
+        " WHERE word IN ('created', 'updated', 'deleted', 'unchanged') ORDER BY seq",
+        (orjson.dumps(list(names)).decode(),),
     )
-    for file, place, number, key, gladly_id, word in rows:
-        position = _position(names, Position(file, place, number))
-        yield orjson.dumps({"position": position, "key": key, "gladly_id": gladly_id, "action": word})
+    return (line.encode() for (line,) in rows)
 
 
 def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:

@@ -2,13 +2,17 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from bulkgladly.errors import JournalDamaged
 
-__all__ = ("JOURNAL_VERSION", "open_journal", "open_reader", "scope_of", "touch_private")
+__all__ = ("JOURNAL_VERSION", "insert_rows", "open_journal", "open_reader", "scope_of", "touch_private")
 
 JOURNAL_VERSION = 1
+STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
 
 _JOURNAL = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -88,8 +92,8 @@ def open_journal(journal: Path, state: Path) -> sqlite3.Connection:
     """
     for path in (journal, state):
         touch_private(path)
+    connection = sqlite3.connect(journal, isolation_level=None, check_same_thread=False, timeout=60)
     try:
-        connection = sqlite3.connect(journal, isolation_level=None, check_same_thread=False, timeout=60)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-32000")
@@ -104,7 +108,11 @@ def open_journal(journal: Path, state: Path) -> sqlite3.Connection:
             raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
         connection.executescript(_JOURNAL + _STATE)
         connection.execute(f"PRAGMA user_version={JOURNAL_VERSION}")
+    except JournalDamaged:
+        connection.close()
+        raise
     except sqlite3.DatabaseError as error:
+        connection.close()
         raise JournalDamaged(f"{journal} or {state} cannot be used: {error}") from error
     return connection
 
@@ -115,12 +123,37 @@ def open_reader(journal: Path) -> sqlite3.Connection:
     Raises:
         JournalDamaged: There is no journal, or it cannot be read.
     """
+    connection = None
     try:
         connection = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
         connection.execute("SELECT 1 FROM records LIMIT 1")
     except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
         raise JournalDamaged(f"{journal} cannot be read: {error}") from error
     return connection
+
+
+def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Insert rows, many by one statement, and return how many went in.
+
+    Each statement gives the interpreter's lock away and waits to get it back, which beside
+    a busy event loop costs more than the insert itself; `executemany` does so for each row.
+    """
+    inserted, at = 0, 0
+    for size in STATEMENT_ROWS:
+        while len(rows) - at >= size:
+            part = rows[at : at + size]
+            sql = _statement(insert, len(part[0]), size)
+            inserted += connection.execute(sql, [value for row in part for value in row]).rowcount
+            at += size
+    return inserted
+
+
+@lru_cache(maxsize=64)
+def _statement(insert: str, width: int, rows: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{insert} VALUES {', '.join([row] * rows)}"
 
 
 def scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:

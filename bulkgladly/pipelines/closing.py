@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.errors import InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
 from bulkgladly.journal.runs import RunFolder, write_private
@@ -81,12 +82,17 @@ class _Rest:
         self.read = ending.mark.seq
 
     def __iter__(self) -> Iterator[Row]:
-        for rows in self._inputs.batches(self._ending.mark, size=READ_ROWS):
-            self.read = rows[-1].seq + 1
-            for row in rows:
-                if not self._ending.is_settled(row.seq):
-                    self.unprocessed += 1
-                    yield row
+        try:
+            for rows in self._inputs.batches(self._ending.mark, size=READ_ROWS):
+                self.read = rows[-1].seq + 1
+                for row in rows:
+                    if not self._ending.is_settled(row.seq):
+                        self.unprocessed += 1
+                        yield row
+        except InputError:
+            if self._ending.exit_code is None:
+                raise
+            # The run ended for it, or before it: what could be read is what is told.
 
 
 def _verdict(ending: Ending, counts: Mapping[str, int]) -> tuple[str, int]:

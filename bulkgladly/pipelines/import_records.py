@@ -60,7 +60,7 @@ class Preparer:
 
 def outcome_of_clash(record: Record, clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
     """Return how a row ends that clashes with an earlier row of the input; None where it may go on."""
-    if clash.is_equal:
+    if clash.is_equal and policy.on_duplicate != "last":
         return Outcome(Word.UNCHANGED, gladly_id=record.id)
     earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
     if clash.attr == "key":
@@ -108,6 +108,7 @@ class Importer:
         self._feed: Feed[Task] = Feed(spare)
         self._busy: dict[int, int] = {}
         self._freed = anyio.Event()
+        self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
         self.rows_read = 0
         """Rows that this session took in; those settled before are not counted."""
 
@@ -132,7 +133,7 @@ class Importer:
         self._send_on.close()
         self._receive.close()
         if self._stop.is_draining:
-            await self._ledger.withdraw([task.record.row.seq for task in self._feed.empty()])
+            await self._ledger.withdraw([task.record.row.seq for task in self._feed.empty() if not task.record.doubt])
         self._feed.close()
 
     async def work(self) -> None:
@@ -155,6 +156,7 @@ class Importer:
         """Bring a batch up to the point where each row is settled or waits for a worker."""
         ready: list[Task] = []
         for row, item, standing in batch:
+            self._begun += item is not None
             if isinstance(item, Problem):
                 self._settle(row, Outcome.rejected(item))
             elif item is not None and not self._settle_clash(item, standing):
@@ -212,18 +214,18 @@ class Importer:
             row.seq, row.position, outcome, key=record.key if record else None, attempts=attempts, original=original
         )
         if outcome.word is Word.REJECTED:
-            self._check_error_budget()
+            self._rejected += 1
+        self._check_error_budget()
         if self._limits.max_requests is not None and self._client.sent.total() >= self._limits.max_requests:
             self._stop.drain(10, f"the limit of {self._limits.max_requests} requests is reached")
 
     def _check_error_budget(self) -> None:
-        # Counts lag behind by what is in the current commit; a budget need not be exact to the row.
-        rejected = self._ledger.counts[Word.REJECTED] + 1
-        done = self._ledger.counts.total() + 1
+        # Against the rows begun, not done: bad rows are settled at once, the good ones before them later.
+        rejected, begun = self._rejected, self._begun
         limit, percent = self._limits.max_errors, self._limits.max_errors_percent
         if limit is not None and rejected > limit:
             self._stop.drain(3, f"more than {limit} records were rejected")
-        if percent is not None and done >= 100 and rejected * 100 > done * percent:
+        if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
             self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
 
     def _settle_clash(self, record: Record, standing: Standing) -> bool:
@@ -267,7 +269,7 @@ def admission_of(row: Row, item: Record | Problem | None) -> Admission:
     """Return what the journal is told of a row that has been read."""
     if not isinstance(item, Record):
         return Admission(row.seq, row.position)
-    content = digest64("content", "".join(item.fingerprints.values()))
+    content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
     return Admission(row.seq, row.position, item.key, content, item.claims)
 
 

@@ -49,6 +49,10 @@ class ImportOptions:
     state_dir: Path = Path(".bulkgladly")
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "mode", Mode(self.mode))
+        except ValueError:
+            raise UsageError(f"--mode {self.mode} is no choice; it is one of {', '.join(Mode)}") from None
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 flag = name.replace("_", "-")

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import BulkgladlyError, WrongOrganisation
+from bulkgladly.errors import BulkgladlyError, DiskFull, WrongOrganisation
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.runs import RunFolder
@@ -28,6 +28,7 @@ from bulkgladly.transport.pacer import Pacer
 
 __all__ = ("Session", "check_organisation")
 
+NOTED_ROWS = 100_000
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
 
 
@@ -159,6 +160,8 @@ class Session:
         except BulkgladlyError as error:
             self.stop.fail(error)
         self.observer.tick(self.view())
+        if self.stop.is_draining and self.rows - self.ledger.counts.total() > NOTED_ROWS:
+            self.observer.note("the state is saved; writing the unprocessed rows, which may take a while")
         ending = Ending(
             exit_code=self.stop.exit_code,
             reason=self.stop.reason,
@@ -166,7 +169,12 @@ class Session:
             is_settled=self.ledger.is_settled,
             vitals=self._vitals(),
         )
-        report = await anyio.to_thread.run_sync(publish, self.folder, self.inputs, ending)
+        try:
+            report = await anyio.to_thread.run_sync(publish, self.folder, self.inputs, ending)
+        except OSError as error:
+            raise DiskFull(
+                f"the result files in {self.folder.path} could not be written: {error.strerror}; make room, then resume"
+            ) from error
         if self.stop.error is None or self.stop.error.exit_code != 2:
             with contextlib.suppress(BulkgladlyError):
                 await self.ledger.note("status", report.status)
@@ -183,7 +191,7 @@ class Session:
         per_second = (sent - self._ticks[0][1]) / span if span > 0 else 0.0
         rows_per_s = (done - self.done_before) / max(now - self.started, 1e-9)
         left = max(0, self.rows - done)
-        waits = pace.waiting_reason is not None and pace.waiting_reason != "pace"
+        held = pace.waiting_reason if pace.waiting_reason != "pace" else None
         return RunView(
             run=self.folder.name,
             counts=dict(self.ledger.counts),
@@ -196,8 +204,8 @@ class Session:
             allowed_per_second=pace.rate,
             in_flight=pace.in_flight,
             throttled=pace.throttled,
-            waiting=pace.waiting_reason if waits else None,
-            waiting_s=max(0.0, (pace.waiting_until or now) - now) if waits else 0.0,
+            waiting="stopping: what is in flight ends first" if self.stop.is_draining else held,
+            waiting_s=max(0.0, (pace.waiting_until or now) - now) if held else 0.0,
             eta_s=left / rows_per_s if rows_per_s > 0 and done > self.done_before else None,
         )
 
@@ -209,7 +217,7 @@ class Session:
 
     def _vitals(self) -> Mapping[str, Any]:
         requests = Counter(self._earlier.get("requests", {}))
-        requests.update(self.client.sent)
+        requests.update(dict(self.client.sent))  # a copy: this is the journal's thread, and the other goes on counting
         return {
             "requests": dict(requests),
             "throttled": self._earlier.get("throttled", 0) + self.pacer.throttled,

@@ -311,11 +311,9 @@ class Client:
         except aiohttp.ClientHttpProxyError as error:
             # From None here and below: these errors carry our request headers, token included.
             raise Unreachable(f"the proxy answered {error.status} {error.message}") from None
-        except (
-            aiohttp.ClientConnectorError,
-            aiohttp.ConnectionTimeoutError,
-            aiohttp.ServerFingerprintMismatch,
-        ) as error:
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(str(error.os_error)) from error
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch) as error:
             raise Unreachable(str(error)) from error
         except TimeoutError as error:
             raise ReplyLost(str(error) or f"no whole answer within {self._timeouts.total_s:g} s") from error

@@ -12,9 +12,7 @@ from bulkgladly.emulator.table import OPERATIONS
 
 FACTS = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 
-BY_ID: dict[str, dict[str, Any]] = {
-    fact["operationId"] or fact["project_alias"]: fact for fact in FACTS["operations"]
-}
+BY_ID: dict[str, dict[str, Any]] = {fact["operationId"] or fact["project_alias"]: fact for fact in FACTS["operations"]}
 
 GENERAL_STATUSES = {401, 403, 404, 429, 500, 502, 503, 504}
 """The general chapter of Gladly's document allows these on every operation."""

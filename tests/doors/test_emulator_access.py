@@ -78,9 +78,7 @@ async def test_credentials_are_options() -> None:
         assert response.status == 200
 
 
-@pytest.mark.parametrize(
-    ("kind", "content_type"), [("plain", "text/plain"), ("html", "text/html"), ("empty", "")]
-)
+@pytest.mark.parametrize(("kind", "content_type"), [("plain", "text/plain"), ("html", "text/html"), ("empty", "")])
 async def test_refusal_body_is_an_option(kind: str, content_type: str) -> None:
     """The body of a 401 is not documented, so a client must bear anything."""
     async with (

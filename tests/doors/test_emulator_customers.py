@@ -75,9 +75,7 @@ async def test_profile_comes_back_normalized() -> None:
     assert found == {
         "id": "c-1",
         "emails": [{"original": "Ada@Example.org", "normalized": "ada@example.org", "primary": True}],
-        "phones": [
-            {"original": "650 555 0100", "normalized": "+16505550100", "regionCode": "US", "type": ""}
-        ],
+        "phones": [{"original": "650 555 0100", "normalized": "+16505550100", "regionCode": "US", "type": ""}],
         "customAttributes": {"tier": "gold"},
         "createdAt": "2024-01-02T03:04:05.678Z",
         "updatedAt": "2024-01-02T03:04:05.678Z",
@@ -117,9 +115,7 @@ async def test_phones_that_are_not_mobile_may_repeat(kind: str, other: str) -> N
     async with unlimited() as emulator, session(emulator) as client:
         emulator.add_customer(phones=[{"original": "+16505550100", "type": kind}])
 
-        async with client.post(
-            PATH, json={"phones": [{"original": "+16505550100", "type": other}]}
-        ) as response:
+        async with client.post(PATH, json={"phones": [{"original": "+16505550100", "type": other}]}) as response:
             assert response.status == 201
 
 
@@ -322,9 +318,7 @@ async def test_whole_fetched_profile_can_be_sent_back() -> None:
         assert {**after, "updatedAt": ""} == {**profile, "name": "Changed", "updatedAt": ""}
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"), [("merge", {"a": "1", "b": "2"}), ("replace", {"b": "2", "c": None})]
-)
+@pytest.mark.parametrize(("mode", "expected"), [("merge", {"a": "1", "b": "2"}), ("replace", {"b": "2", "c": None})])
 async def test_custom_attributes_merge_or_replace_by_option(mode: str, expected: dict[str, str]) -> None:
     """Gladly does not say which; merging, a null removes its key."""
     async with unlimited(attributes=mode) as emulator, session(emulator) as client:

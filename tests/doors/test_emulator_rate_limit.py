@@ -127,9 +127,7 @@ async def test_limit_counts_before_the_credentials() -> None:
             assert response.status == 429
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"), [("plain", b"the organization"), ("empty", b""), ("html", b"<html>")]
-)
+@pytest.mark.parametrize(("kind", "body"), [("plain", b"the organization"), ("empty", b""), ("html", b"<html>")])
 async def test_refusal_can_have_another_body_and_retry_after(kind: BodyKind, body: bytes) -> None:
     """Neither is documented, so both are options; `Retry-After` is in whole seconds."""
     options = EmulatorOptions(rate=1, refusal_body=kind, retry_after_s=0.3, headers=False)

@@ -23,9 +23,7 @@ _TWINS = orjson.dumps(
     {
         "version": 1,
         "organization": {},
-        "collections": {
-            "customers": [{"id": i, "emails": [{"normalized": "one@example.org"}]} for i in ("a", "b")]
-        },
+        "collections": {"customers": [{"id": i, "emails": [{"normalized": "one@example.org"}]} for i in ("a", "b")]},
         "merged": {},
         "deleted": [],
     }

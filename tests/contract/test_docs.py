@@ -1,0 +1,368 @@
+"""What the documents say is so: commands run, examples work, links lead somewhere, nothing is left out."""
+
+import argparse
+import ast
+import dataclasses
+import importlib.util
+import json
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer.main
+
+import bulkgladly
+from bulkgladly import errors
+from bulkgladly.cli.app import app
+from bulkgladly.cli.configuration import COMMANDS
+from bulkgladly.emulator import EmulatorOptions
+from bulkgladly.emulator import __main__ as emulator_command
+from bulkgladly.emulator.faults import FAULTS
+from bulkgladly.journal.results import RESULT_FILES
+from bulkgladly.pipelines.report import COUNT_WORDS, Report
+from bulkgladly.settings import base_url
+
+ROOT = Path(__file__).parents[2]
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+SOURCES = sorted((ROOT / "bulkgladly").rglob("*.py"))
+STOPPED_BY_SIGNAL = {128 + 2, 128 + 15}
+
+
+class Block(NamedTuple):
+    """A fenced block: its place, its language, the file that it stands for (or nothing), its text."""
+
+    page: Path
+    line: int
+    language: str
+    file: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page: Path, *languages: str) -> Iterator[Block]:
+    """The fenced blocks of a page, in order; of all languages where none is named."""
+    found: list[str] | None = None
+    info, begin = "", 0
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.startswith("```"):
+            if found is not None:
+                found.append(line)
+        elif found is None:
+            found, info, begin = [], line.removeprefix("```"), number
+        else:
+            language, _, file = info.partition(" ")
+            if not languages or language in languages:
+                yield Block(page, begin, language, file, "\n".join(found) + "\n")
+            found = None
+    assert found is None, f"{page.name}:{begin}: the block is not closed"
+
+
+def blocks(*languages: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks_of(page, *languages)]
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+class Line(NamedTuple):
+    """A command of an `sh` block, and the exit code that its comment names."""
+
+    block: Block
+    words: list[str]
+    exit_code: int
+
+
+def command_lines(block: Block) -> Iterator[Line]:
+    for line in block.text.splitlines():
+        if line.startswith("bulkgladly"):
+            said = re.search(r"# exit (\d+)", line)
+            yield Line(block, shlex.split(line, comments=True), int(said[1]) if said else 0)
+
+
+@cache
+def trees() -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
+
+
+@cache
+def texts_in_the_code() -> tuple[str, ...]:
+    """Every text in the source; what is filled in stands as NUL."""
+    found: list[str] = []
+    for node in (node for tree in trees() for node in ast.walk(tree)):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+            found.append("".join(map(str, parts)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return tuple(found)
+
+
+@pytest.fixture(scope="module")
+def organisation() -> Iterator[dict[str, str]]:
+    """An emulator in a process of its own, as the environment that leads to it."""
+    command = [sys.executable, "-m", "bulkgladly", "emulator", "--port", "0", "--rate", "1000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            url = next(found[0] for line in process.stderr if (found := re.search(r"http://[0-9.]+:\d+", line)))
+            yield {"GLADLY_HOST": url, "GLADLY_USERNAME": "agent@example.org", "GLADLY_API_TOKEN": "emulator-token"}
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def environment(organisation: dict[str, str]) -> dict[str, str]:
+    """The environment of a user who has set nothing but the credentials; the pace is left out for speed."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GLADLY_", "BULKGLADLY_"))}
+    return {**own, **organisation, "BULKGLADLY_RATE": "unlimited", "BULKGLADLY_RESERVE": "0"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder with the files that the README shows."""
+    for block in blocks_of(README):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+    return tmp_path
+
+
+def all_commands() -> list[tuple[str, Any]]:
+    """Every command of the program with its full name."""
+
+    def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        yield name, command
+        for part, member in getattr(command, "commands", {}).items():
+            yield from walk(f"{name} {part}", member)
+
+    return list(walk("bulkgladly", typer.main.get_command(app)))
+
+
+# Commands and flags
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """docs/commands.md is what the program says of itself; `python docs/make_reference.py` writes it anew."""
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert read("docs/commands.md") == module.reference()
+
+
+@pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if type(value) is str else "")
+def test_every_command_and_flag_is_documented(name: str, command: Any) -> None:
+    """Each has its section in the reference, with its flags, their variables and its arguments."""
+    head, _, rest = read("docs/commands.md").partition(f"\n## `{name}`\n")
+    section = rest.partition("\n## ")[0]
+
+    assert head
+    assert section
+    for item in command.params:
+        for text in (*item.opts, *([item.envvar] if getattr(item, "envvar", None) else [])):
+            assert f"`{text}`" in section, f"{name}: {text}"
+
+
+def test_every_option_of_the_emulator_is_explained() -> None:
+    """Flags, fields, faults and control endpoints stand in docs/emulator.md, the flags in the reference too."""
+    page, reference = read("docs/emulator.md"), read("docs/commands.md")
+    actions = emulator_command._parser()._actions
+    flags = [flag for item in actions if not isinstance(item, argparse._HelpAction) for flag in item.option_strings]
+    fields = [field.name for field in dataclasses.fields(EmulatorOptions)]
+
+    assert [flag for flag in flags if f"`{flag}`" not in page or f"`{flag}`" not in reference] == []
+    assert [name for name in (*fields, *FAULTS) if f"`{name}`" not in page] == []
+    doors = re.findall(r"^(GET|POST) +(/_emulator/\w+)", read("bulkgladly/emulator/control.py"), re.MULTILINE)
+    assert doors
+    assert [door for door in doors if f"`{' '.join(door)}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "line", [line for block in blocks("sh") for line in command_lines(block)], ids=lambda line: " ".join(line.words[:3])
+)
+def test_commands_in_the_documents_exist(line: Line) -> None:
+    """Every command in an `sh` block is one that the program understands: names, arguments, flags."""
+    command: Any = typer.main.get_command(app)
+    words = line.words[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+
+    assert not hasattr(command, "commands"), f"{line.block}: {line.words}"
+    command.make_context("documented", words)
+
+
+def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str]) -> None:
+    """They run in order, in one folder, and end with the exit codes that the README names."""
+    lines = [line for block in blocks_of(README, "sh") for line in command_lines(block)]
+    assert len(lines) >= 6
+
+    for line in lines:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", *line.words],
+            cwd=desk,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+        )
+        assert done.returncode == line.exit_code, f"{' '.join(line.words)}\n{done.stdout}{done.stderr}"
+
+    counts = [json.loads(path.read_bytes())["counts"] for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
+    assert sum(count["created"] for count in counts) == 4
+    assert sum(count["unchanged"] for count in counts) == 4
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_examples_run(
+    block: Block, desk: Path, organisation: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a whole program that works as it stands."""
+    script = desk / "example.py"
+    script.write_text(block.text, encoding="utf-8")
+    monkeypatch.chdir(desk)
+    for name, value in organisation.items():
+        monkeypatch.setenv(name, value)
+
+    runpy.run_path(str(script), run_name="__main__")
+
+
+# Exit codes, codes, fields, names
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/runs.md"])
+def test_every_exit_code_is_documented(page: str) -> None:
+    """Those of all errors, of ends without an error, and of the two signals; and no others."""
+    raised = {getattr(errors, name).exit_code for name in errors.__all__}
+    section = read(page).partition("## Exit codes")[2].partition("\n## ")[0]
+    told = {int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
+
+    assert told == raised | {0, 1, 10} | STOPPED_BY_SIGNAL
+
+
+def test_every_reject_code_is_documented() -> None:
+    """Whatever code the program can give a row stands in docs/runs.md, and nothing else does."""
+    makers = {"Problem", "ContactProblem", "CellError", "of", "_problem"}
+    given: set[str] = {"no_answer", "unsettled"}
+    for node in (node for tree in trees() for node in ast.walk(tree)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in makers and isinstance(node.args[0].value, str):
+                given.add(node.args[0].value)
+    table = read("docs/runs.md").partition("| code | way out |")[2].partition("\n\n")[0]
+    told = {code for row in table.splitlines() for code in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
+
+    assert told - set(texts_in_the_code()) == set()
+    assert given - told == set()
+
+
+def test_every_field_of_a_run_is_documented() -> None:
+    """Report fields, counts, files and journal tables stand in docs/runs.md."""
+    page = read("docs/runs.md")
+    tables = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+) ", read("bulkgladly/journal/schema.py"))
+    fields = [field.name for field in dataclasses.fields(Report)]
+    assert tables
+    assert [
+        name for name in (*fields, "invariant_holds", *COUNT_WORDS, *RESULT_FILES, *tables) if f"`{name}`" not in page
+    ] == []
+
+
+def test_every_public_name_is_documented() -> None:
+    """docs/python.md lists what the package promises."""
+    page = read("docs/python.md")
+
+    assert [name for name in bulkgladly.__all__ if f"`{name}`" not in page] == []
+
+
+# What is quoted, linked and pointed at
+
+
+@pytest.mark.parametrize("block", list(blocks_of(DOCS / "troubleshooting.md", "text")), ids=str)
+def test_quoted_messages_exist(block: Block) -> None:
+    """Every part of a quoted message, between the marks of what differs, is a text of the program."""
+    parts = [part.strip(" :;") for line in block.text.splitlines() for part in line.split("…")]
+
+    assert [part for part in parts if part and not any(part in text for text in texts_in_the_code())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files exist, and so do the headings that links name."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_pointed_at_exists(page: Path) -> None:
+    """Paths of the project, benchmarks and make targets that a page names."""
+    text = page.read_text(encoding="utf-8")
+    rooms = "tests|docs|benchmarks|samples|bulkgladly|resources|transport|formats|journal|pipelines|cli|emulator"
+    paths = re.findall(rf"`((?:{rooms})/[\w./*]*)`", text)
+    paths += [f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)]
+    paths += re.findall(r"python ((?:benchmarks|docs|samples)/\w+\.py)", text)
+    targets = set(re.findall(r"^(\w+):", read("Makefile"), re.MULTILINE))
+
+    assert [path for path in paths if not any([*ROOT.glob(path), *(ROOT / "bulkgladly").glob(path)])] == []
+    assert set(re.findall(r"`(?:\$ )?make (\w+)`", text)) - targets == set()
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json_blocks_are_json(block: Block) -> None:
+    """As a whole, or for NDJSON line by line."""
+    for part in block.text.splitlines() if block.file.endswith(".ndjson") else [block.text]:
+        json.loads(part)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_settings_files_name_real_flags(block: Block) -> None:
+    """A name that is no flag would be passed over without a word; hosts must be such as we take."""
+    found = tomllib.loads(block.text)
+    flags = {name: {item.name for item in dict(all_commands())[f"bulkgladly {name}"].params} for name in COMMANDS}
+    profiles = found.pop("profiles", {})
+
+    for name, value in found.items():
+        if isinstance(value, dict):
+            assert set(value) <= flags[name]
+        else:
+            assert any(name in known for known in flags.values())
+    for profile in profiles.values():
+        assert set(profile) - {"host", "username"} <= {"token_env", "token_file", "token_command", "token_keyring"}
+        assert base_url(profile["host"])
+
+
+def test_nothing_is_said_about_where_it_was_made() -> None:
+    """No paths of one machine, and no empty pages."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert len(text) > 500, page.name
+        assert not re.search(r"/(home|work|root|tmp|Users)/", text), page.name

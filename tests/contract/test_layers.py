@@ -1,0 +1,186 @@
+"""Imports point downwards only, and each foreign library stays behind its own door."""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "bulkgladly"
+
+WORDS = ("errors", "records", "messages", "settings", "_version")
+LEVELS: Mapping[str, int] = {
+    **dict.fromkeys(WORDS, 0),
+    "resources": 1,
+    "transport": 2,
+    "formats": 2,
+    "journal": 2,
+    "pipelines": 3,
+    "cli": 4,
+}
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(WORDS, frozenset(WORDS)),
+    "resources": frozenset(WORDS),
+    **dict.fromkeys(("transport", "formats", "journal"), frozenset(WORDS)),
+    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal"}),
+    "cli": frozenset({*WORDS, "resources", "transport", "formats", "journal", "pipelines", "emulator"}),
+    "emulator": frozenset(),
+}
+WORDS_MAY_USE = {"orjson"}
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def room_of(module: str) -> str:
+    """The part of the package a module lies in: `transport`, `errors`, or nothing for the root."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    """Every module that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module or ""
+
+
+def loaded_imports(tree: ast.Module) -> set[str]:
+    """What is imported when the module itself is: neither in functions nor for types alone."""
+    return {name for node in tree.body if not isinstance(node, ast.FunctionDef | ast.If) for name in imports_of(node)}
+
+
+def own_imports(tree: ast.AST) -> set[str]:
+    return {name for name in imports_of(tree) if name.split(".")[0] == "bulkgladly"}
+
+
+def names_used(tree: ast.AST) -> set[str]:
+    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return loaded | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+ORDINARY = [name for name in MODULES if name not in ("bulkgladly", "bulkgladly.__main__")]
+
+
+@pytest.mark.parametrize("module", ORDINARY)
+def test_imports_point_downwards(module: str) -> None:
+    """A room imports itself and what lies below it; doors never import each other."""
+    room = room_of(module)
+
+    wrong = {
+        name
+        for name in own_imports(TREES[module])
+        if room_of(name) not in (room, *MAY_IMPORT[room]) or name == "bulkgladly"
+    }
+
+    assert not wrong, f"{module} must not import {sorted(wrong)}"
+
+
+def test_the_root_only_points_at_public_names_when_it_is_loaded() -> None:
+    """`import bulkgladly` costs nothing: everything but the version is looked up when first used."""
+    loaded = {name for name in loaded_imports(TREES["bulkgladly"]) if name.startswith("bulkgladly")}
+
+    assert loaded == {"bulkgladly._version"}
+
+
+def test_every_room_has_its_place() -> None:
+    """A new room must be given a level before it can be imported."""
+    rooms = {room_of(name) for name in ORDINARY}
+
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_the_levels_agree_with_the_arrows() -> None:
+    """The table of this test is itself without an arrow that points up or sideways."""
+    wrong = [
+        (room, below)
+        for room, allowed in MAY_IMPORT.items()
+        for below in allowed
+        if room in LEVELS and below in LEVELS and LEVELS[below] >= LEVELS[room] > 0
+    ]
+
+    assert not wrong
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """No cycles among the imports that run when a module is loaded."""
+    left = {name: loaded_imports(tree) & set(MODULES) - {name} for name, tree in TREES.items()}
+
+    while free := [name for name, targets in left.items() if not targets & set(left)]:
+        for name in free:
+            del left[name]
+
+    assert not left, f"these import each other in a circle: {sorted(left)}"
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_drag_nothing_in(word: str) -> None:
+    """The nouns that everybody shares need the standard library and orjson only."""
+    foreign = {
+        name.split(".")[0]
+        for name in imports_of(TREES[f"bulkgladly.{word}"])
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "bulkgladly", "keyring", *WORDS_MAY_USE}
+    }
+
+    assert not foreign
+
+
+@pytest.mark.parametrize(
+    ("library", "home"),
+    [
+        ("aiohttp", "bulkgladly.transport.client"),
+        ("pyarrow", "bulkgladly.formats.columnar_files"),
+    ],
+)
+def test_a_library_stays_behind_its_door(library: str, home: str) -> None:
+    """One module knows the library, so its errors can become ours in one place."""
+    users = {
+        name
+        for name, tree in TREES.items()
+        if room_of(name) != "emulator"
+        and (library in names_used(tree) or any(found.split(".")[0] == library for found in imports_of(tree)))
+    }
+
+    assert users == {home}
+
+
+def test_task_groups_are_opened_in_one_module() -> None:
+    """Whoever starts tasks must know how they stop: that is `stages` alone."""
+    starters = {"create_task_group", "TaskGroup", "create_task", "ensure_future", "gather"}
+
+    users = {name for name, tree in TREES.items() if room_of(name) != "emulator" and starters & names_used(tree)}
+
+    assert users == {"bulkgladly.pipelines.stages"}
+
+
+@pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "resources"])
+def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
+    """What Gladly looks like is data and pure functions, so that its tests are tables."""
+    tree = TREES[module]
+
+    waiting = [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.AsyncWith)]
+    opened = names_used(tree) & {"open", "read_text", "read_bytes", "socket", "print", "sleep", "time"}
+    doors = {name.split(".")[0] for name in imports_of(tree)} & {"asyncio", "anyio", "os", "pathlib", "time", "random"}
+
+    assert not waiting
+    assert not opened | doors
+
+
+def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
+    """`--help` answers quickly: no module of the cli loads a pipeline or a door when it is imported."""
+    light = {"errors", "records", "messages", "settings", "_version", "cli"}
+    for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
+        early = loaded_imports(TREES[name])
+
+        assert {room_of(found) for found in early if found.startswith("bulkgladly")} <= light, name
+        assert not {found.split(".")[0] for found in early} & {"aiohttp", "pyarrow", "anyio", "phonenumbers"}, name

@@ -1,0 +1,557 @@
+"""The journal: what is acknowledged survives, what is not is asked about, and nothing is torn."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkgladly.errors import DiskFull, JournalDamaged
+from bulkgladly.journal import ledger as ledger_module
+from bulkgladly.journal.ledger import Admission, Intent, Ledger, Standing
+from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
+from bulkgladly.journal.schema import JOURNAL_VERSION, open_journal, open_reader
+from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
+from bulkgladly.resources.identity import digest64
+
+SCOPE = ("https://example.gladly.com", "customers", "default")
+
+
+def place(seq: int) -> Position:
+    return Position(0, seq * 10, seq + 1)
+
+
+def open_ledger(folder: Path, *, scope: tuple[str, str, str] = SCOPE, **more: Any) -> Ledger:
+    return Ledger(folder, state=folder / "state.sqlite", scope=scope, **more)
+
+
+def admission(seq: int, *, key: str | None = None, email: str | None = None, content: int = 0) -> Admission:
+    key = f"k-{seq}" if key is None else key
+    claims = [Claim("key", digest64("key", key))]
+    if email is not None:
+        claims.append(Claim("emails[0]", digest64("email", email)))
+    return Admission(seq, place(seq), key, content, tuple(claims))
+
+
+def intent(seq: int) -> Intent:
+    return Intent(seq, gladly_id=f"id-{seq}", operation="createCustomer")
+
+
+def created(seq: int, **accepted: str) -> Outcome:
+    return Outcome(Word.CREATED, gladly_id=f"id-{seq}", status=201, accepted=accepted)
+
+
+def settle(ledger: Ledger, seqs: Iterable[int], outcome: Callable[[int], Outcome] = created) -> None:
+    for seq in seqs:
+        ledger.settle(seq, place(seq), outcome(seq), key=f"k-{seq}")
+
+
+async def admit(ledger: Ledger, seqs: Iterable[int]) -> list[Standing]:
+    return await ledger.admit([admission(seq) for seq in seqs])
+
+
+def snapshot(folder: Path, name: str) -> Path:
+    """What a power cut would leave: the files as they are now, WAL included."""
+    copy = folder / name
+    copy.mkdir()
+    for path in folder.iterdir():
+        if path.is_file():
+            shutil.copy(path, copy / path.name)
+    return copy
+
+
+async def test_a_new_journal_is_empty(tmp_path: Path) -> None:
+    """Everything is still to be done, and nothing is in doubt."""
+    ledger = open_ledger(tmp_path)
+
+    standings = await admit(ledger, range(2))
+    ledger.close()
+
+    assert ledger.mark == Mark()
+    assert not ledger.counts
+    assert standings == [Standing(), Standing()]
+    assert all(ledger.wants(seq) for seq in range(3))
+
+
+async def test_settled_rows_survive_an_abrupt_end(tmp_path: Path) -> None:
+    """What was there at a flush is there in a copy of the open files, counts and mark included."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(5))
+    settle(ledger, [0, 1, 3])
+    await ledger.flush()
+
+    copy = snapshot(tmp_path, "copy")
+    settle(ledger, [2])
+    ledger.close()
+    again = open_ledger(copy)
+
+    assert again.mark == Mark(2, place(2))
+    assert [again.wants(seq) for seq in range(5)] == [False, False, True, False, True]
+    assert again.counts == {"created": 3}
+    assert count_by_word(copy) == {"created": 3}
+    again.close()
+
+
+async def test_an_intent_is_durable_when_it_is_acknowledged(tmp_path: Path) -> None:
+    """No request leaves before the disk knows about it; without an outcome it is in doubt."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(3))
+    await ledger.intend([intent(0), intent(1)])
+
+    copy = snapshot(tmp_path, "copy")
+    ledger.close()
+    again = open_ledger(copy)
+    standings = await admit(again, range(3))
+
+    assert [standing.doubt for standing in standings] == [True, True, False]
+    assert count_by_word(copy) == {}
+    again.close()
+
+
+async def test_an_outcome_ends_the_doubt(tmp_path: Path) -> None:
+    """Only what was on its way is asked about."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(3))
+    await ledger.intend([intent(0), intent(1)])
+    settle(ledger, [1])
+    ledger.close()
+
+    again = open_ledger(tmp_path)
+    standings = await admit(again, range(3))
+    again.close()
+
+    assert [standing.doubt for standing in standings] == [True, False, False]
+    assert [again.wants(seq) for seq in range(3)] == [True, False, True]
+
+
+async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
+    """Its request never left, so nobody asks; what was settled stays settled."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(3))
+    await ledger.intend([intent(0), intent(1), intent(2)])
+    settle(ledger, [2])
+    await ledger.withdraw([0, 2])
+    ledger.close()
+
+    again = open_ledger(tmp_path)
+    standings = await admit(again, range(3))
+    again.close()
+
+    assert [standing.doubt for standing in standings] == [False, True, False]
+    assert count_by_word(tmp_path) == {"created": 1}
+
+
+async def test_commits_are_made_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever arrives while a commit runs goes into the next: far fewer commits than rows."""
+    commits: list[str] = []
+
+    def counted(journal: Path, state: Path) -> sqlite3.Connection:
+        connection = open_journal(journal, state)
+        connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        return connection
+
+    monkeypatch.setattr(ledger_module, "open_journal", counted)
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(2000))
+    settle(ledger, range(2000))
+    await ledger.flush()
+    ledger.close()
+
+    assert count_by_word(tmp_path) == {"created": 2000}
+    assert 2 <= len(commits) < 500
+
+
+async def test_close_commits_what_is_left(tmp_path: Path) -> None:
+    """Nothing that was settled before is lost by an orderly end."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(100))
+    settle(ledger, range(100))
+    ledger.close()
+
+    assert count_by_word(tmp_path) == {"created": 100}
+
+
+async def test_what_was_accepted_is_known_to_later_runs(tmp_path: Path) -> None:
+    """The crosswalk and the fingerprints, per host, resource and namespace."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, [0])
+    ledger.settle(0, place(0), created(0, name="f1"), key="k-0")
+    known_at_once = await ledger.known(["k-0", "k-1"])
+    ledger.close()
+    (tmp_path / "journal.sqlite").unlink()
+
+    later = open_ledger(tmp_path)
+    [standing] = await admit(later, [0])
+    later.close()
+    elsewhere = open_ledger(tmp_path, scope=(*SCOPE[:2], "other"))
+    nothing = await elsewhere.known(["k-0"])
+    elsewhere.close()
+
+    assert known_at_once == {"k-0": Known("id-0", {"name": "f1"})}
+    assert standing.known == Known("id-0", {"name": "f1"})
+    assert nothing == {}
+
+
+async def test_more_keys_than_a_statement_takes(tmp_path: Path) -> None:
+    """Asked in parts, answered whole."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(1300))
+    settle(ledger, range(1300))
+
+    known = await ledger.known([f"k-{seq}" for seq in range(1300)])
+    ledger.close()
+
+    assert len(known) == 1300
+
+
+@pytest.mark.parametrize("word", [Word.REJECTED, Word.SKIPPED, Word.UNKNOWN, Word.UNCHANGED])
+async def test_outcomes_without_content_leave_the_memory_alone(word: Word, tmp_path: Path) -> None:
+    """A reject of today says nothing about what was accepted yesterday."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, [0, 1])
+    ledger.settle(0, place(0), created(0, name="f1"), key="k-0")
+    ledger.settle(1, place(1), Outcome(word, gladly_id="other", code="x"), key="k-0")
+
+    known = await ledger.known(["k-0"])
+    ledger.close()
+
+    assert known["k-0"] == Known("id-0", {"name": "f1"})
+
+
+async def test_a_deleted_record_is_forgotten(tmp_path: Path) -> None:
+    """What does not exist any more is not unchanged."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, [0, 1])
+    ledger.settle(0, place(0), created(0, name="f1"), key="k-0")
+    ledger.settle(1, place(1), Outcome(Word.DELETED, gladly_id="id-0"), key="k-0")
+
+    known = await ledger.known(["k-0"])
+    ledger.close()
+
+    assert known == {}
+
+
+async def test_an_equal_row_is_told_from_a_clash(tmp_path: Path) -> None:
+    """Same key and same content, same key and other content, another key and the same address."""
+    ledger = open_ledger(tmp_path)
+
+    standings = await ledger.admit(
+        [
+            admission(0, key="a", email="ada@example.org", content=1),
+            admission(1, key="a", email="ada@example.org", content=1),
+            admission(2, key="a", email="bela@example.org", content=2),
+            admission(3, key="b", email="ada@example.org", content=1),
+            admission(4, key="c", email="cleo@example.org", content=1),
+        ]
+    )
+    ledger.close()
+
+    clashes = [standing.clash for standing in standings]
+    assert clashes[0] is None
+    assert clashes[4] is None
+    assert [(c.attr, c.earlier, c.earlier_file, c.is_equal) for c in clashes[1:4] if c] == [
+        ("key", 1, 0, True),
+        ("key", 1, 0, False),
+        ("emails[0]", 1, 0, False),
+    ]
+
+
+async def test_a_row_does_not_clash_with_itself_after_a_resume(tmp_path: Path) -> None:
+    """Claims outlive the process; the row that took them is the row that comes again."""
+    ledger = open_ledger(tmp_path)
+    await ledger.admit([admission(seq, email=f"{seq}@example.org") for seq in range(3)])
+    settle(ledger, [0])
+    ledger.close()
+
+    again = open_ledger(tmp_path)
+    standings = await again.admit([admission(seq, email=f"{seq}@example.org") for seq in range(1, 3)])
+    [clash] = await again.admit([admission(3, email="0@example.org")])
+    again.close()
+
+    assert [standing.clash for standing in standings] == [None, None]
+    assert clash.clash is not None
+    assert clash.clash.earlier == 1
+
+
+async def test_rows_without_a_record_let_the_mark_pass(tmp_path: Path) -> None:
+    """Unreadable rows are admitted without key and claims."""
+    ledger = open_ledger(tmp_path)
+    await ledger.admit([Admission(seq, place(seq)) for seq in range(3)])
+    problem = Outcome.rejected(Problem("json", "no JSON"))
+    for seq in range(2):
+        ledger.settle(seq, place(seq), problem, original=b'{"x":1}')
+    await ledger.flush()
+
+    mark = ledger.frontier
+    ledger.close()
+
+    assert mark == Mark(2, place(2))
+    assert rejects_by_code(tmp_path) == {"json": 2}
+
+
+async def test_passed_rows_leave_nothing_behind(tmp_path: Path) -> None:
+    """A dry run reads everything and settles nothing."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(3))
+    ledger.pass_by(range(3))
+    await ledger.flush()
+
+    mark = ledger.frontier
+    ledger.close()
+
+    assert mark.seq == 2
+    assert count_by_word(tmp_path) == {}
+
+
+async def test_vitals_and_counts_go_on_after_a_resume(tmp_path: Path) -> None:
+    """Requests and outcomes of all sessions together."""
+    ledger = open_ledger(tmp_path, vitals=lambda: {"requests": {"createCustomer": 2}})
+    await admit(ledger, range(3))
+    settle(ledger, [0, 1])
+    ledger.close()
+
+    again = open_ledger(tmp_path)
+    await admit(again, [2])
+    settle(again, [2])
+    await again.flush()
+    again.close()
+
+    assert again.earlier_vitals == {"requests": {"createCustomer": 2}}
+    assert again.counts == {"created": 3}
+
+
+async def test_notes_are_kept(tmp_path: Path) -> None:
+    """The last word about the run counts."""
+    ledger = open_ledger(tmp_path)
+    await ledger.note("status", "running")
+    await ledger.note("status", "complete")
+
+    reader = open_reader(tmp_path / "journal.sqlite")
+    found = reader.execute("SELECT value FROM meta WHERE name = 'status'").fetchall()
+    reader.close()
+    ledger.close()
+
+    assert found == [("complete",)]
+
+
+async def test_original_rows_stand_in_the_rejects(tmp_path: Path) -> None:
+    """With one object of ours beside them."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, [0])
+    outcome = Outcome.rejected(Problem("taken", "look at both", "emails"), status=409)
+    ledger.settle(0, place(0), outcome, key="k-0", original=b'{"name":"Ada"}')
+    await ledger.flush()
+
+    reader = open_reader(tmp_path / "journal.sqlite")
+    [line] = rejects(reader, ["customers.csv"])
+    reader.close()
+    ledger.close()
+
+    assert b'"name":"Ada"' in line
+    assert b'"file":"customers.csv"' in line
+
+
+@pytest.mark.parametrize("done", [0, 1])
+async def test_a_cancelled_caller_does_not_stop_the_writer(done: int, tmp_path: Path) -> None:
+    """Whoever waits for a commit may go away; the thread goes on."""
+    ledger = open_ledger(tmp_path)
+    waiting = asyncio.ensure_future(ledger.intend([intent(0)]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    settle(ledger, range(done))
+    await ledger.flush()
+    ledger.close()
+
+    assert count_by_word(tmp_path) == ({"created": 1} if done else {})
+
+
+async def test_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """An old program never writes into what it does not understand."""
+    open_ledger(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "journal.sqlite")
+    connection.execute(f"PRAGMA user_version={JOURNAL_VERSION + 1}")
+    connection.close()
+
+    with pytest.raises(JournalDamaged, match="newer version"):
+        open_ledger(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["journal.sqlite", "state.sqlite"])
+async def test_a_file_that_is_no_database_is_refused(file: str, tmp_path: Path) -> None:
+    """With its name, and without touching it."""
+    (tmp_path / file).write_bytes(b"no database at all, but something precious" * 100)
+
+    with pytest.raises(JournalDamaged, match=file):
+        open_ledger(tmp_path)
+
+    assert (tmp_path / file).read_bytes().startswith(b"no database at all")
+
+
+async def test_a_journal_damaged_inside_is_refused(tmp_path: Path) -> None:
+    """The header is whole, the pages are not: an error that says so, not a traceback of SQLite's."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(200))
+    settle(ledger, range(200))
+    ledger.close()
+    path = tmp_path / "journal.sqlite"
+    content = bytearray(path.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(JournalDamaged):
+        open_ledger(tmp_path)
+
+
+def full_after(pages: int) -> Callable[[Path, Path], sqlite3.Connection]:
+    """Opens a journal on a disk that has no more room than this."""
+
+    def opened(journal: Path, state: Path) -> sqlite3.Connection:
+        connection = open_journal(journal, state)
+        connection.execute(f"PRAGMA max_page_count={pages}")
+        return connection
+
+    return opened
+
+
+async def fill(ledger: Ledger, start: int) -> int:
+    """Settle large rejects until the disk is full; the number of rows that were acknowledged."""
+    kept = start
+    outcome = Outcome.rejected(Problem("taken", "x" * 500))
+    while True:
+        await admit(ledger, range(kept, kept + 20))
+        for seq in range(kept, kept + 20):
+            ledger.settle(seq, place(seq), outcome, original=b'{"name": "%s"}' % (b"x" * 500))
+        await ledger.flush()
+        kept += 20
+
+
+async def test_a_full_disk_is_told_to_everybody_and_costs_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was acknowledged is whole; afterwards nothing is accepted any more."""
+    monkeypatch.setattr(ledger_module, "open_journal", full_after(60))
+    ledger = open_ledger(tmp_path)
+
+    with pytest.raises(DiskFull, match="make room"):
+        await fill(ledger, 0)
+    with pytest.raises(DiskFull):
+        ledger.settle(9999, place(9999), created(9999))
+    with pytest.raises(DiskFull):
+        await ledger.flush()
+    at_the_end = ledger.frontier, dict(ledger.counts)
+    ledger.close()
+
+    monkeypatch.undo()
+    again = open_ledger(tmp_path)
+    again.close()
+    assert again.counts["rejected"] >= 20
+    assert count_by_word(tmp_path) == dict(again.counts)
+    assert at_the_end == (again.frontier, dict(again.counts)), "what was rolled back was told as done"
+
+
+def _write_until_killed(folder: str, announce: Any) -> None:
+    async def run() -> None:
+        ledger = open_ledger(Path(folder))
+        for start in range(0, 1_000_000, 10):
+            rows = range(start, start + 10)
+            await admit(ledger, rows)
+            await ledger.intend([intent(seq) for seq in rows])
+            settle(ledger, rows)
+            await ledger.flush()
+            announce.send(start + 10)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("acknowledged", [10, 200, 990])
+async def test_kill_loses_nothing_that_was_acknowledged(acknowledged: int, tmp_path: Path) -> None:
+    """The process dies in the middle of a commit: all rows told as done are done."""
+    context = multiprocessing.get_context("spawn")
+    listen, announce = context.Pipe(duplex=False)
+    child = context.Process(target=_write_until_killed, args=(str(tmp_path), announce))
+    child.start()
+    announce.close()
+
+    while (last := listen.recv()) < acknowledged:
+        pass
+    child.kill()
+    child.join()
+    with contextlib.suppress(EOFError):
+        while True:
+            last = listen.recv()
+    listen.close()
+    child.close()
+
+    again = open_ledger(tmp_path)
+    assert again.counts["created"] >= last
+    assert not [seq for seq in range(last) if again.wants(seq)]
+    assert count_by_word(tmp_path) == dict(again.counts)
+    again.close()
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("read"), st.integers(1, 4)),
+        st.tuples(st.just("intend"), st.integers(0, 3)),
+        st.tuples(st.just("settle"), st.integers(0, 11)),
+        st.tuples(st.just("cut"), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_whenever_it_is_cut_the_journal_says_what_is_done(
+    steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Rows read, intended and settled in any order, with cuts between: wanted is what is not settled."""
+    folder = tmp_path_factory.mktemp("ledger")
+
+    asyncio.run(_play(folder, steps))
+
+
+async def _play(folder: Path, steps: list[tuple[str, int]]) -> None:
+    read = cuts = 0
+    settled, intended = set[int](), set[int]()
+    ledger = open_ledger(folder)
+    for step, number in [*steps, ("cut", 0)]:
+        open_rows = [seq for seq in range(read) if seq not in settled]
+        if step == "read":
+            await admit(ledger, range(read, read + number))
+            read += number
+        elif step == "intend" and (chosen := open_rows[number : number + 2]):
+            await ledger.intend([intent(seq) for seq in chosen])
+            intended.update(chosen)
+        elif step == "settle" and open_rows:
+            seq = open_rows[number % len(open_rows)]
+            settle(ledger, [seq])
+            settled.add(seq)
+        elif step == "cut":
+            await ledger.flush()
+            cuts += 1
+            copy = snapshot(folder, f"cut-{cuts}")
+            ledger.close()
+            folder, ledger = copy, open_ledger(copy)
+            first = ledger.mark.seq
+            standings = await admit(ledger, range(first, max(read, first)))
+            doubts = {first + offset for offset, standing in enumerate(standings) if standing.doubt}
+
+            assert {seq for seq in range(read) if ledger.wants(seq)} == set(range(read)) - settled
+            assert {seq for seq in doubts if ledger.wants(seq)} == intended - settled
+            assert dict(ledger.counts) == _counts(settled)
+    ledger.close()
+
+
+def _counts(settled: set[int]) -> Mapping[str, int]:
+    return {"created": len(settled)} if settled else {}

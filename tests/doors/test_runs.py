@@ -1,0 +1,269 @@
+"""A run's folder: its name, its header, its lock, and who may look into it."""
+
+import datetime as dt
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bulkgladly.errors import JournalDamaged, RunLocked, UsageError
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, find_run, list_runs, write_private
+
+NOON = dt.datetime(2026, 3, 4, 12, 0, 0, tzinfo=dt.UTC)
+SCOPE = ("https://example.gladly.com", "customers", "default")
+
+
+def header(run: RunFolder) -> RunHeader:
+    return RunHeader(
+        run=run.name,
+        resource="customers",
+        mode="upsert",
+        host="https://example.gladly.com",
+        inputs=(InputFile("/data/customers.csv", 120, 17, "00ff"),),
+        settings={"mode": "upsert", "pace": {"rate": 5.0}},
+        created_at="2026-03-04T12:00:00+00:00",
+        version="0.1.0",
+    )
+
+
+def make(state_dir: Path, *, mode: str = "upsert", now: dt.datetime = NOON) -> RunFolder:
+    run = RunFolder.create(state_dir, "customers", mode, now)
+    run.write_header(header(run))
+    return run
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """The widest mask a user may have: what is private must be so by itself."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_a_folder_says_what_and_when(tmp_path: Path) -> None:
+    """Resource, mode, UTC time and four hex digits."""
+    local = dt.datetime(2026, 3, 4, 14, 0, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+
+    run = RunFolder.create(tmp_path / "state", "customers", "upsert", local)
+
+    assert re.fullmatch(r"customers-upsert_20260304T120000Z_[0-9a-f]{4}", run.name)
+    assert run.path == tmp_path / "state" / "runs" / run.name
+    assert run.state_dir == tmp_path / "state"
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_everything_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Folders 0700 and files 0600, whatever the mask."""
+    run = make(tmp_path / "state")
+
+    with run.lock():
+        files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+
+        assert {mode_of(path) for path in files} == {0o600}
+    assert [mode_of(path) for path in (tmp_path / "state", run.path.parent, run.path)] == [0o700] * 3
+    assert {path.name for path in files} == {"run.json", "lock"}
+
+
+def test_two_runs_of_one_second_are_two_folders(tmp_path: Path) -> None:
+    """And never share one."""
+    assert len({make(tmp_path).name for _ in range(10)}) == 10
+
+
+def test_a_folder_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
+    """No traceback, and nothing half made."""
+    (tmp_path / "state").write_text("a file stands in the way")
+
+    with pytest.raises(UsageError, match="--state-dir"):
+        RunFolder.create(tmp_path / "state", "customers", "upsert", NOON)
+
+
+def test_the_header_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Everything that a resume needs."""
+    run = make(tmp_path)
+
+    assert RunFolder(run.path).header() == header(run)
+
+
+def test_a_child_run_names_its_parent(tmp_path: Path) -> None:
+    """A retry is a run of its own."""
+    run = make(tmp_path)
+
+    run.write_header(replace(header(run), parent="customers-upsert_x"))
+
+    assert run.header().parent == "customers-upsert_x"
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (None, "no run header"),
+        (b"", "no run header"),
+        (b"{", "no run header"),
+        (b"[]", "no run header"),
+        (b"{}", "no run header"),
+        (b'{"format": 1, "inputs": [], "surprise": 1}', "no run header"),
+        (b'{"format": 99}', "newer version"),
+    ],
+)
+def test_a_header_that_cannot_be_used_says_why(content: bytes | None, part: str, tmp_path: Path) -> None:
+    """With its path."""
+    run = make(tmp_path)
+    (run.path / "run.json").unlink()
+    if content is not None:
+        (run.path / "run.json").write_bytes(content)
+
+    with pytest.raises(JournalDamaged, match=part) as caught:
+        run.header()
+
+    assert "run.json" in str(caught.value)
+
+
+def test_a_second_lock_is_refused(tmp_path: Path) -> None:
+    """Also within one process, and until the first is given back."""
+    run = make(tmp_path)
+
+    with run.lock(), pytest.raises(RunLocked, match=str(os.getpid())):
+        RunFolder(run.path).lock()
+    with RunFolder(run.path).lock():
+        pass
+
+
+def test_unlocking_twice_is_allowed(tmp_path: Path) -> None:
+    """The second time does nothing."""
+    run = make(tmp_path).lock()
+
+    run.unlock()
+    run.unlock()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from bulkgladly.journal.runs import RunFolder
+RunFolder(Path(sys.argv[1])).lock()
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_another_process_counts_and_dies_with_it(tmp_path: Path) -> None:
+    """The message names the process; after `kill -9` the run is free at once."""
+    run = make(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(run.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "locked\n"
+
+        with pytest.raises(RunLocked, match=f"process {child.pid}"):
+            run.lock()
+        child.kill()
+        child.wait()
+        with run.lock():
+            pass
+
+
+async def journal(run: RunFolder, status: str) -> None:
+    ledger = Ledger(run.path, state=run.state_dir / "state.sqlite", scope=SCOPE)
+    await ledger.note("status", status)
+    ledger.close()
+
+
+async def test_status_is_what_the_journal_noted(tmp_path: Path) -> None:
+    """A run without a journal is new."""
+    run = make(tmp_path)
+
+    before = run.status()
+    await journal(run, "stopped")
+
+    assert (before, run.status(), run.live_status()) == ("new", "stopped", "stopped")
+    assert not run.has_records()
+
+
+async def test_a_running_run_without_a_process_was_interrupted(tmp_path: Path) -> None:
+    """The lock tells whether somebody is at work."""
+    run = make(tmp_path)
+    await journal(run, "running")
+
+    with run.lock():
+        live = RunFolder(run.path).live_status()
+
+    assert (live, run.live_status()) == ("running", "interrupted")
+
+
+def test_a_run_without_a_report_has_none(tmp_path: Path) -> None:
+    """And one that was cut in half is none either."""
+    run = make(tmp_path)
+
+    assert run.report() is None
+    (run.path / "report.json").write_bytes(b'{"run": ')
+    assert run.report() is None
+    (run.path / "report.json").write_bytes(orjson.dumps({"run": run.name}))
+    assert run.report() == {"run": run.name}
+
+
+def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
+    """By time, whatever they imported; a folder without a header is no run."""
+    late = make(tmp_path, mode="create", now=NOON + dt.timedelta(hours=1))
+    early = make(tmp_path, mode="upsert", now=NOON - dt.timedelta(hours=1))
+    middle = make(tmp_path, mode="delete")
+    RunFolder.create(tmp_path, "customers", "upsert", NOON)
+
+    assert [run.name for run in list_runs(tmp_path)] == [early.name, middle.name, late.name]
+    assert list(list_runs(tmp_path / "elsewhere")) == []
+
+
+async def test_runs_are_found_by_a_part_of_their_name(tmp_path: Path) -> None:
+    """In full, in part, or the newest of a status."""
+    one = make(tmp_path, mode="create")
+    other = make(tmp_path, now=NOON + dt.timedelta(hours=1))
+    await journal(one, "stopped")
+    await journal(other, "complete")
+
+    assert _name(find_run(tmp_path, one.name)) == one.name
+    assert _name(find_run(tmp_path, "customers-upsert")) == other.name
+    assert _name(find_run(tmp_path, None)) == other.name
+    assert _name(find_run(tmp_path, None, statuses=("stopped", "failed"))) == one.name
+    assert find_run(tmp_path, None, statuses=("failed",)) is None
+
+
+def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:
+    """With the names that fit; a full name is never ambiguous."""
+    runs = [make(tmp_path) for _ in range(2)]
+
+    with pytest.raises(UsageError, match="fits 2 runs") as caught:
+        find_run(tmp_path, "customers")
+
+    assert all(run.name in str(caught.value) for run in runs)
+    with pytest.raises(UsageError, match="runs list"):
+        find_run(tmp_path, "contacts")
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_private_files_are_whole_or_not_there(tmp_path: Path) -> None:
+    """Written aside and renamed; what was there before is replaced."""
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    path.chmod(0o644)
+
+    write_private(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert mode_of(path) == 0o600
+    assert [found.name for found in tmp_path.iterdir()] == ["report.json"]
+
+
+def _name(run: RunFolder | None) -> str | None:
+    return run.name if run else None

@@ -1,0 +1,218 @@
+"""An emulator, a state directory, and imports whose every report is checked."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulkgladly import (
+    Credentials,
+    ImportOptions,
+    Limits,
+    Pace,
+    Report,
+    RunFolder,
+    list_runs,
+    resume_import,
+    retry_import,
+    start_import,
+)
+from bulkgladly.emulator import Emulator
+from bulkgladly.journal.results import RESULT_FILES
+from bulkgladly.pipelines import session
+from bulkgladly.transport import Client, Pacer, RetryPolicy
+
+TOKEN = "planted-token-7f3a9c"
+SUCCESS = ("created", "updated", "deleted", "unchanged")
+NOT_DONE = ("rejected", "unknown", "skipped")
+Fields = Mapping[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance is 0, and so is every wait that is drawn from it: back-off, pauses, probes."""
+    patient = RetryPolicy(base_s=0.001, cap_s=0.001)
+    monkeypatch.setattr(session, "Client", partial(Client, random=lambda: 0.0, retry=patient))
+    monkeypatch.setattr(session, "Pacer", partial(Pacer, random=lambda: 0.0))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of an NDJSON file."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def person(number: int, **more: Any) -> dict[str, Any]:
+    """An invented customer, the same for the same number."""
+    return {
+        "crm": f"c-{number}",
+        "name": f"Sample Person {number}",
+        "email:1": f"person.{number}@example.org",
+        **more,
+    }
+
+
+def people(count: int, **more: Any) -> list[dict[str, Any]]:
+    """The first invented customers."""
+    return [person(number, **more) for number in range(count)]
+
+
+def check_report(report: Report, *, rows: int | None = None) -> None:
+    """What must hold for every report: the sum, the files, the numbers of rows, and no secret."""
+    folder = Path(report.folder)
+    assert report.adds_up, report.counts
+    assert rows is None or report.counts["read"] == rows
+    success, rejected, unprocessed = (lines(folder / name) for name in RESULT_FILES)
+    assert len(success) == sum(report.counts[word] for word in SUCCESS)
+    assert len(rejected) == sum(report.counts[word] for word in NOT_DONE)
+    assert len(unprocessed) == report.counts["unprocessed"]
+    places = [(line["position"]["file"], line["position"]["offset"]) for line in success]
+    places += [(about["file"], about["offset"]) for line in rejected if (about := line["_bulkgladly"]["position"])]
+    assert len(set(places)) == len(places) or any(place[0].endswith(".parquet") for place in places)
+    assert orjson.loads((folder / "report.json").read_bytes()) == orjson.loads(orjson.dumps(report.as_dict()))
+    assert report.requests_total == sum(report.requests.values())
+    assert not files_with(TOKEN, folder.parent.parent)
+
+
+def files_with(text: str, folder: Path) -> list[Path]:
+    """The files below a folder that hold a text."""
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+@dataclass
+class World:
+    """One organisation, and one directory with all that is kept about it."""
+
+    emulator: Emulator
+    folder: Path
+    options: ImportOptions = field(default_factory=ImportOptions)
+
+    @property
+    def state(self) -> Path:
+        return self.options.state_dir
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(self.emulator.url, self.emulator.options.username, TOKEN)
+
+    def ndjson(self, rows: Iterable[Fields], name: str = "customers.ndjson") -> Path:
+        """Write rows as NDJSON."""
+        path = self.folder / name
+        path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        return path
+
+    def csv(self, rows: Sequence[Fields], name: str = "customers.csv") -> Path:
+        """Write rows as CSV, with the columns of the first."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        path = self.folder / name
+        path.write_text(text.getvalue(), encoding="utf-8")
+        return path
+
+    def choose(self, changes: Mapping[str, Any]) -> ImportOptions:
+        """Options of one import; those of `Limits` may be given by their own names."""
+        limits = {name: value for name, value in changes.items() if name in Limits.__dataclass_fields__}
+        others = {name: value for name, value in changes.items() if name not in limits}
+        return replace(self.options, limits=replace(self.options.limits, **limits), **others)
+
+    async def run(self, *files: Path | str, new_run: bool = False, stdin: Any = None, **changes: Any) -> Report:
+        """Import files, and check the report."""
+        report = await start_import(
+            "customers", files, self.credentials, self.choose(changes), new_run=new_run, stdin=stdin
+        )
+        check_report(report)
+        return report
+
+    async def rows(self, rows: Iterable[Fields], **changes: Any) -> Report:
+        """Import rows as a new run, and check the report."""
+        rows = list(rows)
+        report = await self.run(self.ndjson(rows), new_run=True, **changes)
+        check_report(report, rows=len(rows))
+        return report
+
+    async def resume(
+        self,
+        run: RunFolder | None = None,
+        *,
+        state: Path | None = None,
+        limits: Limits | None = None,
+        pace: Pace | None = None,
+        **more: Any,
+    ) -> Report:
+        """Go on with a run (the last), and check the report."""
+        run = run or self.last_run(state)
+        report = await resume_import(
+            run,
+            self.credentials,
+            change=lambda stored: replace(stored, limits=limits or stored.limits, pace=pace or stored.pace),
+            **more,
+        )
+        check_report(report)
+        return report
+
+    async def retry(self, run: RunFolder | None = None, **changes: Any) -> Report:
+        """Import the rejects of a run (the last) again, and check the report."""
+        report = await retry_import(
+            run or self.last_run(), self.credentials, change=lambda stored: replace(stored, **changes)
+        )
+        check_report(report)
+        return report
+
+    def last_run(self, state: Path | None = None) -> RunFolder:
+        """The newest run of a state directory."""
+        return max(list_runs(state or self.state), key=lambda run: (run.path / "run.json").stat().st_mtime_ns)
+
+    def result(self, report: Report, name: str) -> list[dict[str, Any]]:
+        """The rows of one result file."""
+        return lines(Path(report.folder) / f"{name}.ndjson")
+
+    def asked(self) -> dict[str, int]:
+        """How many requests of each operation there were since `forget`, without the greeting."""
+        found = dict(self.emulator.requests.by_operation)
+        found.pop("getOrganization", None)
+        return found
+
+    def forget(self) -> None:
+        """Begin to count requests anew."""
+        self.emulator.requests.clear()
+
+    def names(self) -> dict[str, str]:
+        """The customers' names by their first email address."""
+        return {
+            profile["emails"][0]["normalized"]: profile.get("name", "")
+            for profile in self.emulator.store.customers.values()
+        }
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """An empty organisation without a limit; imports are keyed by `crm` and not paced."""
+    emulator = Emulator(rate=None, token=TOKEN)
+    await emulator.start()
+    options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=tmp_path / "state")
+    yield World(emulator, tmp_path, options)
+    await emulator.stop()
+
+
+@pytest.fixture
+async def make_world(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """As `world`, with options for the emulator."""
+    started: list[Emulator] = []
+
+    async def make(**changes: Any) -> World:
+        emulator = Emulator(**{"rate": None, "token": TOKEN, **changes})
+        await emulator.start()
+        started.append(emulator)
+        options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=tmp_path / "state")
+        return World(emulator, tmp_path, options)
+
+    yield make
+    for emulator in started:
+        await emulator.stop()

@@ -1,0 +1,251 @@
+"""Wherever a process dies, the next one ends with every customer once, and with the right words."""
+
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from bulkgladly import Limits, Pace
+from bulkgladly.emulator import drop_reply, status
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.messages import Reply, Request
+from bulkgladly.transport.client import Client
+from tests.flows.conftest import World, people, person
+
+ROWS = 40
+
+
+class Crash(Exception):
+    """The end of the process; what it did afterwards does not count."""
+
+
+class Plug:
+    """Ends a session at one moment, and keeps the state directory as it was then."""
+
+    def __init__(self, world: World, name: str = "after") -> None:
+        self._world = world
+        self._patch = pytest.MonkeyPatch()
+        self.after = world.folder / name
+        self._left = 0
+        self._is_pulled = False
+
+    def at(self, point: str, number: int) -> None:
+        """Pull it when the point is passed for the n-th time."""
+        self._left = number
+        POINTS[point](self, self._patch)
+
+    def out(self) -> None:
+        """The next process has no plug."""
+        self._patch.undo()
+
+    def passed(self) -> None:
+        """Count, and crash when it is time; what comes after the crash is no part of the copy."""
+        self._left -= 1
+        if self._left <= 0:
+            self.pull()
+
+    def pull(self) -> None:
+        if not self._is_pulled:
+            self._is_pulled = True
+            # Without the shared memory of SQLite, which does not outlive its last process.
+            shutil.copytree(self._world.state, self.after, ignore=shutil.ignore_patterns("*-shm"))
+        raise Crash
+
+
+def _before_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Ledger.intend
+
+    async def intend(self: Ledger, intents: Any) -> None:
+        plug.passed()
+        await original(self, intents)
+
+    monkeypatch.setattr(Ledger, "intend", intend)
+
+
+def _after_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Client.send
+
+    async def send(self: Client, request: Request) -> Reply:
+        if request.method != "GET":
+            plug.passed()
+        return await original(self, request)
+
+    monkeypatch.setattr(Client, "send", send)
+
+
+def _before_reply(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Client.send
+
+    async def send(self: Client, request: Request) -> Reply:
+        reply = await original(self, request)
+        if request.method != "GET":
+            plug.passed()
+        return reply
+
+    monkeypatch.setattr(Client, "send", send)
+
+
+def _before_settle(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Ledger.settle
+
+    def settle(self: Ledger, *args: Any, **more: Any) -> None:
+        plug.passed()
+        original(self, *args, **more)
+
+    monkeypatch.setattr(Ledger, "settle", settle)
+
+
+def _before_commit(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, unwritten = Ledger.settle, 5
+
+    def settle(self: Ledger, *args: Any, **more: Any) -> None:
+        # The last few are told to a journal that does not come to writing them.
+        if plug._left > 1:
+            plug._left -= 1
+            original(self, *args, **more)
+            return
+        nonlocal unwritten
+        unwritten -= 1
+        if unwritten <= 0:
+            plug.pull()
+
+    monkeypatch.setattr(Ledger, "settle", settle)
+
+
+POINTS: dict[str, Callable[[Plug, pytest.MonkeyPatch], None]] = {
+    "before intent": _before_intent,
+    "after intent, before send": _after_intent,
+    "after commit on the server, before the reply": _before_reply,
+    "before settle": _before_settle,
+    "before commit": _before_commit,
+}
+
+
+@pytest.fixture
+async def plug(world: World) -> AsyncIterator[Plug]:
+    plug = Plug(world)
+    yield plug
+    plug.out()
+
+
+def addresses(world: World) -> Counter[str]:
+    return Counter(
+        entry["normalized"] for profile in world.emulator.store.customers.values() for entry in profile["emails"]
+    )
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("number", [1, 7, 30])
+@pytest.mark.parametrize("point", POINTS)
+async def test_every_customer_once_wherever_it_dies(
+    point: str,
+    number: int,
+    concurrency: int,
+    world: World,
+    plug: Plug,
+) -> None:
+    """All new, so all end as created: what was in doubt is asked about and is ours."""
+    path = world.ndjson(people(ROWS))
+    plug.at(point, number if point != "before intent" else 1 + (concurrency == 1))
+    with pytest.raises(Crash):
+        await world.run(path, pace=Pace(unlimited=True, concurrency=concurrency))
+    plug.out()
+    made_before = set(world.emulator.store.customers)
+
+    report = await world.resume(state=plug.after)
+
+    assert addresses(world) == dict.fromkeys((f"person.{number}@example.org" for number in range(ROWS)), 1)
+    assert report.counts["created"] == report.counts["read"] == ROWS
+    assert (report.status, report.exit_code) == ("complete", 0)
+    assert made_before <= set(world.emulator.store.customers)
+    keys = Counter(line["key"] for line in world.result(report, "success"))
+    assert keys == dict.fromkeys((f"c-{number}" for number in range(ROWS)), 1)
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_mixed_input_is_accounted_for_wherever_it_dies(point: str, world: World, plug: Plug) -> None:
+    """New, changed, equal, rejected and conflicting rows, and replies that get lost."""
+    await world.rows(people(10))
+    world.emulator.add_customer(id="theirs", emails=[{"original": "theirs@example.org"}])
+    rows = [
+        person(number, name=f"Changed {number}" if number % 2 else f"Sample Person {number}") for number in range(10)
+    ]
+    rows += people(ROWS)[10:]
+    rows[::8] = [{**row, "email:1": "nobody"} for row in rows[::8]]
+    rows[12] = {**rows[12], "email:1": "theirs@example.org"}
+    world.emulator.faults.every("createCustomer", 5, drop_reply())
+    plug.at(point, 3 if point != "before intent" else 1)
+    with pytest.raises(Crash):
+        await world.run(
+            world.ndjson(rows, "mixed.ndjson"), pace=Pace(unlimited=True, concurrency=4), on_conflict="merge"
+        )
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert report.counts["read"] == ROWS
+    assert report.counts["rejected"] == 5
+    assert report.counts["unprocessed"] == 0
+    assert max(addresses(world).values()) == 1
+    names = world.names()
+    assert all(names[f"person.{number}@example.org"] == f"Changed {number}" for number in (1, 3, 5, 7, 9))
+    done = {line["position"]["record"] for line in world.result(report, "success")}
+    not_done = {line["_bulkgladly"]["position"]["record"] for line in world.result(report, "rejected")}
+    assert done | not_done == set(range(1, ROWS + 1))
+
+
+@pytest.mark.parametrize("kills", [2, 5])
+async def test_dying_again_and_again_ends_all_the_same(kills: int, world: World) -> None:
+    """A resume may die like the run it goes on with."""
+    path = world.ndjson(people(ROWS))
+    world.emulator.faults.every("createCustomer", 4, drop_reply())
+    state = world.state
+    for kill in range(kills):
+        plug = Plug(world, f"after-{kill}")
+        point = list(POINTS)[kill % len(POINTS)]
+        plug.at(point, 1 if point == "before intent" else 4)
+        with pytest.raises(Crash):
+            await (world.resume(state=state) if kill else world.run(path, pace=Pace(unlimited=True, concurrency=4)))
+        plug.out()
+        state = plug.after
+        world.options = world.choose({"state_dir": state})
+
+    report = await world.resume(state=state)
+
+    assert addresses(world) == dict.fromkeys((f"person.{number}@example.org" for number in range(ROWS)), 1)
+    assert report.counts["created"] == ROWS
+
+
+async def test_what_nobody_can_answer_is_unknown(world: World, plug: Plug) -> None:
+    """The question after a crash fails for good: told as unknown, and settled by a retry."""
+    plug.at("after commit on the server, before the reply", 1)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson([person(0)]), pace=Pace(unlimited=True, concurrency=1))
+    plug.out()
+    world.emulator.faults.script("getCustomer", [status(400)])
+
+    report = await world.resume(state=plug.after)
+    world.options = world.choose({"state_dir": plug.after})
+    again = await world.retry(world.last_run())
+
+    assert (report.counts["unknown"], report.exit_code) == (1, 1)
+    assert again.counts["unchanged"] == 1
+    assert len(world.emulator.store.customers) == 1
+
+
+async def test_a_stopped_resume_does_not_forget_the_doubt(world: World, plug: Plug) -> None:
+    """What the first process may have sent is still asked about by the third."""
+    plug.at("after commit on the server, before the reply", 6)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson(people(ROWS)), pace=Pace(unlimited=True, concurrency=6))
+    plug.out()
+
+    alone = Pace(unlimited=True, concurrency=1)
+
+    stopped = await world.resume(state=plug.after, limits=Limits(max_requests=2), pace=alone)
+    report = await world.resume(state=plug.after)
+
+    assert stopped.exit_code == 10
+    assert report.counts["created"] == ROWS

@@ -1,0 +1,300 @@
+"""Emails and phones: checked, normalised, and united without ever losing one."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkgladly.resources.contacts import (
+    ContactProblem,
+    clean_emails,
+    clean_phones,
+    email_identity,
+    phone_identity,
+    unite,
+)
+
+LONDON = "+442079460018"
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["ada@example.org"], [{"original": "ada@example.org"}], id="a text"),
+        pytest.param([{"original": " ada@example.org "}], [{"original": "ada@example.org"}], id="white space goes"),
+        pytest.param(["Ada.Sample@Example.ORG"], [{"original": "Ada.Sample@Example.ORG"}], id="spelling stays"),
+        pytest.param(
+            ["ada@example.org", "ADA@example.org"], [{"original": "ada@example.org"}], id="twice, the first spelling"
+        ),
+        pytest.param(
+            ["ada@example.org", {"original": "ADA@example.org", "primary": True}],
+            [{"original": "ada@example.org", "primary": True}],
+            id="twice, primary once",
+        ),
+        pytest.param(
+            [{"original": "ada@example.org", "primary": False}],
+            [{"original": "ada@example.org", "primary": False}],
+            id="not primary is said",
+        ),
+        pytest.param(["ada+tag@sub.example.org"], [{"original": "ada+tag@sub.example.org"}], id="plus"),
+        pytest.param(["zoë@example.org"], [{"original": "zoë@example.org"}], id="letters beyond ASCII"),
+        pytest.param(
+            [{"original": "ada@example.org", "normalized": "x"}], [{"original": "ada@example.org"}], id="ours only"
+        ),
+    ],
+)
+def test_emails_are_brought_into_the_form_of_the_api(items: list[Any], expected: list[dict[str, Any]]) -> None:
+    """Each address once, in the user's spelling."""
+    assert clean_emails(items) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "code", "attr"),
+    [
+        (["ada"], "invalid_email", "emails[0]"),
+        (["ada@"], "invalid_email", "emails[0]"),
+        (["ada@example.org", "a b@example.org"], "invalid_email", "emails[1]"),
+        (["ada@example..org"], "invalid_email", "emails[0]"),
+        (["ada@example.org\n.evil"], "invalid_email", "emails[0]"),
+        (["ada@" + "example." * 40 + "org"], "invalid_email", "emails[0]"),
+        (["Ada <ada@example.org>"], "invalid_email", "emails[0]"),
+        ([""], "no_value", "emails[0]"),
+        ([None], "no_value", "emails[0]"),
+        ([17], "no_value", "emails[0]"),
+        ([{"original": None}], "no_value", "emails[0]"),
+        ([{"address": "ada@example.org"}], "no_value", "emails[0]"),
+        ([{"original": "ada@example.org", "primary": "yes"}], "not_a_flag", "emails[0].primary"),
+        ([{"original": f"{n}@example.org", "primary": True} for n in "ab"], "two_primary", "emails"),
+    ],
+)
+def test_emails_that_cannot_be_sent_name_their_place(items: list[Any], code: str, attr: str) -> None:
+    """A stable code and the entry at fault; the address itself stays out of the text."""
+    with pytest.raises(ContactProblem) as caught:
+        clean_emails(items)
+
+    assert (caught.value.code, caught.value.attr) == (code, attr)
+    assert "example" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("item", "region", "expected"),
+    [
+        pytest.param("+1 650 555 0100", None, {"original": "+16505550100"}, id="international"),
+        pytest.param("+44 (0)20 7946 0018", None, {"original": LONDON}, id="with a trunk zero"),
+        pytest.param("020 7946 0018", "GB", {"original": LONDON}, id="national, region given"),
+        pytest.param("020 7946 0018", "gb", {"original": LONDON}, id="region in small letters"),
+        pytest.param(
+            {"original": "020 7946 0018", "regionCode": "gb"},
+            "US",
+            {"original": LONDON, "regionCode": "GB"},
+            id="the entry's own region wins",
+        ),
+        pytest.param("(650) 555-0100", "US", {"original": "+16505550100"}, id="US spelling"),
+        pytest.param("+44 20 7946 0018", "US", {"original": LONDON}, id="a plus sign needs no region"),
+        pytest.param(
+            "+1 650 555 0100 ext. 12", None, {"original": "+16505550100", "extension": "12"}, id="extension in the text"
+        ),
+        pytest.param(
+            {"original": "+1 650 555 0100 x12", "extension": "7"},
+            None,
+            {"original": "+16505550100", "extension": "7"},
+            id="the extension's own field wins",
+        ),
+        pytest.param(
+            {"original": "+16505550100", "type": "mobile", "smsPreference": "on", "primary": True},
+            None,
+            {"original": "+16505550100", "type": "MOBILE", "smsPreference": "ON", "primary": True},
+            id="choices in capitals",
+        ),
+        pytest.param({"original": "+16505550100", "type": ""}, None, {"original": "+16505550100"}, id="no type"),
+    ],
+)
+def test_phones_become_e164(item: Any, region: str | None, expected: dict[str, Any]) -> None:
+    """One spelling for writing and for looking up."""
+    assert clean_phones([item], region) == [expected]
+
+
+def test_a_number_that_comes_twice_is_one_entry() -> None:
+    """Later entries add what the first did not say."""
+    found = clean_phones(["+16505550100", {"original": "(650) 555-0100", "type": "HOME"}, "+16505550101"], "US")
+
+    assert found == [{"original": "+16505550100", "type": "HOME"}, {"original": "+16505550101"}]
+
+
+@pytest.mark.parametrize(
+    ("item", "region", "code", "attr"),
+    [
+        pytest.param("020 7946 0018", None, "phone_region", "phones[0]", id="national without region"),
+        pytest.param("650 555 0100", None, "phone_region", "phones[0]", id="never taken for a US number"),
+        pytest.param("12345", "GB", "invalid_phone", "phones[0]", id="too short"),
+        pytest.param("555-0100", "US", "invalid_phone", "phones[0]", id="without its area code"),
+        pytest.param("+1 650 555 01000000", None, "invalid_phone", "phones[0]", id="too long"),
+        pytest.param("not a number", "GB", "invalid_phone", "phones[0]", id="words"),
+        pytest.param("+999 1234567", None, "invalid_phone", "phones[0]", id="no such country"),
+        pytest.param("", "GB", "no_value", "phones[0]", id="empty"),
+        pytest.param({"type": "HOME"}, "GB", "no_value", "phones[0]", id="no number"),
+        pytest.param({"original": "+16505550100", "type": "WORK"}, None, "invalid_choice", "phones[0].type", id="type"),
+        pytest.param(
+            {"original": "+16505550100", "smsPreference": "MAYBE"},
+            None,
+            "invalid_choice",
+            "phones[0].smsPreference",
+            id="sms",
+        ),
+        pytest.param({"original": "+16505550100", "primary": 1}, None, "not_a_flag", "phones[0].primary", id="flag"),
+        pytest.param(
+            {"original": "020 7946 0018", "regionCode": "QQ"}, "GB", "invalid_phone", "phones[0]", id="no such region"
+        ),
+    ],
+)
+def test_phones_that_cannot_be_sent_name_their_place(item: Any, region: str | None, code: str, attr: str) -> None:
+    """A stable code and the field at fault; the number itself stays out of the text."""
+    with pytest.raises(ContactProblem) as caught:
+        clean_phones([item], region)
+
+    assert (caught.value.code, caught.value.attr) == (code, attr)
+    assert "555" not in caught.value.detail
+    assert "7946" not in caught.value.detail
+
+
+def test_only_one_phone_can_be_primary() -> None:
+    """Gladly refuses two; so do we, before a request is spent."""
+    with pytest.raises(ContactProblem, match="only one"):
+        clean_phones([{"original": f"+1650555010{n}", "primary": True} for n in (0, 1)], None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "identity"),
+    [
+        ({"original": "Ada@Example.org", "normalized": "ada@example.org"}, "ada@example.org"),
+        ({"normalized": "ada@example.org"}, "ada@example.org"),
+        ({"original": " ADA@example.org"}, "ada@example.org"),
+        ({}, ""),
+    ],
+)
+def test_emails_are_the_same_in_any_case(entry: dict[str, Any], identity: str) -> None:
+    """Gladly compares addresses in lower case, and so do we."""
+    assert email_identity(entry) == identity
+
+
+@pytest.mark.parametrize(
+    ("entry", "identity"),
+    [
+        ({"original": "(650) 555-0100", "normalized": "+16505550100"}, "+16505550100"),
+        ({"original": "+16505550100"}, "+16505550100"),
+        ({"original": "(650) 555-0100"}, "+16505550100"),
+        ({"original": "020 7946 0018", "regionCode": "GB"}, LONDON),
+        ({"original": "020 7946 0018", "normalized": "not E.164", "regionCode": "GB"}, LONDON),
+        ({"original": "front desk"}, "front desk"),
+        ({}, ""),
+    ],
+)
+def test_phones_are_the_same_by_their_number(entry: dict[str, Any], identity: str) -> None:
+    """However Gladly keeps it: normalised, or as somebody typed it."""
+    assert phone_identity(entry) == identity
+
+
+def emails(*names: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"original": f"{name}@example.org", **more} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "expected"),
+    [
+        pytest.param([], [], None, id="nothing at all"),
+        pytest.param(emails("ada"), [], None, id="nothing wanted"),
+        pytest.param(emails("ada", "bela"), emails("bela"), None, id="held already"),
+        pytest.param(emails("ada", normalized="n"), emails("ADA"), None, id="another spelling is no difference"),
+        pytest.param([], emails("ada"), emails("ada"), id="the first"),
+        pytest.param(emails("ada"), emails("bela"), emails("ada", "bela"), id="one more"),
+        pytest.param(
+            [{"original": "ada@example.org", "primary": True}],
+            [{"original": "bela@example.org", "primary": True}],
+            [{"original": "ada@example.org", "primary": False}, {"original": "bela@example.org", "primary": True}],
+            id="a new primary demotes the old one",
+        ),
+        pytest.param(
+            [{"original": "ada@example.org", "primary": True}],
+            emails("bela"),
+            [{"original": "ada@example.org", "primary": True}, {"original": "bela@example.org"}],
+            id="the primary stays where nobody asks for another",
+        ),
+        pytest.param(
+            emails("ada"), [{"original": "ada@example.org", "primary": False}], None, id="not primary, said or not"
+        ),
+    ],
+)
+def test_lists_are_united(
+    held: list[dict[str, Any]], wanted: list[dict[str, Any]], expected: list[dict[str, Any]] | None
+) -> None:
+    """What is held comes back as it came, what is wanted is added, and no request is made for nothing."""
+    assert unite(held, wanted, email_identity) == expected
+
+
+def test_two_people_behind_one_number_both_stay() -> None:
+    """Entries that differ in the extension alone are two entries of Gladly's, and both are sent back."""
+    held = [{"original": "+16505550100", "extension": extension} for extension in ("1", "2")]
+
+    united = unite(held, [{"original": "+16505550199"}], phone_identity)
+
+    assert united == [*held, {"original": "+16505550199"}]
+
+
+def test_entries_without_an_address_stay() -> None:
+    """What we do not understand is not ours to drop."""
+    held: list[dict[str, Any]] = [{"normalized": None}, {"label": "front desk"}]
+
+    united = unite(held, emails("ada"), email_identity)
+
+    assert united == [*held, *emails("ada")]
+
+
+def test_held_entries_are_not_changed_in_place() -> None:
+    """The profile that was read stays what Gladly said."""
+    held = [{"original": "ada@example.org", "primary": True}]
+
+    unite(held, [{"original": "bela@example.org", "primary": True}], email_identity)
+
+    assert held == [{"original": "ada@example.org", "primary": True}]
+
+
+entries = st.lists(
+    st.fixed_dictionaries(
+        {"original": st.sampled_from(["a@example.org", "A@example.org", "b@example.org", "c@example.org", ""])},
+        optional={
+            "primary": st.booleans(),
+            "type": st.sampled_from(["HOME", "MOBILE"]),
+            "extension": st.sampled_from("12"),
+        },
+    ),
+    max_size=6,
+)
+
+
+@given(entries, entries)
+def test_a_union_never_shortens(held: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
+    """Every entry that Gladly holds is sent back, and everything wanted is among them."""
+    united = unite(held, wanted, email_identity)
+
+    sent = held if united is None else united
+    assert len(sent) >= len(held)
+    assert [entry["original"] or None for entry in sent[: len(held)] if entry.get("original")] == [
+        entry["original"] for entry in held if entry["original"]
+    ]
+    named = {email_identity(entry) for entry in [*held, *wanted]} - {""}
+    assert named == {email_identity(entry) for entry in sent} - {""}
+
+
+@given(entries, entries)
+def test_a_union_is_complete(held: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
+    """After it was sent nothing is left to send, so a repeat costs no request."""
+    once = {email_identity(entry): entry for entry in wanted}
+    wanted = [entry for entry in once.values() if entry["original"]]
+    primaries = [entry for entry in wanted if entry.get("primary")]
+    wanted = [{**entry, "primary": False} if entry in primaries[1:] else entry for entry in wanted]
+
+    united = unite(held, wanted, email_identity)
+
+    assert united is None or unite(united, wanted, email_identity) is None
