@@ -15,7 +15,7 @@ import orjson
 from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
-from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in
+from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_mobile
 from bulkgladly.resources.spec import Policy, Record, Steps
 
 __all__ = ("create", "delete", "update", "upsert")
@@ -51,13 +51,12 @@ def upsert(record: Record, policy: Policy) -> Steps:
     """Make the customer, or bring the one that is there up to the row: 1 request when new.
 
     A record whose content Gladly has accepted before takes none, one that is known and
-    changed takes 1 PATCH (2 when a contact list changed, since PATCH replaces lists).
+    changed takes 1 PATCH, or 2 requests where what changed must be read first (see
+    `_update_known`). One that was deleted in Gladly since is not made again: nobody wants
+    a person back who asked to be forgotten.
     """
     if record.known is not None and not record.doubt:
-        outcome = yield from _update_known(record, record.known, policy)
-        if outcome.code != "not_exist":
-            return outcome
-        # Deleted in Gladly since we knew it.
+        return (yield from _update_known(record, record.known, policy))
     return (yield from _create(record, policy))
 
 
@@ -74,12 +73,13 @@ def update(record: Record, policy: Policy) -> Steps:
 def delete(record: Record, _policy: Policy) -> Steps:
     """Delete the customer by its own, remembered or derived id; by email where the row has no id.
 
-    Irreversible in Gladly. One that is gone already counts as unchanged. A merged one is
+    Never by a phone number: too many people share one. Irreversible in Gladly. One that is
+    gone already counts as unchanged. A merged one is
     a reject: its successor holds another record's data as well.
     """
     target = record.known.gladly_id if record.known else record.id
     if record.known is None and not record.has_own_id and record.payload.get("emails"):
-        located = yield from _locate(record)
+        located = yield from _locate(record, by_phone=False)
         if isinstance(located, Outcome):
             return Outcome(Word.UNCHANGED, gladly_id=record.id) if located.code == "not_exist" else located
         target = located.gladly_id
@@ -173,14 +173,22 @@ def _by_conflict_policy(record: Record, policy: Policy, problem: ApiProblem) -> 
 
 
 def _update_known(record: Record, known: Known, policy: Policy) -> Steps:
+    """Write what has changed since Gladly last accepted the record: 1 request, or 2.
+
+    PATCH replaces contact lists whole, and whether it replaces or merges attributes is
+    unknown: so these are read first, lest something that others added is lost.
+    `attributes="merge"` says that somebody has tried it, and saves the reading.
+    """
     changed = _changed_since(record, known)
     if not changed:
         return _as_accepted(known)
-    if policy.read_first or any(name in CONTACT_LISTS for name in changed):
-        # PATCH replaces a list whole; somebody may have added an address since.
+    read_first = CONTACT_LISTS if policy.attributes == "merge" else (*CONTACT_LISTS, "customAttributes")
+    if policy.read_first or any(name in read_first for name in changed):
         found = yield from _fetch(known.gladly_id)
-        return (yield from _bring_up(record, found))
-    return (yield from _patch(record, known.gladly_id, {name: record.payload[name] for name in changed}))
+        outcome = yield from _bring_up(record, found)
+    else:
+        outcome = yield from _patch(record, known.gladly_id, {name: record.payload[name] for name in changed})
+    return _deleted_since(known.gladly_id) if outcome.code == "not_exist" else outcome
 
 
 def _changed_since(record: Record, known: Known) -> list[str]:
@@ -267,18 +275,28 @@ def _successor(reply: Reply) -> str | None:
     return last if head.endswith(PROFILES) and last else None
 
 
-def _locate(record: Record, *, by_id: bool = True) -> Generator[Request, Reply, "Found | Outcome"]:
-    """Find the one customer that a row means: by its own id, else by its addresses, else by the derived id."""
+def _locate(
+    record: Record, *, by_id: bool = True, by_phone: bool = True
+) -> Generator[Request, Reply, "Found | Outcome"]:
+    """Find the one customer that a row means: by its own id, else by its addresses, else by the derived id.
+
+    Only what is unique in Gladly points to a customer: an email address, or a number that
+    the profile holds as MOBILE [gladly-api, schemas 2.4].
+    """
     if by_id and record.has_own_id:
         found = yield from _fetch(record.id)
         return _gone(record.id) if found.is_absent else found
     matches: dict[str, Mapping[str, Any]] = {}
-    for query in _addresses(record.payload):
+    is_shared = False
+    for query in _addresses(record.payload, by_phone=by_phone):
         reply = yield Request("findCustomers", "GET", PROFILES, query=(query,))
         profiles = reply.json()
         if reply.status != 200 or not isinstance(profiles, list):
             return _unread(reply, record.id)
-        matches.update({str(p["id"]): p for p in profiles if isinstance(p, dict) and p.get("id")})
+        held = [profile for profile in profiles if isinstance(profile, dict) and profile.get("id")]
+        sure = [profile for profile in held if query[0] == "email" or holds_mobile(profile, query[1])]
+        is_shared = is_shared or len(sure) < len(held)
+        matches.update({str(profile["id"]): profile for profile in sure})
         if len(matches) == 1 and query[0] == "email":
             break  # an email address belongs to one profile at most
     if len(matches) > 1:
@@ -291,11 +309,18 @@ def _locate(record: Record, *, by_id: bool = True) -> Generator[Request, Reply, 
         detail = "an address is taken, but looking the row's addresses up found nobody; retry later"
         return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
     found = yield from _fetch(record.id)
-    return _gone(record.id) if found.is_absent else found
+    if not found.is_absent:
+        return found
+    if is_shared:
+        detail = "only a phone number that several people may share points to a customer; add an id or an email address"
+        return Outcome.rejected(Problem("ambiguous", detail, "phones", stage=Stage.CONFLICT))
+    return _gone(record.id)
 
 
-def _addresses(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str, str]]:
     emails = [("email", entry["original"]) for entry in payload.get("emails") or ()]
+    if not by_phone:
+        return emails
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
 
 
@@ -352,6 +377,14 @@ def _unknown(reply: Reply | None, gladly_id: str) -> Outcome:
 def _gone(gladly_id: str) -> Outcome:
     detail = "Gladly has no such customer; use --mode upsert to make those that are missing"
     return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
+
+
+def _deleted_since(gladly_id: str) -> Outcome:
+    detail = (
+        "the customer was deleted in Gladly since it was imported, and is not made again; leave the row out, "
+        "or import it under another --namespace"
+    )
+    return Outcome.rejected(Problem("deleted_since", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
 
 def _remember(record: Record) -> dict[str, str]:

@@ -15,7 +15,15 @@ from bulkgladly.resources.contacts import (
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
 from bulkgladly.resources.spec import Policy, Record
 
-__all__ = ("CONTACT_LISTS", "CUSTOMER_COLUMNS", "changes_to", "gaps_in", "prepare_customer", "union_for")
+__all__ = (
+    "CONTACT_LISTS",
+    "CUSTOMER_COLUMNS",
+    "changes_to",
+    "gaps_in",
+    "holds_mobile",
+    "prepare_customer",
+    "union_for",
+)
 
 SCALARS = ("name", "image", "address", "externalCustomerId")
 CONTACT_LISTS = ("emails", "phones")
@@ -66,7 +74,7 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Record
         has_own_id=own_id is not None,
         payload=payload,
         fingerprints={name: fingerprint(value) for name, value in payload.items()},
-        claims=_claims(key, payload),
+        claims=_claims(key, own_id, payload),
     )
 
 
@@ -109,12 +117,19 @@ def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str,
     }
     if attributes:
         filling["customAttributes"] = attributes
-    for name in CONTACT_LISTS:
-        if payload.get(name):
-            filling[name] = [
-                {part: value for part, value in entry.items() if part != "primary"} for entry in payload[name]
-            ]
+    for name, identity in (("emails", email_identity), ("phones", phone_identity)):
+        present = {identity(entry) for entry in _list(profile.get(name))}
+        missing = [entry for entry in payload.get(name) or () if identity(entry) not in present]
+        if missing:
+            filling[name] = [{part: value for part, value in entry.items() if part != "primary"} for entry in missing]
     return filling
+
+
+def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
+    """Tell whether a profile holds an E.164 number as MOBILE, which only one profile can."""
+    return any(
+        entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
+    )
 
 
 def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:
@@ -161,6 +176,8 @@ def _add_attributes(payload: dict[str, Any], attributes: Any, policy: Policy) ->
 def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: Policy) -> str | Problem:
     if policy.key is not None:
         value = _column(row.fields or {}, policy.key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+            return Problem("key_type", f"the key column {policy.key} must hold a text or a whole number", policy.key)
         if value is None or value == "":
             return Problem(
                 "key_missing",
@@ -188,18 +205,16 @@ def _column(fields: Mapping[str, Any], column: str) -> Any:
     return None
 
 
-def _claims(key: str, payload: Mapping[str, Any]) -> tuple[Claim, ...]:
+def _claims(key: str, own_id: str | None, payload: Mapping[str, Any]) -> tuple[Claim, ...]:
     # Unique across profiles: id, every email, every phone of type MOBILE [gladly-api, schemas 2.4].
     claims = [Claim("key", digest64("key", key))]
-    claims += [
-        Claim(f"emails[{index}]", digest64("email", email_identity(entry)))
-        for index, entry in enumerate(payload.get("emails") or ())
-    ]
-    claims += [
-        Claim(f"phones[{index}]", digest64("phone", entry["original"]))
-        for index, entry in enumerate(payload.get("phones") or ())
-        if entry.get("type") == "MOBILE"
-    ]
+    if own_id is not None and own_id != key:
+        claims.append(Claim("id", digest64("id", own_id)))
+    for index, entry in enumerate(payload.get("emails") or ()):
+        claims.append(Claim(f"emails[{index}]", digest64("email", email_identity(entry))))
+    for index, entry in enumerate(payload.get("phones") or ()):
+        if entry.get("type") == "MOBILE":
+            claims.append(Claim(f"phones[{index}]", digest64("phone", entry["original"])))
     return tuple(claims)
 
 

@@ -30,6 +30,7 @@ class Policy:
     null: str = "keep"
     phone_region: str | None = None
     read_first: bool = False
+    attributes: str = "unknown"
 
 
 @dataclass(slots=True)

@@ -163,16 +163,16 @@ async def test_a_merged_customer_is_not_deleted(world: World) -> None:
     assert list(world.emulator.store.customers) == ["heir"]
 
 
-async def test_a_customer_that_was_deleted_in_gladly_is_made_again(world: World) -> None:
-    """As soon as its row changes: what is remembered does not stand in the way."""
+async def test_a_customer_that_was_deleted_in_gladly_is_not_made_again(world: World) -> None:
+    """A person who asked to be forgotten does not come back with the nightly file."""
     await world.rows([person(0)])
     [ours] = world.emulator.store.customers
     world.emulator.store.remove_customer(ours)
 
     report = await world.rows([person(0, name="Changed")])
 
-    assert report.counts["created"] == 1
-    assert world.names() == {"person.0@example.org": "Changed"}
+    assert report.rejects_by_code == {"deleted_since": 1}
+    assert world.names() == {}
 
 
 @pytest.mark.parametrize("apart", [1, 3, 40])

@@ -423,25 +423,16 @@ def test_a_changed_record_is_a_reject_in_create_mode() -> None:
     assert (played.outcome.word, played.outcome.code) == (Word.REJECTED, "taken")
 
 
-def test_a_known_customer_that_was_deleted_is_made_again() -> None:
-    """Upsert leaves a customer behind; what we remember does not stand in the way."""
+@pytest.mark.parametrize("mode", ["upsert", "update"])
+def test_a_known_customer_that_was_deleted_is_not_made_again(mode: str) -> None:
+    """Somebody may have asked to be forgotten."""
     record = row()
     record.known = known(record, name="Ada Old")
 
-    played = play("upsert", record, [GONE, GONE, CREATED])
+    played = play(mode, record, [GONE, GONE])
 
-    assert played.calls == ["PATCH /held", "GET /held", "POST"]
-    assert (played.outcome.word, played.outcome.gladly_id) == (Word.CREATED, record.id)
-
-
-def test_a_known_customer_that_was_deleted_is_a_reject_in_update_mode() -> None:
-    """Update makes nobody."""
-    record = row()
-    record.known = known(record, name="Ada Old")
-
-    played = play("update", record, [GONE, GONE])
-
-    assert (played.outcome.word, played.outcome.code, played.outcome.status) == (Word.REJECTED, "not_exist", 404)
+    assert played.calls == ["PATCH /held", "GET /held"]
+    assert (played.outcome.word, played.outcome.code, played.outcome.status) == (Word.REJECTED, "deleted_since", 404)
 
 
 # --- patches that go wrong ------------------------------------------------------------------
@@ -661,6 +652,48 @@ def test_a_lost_merge_is_done_when_nothing_is_missing() -> None:
     assert played.outcome.word is Word.UPDATED
 
 
+MOBILE = {"original": "+16505550100", "normalized": "+16505550100", "type": "MOBILE"}
+SHARED = {**MOBILE, "type": "HOME"}
+
+
+def test_a_shared_phone_number_points_to_nobody() -> None:
+    """A household's number is no proof of who a row means."""
+    record = row({"emails": ["b@example.org"], "phones": ["+16505550100"]})
+    housemate = found(profile("housemate", phones=[SHARED]))
+
+    played = play("update", record, [found(), housemate, GONE])
+
+    assert not any(call.startswith("PATCH") for call in played.calls)
+    assert (played.outcome.word, played.outcome.code) == (Word.REJECTED, "ambiguous")
+
+
+def test_nobody_is_deleted_for_a_phone_number() -> None:
+    """A row whose email is unknown deletes nobody, whoever has its number."""
+    record = row({"emails": ["b@example.org"], "phones": ["+16505550100"]})
+
+    played = play("delete", record, [found(), GONE])
+
+    assert played.calls == ["GET ?email=b@example.org", f"GET /{record.id}"]
+    assert played.outcome.word is Word.UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("attributes", "calls"), [("unknown", ["GET /held", "PATCH /held"]), ("merge", ["PATCH /held"])]
+)
+def test_attributes_are_read_before_they_are_written(attributes: str, calls: list[str]) -> None:
+    """Gladly may replace them whole: what others added is sent along, unless somebody has tried it."""
+    record = row({"customAttributes": {"tier": "gold"}})
+    record.known = known(record, customAttributes={"tier": "silver"})
+    held = got(**{**record.payload, "customAttributes": {"tier": "silver", "note": "by an agent"}})
+
+    played = play("upsert", record, [held, PATCHED] if attributes == "unknown" else [PATCHED], attributes=attributes)
+
+    assert played.calls == calls
+    assert played.outcome.word is Word.UPDATED
+    if attributes == "unknown":
+        assert played.body()["customAttributes"] == {"tier": "gold", "note": "by an agent"}
+
+
 def test_a_row_is_looked_up_by_all_its_addresses() -> None:
     """Emails first, then phones; an email that is found ends the search."""
     record = row({"emails": ["a@example.org", "b@example.org"], "phones": ["+16505550100"]})
@@ -669,7 +702,7 @@ def test_a_row_is_looked_up_by_all_its_addresses() -> None:
     phone = play(
         "upsert",
         record,
-        [taken("phones"), found(), found(), found(profile()), PATCHED],
+        [taken("phones"), found(), found(), found(profile(phones=[MOBILE])), PATCHED],
         on_conflict="update",
     )
 
@@ -682,7 +715,8 @@ def test_addresses_of_several_customers_are_a_reject(policy: str) -> None:
     """Nobody but a person can say which one was meant."""
     record = row({"phones": ["+16505550100"]})
 
-    played = play("upsert", record, [taken("phones"), found(profile("b"), profile("a"))], on_conflict=policy)
+    both = found(profile("b", phones=[MOBILE]), profile("a", phones=[MOBILE]))
+    played = play("upsert", record, [taken("phones"), both], on_conflict=policy)
 
     assert (played.outcome.word, played.outcome.code) == (Word.REJECTED, "ambiguous")
     assert "a, b" in (played.outcome.detail or "")

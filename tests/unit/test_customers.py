@@ -80,10 +80,23 @@ def test_key_column_identifies_a_record() -> None:
     assert not one.has_own_id
 
 
-@pytest.mark.parametrize(("value", "key"), [(7, "7"), ("7", "7"), ("007", "007"), (True, "True")])
+@pytest.mark.parametrize(("value", "key"), [(7, "7"), ("7", "7"), ("007", "007")])
 def test_keys_are_texts(value: Any, key: str) -> None:
     """A number and its text are the same key, whatever the format made of the column."""
     assert record({"crm": value, "name": "Ada"}, key="crm").key == key
+
+
+@pytest.mark.parametrize("value", [True, 1.0, {"a": 1}, ["7"]])
+def test_what_is_no_text_is_no_key(value: Any) -> None:
+    """It would become a key that no other system has."""
+    assert problem({"crm": value, "name": "Ada"}, key="crm").code == "key_type"
+
+
+def test_an_own_id_beside_a_key_is_claimed_too() -> None:
+    """Two rows must not write to one customer under two keys."""
+    claims = record({"crm": "7", "id": "one", "name": "Ada"}, key="crm").claims
+
+    assert [claim.attr for claim in claims] == ["key", "id"]
 
 
 def test_key_can_be_a_custom_attribute() -> None:
