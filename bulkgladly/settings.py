@@ -171,7 +171,9 @@ def load_toml(path: Path | None) -> Mapping[str, Any]:
         return {}
     try:
         found = tomllib.loads(chosen.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"{chosen} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise UsageError(f"{chosen} cannot be read as settings: {error}") from error
     profiles = found.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):

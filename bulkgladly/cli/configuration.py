@@ -1,5 +1,7 @@
 """The settings file in the command line: defaults for flags, and named profiles."""
 
+import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,33 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
     A flag or a `BULKGLADLY_*` variable wins over it.
 
     Raises:
-        UsageError: The file cannot be used.
+        UsageError: The file cannot be used, or it has a name that is no flag.
     """
     settings = load_toml(path)
     shared = {name: value for name, value in settings.items() if not isinstance(value, dict)}
     sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
-    known = {*COMMANDS, "profiles"}
-    if strange := [name for name in sections if name not in known]:
-        raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(sorted(known))}")
-    context.default_map = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
+    if strange := [name for name in sections if name not in (*COMMANDS, "profiles")]:
+        raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(COMMANDS)}, profiles")
+    flags = {command: _flags_of(context, command) for command in COMMANDS}
+    _refuse_unknown(shared, set().union(*flags.values()), "")
+    for command in COMMANDS:
+        _refuse_unknown(sections.get(command, {}), flags[command], f" in [{command}]")
+    defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
+    context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
     context.obj = sections.get("profiles", {})
+
+
+def _flags_of(context: typer.Context, command: str) -> set[str]:
+    group: Any = context.command
+    return {parameter.name for parameter in group.commands[command].params if parameter.param_type_name == "option"}
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in values:
+        if _parameter(name) not in known:
+            close = difflib.get_close_matches(_parameter(name), known, n=1)
+            hint = f"; did you mean {close[0].strip('_')}?" if close else ""
+            raise UsageError(f"the settings file has {name}{where}, which is no flag{hint}")
 
 
 def credentials_for(context: typer.Context, profile: str | None) -> Credentials:
@@ -48,13 +67,24 @@ def credentials_for(context: typer.Context, profile: str | None) -> Credentials:
 
 
 def credentials_or_none(context: typer.Context, profile: str | None) -> Credentials | None:
-    """Return the credentials where there are some, for commands that send nothing."""
-    try:
-        return credentials_for(context, profile)
-    except UsageError:
+    """Return the credentials, for commands that send nothing; None where nobody has named any.
+
+    Raises:
+        UsageError: A profile was named, and cannot be used.
+    """
+    if profile is None and not os.environ.get("GLADLY_HOST"):
         return None
+    return credentials_for(context, profile)
 
 
 def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"limit": "limit", "format": "format_"}
-    return {names.get(name, name.replace("-", "_")): str(value) for name, value in values.items()}
+    return {_parameter(name): _text(value) for name, value in values.items()}
+
+
+def _parameter(name: str) -> str:
+    plain = name.replace("-", "_")
+    return "format_" if plain == "format" else plain
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(item) for item in value) if isinstance(value, list) else str(value)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.report import Estimate, Observer, RunView, duration_text
+from bulkgladly.pipelines.report import Estimate, Observer, RunView, counted, duration_text
 
 __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")
 
@@ -111,7 +111,7 @@ def view_text(view: RunView) -> str:
     parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
     parts.append(f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s")
     if view.throttled:
-        parts.append(f"{view.throttled:,} times 429")
+        parts.append(f"{view.throttled:,} of 429")
     if view.eta_s is not None:
         parts.append(f"{duration_text(view.eta_s)} left")
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
@@ -138,13 +138,14 @@ def summary_of(report: Any) -> str:
     """Return the end of a run as a few lines: counts, invariant, files, the next commands."""
     counts = report.counts
     told = ", ".join(f"{counts[word]:,} {word}" for word in (*SHOWN, "unprocessed") if counts[word])
+    effort = f"{counted(report.requests_total, 'request')}, {counted(report.throttled, 'answer')} of 429"
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
         f"  read {counts['read']:,} = {told or 'nothing'}"
         + ("" if report.adds_up else "   DOES NOT ADD UP: please report this as a bug"),
-        f"  {report.requests_total:,} requests, {report.throttled:,} times 429, {duration_text(report.seconds)}",
+        f"  {effort}, {duration_text(report.seconds)}",
     ]
-    lines += [f"  {number:>9,} x {code}" for code, number in list(report.rejects_by_code.items())[:8]]
+    lines += [f"  {number:>9,} x {code}" for code, number in report.rejects_by_code.items()]
     lines += [f"  {name:<19} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ import typer
 from bulkgladly._version import __version__
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, WrongOrganisation
 from bulkgladly.settings import Credentials
 
 __all__ = ("doctor",)
@@ -107,9 +107,9 @@ def _ask(credentials: Credentials) -> Iterator[tuple[str, bool | None, str]]:
     reply, seconds = anyio.run(ask)
     organisation: Any = reply.json()
     if reply.status != 200 or not isinstance(organisation, dict):
-        text = f"{credentials.host} answers {reply.status} where every organisation answers 200; check GLADLY_HOST"
-        yield "organisation", False, text
-        return
+        raise WrongOrganisation(
+            f"{credentials.host} answers {reply.status} where every organisation answers 200; check GLADLY_HOST"
+        )
     yield "organisation", True, f"{organisation.get('name', '?')} ({organisation.get('id', '?')})"
     yield "permission", True, "the user may use the API"
     yield "latency", True, f"{seconds * 1000:.0f} ms for one request, connecting included"

@@ -112,7 +112,7 @@ Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Print the final report as JSON on stdout.",
+        help="Print the result as JSON on stdout.",
         envvar="BULKGLADLY_JSON",
         rich_help_panel=_OUTPUT,
     ),

@@ -14,7 +14,7 @@ from bulkgladly.cli.configuration import credentials_for, credentials_or_none
 from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
-from bulkgladly.settings import Credentials, Limits, Pace, is_loopback
+from bulkgladly.settings import Credentials, Limits, Pace
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.options import ImportOptions
@@ -92,6 +92,14 @@ def import_(
             rich_help_panel=_CONTENT,
         ),
     ] = False,
+    attributes: Annotated[
+        str,
+        typer.Option(
+            help="Whether Gladly merges custom attributes on an update: unknown (read them first), or merge (tried).",
+            envvar="BULKGLADLY_ATTRIBUTES",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "unknown",
     ignore_columns: Annotated[
         str,
         typer.Option(
@@ -174,6 +182,7 @@ def import_(
         null=null,
         phone_region=phone_region,
         read_first=read_first,
+        attributes=attributes,
         ignore_columns=tuple(name.strip() for name in ignore_columns.split(",") if name.strip()),
         reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
         pace=_pace(Pace(), rate, reserve, concurrency),
@@ -185,7 +194,6 @@ def import_(
     if rehearse:
         _rehearse(resource, files, options, json=json, progress=progress, log_format=log_format)
     credentials = credentials_for(context, profile)
-    _refuse_unlimited(options.pace, credentials)
     if mode is Mode.DELETE:
         _confirm_deletion(credentials, yes=yes)
 
@@ -241,8 +249,6 @@ def resume(
         limits = _limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
         return replace(stored, pace=_pace(stored.pace, rate, reserve, concurrency), limits=limits)
 
-    _refuse_unlimited(_pace(Pace(), rate, reserve, concurrency), credentials)
-
     async def work(observer: Any) -> Any:
         from bulkgladly.pipelines.run_import import resume_import  # noqa: PLC0415
 
@@ -262,9 +268,23 @@ def retry(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help="The run whose rejected rows are tried again.")],
     on_conflict: Annotated[
-        str | None, typer.Option(help="Another policy than the run had: quarantine, skip, update or merge.")
+        str | None,
+        typer.Option(
+            help="Another policy than the run had: quarantine, skip, update or merge.",
+            envvar="BULKGLADLY_ON_CONFLICT",
+        ),
     ] = None,
-    phone_region: Annotated[str | None, typer.Option(help="Another country for national phone numbers.")] = None,
+    on_duplicate: Annotated[
+        str | None,
+        typer.Option(
+            help="last also takes the rows whose key came twice; reject leaves them out.",
+            envvar="BULKGLADLY_ON_DUPLICATE",
+        ),
+    ] = None,
+    phone_region: Annotated[
+        str | None,
+        typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
+    ] = None,
     rate: flags.Rate = None,
     reserve: flags.Reserve = None,
     concurrency: flags.Concurrency = None,
@@ -291,12 +311,11 @@ def retry(
         return replace(
             stored,
             on_conflict=on_conflict or stored.on_conflict,
+            on_duplicate=on_duplicate or stored.on_duplicate,
             phone_region=phone_region or stored.phone_region,
             pace=_pace(stored.pace, rate, reserve, concurrency),
             limits=_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
         )
-
-    _refuse_unlimited(_pace(Pace(), rate, reserve, concurrency), credentials)
 
     async def work(observer: Any) -> Any:
         from bulkgladly.pipelines.run_import import retry_import  # noqa: PLC0415
@@ -375,7 +394,7 @@ def _rehearse(
         per_second = options.pace.expected_per_second()
         time = duration_text(report.requests_total / per_second)
         observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
-        return report
+        return replace(report, next_commands=())
 
     _run(work, json=json, progress=progress, log_format=log_format)
 
@@ -409,13 +428,6 @@ def _limits(
     if give_up_after is not None:
         limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
     return replace(limits, max_requests=max_requests, max_rows=max_rows)
-
-
-def _refuse_unlimited(pace: Pace, credentials: Credentials) -> None:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    if pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
-        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
 
 
 def _confirm_deletion(credentials: Credentials, *, yes: bool) -> None:

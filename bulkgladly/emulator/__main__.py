@@ -59,21 +59,28 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
 
 def _parser() -> argparse.ArgumentParser:
     usual = EmulatorOptions()
-    parser = argparse.ArgumentParser(prog="python -m bulkgladly.emulator", description="A local stand-in for Gladly.")
+    parser = argparse.ArgumentParser(
+        prog="bulkgladly emulator", description="A local stand-in for Gladly, on 127.0.0.1 alone."
+    )
     add = parser.add_argument
     add("--port", type=int, default=8080, help="port on 127.0.0.1; 0 picks a free one (default 8080)")
-    add("--username", default=usual.username)
-    add("--token", default=usual.token)
+    add("--username", default=usual.username, help="the user that may do everything")
+    add("--token", default=usual.token, help="the token of all its users")
     add("--rate", type=int, default=usual.rate, help="requests a second; 0 for no limit (default 10)")
-    add("--algorithm", choices=("fixed", "leaky", "sliding"), default=usual.algorithm)
+    add("--algorithm", choices=("fixed", "leaky", "sliding"), default=usual.algorithm, help="how the rate is counted")
     add("--phase-ms", type=float, default=0.0, help="shift of the fixed windows' edges")
     add("--burst", type=int, help="capacity of the leaky bucket (default: the rate)")
     add("--no-headers", action="store_true", help="leave the Ratelimit headers off")
     add("--retry-after", type=float, metavar="SECONDS", help="send Retry-After with 429")
-    add("--refusal-body", choices=("json", "html", "plain", "empty"), default=usual.refusal_body)
+    add(
+        "--refusal-body",
+        choices=("json", "html", "plain", "empty"),
+        default=usual.refusal_body,
+        help="body of 401, 403 and 429",
+    )
     add("--neighbour", type=float, default=0.0, metavar="RATE", help="requests a second by another client")
-    add("--latency-ms", type=float, default=0.0)
-    add("--jitter-ms", type=float, default=0.0)
+    add("--latency-ms", type=float, default=0.0, help="mean time of an answer")
+    add("--jitter-ms", type=float, default=0.0, help="by how much it varies to either side")
     add("--seed", type=int, default=usual.seed, help="decides ids, jitter and the neighbour's moments")
     add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
     add("--faults", type=Path, metavar="FILE", help="JSON list of scripted faults")
@@ -86,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--moved-location", action="store_true", help="send Location with the 301 of a merged customer")
     add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new names in a chain")
-    add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids)
+    add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids, help="can they be used again?")
     add(
         "--not-found",
         choices=("list", "object"),

@@ -178,7 +178,7 @@ def _unknown_problem(unknown: list[str], plan: ColumnPlan) -> Problem | None:
         return None
     name = unknown[0]
     meant = suggestion(name, plan)
-    advice = f"did you mean {meant}?" if meant else "correct its name"
+    advice = f"did you mean {meant}?" if meant else "correct its name."
     return Problem(
         "unknown_column",
         f"{name} is no column of this resource; {advice} Or leave it out with --ignore-columns",

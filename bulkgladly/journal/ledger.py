@@ -294,27 +294,24 @@ class Ledger:
 
     def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
         """Let each row take its claims; return a clash for those that came too late."""
-        claims = [(claim.digest, row.seq, row.content) for row in rows for claim in row.claims]
-        if insert_rows(self._connection, "INSERT OR IGNORE INTO claims (digest, seq, content)", claims) == len(claims):
+        claims = [
+            (claim.digest, row.seq, row.content, row.position.file, row.position.number)
+            for row in rows
+            for claim in row.claims
+        ]
+        insert = "INSERT OR IGNORE INTO claims (digest, seq, content, file, number)"
+        if insert_rows(self._connection, insert, claims) == len(claims):
             return {}
         clashes: dict[int, Clash] = {}
-        select = "SELECT seq, content FROM claims WHERE digest = ?"
+        select = "SELECT seq, content, file, number FROM claims WHERE digest = ?"
         for row in rows:
             for claim in row.claims:
-                seq, content = self._connection.execute(select, (claim.digest,)).fetchone()
+                seq, content, file, number = self._connection.execute(select, (claim.digest,)).fetchone()
                 if seq != row.seq:
-                    clashes[row.seq] = self._clash(claim, seq, content == row.content)
+                    is_equal = claim.attr == "key" and content == row.content
+                    clashes[row.seq] = Clash(claim.attr, number, file, is_equal)
                     break
         return clashes
-
-    def _clash(self, claim: Claim, seq: int, is_equal: bool) -> Clash:
-        position = self._frontier.position_of(seq)
-        if position is None:
-            row = self._connection.execute("SELECT file, number FROM records WHERE seq = ?", (seq,)).fetchone()
-            file, number = row if row is not None else (0, seq + 1)
-        else:
-            file, number = position.file, position.number
-        return Clash(claim.attr, number, file, is_equal and claim.attr == "key")
 
     def _write_intents(self, rows: Sequence[tuple[Any, ...]]) -> None:
         insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)

@@ -44,10 +44,6 @@ class Frontier:
         """Tell whether a row is settled."""
         return seq < self._mark.seq or seq in self._settled
 
-    def position_of(self, seq: int) -> Position | None:
-        """Return where a row stands that is between the mark and the last admitted one."""
-        return next((position for admitted, position in self._admitted if admitted == seq), None)
-
     def advance(self) -> Mark:
         """Move the mark over all settled rows it can pass, and return it.
 

@@ -132,6 +132,24 @@ def rejects_by_code(folder: Path) -> dict[str, int]:
         connection.close()
 
 
+def write_retry(folder: Path, target: Path, *, with_duplicates: bool) -> tuple[int, int]:
+    """Write the rows of a run that are worth another try; return how many, and how many are left out.
+
+    Left out are rows that could not be read, and without `with_duplicates` those whose key
+    came twice: alone they would overwrite the row that was taken.
+    """
+    connection = open_reader(folder / "journal.sqlite")
+    worth = "word <> 'skipped' AND stage <> 'read'" + ("" if with_duplicates else " AND code <> 'duplicate_key'")
+    rows = "FROM records WHERE original IS NOT NULL"
+    try:
+        kept = connection.execute(f"SELECT original {rows} AND {worth} ORDER BY seq")
+        taken = _publish(target, (row[0] for row in kept)).rows
+        found = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()
+    finally:
+        connection.close()
+    return taken, int(found[0]) - taken
+
+
 def _successes(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
     # SQLite writes the JSON: a million rows would keep Python busy for seconds.
     rows = connection.execute(

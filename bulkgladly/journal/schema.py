@@ -42,7 +42,9 @@ CREATE INDEX IF NOT EXISTS not_done ON records (seq) WHERE original IS NOT NULL;
 CREATE TABLE IF NOT EXISTS claims (
     digest  INTEGER PRIMARY KEY,
     seq     INTEGER NOT NULL,
-    content INTEGER NOT NULL         -- hash of the payload of the row that holds the claim
+    content INTEGER NOT NULL,        -- hash of the payload of the row that holds the claim
+    file    INTEGER NOT NULL,
+    number  INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS checkpoint (
     id      INTEGER PRIMARY KEY CHECK (id = 0),

@@ -15,7 +15,7 @@ from bulkgladly.pipelines.import_records import Preparer, admission_of, outcome_
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.report import Estimate
 from bulkgladly.pipelines.run_import import check_columns
-from bulkgladly.records import Outcome, Problem, Row
+from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.resources.table import resource
 
@@ -136,7 +136,9 @@ class _Rehearser:
     def _begin(self, record: Record, standing: Standing) -> Outcome | None:
         """Return how a record ends that needs no request; else count its first request."""
         if standing.clash is not None:
-            outcome = outcome_of_clash(record, standing.clash, self._policy, self._names)
+            if standing.clash.is_equal:
+                return Outcome(Word.UNCHANGED)
+            outcome = outcome_of_clash(standing.clash, self._policy, self._names)
             if outcome is not None:
                 return outcome
         record.known = standing.known

@@ -58,15 +58,19 @@ class Preparer:
         return self._spec.prepare(row, nested, self._policy)
 
 
-def outcome_of_clash(record: Record, clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
-    """Return how a row ends that clashes with an earlier row of the input; None where it may go on."""
-    if clash.is_equal and policy.on_duplicate != "last":
-        return Outcome(Word.UNCHANGED, gladly_id=record.id)
+def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
+    """Return how a row ends that clashes with an earlier row of the input; None where it may go on.
+
+    A row that equals the earlier one goes on behind it: it needs no request where that one
+    was accepted, and shares its fate where it was not.
+    """
     earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
-    if clash.attr == "key":
-        if policy.on_duplicate == "last":
+    if clash.attr in ("key", "id"):
+        if clash.is_equal or policy.on_duplicate == "last":
             return None
-        detail = f"{earlier} has the same key; remove one of the rows, or take the later with --on-duplicate last"
+        detail = (
+            f"{earlier} has the same {clash.attr}; remove one of the rows, or let the last win: --on-duplicate last"
+        )
         return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
     if policy.on_conflict in ("update", "merge"):
         return None
@@ -109,6 +113,7 @@ class Importer:
         self._busy: dict[int, int] = {}
         self._freed = anyio.Event()
         self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
+        self._started = client.sent.total()
         self.rows_read = 0
         """Rows that this session took in; those settled before are not counted."""
 
@@ -133,7 +138,7 @@ class Importer:
         self._send_on.close()
         self._receive.close()
         if self._stop.is_draining:
-            await self._ledger.withdraw([task.record.row.seq for task in self._feed.empty() if not task.record.doubt])
+            await self._withdraw(self._feed.empty())
         self._feed.close()
 
     async def work(self) -> None:
@@ -141,10 +146,27 @@ class Importer:
         while (task := await self._feed.take()) is not None:
             record = task.record
             try:
+                if self._is_out_of_requests():
+                    await self._withdraw([task])
+                    continue
                 outcome, attempts = await self._carry_out(task)
                 self._settle(record.row, outcome, record, attempts)
             finally:
                 self._release(record)
+
+    def _is_out_of_requests(self) -> bool:
+        """Tell whether no further record may begin; a record that has begun takes what it needs."""
+        most = self._limits.max_requests
+        if most is None:
+            return False
+        self._started += 1
+        if max(self._started, self._client.sent.total() + 1) > most:
+            self._stop.drain(10, f"the limit of {most} requests is reached")
+        return self._stop.is_draining
+
+    async def _withdraw(self, tasks: Sequence[Task]) -> None:
+        """Take back the intents of records that have not begun, but for those in doubt before."""
+        await self._ledger.withdraw([task.record.row.seq for task in tasks if not task.record.doubt])
 
     async def _look_up(self, rows: list[Row]) -> list[Looked]:
         """Prepare a batch, and admit it to the journal."""
@@ -216,8 +238,6 @@ class Importer:
         if outcome.word is Word.REJECTED:
             self._rejected += 1
         self._check_error_budget()
-        if self._limits.max_requests is not None and self._client.sent.total() >= self._limits.max_requests:
-            self._stop.drain(10, f"the limit of {self._limits.max_requests} requests is reached")
 
     def _check_error_budget(self) -> None:
         # Against the rows begun, not done: bad rows are settled at once, the good ones before them later.
@@ -232,7 +252,7 @@ class Importer:
         """Settle a row that clashes with an earlier row of the input; False where it may go on."""
         if standing.clash is None:
             return False
-        outcome = outcome_of_clash(record, standing.clash, self._policy, self._names)
+        outcome = outcome_of_clash(standing.clash, self._policy, self._names)
         if outcome is not None:
             self._settle(record.row, outcome, record)
         return outcome is not None

@@ -17,6 +17,7 @@ CHOICES = {
     "on_conflict": ("quarantine", "skip", "update", "merge"),
     "on_duplicate": ("reject", "last"),
     "null": ("keep", "clear"),
+    "attributes": ("unknown", "merge"),
 }
 
 
@@ -28,6 +29,8 @@ class ImportOptions:
     separates source systems whose keys overlap. `on_conflict` is quarantine, skip, update
     or merge; `on_duplicate` reject or last; `null` keep or clear. `phone_region` is how
     national numbers are read. `read_first` reads each profile before it is changed.
+    `attributes="merge"` says that a PATCH of some custom attributes leaves the others
+    alone, which Gladly does not document; else they are read first.
     `ignore_columns` names columns that are not sent (`*`: all that are unknown).
 
     Raises:
@@ -42,6 +45,7 @@ class ImportOptions:
     null: str = "keep"
     phone_region: str | None = None
     read_first: bool = False
+    attributes: str = "unknown"
     ignore_columns: tuple[str, ...] = ()
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
@@ -72,6 +76,7 @@ class ImportOptions:
             null=self.null,
             phone_region=self.phone_region,
             read_first=self.read_first,
+            attributes=self.attributes,
         )
 
 

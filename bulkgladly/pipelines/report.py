@@ -8,7 +8,7 @@ from typing import Any
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.spec import ResourceSpec
 
-__all__ = ("COUNT_WORDS", "Estimate", "Observer", "Report", "RunView", "duration_text")
+__all__ = ("COUNT_WORDS", "Estimate", "Observer", "Report", "RunView", "counted", "duration_text")
 
 COUNT_WORDS = (*[word.value for word in Word], "unprocessed")
 
@@ -35,17 +35,16 @@ class Estimate:
 
     def text(self) -> str:
         """Return the estimate as one sentence for people."""
-        rows = f"{self.rows:,}" if self.rows_exact else f"about {self.rows:,}"
+        rows = counted(self.rows, "row") if self.rows_exact else f"about {counted(self.rows, 'row')}"
         if self.requests_low == self.requests_high:
-            requests = f"{self.requests_low:,} requests"
+            requests = counted(self.requests_low, "request")
         else:
-            requests = f"{self.requests_low:,} requests if all are new, {self.requests_high:,} at most"
+            requests = f"{counted(self.requests_low, 'request')} if all are new, {self.requests_high:,} at most"
         if math.isinf(self.per_second):
-            return f"{rows} rows, {requests}; safe to stop at any time"
-        time = duration_text(self.requests_low / self.per_second)
-        if self.requests_high > self.requests_low:
-            time += f" to {duration_text(self.requests_high / self.per_second)}"
-        return f"{rows} rows, {requests}: {time} at {self.per_second:g}/s; safe to stop at any time"
+            return f"{rows}, {requests}; safe to stop at any time"
+        times = [duration_text(number / self.per_second) for number in (self.requests_low, self.requests_high)]
+        time = " to ".join(dict.fromkeys(times))
+        return f"{rows}, {requests}: {time} at {self.per_second:g}/s; safe to stop at any time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +148,11 @@ class Report:
         if steps:
             parts.append(f"Next:\n\n{steps}")
         return "\n\n".join(parts) + "\n"
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word: 1 row, 2,000 rows."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
 def duration_text(seconds: float) -> str:

@@ -4,8 +4,10 @@ import datetime as dt
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 
@@ -15,13 +17,14 @@ from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
+from bulkgladly.journal.results import write_retry
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, list_runs
 from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
 from bulkgladly.pipelines.report import Observer, Report
 from bulkgladly.pipelines.session import Session
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource
-from bulkgladly.settings import Credentials
+from bulkgladly.settings import Credentials, is_loopback
 
 __all__ = ("check_columns", "resume_import", "retry_import", "start_import")
 
@@ -38,7 +41,6 @@ async def start_import(
     new_run: bool = False,
     stdin: BinaryIO | None = None,
     with_signals: bool = False,
-    parent: str | None = None,
 ) -> Report:
     """Import files and return the report of the run.
 
@@ -52,17 +54,45 @@ async def start_import(
             input stands in the way (`new_run` overrides). Nothing was sent.
     """
     options = options or ImportOptions()
-    spec = resource(resource_name)
     patterns = [str(file) for file in files]
-    folder: RunFolder | None = None
+    own_input: Callable[[RunFolder], Path] | None = None
     if patterns == ["-"]:
         if stdin is None:
             raise UsageError("`-` reads the standard input, and there is none")
-        folder = _new_folder(options, spec)
-        patterns = [str(_spool(stdin, folder, options))]
+        own_input = partial(_spool, stdin, options)
     elif "-" in patterns:
         raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+    return await _begin(
+        resource(resource_name),
+        patterns,
+        credentials,
+        options,
+        observer=observer or Observer(),
+        new_run=new_run,
+        own_input=own_input,
+        with_signals=with_signals,
+    )
+
+
+async def _begin(
+    spec: ResourceSpec,
+    patterns: Sequence[str],
+    credentials: Credentials,
+    options: ImportOptions,
+    *,
+    observer: Observer,
+    new_run: bool,
+    with_signals: bool,
+    own_input: Callable[[RunFolder], Path] | None = None,
+    parent: str | None = None,
+) -> Report:
+    """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files."""
+    _refuse_unlimited(options, credentials)
+    folder: RunFolder | None = None
     try:
+        if own_input is not None:
+            folder = _new_folder(options, spec)
+            patterns = [str(await anyio.to_thread.run_sync(own_input, folder))]
         inputs = Inputs.open(patterns, options.reading)
         check_columns(spec, inputs, options)
         files_now = await anyio.to_thread.run_sync(_input_files, inputs)
@@ -87,7 +117,7 @@ async def start_import(
                 parent=parent,
             )
         )
-        session = Session(folder, spec, options, inputs, credentials, observer or Observer())
+        session = Session(folder, spec, options, inputs, credentials, observer)
         return await session.run(with_signals=with_signals)
 
 
@@ -113,13 +143,11 @@ async def resume_import(
     """
     with folder.lock():
         header = folder.header()
-        if header.host != credentials.host:
-            raise UsageError(
-                f"run {folder.name} belongs to {header.host}, but the credentials are for {credentials.host}"
-            )
+        _refuse_other_host(folder, header, credentials)
         stored = restore_options(header.settings, folder.state_dir)
         options = change(replace(stored, limits=fresh_limits(stored.limits)))
         options = replace(stored, pace=options.pace, limits=options.limits)
+        _refuse_unlimited(options, credentials)
         inputs = Inputs.open([item.path for item in header.inputs], options.reading)
         if not accept_changed_input:
             await anyio.to_thread.run_sync(_refuse_changed, header, inputs)
@@ -137,23 +165,38 @@ async def retry_import(
 ) -> Report:
     """Import the rejected rows of a run again, as a run of its own with the same settings.
 
+    Rows that would only end the same way stay where they are: those that could not be
+    read, and (unless `on_duplicate="last"`) those whose key another row of the run had.
+
     Raises:
-        UsageError: The run has no rejected rows.
+        UsageError: There are no such rows, or the credentials are for another host.
     """
     header = folder.header()
-    rejected = folder.path / "rejected.ndjson"
-    if not rejected.is_file() or not rejected.stat().st_size:
-        raise UsageError(f"run {folder.name} has no rejected rows; nothing to retry")
+    _refuse_other_host(folder, header, credentials)
     stored = restore_options(header.settings, folder.state_dir)
-    stored = replace(stored, reading=ReadOptions(), limits=fresh_limits(stored.limits))
-    return await start_import(
-        header.resource,
-        [rejected],
+    stored = replace(stored, reading=ReadOptions(format="ndjson"), limits=fresh_limits(stored.limits))
+    options = change(stored)
+    observer = observer or Observer()
+
+    def own_input(new: RunFolder) -> Path:
+        path = new.path / "retry.ndjson"
+        taken, left = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last")
+        if not taken:
+            why = f": its {left} rejected rows could not be read, or need another --on-duplicate" if left else ""
+            raise UsageError(f"run {folder.name} has nothing to retry{why}")
+        if left:
+            observer.note(f"{left} rejected rows are left out: they could not be read, or their key came twice")
+        return path
+
+    return await _begin(
+        resource(header.resource),
+        (),
         credentials,
-        change(stored),
+        options,
         observer=observer,
-        with_signals=with_signals,
         new_run=True,
+        own_input=own_input,
+        with_signals=with_signals,
         parent=folder.name,
     )
 
@@ -187,11 +230,21 @@ def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) ->
             )
 
 
+def _refuse_other_host(folder: RunFolder, header: RunHeader, credentials: Credentials) -> None:
+    if header.host != credentials.host:
+        raise UsageError(f"run {folder.name} belongs to {header.host}, but the credentials are for {credentials.host}")
+
+
+def _refuse_unlimited(options: ImportOptions, credentials: Credentials) -> None:
+    if options.pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
+        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
+
+
 def _new_folder(options: ImportOptions, spec: ResourceSpec) -> RunFolder:
     return RunFolder.create(options.state_dir, spec.name, options.mode.value, dt.datetime.now(dt.UTC))
 
 
-def _spool(stdin: BinaryIO, folder: RunFolder, options: ImportOptions) -> Path:
+def _spool(stdin: BinaryIO, options: ImportOptions, folder: RunFolder) -> Path:
     path = folder.path / f"stdin.{options.reading.format or 'ndjson'}"
     spool(stdin, path)
     return path

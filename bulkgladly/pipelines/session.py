@@ -175,9 +175,8 @@ class Session:
             raise DiskFull(
                 f"the result files in {self.folder.path} could not be written: {error.strerror}; make room, then resume"
             ) from error
-        if self.stop.error is None or self.stop.error.exit_code != 2:
-            with contextlib.suppress(BulkgladlyError):
-                await self.ledger.note("status", report.status)
+        with contextlib.suppress(BulkgladlyError):
+            await self.ledger.note("status", report.status)
         return report
 
     def view(self) -> RunView:

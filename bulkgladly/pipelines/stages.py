@@ -52,10 +52,15 @@ class Stop:
         self.abort_scope.cancel()
 
     def fail(self, error: BulkgladlyError) -> None:
-        """End the run because of an error that is no record's fault."""
+        """End the run because of an error that is no record's fault.
+
+        What is in flight may end where the host is not to blame (an input that cannot be
+        read on); else it is cancelled.
+        """
         if self.error is None:
             self.error = error
-            self.abort(error.exit_code, str(error))
+            end = self.drain if error.exit_code == 2 else self.abort
+            end(error.exit_code, str(error))
 
     def signalled(self, number: int) -> None:
         """Act on a signal: the first drains, the second aborts. The exit code is 128 + number."""

@@ -147,9 +147,9 @@ class Schedule:
         if limit is None or limit < 1:
             is_guided = self._has_header or self._is_unguided or self.mode is Mode.FREE or self._rate is None
             if not is_guided and not refused and self._rate is not None:
-                # The server names no limit and the user named a rate: that rate it is.
+                # The server names no limit and the user named a rate: that rate it is, up to the documented limit.
                 self._is_unguided = True
-                self.limit = self._rate * self._period_s
+                self.limit = min(self.limit, self._rate * self._period_s)
                 self.mode = Mode.EVEN
             return
         if self._has_header and limit == self.limit:

@@ -19,6 +19,7 @@ import pytest
 from bulkgladly import (
     Credentials,
     DiskFull,
+    ImportOptions,
     InputChanged,
     Limits,
     Observer,
@@ -28,6 +29,7 @@ from bulkgladly import (
     dry_run,
     list_runs,
     resume_import,
+    retry_import,
     start_import,
 )
 from bulkgladly.emulator import hang, reset
@@ -621,3 +623,51 @@ async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World, monkeypatch
     assert 0 < report.counts["created"] <= made < 2000
     assert (resumed.exit_code, resumed.counts["created"]) == (0, 2000)
     assert len(world.emulator.store.customers) == 2000
+
+
+async def test_retry_leaves_out_what_would_end_the_same_way(world: World) -> None:
+    """A key that came twice must not overwrite the row that was taken, now that it is alone."""
+    first = await world.rows([person(0), person(0, name="Somebody Else"), person(1, **BAD)])
+    assert first.counts["rejected"] == 2
+
+    again = await world.retry()
+
+    assert again.counts["read"] == 1
+    assert again.rejects_by_code == {"invalid_email": 1}
+    assert world.names() == {"person.0@example.org": person(0)["name"]}
+
+
+async def test_retry_stays_in_its_organisation(world: World) -> None:
+    """A rehearsal's rejects do not go to production because the environment says so."""
+    await world.rows([person(0, **BAD)])
+    elsewhere = Credentials("https://organisation.gladly.com", "agent@example.org", TOKEN)
+
+    with pytest.raises(UsageError, match="belongs to"):
+        await retry_import(world.last_run(), elsewhere)
+
+
+async def test_unlimited_is_refused_for_a_real_host(tmp_path: Path) -> None:
+    """Whoever asks for it, in whatever way."""
+    elsewhere = Credentials("https://organisation.gladly.com", "agent@example.org", TOKEN)
+    options = ImportOptions(pace=Pace(unlimited=True), state_dir=tmp_path / "state")
+
+    with pytest.raises(UsageError, match="emulator"):
+        await start_import("customers", [tmp_path / "none.csv"], elsewhere, options)
+
+
+async def test_an_equal_row_behind_a_rejected_one_is_rejected_too(world: World) -> None:
+    """It is no success to equal a row that Gladly refused."""
+    world.emulator.add_customer(emails=[{"original": person(0)["email:1"]}])
+
+    report = await world.rows([person(0), person(0)])
+
+    assert (report.counts["rejected"], report.counts["unchanged"]) == (2, 0)
+
+
+@pytest.mark.parametrize("most", [1, 5, 20])
+async def test_the_limit_of_requests_is_kept_to_the_request(most: int, world: World) -> None:
+    """With many workers too; rows that have not begun are left as they were."""
+    report = await world.rows(people(60), max_requests=most)
+
+    assert report.requests_total == most
+    assert report.exit_code == 10

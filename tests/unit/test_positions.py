@@ -53,8 +53,6 @@ def test_the_mark_stands_at_the_first_open_row() -> None:
     assert frontier.advance() == Mark(2, place(2))
     assert frontier.above() == [(3, 3)]
     assert [frontier.is_settled(seq) for seq in range(5)] == [True, True, False, True, False]
-    assert frontier.position_of(3) == place(3)
-    assert frontier.position_of(1) is None
 
 
 def test_the_last_row_is_not_passed() -> None:

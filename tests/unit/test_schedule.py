@@ -39,7 +39,7 @@ def drive(
         ({}, None, 9.0),
         ({"reserve": 0.0}, None, 10 * EVEN_SHARE),
         ({"rate": 4.0}, None, 4.0),
-        ({"rate": 25.0}, None, 25.0),
+        ({"rate": 25.0}, None, 10.0),
     ],
 )
 def test_the_rate_that_is_settled_on(options: dict[str, Any], limit_header: int | None, expected: float) -> None:

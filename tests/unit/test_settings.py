@@ -275,7 +275,7 @@ def test_settings_file_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("profiles = 3", "profiles"),
         ("[profiles]\nshop = 3", "profiles"),
         (b"\xff", "cannot be read as settings"),
-        (None, "cannot be read as settings"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_settings_files_that_cannot_be_used_say_why(text: str | bytes | None, part: str, tmp_path: Path) -> None:
