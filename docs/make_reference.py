@@ -1,0 +1,116 @@
+"""Write docs/commands.md anew from the program itself: `python docs/make_reference.py`."""  # noqa: INP001 - a script
+
+import argparse
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from bulkgladly.cli.app import app
+from bulkgladly.emulator import __main__ as emulator
+
+__all__ = ("main", "reference")
+
+TARGET = Path(__file__).with_name("commands.md")
+HEAD = """\
+# Commands
+
+Every command and every flag, written by `python docs/make_reference.py` from the program
+itself. A test fails when this page and the program differ, so do not edit it by hand.
+
+A flag on the command line wins over its environment variable, that over `bulkgladly.toml`,
+that over the default here. What the flags mean together: [importing](importing.md),
+[pace](pace.md), [runs](runs.md), [emulator](emulator.md). Every command also takes `--help`.
+"""
+
+
+def reference() -> str:
+    """Return the whole page. Equal programs give equal text, whatever the terminal."""
+    root = typer.main.get_command(app)
+    sections = [_section(["bulkgladly", *names], command) for names, command in _commands(root, [])]
+    return "\n".join([HEAD, *sections]).rstrip("\n") + "\n"
+
+
+def main() -> None:
+    """Write the page."""
+    TARGET.write_text(reference(), encoding="utf-8")
+
+
+def _commands(command: Any, names: list[str]) -> Iterator[tuple[list[str], Any]]:
+    """Yield each command with its name, a group before its members."""
+    yield names, command
+    for name, member in getattr(command, "commands", {}).items():
+        yield from _commands(member, [*names, name])
+
+
+def _section(names: list[str], command: Any) -> str:
+    arguments = [item for item in command.params if not _is_option(item)]
+    options = [item for item in command.params if _is_option(item)]
+    usage = " ".join([*names, *(_usage(item) for item in arguments)])
+    parts = [f"## `{' '.join(names)}`", _paragraphs(command.help or "")]
+    if members := getattr(command, "commands", {}):
+        parts.append("\n".join(f"- `{name}`: {_first_line(member.help or '')}" for name, member in members.items()))
+    else:
+        parts.append(f"    {usage}")
+    if arguments:
+        parts.append("\n".join(f"- `{item.opts[0]}`: {item.help or ''}" for item in arguments))
+    if names[-1] == "emulator":
+        parts.append(_emulator_table())
+    elif options:
+        rows = [_row(item) for item in options]
+        parts.append("\n".join(["| flag | what it does | environment | default |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _is_option(item: Any) -> bool:
+    return bool(item.opts[0].startswith("-"))
+
+
+def _usage(argument: Any) -> str:
+    name = argument.opts[0].upper() + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _row(option: Any) -> str:
+    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    variable = f"`{option.envvar}`" if option.envvar else ""
+    return f"| {flags} | {_cell(option.help or '')} | {variable} | {_default(option)} |"
+
+
+def _default(option: Any) -> str:
+    value = getattr(option, "default", None)
+    if getattr(option, "is_flag", False):
+        return "off"
+    if isinstance(value, Enum):
+        value = value.value
+    return f"`{value}`" if isinstance(value, str | int | float | Path) and value != "" else ""
+
+
+def _emulator_table() -> str:
+    rows = ["| flag | what it does | choices | default |", "|---|---|---|---|"]
+    for action in emulator._parser()._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
+        choices = ", ".join(f"`{choice}`" for choice in action.choices or ())
+        default = "off" if action.nargs == 0 else "" if action.default is None else f"`{action.default}`"
+        rows.append(f"| {flags} | {_cell(action.help or '')} | {choices} | {default} |")
+    return "\n".join(rows)
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(block.split()) for block in text.split("\n\n"))
+
+
+def _first_line(text: str) -> str:
+    return _paragraphs(text).split("\n\n")[0]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    main()
