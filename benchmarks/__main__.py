@@ -1,0 +1,30 @@
+"""`python -m benchmarks [--quick]`: every measurement against its bar, one after the other.
+
+Takes about a quarter of an hour; `--quick` leaves out the two long ones (memory, kills).
+Machines are noisy: what counts are the ratios within one run.
+"""
+
+import argparse
+import subprocess
+import sys
+
+QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour")
+LONG = ("memory", "kills")
+
+
+def main() -> int:
+    """Run them and return how many missed their bar."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    missed = []
+    for name in QUICK if given.quick else QUICK + LONG:
+        print(f"-- benchmarks.{name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--check"], check=False).returncode:
+            missed.append(name)
+    print(f"missed: {', '.join(missed)}" if missed else "all bars are met")
+    return len(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

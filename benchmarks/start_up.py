@@ -1,0 +1,49 @@
+"""How long the program takes to say what it can do.
+
+    python -m benchmarks.start_up [--runs 7] [--check]
+
+Bar: 0.5 s for `bulkgladly --help` and `bulkgladly import --help`. Beside it stands the time
+of an empty Python program, as a measure of the machine.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+from benchmarks.setting import machine
+
+BAR_S = 0.5
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "bulkgladly --help": ["-m", "bulkgladly", "--help"],
+    "bulkgladly import --help": ["-m", "bulkgladly", "import", "--help"],
+}
+
+
+def seconds_of(arguments: list[str]) -> float:
+    """Run a Python process and return its seconds."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
+
+
+def main() -> int:
+    """Print the median of each; 1 with --check when one passes the bar."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    print(f"start-up; {machine()}; bar {BAR_S} s")
+    missed = False
+    for name, arguments in COMMANDS.items():
+        times = [seconds_of(arguments) for _ in range(given.runs)]
+        middle = statistics.median(times)
+        print(f"  {name:<26} {middle:.2f} s [{min(times):.2f}..{max(times):.2f}]")
+        missed |= middle > BAR_S
+    return int(given.check and missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
