@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := bulkgladly tests benchmarks samples
+SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
 .PHONY: help install test lint types tests format demo soak bench dist clean

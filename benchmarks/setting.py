@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-__all__ = ("TOKEN", "USERNAME", "emulator", "environment_for", "machine", "peak_rss_mib", "pin", "write_customers")
+__all__ = ("TOKEN", "USERNAME", "emulator", "environment_for", "machine", "pin", "write_customers")
 
 USERNAME, TOKEN = "agent@example.org", "emulator-token"
 
@@ -67,8 +67,3 @@ def write_customers(path: Path, number: int, *, filler: int = 0) -> None:
                 "customAttributes": {"tier": "gold", "since": "2019-02-21", **({"note": note} if filler else {})},
             }
             file.write(orjson.dumps(customer) + b"\n")
-
-
-def peak_rss_mib(usage: "os.struct_rusage | object") -> float:
-    """Return the peak resident memory of a finished process in MiB."""
-    return float(getattr(usage, "ru_maxrss", 0)) / 1024

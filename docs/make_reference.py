@@ -1,4 +1,4 @@
-"""Write docs/commands.md anew from the program itself: `python docs/make_reference.py`."""  # noqa: INP001 - a script
+"""Write docs/commands.md anew from the program itself: `python docs/make_reference.py`."""
 
 import argparse
 from collections.abc import Iterator

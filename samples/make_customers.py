@@ -15,7 +15,7 @@ FIRST = ("Ada", "Ben", "Cleo", "Dara", "Emil", "Faye", "Gus", "Hana", "Ivo", "Ju
 LAST = ("Ashby", "Birch", "Castell", "Dunmore", "Elwood", "Farrow", "Garrick", "Holt", "Ingram", "Jessop")
 STREETS = ("Mill Lane", "Station Road", "High Street", "Orchard Close", "Harbour View")
 TIERS = ("bronze", "silver", "gold")
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "crm_id",
     "name",
     "address",
