@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bulkgladly._version import __version__
-from bulkgladly.cli import doctor_command, import_command, runs_command, schema_command
+from bulkgladly.cli import doctor_command, import_command, resume_command, runs_command, schema_command
 from bulkgladly.cli.configuration import use_settings_file
 from bulkgladly.errors import BulkgladlyError
 
@@ -25,8 +25,8 @@ runs = typer.Typer(help="What ran here.", no_args_is_help=True)
 schema = typer.Typer(help="The columns of what is read and written.", no_args_is_help=True)
 
 app.command("import")(import_command.import_)
-app.command()(import_command.resume)
-app.command()(import_command.retry)
+app.command()(resume_command.resume)
+app.command()(resume_command.retry)
 app.add_typer(runs, name="runs")
 runs.command("list")(runs_command.list_)
 runs.command()(runs_command.show)

@@ -1,8 +1,6 @@
-"""`import`, `resume` and `retry`: from flags to options to a report."""
+"""`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
 
-import math
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for, credentials_or_none
-from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.cli.running import changed_limits, changed_pace, print_json, run_and_leave
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -19,7 +17,7 @@ from bulkgladly.settings import Credentials, Limits, Pace
 if TYPE_CHECKING:
     from bulkgladly.pipelines.options import ImportOptions
 
-__all__ = ("import_", "resume", "retry")
+__all__ = ("import_",)
 
 _CONTENT, _SAFETY = "What happens to a record", "Safety"
 
@@ -185,8 +183,8 @@ def import_(
         attributes=attributes,
         ignore_columns=tuple(name.strip() for name in ignore_columns.split(",") if name.strip()),
         reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
-        pace=_pace(Pace(), rate, reserve, concurrency),
-        limits=_limits(Limits(), max_errors, max_duration, max_requests, limit, give_up_after),
+        pace=changed_pace(Pace(), rate, reserve, concurrency),
+        limits=changed_limits(Limits(), max_errors, max_duration, max_requests, limit, give_up_after),
         state_dir=state_dir,
     )
     if dry_run:
@@ -211,139 +209,7 @@ def import_(
             with_signals=True,
         )
 
-    _run(work, json=json, progress=progress, log_format=log_format)
-
-
-def resume(
-    context: typer.Context,
-    run: Annotated[
-        str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished)"),
-    ] = None,
-    accept_changed_input: flags.Accept = False,
-    rate: flags.Rate = None,
-    reserve: flags.Reserve = None,
-    concurrency: flags.Concurrency = None,
-    max_errors: flags.MaxErrors = None,
-    max_duration: flags.MaxDuration = None,
-    max_requests: flags.MaxRequests = None,
-    limit: flags.MaxRows = None,
-    give_up_after: flags.GiveUpAfter = None,
-    state_dir: flags.StateDir = Path(".bulkgladly"),
-    profile: flags.Profile = None,
-    json: flags.Json = False,
-    progress: flags.Progress = "auto",
-    log_format: flags.LogFormat = "text",
-) -> None:
-    """Go on with a run where it stopped; what was on its way is asked about first."""
-    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
-
-    folder = find_run(state_dir, run, statuses=UNFINISHED)
-    if folder is None or folder.status() == "complete":
-        name = f"run {folder.name} is complete" if folder else f"no unfinished run in {state_dir}"
-        typer.echo(f"{name}; nothing to resume", err=True)
-        raise typer.Exit(0)
-    credentials = credentials_for(context, profile)
-
-    def change(stored: "ImportOptions") -> "ImportOptions":
-        limits = _limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
-        return replace(stored, pace=_pace(stored.pace, rate, reserve, concurrency), limits=limits)
-
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import resume_import  # noqa: PLC0415
-
-        return await resume_import(
-            folder,
-            credentials,
-            change=change,
-            accept_changed_input=accept_changed_input,
-            observer=observer,
-            with_signals=True,
-        )
-
-    _run(work, json=json, progress=progress, log_format=log_format)
-
-
-def retry(
-    context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run whose rejected rows are tried again.")],
-    on_conflict: Annotated[
-        str | None,
-        typer.Option(
-            help="Another policy than the run had: quarantine, skip, update or merge.",
-            envvar="BULKGLADLY_ON_CONFLICT",
-        ),
-    ] = None,
-    on_duplicate: Annotated[
-        str | None,
-        typer.Option(
-            help="last also takes the rows whose key came twice; reject leaves them out.",
-            envvar="BULKGLADLY_ON_DUPLICATE",
-        ),
-    ] = None,
-    phone_region: Annotated[
-        str | None,
-        typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
-    ] = None,
-    rate: flags.Rate = None,
-    reserve: flags.Reserve = None,
-    concurrency: flags.Concurrency = None,
-    max_errors: flags.MaxErrors = None,
-    max_duration: flags.MaxDuration = None,
-    max_requests: flags.MaxRequests = None,
-    limit: flags.MaxRows = None,
-    give_up_after: flags.GiveUpAfter = None,
-    state_dir: flags.StateDir = Path(".bulkgladly"),
-    profile: flags.Profile = None,
-    json: flags.Json = False,
-    progress: flags.Progress = "auto",
-    log_format: flags.LogFormat = "text",
-) -> None:
-    """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
-    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
-
-    folder = find_run(state_dir, run)
-    if folder is None:
-        raise UsageError(f"there is no run {run!r} in {state_dir}")
-    credentials = credentials_for(context, profile)
-
-    def change(stored: "ImportOptions") -> "ImportOptions":
-        return replace(
-            stored,
-            on_conflict=on_conflict or stored.on_conflict,
-            on_duplicate=on_duplicate or stored.on_duplicate,
-            phone_region=phone_region or stored.phone_region,
-            pace=_pace(stored.pace, rate, reserve, concurrency),
-            limits=_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
-        )
-
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import retry_import  # noqa: PLC0415
-
-        return await retry_import(folder, credentials, change=change, observer=observer, with_signals=True)
-
-    _run(work, json=json, progress=progress, log_format=log_format)
-
-
-UNFINISHED = ("running", "stopped", "interrupted", "failed", "new")
-
-
-def _run(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
-    """Run the work with a display, print the report, and leave with its exit code."""
-    import anyio  # noqa: PLC0415 - heavy, and --help must be quick
-
-    from bulkgladly.cli.display import display_for, logger_for, summary_of  # noqa: PLC0415
-
-    logger = logger_for(log_format)
-    with display_for(progress, logger) as observer:
-        report = anyio.run(work, observer)
-    if log_format == "json":
-        logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
-    else:
-        typer.echo(summary_of(report), err=True)
-    if json:
-        _print_json(report.as_dict())
-    raise typer.Exit(report.exit_code)
+    run_and_leave(work, json=json, progress=progress, log_format=log_format)
 
 
 def _dry_run(
@@ -366,7 +232,7 @@ def _dry_run(
         typer.echo(f"            at {'; '.join(finding.examples)}", err=True)
     typer.echo(f"  to send: {result.estimate.text()}", err=True)
     if json:
-        _print_json(result.as_dict())
+        print_json(result.as_dict())
     raise typer.Exit(result.exit_code)
 
 
@@ -396,38 +262,7 @@ def _rehearse(
         observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
         return replace(report, next_commands=())
 
-    _run(work, json=json, progress=progress, log_format=log_format)
-
-
-def _pace(stored: Pace, rate: str | None, reserve: str | None, concurrency: str | None) -> Pace:
-    pace = stored
-    if rate is not None:
-        wanted = rate_of(rate)
-        pace = replace(pace, rate=None if math.isinf(wanted) else wanted, unlimited=math.isinf(wanted))
-    if reserve is not None:
-        pace = replace(pace, reserve=share_of(reserve))
-    if concurrency is not None:
-        pace = replace(pace, concurrency=concurrency_of(concurrency))
-    return pace
-
-
-def _limits(
-    stored: Limits,
-    max_errors: str | None,
-    max_duration: str | None,
-    max_requests: int | None,
-    max_rows: int | None,
-    give_up_after: str | None,
-) -> Limits:
-    limits = stored
-    if max_errors is not None:
-        count, percent = error_budget_of(max_errors)
-        limits = replace(limits, max_errors=count, max_errors_percent=percent)
-    if max_duration is not None:
-        limits = replace(limits, max_duration_s=seconds_of("--max-duration", max_duration))
-    if give_up_after is not None:
-        limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
-    return replace(limits, max_requests=max_requests, max_rows=max_rows)
+    run_and_leave(work, json=json, progress=progress, log_format=log_format)
 
 
 def _confirm_deletion(credentials: Credentials, *, yes: bool) -> None:
@@ -436,10 +271,3 @@ def _confirm_deletion(credentials: Credentials, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError("deleting cannot be undone; say --yes to do it without being asked")
     typer.confirm(f"Delete these customers and their conversations from {credentials.host}, for good?", abort=True)
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    import orjson  # noqa: PLC0415
-
-    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
-    sys.stdout.flush()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
+from bulkgladly.cli.running import print_json
 
 __all__ = ("list_", "show")
 
@@ -22,7 +23,7 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         counts = count_by_word(run.path) if run.has_records() else {}
         rows.append({"run": run.name, "status": run.live_status(), "counts": counts})
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     if not rows:
         typer.echo(f"no runs in {state_dir}", err=True)
@@ -63,7 +64,7 @@ def show(
         "report": folder.report(),
     }
     if json:
-        _print_json(about)
+        print_json(about)
         return
     typer.echo(f"{about['run']}: {about['status']}")
     typer.echo(f"  {about['resource']}, {about['mode']}, {about['host']}")
@@ -83,9 +84,3 @@ def show(
 def about_names(header: Any) -> list[str]:
     """Return the names of a run's inputs, by number."""
     return [Path(item.path).name for item in header.inputs]
-
-
-def _print_json(content: Any) -> None:
-    import orjson  # noqa: PLC0415
-
-    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())

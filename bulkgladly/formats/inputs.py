@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from bulkgladly.errors import DiskFull, InputError
-from bulkgladly.formats.contract import Reader, ReadOptions, open_reader
+from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Mark, Row
 
 __all__ = ("InputFile", "Inputs", "spool")

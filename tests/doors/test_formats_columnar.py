@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats.contract import Reader, ReadOptions, open_reader
+from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Position, Row, Stage
 
 UTC = dt.UTC

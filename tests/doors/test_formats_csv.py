@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats import sources
-from bulkgladly.formats.contract import Reader, ReadOptions, open_reader
+from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import cuts_at_bytes
 from bulkgladly.records import Position, Row, Stage
 

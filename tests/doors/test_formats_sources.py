@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats import sources
-from bulkgladly.formats.contract import ReadOptions, open_reader
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
 from bulkgladly.records import Position, Row
 

@@ -1,0 +1,130 @@
+"""`resume` and `retry`: going on with a run, and trying its rejects again."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.configuration import credentials_for
+from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
+from bulkgladly.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkgladly.pipelines.options import ImportOptions
+
+__all__ = ("resume", "retry")
+
+UNFINISHED = ("running", "stopped", "interrupted", "failed", "new")
+
+
+def resume(
+    context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished)"),
+    ] = None,
+    accept_changed_input: flags.Accept = False,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    concurrency: flags.Concurrency = None,
+    max_errors: flags.MaxErrors = None,
+    max_duration: flags.MaxDuration = None,
+    max_requests: flags.MaxRequests = None,
+    limit: flags.MaxRows = None,
+    give_up_after: flags.GiveUpAfter = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+    progress: flags.Progress = "auto",
+    log_format: flags.LogFormat = "text",
+) -> None:
+    """Go on with a run where it stopped; what was on its way is asked about first."""
+    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+
+    folder = find_run(state_dir, run, statuses=UNFINISHED)
+    if folder is None or folder.status() == "complete":
+        name = f"run {folder.name} is complete" if folder else f"no unfinished run in {state_dir}"
+        typer.echo(f"{name}; nothing to resume", err=True)
+        raise typer.Exit(0)
+    credentials = credentials_for(context, profile)
+
+    def change(stored: "ImportOptions") -> "ImportOptions":
+        limits = changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
+        return replace(stored, pace=changed_pace(stored.pace, rate, reserve, concurrency), limits=limits)
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.pipelines.run_import import resume_import  # noqa: PLC0415
+
+        return await resume_import(
+            folder,
+            credentials,
+            change=change,
+            accept_changed_input=accept_changed_input,
+            observer=observer,
+            with_signals=True,
+        )
+
+    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+
+
+def retry(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="The run whose rejected rows are tried again.")],
+    on_conflict: Annotated[
+        str | None,
+        typer.Option(
+            help="Another policy than the run had: quarantine, skip, update or merge.",
+            envvar="BULKGLADLY_ON_CONFLICT",
+        ),
+    ] = None,
+    on_duplicate: Annotated[
+        str | None,
+        typer.Option(
+            help="last also takes the rows whose key came twice; reject leaves them out.",
+            envvar="BULKGLADLY_ON_DUPLICATE",
+        ),
+    ] = None,
+    phone_region: Annotated[
+        str | None,
+        typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
+    ] = None,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    concurrency: flags.Concurrency = None,
+    max_errors: flags.MaxErrors = None,
+    max_duration: flags.MaxDuration = None,
+    max_requests: flags.MaxRequests = None,
+    limit: flags.MaxRows = None,
+    give_up_after: flags.GiveUpAfter = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+    progress: flags.Progress = "auto",
+    log_format: flags.LogFormat = "text",
+) -> None:
+    """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
+    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+
+    folder = find_run(state_dir, run)
+    if folder is None:
+        raise UsageError(f"there is no run {run!r} in {state_dir}")
+    credentials = credentials_for(context, profile)
+
+    def change(stored: "ImportOptions") -> "ImportOptions":
+        return replace(
+            stored,
+            on_conflict=on_conflict or stored.on_conflict,
+            on_duplicate=on_duplicate or stored.on_duplicate,
+            phone_region=phone_region or stored.phone_region,
+            pace=changed_pace(stored.pace, rate, reserve, concurrency),
+            limits=changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
+        )
+
+    async def work(observer: Any) -> Any:
+        from bulkgladly.pipelines.run_import import retry_import  # noqa: PLC0415
+
+        return await retry_import(folder, credentials, change=change, observer=observer, with_signals=True)
+
+    run_and_leave(work, json=json, progress=progress, log_format=log_format)

@@ -1,0 +1,73 @@
+"""What the commands share that work on a run: flags over stored settings, the display, the exit code."""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.settings import Limits, Pace
+
+__all__ = ("changed_limits", "changed_pace", "print_json", "run_and_leave")
+
+
+def run_and_leave(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
+    """Run the work with a display, print the report, and leave with its exit code."""
+    import anyio  # noqa: PLC0415 - heavy, and --help must be quick
+
+    from bulkgladly.cli.display import display_for, logger_for, summary_of  # noqa: PLC0415
+
+    logger = logger_for(log_format)
+    with display_for(progress, logger) as observer:
+        report = anyio.run(work, observer)
+    if log_format == "json":
+        logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
+    else:
+        typer.echo(summary_of(report), err=True)
+    if json:
+        print_json(report.as_dict())
+    raise typer.Exit(report.exit_code)
+
+
+def changed_pace(stored: Pace, rate: str | None, reserve: str | None, concurrency: str | None) -> Pace:
+    """Return the stored pace with what the flags say laid over it."""
+    pace = stored
+    if rate is not None:
+        wanted = rate_of(rate)
+        pace = replace(pace, rate=None if math.isinf(wanted) else wanted, unlimited=math.isinf(wanted))
+    if reserve is not None:
+        pace = replace(pace, reserve=share_of(reserve))
+    if concurrency is not None:
+        pace = replace(pace, concurrency=concurrency_of(concurrency))
+    return pace
+
+
+def changed_limits(
+    stored: Limits,
+    max_errors: str | None,
+    max_duration: str | None,
+    max_requests: int | None,
+    max_rows: int | None,
+    give_up_after: str | None,
+) -> Limits:
+    """Return the stored limits with what the flags say; requests and rows count anew in each session."""
+    limits = stored
+    if max_errors is not None:
+        count, percent = error_budget_of(max_errors)
+        limits = replace(limits, max_errors=count, max_errors_percent=percent)
+    if max_duration is not None:
+        limits = replace(limits, max_duration_s=seconds_of("--max-duration", max_duration))
+    if give_up_after is not None:
+        limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
+    return replace(limits, max_requests=max_requests, max_rows=max_rows)
+
+
+def print_json(content: Any) -> None:
+    """Print a result for programs on stdout."""
+    import orjson  # noqa: PLC0415
+
+    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()
