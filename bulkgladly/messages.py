@@ -3,11 +3,15 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
 __all__ = ("ApiProblem", "Repeat", "Reply", "Request")
+
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Repeat(enum.StrEnum):
@@ -21,8 +25,7 @@ class Repeat(enum.StrEnum):
     """The API could make a twin: at most once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One call of the API. `operation` is the API's own name for it, for counts and logs."""
 
     operation: str
@@ -43,8 +46,7 @@ class ApiProblem:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The last answer to a request, after all attempts.
 
     `status` 0 means that no whole answer ever came. `lost` counts earlier attempts that
@@ -53,7 +55,7 @@ class Reply:
 
     status: int
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
     attempts: int = 1
     lost: int = 0
 

@@ -126,8 +126,7 @@ class Known:
     accepted: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a record ended.
 
     `accepted` maps field names to the fingerprints of what Gladly now holds as far as we

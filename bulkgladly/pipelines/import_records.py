@@ -1,7 +1,7 @@
 """File -> Gladly, one record's whole way, readable from top to bottom."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -76,7 +76,7 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
         return None
     detail = f"{earlier} has the same address; give it to one row, or choose --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
-    return replace(outcome, word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
+    return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
 
 
 class Importer:
