@@ -150,13 +150,20 @@ class RunFolder:
     def live_status(self) -> str:
         """Return the status, where a run noted as running whose process is gone counts as interrupted."""
         noted = self.status()
-        if noted != "running":
-            return noted
+        return "interrupted" if noted == "running" and not self._is_held() else noted
+
+    def _is_held(self) -> bool:
         try:
-            self.lock().unlock()
-        except RunLocked:
-            return "running"
-        return "interrupted"
+            handle = os.open(self.path / "lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def has_records(self) -> bool:
         """Tell whether a record was settled or on its way in this run."""

@@ -60,6 +60,7 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Ending) -> Report:
         requests=ending.vitals["requests"],
         requests_total=sum(ending.vitals["requests"].values()),
         throttled=ending.vitals["throttled"],
+        waits_s=ending.vitals["waits"],
         seconds=ending.vitals["seconds"],
         files={Path(file.path).name: _about(file) for file in files},
         folder=str(folder.path),

@@ -87,7 +87,9 @@ class Report:
     """What a run did, all its sessions together. `report.json` and `--json` hold the same.
 
     `counts` has `read` and one entry per outcome word and `unprocessed`; `adds_up` says
-    whether read is the sum of the others.
+    whether read is the sum of the others. `waits_s` has the seconds in which everybody was
+    paused, by reason; `seconds` is the working time of all sessions, `per_second` the pace
+    that came of it.
     """
 
     run: str
@@ -101,6 +103,7 @@ class Report:
     requests: Mapping[str, int]
     requests_total: int
     throttled: int
+    waits_s: Mapping[str, float]
     seconds: float
     files: Mapping[str, Mapping[str, Any]]
     folder: str
@@ -114,10 +117,16 @@ class Report:
         """The invariant: read is the sum of all outcomes and of what was not reached."""
         return self.counts["read"] == sum(self.counts[word] for word in COUNT_WORDS)
 
+    @property
+    def per_second(self) -> float:
+        """Requests per second over the working time."""
+        return self.requests_total / self.seconds if self.seconds else 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
         found = asdict(self)
         found["invariant_holds"] = self.adds_up
+        found["requests_per_second"] = round(self.per_second, 3)
         return found
 
     def as_markdown(self) -> str:
@@ -133,7 +142,9 @@ class Report:
         verdict = f"{self.resource}, {self.mode}, {self.host}: **{self.status}** (exit code {self.exit_code})"
         if self.reason:
             verdict += f", {self.reason}"
+        waits = "".join(f"; waited {duration_text(span)}: {reason}" for reason, span in self.waits_s.items())
         effort = f"{self.throttled:,} answers of 429; {duration_text(self.seconds)} of work"
+        effort += f", {self.per_second:.2f} requests a second{waits}"
         parts = [
             f"# {self.run}",
             verdict,

@@ -217,8 +217,12 @@ class Session:
     def _vitals(self) -> Mapping[str, Any]:
         requests = Counter(self._earlier.get("requests", {}))
         requests.update(dict(self.client.sent))  # a copy: this is the journal's thread, and the other goes on counting
+        waits: dict[str, float] = dict(self._earlier.get("waits", {}))
+        for reason, span in dict(self.pacer.held_s).items():
+            waits[reason] = waits.get(reason, 0.0) + span
         return {
             "requests": dict(requests),
+            "waits": {reason: round(seconds, 3) for reason, seconds in waits.items()},
             "throttled": self._earlier.get("throttled", 0) + self.pacer.throttled,
             "seconds": round(self._earlier.get("seconds", 0.0) + time.monotonic() - self.started, 3),
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

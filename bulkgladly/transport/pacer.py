@@ -113,6 +113,8 @@ class Pacer:
         self.sent = 0
         self.in_flight = 0
         self.throttled = 0
+        self.held_s: dict[str, float] = {}
+        """How long everybody was paused, in seconds by reason."""
 
     async def token(self) -> Ticket:
         """Wait until one attempt may leave, and return its ticket.
@@ -225,8 +227,11 @@ class Pacer:
 
     def hold(self, delay_s: float, reason: str) -> None:
         """Let nobody leave for this long. Of several pauses the one that ends last counts."""
-        until = self._clock() + delay_s
+        now = self._clock()
+        until = now + delay_s
         if until > self._held_until:
+            added = until - max(now, self._held_until)
+            self.held_s[reason] = self.held_s.get(reason, 0.0) + added
             self._held_until = until
             self._held_for = reason
 

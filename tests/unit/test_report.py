@@ -72,6 +72,7 @@ def report(**changes: Any) -> Report:
         "requests": {"createCustomer": 9},
         "requests_total": 9,
         "throttled": 3,
+        "waits_s": {"throttled (429)": 12.0},
         "seconds": 12.0,
         "files": {"success.ndjson": {"path": "success.ndjson", "rows": 7, "bytes": 1, "blake2b": "00"}},
         "folder": "runs/x",
@@ -120,3 +121,12 @@ def test_a_sum_that_is_wrong_is_not_hidden() -> None:
     page = report(counts={**report().counts, "read": 11}).as_markdown()
 
     assert "DOES NOT ADD UP" in page
+
+
+def test_the_report_tells_the_pace_and_why_it_waited() -> None:
+    """Who wonders why a night was long finds it in the report."""
+    page = report().as_markdown()
+
+    assert "0.75 requests a second" in page
+    assert "waited 12 s: throttled (429)" in page
+    assert report().as_dict()["requests_per_second"] == 0.75
