@@ -51,6 +51,7 @@ class Reply(NamedTuple):
 
     `status` 0 means that no whole answer ever came. `lost` counts earlier attempts that
     may have been executed although their answer did not arrive (time-outs, resets, 5xx).
+    `headers` finds a name however it is spelled.
     """
 
     status: int

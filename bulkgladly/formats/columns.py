@@ -117,17 +117,16 @@ def _take_list(payload: Nested, value: Any, spec: ListColumn) -> None:
 
 
 def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
-    where = f"{spec.field}[{index}]"
     if not isinstance(item, dict):
-        raise ColumnProblem.of("not_an_object", where, f"must be an object with {spec.value!r}")
+        raise ColumnProblem.of("not_an_object", f"{spec.field}[{index}]", f"must be an object with {spec.value!r}")
     kept = {part: cell for part, cell in item.items() if cell is not None and part not in COMPUTED_PARTS}
-    value = kept.get(spec.value, "")
-    if value == "":
+    if kept.get(spec.value, "") == "":
         if any(cell != "" for part, cell in kept.items() if part != spec.value):
-            raise ColumnProblem.of("no_value", f"{where}.{spec.value}", "is missing, but other parts of it are given")
+            where = f"{spec.field}[{index}].{spec.value}"
+            raise ColumnProblem.of("no_value", where, "is missing, but other parts of it are given")
         return None
-    for part, cell in kept.items():
-        if type(cell) is str and spec.parts.get(part) == "choice":
+    for part, kind in spec.parts.items():
+        if kind == "choice" and type(cell := kept.get(part)) is str:
             kept[part] = cell.upper()
     return kept
 

@@ -28,6 +28,8 @@ from bulkgladly.transport.pacer import Pacer
 
 __all__ = ("Session", "check_organisation")
 
+SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
+SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
 NOTED_ROWS = 100_000
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
 
@@ -120,7 +122,7 @@ class Session:
             client=self.client,
             limits=self.options.limits,
             stop=self.stop,
-            spare=6 * self.concurrency if self.options.pace.unlimited else 2,
+            spare=SPARE_UNLIMITED if self.options.pace.unlimited else SPARE,
             ignore=self.options.ignore_columns,
             names=self.names,
         )

@@ -10,7 +10,7 @@ import io
 import random as random_module
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -48,16 +48,6 @@ _LIMIT = "Ratelimit-Limit-Second"
 _REMAINING = "Ratelimit-Remaining-Second"
 _RETRY_AFTER = "Retry-After"
 _ENCODING = "Content-Encoding"
-# What callers look at: the id of a created object, where a merged customer went, a list cut short.
-_KEPT = (
-    "content-type",
-    "date",
-    "gladly-limited-data",
-    "location",
-    "ratelimit-limit-second",
-    "ratelimit-remaining-second",
-    "retry-after",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ class Timeouts:
 class _Answer(NamedTuple):
     status: int
     body: bytes
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     retry_after_s: float | None
 
 
@@ -325,7 +315,7 @@ class Client:
         answer = _Answer(
             response.status,
             payload,
-            {name: value for name in _KEPT if (value := headers.get(name)) is not None},
+            headers,
             delay_s(headers.get(_RETRY_AFTER)),
         )
         return answer, whole_number(headers.get(_LIMIT)), whole_number(headers.get(_REMAINING))
