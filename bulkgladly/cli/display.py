@@ -1,6 +1,7 @@
 """What a person sees while a run works: a live view on a terminal, one line a minute elsewhere."""
 
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ def view_text(view: RunView) -> str:
     """Return a run's state as one line."""
     parts = [f"{view.done:,} of {'' if view.rows_exact else '~'}{view.rows:,} rows"]
     parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
-    parts.append(f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s")
+    parts.append(_pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} of 429")
     if view.eta_s is not None:
@@ -117,6 +118,12 @@ def view_text(view: RunView) -> str:
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
         parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
     return ", ".join(parts)
+
+
+def _pace_text(view: RunView) -> str:
+    if math.isinf(view.allowed_per_second):
+        return f"{view.requests_per_second:.1f} requests/s, no limit"
+    return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"
 
 
 def view_fields(view: RunView) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def view_fields(view: RunView) -> dict[str, Any]:
         "counts": dict(view.counts),
         "requests": view.requests,
         "requests_per_second": round(view.requests_per_second, 2),
-        "allowed_per_second": round(view.allowed_per_second, 2),
+        "allowed_per_second": None if math.isinf(view.allowed_per_second) else round(view.allowed_per_second, 2),
         "throttled": view.throttled,
         "eta_s": view.eta_s and round(view.eta_s),
     }
@@ -165,10 +172,7 @@ def _panel(view: RunView) -> Any:
         f"{view.done:,} of {about}{view.rows:,}  {share:.1f} %  {eta}",
     )
     told = "  ".join(f"{word} {view.counts[word]:,}" for word in SHOWN if view.counts.get(word))
-    pace = (
-        f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s  "
-        f"in flight {view.in_flight}  429s {view.throttled}  "
-    )
+    pace = f"{_pace_text(view)}  in flight {view.in_flight}  429s {view.throttled}  "
     wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
     return Group(
         top,
