@@ -8,6 +8,7 @@ It imports nothing of the toolkit, so that it can disagree with it.
 
 from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.emulator import Emulator
+from bulkgladly.emulator.exporter import Exporter
 from bulkgladly.emulator.faults import (
     Fault,
     FaultScript,
@@ -33,6 +34,7 @@ __all__ = (
     "Clock",
     "Emulator",
     "EmulatorOptions",
+    "Exporter",
     "Fault",
     "FaultScript",
     "FaultScriptError",

@@ -47,6 +47,8 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         jitter_s=given.jitter_ms / 1000,
         seed=given.seed,
         seed_customers=given.seed_customers,
+        seed_jobs=given.seed_jobs,
+        items_per_job=given.items_per_job,
         faults_file=given.faults,
         state_file=given.state,
         attributes=given.attributes,
@@ -54,6 +56,8 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         moved_to=given.moved_to,
         deleted_ids=given.deleted_ids,
         not_found=given.not_found,
+        job_order=given.job_order,
+        file_framing=given.file_framing,
     )
 
 
@@ -83,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--jitter-ms", type=float, default=0.0, help="by how much it varies to either side")
     add("--seed", type=int, default=usual.seed, help="decides ids, jitter and the neighbour's moments")
     add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
+    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs, at most 14")
+    items = usual.items_per_job
+    add("--items-per-job", type=int, default=items, metavar="N", help="conversation items of each of them")
     add("--faults", type=Path, metavar="FILE", help="JSON list of scripted faults")
     add("--state", type=Path, metavar="FILE", help="load at the start if it exists, save at a clean stop")
     add(
@@ -99,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=("list", "object"),
         default=usual.not_found,
         help="form of errors in 404 bodies",
+    )
+    add("--job-order", choices=("insertion", "shuffled"), default=usual.job_order, help="order of the export jobs")
+    add(
+        "--file-framing",
+        choices=("length", "chunked"),
+        default=usual.file_framing,
+        help="how export files are sent",
     )
     return parser
 

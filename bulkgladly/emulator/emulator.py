@@ -11,6 +11,7 @@ from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.control import Control
 from bulkgladly.emulator.customers import create_from
 from bulkgladly.emulator.exchange import Exchange, Parts
+from bulkgladly.emulator.exporter import Exporter
 from bulkgladly.emulator.faults import FaultScript, FaultScriptError
 from bulkgladly.emulator.limiter import Limiter
 from bulkgladly.emulator.options import EmulatorOptions
@@ -34,7 +35,7 @@ class Emulator:
             ...  # requests go to emulator.url
 
     Keywords are the fields of `EmulatorOptions`; given together with options they win.
-    `store`, `faults`, `requests` and `limiter` are there from the start and outlive the stop, so
+    `store`, `exports`, `faults`, `requests` and `limiter` are there from the start and outlive the stop, so
     they can be filled before and looked at afterwards. One emulator starts once.
 
     Raises:
@@ -45,6 +46,7 @@ class Emulator:
         self.options = options = replace(options or EmulatorOptions(), **changes)
         self.clock = clock = clock or Clock()
         self.store = Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free")
+        self.exports = Exporter(self.store, seed=options.seed, items_per_job=options.items_per_job)
         self.faults = FaultScript()
         self.requests = RequestLog()
         self.limiter = Limiter(
@@ -113,7 +115,7 @@ class Emulator:
         self._url = f"http://{_HOST}:{self._server.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
-        """Stop listening, end what hangs, close all connections, then write the state file if one is set.
+        """Stop listening, end what hangs or streams, close all connections, write the state file if one is set.
 
         Raises:
             OSError: The state could not be written; the emulator has stopped all the same.
@@ -121,7 +123,7 @@ class Emulator:
         if self._server is None or self._connections is None or self._exchange is None:
             return
         server, self._server = self._server, None
-        self._exchange.stopping.set()
+        self._exchange.stop()
         server.close()
         self._connections.pre_shutdown()
         await self._connections.shutdown(_STOP_WITHIN_S)
@@ -142,6 +144,7 @@ class Emulator:
         else:
             seed_directory(self.store)
             seed_customers(self.store, self.options.seed_customers)
+        self.exports.seed_jobs(self.options.seed_jobs)
         if faults_file is not None:
             try:
                 self.faults.load(orjson.loads(faults_file.read_bytes()))

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from typing import NamedTuple
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -60,8 +61,8 @@ class Exchange:
         self._access = Access(options)
         self._random = random.Random(options.seed)  # noqa: S311  # a repeatable draw is the point
         self._delays = options.latency_s > 0 or options.jitter_s > 0
-        self.stopping = asyncio.Event()
-        """Set by the emulator: ends what hangs or waits on purpose."""
+        self._stopping = asyncio.Event()
+        self._streaming: WeakSet[asyncio.WriteTransport] = WeakSet()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -81,6 +82,13 @@ class Exchange:
         if latency_s:
             await asyncio.sleep(latency_s / 2)
         return response
+
+    def stop(self) -> None:
+        """End what hangs or waits on purpose, and the connections that have served downloads."""
+        self._stopping.set()
+        for transport in self._streaming:
+            # A client that reads slowly, or not at all, would keep the rest of its download open.
+            transport.abort()
 
     async def _routed(self, arrival: _Arrival) -> web.StreamResponse:
         verdict = self._parts.limiter.take()
@@ -102,9 +110,13 @@ class Exchange:
         if refusal is not None:
             return refusal
         try:
-            return operation.run(arrival.call)
+            reply = operation.run(arrival.call)
         except Refusal as refused:
             return refused.reply
+        transport = arrival.request.transport
+        if reply.stream is not None and isinstance(transport, asyncio.WriteTransport):
+            self._streaming.add(transport)
+        return reply
 
     async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
         own = self._carried_out(arrival) if fault.executes else _NOTHING
@@ -115,14 +127,12 @@ class Exchange:
         if fault.ending == "answer":
             return response_for(reply, headers)
         if fault.ending == "hang":
-            await until_gone(arrival.request, self.stopping)
-        break_off(arrival.request, fault.ending, reply, headers)
-        # The connection is gone; the server finds that out when it tries to write this.
-        return web.Response()
+            await until_gone(arrival.request, self._stopping)
+        return break_off(arrival.request, fault.ending, reply, headers)
 
     async def _wait(self, delay_s: float) -> None:
         try:
-            await asyncio.wait_for(self.stopping.wait(), delay_s)
+            await asyncio.wait_for(self._stopping.wait(), delay_s)
         except TimeoutError:
             return
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from bulkgladly.emulator.export_jobs import RETENTION
 from bulkgladly.emulator.replies import BodyKind
 
 __all__ = ("Algorithm", "EmulatorOptions")
@@ -18,6 +19,8 @@ _CHOICES = {
     "moved_to": ("next", "last"),
     "deleted_ids": ("free", "taken"),
     "not_found": ("list", "object"),
+    "job_order": ("insertion", "shuffled"),
+    "file_framing": ("length", "chunked"),
 }
 
 
@@ -62,6 +65,11 @@ class EmulatorOptions:
     """Decides everything that looks random: generated ids, jitter, the neighbour's moments."""
     seed_customers: int = 0
     """How many invented customers exist at the start (not when a state file is loaded)."""
+    seed_jobs: int = 0
+    """How many daily export jobs exist at the start, the newest for yesterday; Gladly keeps 14. They
+    are not part of the state file."""
+    items_per_job: int = 180
+    """Invented conversation items of a generated export job."""
     faults_file: Path | None = None
     """JSON list of scripted faults, see `bulkgladly.emulator.faults`."""
     state_file: Path | None = None
@@ -77,6 +85,10 @@ class EmulatorOptions:
     """Whether a new customer may have the id of a deleted one."""
     not_found: Literal["list", "object"] = "list"
     """Form of `errors` in 404 bodies; Gladly's document shows both."""
+    job_order: Literal["insertion", "shuffled"] = "insertion"
+    """Order of the list of export jobs, which Gladly does not document."""
+    file_framing: Literal["length", "chunked"] = "length"
+    """Whether an export file announces its `Content-Length`; Gladly does not say."""
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.rate < 1:
@@ -86,6 +98,8 @@ class EmulatorOptions:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
-        for name in ("latency_s", "jitter_s", "seed_customers", "neighbour_rate"):
+        for name in ("latency_s", "jitter_s", "seed_customers", "seed_jobs", "items_per_job", "neighbour_rate"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative")
+        if self.seed_jobs > RETENTION.days:
+            raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")

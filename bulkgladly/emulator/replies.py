@@ -1,6 +1,6 @@
 """What the emulator answers: replies, the error envelope, and refusals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
@@ -10,6 +10,7 @@ __all__ = (
     "BodyKind",
     "Refusal",
     "Reply",
+    "Stream",
     "created",
     "failure",
     "json_reply",
@@ -26,13 +27,29 @@ JSON = "application/json"
 _NO_HEADERS: Mapping[str, str] = {}
 
 
+class Stream(NamedTuple):
+    """A body that is never held whole.
+
+    `measure` gives its length in bytes, or None where nobody knows it before the end; such a body is
+    sent in chunks, and so is every one with `chunked`.
+    """
+
+    blocks: Callable[[], Iterable[bytes]]
+    measure: Callable[[], int | None]
+    chunked: bool = False
+
+
 class Reply(NamedTuple):
-    """One answer, before it meets the wire. Headers do not include type and length of the body."""
+    """One answer, before it meets the wire. Headers do not include type and length of the body.
+
+    A stream takes the place of the body.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = _NO_HEADERS
     content_type: str = JSON
+    stream: Stream | None = None
 
 
 class Refusal(Exception):  # a refusal is an answer, not a fault of the emulator

@@ -1,12 +1,12 @@
 """What the emulated organization holds, in memory, and the rules that must always be true of it."""
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkgladly.emulator.addressbook import AddressBook
 from bulkgladly.emulator.clock import Clock, timestamp
+from bulkgladly.emulator.export_jobs import ExportJobs
+from bulkgladly.emulator.slugs import slug
 
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
 
@@ -36,6 +36,7 @@ class Store:
         self.clock = clock or Clock()
         self.collections: dict[str, dict[str, Entity]] = {name: {} for name in COLLECTIONS}
         self.organization: Entity = {}
+        self.jobs = ExportJobs(self.clock)
         self.merged: dict[str, str] = {}
         self.deleted: set[str] = set()
         self._book = AddressBook()
@@ -177,7 +178,5 @@ def _united(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> Entity:
 def _generated_ids(seed: int) -> Iterator[str]:
     number = 0
     while True:
-        digest = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=16).digest()
-        # Clearing the first bit makes the first character a letter, as slugid's nice form has it.
-        yield base64.urlsafe_b64encode(bytes([digest[0] & 0x7F]) + digest[1:])[:22].decode()
+        yield slug(f"{seed}:{number}")
         number += 1

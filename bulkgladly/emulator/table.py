@@ -2,8 +2,9 @@
 
 from bulkgladly.emulator.customers import CUSTOMER_OPERATIONS
 from bulkgladly.emulator.directory import DIRECTORY_OPERATIONS
+from bulkgladly.emulator.exports import EXPORT_OPERATIONS
 from bulkgladly.emulator.routing import Operation
 
 __all__ = ("OPERATIONS",)
 
-OPERATIONS: tuple[Operation, ...] = (*CUSTOMER_OPERATIONS, *DIRECTORY_OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*CUSTOMER_OPERATIONS, *DIRECTORY_OPERATIONS, *EXPORT_OPERATIONS)

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from bulkgladly.emulator.customers import FIND_CAP
+from bulkgladly.emulator.export_files import FILE_NAMES
+from bulkgladly.emulator.export_jobs import JOB_STATUSES, RETENTION
+from bulkgladly.emulator.item_contents import Scene, contents
 from bulkgladly.emulator.routing import Operation, Router
 from bulkgladly.emulator.table import OPERATIONS
 
@@ -19,6 +22,7 @@ GENERAL_STATUSES = {401, 403, 404, 429, 500, 502, 503, 504}
 
 DEVIATIONS = {
     ("updateCustomer", 409): "a taken address is not listed, but the text on uniqueness implies it",
+    ("findJobs", 400): "no error is listed, but the bounds of startAt and endAt are stated",
 }
 """Statuses that the emulator answers although the document does not list them, and why."""
 
@@ -38,6 +42,11 @@ THIS_STAGE = {
     "getTopics",
     "getTopic",
     "getAudiences",
+    "findSchedules",
+    "findJobs",
+    "getJob",
+    "deleteJob",
+    "getFile",
 }
 
 
@@ -89,6 +98,24 @@ def test_names_are_unique() -> None:
 def test_find_cap_is_the_documented_one() -> None:
     """The cap of a search comes from the facts, not from habit."""
     assert FACTS["list_caps"]["findCustomers"] == FIND_CAP
+
+
+def test_exports_follow_the_facts() -> None:
+    """Retention, statuses and file names are the documented ones."""
+    enums = FACTS["enums"]
+
+    assert RETENTION.days == FACTS["windows"]["export_job_retention_days"]
+    assert list(JOB_STATUSES) == enums["export_job_status"]
+    assert sorted(FILE_NAMES) == sorted(enums["export_files"])
+
+
+def test_invented_items_have_every_documented_type() -> None:
+    """Those of the export, and those that only conversations are documented to have."""
+    nobody = {"id": "nobody", "type": "CUSTOMER"}
+    said = list(contents(Scene(nobody, nobody, "nobody@example.org", "+16505550100", [], str)))
+
+    assert {content["type"] for _, content in said} == {*FACTS["enums"]["item_content_type"]}
+    assert {initiator["type"] for initiator, _ in said} <= {*FACTS["enums"]["communicator_type"]}
 
 
 def test_two_rows_for_one_route_are_refused() -> None:

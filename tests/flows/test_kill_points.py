@@ -148,7 +148,7 @@ async def test_every_customer_once_wherever_it_dies(
 ) -> None:
     """All new, so all end as created: what was in doubt is asked about and is ours."""
     path = world.ndjson(people(ROWS))
-    plug.at(point, number if point != "before intent" else 1 + (concurrency == 1))
+    plug.at(point, number if point != "before intent" else 1)
     with pytest.raises(Crash):
         await world.run(path, pace=Pace(unlimited=True, concurrency=concurrency))
     plug.out()

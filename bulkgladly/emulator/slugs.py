@@ -1,0 +1,13 @@
+"""Pure: generated ids in the API's own style."""
+
+import base64
+import hashlib
+
+__all__ = ("slug",)
+
+
+def slug(text: str) -> str:
+    """The id that belongs to a text: 22 URL-safe characters that begin with a letter."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    # Clearing the first bit makes the first character a letter, as slugid's nice form has it.
+    return base64.urlsafe_b64encode(bytes([digest[0] & 0x7F]) + digest[1:])[:22].decode()
