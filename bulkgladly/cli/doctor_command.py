@@ -1,7 +1,6 @@
 """`doctor`: everything that a run needs, looked at one by one, each with its own advice."""
 
 import datetime as dt
-import email.utils
 import os
 import shutil
 import sqlite3
@@ -133,6 +132,8 @@ def _limits(headers: Any) -> Iterator[tuple[str, bool | None, str]]:
 def _clock(date: str | None) -> Iterator[tuple[str, bool | None, str]]:
     if date is None:
         return
+    import email.utils  # noqa: PLC0415 - `--help` of every command would pay for it
+
     skew = (dt.datetime.now(dt.UTC) - email.utils.parsedate_to_datetime(date)).total_seconds()
     is_right = abs(skew) < MOST_SKEW_S
     advice = "" if is_right else "; set the clock, since exports and reports go by time"

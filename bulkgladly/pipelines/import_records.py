@@ -265,7 +265,11 @@ class Importer:
         record.known = (await self._ledger.known([record.key])).get(record.key)
 
     def _is_busy(self, record: Record) -> bool:
-        return any(claim.digest in self._busy for claim in record.claims)
+        busy = self._busy
+        for claim in record.claims:  # noqa: SIM110 - once per record, and `any` takes twice as long
+            if claim.digest in busy:
+                return True
+        return False
 
     def _release(self, record: Record) -> None:
         for claim in record.claims:
