@@ -38,7 +38,7 @@ schema.command()(schema_command.show)
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def emulator(context: typer.Context) -> None:
     """Run the local stand-in for Gladly: limits, conflicts, merges and faults, without an account."""
-    from bulkgladly.emulator.__main__ import main as serve  # noqa: PLC0415 - heavy, and --help must be quick
+    from bulkgladly.emulator.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
 

@@ -28,7 +28,7 @@ def logger_for(log_format: str) -> logging.Logger:
         raise UsageError(f"--log-format {log_format} is no choice; it is text or json")
     handler = logging.StreamHandler(sys.stderr)
     if log_format == "json":
-        from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - not needed for text
+        from pythonjsonlogger.json import JsonFormatter
 
         handler.setFormatter(JsonFormatter("%(message)s", timestamp=True, rename_fields={"levelname": "level"}))
     logger = logging.getLogger("bulkgladly")
@@ -97,8 +97,8 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
         raise UsageError(f"--progress {progress} is no choice; it is auto, bar, line or none")
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
     if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
-        from rich.console import Console  # noqa: PLC0415 - a live view alone needs it
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
             yield LiveDisplay(logger, live)
@@ -159,9 +159,9 @@ def summary_of(report: Any) -> str:
 
 
 def _panel(view: RunView) -> Any:
-    from rich.console import Group  # noqa: PLC0415 - a live view alone needs it
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
 
     top = Table.grid(padding=(0, 1))
     share = 100 * view.done / view.rows if view.rows else 0.0

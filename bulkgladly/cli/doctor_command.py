@@ -62,7 +62,7 @@ def doctor(
         found("Gladly", False, str(error))
         exit_code = error.exit_code
     if json:
-        import orjson  # noqa: PLC0415
+        import orjson
 
         typer.echo(orjson.dumps({"findings": findings}, option=orjson.OPT_INDENT_2).decode())
     if not exit_code and any(finding["result"] == "BAD" for finding in findings):
@@ -91,11 +91,11 @@ def _disk(state_dir: Path) -> Iterator[tuple[str, bool | None, str]]:
 
 
 def _ask(credentials: Credentials) -> Iterator[tuple[str, bool | None, str]]:
-    import anyio  # noqa: PLC0415 - heavy, and --help must be quick
+    import anyio
 
-    from bulkgladly.messages import Reply, Request  # noqa: PLC0415
-    from bulkgladly.transport.client import Client  # noqa: PLC0415
-    from bulkgladly.transport.pacer import Pacer  # noqa: PLC0415
+    from bulkgladly.messages import Reply, Request
+    from bulkgladly.transport.client import Client
+    from bulkgladly.transport.pacer import Pacer
 
     async def ask() -> tuple[Reply, float]:
         async with Client(credentials.host, credentials.username, credentials.token(), pacer=Pacer()) as client:
@@ -132,7 +132,7 @@ def _limits(headers: Any) -> Iterator[tuple[str, bool | None, str]]:
 def _clock(date: str | None) -> Iterator[tuple[str, bool | None, str]]:
     if date is None:
         return
-    import email.utils  # noqa: PLC0415 - `--help` of every command would pay for it
+    import email.utils
 
     skew = (dt.datetime.now(dt.UTC) - email.utils.parsedate_to_datetime(date)).total_seconds()
     is_right = abs(skew) < MOST_SKEW_S

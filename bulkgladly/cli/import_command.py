@@ -168,8 +168,8 @@ def import_(
     columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
     `bulkgladly schema show customers`.
     """
-    from bulkgladly.formats.contract import ReadOptions  # noqa: PLC0415 - heavy, and --help must be quick
-    from bulkgladly.pipelines.options import ImportOptions  # noqa: PLC0415
+    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.pipelines.options import ImportOptions
 
     options = ImportOptions(
         mode=mode,
@@ -196,7 +196,7 @@ def import_(
         _confirm_deletion(credentials, yes=yes)
 
     async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import start_import  # noqa: PLC0415
+        from bulkgladly.pipelines.run_import import start_import
 
         return await start_import(
             resource,
@@ -215,9 +215,9 @@ def import_(
 def _dry_run(
     resource: str, files: list[str], options: "ImportOptions", credentials: Credentials | None, *, json: bool
 ) -> None:
-    import anyio  # noqa: PLC0415
+    import anyio
 
-    from bulkgladly.pipelines.dry_run import dry_run  # noqa: PLC0415
+    from bulkgladly.pipelines.dry_run import dry_run
 
     # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
     host = credentials.host if credentials else ""
@@ -242,9 +242,9 @@ def _rehearse(
     """Run the import against an emulator that lives as long as the rehearsal."""
 
     async def work(observer: Any) -> Any:
-        from bulkgladly.emulator import Emulator  # noqa: PLC0415
-        from bulkgladly.pipelines.report import duration_text  # noqa: PLC0415
-        from bulkgladly.pipelines.run_import import start_import  # noqa: PLC0415
+        from bulkgladly.emulator import Emulator
+        from bulkgladly.pipelines.report import duration_text
+        from bulkgladly.pipelines.run_import import start_import
 
         async with Emulator(rate=None) as emulator:
             credentials = Credentials(emulator.url, emulator.options.username, emulator.options.token)

@@ -41,7 +41,7 @@ def resume(
     log_format: flags.LogFormat = "text",
 ) -> None:
     """Go on with a run where it stopped; what was on its way is asked about first."""
-    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+    from bulkgladly.journal.runs import find_run
 
     folder = find_run(state_dir, run, statuses=UNFINISHED)
     if folder is None or folder.status() == "complete":
@@ -55,7 +55,7 @@ def resume(
         return replace(stored, pace=changed_pace(stored.pace, rate, reserve, concurrency), limits=limits)
 
     async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import resume_import  # noqa: PLC0415
+        from bulkgladly.pipelines.run_import import resume_import
 
         return await resume_import(
             folder,
@@ -105,7 +105,7 @@ def retry(
     log_format: flags.LogFormat = "text",
 ) -> None:
     """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
-    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+    from bulkgladly.journal.runs import find_run
 
     folder = find_run(state_dir, run)
     if folder is None:
@@ -123,7 +123,7 @@ def retry(
         )
 
     async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import retry_import  # noqa: PLC0415
+        from bulkgladly.pipelines.run_import import retry_import
 
         return await retry_import(folder, credentials, change=change, observer=observer, with_signals=True)
 

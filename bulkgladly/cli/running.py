@@ -16,9 +16,9 @@ __all__ = ("changed_limits", "changed_pace", "print_json", "run_and_leave")
 
 def run_and_leave(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
     """Run the work with a display, print the report, and leave with its exit code."""
-    import anyio  # noqa: PLC0415 - heavy, and --help must be quick
+    import anyio
 
-    from bulkgladly.cli.display import display_for, logger_for, summary_of  # noqa: PLC0415
+    from bulkgladly.cli.display import display_for, logger_for, summary_of
 
     logger = logger_for(log_format)
     with display_for(progress, logger) as observer:
@@ -67,7 +67,7 @@ def changed_limits(
 
 def print_json(content: Any) -> None:
     """Print a result for programs on stdout."""
-    import orjson  # noqa: PLC0415
+    import orjson
 
     sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
     sys.stdout.flush()

@@ -15,8 +15,8 @@ EXAMPLES = 5
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """List the runs of this state directory, the oldest first."""
-    from bulkgladly.journal.results import count_by_word  # noqa: PLC0415 - heavy, and --help must be quick
-    from bulkgladly.journal.runs import list_runs  # noqa: PLC0415
+    from bulkgladly.journal.results import count_by_word
+    from bulkgladly.journal.runs import list_runs
 
     rows: list[dict[str, Any]] = []
     for run in list_runs(state_dir):
@@ -40,8 +40,8 @@ def show(
     json: flags.Json = False,
 ) -> None:
     """Show one run, also while it works: counts, the first rejects, where its files are."""
-    from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code  # noqa: PLC0415
-    from bulkgladly.journal.runs import find_run  # noqa: PLC0415
+    from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
+    from bulkgladly.journal.runs import find_run
 
     folder = find_run(state_dir, run)
     if folder is None:

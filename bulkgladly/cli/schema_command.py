@@ -13,12 +13,12 @@ KINDS = {"text": "text", "flag": "true or false", "choice": "a word in capitals"
 
 def show(resource: Annotated[str, typer.Argument(help="The resource: customers.")], json: flags.Json = False) -> None:
     """Show which columns the rows of a resource may have, flat and nested."""
-    from bulkgladly.resources.table import resource as find  # noqa: PLC0415 - heavy, and --help must be quick
+    from bulkgladly.resources.table import resource as find
 
     spec = find(resource)
     rows = list(_rows(spec.columns))
     if json:
-        import orjson  # noqa: PLC0415
+        import orjson
 
         listed = [{"column": column, "nested": nested, "holds": holds} for column, nested, holds in rows]
         typer.echo(orjson.dumps({"resource": spec.name, "columns": listed}, option=orjson.OPT_INDENT_2).decode())

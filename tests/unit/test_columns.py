@@ -8,29 +8,9 @@ from hypothesis import strategies as st
 
 from bulkgladly.formats.columns import compile_columns, flatten, nest, unknown_columns
 from bulkgladly.formats.layouts import ColumnProblem, suggestion
-from bulkgladly.records import ColumnPlan, ListColumn
+from bulkgladly.resources.customers import CUSTOMER_COLUMNS
 
-PLAN = ColumnPlan(
-    scalars=("id", "name", "image", "address", "externalCustomerId"),
-    lists=(
-        ListColumn("emails", "email", "original", {"primary": "flag"}),
-        ListColumn(
-            "phones",
-            "phone",
-            "original",
-            {
-                "type": "choice",
-                "regionCode": "choice",
-                "extension": "text",
-                "smsPreference": "choice",
-                "primary": "flag",
-            },
-        ),
-    ),
-    open_map="customAttributes",
-    open_prefix="customAttribute",
-    read_only=("createdAt", "updatedAt", "externalCustomerIds"),
-)
+PLAN = CUSTOMER_COLUMNS
 
 
 @pytest.mark.parametrize(
