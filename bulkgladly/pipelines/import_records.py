@@ -223,10 +223,14 @@ class Importer:
         while True:
             reply = await self._client.send(request)
             tries += reply.attempts
+            is_refused = request.repeat is not Repeat.HARMLESS and not reply.lost and 400 <= reply.status < 500
             try:
                 request = task.steps.send(reply)
             except StopIteration as end:
                 return end.value, tries
+            if is_refused:
+                # It made nothing, so after a crash nobody must take what is found for made by us.
+                await self._withdraw([task])
             if request.repeat is not Repeat.HARMLESS:
                 await self._ledger.intend([_intent(task.record, request)])
 

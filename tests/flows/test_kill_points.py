@@ -249,3 +249,18 @@ async def test_a_stopped_resume_does_not_forget_the_doubt(world: World, plug: Pl
 
     assert stopped.exit_code == 10
     assert report.counts["created"] == ROWS
+
+
+async def test_what_was_there_before_is_not_told_as_made(world: World, plug: Plug) -> None:
+    """A create that was refused leaves no intent: after a crash its customer is not taken for ours."""
+    await world.rows([person(0)])
+    world.options = world.choose({"state_dir": world.folder / "forgotten"})
+    plug.at("before settle", 1)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson([person(0, name="Changed")]), pace=Pace(unlimited=True, concurrency=1))
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert world.names() == {"person.0@example.org": "Changed"}
+    assert (report.counts["created"], report.counts["unchanged"]) == (0, 1)
