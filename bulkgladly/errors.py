@@ -15,8 +15,7 @@
     │  ├─ NotPermitted         403
     │  └─ WrongOrganisation    the host answers, but knows none of our paths
     ├─ Outage                  not reachable for longer than the run may wait            exit 5
-    ├─ DiskFull                the state could not be written                            exit 5
-    └─ TooManyErrors           the error budget is spent                                 exit 3
+    └─ DiskFull                the state could not be written                            exit 5
 
 A record that cannot be sent, or that Gladly refuses, is never an exception: it is an
 `Outcome` (see `records`).
@@ -35,7 +34,6 @@ __all__ = (
     "Outage",
     "ReplyLost",
     "RunLocked",
-    "TooManyErrors",
     "TransportError",
     "Unreachable",
     "UsageError",
@@ -119,9 +117,3 @@ class DiskFull(BulkgladlyError):
     """The state could not be written. What was committed before is whole; resume later."""
 
     exit_code = 5
-
-
-class TooManyErrors(BulkgladlyError):
-    """More records were rejected than `max_errors` allows."""
-
-    exit_code = 3

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ("ApiProblem", "Repeat", "Reply", "Request")
+__all__ = ("GET_ORGANIZATION", "ApiProblem", "Repeat", "Reply", "Request")
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -34,6 +34,10 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     repeat: Repeat = Repeat.HARMLESS
+
+
+GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
+"""The cheapest question that every organisation answers: is this Gladly, and is it well?"""
 
 
 @dataclass(frozen=True, slots=True)

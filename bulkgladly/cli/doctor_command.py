@@ -93,14 +93,14 @@ def _disk(state_dir: Path) -> Iterator[tuple[str, bool | None, str]]:
 def _ask(credentials: Credentials) -> Iterator[tuple[str, bool | None, str]]:
     import anyio
 
-    from bulkgladly.messages import Reply, Request
+    from bulkgladly.messages import GET_ORGANIZATION, Reply
     from bulkgladly.transport.client import Client
     from bulkgladly.transport.pacer import Pacer
 
     async def ask() -> tuple[Reply, float]:
         async with Client(credentials.host, credentials.username, credentials.token(), pacer=Pacer()) as client:
             started = time.perf_counter()
-            reply = await client.send(Request("getOrganization", "GET", "/api/v1/organization"))
+            reply = await client.send(GET_ORGANIZATION)
             return reply, time.perf_counter() - started
 
     reply, seconds = anyio.run(ask)

@@ -23,6 +23,7 @@ __all__ = (
     "rejects",
     "rejects_by_code",
     "write_results",
+    "write_retry",
 )
 
 RESULT_FILES = ("success.ndjson", "rejected.ndjson", "unprocessed.ndjson")
@@ -60,11 +61,12 @@ def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]
     """
     connection = open_reader(folder / "journal.sqlite")
     try:
-        return [
-            _publish(folder / "success.ndjson", _successes(connection, names)),
-            _publish(folder / "rejected.ndjson", (line for line in rejects(connection, names))),
-            _publish(folder / "unprocessed.ndjson", (original_of(row) for row in unprocessed)),
-        ]
+        contents = (
+            _successes(connection, names),
+            rejects(connection, names),
+            (original_of(row) for row in unprocessed),
+        )
+        return [_publish(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
     finally:
         connection.close()
 

@@ -15,7 +15,7 @@ from bulkgladly.errors import BulkgladlyError, DiskFull, WrongOrganisation
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.runs import RunFolder
-from bulkgladly.messages import Request
+from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.pipelines.closing import Ending, publish
 from bulkgladly.pipelines.import_records import BATCH_ROWS, Importer
 from bulkgladly.pipelines.options import ImportOptions
@@ -31,7 +31,6 @@ __all__ = ("Session", "check_organisation")
 SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
 SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
 NOTED_ROWS = 100_000
-GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
 
 
 async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import WrongOrganisation
-from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
+from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_mobile
 from bulkgladly.resources.spec import Policy, Record, Steps
@@ -22,7 +22,6 @@ __all__ = ("create", "delete", "update", "upsert")
 
 PROFILES = "/api/v1/customer-profiles"
 MAX_MERGES = 5
-GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
 
 
 @dataclass(frozen=True, slots=True)

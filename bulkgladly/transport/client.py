@@ -28,7 +28,7 @@ from bulkgladly.errors import (
     Unreachable,
     UsageError,
 )
-from bulkgladly.messages import Reply, Request
+from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.transport.address import Address, delay_s, whole_number
 from bulkgladly.transport.deadlines import Deadlines
 from bulkgladly.transport.health import Health, Trouble
@@ -39,7 +39,6 @@ __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
-_PROBE = Request("getOrganization", "GET", "/api/v1/organization")
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
 # Above this aiohttp wants a file object, so that it can write in pieces.
@@ -345,7 +344,7 @@ class Client:
     async def _is_host_well(self) -> bool:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
-            answer = await self._exchange(_PROBE, self._probe_url(), await self._pacer.token())
+            answer = await self._exchange(GET_ORGANIZATION, self._probe_url(), await self._pacer.token())
         except TransportError:
             self._health.suspect()
             return False
@@ -381,12 +380,12 @@ class Client:
                     self._pacer.unused(ticket)
                     return
                 try:
-                    await self._exchange(_PROBE, self._probe_url(), ticket)
+                    await self._exchange(GET_ORGANIZATION, self._probe_url(), ticket)
                 except TransportError:
                     continue
 
     def _probe_url(self) -> URL:
-        return self._address.url(_PROBE.path, _PROBE.query)
+        return self._address.url(GET_ORGANIZATION.path, GET_ORGANIZATION.query)
 
     def _outage(self) -> Outage:
         host, trouble = self._address.host, self._health.trouble
