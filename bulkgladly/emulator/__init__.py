@@ -25,6 +25,9 @@ from bulkgladly.emulator.faults import (
 from bulkgladly.emulator.limiter import Limiter
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.replies import Refusal
+from bulkgladly.emulator.report_book import Oddity
+from bulkgladly.emulator.report_limits import ReportLimits
+from bulkgladly.emulator.reports import Reports
 from bulkgladly.emulator.request_log import RequestLog, Seen
 from bulkgladly.emulator.server import serve, welcome
 from bulkgladly.emulator.state import StateError
@@ -39,7 +42,10 @@ __all__ = (
     "FaultScript",
     "FaultScriptError",
     "Limiter",
+    "Oddity",
     "Refusal",
+    "ReportLimits",
+    "Reports",
     "RequestLog",
     "Seen",
     "StateError",

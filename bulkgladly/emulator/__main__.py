@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.report_book import ODDITIES
 from bulkgladly.emulator.server import serve, welcome
 
 __all__ = ("main", "options_from")
@@ -30,7 +31,7 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         ValueError: An option is outside what it allows.
         SystemExit: The arguments cannot be read, or ask for help.
     """
-    given = _parser().parse_args(arguments)
+    given, usual = _parser().parse_args(arguments), EmulatorOptions()
     return EmulatorOptions(
         port=given.port,
         username=given.username,
@@ -58,63 +59,170 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         not_found=given.not_found,
         job_order=given.job_order,
         file_framing=given.file_framing,
+        seed_conversations=given.seed_conversations,
+        caps=dict(given.cap),
+        limited_data=given.limited_data,
+        capped_end=given.capped_end,
+        topics_before_closing=given.topics_before_closing,
+        closed_assignee=given.closed_assignee,
+        undocumented_409=not given.no_undocumented_409,
+        other_spellings=given.other_spellings,
+        languages=tuple(given.language) if given.language else usual.languages,
+        kept_contents=tuple(given.kept_content),
+        senders=tuple(given.sender) if given.sender else None,
+        ping=given.ping,
+        ping_timeout_s=given.ping_timeout,
+        report_rate=given.report_rate or None,
+        report_concurrency=given.report_concurrency or None,
+        reports_count_twice=not given.reports_count_once,
+        report_rows_per_day=given.report_rows_per_day,
+        report_row_cap=given.report_row_cap,
+        report_lag_s=given.report_lag,
+        report_empty_days=tuple(given.report_empty_day),
+        report_oddity=given.report_oddity,
+        empty_report=given.empty_report,
+        report_times=given.report_times,
+        seed_events=given.seed_events,
+        events_lag_s=given.events_lag,
+        events_start=given.events_start,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = EmulatorOptions()
     parser = argparse.ArgumentParser(
-        prog="bulkgladly emulator", description="A local stand-in for Gladly, on 127.0.0.1 alone."
+        prog="bulkgladly emulator",
+        usage="%(prog)s [flags]",
+        description="A local stand-in for Gladly, on 127.0.0.1 alone. The manual has a page on it.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=36),
     )
-    add = parser.add_argument
+    usual = EmulatorOptions()
+    _add_server(parser, usual)
+    _add_data(parser, usual)
+    _add_limits(parser, usual)
+    _add_troubles(parser)
+    _add_customer_choices(parser, usual)
+    _add_conversation_choices(parser, usual)
+    _add_knowledge_choices(parser, usual)
+    _add_export_choices(parser, usual)
+    _add_report_choices(parser, usual)
+    _add_event_choices(parser, usual)
+    return parser
+
+
+def _add_server(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("server").add_argument
     add("--port", type=int, default=8080, help="port on 127.0.0.1; 0 picks a free one (default 8080)")
-    add("--username", default=usual.username, help="the user that may do everything")
+    add("--username", default=usual.username, metavar="NAME", help="the user that may do everything")
     add("--token", default=usual.token, help="the token of all its users")
-    add("--rate", type=int, default=usual.rate, help="requests a second; 0 for no limit (default 10)")
+    add("--state", type=Path, metavar="FILE", help="load at the start if it exists, save at a clean stop")
+
+
+def _add_data(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("what is there at the start").add_argument
+    add("--seed", type=int, default=usual.seed, metavar="N", help="decides everything that looks random")
+    add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
+    conversations = "conversations of each of them, with tasks"
+    add("--seed-conversations", type=int, default=0, metavar="N", help=conversations)
+    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs, at most 14")
+    items = f"conversation items of a generated job (default {usual.items_per_job})"
+    add("--items-per-job", type=int, default=usual.items_per_job, metavar="N", help=items)
+    add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events of the last 24 hours")
+
+
+def _add_limits(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("limits").add_argument
+    add("--rate", type=int, default=usual.rate, metavar="N", help="requests a second; 0 for no limit (default 10)")
     add("--algorithm", choices=("fixed", "leaky", "sliding"), default=usual.algorithm, help="how the rate is counted")
-    add("--phase-ms", type=float, default=0.0, help="shift of the fixed windows' edges")
-    add("--burst", type=int, help="capacity of the leaky bucket (default: the rate)")
+    add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift of the fixed windows' edges")
+    add("--burst", type=int, metavar="N", help="capacity of the leaky bucket (default: the rate)")
     add("--no-headers", action="store_true", help="leave the Ratelimit headers off")
     add("--retry-after", type=float, metavar="SECONDS", help="send Retry-After with 429")
-    add(
-        "--refusal-body",
-        choices=("json", "html", "plain", "empty"),
-        default=usual.refusal_body,
-        help="body of 401, 403 and 429",
-    )
+    forms = ("json", "html", "plain", "empty")
+    add("--refusal-body", choices=forms, default=usual.refusal_body, help="body of 401, 403 and 429")
     add("--neighbour", type=float, default=0.0, metavar="RATE", help="requests a second by another client")
-    add("--latency-ms", type=float, default=0.0, help="mean time of an answer")
-    add("--jitter-ms", type=float, default=0.0, help="by how much it varies to either side")
-    add("--seed", type=int, default=usual.seed, help="decides ids, jitter and the neighbour's moments")
-    add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
-    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs, at most 14")
-    items = usual.items_per_job
-    add("--items-per-job", type=int, default=items, metavar="N", help="conversation items of each of them")
+    per_minute = "reports a minute; 0 for no limit (default 10)"
+    add("--report-rate", type=int, default=usual.report_rate, metavar="N", help=per_minute)
+    at_a_time = "reports at a time; 0 for no limit (default 2)"
+    add("--report-concurrency", type=int, default=usual.report_concurrency, metavar="N", help=at_a_time)
+    add("--reports-count-once", action="store_true", help="reports take nothing from the requests of the second")
+
+
+def _add_troubles(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("slowness and faults").add_argument
+    add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of an answer")
+    add("--jitter-ms", type=float, default=0.0, metavar="MS", help="by how much it varies to either side")
     add("--faults", type=Path, metavar="FILE", help="JSON list of scripted faults")
-    add("--state", type=Path, metavar="FILE", help="load at the start if it exists, save at a clean stop")
-    add(
-        "--attributes",
-        choices=("merge", "replace"),
-        default=usual.attributes,
-        help="customAttributes on PATCH",
-    )
+
+
+def _add_customer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("customers").add_argument
+    patched = "customAttributes on PATCH"
+    add("--attributes", choices=("merge", "replace"), default=usual.attributes, help=patched)
     add("--moved-location", action="store_true", help="send Location with the 301 of a merged customer")
     add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new names in a chain")
-    add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids, help="can they be used again?")
-    add(
-        "--not-found",
-        choices=("list", "object"),
-        default=usual.not_found,
-        help="form of errors in 404 bodies",
-    )
+    reused = "can the ids of what was deleted be used again?"
+    add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids, help=reused)
+    add("--not-found", choices=("list", "object"), default=usual.not_found, help="form of errors in 404 bodies")
+
+
+def _add_conversation_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("conversations and tasks").add_argument
+    add("--cap", type=_cap, action="append", default=[], metavar="OPERATION=N", help="another cap of a list")
+    limited = "Gladly-Limited-Data on lists that were cut, or on all"
+    add("--limited-data", choices=("flag", "value"), default=usual.limited_data, help=limited)
+    add("--capped-end", choices=("newest", "oldest"), default=usual.capped_end, help="what a list that is cut loses")
+    add("--topics-before-closing", action="store_true", help="a conversation needs a topic before it closes")
+    same = "a closed conversation that is given the assignee it has"
+    add("--closed-assignee", choices=("refuse", "unchanged"), default=usual.closed_assignee, help=same)
+    add("--no-undocumented-409", action="store_true", help="400 for a taken id where no 409 is documented")
+    add("--other-spellings", action="store_true", help="accept the other spellings of notes and comments")
+
+
+def _add_knowledge_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("answers, messages and webhooks").add_argument
+    languages = f"a language of answers, once for each (default: {', '.join(usual.languages)})"
+    add("--language", action="append", metavar="CODE", help=languages)
+    add("--kept-content", action="append", default=[], metavar="TYPE", help="contents that cannot be deleted")
+    add("--sender", action="append", metavar="ADDRESS", help="a number or address that may send (default: any)")
+    pinged = "webhooks answer their PING: all, as a server here does, or none"
+    add("--ping", choices=("assume_ok", "send", "refuse"), default=usual.ping, help=pinged)
+    add("--ping-timeout", type=float, default=usual.ping_timeout_s, metavar="SECONDS", help="time for that answer")
+
+
+def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("export jobs").add_argument
     add("--job-order", choices=("insertion", "shuffled"), default=usual.job_order, help="order of the export jobs")
-    add(
-        "--file-framing",
-        choices=("length", "chunked"),
-        default=usual.file_framing,
-        help="how export files are sent",
-    )
-    return parser
+    framing = "how export files, recordings and attachments are sent"
+    add("--file-framing", choices=("length", "chunked"), default=usual.file_framing, help=framing)
+
+
+def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("reports").add_argument
+    rows = "invented things of a subject and day (default 20)"
+    add("--report-rows-per-day", type=int, default=usual.report_rows_per_day, metavar="N", help=rows)
+    cap = "rows beyond it are left out without a word (default 100000)"
+    add("--report-row-cap", type=int, default=usual.report_row_cap, metavar="N", help=cap)
+    add("--report-lag", type=float, default=0.0, metavar="SECONDS", help="reports know nothing younger")
+    add("--report-empty-day", action="append", default=[], metavar="DAY", help="a day (UTC) without data")
+    add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="what is odd about every report")
+    empty = "a report without rows: nothing at all, or its header"
+    add("--empty-report", choices=("empty", "header"), default=usual.empty_report, help=empty)
+    times = "times outside UTC: with their offset, or in UTC all the same"
+    add("--report-times", choices=("offset", "utc"), default=usual.report_times, help=times)
+
+
+def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("events").add_argument
+    add("--events-lag", type=float, default=0.0, metavar="SECONDS", help="events show up late by up to this much")
+    start = "whether an event at startAt itself is sent"
+    add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
+
+
+def _cap(text: str) -> tuple[str, int]:
+    name, _, cap = text.partition("=")
+    if not cap.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no OPERATION=N")
+    return name, int(cap)
 
 
 def _say(text: str) -> None:

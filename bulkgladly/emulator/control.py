@@ -4,6 +4,7 @@ GET  /_emulator/status
 POST /_emulator/rate       {"rate": 50}                 null lifts the limit
 POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 sends it away
 POST /_emulator/merge      {"old": "id", "new": "id"}
+POST /_emulator/jobs       {"items": 500}               a night passes: an export job of what is there
 POST /_emulator/faults     [...]                        see `bulkgladly.emulator.faults`; DELETE drops all
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.emulator.exporter import Exporter
 from bulkgladly.emulator.faults import FaultScript
 from bulkgladly.emulator.limiter import Limiter
 from bulkgladly.emulator.replies import Reply, failure, json_reply
@@ -26,13 +28,17 @@ CONTROL_PREFIX = "/_emulator/"
 class Control:
     """Answers the control endpoints. What cannot be done is 400 with the reason, and changes nothing."""
 
-    def __init__(self, store: Store, limiter: Limiter, faults: FaultScript, requests: RequestLog) -> None:
+    def __init__(
+        self, store: Store, limiter: Limiter, faults: FaultScript, requests: RequestLog, exports: Exporter
+    ) -> None:
         self._store, self._limiter, self._faults, self._requests = store, limiter, faults, requests
+        self._exports = exports
         self._doors: dict[tuple[str, str], Callable[[Any], object]] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "rate"): self._set_rate,
             ("POST", "neighbour"): self._set_neighbour,
             ("POST", "merge"): self._merge,
+            ("POST", "jobs"): self._add_job,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._drop_faults,
         }
@@ -84,6 +90,12 @@ class Control:
     def _merge(self, payload: dict[str, Any]) -> object:
         self._store.merge(payload["old"], payload["new"])
         return {"old": payload["old"], "new": payload["new"]}
+
+    def _add_job(self, body: Any) -> object:
+        items = body["items"]
+        if not isinstance(items, int) or isinstance(items, bool) or items < 0:
+            raise ValueError("items must be a whole number, 0 or more")
+        return {"id": self._exports.add_job(items=items)}
 
     def _add_faults(self, payload: object) -> object:
         self._faults.load(payload)

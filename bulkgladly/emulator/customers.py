@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bulkgladly.emulator.addresses import bare_email, e164, is_email
+from bulkgladly.emulator.happenings import API_USER
 from bulkgladly.emulator.profiles import checked_fields, checked_id, patched
 from bulkgladly.emulator.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.routing import Call, Operation
@@ -30,6 +31,7 @@ def create_from(store: Store, payload: Entity) -> str:
         store.add_customer({"id": customer_id, **fields, "createdAt": moment, "updatedAt": moment})
     except Taken as taken:
         raise _conflict(taken) from taken
+    store.happenings.note("CUSTOMER_PROFILE/CREATED", {"customerId": customer_id}, API_USER)
     return customer_id
 
 
@@ -71,6 +73,7 @@ def _update(call: Call) -> Reply:
         call.store.replace_customer(changed | {"updatedAt": call.store.now()})
     except Taken as taken:
         raise _conflict(taken) from taken
+    call.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": changed["id"]}, API_USER)
     return no_content()
 
 
@@ -80,6 +83,7 @@ def _delete(call: Call) -> Reply:
         detail = "the customer has conversations that are not closed"
         raise refuse(400, problem("invalid_state", detail, attr="conversation"), single=True)
     call.store.remove_customer(customer_id)
+    call.store.happenings.note("CUSTOMER_PROFILE/DELETED", {"customerId": customer_id}, API_USER)
     return no_content()
 
 

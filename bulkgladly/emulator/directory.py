@@ -40,6 +40,5 @@ DIRECTORY_OPERATIONS = (
     *_list_and_get("agents", "agent"),
     *_list_and_get("inboxes", "inbox"),
     *_list_and_get("teams", "team"),
-    *_list_and_get("topics", "topic"),
     Operation("GET", "/api/v1/audiences", "getAudiences", _listing("audiences"), (200,)),
 )

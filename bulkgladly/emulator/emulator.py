@@ -1,26 +1,37 @@
 """The emulator as an object: starts, answers on a socket of its own, stops, remembers."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import orjson
 from aiohttp import web
 
+from bulkgladly.emulator.additions import place_comment, place_conversation, place_item, place_task
+from bulkgladly.emulator.answers import AnswerUser, use_answer
+from bulkgladly.emulator.call_recorder import end_call, start_call
+from bulkgladly.emulator.campaigns import CampaignType, add_campaign
 from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.control import Control
 from bulkgladly.emulator.customers import create_from
+from bulkgladly.emulator.event_seeding import seed_events
 from bulkgladly.emulator.exchange import Exchange, Parts
 from bulkgladly.emulator.exporter import Exporter
 from bulkgladly.emulator.faults import FaultScript, FaultScriptError
+from bulkgladly.emulator.knowledge import seed_knowledge
 from bulkgladly.emulator.limiter import Limiter
 from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.report_limits import ReportLimits
+from bulkgladly.emulator.reports import Reports
 from bulkgladly.emulator.request_log import RequestLog
 from bulkgladly.emulator.routing import Router
 from bulkgladly.emulator.seeding import seed_customers, seed_directory
+from bulkgladly.emulator.seeding_conversations import seed_conversations, seed_custom_attributes
 from bulkgladly.emulator.state import load_state, save_state
 from bulkgladly.emulator.store import Entity, Store
-from bulkgladly.emulator.table import OPERATIONS
+from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.webhooks import give_up_on
 
 __all__ = ("Emulator",)
 
@@ -35,8 +46,8 @@ class Emulator:
             ...  # requests go to emulator.url
 
     Keywords are the fields of `EmulatorOptions`; given together with options they win.
-    `store`, `exports`, `faults`, `requests` and `limiter` are there from the start and outlive the stop, so
-    they can be filled before and looked at afterwards. One emulator starts once.
+    `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` are there from the start
+    and outlive the stop, so they can be filled before and looked at afterwards. One emulator starts once.
 
     Raises:
         ValueError, TypeError: An option does not exist or cannot be.
@@ -47,6 +58,7 @@ class Emulator:
         self.clock = clock = clock or Clock()
         self.store = Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free")
         self.exports = Exporter(self.store, seed=options.seed, items_per_job=options.items_per_job)
+        self.reports = Reports(self.store, options)
         self.faults = FaultScript()
         self.requests = RequestLog()
         self.limiter = Limiter(
@@ -56,6 +68,7 @@ class Emulator:
             burst=options.burst,
             clock=clock,
         )
+        self.report_limits = ReportLimits(options, clock)
         self._server: asyncio.Server | None = None
         self._connections: web.Server | None = None
         self._exchange: Exchange | None = None
@@ -81,6 +94,114 @@ class Emulator:
         """
         return create_from(self.store, fields)
 
+    def add_conversation(self, customer_id: str, **fields: Any) -> str:
+        """Begin a conversation of a customer, as none of the API's operations can; returns its id.
+
+        `fields` are those of a Conversation; without them it is open, of now, in the first inbox.
+
+        Raises:
+            KeyError: There is no such customer.
+            ValueError: A field is unknown or cannot be, or the id is in use. Nothing was added.
+        """
+        return place_conversation(self.store, customer_id, fields)
+
+    def add_item(
+        self,
+        content: Mapping[str, Any],
+        *,
+        conversation_id: str | None = None,
+        customer_id: str | None = None,
+        transcript: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> str:
+        """Add an item of any type to a conversation, or to a customer outside of all; returns its id.
+
+        `fields` are those of a ConversationItem; without them it is the customer's, of now. A type
+        that is none of the API's makes an item that is there and not shown. `transcript` is what
+        getVoiceTranscript answers.
+
+        Raises:
+            KeyError: There is no such conversation or customer, or the content has no `type`.
+            ValueError: A field is unknown, or the id is in use. Nothing was added.
+        """
+        return place_item(
+            self.store,
+            content,
+            conversation_id=conversation_id,
+            customer_id=customer_id,
+            transcript=transcript,
+            fields=fields,
+        )
+
+    def add_task(self, customer_id: str, **fields: Any) -> str:
+        """Add a task, be it old, overdue or closed; returns its id.
+
+        Raises:
+            KeyError: There is no such customer.
+            ValueError: A field is unknown or cannot be, or the id is in use. Nothing was added.
+        """
+        return place_task(self.store, customer_id, fields)
+
+    def add_task_comment(self, task_id: str, **fields: Any) -> str:
+        """Add a comment to a task, be it closed; returns its id.
+
+        Raises:
+            KeyError: There is no such task.
+            ValueError: A field is unknown, or the id is in use. Nothing was added.
+        """
+        return place_comment(self.store, task_id, fields)
+
+    def use_answer(
+        self,
+        answer_id: str,
+        by: AnswerUser = "rules",
+        *,
+        content_type: str | None = None,
+        place: str | None = None,
+    ) -> None:
+        """Let something use an answer, so that it cannot be deleted.
+
+        `content_type` limits the use to the contents of one type; a help center uses public ones.
+        `place` is the id of the help center.
+
+        Raises:
+            KeyError: There is no such answer.
+            ValueError: There is no such user, or no such type.
+        """
+        use_answer(self.store, answer_id, by, content_type=content_type, place=place)
+
+    def start_call(self, agent_id: str, customer_id: str, *, recording: bool = True) -> str:
+        """Let a customer call an agent, in place of a call that goes on; returns the id of its item.
+
+        Raises:
+            KeyError: There is no such agent or no such customer.
+        """
+        return start_call(self.store, agent_id, customer_id, recording=recording)
+
+    def end_call(self, agent_id: str) -> None:
+        """Take an agent off the call.
+
+        Raises:
+            KeyError: The agent is on none.
+        """
+        end_call(self.store, agent_id)
+
+    def add_campaign(self, kind: CampaignType, campaign_id: str | None = None) -> str:
+        """Make a campaign and return its id.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
+        return add_campaign(self.store, kind, campaign_id)
+
+    def give_up_on_webhook(self, webhook_id: str) -> None:
+        """Disable a webhook as Gladly does after the last redelivery.
+
+        Raises:
+            KeyError: There is no such webhook.
+        """
+        give_up_on(self.store, webhook_id)
+
     def customer(self, customer_id: str) -> Entity:
         """The profile as GET returns it.
 
@@ -95,15 +216,16 @@ class Emulator:
         Raises:
             OSError: The port is taken.
         """
-        control = Control(self.store, self.limiter, self.faults, self.requests)
+        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports)
         parts = Parts(
             self.options,
             self.clock,
             self.store,
             self.limiter,
+            self.report_limits,
             self.faults,
             self.requests,
-            Router(OPERATIONS),
+            Router((*OPERATIONS, *ELSEWHERE)),
             control,
         )
         if self.options.neighbour_rate:
@@ -138,12 +260,17 @@ class Emulator:
         await self.stop()
 
     def _fill(self) -> None:
+        # Before anything else happens, because what happens is in order.
+        seed_events(self.store, self.options.seed_events, seed=self.options.seed)
         state_file, faults_file = self.options.state_file, self.options.faults_file
         if state_file is not None and state_file.exists():
             load_state(self.store, state_file)
         else:
             seed_directory(self.store)
+            seed_knowledge(self.store)
+            seed_custom_attributes(self.store)
             seed_customers(self.store, self.options.seed_customers)
+            seed_conversations(self.store, self.options.seed_conversations, seed=self.options.seed)
         self.exports.seed_jobs(self.options.seed_jobs)
         if faults_file is not None:
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from contextlib import nullcontext
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -11,14 +12,16 @@ from aiohttp import web
 from bulkgladly.emulator.access import Access
 from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.control import CONTROL_PREFIX, Control
+from bulkgladly.emulator.errands import Errand, carry_out
 from bulkgladly.emulator.faults import Fault, FaultScript
 from bulkgladly.emulator.limiter import Limiter, Verdict
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.replies import Refusal, Reply, failure
+from bulkgladly.emulator.report_limits import ReportLimits
 from bulkgladly.emulator.request_log import RequestLog, Seen
 from bulkgladly.emulator.routing import Call, Found, Operation, Router
 from bulkgladly.emulator.store import Store
-from bulkgladly.emulator.wire import break_off, response_for, until_gone
+from bulkgladly.emulator.wire import break_off, response_for, send_whole, until_gone
 
 __all__ = ("Exchange", "Parts")
 
@@ -30,6 +33,7 @@ class Parts(NamedTuple):
     clock: Clock
     store: Store
     limiter: Limiter
+    report_limits: ReportLimits
     faults: FaultScript
     requests: RequestLog
     router: Router
@@ -52,7 +56,8 @@ class Exchange:
 
     The limit counts for the organization, so it comes before the credentials are read, and a
     refused request is never carried out. Unknown paths are answered 404 without touching the limit.
-    Once an operation has begun it is finished, even if the client has gone.
+    Once an operation has begun it is finished, even if the client has gone; one that waits for another
+    server's answer has done nothing yet, and does nothing if the emulator stops meanwhile.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -75,8 +80,11 @@ class Exchange:
             await asyncio.sleep(latency_s / 2)
         found = self._parts.router.find(request.method, path)
         if isinstance(found, Found):
-            call = Call(self._parts.store, self._options, found.params, query, body)
-            response = await self._routed(_Arrival(request, path, found.operation, call))
+            call = Call(self._parts.store, self._options, found.params, query, body, request.headers)
+            arrival = _Arrival(request, path, found.operation, call)
+            if found.operation.report:
+                return await self._reported(arrival, latency_s / 2)
+            response = await self._routed(arrival)
         else:
             response = self._unrouted(request.method, path, found)
         if latency_s:
@@ -91,26 +99,50 @@ class Exchange:
             transport.abort()
 
     async def _routed(self, arrival: _Arrival) -> web.StreamResponse:
-        verdict = self._parts.limiter.take()
+        verdict = self._parts.limiter.take() if arrival.operation.limited else None
         headers = self._rate_headers(verdict)
         if verdict is not None and not verdict.admitted:
-            reply = self._too_many()
-        else:
-            faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
-            fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
-            if fault is not None:
-                return await self._spoiled(arrival, fault, headers)
-            reply = self._carried_out(arrival)
+            return self._turned_away(arrival, headers)
+        return await self._admitted(arrival, headers)
+
+    async def _reported(self, arrival: _Arrival, wait_s: float) -> web.StreamResponse:
+        """As `_routed`, with the limits of the reports: a place there is held until the last byte is sent."""
+        verdict = self._parts.limiter.take() if self._options.reports_count_twice else None
+        headers = self._rate_headers(verdict)
+        admitted = verdict is None or verdict.admitted
+        with self._parts.report_limits.place() if admitted else nullcontext(enter_result=False) as has_place:
+            if has_place:
+                response = await self._admitted(arrival, headers)
+            else:
+                # No header tells of the limits of the reports.
+                response = self._turned_away(arrival, {} if admitted else headers)
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            await send_whole(arrival.request, response)
+        return response
+
+    async def _admitted(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+        faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
+        fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
+        if fault is not None:
+            return await self._spoiled(arrival, fault, headers)
+        reply = await self._carried_out(arrival)
         self._note(arrival, reply.status)
         return response_for(reply, headers)
 
-    def _carried_out(self, arrival: _Arrival) -> Reply:
+    def _turned_away(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+        reply = self._too_many()
+        self._note(arrival, reply.status)
+        return response_for(reply, headers)
+
+    async def _carried_out(self, arrival: _Arrival) -> Reply:
         operation = arrival.operation
         refusal = self._access.refusal(arrival.request.headers.get("Authorization"), operation.needs)
         if refusal is not None:
             return refusal
         try:
-            reply = operation.run(arrival.call)
+            done = operation.run(arrival.call)
+            reply = done.then(await carry_out(done)) if isinstance(done, Errand) else done
         except Refusal as refused:
             return refused.reply
         transport = arrival.request.transport
@@ -119,7 +151,7 @@ class Exchange:
         return reply
 
     async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
-        own = self._carried_out(arrival) if fault.executes else _NOTHING
+        own = await self._carried_out(arrival) if fault.executes else _NOTHING
         reply = fault.reply or own
         self._note(arrival, reply.status if fault.ending in ("answer", "half", "overlong") else None)
         if fault.delay_s:
@@ -150,7 +182,7 @@ class Exchange:
 
     def _too_many(self) -> Reply:
         kind, wait_s = self._options.refusal_body, self._options.retry_after_s
-        reply = failure(429, "rate_limited", "the organization's requests of this second are used up", kind=kind)
+        reply = failure(429, "rate_limited", "the organization's requests are used up", kind=kind)
         return reply if wait_s is None else reply._replace(headers={"Retry-After": str(math.ceil(wait_s))})
 
     def _unrouted(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:

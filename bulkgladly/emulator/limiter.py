@@ -11,7 +11,7 @@ from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.neighbour import Neighbour
 from bulkgladly.emulator.options import Algorithm
 
-__all__ = ("Budget", "FixedWindow", "LeakyBucket", "Limiter", "SlidingLog", "Verdict")
+__all__ = ("Budget", "FixedWindow", "LeakyBucket", "Limiter", "SlidingLog", "Verdict", "new_budget")
 
 
 class Verdict(NamedTuple):
@@ -86,6 +86,19 @@ class SlidingLog:
         return Verdict(admitted=True, remaining=self._rate - len(self._admitted))
 
 
+def new_budget(
+    algorithm: Algorithm, rate: int, *, per_s: float = 1.0, phase_s: float = 0.0, burst: int | None = None
+) -> Budget:
+    """A fresh budget of `rate` requests in `per_s` seconds."""
+    match algorithm:
+        case "fixed":
+            return FixedWindow(rate, per_s=per_s, phase_s=phase_s)
+        case "leaky":
+            return LeakyBucket(rate, per_s=per_s, burst=burst)
+        case "sliding":
+            return SlidingLog(rate, per_s=per_s)
+
+
 class Limiter:
     """The budget in force. Setting `rate` starts a fresh budget at once; None lifts the limit.
 
@@ -123,7 +136,9 @@ class Limiter:
         # What the neighbour took before belongs to the budget that was in force then.
         self._play_neighbour(self._clock.monotonic())
         self._rate = rate
-        self._budget = None if rate is None else self._new_budget(rate)
+        self._budget = None
+        if rate is not None:
+            self._budget = new_budget(self._algorithm, rate, phase_s=self._phase_s, burst=self._burst)
 
     @property
     def neighbour(self) -> Neighbour | None:
@@ -159,12 +174,3 @@ class Limiter:
         for arrival in self._neighbour.arrivals_until(now):
             admitted = self._budget is None or self._budget.take(arrival).admitted
             self._neighbour.note(admitted=admitted)
-
-    def _new_budget(self, rate: int) -> Budget:
-        match self._algorithm:
-            case "fixed":
-                return FixedWindow(rate, phase_s=self._phase_s)
-            case "leaky":
-                return LeakyBucket(rate, burst=self._burst)
-            case "sliding":
-                return SlidingLog(rate)

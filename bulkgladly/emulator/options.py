@@ -1,11 +1,14 @@
 """Every choice the emulator offers, with its default. Where Gladly is silent, the choice is an option."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from bulkgladly.emulator.caps import CAPS
 from bulkgladly.emulator.export_jobs import RETENTION
 from bulkgladly.emulator.replies import BodyKind
+from bulkgladly.emulator.report_options import ReportOptions
 
 __all__ = ("Algorithm", "EmulatorOptions")
 
@@ -21,11 +24,25 @@ _CHOICES = {
     "not_found": ("list", "object"),
     "job_order": ("insertion", "shuffled"),
     "file_framing": ("length", "chunked"),
+    "limited_data": ("flag", "value"),
+    "capped_end": ("newest", "oldest"),
+    "closed_assignee": ("refuse", "unchanged"),
+    "ping": ("assume_ok", "send", "refuse"),
 }
+
+_NUMBERS = (
+    "latency_s",
+    "jitter_s",
+    "seed_customers",
+    "seed_conversations",
+    "seed_jobs",
+    "items_per_job",
+    "neighbour_rate",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatorOptions:
+class EmulatorOptions(ReportOptions):
     """How one emulator behaves. Frozen: only the rate, the faults and the neighbour change while it runs.
 
     Raises:
@@ -65,6 +82,8 @@ class EmulatorOptions:
     """Decides everything that looks random: generated ids, jitter, the neighbour's moments."""
     seed_customers: int = 0
     """How many invented customers exist at the start (not when a state file is loaded)."""
+    seed_conversations: int = 0
+    """How many conversations each of these customers has, with items of every type, tasks and comments."""
     seed_jobs: int = 0
     """How many daily export jobs exist at the start, the newest for yesterday; Gladly keeps 14. They
     are not part of the state file."""
@@ -89,8 +108,35 @@ class EmulatorOptions:
     """Order of the list of export jobs, which Gladly does not document."""
     file_framing: Literal["length", "chunked"] = "length"
     """Whether an export file announces its `Content-Length`; Gladly does not say."""
+    caps: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Other caps of lists than the documented ones, by operation id, such as `{"getTasks": 5}`."""
+    limited_data: Literal["flag", "value"] = "flag"
+    """Whether `Gladly-Limited-Data` comes with a list that was cut only, or always with `true` or `false`."""
+    capped_end: Literal["newest", "oldest"] = "oldest"
+    """What a list that is too long loses; Gladly does not say."""
+    topics_before_closing: bool = False
+    """Whether a conversation needs a topic before it can be closed, as organizations can ask for."""
+    closed_assignee: Literal["refuse", "unchanged"] = "refuse"
+    """A PATCH that gives a closed conversation the assignee it has: 400, or 204 as nothing changes."""
+    undocumented_409: bool = True
+    """Whether a taken id is 409 where the document lists no 409 (createTaskAndCustomer,
+    createTaskComment); otherwise it is 400 with the same body."""
+    other_spellings: bool = False
+    """Accept also a note with `body` at the top and a comment in `message`: the document shows both."""
+    languages: tuple[str, ...] = ("en-us", "es-mx", "fr-ca")
+    """Codes of the languages that the organization has configured for answers."""
+    kept_contents: tuple[str, ...] = ()
+    """Types of answer contents whose deletion is `not implemented`; Gladly does not say which those are."""
+    senders: tuple[str, ...] | None = None
+    """The organization's own numbers (E.164) and addresses, which messages may come from; None means any."""
+    ping: Literal["assume_ok", "send", "refuse"] = "assume_ok"
+    """How the URL of a webhook answers its PING: all do, none does, or as the server there does. A PING
+    is sent to loopback addresses alone; with `send` other addresses count as having answered."""
+    ping_timeout_s: float = 15.0
+    """How long a server may take over that."""
 
     def __post_init__(self) -> None:
+        ReportOptions.__post_init__(self)  # `super()` does not work in a class with slots
         if self.rate is not None and self.rate < 1:
             raise ValueError(f"rate is {self.rate}: it must be 1 or more, or None for no limit")
         if self.burst is not None and self.burst < 1:
@@ -98,8 +144,13 @@ class EmulatorOptions:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
-        for name in ("latency_s", "jitter_s", "seed_customers", "seed_jobs", "items_per_job", "neighbour_rate"):
+        for name in _NUMBERS:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative")
+        for name, cap in self.caps.items():
+            if name not in CAPS or cap < 1:
+                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(CAPS)}")
+        if self.ping_timeout_s <= 0:
+            raise ValueError(f"ping_timeout_s is {self.ping_timeout_s}: it must be more than 0")
         if self.seed_jobs > RETENTION.days:
             raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")

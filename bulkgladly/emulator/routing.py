@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote
 
 import orjson
 
+from bulkgladly.emulator.errands import Errand
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.replies import Refusal, Reply, problem, refuse
 from bulkgladly.emulator.store import Store
@@ -20,15 +21,22 @@ Permission = Literal["none", "api", "compliance"]
 class Call:
     """One request, as an operation sees it."""
 
-    __slots__ = ("_query", "body", "options", "params", "store")
+    __slots__ = ("_query", "body", "headers", "options", "params", "store")
 
     def __init__(
-        self, store: Store, options: EmulatorOptions, params: Mapping[str, str], query: str, body: bytes
+        self,
+        store: Store,
+        options: EmulatorOptions,
+        params: Mapping[str, str],
+        query: str,
+        body: bytes,
+        headers: Mapping[str, str],
     ) -> None:
         self.store = store
         self.options = options
         self.params = params
         self.body = body
+        self.headers = headers
         self._query = query
 
     @property
@@ -50,6 +58,10 @@ class Call:
             raise refuse(400, problem("invalid", "the body must be a JSON object"))
         return payload
 
+    def absolute(self, path: str) -> str:
+        """The path as a URL on the host that was called."""
+        return f"http://{self.headers['Host']}{path}"
+
     def not_found(self, thing: str) -> Refusal:
         """404 for an id that nothing has, in the form the options ask for."""
         detail = f"no {thing} has this id"
@@ -63,14 +75,19 @@ class Operation:
     `statuses` lists what `run` can answer, success first; 401, 403, 429 and scripted faults come
     from the machinery around it and are not repeated here.
     `run` is a plain function: it does all of its work at once, so operations never interleave.
+    One that another server must answer first gives the errand, which does the work when it is back.
     """
 
     method: str
     path: str
     operation_id: str
-    run: Callable[[Call], Reply] = field(repr=False)
+    run: Callable[[Call], Reply | Errand] = field(repr=False)
     statuses: tuple[int, ...]
     needs: Permission = "api"
+    limited: bool = True
+    """Whether it takes of the organization's budget; what lies on another host does not."""
+    report: bool = False
+    """Whether the limits of the reports class hold for it as well."""
 
 
 class Found(NamedTuple):

@@ -72,6 +72,12 @@ def _directory() -> dict[str, list[Entity]]:
             {"id": "inbox-2", "name": "Returns", "disabled": False},
             {"id": "inbox-3", "name": "Closed years", "disabled": True},
         ],
+        # Which agents belong to an inbox the API does not tell; the emulator has to know.
+        "inbox_members": [
+            {"id": "inbox-1", "agentIds": [agent["id"] for agent in agents]},
+            {"id": "inbox-2", "agentIds": ["agent-1", "agent-2", "agent-3"]},
+            {"id": "inbox-3", "agentIds": []},
+        ],
         "teams": [
             {
                 "id": "team-1",

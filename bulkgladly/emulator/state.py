@@ -60,7 +60,8 @@ def load_state(store: Store, path: Path) -> None:
     except (ValueError, KeyError, TypeError, AttributeError, Taken) as exc:
         message = f"{path} is not a state file of this emulator ({exc}); move it away to start with an empty one"
         raise StateError(message) from exc
-    store.collections.update(known)
+    for name, entities in known.items():
+        store.collections[name].update(entities)
     store.organization, store.merged, store.deleted = organization, merged, deleted
 
 

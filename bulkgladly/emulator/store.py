@@ -1,11 +1,15 @@
 """What the emulated organization holds, in memory, and the rules that must always be true of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from bulkgladly.emulator.addressbook import AddressBook
 from bulkgladly.emulator.clock import Clock, timestamp
 from bulkgladly.emulator.export_jobs import ExportJobs
+from bulkgladly.emulator.happenings import APPLICATION, Happenings
+from bulkgladly.emulator.linked import Linked
+from bulkgladly.emulator.merging import united_conversation, united_profile
+from bulkgladly.emulator.report_book import ReportBook
 from bulkgladly.emulator.slugs import slug
 
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
@@ -13,7 +17,31 @@ __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
 Entity = dict[str, Any]
 """One object, in the form in which the API returns it."""
 
-COLLECTIONS = ("customers", "conversations", "agents", "inboxes", "teams", "topics", "audiences")
+COLLECTIONS = (
+    "customers",
+    "conversations",
+    "items",
+    "transcripts",
+    "tasks",
+    "task_comments",
+    "custom_attributes",
+    "agents",
+    "inboxes",
+    "inbox_members",
+    "teams",
+    "topics",
+    "audiences",
+    "answers",
+    "answer_contents",
+    "answer_uses",
+    "business_hours",
+    "calls",
+    "campaigns",
+    "recipient_collections",
+    "sent_messages",
+    "webhooks",
+    "webhook_log",
+)
 """The kinds of objects; a further kind is one more word here."""
 
 
@@ -26,27 +54,32 @@ class Taken(Exception):  # a state of the data, not a fault
 
 
 class Store:
-    """All objects by kind and id. `customers` and the other kinds are plain dicts: read them freely.
+    """All objects by kind and id: read them freely.
 
-    Write customers through the methods only, which keep the address book true. Every method
-    either does all of its work or raises before any of it.
+    An object is never changed in place but replaced, so whoever holds one holds a snapshot. Write
+    customers through the methods only, which keep the address book true; the last written is the
+    last. Every method either does all of its work or raises before any of it.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, reuse_deleted_ids: bool = True) -> None:
         self.clock = clock or Clock()
-        self.collections: dict[str, dict[str, Entity]] = {name: {} for name in COLLECTIONS}
+        self.customers: dict[str, Entity] = {}
+        self.conversations = Linked("customerId")
+        self.items = Linked("conversationId", "customerId")
+        self.tasks = Linked("customerId")
+        self.task_comments = Linked("taskId")
+        self.collections: dict[str, MutableMapping[str, Entity]] = {name: {} for name in COLLECTIONS}
+        for name in ("customers", "conversations", "items", "tasks", "task_comments"):
+            self.collections[name] = getattr(self, name)
         self.organization: Entity = {}
         self.jobs = ExportJobs(self.clock)
+        self.happenings = Happenings(self.clock, seed=seed)
+        self.report_book = ReportBook()
         self.merged: dict[str, str] = {}
         self.deleted: set[str] = set()
         self._book = AddressBook()
         self._reuse_deleted_ids = reuse_deleted_ids
         self._ids = _generated_ids(seed)
-
-    @property
-    def customers(self) -> dict[str, Entity]:
-        """The profiles by id; the last written is the last."""
-        return self.collections["customers"]
 
     def count(self, kind: str) -> int:
         """How many objects of a kind there are, such as `customers`."""
@@ -56,14 +89,30 @@ class Store:
         """This moment, as the API writes it."""
         return timestamp(self.clock.wall())
 
-    def new_id(self) -> str:
+    def new_id(self, kind: str = "customers") -> str:
         """A fresh id in the API's own style: 22 URL-safe characters that begin with a letter."""
-        return next(identifier for identifier in self._ids if not self.is_taken(identifier))
+        if kind == "customers":
+            return next(identifier for identifier in self._ids if not self.is_taken(identifier))
+        return next(identifier for identifier in self._ids if not self.has_had(kind, identifier))
 
     def is_taken(self, customer_id: str) -> bool:
         """Whether a new customer may not have this id. Ids of merged customers stay taken."""
         gone = not self._reuse_deleted_ids and customer_id in self.deleted
         return customer_id in self.customers or customer_id in self.merged or gone
+
+    def has_had(self, kind: str, identifier: str) -> bool:
+        """Whether a new object of a kind other than customers may not have this id."""
+        gone = not self._reuse_deleted_ids and f"{kind}:{identifier}" in self.deleted
+        return identifier in self.collections[kind] or gone
+
+    def remove(self, kind: str, identifier: str) -> None:
+        """Delete an object of a kind other than customers.
+
+        Raises:
+            KeyError: There is none with this id.
+        """
+        del self.collections[kind][identifier]
+        self.deleted.add(f"{kind}:{identifier}")
 
     def add_customer(self, profile: Entity) -> None:
         """Take over a checked profile that has an id; the store keeps the very dict.
@@ -94,25 +143,31 @@ class Store:
         self.customers[profile["id"]] = profile
 
     def remove_customer(self, customer_id: str) -> None:
-        """Delete a profile with its conversations; its addresses are free again.
+        """Delete a profile with its conversations, items and tasks; its addresses are free again.
 
         Raises:
             KeyError: There is no customer with this id.
         """
         self._forget(self.customers[customer_id])
         self.deleted.add(customer_id)
-        conversations = self.collections["conversations"]
-        for conversation_id in [c["id"] for c in self._conversations_of(customer_id)]:
-            del conversations[conversation_id]
+        for task in self.tasks.of("customerId", customer_id):
+            for comment in self.task_comments.of("taskId", task["id"]):
+                self.remove("task_comments", comment["id"])
+        for item in self.items.of("customerId", customer_id):
+            self.collections["transcripts"].pop(item["id"], None)
+        for kind, belongings in (("conversations", self.conversations), ("items", self.items), ("tasks", self.tasks)):
+            for entity in belongings.of("customerId", customer_id):
+                self.remove(kind, entity["id"])
 
     def has_open_conversation(self, customer_id: str) -> bool:
         """Whether a conversation of this customer is not closed."""
-        return any(c["status"] != "CLOSED" for c in self._conversations_of(customer_id))
+        return bool(self._open_conversations(customer_id))
 
     def merge(self, old: str, new: str) -> None:
-        """Do what the application does: `old` ceases; `new` gains its addresses, fields, conversations.
+        """Do what the application does: `old` ceases; `new` gains its addresses, fields, conversations, tasks.
 
-        Where both have a value, that of `new` stays.
+        Where both have a value, that of `new` stays. Where both have an open conversation, that of
+        `old` becomes part of the other (README.md of the fact sheet, "Merged customers").
 
         Raises:
             KeyError: One of the two is no customer.
@@ -123,9 +178,14 @@ class Store:
         loser, winner = self.customers[old], self.customers[new]
         self._forget(loser)
         self.merged[old] = new
-        for conversation in self._conversations_of(old):
-            conversation["customerId"] = new
-        self.replace_customer(_united(loser, winner) | {"updatedAt": self.now()})
+        absorbed, absorbing = self._join_open_conversations(old, new)
+        for belongings in (self.conversations, self.items, self.tasks):
+            for entity in belongings.of("customerId", old):
+                belongings[entity["id"]] = entity | {"customerId": new}
+        self.replace_customer(united_profile(loser, winner) | {"updatedAt": self.now()})
+        content = {"sourceCustomerId": old, "destinationCustomerId": new}
+        content |= {"sourceConversationId": absorbed, "destinationConversationId": absorbing}
+        self.happenings.note("CUSTOMER/MERGED", content, APPLICATION)
 
     def successor(self, customer_id: str, *, last: bool = False) -> str | None:
         """The customer that this one was merged into (with `last` the end of the chain), or None."""
@@ -156,23 +216,20 @@ class Store:
         self._book.leave(profile)
         del self.customers[profile["id"]]
 
-    def _conversations_of(self, customer_id: str) -> Iterator[Entity]:
-        return (c for c in self.collections["conversations"].values() if c["customerId"] == customer_id)
+    def _open_conversations(self, customer_id: str) -> list[Entity]:
+        return [c for c in self.conversations.of("customerId", customer_id) if c["status"] != "CLOSED"]
 
-
-def _united(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> Entity:
-    united = {**loser, **winner}
-    for name in ("emails", "phones"):
-        kept = winner.get(name, [])
-        known = {entry["normalized"] for entry in kept}
-        # A second primary address would break the rule of at most one.
-        gained = [{**e, "primary": False} for e in loser.get(name, []) if e["normalized"] not in known]
-        if kept or gained:
-            united[name] = [*kept, *gained]
-    attributes = {**loser.get("customAttributes", {}), **winner.get("customAttributes", {})}
-    if attributes:
-        united["customAttributes"] = attributes
-    return united
+    def _join_open_conversations(self, old: str, new: str) -> tuple[str, str]:
+        """The ids of the conversation that went and of the one that has its items now; empty without."""
+        going, staying = self._open_conversations(old), self._open_conversations(new)
+        if not going or not staying:
+            return "", ""
+        source, destination = going[-1], staying[-1]
+        for item in self.items.of("conversationId", source["id"]):
+            self.items[item["id"]] = item | {"conversationId": destination["id"]}
+        self.conversations[destination["id"]] = united_conversation(source, destination)
+        del self.conversations[source["id"]]
+        return str(source["id"]), str(destination["id"])
 
 
 def _generated_ids(seed: int) -> Iterator[str]:

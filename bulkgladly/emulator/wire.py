@@ -12,7 +12,7 @@ from aiohttp import web
 from bulkgladly.emulator.faults import Ending
 from bulkgladly.emulator.replies import Reply, Stream
 
-__all__ = ("break_off", "response_for", "until_gone")
+__all__ = ("break_off", "response_for", "send_whole", "until_gone")
 
 _OVERLONG_BY = 64
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -59,6 +59,15 @@ def _break_now(transport: asyncio.Transport, ending: Ending, reply: Reply, heade
         # Closing without lingering is what makes the kernel send RST instead of FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
+
+
+async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Send an answer to its end, which the server would do later; a client that has gone is the end, too."""
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return
 
 
 async def until_gone(request: web.BaseRequest, stopping: asyncio.Event, *, look_every_s: float = 0.02) -> None:

@@ -2,16 +2,31 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from bulkgladly.emulator import activities, answers, business_hours, item_types, replying, tasks, webhooks
+from bulkgladly.emulator.answers import CONTENT_TYPES
+from bulkgladly.emulator.campaigns import CampaignType
+from bulkgladly.emulator.caps import CAPS, LIMITED_DATA
+from bulkgladly.emulator.communications import MAX_SUBJECT
 from bulkgladly.emulator.customers import FIND_CAP
+from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, entity_of
+from bulkgladly.emulator.events import LOOKBACK
 from bulkgladly.emulator.export_files import FILE_NAMES
 from bulkgladly.emulator.export_jobs import JOB_STATUSES, RETENTION
+from bulkgladly.emulator.identity_tokens import IDENTITY_TYPES
 from bulkgladly.emulator.item_contents import Scene, contents
+from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.public_answers import LIST_CAP
+from bulkgladly.emulator.report_periods import LEVELS
+from bulkgladly.emulator.report_sets import METRIC_SETS
+from bulkgladly.emulator.report_things import CHANNELS
 from bulkgladly.emulator.routing import Operation, Router
-from bulkgladly.emulator.table import OPERATIONS
+from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.task_comments import MAX_COMMENT
+from bulkgladly.emulator.webhook_events import WEBHOOK_EVENTS
 
 FACTS = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 
@@ -23,31 +38,15 @@ GENERAL_STATUSES = {401, 403, 404, 429, 500, 502, 503, 504}
 DEVIATIONS = {
     ("updateCustomer", 409): "a taken address is not listed, but the text on uniqueness implies it",
     ("findJobs", 400): "no error is listed, but the bounds of startAt and endAt are stated",
+    ("updateAgentCallRecording", 400): "a body that is no JSON object cannot be used",
+    ("createRecipientCollection", 400): "required fields are stated, and an answer without them is not",
+    ("deleteItem", 400): "only activities can be deleted; what other types answer is not stated",
+    ("deleteCustomerItem", 400): "as deleteItem",
+    ("redactContent", 400): "the types that can be redacted are listed; what others answer is not stated",
+    ("createTaskAndCustomer", 409): "an id is accepted, so it can be taken, as on createTask",
+    ("createTaskComment", 409): "an id is accepted, so it can be taken, as on createTask",
 }
 """Statuses that the emulator answers although the document does not list them, and why."""
-
-THIS_STAGE = {
-    "createCustomer",
-    "findCustomers",
-    "getCustomer",
-    "updateCustomer",
-    "deleteCustomer",
-    "getOrganization",
-    "getAgents",
-    "getAgent",
-    "getInboxes",
-    "getInbox",
-    "getTeams",
-    "getTeam",
-    "getTopics",
-    "getTopic",
-    "getAudiences",
-    "findSchedules",
-    "findJobs",
-    "getJob",
-    "deleteJob",
-    "getFile",
-}
 
 
 def named(operation: Operation) -> str:
@@ -83,9 +82,12 @@ def test_row_answers_every_documented_status(operation: Operation) -> None:
     assert operation.statuses[0] in fact["success"]
 
 
-def test_this_stage_is_complete() -> None:
-    """The operations the toolkit needs so far are all there."""
-    assert {operation.operation_id for operation in OPERATIONS} >= THIS_STAGE
+def test_every_operation_is_there() -> None:
+    """The emulator answers all inbound operations of the document."""
+    inbound = {name for name, fact in BY_ID.items() if fact["direction"] == "inbound"}
+
+    assert len(inbound) == 80
+    assert {operation.operation_id for operation in OPERATIONS} == inbound
 
 
 def test_names_are_unique() -> None:
@@ -116,6 +118,150 @@ def test_invented_items_have_every_documented_type() -> None:
 
     assert {content["type"] for _, content in said} == {*FACTS["enums"]["item_content_type"]}
     assert {initiator["type"] for initiator, _ in said} <= {*FACTS["enums"]["communicator_type"]}
+
+
+def test_caps_follow_the_facts() -> None:
+    """Those of the lists that tell with a header that they were cut."""
+    facts = FACTS["list_caps"]
+
+    assert {name: facts[name] for name in CAPS} == dict(CAPS)
+    assert facts["truncation_header"] == LIMITED_DATA
+
+
+def test_items_follow_the_facts() -> None:
+    """Types, what can be done with them, and the lengths of an activity."""
+    enums, limits = FACTS["enums"], FACTS["field_limits"]
+
+    assert sorted(item_types.SHOWN_TYPES) == sorted(enums["item_content_type"])
+    assert sorted(item_types.REDACTABLE_TYPES) == sorted(enums["redactable_types"])
+    assert sorted(replying.REPLY_TYPES) == sorted(enums["reply_content_type"])
+    assert sorted(activities.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
+    assert FACTS["windows"]["customer_activity_max_age_days"] == activities.MAX_AGE.days
+    assert [limits[f"customer_activity_{field}"] for field in ("title", "body", "source_name", "link_text")] == [
+        activities.MAX_TITLE,
+        activities.MAX_BODY,
+        activities.MAX_SOURCE_NAME,
+        activities.MAX_LINK_TEXT,
+    ]
+
+
+def test_replies_and_tasks_follow_the_facts() -> None:
+    """Their lengths and states are the documented ones."""
+    limits = FACTS["field_limits"]
+
+    assert limits["reply_body_example"] == replying.MAX_REPLY
+    assert limits["quick_reply_options"] == f"1-{replying.MAX_OPTIONS}"
+    assert limits["quick_reply_label"] == replying.MAX_OPTION_LABEL
+    assert limits["task_body"] == tasks.MAX_TASK_BODY
+    assert limits["task_comment"] == MAX_COMMENT
+    assert list(tasks.TASK_STATUSES) == FACTS["enums"]["task_status"]
+
+
+def test_what_lies_elsewhere_is_no_operation_of_gladly() -> None:
+    """It is outside the API's paths, needs no credentials, and takes nothing of the budget."""
+    assert not {operation.operation_id for operation in ELSEWHERE} & set(BY_ID)
+    assert all(not operation.path.startswith("/api/") for operation in ELSEWHERE)
+    assert all((operation.needs, operation.limited) == ("none", False) for operation in ELSEWHERE)
+
+
+def test_answers_follow_the_facts() -> None:
+    """Cap, types and lengths are the documented ones."""
+    assert FACTS["list_caps"]["listAnswers"] == LIST_CAP
+    assert list(CONTENT_TYPES) == FACTS["enums"]["answer_content_type"]
+    assert FACTS["field_limits"]["answer_name"] == answers.MAX_NAME
+    assert FACTS["field_limits"]["answer_description"] == answers.MAX_DESCRIPTION
+
+
+def test_webhooks_follow_the_facts() -> None:
+    """Events, their number, and the time for a PING are the documented ones."""
+    assert sorted(WEBHOOK_EVENTS) == sorted(FACTS["enums"]["webhook_event"])
+    assert FACTS["list_caps"]["webhooks_per_organization"] == webhooks.MAX_WEBHOOKS
+    assert FACTS["field_limits"]["webhook_name"] == webhooks.MAX_NAME
+    assert FACTS["windows"]["webhook_timeout_seconds"] == EmulatorOptions().ping_timeout_s
+
+
+def test_other_limits_and_words_follow_the_facts() -> None:
+    """Those of schedules, emails, campaigns and identity tokens."""
+    assert FACTS["field_limits"]["business_hours_name"] == business_hours.MAX_NAME
+    assert FACTS["field_limits"]["email_subject"] == f"less than {MAX_SUBJECT + 1}"
+    assert list(get_args(CampaignType)) == FACTS["enums"]["recipient_collection_type"]
+    assert list(IDENTITY_TYPES) == FACTS["enums"]["identity_type"]
+
+
+def test_metric_sets_and_their_options_follow_the_facts() -> None:
+    """55 sets; which of them take a level, a channel, inboxes, teams and a phone number."""
+    enums = FACTS["enums"]
+    taking = {
+        "aggregationLevel": ("report_metric_sets_with_aggregation", 28),
+        "channel": ("report_metric_sets_with_channel_filter", 12),
+        "inboxes": ("report_metric_sets_with_inboxes_filter", 19),
+        "teams": ("report_metric_sets_with_teams_filter", 15),
+        "phoneNumber": ("report_metric_sets_requiring_phone_number", 2),
+    }
+
+    assert sorted(METRIC_SETS) == sorted(enums["report_metric_set"])
+    assert len(METRIC_SETS) == 55
+    for option, (fact, count) in taking.items():
+        sets = [name for name, metric_set in METRIC_SETS.items() if option in metric_set.takes]
+        assert (sorted(sets), len(sets)) == (sorted(enums[fact]), count)
+    assert list(LEVELS) == enums["report_aggregation_level"]
+    assert ["allChannels", *CHANNELS] == enums["report_channel_filter"]
+
+
+def test_report_limits_follow_the_facts() -> None:
+    """Ten a minute, two at a time, on both paths; and the cap."""
+    limits, usual = FACTS["rate_limits"]["reports"], EmulatorOptions()
+
+    assert limits["requests_per_minute"] == usual.report_rate
+    assert limits["max_concurrent"] == usual.report_concurrency
+    assert sorted(limits["paths"]) == sorted(operation.path for operation in OPERATIONS if operation.report)
+    assert FACTS["list_caps"]["report_rows_default"] == usual.report_row_cap
+
+
+def test_events_follow_the_facts() -> None:
+    """45 types, their entities, their words, and how far back they are there."""
+    enums = FACTS["enums"]
+    by_entity: dict[str, list[str]] = {entity: [] for entity in ENTITIES}
+    for event in sorted(EVENT_SHAPES):
+        by_entity[entity_of(event)].append(event)
+    (assumed,) = enums["event_stream_type_unassigned_entity"]
+    by_entity["CONVERSATION"].remove(assumed)
+
+    assert len(EVENT_SHAPES) == 45
+    assert sorted(EVENT_SHAPES) == sorted(enums["event_stream_type"])
+    assert sorted(ENTITIES) == sorted(enums["event_stream_entity"])
+    assert by_entity == {entity: sorted(events) for entity, events in enums["event_stream_type_by_entity"].items()}
+    assert LOOKBACK.total_seconds() == FACTS["windows"]["events_lookback_hours"] * 3600
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact"),
+    [
+        ("work", "available_for"),
+        ("channel", "contact_channel"),
+        ("contact_status", "contact_status"),
+        ("ended_reason", "contact_ended_reason"),
+        ("fulfilled_type", "contact_fulfilled_type"),
+        ("hold_reason", "contact_hold_reason"),
+        ("rejected_reason", "contact_offer_rejected_reason"),
+        ("transfer_type", "contact_transfer_type"),
+        ("transfer_reason", "contact_transfer_reason"),
+        ("assignee_reason", "conversation_assignee_reason"),
+        ("payment_status", "payment_status"),
+    ],
+)
+def test_words_of_events_follow_the_facts(kind: str, fact: str) -> None:
+    """Every value, and no other."""
+    assert list(WORDS[kind]) == FACTS["enums"][fact]
+
+
+def test_channels_of_messages_are_the_documented_ones() -> None:
+    """Messages are no calls, and nobody sends a voicemail."""
+    channels = FACTS["enums"]["contact_channel"]
+
+    assert list(WORDS["received"]) == [channel for channel in channels if channel != "PHONE_CALL"]
+    assert list(WORDS["sent"]) == [channel for channel in channels if channel not in {"PHONE_CALL", "VOICEMAIL"}]
+    assert WORDS["call"] == ("PHONE_CALL",)
 
 
 def test_two_rows_for_one_route_are_refused() -> None:

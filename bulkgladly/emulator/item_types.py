@@ -1,0 +1,58 @@
+"""Pure: the content types of items, what may be done with each, and what redaction leaves of one.
+
+Facts: schemas.md, section 4.3, and endpoints.md, rows 7, 8 and 21, of the fact sheet.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ("DELETABLE_TYPE", "REDACTABLE_TYPES", "SHOWN_TYPES", "VOICE_TYPES", "is_shown", "redacted")
+
+SHOWN_TYPES = (
+    "CHAT_MESSAGE",
+    "CONVERSATION_STATUS_CHANGE",
+    "CUSTOMER_ACTIVITY",
+    "EMAIL",
+    "FACEBOOK_MESSAGE",
+    "CONVERSATION_NOTE",
+    "PHONE_CALL",
+    "SMS",
+    "TOPIC_CHANGE",
+    "VOICE_AI_MESSAGE",
+    "VOICEMAIL",
+    "WHATSAPP",
+    "INSTAGRAM_DIRECT",
+    "TWITTER",
+)
+"""What the API shows; items of other types are there, but not for it."""
+
+REDACTABLE_TYPES = ("CHAT_MESSAGE", "SMS", "EMAIL", "TWITTER", "WHATSAPP", "VOICEMAIL", "PHONE_CALL")
+
+DELETABLE_TYPE = "CUSTOMER_ACTIVITY"
+
+VOICE_TYPES = ("PHONE_CALL", "VOICEMAIL")
+"""What can have a recording and a transcript."""
+
+_SAID = ("content", "subject")
+_RECORDED = ("recordingUrl", "recordingDuration", "recordingSummary")
+
+
+def is_shown(item: Mapping[str, Any]) -> bool:
+    """Whether the API shows this item."""
+    return item["content"]["type"] in SHOWN_TYPES
+
+
+def redacted(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a redactable type without what was said.
+
+    The documents tell of the recording summary alone that it becomes REDACTED. The rest is a
+    choice: texts are empty, attachments gone, recordings DELETED; who, when and where stay.
+    """
+    left = {name: "" if name in _SAID else value for name, value in content.items() if name not in _RECORDED}
+    left.pop("attachments", None)
+    if content["type"] in VOICE_TYPES and "recordingStatus" in content:
+        left |= {"recordingStatus": "DELETED", "recordingSummary": {"status": "REDACTED"}}
+    if content.get("messageType") == "QUICK_REPLY_RESPONSE":
+        # What was chosen is what was said; what could be chosen is not the customer's.
+        left["messageData"] = {**content["messageData"], "selectedOptionId": ""}
+    return left
