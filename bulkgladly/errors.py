@@ -9,7 +9,8 @@
     │  └─ JournalDamaged       the journal cannot be read, or is from a newer version
     ├─ TransportError          no usable reply
     │  ├─ Unreachable          nothing left the machine: a repeat is always safe
-    │  └─ ReplyLost            it may have landed: repeat only as the request's rule allows
+    │  ├─ ReplyLost            it may have landed: repeat only as the request's rule allows
+    │  └─ BodyTooLong          the answer is longer than was allowed: a repeat does not help
     ├─ Fatal                   the run must stop, and no record is to blame              exit 4
     │  ├─ NotAuthenticated     401
     │  ├─ NotPermitted         403
@@ -22,6 +23,7 @@ A record that cannot be sent, or that Gladly refuses, is never an exception: it 
 """
 
 __all__ = (
+    "BodyTooLong",
     "BulkgladlyError",
     "DiskFull",
     "Fatal",
@@ -87,6 +89,10 @@ class Unreachable(TransportError):
 
 class ReplyLost(TransportError):
     """The request left and no whole reply came: it may have been executed."""
+
+
+class BodyTooLong(TransportError):
+    """A body went beyond the limit set for it. It would do so again, so it is not asked for again."""
 
 
 class Fatal(BulkgladlyError):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ("GET_ORGANIZATION", "ApiProblem", "Repeat", "Reply", "Request")
+__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Repeat", "Reply", "Request")
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -25,8 +25,20 @@ class Repeat(enum.StrEnum):
     """The API could make a twin: at most once."""
 
 
+class BudgetClass(enum.StrEnum):
+    """Which limits a request counts against (gladly-api: rate limits)."""
+
+    DEFAULT = "default"
+    """Requests per second, for the whole organisation."""
+    REPORTS = "reports"
+    """Ten per minute and two at a time; whether they also count per second is UNKNOWN, so they do here."""
+
+
 class Request(NamedTuple):
-    """One call of the API. `operation` is the API's own name for it, for counts and logs."""
+    """One call of the API. `operation` is the API's own name for it, for counts and logs.
+
+    `accept` is what the answer may be (an `Accept` header); None means JSON.
+    """
 
     operation: str
     method: str
@@ -34,6 +46,8 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     repeat: Repeat = Repeat.HARMLESS
+    budget: BudgetClass = BudgetClass.DEFAULT
+    accept: str | None = None
 
 
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")

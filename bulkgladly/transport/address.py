@@ -3,7 +3,8 @@
 import re
 import urllib.request
 from functools import lru_cache
-from urllib.parse import quote, urlencode, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, urldefrag, urlencode, urlsplit
 
 from yarl import URL
 
@@ -11,10 +12,20 @@ from bulkgladly.errors import UsageError
 from bulkgladly.settings import base_url as normal_base_url
 from bulkgladly.settings import is_loopback
 
-__all__ = ("Address", "delay_s", "whole_number")
+__all__ = ("Address", "Elsewhere", "delay_s", "whole_number")
 
 # What a path may hold as it is; a percent sign stands for itself, since callers quote ids.
 _SAFE = "/%-._~!$&'()*+,;=:@"
+_PORTS = {"https": 443, "http": 80}
+
+
+class Elsewhere(NamedTuple):
+    """A checked address outside our paths; `is_own` where it is the organisation's host all the same."""
+
+    url: URL
+    host: str
+    is_own: bool
+    proxy: str | None
 
 
 class Address:
@@ -45,9 +56,42 @@ class Address:
 
     def proxy(self) -> str | None:
         """Return the proxy that the environment names for this host; never one for loopback."""
-        if self.is_loopback or not self.is_secure or urllib.request.proxy_bypass(self.host):
-            return None
-        return urllib.request.getproxies().get("https")
+        return _proxy_for(self.host) if self.is_secure else None
+
+    def elsewhere(self, url: str) -> Elsewhere:
+        """Check an absolute URL that an answer named (a `Location`).
+
+        Raises:
+            UsageError: It is no https URL (plain http is for loopback, from loopback alone),
+                or carries a user. The message tells the host only: the rest may be a secret.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise UsageError("the address of a download is no URL") from None
+        if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or not host:
+            raise UsageError("the address of a download is no absolute URL")
+        is_plain = parts.scheme == "http" and is_loopback(host) and self.is_loopback
+        if parts.scheme != "https" and not is_plain:
+            raise UsageError(f"a download from {host} is not made: its address is not https")
+        if "@" in parts.netloc:
+            raise UsageError(f"a download from {host} is not made: its address names a user")
+        own = urlsplit(self.base)
+        is_own = (parts.scheme, host, port or _PORTS[parts.scheme]) == (
+            own.scheme,
+            self.host,
+            own.port or _PORTS[own.scheme],
+        )
+        proxy = _proxy_for(host) if parts.scheme == "https" else None
+        # Encoded as it is: signed addresses are signed to the letter.
+        return Elsewhere(URL(urldefrag(url).url, encoded=True), host, is_own, proxy)
+
+
+def _proxy_for(host: str) -> str | None:
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get("https")
 
 
 def whole_number(text: str | None) -> int | None:

@@ -60,6 +60,16 @@ class Health:
         self._failing_since = None
         self._is_down = False
 
+    def arriving(self) -> None:
+        """Note that a body goes on coming in: that ends a row of failures.
+
+        It is no answer to anybody else, so it neither ends an outage nor speaks for the
+        host when another request is given back.
+        """
+        if not self._is_down:
+            self._in_a_row = 0
+            self._failing_since = None
+
     def failed(self, sent_at: float, *, unreachable: Trouble | None, answered: bool) -> None:
         """Note an attempt, begun at `sent_at`, that could not connect, was lost, or met a 5xx.
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from bulkgladly.errors import UsageError
+from bulkgladly.settings import Pace
 from bulkgladly.transport.retry import backoff
 from bulkgladly.transport.schedule import Mode, Schedule
 from bulkgladly.transport.window import Ticket
 
-__all__ = ("Budget", "PaceView", "Pacer", "Ticket")
+__all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", "reports_pacer")
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
@@ -48,6 +49,10 @@ class Budget:
             raise UsageError(f"the budget {self.name!r} allows no request at all: {self}")
 
 
+REPORTS = Budget(limit=10, per_s=60.0, max_in_flight=2, name="reports")
+"""For a whole organisation, both report operations together [gladly-api, rate limits]."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaceView:
     """The pace at one moment, for people. `waiting_until` is in the pacer's own clock."""
@@ -65,7 +70,7 @@ class PaceView:
 class Pacer:
     """Gives out one token per attempt, in the order of asking.
 
-    Every token ends in exactly one call of `answered`, `lost` or `unused`.
+    Every token ends in exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
     """
 
     def __init__(
@@ -129,12 +134,42 @@ class Pacer:
         self._asking += 1
         try:
             async with self._turn:
-                return await self._wait_at_the_head()
+                await self._wait_at_the_head()
+                self._pacing_until = None
+                return self._let_out(self._clock())
         finally:
             self._asking -= 1
 
-    async def _wait_at_the_head(self) -> Ticket:
-        is_guarded = False
+    async def token_within(self, wider: "Pacer") -> Ticket:
+        """Wait until one attempt may leave by this budget and by a wider one, and return its ticket.
+
+        Both tokens are taken at one moment, the wider one as `Ticket.wider`, which the
+        caller ends at the other pacer. Who waits here keeps nobody waiting there: the wider
+        token is asked for when this budget's turn has come, and given back if a pause
+        began meanwhile.
+
+        Cancelled: nothing of either budget is used.
+        """
+        self._asking += 1
+        try:
+            async with self._turn:
+                await self._wait_at_the_head()
+                while True:
+                    other = await wider.token()
+                    if self._may_leave(self._clock()):
+                        self._pacing_until = None
+                        ticket = self._let_out(other.sent_at)
+                        ticket.wider = other
+                        return ticket
+                    wider.unused(other)
+                    await self._wait_at_the_head(is_guarded=True)
+        finally:
+            self._asking -= 1
+
+    def _may_leave(self, now: float) -> bool:
+        return now >= self._held_until and self._has_room() and self._schedule.next_at(now) <= now + _EARLY_S
+
+    async def _wait_at_the_head(self, *, is_guarded: bool = False) -> None:
         while True:
             now = self._clock()
             if now < self._held_until:
@@ -149,8 +184,7 @@ class Pacer:
                 await guard.acquire()
                 is_guarded = True
             else:
-                self._pacing_until = None
-                return self._let_out(now)
+                return
 
     def _let_out(self, now: float) -> Ticket:
         self.sent += 1
@@ -191,7 +225,19 @@ class Pacer:
         A 429 pauses everybody: for `retry_after_s` where the server sent it (at most five
         minutes), else for a random time up to 0.5 s that doubles with every further 429.
         """
+        self.heard(ticket, status=status, limit=limit, remaining=remaining, retry_after_s=retry_after_s)
         self._back()
+
+    def heard(
+        self,
+        ticket: Ticket,
+        *,
+        status: int,
+        limit: int | None = None,
+        remaining: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Note the head of an answer, as `answered` does; it stays in flight until `ended`."""
         now = self._clock()
         self._schedule.answered(ticket, now, refused=status == 429, limit=limit, remaining=remaining)
         if status != 429:
@@ -208,6 +254,10 @@ class Pacer:
         if retry_after_s is not None:
             pause_s = min(retry_after_s, _LONGEST_RETRY_AFTER_S)
         self.hold(pause_s, "throttled (429)")
+
+    def ended(self, ticket: Ticket) -> None:  # noqa: ARG002  # a ticket ends where it was given out
+        """Note that the body of an answer that was `heard` is over, whole or not."""
+        self._back()
 
     def lost(self, ticket: Ticket) -> None:
         """Note that an attempt has no answer; it may count against the budget all the same."""
@@ -258,3 +308,38 @@ class Pacer:
         if self._asking and self._pacing_until is not None and self._pacing_until > now:
             return "pace", self._pacing_until
         return None, None
+
+
+def default_pacer(
+    pace: Pace,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    random: Callable[[], float] = random_module.random,
+) -> Pacer:
+    """Return the pacer of the default budget for a pace.
+
+    Raises:
+        UsageError: A number that cannot be a rate or a share.
+    """
+    rate, reserve, unlimited = pace.rate, pace.reserve, pace.unlimited
+    return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, clock=clock, sleep=sleep, random=random)
+
+
+def reports_pacer(
+    pace: Pace,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    random: Callable[[], float] = random_module.random,
+) -> Pacer:
+    """Return the pacer of the reports budget for a pace.
+
+    The reserve is left free here, too. The rate is one of requests per second and caps the
+    default budget, which each report uses as well. Unlimited, reports are still made only
+    two at a time.
+
+    Raises:
+        UsageError: A number that cannot be a share.
+    """
+    return Pacer(REPORTS, reserve=pace.reserve, unlimited=pace.unlimited, clock=clock, sleep=sleep, random=random)

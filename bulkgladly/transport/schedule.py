@@ -73,7 +73,7 @@ class Schedule:
         self._found: tuple[float, float] | None = None
         self._windows: WindowPlan | None = None
         self._recent: deque[float] = deque(maxlen=64)
-        if per_s != 1.0:
+        if per_s != 1.0 and not is_unlimited:
             # The headers speak of seconds; nothing can be learned about another period.
             self.mode = Mode.EVEN
 
@@ -129,7 +129,9 @@ class Schedule:
         self._follow_limit(limit, refused=refused)
         if self.mode is Mode.FREE:
             return
-        self._spread.add(now - ticket.sent_at)
+        if self._period_s == 1.0:
+            # Answers of another period's class are made for minutes: that is no jitter on the way in.
+            self._spread.add(now - ticket.sent_at)
         is_relearning = False
         if self._windows is not None:
             is_relearning = self._windows.answered(ticket, refused=refused, remaining=remaining)

@@ -120,13 +120,17 @@ class Spread:
 
 @dataclass(slots=True)
 class Ticket:
-    """One attempt: when it left, and how it was planned."""
+    """One attempt: when it left, and how it was planned.
+
+    `wider` is the ticket of the other budget that the attempt used as well.
+    """
 
     number: int
     sent_at: float
     after_s: float = math.inf
     window: int | None = None
     is_probe: bool = False
+    wider: "Ticket | None" = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.transport.pacer import Budget, Pacer, Ticket
+from bulkgladly.settings import Pace
+from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
+from bulkgladly.transport.pacer import REPORTS, Budget, Pacer, Ticket, default_pacer, reports_pacer
 
 
 class JumpingSelector(selectors.DefaultSelector):
@@ -341,3 +343,202 @@ def test_a_budget_without_room_is_refused(options: dict[str, Any]) -> None:
     """Likewise for a class of requests."""
     with pytest.raises(UsageError, match="reports"):
         Budget(name="reports", **options)
+
+
+async def take_both(gate: Gate, count: int) -> list[float]:
+    """Take tokens at once when they are given, each answered without headers."""
+    times = []
+    for _ in range(count):
+        ticket = await gate.token()
+        times.append(ticket.sent_at)
+        gate.answered(ticket, status=200, limit=None, remaining=None, retry_after_s=None)
+    return times
+
+
+def test_reports_are_spaced_over_their_minute_less_the_reserve() -> None:
+    """Ten a minute; neither the rate per second nor the headers of the second change that, nor do slow answers."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        gate = reports_pacer(Pace(rate=0.5, reserve=0.25), clock=clock)
+        times = []
+        for took_s in (0.1, 300.0, 0.1, 20.0, 0.1, 0.1):
+            ticket = await gate.token()
+            times.append(ticket.sent_at)
+            await asyncio.sleep(took_s)
+            gate.answered(ticket, status=200, limit=2, remaining=0)
+        return times
+
+    times = live(story)
+
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert gaps == [pytest.approx(gap, abs=0.01) for gap in (8, 300, 8, 20, 8)]
+
+
+def test_the_pace_of_a_run_is_that_of_the_default_budget() -> None:
+    """Rate and reserve reach it."""
+
+    async def story(clock: Callable[[], float]) -> tuple[float, float]:
+        slow = default_pacer(Pace(rate=4), clock=clock)
+        free = default_pacer(Pace(unlimited=True), clock=clock)
+        await take(free, 100)
+        return slow.view().rate, clock()
+
+    rate, took_s = live(story)
+    assert rate == pytest.approx(4)
+    assert took_s == pytest.approx(0, abs=0.01)
+
+
+def test_a_waiting_report_keeps_nobody_waiting() -> None:
+    """The others use every moment of the default budget but the one that the report leaves in."""
+
+    async def story(clock: Callable[[], float]) -> tuple[list[float], list[float]]:
+        default, reports = pacer(clock, rate=5), pacer(clock, budget=REPORTS)
+        rare = asyncio.create_task(take_both(ReportsGate(reports, default), 3))
+        return await take(default, 60), await rare
+
+    frequent, rare = live(story)
+
+    together = sorted([*frequent, *rare])
+    gaps = [b - a for a, b in itertools.pairwise(together[:60])]
+    assert gaps == [pytest.approx(0.2, abs=0.001)] * 59
+    assert all(6.15 <= b - a <= 6.15 + 2 * 0.2 for a, b in itertools.pairwise(rare))
+
+
+def test_a_report_leaves_at_the_time_on_both_its_tickets() -> None:
+    """Whatever it waited for last: a busy default budget or a pause of it."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, reports = pacer(clock, rate=5), pacer(clock, budget=REPORTS)
+        gate = ReportsGate(reports, default)
+        ahead = [asyncio.create_task(default.token()) for _ in range(10)]
+        await asyncio.sleep(0)
+        ticket = await gate.token()
+        assert ticket.wider is not None
+        assert ticket.sent_at == ticket.wider.sent_at == pytest.approx(clock(), abs=0.001) == pytest.approx(2, abs=0.01)
+        gate.lost(ticket)
+        default.hold(40, "test")
+        second = await gate.token()
+        assert second.sent_at == pytest.approx(clock(), abs=0.001) == pytest.approx(42, abs=0.01)
+        third = await gate.token()
+        assert third.sent_at - second.sent_at == pytest.approx(6.15, abs=0.1)
+        assert all(task.done() for task in ahead)
+
+    live(story)
+
+
+def test_a_pause_of_the_reports_holds_one_that_waits_for_the_default_budget() -> None:
+    """It gives the default token back, so that nothing stays taken, and begins again."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, reports = pacer(clock, rate=5), pacer(clock, budget=REPORTS)
+        gate = ReportsGate(reports, default)
+        default.hold(3, "test")
+        asked = asyncio.create_task(gate.token())
+        await asyncio.sleep(1)
+        reports.hold(10, "throttled (429)")
+        await asyncio.sleep(5)
+        assert (default.sent, default.in_flight, reports.sent) == (0, 0, 0)
+
+        ticket = await asked
+
+        assert ticket.sent_at == pytest.approx(11, abs=0.01)
+        assert (default.sent, default.in_flight, reports.sent, reports.in_flight) == (1, 1, 1, 1)
+
+    live(story)
+
+
+@pytest.mark.parametrize("after_s", [0.5, 3.0, 8.0], ids=["held by the default", "held by its own", "paced"])
+def test_a_report_that_is_cancelled_while_it_waits_leaves_nothing(after_s: float) -> None:
+    """Wherever it waited, the next one leaves in its place."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, reports = pacer(clock, rate=5), pacer(clock, budget=REPORTS)
+        gate = ReportsGate(reports, default)
+        await take_both(gate, 1)
+        default.hold(1.0, "test")
+        reports.hold(5.0, "test")
+        first, second = (asyncio.create_task(gate.token()) for _ in range(2))
+        await asyncio.sleep(after_s)
+        reports_sent = reports.sent
+        first.cancel()
+        second_ticket = await second
+
+        assert (default.sent, default.in_flight) == (reports.sent, reports.in_flight)
+        assert reports.in_flight == 1 if reports_sent == 1 else 2
+        assert second_ticket.wider is not None
+
+    live(story)
+
+
+def test_a_long_report_does_not_slow_the_others_down() -> None:
+    """Its time is no jitter of the line, and what its headers say is long past."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, reports = pacer(clock, rate=9), pacer(clock, budget=REPORTS)
+        gate = ReportsGate(reports, default)
+        await take(default, 40)
+        before = default.view()
+        for _ in range(5):
+            ticket = await gate.token()
+            await asyncio.sleep(100)
+            gate.answered(ticket, status=200, limit=3, remaining=0, retry_after_s=None)
+
+        assert (default.view().rate, default.view().limit) == (before.rate, before.limit)
+        assert default.in_flight == 0
+
+    live(story)
+
+
+def test_what_was_heard_is_in_flight_until_it_ended() -> None:
+    """A pause begins with the head of an answer; the room it takes is free after its body."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        gate = pacer(clock, budget=Budget(limit=10, max_in_flight=1))
+        first = await gate.token()
+        gate.heard(first, status=429, retry_after_s=2.0)
+        assert (gate.in_flight, gate.throttled, gate.view().waiting_reason) == (1, 1, "throttled (429)")
+        second = asyncio.create_task(gate.token())
+        await asyncio.sleep(5)
+        assert not second.done()
+
+        gate.ended(first)
+
+        assert (await second).sent_at == pytest.approx(5, abs=0.01)
+
+    live(story)
+
+
+def test_a_ticket_of_another_gate_is_a_mistake() -> None:
+    """A report's ticket has two parts; one without the other would never be given back."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, reports = pacer(clock), pacer(clock, budget=REPORTS)
+        with pytest.raises(RuntimeError, match="not given out by this gate"):
+            ReportsGate(reports, default).lost(await default.token())
+
+    live(story)
+
+
+def test_a_gate_gives_its_connection_back_exactly_once() -> None:
+    """However the attempt ends, and also when it is cancelled before it began."""
+
+    async def story(clock: Callable[[], float]) -> None:
+        default, connections = pacer(clock, unlimited=True), asyncio.Semaphore(1)
+        gate = DefaultGate(default, connections)
+        for end in (gate.lost, gate.unused, gate.ended):
+            ticket = await gate.token()
+            assert connections.locked()
+            if end == gate.ended:
+                gate.heard(ticket, status=200, limit=None, remaining=None, retry_after_s=None)
+                assert connections.locked()
+            end(ticket)
+            assert not connections.locked()
+        default.hold(9, "test")
+        waiting = asyncio.create_task(gate.token())
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert not connections.locked()
+        assert default.in_flight == 0
+
+    live(story)

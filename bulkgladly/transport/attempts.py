@@ -1,0 +1,318 @@
+"""The attempts that a request takes: their pace, their repeats, and the watch over the host.
+
+What an attempt is on the wire is a parameter (`Talk`); no client library is named here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from yarl import URL
+
+from bulkgladly.errors import Outage, ReplyLost, TransportError, Unreachable
+from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Request
+from bulkgladly.transport.address import Address
+from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
+from bulkgladly.transport.health import Health, Trouble
+from bulkgladly.transport.pacer import Pacer
+from bulkgladly.transport.retry import Ask, Failure, RetryPolicy, Wait, backoff, decide
+from bulkgladly.transport.window import Ticket
+
+__all__ = ("Answer", "Attempts", "HostUnknown", "Settled", "Talk")
+
+_PROBE_BASE_S = 0.5
+_PROBE_CAP_S = 30.0
+
+
+class Answer(NamedTuple):
+    """What one attempt brought. With `stream` the body is still to come, and `body` is empty."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    limit: int | None = None
+    remaining: int | None = None
+    retry_after_s: float | None = None
+    stream: Body | None = None
+
+
+class Settled(NamedTuple):
+    """The last answer (status 0 for none), after so many attempts, of which `lost` may have been executed."""
+
+    answer: Answer
+    attempts: int
+    lost: int
+
+
+Talk = Callable[[Request, URL], Awaitable[Answer]]
+"""Makes one attempt, whole or until the body begins; raises `Unreachable` or `ReplyLost`."""
+
+
+class HostUnknown(Unreachable):
+    """The host name has no address."""
+
+
+_NO_ANSWER = Answer(0, b"", {})
+_MAY_HAVE_HAPPENED = (Failure.LOST, Failure.SERVER_ERROR)
+
+
+class Attempts:
+    """Makes attempts at one organisation until each request has a final answer."""
+
+    def __init__(
+        self,
+        address: Address,
+        probe: Talk,
+        *,
+        pacer: Pacer,
+        reports_pacer: Pacer,
+        max_connections: int,
+        retry: RetryPolicy,
+        health: Health,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        random: Callable[[], float],
+    ) -> None:
+        self._address, self._probe = address, probe
+        self._pacer = pacer
+        self._connections = asyncio.Semaphore(max_connections)
+        self._default = DefaultGate(pacer, self._connections)
+        self._reports = ReportsGate(reports_pacer, pacer)
+        self._retry, self._health = retry, health
+        self._clock, self._sleep, self._random = clock, sleep, random
+        self._probing = asyncio.Lock()
+        self._outages = 0
+        self._last_trouble = ""
+        self.sent: Counter[str] = Counter()
+        self.throttled = 0
+
+    async def make(self, request: Request, url: URL, talk: Talk) -> Settled:
+        """Make attempts until there is a final answer, as `Client.send` promises.
+
+        Raises:
+            Outage: The host could not be reached for too long.
+
+        Cancelled: an attempt that had left may be executed; its token counts as used.
+        """
+        outages = self._outages
+        attempts = lost = good_before = 0
+        answer = _NO_ANSWER
+        while True:
+            tried = await self._attempt(request, url, talk)
+            if tried is None:
+                await self._wait_for_host(outages)
+                continue
+            attempts += 1
+            last, failure = tried
+            if failure is None:
+                return Settled(last, attempts, lost)
+            if failure in _MAY_HAVE_HAPPENED:
+                if not lost:
+                    good_before = self._health.good_answers
+                lost += 1
+                answer = last if last.status else answer
+            verdict = decide(
+                self._retry,
+                failure=failure,
+                failures=lost,
+                repeat=request.repeat,
+                is_host_well=self._health.good_answers > good_before,
+                random=self._random,
+                retry_after_s=last.retry_after_s,
+            )
+            if isinstance(verdict, Ask) and not await self._is_host_well():
+                continue
+            if not isinstance(verdict, Wait):
+                return Settled(answer, attempts, lost)
+            if verdict.seconds > 0:
+                await self._sleep(verdict.seconds)
+
+    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
+        """Make a few attempts at another host, whose answers say nothing about the organisation.
+
+        A 429 and a host that cannot be reached count like any other failure, since nobody
+        watches the pace and the health of that host.
+
+        Raises:
+            Unreachable, ReplyLost: How the last attempt ended, where it brought no answer.
+        """
+        attempts = 0
+        while True:
+            error: TransportError | None = None
+            answer = _NO_ANSWER
+            await self._connections.acquire()
+            try:
+                answer = await talk(request, url)
+            except TransportError as caught:
+                error = caught
+            finally:
+                if answer.stream is None:
+                    self._connections.release()
+            if answer.stream is not None:
+                answer.stream.watch = _Elsewhere(self._connections)
+            attempts += 1
+            if error is None and (answer.status < 500 and answer.status != 429):
+                return Settled(answer, attempts, attempts - 1)
+            if attempts >= self._retry.max_failures:
+                if error is not None:
+                    raise error
+                return Settled(answer, attempts, attempts)
+            wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
+            await self._sleep(max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s)))
+
+    async def _attempt(self, request: Request, url: URL, talk: Talk) -> tuple[Answer, Failure | None] | None:
+        """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
+        if self._health.is_down():
+            return None
+        gate: Gate = self._reports if request.budget is BudgetClass.REPORTS else self._default
+        ticket = await gate.token()
+        if self._health.is_down():
+            gate.unused(ticket)
+            return None
+        try:
+            answer = await self._exchange(request, url, talk, gate, ticket)
+        except Unreachable:
+            return _NO_ANSWER, Failure.UNREACHABLE
+        except ReplyLost:
+            return _NO_ANSWER, Failure.LOST
+        if answer.status == 429:
+            return answer, Failure.THROTTLED
+        return answer, Failure.SERVER_ERROR if answer.status >= 500 else None
+
+    async def _exchange(self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket) -> Answer:
+        """Send once, and let the gate and the host's health know how it went."""
+        self.sent[request.operation] += 1
+        try:
+            answer = await talk(request, url)
+        except Unreachable as error:
+            gate.lost(ticket)
+            trouble = Trouble.NAME if isinstance(error, HostUnknown) else Trouble.CONNECT
+            self._health.failed(ticket.sent_at, unreachable=trouble, answered=False)
+            self._last_trouble = str(error)
+            raise
+        except ReplyLost as error:
+            gate.lost(ticket)
+            self._health.failed(ticket.sent_at, unreachable=None, answered=False)
+            self._last_trouble = str(error)
+            raise
+        except BaseException:
+            gate.lost(ticket)
+            raise
+        status = answer.status
+        note = gate.answered if answer.stream is None else gate.heard
+        note(
+            ticket,
+            status=status,
+            limit=answer.limit,
+            remaining=answer.remaining,
+            retry_after_s=answer.retry_after_s,
+        )
+        if answer.stream is not None:
+            answer.stream.watch = _Visit(self, gate, ticket)
+        if status >= 500:
+            self._health.failed(ticket.sent_at, unreachable=None, answered=True)
+            self._last_trouble = f"the answer was {status}"
+        else:
+            self._health.good()
+            self.throttled += status == 429
+        return answer
+
+    def body_arrived(self) -> None:
+        """Note that an open body goes on."""
+        self._health.arriving()
+
+    def body_broke(self, ticket: Ticket, reason: str) -> None:
+        """Note that an open body will not be whole: like a lost answer, though its head had come."""
+        self._health.failed(ticket.sent_at, unreachable=None, answered=True)
+        self._last_trouble = reason
+
+    async def _is_host_well(self) -> bool:
+        """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
+        try:
+            answer = await self._ask(await self._pacer.token())
+        except TransportError:
+            self._health.suspect()
+            return False
+        if answer.status >= 500:
+            self._health.suspect()
+        return answer.status < 500
+
+    async def _wait_for_host(self, outages: int) -> None:
+        """Return when the host answers again. One caller probes; the others wait behind it.
+
+        `outages` is how many had been given up when the caller began: what was given up
+        meanwhile is given up for all who waited, and not waited out once for each.
+
+        Raises:
+            Outage: It did not answer for longer than it may.
+        """
+        async with self._probing:
+            if self._outages != outages:
+                raise self._outage()
+            probes = 0
+            while self._health.is_down():
+                patience_s = self._health.patience_s(self._clock())
+                if patience_s <= 0:
+                    self._outages += 1
+                    self._health.give_up()
+                    raise self._outage()
+                probes += 1
+                wait_s = backoff(probes, base_s=_PROBE_BASE_S, cap_s=_PROBE_CAP_S, random=self._random)
+                self._pacer.hold(min(wait_s, patience_s), f"outage: {self._health.trouble.value}")
+                ticket = await self._pacer.token()
+                if not self._health.is_down():
+                    # Someone's late answer came meanwhile.
+                    self._pacer.unused(ticket)
+                    return
+                try:
+                    await self._ask(ticket)
+                except TransportError:
+                    continue
+
+    async def _ask(self, ticket: Ticket) -> Answer:
+        """Probe: outside the connections, which requests without an answer may hold for long."""
+        url = self._address.url(GET_ORGANIZATION.path, GET_ORGANIZATION.query)
+        return await self._exchange(GET_ORGANIZATION, url, self._probe, self._pacer, ticket)
+
+    def _outage(self) -> Outage:
+        host, trouble = self._address.host, self._health.trouble
+        advice = ""
+        if trouble is Trouble.NAME:
+            advice = "; check the organisation name in GLADLY_HOST, and the network"
+        elif not self._health.is_known:
+            advice = "; check GLADLY_HOST, the network and the proxy settings"
+        return Outage(f"{host}: {trouble.value} ({self._last_trouble}){advice}. What was done is kept; resume later")
+
+
+class _Visit:
+    """Watches a body from the organisation; its end is the end of its ticket."""
+
+    def __init__(self, attempts: Attempts, gate: Gate, ticket: Ticket) -> None:
+        self._attempts, self._gate, self._ticket = attempts, gate, ticket
+
+    def arrived(self) -> None:
+        self._attempts.body_arrived()
+
+    def broke(self, reason: str) -> None:
+        self._attempts.body_broke(self._ticket, reason)
+
+    def ended(self) -> None:
+        self._gate.ended(self._ticket)
+
+
+class _Elsewhere:
+    """Watches a body from another host: it only holds one of the connections."""
+
+    def __init__(self, connections: asyncio.Semaphore) -> None:
+        self._connections = connections
+
+    def arrived(self) -> None:
+        """Nobody watches that host's health."""
+
+    def broke(self, reason: str) -> None:
+        """The reader is told by the error."""
+
+    def ended(self) -> None:
+        self._connections.release()

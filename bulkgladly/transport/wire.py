@@ -1,0 +1,272 @@
+"""What one attempt is on the wire: the connections to the organisation, and to where it points.
+
+Only this module names aiohttp, so that its errors become ours in one place. Its own silent
+repeat on a dropped connection is switched off: it would bypass the pacer.
+"""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from bulkgladly._version import __version__
+from bulkgladly.errors import BodyTooLong, ReplyLost, Unreachable
+from bulkgladly.messages import Request
+from bulkgladly.transport.address import delay_s, whole_number
+from bulkgladly.transport.attempts import Answer, HostUnknown
+from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.deadlines import Deadlines
+
+__all__ = ("Patience", "Timeouts", "Wire")
+
+# Above this aiohttp wants a file object, so that it can write in pieces.
+_LARGE_BODY_BYTES = 1024 * 1024
+# What a stream's connection holds while nobody reads it, before the server has to wait.
+_STREAM_BUFFER_BYTES = 256 * 1024
+
+_LIMIT = "Ratelimit-Limit-Second"
+_REMAINING = "Ratelimit-Remaining-Second"
+_RETRY_AFTER = "Retry-After"
+_ENCODING = "Content-Encoding"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an attempt may take: to connect, and in all until the whole answer is there."""
+
+    connect_s: float = 10.0
+    total_s: float = 90.0
+
+
+class Patience(NamedTuple):
+    """How long a stream may be silent, before its first byte and later, and how long it may be in bytes."""
+
+    first_byte_s: float
+    stall_s: float
+    max_bytes: int | None
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Let aiohttp send a request once only.
+
+    It repeats GET, PUT and DELETE by itself, without a word, when a kept connection turns
+    out to be dead; that repeat would bypass the pacer. It does so for these two errors, so
+    they leave here as ours.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ReplyLost(f"the connection broke before the answer: {error}") from error
+
+
+# It never repeats these two; the bulk of the work is spared the detour. None means the session's.
+_MIDDLEWARES: dict[str, tuple[aiohttp.ClientMiddlewareType, ...]] = {"POST": (), "PATCH": ()}
+
+
+class _Incoming:
+    """The body of a response, piece by piece as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse, stall_s: float) -> None:
+        self._response, self._stall_s = response, stall_s
+
+    async def piece(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                return await self._response.content.readany()
+        except TimeoutError:
+            raise ReplyLost(f"the answer stopped: nothing came for {self._stall_s:g} s") from None
+        except aiohttp.ClientError as error:
+            raise ReplyLost(f"the answer broke off: {error}") from error
+
+    def close(self) -> None:
+        # At its end aiohttp has given the connection back already, and this does nothing.
+        self._response.close()
+
+
+class Wire:
+    """Two sessions on one pool of connections: for whole answers, and for bodies that are read as they come."""
+
+    def __init__(
+        self, own_headers: Mapping[str, str], *, proxy: str | None, timeouts: Timeouts, max_body_bytes: int
+    ) -> None:
+        """`own_headers` hold the credentials; `proxy` is the one on the way to the organisation."""
+        self._own_headers = own_headers
+        self._proxy = proxy
+        self._timeouts = timeouts
+        self._max_body_bytes = max_body_bytes
+        self._deadlines = Deadlines(timeouts.total_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+
+    def connect(self) -> None:
+        """Open the sessions; no connection is made before the first request."""
+        name = {"User-Agent": f"bulkgladly/{__version__}"}
+        connector = aiohttp.TCPConnector(limit=0)
+        # The total is watched by `Deadlines`: aiohttp's timer for each request takes an eighth of its time.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s)
+        self._session = aiohttp.ClientSession(
+            headers={**self._own_headers, **name},
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=timeout,
+            # Not trust_env: it would look into .netrc, in a thread, for every single request.
+            proxy=self._proxy,
+            middlewares=(_send_once,),
+        )
+        # Streams have a session without credentials, so that none can go elsewhere by
+        # default, and without aiohttp's unpacking, whose memory depends on its version.
+        self._streams = aiohttp.ClientSession(
+            headers=name | {"Accept-Encoding": "identity"},
+            connector=connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=timeout,
+            middlewares=(_send_once,),
+            auto_decompress=False,
+            read_bufsize=_STREAM_BUFFER_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Close the sessions and all connections."""
+        sessions = self._streams, self._session
+        self._streams = self._session = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
+
+    async def talk(self, request: Request, url: URL) -> Answer:
+        """Send one request and read the whole answer.
+
+        Raises:
+            Unreachable: Nothing left the machine.
+            ReplyLost: It left, and no whole answer came.
+        """
+        headers = None if request.accept is None else {"Accept": request.accept}
+        deadline = self._deadlines.begin()
+        try:
+            response = await self._request(self._session, request, url, headers)
+            try:
+                payload = await self._read(response)
+            except BaseException:
+                response.close()
+                raise
+        except asyncio.CancelledError:
+            if deadline.explains():
+                raise ReplyLost(f"no whole answer within {self._timeouts.total_s:g} s") from None
+            raise
+        except aiohttp.ClientError as error:
+            raise ReplyLost(f"the answer broke off: {error}") from error
+        finally:
+            self._deadlines.end(deadline)
+        return _answer(response, payload)
+
+    async def begin(
+        self, request: Request, url: URL, *, patience: Patience, headers: Mapping[str, str], proxy: str | None
+    ) -> Answer:
+        """Send one request; leave the body of a success open, and read that of any other answer.
+
+        Raises:
+            Unreachable: Nothing left the machine.
+            ReplyLost: It left, and no headers came, or no whole body of an answer that is no success.
+        """
+        try:
+            async with asyncio.timeout(patience.first_byte_s):
+                response = await self._request(self._streams, request, url, headers, proxy)
+        except TimeoutError:
+            raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
+        is_success = 200 <= response.status < 300
+        body = Body(
+            _Incoming(response, patience.stall_s),
+            length=response.content_length,
+            coding=response.headers.get(_ENCODING, ""),
+            max_bytes=patience.max_bytes if is_success else self._max_body_bytes,
+        )
+        if is_success:
+            return _answer(response, b"", body)
+        try:
+            async with asyncio.timeout(self._timeouts.total_s):
+                return _answer(response, await body.whole())
+        except TimeoutError:
+            raise ReplyLost(f"no whole answer within {self._timeouts.total_s:g} s") from None
+        except BodyTooLong as error:
+            raise ReplyLost(str(error)) from None
+        finally:
+            body.close()
+
+    async def _request(
+        self,
+        session: aiohttp.ClientSession | None,
+        request: Request,
+        url: URL,
+        headers: Mapping[str, str] | None,
+        proxy: str | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send one request and wait for the headers; aiohttp's errors become ours here.
+
+        Raises:
+            Unreachable: Nothing left the machine.
+            ReplyLost: It left, and no headers came.
+        """
+        if session is None:
+            raise RuntimeError("the client is not open: use it with `async with`")
+        body = request.body
+        data = io.BytesIO(body) if body is not None and len(body) >= _LARGE_BODY_BYTES else body
+        try:
+            return await session.request(
+                request.method,
+                url,
+                data=data,
+                headers=headers,
+                proxy=proxy,
+                allow_redirects=False,
+                middlewares=_MIDDLEWARES.get(request.method),
+            )
+        except aiohttp.ClientHttpProxyError as error:
+            # From None here and below: these errors carry our request headers, token included,
+            # or the whole URL, which may hold an email address or a signature.
+            raise Unreachable(f"the proxy answered {error.status} {error.message}") from None
+        except aiohttp.ClientConnectorDNSError as error:
+            raise HostUnknown(str(error.os_error)) from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(str(error.os_error)) from error
+        except aiohttp.ConnectionTimeoutError:
+            raise Unreachable(f"no connection within {self._timeouts.connect_s:g} s") from None
+        except aiohttp.ServerFingerprintMismatch as error:
+            raise Unreachable(str(error)) from error
+        except aiohttp.ClientResponseError as error:
+            raise ReplyLost(f"the answer is no HTTP: {error.message}") from None
+        except aiohttp.ClientError as error:
+            raise ReplyLost(f"the answer broke off: {error}") from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        length = response.content_length
+        if length is not None and length <= self._max_body_bytes and _ENCODING not in response.headers:
+            return await response.read()
+        # The length is unknown, or that of the packed form: count what really comes.
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._max_body_bytes:
+                raise ReplyLost(f"the answer is longer than {self._max_body_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: Body | None = None) -> Answer:
+    headers = response.headers
+    return Answer(
+        response.status,
+        payload,
+        headers,
+        whole_number(headers.get(_LIMIT)),
+        whole_number(headers.get(_REMAINING)),
+        delay_s(headers.get(_RETRY_AFTER)),
+        stream,
+    )
