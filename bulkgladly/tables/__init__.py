@@ -1,0 +1,1 @@
+"""What Gladly gives, as typed tables: declared schemas, a converter that loses nothing, and the parts it writes."""

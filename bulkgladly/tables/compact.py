@@ -1,0 +1,247 @@
+"""One row for each key: the newest of all units, in `current/<data set>/`.
+
+Memory does not grow with the data set, but for one bit a row. The first pass reads keys
+alone and spills them (`spill`), which tells the last row of each. The second pass reads the
+rows that are kept, in the order in which they were published.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bulkgladly.errors import InputError, UsageError
+from bulkgladly.tables.arrays import Array
+from bulkgladly.tables.declared import DATA_SETS
+from bulkgladly.tables.declared.shapes import LINE, DataSet, Shape
+from bulkgladly.tables.disk import below, full_disk_named, sync_folder
+from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.keys import identities
+from bulkgladly.tables.layout import CURRENT, is_part, is_partial, place_of
+from bulkgladly.tables.manifests import Manifest
+from bulkgladly.tables.part_file import PartFile, PartReport
+from bulkgladly.tables.read_back import parts_of, tables_in
+from bulkgladly.tables.sinks import format_of
+from bulkgladly.tables.spill import BUCKET_ROWS, KeptRows, KeySpill
+from bulkgladly.tables.swap import put_in_place, scratch_of
+
+__all__ = ("CompactLimits", "Compacted", "compact")
+
+_AGES = ("_job_updated_at", "_fetched_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction made: `rows` of the `rows_read` that are published, in `parts` files of `bytes` in `path`."""
+
+    data_set: str
+    path: Path
+    rows_read: int
+    rows: int
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactLimits:
+    """Limits of a compaction, in rows, and in bytes as Arrow holds them, `part_bytes` as written."""
+
+    bucket_rows: int = BUCKET_ROWS
+    row_group_bytes: int = 8 << 20
+    part_bytes: int = 256 << 20
+
+
+def compact(
+    folder: DataFolder, data_set: str | DataSet, out: Path | None = None, *, limits: CompactLimits | None = None
+) -> Compacted:
+    """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
+
+    Of rows with the same key the last counts: by the time of its job or fetch, then by the
+    name of its unit, then by its line. Where a data set has no key, of rows whose whole
+    content is equal one is kept. All parts have the declared schema.
+
+    The folder must be locked. What was there before is replaced as a whole at the end; an
+    error or a kill leaves it as it was. Needs about a tenth of the data set's size on disk
+    besides what it writes.
+
+    Raises:
+        UsageError: Nothing is published of this data set, or `out` holds files of others.
+        InputError: A part is missing, damaged, or has another number of rows than its manifest says.
+        DiskFull: No space.
+    """
+    if not folder.is_locked:
+        raise RuntimeError("the folder is written by who holds its lock")
+    name = data_set if isinstance(data_set, str) else data_set.name
+    manifests = [one for one in folder.manifests(name) if one.parts]
+    if not manifests:
+        raise UsageError(f"{folder.path} has no rows of {name!r}; `bulkgladly dataset show {folder.path}` lists them")
+    shape = data_set if isinstance(data_set, DataSet) else _declared(folder, name, manifests)
+    final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
+    _refuse_foreign(final)
+    scratch = scratch_of(final.parent if out else folder.path)
+    work = _Compaction(folder, shape, manifests, scratch, limits or CompactLimits())
+    with full_disk_named(folder.path):
+        try:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            reports = work.run(_used_numbers(final))
+            put_in_place(scratch / "made", final)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    sizes = [report.bytes for report in reports]
+    return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
+
+
+class _Compaction:
+    def __init__(
+        self, folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], scratch: Path, limits: CompactLimits
+    ) -> None:
+        self._folder = folder
+        self._data_set = data_set
+        self._manifests = manifests
+        self._scratch = scratch
+        self._limits = limits
+        self.rows_read = sum(manifest.rows for manifest in manifests)
+
+    def run(self, used: frozenset[int]) -> list[PartReport]:
+        """Write the parts into `made`, none of them with a number that is in use, and return them."""
+        kept = self._kept()
+        made = self._scratch / "made"
+        made.mkdir()
+        parts = list(self._write(kept, made))
+        if sum(part.rows for part in parts) != kept.count:
+            raise self._miscounted(sum(part.rows for part in parts))
+        first = 1 if used.isdisjoint(range(1, len(parts) + 1)) else max(used) + 1
+        for number, part in enumerate(parts, first):
+            made.joinpath(part.partial).rename(made / f"part-{number:04}.parquet")
+        sync_folder(made)
+        return parts
+
+    def _kept(self) -> KeptRows:
+        spill = KeySpill(self._scratch, self.rows_read, bucket_rows=self._limits.bucket_rows)
+        age = next((name for name in _AGES if name in self._data_set.schema.names), None)
+        columns = [*self._data_set.key, *([age] if age else []), LINE]
+        for unit, path, _ in self._parts():
+            for table in _with_keys(path, self._data_set, columns):
+                times = table.column(age).cast(pa.int64()) if age else pa.nulls(table.num_rows, pa.int64())
+                spill.add(list(identities(table, self._data_set.key)), times, unit, table.column(LINE))
+        if spill.rows != self.rows_read:
+            raise self._miscounted(spill.rows)
+        return spill.last_of_each()
+
+    def _write(self, kept: KeptRows, made: Path) -> Iterator[PartReport]:
+        held: list[pa.Table] = []
+        held_bytes = number = 0
+        part: PartFile | None = None
+        try:
+            for table in self._tables(kept):
+                held.append(table)
+                held_bytes += table.nbytes
+                if held_bytes < self._limits.row_group_bytes:
+                    continue
+                if part is None:
+                    number += 1
+                    part = self._part(made, number)
+                part.write(pa.concat_tables(held))
+                held, held_bytes = [], 0
+                if part.written_bytes() >= self._limits.part_bytes:
+                    part.close()
+                    yield part.proven(made)
+                    part = None
+            if held or not number:
+                part = part or self._part(made, number + 1)
+                part.write(pa.concat_tables([self._data_set.schema.empty_table(), *held]))
+            if part:
+                part.close()
+                yield part.proven(made)
+                part = None
+        finally:
+            if part:
+                part.drop()
+
+    def _part(self, made: Path, number: int) -> PartFile:
+        return PartFile(made / f"part-{number:04}.parquet", self._data_set, format_of("parquet", "zstd"))
+
+    def _tables(self, kept: KeptRows) -> Iterator[pa.Table]:
+        """Yield the rows that are kept."""
+        for _, path, (begin, count) in self._parts():
+            if kept.among(begin, count) is None:
+                continue
+            at = begin
+            for table in tables_in(path, self._data_set):
+                mask: Array | None = kept.among(at, table.num_rows)
+                at += table.num_rows
+                if mask is not None:
+                    yield table.filter(mask)
+            if at != begin + count:
+                raise self._miscounted(at)
+
+    def _parts(self) -> Iterator[tuple[int, Path, tuple[int, int]]]:
+        """Yield each part with the number of its unit, its path, the number of its first row and its rows."""
+        begin = 0
+        for unit, manifest in enumerate(self._manifests):
+            for path, part in zip(parts_of(self._folder, manifest), manifest.parts, strict=True):
+                yield unit, path, (begin, part.rows)
+                begin += part.rows
+
+    def _miscounted(self, found: int) -> InputError:
+        top = self._folder.path
+        return InputError(
+            f"{top}: {self._data_set.name} has {found} rows where its manifests count {self.rows_read}; "
+            f"`bulkgladly dataset verify {top}` tells which part is damaged"
+        )
+
+
+def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of a part with some columns, and with all where a key is null: then all identify the row."""
+    done = 0
+    if data_set.key:
+        for table in tables_in(path, data_set, columns):
+            if any(table.column(name).null_count for name in data_set.key):
+                break
+            done += 1
+            yield table
+        else:
+            return
+    yield from islice(tables_in(path, data_set), done, None)
+
+
+def _declared(folder: DataFolder, name: str, manifests: Sequence[Manifest]) -> DataSet:
+    """Return the data set of a name; of one that nothing declares, what its parts have together, without a key."""
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    schemas: list[pa.Schema] = []
+    for path in (path for manifest in manifests for path in parts_of(folder, manifest)):
+        if path.suffix != ".parquet":
+            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is no Parquet file")
+        try:
+            found = pq.read_schema(path)
+        except (OSError, pa.ArrowException) as exc:
+            raise InputError(f"{path} cannot be read: {exc}") from exc
+        if not any(found.equals(schema) for schema in schemas):
+            schemas.append(found)
+    unified = pa.unify_schemas(schemas, promote_options="permissive")
+    version = max(manifest.schema_version for manifest in manifests)
+    return DataSet(name, version, unified.with_metadata(cast("Any", schemas[-1].metadata)), (), Shape(None, ()))
+
+
+def _refuse_foreign(final: Path) -> None:
+    """Make sure that what is replaced is ours."""
+    if not final.exists():
+        return
+    if final.is_symlink() or not final.is_dir():
+        raise UsageError(f"{final} is no folder of ours; move it away, or choose another place")
+    strange = [found.name for found in final.iterdir() if not (is_part(found.name) or is_partial(found.name))]
+    if strange:
+        raise UsageError(f"{final} holds {min(strange)!r}, which would be lost; choose an empty or a new folder")
+
+
+def _used_numbers(final: Path) -> frozenset[int]:
+    """Return the numbers of the parts that are there, which a reader of the old folder may still open by name."""
+    names = [found.stem.rpartition("-")[2] for found in final.iterdir()] if final.is_dir() else []
+    return frozenset(int(name) for name in names if name.isdecimal())

@@ -1,0 +1,156 @@
+"""What a data set is: one Arrow schema, and which JSON each kind of its lines may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import pyarrow as pa
+
+__all__ = (
+    "EXTRA",
+    "FETCH",
+    "FLAG",
+    "INT",
+    "JOB",
+    "LINE",
+    "NUMBER",
+    "OPEN_MAP",
+    "TEXT",
+    "TEXTS",
+    "TIMESTAMP",
+    "Column",
+    "DataSet",
+    "Fields",
+    "Shape",
+    "flat",
+    "schema_of",
+    "struct",
+    "texts_of",
+)
+
+EXTRA, LINE = "_extra", "_line"
+TEXT, FLAG, INT, NUMBER = pa.string(), pa.bool_(), pa.int64(), pa.float64()
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+TEXTS = pa.list_(TEXT)
+OPEN_MAP = pa.map_(TEXT, TEXT)
+
+Fields = dict[str, pa.DataType]
+"""Names and types, in the order of the columns."""
+
+JOB: Mapping[str, pa.DataType] = {"_job_id": TEXT, "_job_updated_at": TIMESTAMP, "_file": TEXT}
+"""Provenance of what an export job's file held."""
+FETCH: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP}
+"""Provenance of what was asked of the API directly."""
+
+
+class Column(NamedTuple):
+    """Where a column's value stands in a line; `wraps` says that a text there becomes a list of one."""
+
+    name: str
+    path: tuple[str, ...]
+    type: pa.DataType
+    wraps: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What the lines of one kind may hold. `kind` stands at `kind_path`; None where none is known.
+
+    A column's value stands at the top of the line or one level below. Shapes are compared by
+    identity: what is worked out for one is looked up for every line.
+    """
+
+    kind: str | None
+    columns: tuple[Column, ...]
+    kind_path: tuple[str, ...] = ()
+
+    @cached_property
+    def holders(self) -> frozenset[str]:
+        """The objects at the top of a line whose members are columns, such as the content of an item."""
+        return frozenset(column.path[0] for column in self.columns if len(column.path) > 1)
+
+    @cached_property
+    def json_type(self) -> pa.StructType:
+        """The line as one struct, with the type of each value as it has in the end."""
+        top: Fields = {}
+        below: dict[str, Fields] = {}
+        for column in self.columns:
+            level = top if len(column.path) == 1 else below.setdefault(column.path[0], {})
+            level[column.path[-1]] = TEXT if column.wraps else column.type
+        return struct(**top, **{name: struct(**members) for name, members in below.items()})
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set: its schema, and its kinds of lines.
+
+    `schema` has all columns, then the provenance, then `_line` and `_extra`. `key` names the
+    columns that identify a row; it is empty where nothing does. `shapes` has the known
+    kinds, told apart by the text at `kind_path`, and `unknown` stands in for all others.
+
+    `partitions` names the folders that parts are sorted into, outermost first: `type` (the
+    kind), `entity` (the kind up to its slash), `date` (the day of `timestamp`, in UTC),
+    `window` (the days of a report, as its unit is named).
+    `file` is the file of an export job that the data set comes from.
+    """
+
+    name: str
+    version: int
+    schema: pa.Schema
+    key: tuple[str, ...]
+    unknown: Shape
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    kind_path: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    file: str | None = None
+    provenance: Mapping[str, pa.DataType] = field(default_factory=lambda: FETCH)
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether lines are told apart by a kind."""
+        return bool(self.kind_path)
+
+    @cached_property
+    def kind_column(self) -> str | None:
+        """The column that holds the kind."""
+        return next((column.name for column in self.unknown.columns if column.path == self.kind_path), None)
+
+    def shape_of(self, kind: str | None) -> Shape:
+        """Return the shape of a kind of line."""
+        return self.shapes.get(kind, self.unknown) if kind is not None else self.unknown
+
+
+def struct(**members: pa.DataType) -> pa.StructType:
+    """Return a struct of nullable members."""
+    return pa.struct(list(members.items()))
+
+
+def texts_of(*names: str) -> pa.StructType:
+    """Return a struct of texts."""
+    return struct(**dict.fromkeys(names, TEXT))
+
+
+def schema_of(
+    name: str, version: int, fields: Mapping[str, pa.DataType], provenance: Mapping[str, pa.DataType]
+) -> pa.Schema:
+    """Return the whole schema of a data set; every part carries the name and version in its metadata."""
+    return pa.schema(
+        [*fields.items(), *provenance.items(), (LINE, INT), (EXTRA, TEXT)],
+        metadata={"bulkgladly.data_set": name, "bulkgladly.schema_version": str(version)},
+    )
+
+
+def flat(
+    name: str,
+    fields: Fields,
+    *,
+    key: tuple[str, ...] = ("id",),
+    version: int = 1,
+    file: str | None = None,
+    provenance: Mapping[str, pa.DataType] = FETCH,
+) -> DataSet:
+    """Return a data set of one kind of line, whose fields are its columns."""
+    shape = Shape(None, tuple(Column(column, (column,), kept) for column, kept in fields.items()))
+    schema = schema_of(name, version, fields, provenance)
+    return DataSet(name, version, schema, key, shape, file=file, provenance=provenance)

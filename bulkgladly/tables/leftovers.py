@@ -1,0 +1,97 @@
+"""What kills leave behind: files with hidden names, files that no manifest names, scratch folders."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bulkgladly.tables.commits import files_of
+from bulkgladly.tables.disk import partial_of
+from bulkgladly.tables.layout import MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
+from bulkgladly.tables.manifests import Manifest
+from bulkgladly.tables.swap import settle_current
+
+__all__ = ("foreign_files", "remove_leftovers", "unnamed_files")
+
+_ROWS = frozenset((".parquet", ".ndjson", ".csv"))
+
+
+def remove_leftovers(top: Path, data_sets: Sequence[str], manifests: Iterable[Manifest]) -> tuple[Path, ...]:
+    """Remove the files of ours that no manifest names, and return them.
+
+    Only files that could be ours go: by their place and name, and a Parquet file also by
+    what its footer says. Links are removed as links, and never followed.
+    """
+    named = {name for manifest in manifests for name in files_of(manifest)}
+    removed = list(unnamed_files(top, data_sets, named))
+    for path in removed:
+        path.unlink(missing_ok=True)
+    partial_of(top / MARKER).unlink(missing_ok=True)
+    for data_set in data_sets:
+        _remove_empty_partitions(top, place_of(data_set))
+    return (*removed, *settle_current(top))
+
+
+def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
+    """Yield the files of ours below a top folder whose names are not among those given, each once."""
+    for place in _outermost(data_sets):
+        for path in _files_below(top, place):
+            if _name(path, top) not in named and (is_partial(path.name) or (is_part(path.name) and _may_be_ours(path))):
+                yield path
+        yield from (path for path in _files_below(top, MANIFESTS / place) if is_partial(path.name))
+        for room in (REJECTS, RAW):
+            yield from (path for path in _files_below(top, room / place) if _name(path, top) not in named)
+
+
+def foreign_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
+    """Yield the files among the parts that readers of whole folders would take for one, and that are not ours."""
+    for place in _outermost(data_sets):
+        for path in _files_below(top, place):
+            is_read = path.name[0] not in "._" and not _ROWS.isdisjoint(path.suffixes)
+            if is_read and _name(path, top) not in named and not (is_part(path.name) and _may_be_ours(path)):
+                yield path
+
+
+def _outermost(data_sets: Sequence[str]) -> list[PurePosixPath]:
+    """Return the folders of data sets without those that lie in the folder of another."""
+    places = {place_of(name) for name in data_sets}
+    return sorted(place for place in places if not places.intersection(place.parents))
+
+
+def _name(path: Path, top: Path) -> str:
+    return path.relative_to(top).as_posix()
+
+
+def _files_below(top: Path, place: PurePosixPath) -> Iterator[Path]:
+    folder = top
+    for step in place.parts:
+        folder /= step
+        if folder.is_symlink():
+            return
+    for at, names, files in os.walk(folder):
+        names.sort()
+        yield from (Path(at, name) for name in sorted(files))
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Tell whether a file may be a part of ours: a Parquet file of others does not name a data set."""
+    if path.suffix != ".parquet" or path.is_symlink():
+        return True
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return b"bulkgladly.data_set" in metadata
+
+
+def _remove_empty_partitions(top: Path, place: PurePosixPath) -> None:
+    folder = top / place
+    if folder.is_symlink():
+        return
+    for at, _, _ in os.walk(folder, topdown=False):
+        if "=" in Path(at).name:
+            with contextlib.suppress(OSError):
+                Path(at).rmdir()

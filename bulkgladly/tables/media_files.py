@@ -1,0 +1,101 @@
+"""Files of media below the top folder: `media/<kind>/<two characters>/<hash>-<name>`, whole or not there.
+
+The hash is made of what the file belongs to, so that every item has a place of its own,
+whatever its files are called. A file is written under a hidden name, synced, and renamed;
+which files there are is said by the index, a data set of its own.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from bulkgladly.tables.disk import below, full_disk_named, partial_of, sync_file, sync_folder
+from bulkgladly.tables.places import segment
+
+__all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place", "remove_partial_media")
+
+MEDIA = "media"
+_NAMELESS = "file"
+
+
+class StoredFile(NamedTuple):
+    """A file that is there: its path below the top folder, its size, its BLAKE2b (32 bytes, in hex)."""
+
+    path: str
+    bytes: int
+    blake2b: str
+
+
+def media_place(kind: str, key: str, name: str) -> PurePosixPath:
+    """Return where a file lies. `name` may be anything at all: it becomes one harmless part of the file name. Pure."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return PurePosixPath(MEDIA, segment(kind), digest[:2], f"{digest}-{segment(name) or _NAMELESS}")
+
+
+class MediaFile:
+    """One file that is being written. `finish` or `drop` it; killed, it leaves a hidden file.
+
+    Raises:
+        DiskFull: From each call that writes.
+        InputError: A link stands in the place of a folder.
+    """
+
+    def __init__(self, top: Path, kind: str, key: str, name: str) -> None:
+        self._top = top
+        self._place = media_place(kind, key, name)
+        self._path = below(top, self._place.as_posix())
+        self._partial = partial_of(self._path)
+        self._digest = hashlib.blake2b(digest_size=32)
+        self._size = 0
+        with full_disk_named(top):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.unlink(missing_ok=True)  # never written through a link
+            self._file = self._partial.open("xb")
+
+    @property
+    def size(self) -> int:
+        """How many bytes were added."""
+        return self._size
+
+    def add(self, block: bytes) -> None:
+        """Write a block."""
+        with full_disk_named(self._top):
+            self._file.write(block)
+        self._digest.update(block)
+        self._size += len(block)
+
+    def finish(self) -> StoredFile:
+        """Give the file its name, in place of an earlier one. It is on the disk when this returns."""
+        with full_disk_named(self._top):
+            self._file.close()
+            sync_file(self._partial)
+            self._partial.replace(self._path)
+            for folder in self._path.parents[:4]:
+                sync_folder(folder)
+        return StoredFile(self._place.as_posix(), self._size, self._digest.hexdigest())
+
+    def drop(self) -> None:
+        """Leave nothing under the hidden name. Safe to call twice, and after `finish`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def remove_partial_media(top: Path, kind: str) -> int:
+    """Remove the files that kills left unfinished, and return how many. For whoever holds the lock."""
+    found = 0
+    for path in _partials(top, kind):
+        path.unlink(missing_ok=True)
+        found += 1
+    return found
+
+
+def _partials(top: Path, kind: str) -> Iterator[Path]:
+    folder = top / MEDIA / segment(kind)
+    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
+        return
+    for each in sorted(folder.iterdir()):
+        if each.is_dir() and not each.is_symlink():
+            yield from sorted(each.glob(".*.partial"))

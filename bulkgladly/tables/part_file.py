@@ -1,0 +1,98 @@
+"""One part of a data set: written aside, closed, synced, read back."""
+
+import contextlib
+import datetime as dt
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from bulkgladly.tables.arrays import extremes_of
+from bulkgladly.tables.declared.shapes import DataSet
+from bulkgladly.tables.disk import hash_of, partial_of, sync_file
+from bulkgladly.tables.sinks import FileFormat
+
+__all__ = ("PartFile", "PartReport")
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """One part, as a manifest names it. Paths are relative to the folder of its data set.
+
+    It lies under `partial`, a hidden name, until whoever publishes it gives it `path`.
+    """
+
+    path: str
+    partial: str
+    rows: int
+    bytes: int
+    blake2b: str
+    min_timestamp: dt.datetime | None
+    max_timestamp: dt.datetime | None
+    schema_version: int
+
+
+class PartFile:
+    """One file on its way to become a part. Not for use from two threads at once."""
+
+    def __init__(self, path: Path, data_set: DataSet, file_format: FileFormat) -> None:
+        self.path = path
+        self._partial = partial_of(path)
+        self._version = data_set.version
+        self._format = file_format
+        self._rows = 0
+        self._times: list[dt.datetime] = []
+        self._has_times = "timestamp" in data_set.schema.names
+        try:
+            self._sink = file_format.open(self._partial, data_set)
+        except BaseException:
+            self._partial.unlink(missing_ok=True)
+            raise
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows in the declared schema."""
+        self._sink.write(table)
+        self._rows += table.num_rows
+        if self._has_times:
+            extremes = extremes_of(table.column("timestamp"))
+            self._times += [time for time in extremes if time is not None]
+            self._times = [f(self._times) for f in (min, max)] if self._times else []
+
+    def written_bytes(self) -> int:
+        """Return the size of the file so far."""
+        return self._sink.written_bytes()
+
+    def close(self) -> None:
+        """Finish the file and wait until the disk has it."""
+        self._sink.close()
+        sync_file(self._partial)
+
+    def drop(self) -> None:
+        """Remove the file if it still has its hidden name, finished or not."""
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._sink.close()
+        self._partial.unlink(missing_ok=True)
+
+    def proven(self, top: Path) -> PartReport:
+        """Read the finished file back, and describe it.
+
+        Raises:
+            OSError: It is cut or damaged, or has not the rows that were written.
+        """
+        try:
+            found = self._format.rows_in(self._partial)
+        except (pa.ArrowException, OSError) as exc:
+            raise OSError(errno.EIO, "a part just written cannot be read back", str(self._partial)) from exc
+        if found != self._rows:
+            raise OSError(errno.EIO, f"a part has {found} rows of {self._rows} written", str(self._partial))
+        return PartReport(
+            path=self.path.relative_to(top).as_posix(),
+            partial=self._partial.relative_to(top).as_posix(),
+            rows=self._rows,
+            bytes=self._partial.stat().st_size,
+            blake2b=hash_of(self._partial),
+            min_timestamp=self._times[0] if self._times else None,
+            max_timestamp=self._times[-1] if self._times else None,
+            schema_version=self._version,
+        )

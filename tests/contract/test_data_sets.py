@@ -1,0 +1,99 @@
+"""What is declared of the data sets, beside the published facts and the rules that readers set."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from bulkgladly.tables.declared import DATA_SETS, data_set_of
+from bulkgladly.tables.declared.shapes import EXTRA, FETCH, JOB, LINE
+
+FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))["enums"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [("items", "item_content_type"), ("conversation-items", "item_content_type"), ("events", "event_stream_type")],
+)
+def test_every_published_kind_is_declared(name: str, fact: str) -> None:
+    """And no other: a kind that is not published is drift."""
+    assert set(DATA_SETS[name].shapes) == set(FACTS[fact])
+
+
+def test_every_file_of_an_export_job_has_a_data_set() -> None:
+    """A file of another name has none."""
+    found = {file: data_set_of(file) for file in FACTS["export_files"]}
+
+    assert {file: data_set.name for file, data_set in found.items() if data_set} == {
+        "agents.jsonl": "agents",
+        "conversation_items.jsonl": "items",
+        "customers.jsonl": "customers",
+        "topics.jsonl": "topics",
+    }
+    assert data_set_of("../customers.jsonl") is None
+
+
+def test_every_entity_asked_for_is_a_folder() -> None:
+    """The types of the stream begin with the entities, but for one that has none of its own."""
+    folders = {kind.partition("/")[0] for kind in DATA_SETS["events"].shapes}
+
+    assert folders == {*FACTS["event_stream_entity"], "CONVERSATION_ASSIGNEE"}
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_schema_names_itself_and_ends_in_provenance(name: str) -> None:
+    """Every part says what it is, and where each row comes from: a job's file, or a fetch."""
+    data_set = DATA_SETS[name]
+
+    assert data_set.name == name
+    assert data_set.schema.metadata == {
+        b"bulkgladly.data_set": name.encode(),
+        b"bulkgladly.schema_version": str(data_set.version).encode(),
+    }
+    assert data_set.provenance is (JOB if data_set.file else FETCH)
+    own = [*data_set.provenance, LINE, EXTRA]
+    assert data_set.schema.names[-len(own) :] == own
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_column_of_a_shape_is_declared_with_its_type(name: str) -> None:
+    """No value can be read for which the schema has no place, and no column stays empty for good."""
+    data_set = DATA_SETS[name]
+    shapes = (data_set.unknown, *data_set.shapes.values())
+
+    for shape in shapes:
+        assert shape.kind_path == data_set.kind_path
+        assert len({column.name for column in shape.columns}) == len(shape.columns)
+        for column in shape.columns:
+            assert data_set.schema.field(column.name).type == column.type
+    filled = {column.name for shape in shapes for column in shape.columns}
+    assert filled == set(data_set.schema.names) - {*data_set.provenance, LINE, EXTRA}
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_key_and_kind_are_columns_of_every_row(name: str) -> None:
+    """Rows of kinds that are not declared are identified and told apart like all others."""
+    data_set = DATA_SETS[name]
+    always = {column.name for column in data_set.unknown.columns}
+
+    assert data_set.key
+    assert set(data_set.key) <= always
+    assert data_set.has_kinds == (data_set.kind_column in always) == bool(data_set.shapes)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_partition_names_are_no_columns(name: str) -> None:
+    """A reader that finds a name both in the folder and in the file refuses the data set."""
+    data_set = DATA_SETS[name]
+
+    assert not {*data_set.partitions} & {*data_set.schema.names}
+    assert "date" not in data_set.partitions or data_set.schema.field("timestamp").type == pa.timestamp("us", "UTC")
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_names_of_data_sets_are_folder_names(name: str) -> None:
+    """Nothing that a shell, a URL or a reader takes for something else."""
+    assert name.replace("-", "").isalpha()
+    assert name == name.lower()
