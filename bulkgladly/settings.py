@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from bulkgladly.errors import UsageError
 
-__all__ = ("Credentials", "Limits", "Pace", "base_url", "is_loopback", "load_toml")
+__all__ = ("Credentials", "Limits", "Pace", "base_url", "is_loopback", "load_toml", "refuse_unlimited")
 
 API_REQUESTS_PER_SECOND = 10.0
 """For a whole organisation, all its clients together [gladly-api, rate limits]."""
@@ -148,6 +148,16 @@ def base_url(host: str) -> str:
         raise UsageError(f"GLADLY_HOST {told!r}: a token is sent over https only; plain http is for loopback alone")
     shown = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def refuse_unlimited(pace: Pace, credentials: Credentials) -> None:
+    """Let nobody drop the pace towards a real organisation.
+
+    Raises:
+        UsageError: The pace is unlimited, and the host is not this machine.
+    """
+    if pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
+        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
 
 
 def is_loopback(name: str) -> bool:

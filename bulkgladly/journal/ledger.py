@@ -7,16 +7,16 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged
+from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import insert_rows, open_journal, scope_of
+from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, scope_of
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
 __all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing")
@@ -52,6 +52,8 @@ class Standing(NamedTuple):
     known: Known | None = None
     doubt: bool = False
     clash: Clash | None = None
+    sent_at: float | None = None
+    """When the request in doubt may have left, in seconds since 1970."""
 
 
 class Intent(NamedTuple):
@@ -117,8 +119,10 @@ class Ledger:
         self._frontier = Frontier(self.mark, above)
         self._done_above = {seq for first, last in above for seq in range(first, last + 1)}
         # Below the mark everything is settled, so this reads no more than what was in flight.
-        open_intents = "SELECT seq FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
-        self._doubts = {row[0] for row in self._connection.execute(open_intents, (self.mark.seq, self.mark.seq))}
+        open_intents = (
+            "SELECT seq, at FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
+        )
+        self._doubts: dict[int, float] = dict(self._connection.execute(open_intents, (self.mark.seq, self.mark.seq)))
 
     def wants(self, seq: int) -> bool:
         """Tell whether a row still has to be worked on in this process."""
@@ -137,6 +141,17 @@ class Ledger:
         """Return what the state knows of source keys, everything settled so far included."""
         result: dict[str, Known] = await self._ask(lambda: self._known(keys))
         return result
+
+    async def known_in(self, host: str, resource: str, namespace: str, keys: Sequence[str]) -> dict[str, str]:
+        """Return the ids in Gladly of source keys of any resource and namespace, as far as they are known."""
+        result: dict[str, str] = await self._ask(lambda: self._known_in((host, resource, namespace), keys))
+        return result
+
+    async def recent_ids(self, most: int) -> list[str]:
+        """Return the ids with which the last rows of the run ended, the oldest first."""
+        sql = "SELECT gladly_id FROM records WHERE gladly_id IS NOT NULL ORDER BY seq DESC LIMIT ?"
+        rows = await self._ask(lambda: self._connection.execute(sql, (most,)).fetchall())
+        return [str(row[0]) for row in reversed(rows)]
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Note that requests are about to leave. They are on the disk when this returns."""
@@ -249,7 +264,7 @@ class Ledger:
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             if self._failure is None:
-                self._failure = _as_ours(error)
+                self._failure = journal_error(error)
                 self._roll_back()
             answers = [(job.done, self._failure) for job in jobs if isinstance(job, _Job) and job.done is not None]
         if answers:
@@ -278,19 +293,25 @@ class Ledger:
                 known=known.get(row.key) if row.key else None,
                 doubt=row.seq in self._doubts,
                 clash=clashes.get(row.seq),
+                sent_at=self._doubts.get(row.seq),
             )
             for row in rows
         ]
 
     def _known(self, keys: Sequence[str]) -> dict[str, Known]:
-        found: dict[str, Known] = {}
+        rows = self._remembered(self._scope, keys)
+        return {key: Known(gladly_id, orjson.loads(accepted)) for key, gladly_id, accepted in rows}
+
+    def _known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
+        rows = self._remembered(scope_of(self._connection, *scope), keys)
+        return {key: gladly_id for key, gladly_id, _ in rows}
+
+    def _remembered(self, scope: int, keys: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
             sql = f"SELECT key, gladly_id, accepted FROM state.known WHERE scope = ? AND key IN ({marks})"  # noqa: S608
-            for key, gladly_id, accepted in self._connection.execute(sql, (self._scope, *part)):
-                found[key] = Known(gladly_id, orjson.loads(accepted))
-        return found
+            yield from self._connection.execute(sql, (scope, *part))
 
     def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
         """Let each row take its claims; return a clash for those that came too late."""
@@ -328,7 +349,7 @@ class Ledger:
             if key is not None and outcome.word is Word.DELETED:
                 gone.append((self._scope, key))
             elif key is not None and outcome.accepted is not None:
-                known.append((self._scope, key, outcome.gladly_id, orjson.dumps(outcome.accepted)))
+                known.append((self._scope, key, outcome.gladly_id or "", orjson.dumps(outcome.accepted)))
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
         insert_rows(self._connection, "INSERT OR REPLACE INTO state.known", known)
         if gone:
@@ -387,14 +408,6 @@ def _record_row(one: _Settled) -> tuple[Any, ...]:
         one.at,
         one.original,
     )
-
-
-def _as_ours(error: Exception) -> BulkgladlyError:
-    if isinstance(error, BulkgladlyError):
-        return error
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return DiskFull("no room left for the journal; make room, then resume")
-    return JournalDamaged(f"the journal could not be written: {error}")
 
 
 def _resolve(answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:

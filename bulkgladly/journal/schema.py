@@ -7,9 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import JournalDamaged
+from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged
 
-__all__ = ("JOURNAL_VERSION", "insert_rows", "open_journal", "open_reader", "scope_of", "touch_private")
+__all__ = (
+    "JOURNAL_VERSION",
+    "insert_rows",
+    "journal_error",
+    "open_journal",
+    "open_reader",
+    "scope_of",
+    "touch_private",
+)
 
 JOURNAL_VERSION = 1
 STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
@@ -57,6 +65,26 @@ CREATE TABLE IF NOT EXISTS checkpoint (
     vitals  TEXT NOT NULL            -- requests and waits so far, JSON
 );
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS units (   -- of an export: what was fetched and published
+    data_set  TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    state     TEXT NOT NULL,         -- done, unchanged, incomplete, gone, failed
+    created   INTEGER NOT NULL,      -- rows, as are the next three
+    updated   INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL,
+    rejected  INTEGER NOT NULL,
+    detail    TEXT NOT NULL,
+    at        REAL NOT NULL,
+    PRIMARY KEY (data_set, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fetched ( -- answers that wait to be published together
+    data_set TEXT NOT NULL,
+    key      TEXT NOT NULL,          -- what was asked for
+    status   INTEGER NOT NULL,
+    body     BLOB NOT NULL,
+    at       REAL NOT NULL,
+    PRIMARY KEY (data_set, key)
+);
 """
 
 _STATE = """
@@ -134,6 +162,15 @@ def open_reader(journal: Path) -> sqlite3.Connection:
             connection.close()
         raise JournalDamaged(f"{journal} cannot be read: {error}") from error
     return connection
+
+
+def journal_error(error: Exception) -> BulkgladlyError:
+    """Return an error met while writing a journal as one of ours."""
+    if isinstance(error, BulkgladlyError):
+        return error
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return DiskFull("no room left for the journal; make room, then resume")
+    return JournalDamaged(f"the journal could not be written: {error}")
 
 
 def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:

@@ -1,0 +1,155 @@
+"""The checkpoint of an export: how its units ended, and answers that are not published yet.
+
+What is published stands in the data set's own manifests, so that nothing here is needed to
+go on. The journal keeps what a report tells, and single answers (a profile for each id)
+until there are enough of them for a part.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from bulkgladly.journal.schema import journal_error, open_journal, open_reader
+
+__all__ = ("Answer", "UnitLine", "UnitLog", "units_of")
+
+
+class UnitLine(NamedTuple):
+    """One unit as the journal has it; the numbers are rows."""
+
+    data_set: str
+    name: str
+    state: str
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    detail: str
+
+
+class Answer(NamedTuple):
+    """An answer that waits: what was asked for, the status, the body, and when it came (seconds since 1970)."""
+
+    key: str
+    status: int
+    body: bytes
+    at: float
+
+
+class UnitLog:
+    """One run's journal, written from any thread, one call at a time.
+
+    Each call is on the disk when it returns. A process that dies leaves every call whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: Path,
+        vitals: Callable[[], Mapping[str, Any]] = dict,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the journal in `folder`, or make it. `vitals` is asked at each call for what else shall survive.
+
+        Raises:
+            JournalDamaged: The journal cannot be used.
+        """
+        self._connection = open_journal(folder / "journal.sqlite", state)
+        self._vitals, self._clock = vitals, clock
+        self._lock = threading.Lock()
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'vitals'").fetchone()
+        self.earlier_vitals: Mapping[str, Any] = orjson.loads(row[0]) if row else {}
+
+    def settle(self, line: UnitLine) -> None:
+        """Note how a unit ended; a later end takes the place of an earlier one.
+
+        Raises:
+            DiskFull, JournalDamaged: It could not be written.
+        """
+        with self._commit():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*line, self._clock())
+            )
+            self._write_note("vitals", orjson.dumps(self._vitals()).decode())
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a word about the run itself (its status, say)."""
+        with self._commit():
+            self._write_note(name, value)
+            self._write_note("vitals", orjson.dumps(self._vitals()).decode())
+
+    def keep(self, data_set: str, key: str, status: int, body: bytes) -> None:
+        """Keep an answer until it is published.
+
+        Raises:
+            DiskFull, JournalDamaged: It could not be written.
+        """
+        with self._commit():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?)", (data_set, key, status, body, self._clock())
+            )
+
+    def kept(self, data_set: str) -> list[Answer]:
+        """Return the answers that wait, by key."""
+        sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
+        with self._lock:
+            return [Answer(*row) for row in self._connection.execute(sql, (data_set,))]
+
+    def drop(self, data_set: str, keys: Sequence[str]) -> None:
+        """Forget answers that have been published."""
+        with self._commit():
+            self._connection.executemany(
+                "DELETE FROM fetched WHERE data_set = ? AND key = ?", [(data_set, key) for key in keys]
+            )
+
+    def units(self) -> list[UnitLine]:
+        """Return the units that have ended in this run, by data set and name."""
+        with self._lock:
+            return list(_units(self._connection))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def _commit(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except Exception as error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise journal_error(error) from error
+
+    def _write_note(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def units_of(folder: Path) -> list[UnitLine]:
+    """Return the units of a run from outside, also while it works; none where it is no export.
+
+    Raises:
+        JournalDamaged: There is no journal, or it cannot be read.
+    """
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'units'").fetchone() is None:
+            return []
+        return list(_units(connection))
+    finally:
+        connection.close()
+
+
+def _units(connection: sqlite3.Connection) -> Iterator[UnitLine]:
+    columns = ", ".join(UnitLine._fields)
+    for row in connection.execute(f"SELECT {columns} FROM units ORDER BY data_set, name"):  # noqa: S608 - our own names
+        yield UnitLine(*row)
