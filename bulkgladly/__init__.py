@@ -1,4 +1,4 @@
-"""Bulk import for Gladly: every record once, at Gladly's pace, resumable at any time.
+"""Bulk import and export for Gladly: every record once, at Gladly's pace, resumable at any time.
 
     import asyncio
     from bulkgladly import Credentials, ImportOptions, start_import
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from bulkgladly.formats.contract import ReadOptions
     from bulkgladly.journal.runs import RunFolder, find_run, list_runs
     from bulkgladly.pipelines.dry_run import DryRun, dry_run
+    from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
+    from bulkgladly.pipelines.exports.report import ExportReport
+    from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
     from bulkgladly.pipelines.options import ImportOptions
     from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
     from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
@@ -51,6 +54,8 @@ __all__ = (
     "DiskFull",
     "DryRun",
     "Estimate",
+    "ExportOptions",
+    "ExportReport",
     "Fatal",
     "ImportOptions",
     "InputChanged",
@@ -66,6 +71,7 @@ __all__ = (
     "Pace",
     "ReadOptions",
     "Report",
+    "ReportQuery",
     "RunFolder",
     "RunLocked",
     "RunView",
@@ -75,10 +81,13 @@ __all__ = (
     "WrongOrganisation",
     "__version__",
     "dry_run",
+    "dump",
     "find_run",
     "list_runs",
+    "resume_export",
     "resume_import",
     "retry_import",
+    "start_export",
     "start_import",
 )
 
@@ -108,6 +117,16 @@ _HOMES = {
     "bulkgladly.pipelines.dry_run": (
         "DryRun",
         "dry_run",
+    ),
+    "bulkgladly.pipelines.exports.options": (
+        "ExportOptions",
+        "ReportQuery",
+    ),
+    "bulkgladly.pipelines.exports.report": ("ExportReport",),
+    "bulkgladly.pipelines.exports.run_export": (
+        "dump",
+        "resume_export",
+        "start_export",
     ),
     "bulkgladly.pipelines.options": ("ImportOptions",),
     "bulkgladly.pipelines.report": (

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from bulkgladly._version import __version__
-from bulkgladly.cli import doctor_command, import_command, resume_command, runs_command, schema_command
+from bulkgladly.cli import (
+    dataset_command,
+    doctor_command,
+    export_command,
+    import_command,
+    resume_command,
+    runs_command,
+    schema_command,
+)
 from bulkgladly.cli.configuration import use_settings_file
 from bulkgladly.errors import BulkgladlyError
 
@@ -22,15 +30,23 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 runs = typer.Typer(help="What ran here.", no_args_is_help=True)
+dataset = typer.Typer(help="What was exported: is it whole, what is missing.", no_args_is_help=True)
 schema = typer.Typer(help="The columns of what is read and written.", no_args_is_help=True)
 
 app.command("import")(import_command.import_)
+app.command()(export_command.export)
+app.command()(export_command.dump)
 app.command()(resume_command.resume)
 app.command()(resume_command.retry)
 app.add_typer(runs, name="runs")
 runs.command("list")(runs_command.list_)
 runs.command()(runs_command.show)
 app.command()(doctor_command.doctor)
+app.add_typer(dataset, name="dataset")
+dataset.command()(dataset_command.verify)
+dataset.command()(dataset_command.show)
+dataset.command()(dataset_command.drift)
+dataset.command()(dataset_command.compact)
 app.add_typer(schema, name="schema")
 schema.command()(schema_command.show)
 

@@ -13,7 +13,7 @@ from bulkgladly.settings import Credentials, load_toml
 
 __all__ = ("credentials_for", "credentials_or_none", "use_settings_file")
 
-COMMANDS = ("import", "resume", "retry", "doctor")
+COMMANDS = ("import", "export", "dump", "resume", "retry", "doctor")
 
 
 def use_settings_file(context: typer.Context, path: Path | None) -> None:
@@ -83,7 +83,7 @@ def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameter(name: str) -> str:
     plain = name.replace("-", "_")
-    return "format_" if plain == "format" else plain
+    return f"{plain}_" if plain in ("format", "map") else plain  # built-in names
 
 
 def _text(value: Any) -> str:

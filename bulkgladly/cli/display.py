@@ -108,7 +108,7 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
 
 def view_text(view: RunView) -> str:
     """Return a run's state as one line."""
-    parts = [f"{view.done:,} of {'' if view.rows_exact else '~'}{view.rows:,} rows"]
+    parts = [f"{view.done:,} of {'' if view.rows_exact else '~'}{view.rows:,} {view.things}"]
     parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
     parts.append(_pace_text(view))
     if view.throttled:
@@ -152,7 +152,7 @@ def summary_of(report: Any) -> str:
         + ("" if report.adds_up else "   DOES NOT ADD UP: please report this as a bug"),
         f"  {effort}, {duration_text(report.seconds)}",
     ]
-    lines += [f"  {number:>9,} x {code}" for code, number in report.rejects_by_code.items()]
+    lines += [f"  {detail}" for detail in report.details]
     lines += [f"  {name:<19} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
     return "\n".join(lines)
@@ -169,7 +169,7 @@ def _panel(view: RunView) -> Any:
     about = "" if view.rows_exact else "~"
     top.add_row(
         ProgressBar(total=max(view.rows, 1), completed=view.done, width=36),
-        f"{view.done:,} of {about}{view.rows:,}  {share:.1f} %  {eta}",
+        f"{view.done:,} of {about}{view.rows:,} {view.things}  {share:.1f} %  {eta}",
     )
     told = "  ".join(f"{word} {view.counts[word]:,}" for word in SHOWN if view.counts.get(word))
     pace = f"{_pace_text(view)}  in flight {view.in_flight}  429s {view.throttled}  "

@@ -49,12 +49,17 @@ def resume(
         typer.echo(f"{name}; nothing to resume", err=True)
         raise typer.Exit(0)
     credentials = credentials_for(context, profile)
+    is_export = folder.header().mode == "export"
 
-    def change(stored: "ImportOptions") -> "ImportOptions":
+    def change(stored: Any) -> Any:
         limits = changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
         return replace(stored, pace=changed_pace(stored.pace, rate, reserve, concurrency), limits=limits)
 
     async def work(observer: Any) -> Any:
+        if is_export:
+            from bulkgladly.pipelines.exports.run_export import resume_export
+
+            return await resume_export(folder, credentials, change=change, observer=observer, with_signals=True)
         from bulkgladly.pipelines.run_import import resume_import
 
         return await resume_import(
@@ -110,6 +115,8 @@ def retry(
     folder = find_run(state_dir, run)
     if folder is None:
         raise UsageError(f"there is no run {run!r} in {state_dir}")
+    if folder.header().mode == "export":
+        raise UsageError(f"run {folder.name} is an export: run the same command again, and it fetches what is missing")
     credentials = credentials_for(context, profile)
 
     def change(stored: "ImportOptions") -> "ImportOptions":

@@ -1,5 +1,6 @@
 """`runs list` and `runs show`: what ran here, read from the run folders alone."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
 
     rows: list[dict[str, Any]] = []
     for run in list_runs(state_dir):
-        counts = count_by_word(run.path) if run.has_records() else {}
+        counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
         rows.append({"run": run.name, "status": run.live_status(), "counts": counts})
     if json:
         print_json(rows)
@@ -58,7 +59,7 @@ def show(
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
         "folder": str(folder.path),
-        "counts": count_by_word(folder.path) if has_records else {},
+        "counts": count_by_word(folder.path) if has_records else _units_by_state(folder),
         "rejects_by_code": rejects_by_code(folder.path) if has_records else {},
         "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
         "report": folder.report(),
@@ -79,6 +80,15 @@ def show(
         typer.echo(f"    {line}")
     if about["status"] in ("interrupted", "stopped", "failed"):
         typer.echo(f"  next: bulkgladly resume {about['run']}")
+
+
+def _units_by_state(run: Any) -> dict[str, int]:
+    """Count how the units of an export ended; nothing for an import."""
+    from bulkgladly.journal.units import units_of
+
+    if run.status() == "new":
+        return {}
+    return dict(Counter(f"units {unit.state}" for unit in units_of(run.path)))
 
 
 def about_names(header: Any) -> list[str]:

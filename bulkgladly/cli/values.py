@@ -5,9 +5,11 @@ import re
 
 from bulkgladly.errors import UsageError
 
-__all__ = ("concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
+__all__ = ("bytes_of", "concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
+_BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -36,6 +38,19 @@ def seconds_of(flag: str, text: str) -> float:
     if found is None or float(found[1]) <= 0:
         raise UsageError(f"{flag} {text}: write a time above 0, such as 90s, 30m, 8h or 2d")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def bytes_of(flag: str, text: str) -> int:
+    """Return a size in bytes, written as 1000, 500MB, 20GB.
+
+    Raises:
+        UsageError: Not a size above 0.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * _BYTES[found[2]]) if found else 0
+    if size <= 0:
+        raise UsageError(f"{flag} {text}: write a size above 0, such as 500MB or 20GB")
+    return size
 
 
 def rate_of(text: str) -> float:

@@ -65,6 +65,8 @@ class RunView:
     waiting: str | None
     waiting_s: float
     eta_s: float | None
+    things: str = "rows"
+    """What `done` and `rows` count: rows of an import, units of an export."""
 
 
 class Observer:
@@ -116,6 +118,11 @@ class Report:
     def adds_up(self) -> bool:
         """The invariant: read is the sum of all outcomes and of what was not reached."""
         return self.counts["read"] == sum(self.counts[word] for word in COUNT_WORDS)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Lines for people, beside counts and files."""
+        return tuple(f"{number:>9,} x {code}" for code, number in self.rejects_by_code.items())
 
     @property
     def per_second(self) -> float:

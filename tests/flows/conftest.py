@@ -1,5 +1,6 @@
 """An emulator, a state directory, and imports whose every report is checked."""
 
+import contextlib
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -25,8 +26,10 @@ from bulkgladly import (
 )
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
-from bulkgladly.pipelines import session
-from bulkgladly.transport import Client, Pacer, RetryPolicy
+from bulkgladly.pipelines import connection
+from bulkgladly.pipelines.exports import context
+from bulkgladly.transport import Client, RetryPolicy, default_pacer, reports_pacer
+from tests.flows.exporting import Lake, a_lake
 
 TOKEN = "planted-token-7f3a9c"
 SUCCESS = ("created", "updated", "deleted", "unchanged")
@@ -38,8 +41,10 @@ Fields = Mapping[str, Any]
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chance is 0, and so is every wait that is drawn from it: back-off, pauses, probes."""
     patient = RetryPolicy(base_s=0.001, cap_s=0.001)
-    monkeypatch.setattr(session, "Client", partial(Client, random=lambda: 0.0, retry=patient))
-    monkeypatch.setattr(session, "Pacer", partial(Pacer, random=lambda: 0.0))
+    monkeypatch.setattr(connection, "Client", partial(Client, random=lambda: 0.0, retry=patient))
+    monkeypatch.setattr(connection, "default_pacer", partial(default_pacer, random=lambda: 0.0))
+    monkeypatch.setattr(connection, "reports_pacer", partial(reports_pacer, random=lambda: 0.0))
+    monkeypatch.setattr(context, "backoff", lambda *_, **__: 0.0)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -122,10 +127,17 @@ class World:
         others = {name: value for name, value in changes.items() if name not in limits}
         return replace(self.options, limits=replace(self.options.limits, **limits), **others)
 
-    async def run(self, *files: Path | str, new_run: bool = False, stdin: Any = None, **changes: Any) -> Report:
+    async def run(
+        self,
+        *files: Path | str,
+        resource: str = "customers",
+        new_run: bool = False,
+        stdin: Any = None,
+        **changes: Any,
+    ) -> Report:
         """Import files, and check the report."""
         report = await start_import(
-            "customers", files, self.credentials, self.choose(changes), new_run=new_run, stdin=stdin
+            resource, files, self.credentials, self.choose(changes), new_run=new_run, stdin=stdin
         )
         check_report(report)
         return report
@@ -216,3 +228,24 @@ async def make_world(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     yield make
     for emulator in started:
         await emulator.stop()
+
+
+@pytest.fixture
+async def lake(tmp_path: Path) -> AsyncIterator[Lake]:
+    """An organisation without a limit and without jobs, and an empty place for a data set."""
+    lake = a_lake(tmp_path)
+    async with lake.emulator:
+        yield lake
+
+
+@pytest.fixture
+async def make_lake(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """As `lake`, with options for the emulator."""
+    async with contextlib.AsyncExitStack() as started:
+
+        async def make(**options: Any) -> Lake:
+            lake = a_lake(tmp_path, **options)
+            await started.enter_async_context(lake.emulator)
+            return lake
+
+        yield make

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bulkgladly import Credentials, ImportOptions, Pace, start_import
 from bulkgladly.emulator import Fault, drop_reply, half_body, rate_limited, reset, status, wrong_length
-from bulkgladly.pipelines import session
+from bulkgladly.pipelines import connection
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 
 ROWS = 20
@@ -215,7 +215,7 @@ def unused_port() -> int:
 
 async def test_a_host_that_is_not_there_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 5, everything unprocessed, and a resume that goes on."""
-    monkeypatch.setattr(session, "Client", partial(vars(session)["Client"], first_contact_s=0.05))
+    monkeypatch.setattr(connection, "Client", partial(vars(connection)["Client"], first_contact_s=0.05))
     path = world.ndjson(people(3))
     options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=world.state)
     credentials = Credentials(f"http://127.0.0.1:{unused_port()}", "agent@example.org", TOKEN)

@@ -1,0 +1,44 @@
+"""Fifty `kill -9` at random moments of a dump with 40 jobs of 5,000 items each.
+
+    python -m benchmarks.dump_kills [--check]
+
+Runs the soak test, which starts `dump` as a process of its own, kills it while it downloads,
+converts or publishes, opens the data set as anybody would, and starts it again. There is one
+bar: the data set is readable after every kill, and at the end every row is there once and
+every hash is right.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.setting import machine
+
+TEST = Path(__file__).parent.parent / "tests" / "flows" / "test_dump_kill_minus_nine.py"
+
+
+def main() -> int:
+    """Run it and print the verdict; 1 when a row is missing, there twice, or cannot be read."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="has no effect: it always checks")
+    parser.parse_args()
+    print(f"50 kills of a dump of 40 jobs; {machine()}")
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "soak", str(TEST)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=TEST.parent.parent.parent,
+    )
+    if done.returncode:
+        print(done.stdout)
+    verdict = "always readable, every row once" if not done.returncode else "FAILED"
+    print(f"  {verdict}; {time.perf_counter() - started:.0f} s")
+    return int(done.returncode != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

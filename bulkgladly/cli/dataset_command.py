@@ -1,0 +1,184 @@
+"""`dataset verify`, `show`, `drift` and `compact`: what was exported here, read from the folder alone."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.running import print_json
+
+__all__ = ("compact", "drift", "show", "verify")
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the data set, as given to --out.", metavar="DIR")]
+
+
+def verify(
+    folder: Folder,
+    deep: Annotated[
+        bool, typer.Option("--deep/--quick", help="Read every byte, or names, sizes, row counts and columns only.")
+    ] = False,
+    json: flags.Json = False,
+) -> None:
+    """Compare a data set with its manifests: missing or damaged parts, leftovers, gaps, incomplete units.
+
+    Exit code 0: all is as it was written. 1: something was found; each finding says what to do.
+    """
+    from bulkgladly.tables.folder import DataFolder
+    from bulkgladly.tables.verify import verify as verified
+
+    found = verified(DataFolder.open(folder), deep=deep)
+    if json:
+        print_json(
+            {
+                "is_sound": found.is_sound,
+                "is_deep": found.is_deep,
+                "is_in_use": found.is_in_use,
+                "findings": [
+                    {name: getattr(one, name) for name in ("kind", "data_set", "unit", "path", "detail", "way_out")}
+                    for one in found.findings
+                ],
+                "data_sets": [_as_json(summary) for summary in found.data_sets],
+            }
+        )
+    else:
+        for one in found.findings:
+            place = one.path or (f"{one.data_set}, unit {one.unit}" if one.unit else one.data_set)
+            typer.echo(f"{one.kind}: {place}: {one.detail}\n  {one.way_out}")
+        _tell_verdict(folder, found)
+    raise typer.Exit(0 if found.is_sound else 1)
+
+
+def _tell_verdict(folder: Path, found: Any) -> None:
+    from bulkgladly.pipelines.report import counted
+
+    rows, parts, rejected = (sum(getattr(s, name) for s in found.data_sets) for name in ("rows", "parts", "rejected"))
+    told = counted(len(found.findings), "finding")
+    typer.echo(f"{counted(rows, 'row')} in {counted(parts, 'part')}: {told}", err=True)
+    if rejected:
+        typer.echo(f"rejected: {counted(rejected, 'line')}, in {folder / '_rejects'}", err=True)
+    if found.is_in_use:
+        typer.echo("an export is writing here: files on their way were passed over", err=True)
+    if found.is_sound and not found.is_deep:
+        typer.echo("names, sizes, row counts and columns were compared; --deep reads every byte", err=True)
+
+
+def show(folder: Folder, json: flags.Json = False) -> None:
+    """Show what there is of each data set: rows, parts, the time covered, rejects, drift."""
+    from bulkgladly.tables.folder import DataFolder
+    from bulkgladly.tables.summaries import summaries_of
+
+    opened = DataFolder.open(folder)
+    summaries = summaries_of(opened)
+    if json:
+        print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
+        return
+    if not summaries:
+        typer.echo(f"nothing is published in {folder} yet", err=True)
+        return
+    head = ("data set", "units", "rows", "parts", "bytes", "from", "to", "rejects", "drift", "schema", "written")
+    rows = [
+        (
+            one.data_set,
+            *(f"{number:,}" for number in (one.units, one.rows, one.parts, one.bytes)),
+            _shown(one.coverage.since),
+            _shown(one.coverage.until),
+            *(f"{number:,}" for number in (one.rejected, one.drift)),
+            ",".join(map(str, one.schema_versions)),
+            _shown(one.last_written_at),
+        )
+        for one in summaries
+    ]
+    _print_table(head, rows)
+    for one in summaries:
+        for begin, end in one.coverage.gaps:
+            typer.echo(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
+        if one.incomplete:
+            typer.echo(f"incomplete units of {one.data_set}: {one.incomplete:,}; `dataset verify` says why")
+
+
+def drift(folder: Folder, json: flags.Json = False) -> None:
+    """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
+    from bulkgladly.tables.drifting import drifting
+    from bulkgladly.tables.folder import DataFolder
+
+    found = drifting(DataFolder.open(folder))
+    if json:
+        print_json(
+            [
+                {name: getattr(one, name) for name in ("data_set", "path", "kind", "count", "since", "unit", "units")}
+                for one in found
+            ]
+        )
+        return
+    if not found:
+        typer.echo("every value has its column", err=True)
+        return
+    head = ("data set", "path", "kind", "count", "units", "since", "first in unit")
+    _print_table(
+        head,
+        [
+            (one.data_set, one.path, one.kind.value, f"{one.count:,}", f"{one.units:,}", _shown(one.since), one.unit)
+            for one in found
+        ],
+    )
+
+
+def compact(
+    folder: Folder,
+    data_sets: Annotated[
+        list[str] | None, typer.Argument(help="Which data sets. (default: all)", metavar="[DATASET]...")
+    ] = None,
+    json: flags.Json = False,
+) -> None:
+    """Write one row per key, the newest, to DIR/current/DATASET. What was exported stays as it is."""
+    from bulkgladly.tables.compact import compact as compacted
+    from bulkgladly.tables.folder import DataFolder
+
+    done: list[dict[str, Any]] = []
+    with DataFolder.open(folder).lock() as opened:
+        opened.recover()
+        for name in data_sets or opened.data_sets():
+            made = compacted(opened, name)
+            typer.echo(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}", err=True)
+            done.append(
+                {
+                    "data_set": name,
+                    "path": str(made.path),
+                    **{number: getattr(made, number) for number in ("rows_read", "rows", "parts", "bytes")},
+                }
+            )
+    if json:
+        print_json(done)
+    elif not done:
+        typer.echo(f"nothing is published in {folder} yet", err=True)
+
+
+def _as_json(summary: Any) -> dict[str, Any]:
+    names = ("data_set", "units", "rows", "parts", "bytes", "rejected", "drift", "incomplete", "schema_versions")
+    return {
+        **{name: getattr(summary, name) for name in names},
+        "covered_from": summary.coverage.since,
+        "covered_to": summary.coverage.until,
+        "gaps": summary.coverage.gaps,
+        "last_written_at": summary.last_written_at,
+    }
+
+
+def _shown(time: dt.datetime | None) -> str:
+    return "" if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns as wide as they need to be: numbers to the right, texts to the left."""
+    cells = [head, *rows]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
+    for row in cells:
+        typer.echo("  ".join(_padded(row, widths)).rstrip())
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    for cell, width in zip(row, widths, strict=True):
+        yield cell.rjust(width) if cell.replace(",", "").isdecimal() else cell.ljust(width)

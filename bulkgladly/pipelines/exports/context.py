@@ -1,0 +1,186 @@
+"""What every task of an export works with: the door, the folder, the settings, and ways to publish."""
+
+import datetime as dt
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from bulkgladly.errors import BodyTooLong, ReplyLost
+from bulkgladly.journal.units import UnitLog
+from bulkgladly.messages import Reply, Request
+from bulkgladly.pipelines.exports.options import ExportOptions
+from bulkgladly.pipelines.report import Observer
+from bulkgladly.tables.convert import ConversionReport
+from bulkgladly.tables.declared.shapes import DataSet
+from bulkgladly.tables.folder import DataFolder, utc_now
+from bulkgladly.tables.passing import Passing
+from bulkgladly.tables.source import Source
+from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.transport.client import Client
+from bulkgladly.transport.retry import backoff
+
+__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "wait_before", "why")
+
+DOWNLOAD_TRIES = 5
+_BLOCK_BYTES = 1 << 20
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A body that was read to its end and is ready to be committed. Commit it, or abandon it."""
+
+    writer: UnitWriter
+    report: ConversionReport
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No body: what the API said instead (a 404, a 400), or None where every download broke off."""
+
+    reply: Reply | None
+    detail: str
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of an export. `now` is when it began: every decision about time is made against it."""
+
+    client: Client
+    folder: DataFolder
+    options: ExportOptions
+    log: UnitLog
+    observer: Observer
+    host: str
+    now: dt.datetime
+    clock: Callable[[], dt.datetime] = utc_now
+    """The time, for what may happen hours after the run began: a window that ends now, when a row was fetched."""
+    begun_at: dt.datetime | None = None
+    """When the run began that this session goes on with; None where it is the first."""
+    next_loss: dt.datetime | None = None
+    """From then on data is lost unless another export runs before."""
+    notes: list[str] = field(default_factory=list)
+    """What the report tells besides counts: gaps, losses, files of unknown kinds."""
+
+    def note(self, text: str) -> None:
+        """Say something that a person should know, now and in the report."""
+        self.notes.append(text)
+        self.observer.note(text)
+
+    def writer(self, data_set: DataSet, unit: str, source: Source, *, passing: Passing | None = None) -> UnitWriter:
+        """Return a writer for a unit, with the options of this run."""
+        options = self.options
+        return UnitWriter(
+            self.folder,
+            data_set,
+            unit,
+            source,
+            options.parts(data_set),
+            keep_raw=options.keep_raw,
+            max_bytes=options.max_file_bytes,
+            passing=passing,
+        )
+
+    async def download(
+        self,
+        request: Request,
+        data_set: DataSet,
+        unit: str,
+        source: Source,
+        *,
+        stall_s: float = 60.0,
+        passing: Callable[[], Passing] | None = None,
+    ) -> Converted | Refused:
+        """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
+
+        `passing` makes what stands between reading and writing, anew for each download.
+        Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
+        """
+        trouble = ""
+        for attempt in range(1, DOWNLOAD_TRIES + 1):
+            await wait_before(attempt)
+            writer = self.writer(data_set, unit, source, passing=passing and passing())
+            try:
+                async with self.client.stream(
+                    request, stall_s=stall_s, max_bytes=self.options.max_file_bytes
+                ) as download:
+                    if not 200 <= download.status < 300:
+                        reply = await download.reply()
+                        return Refused(reply, why(reply))
+                    report = await convert(writer, download.blocks(_BLOCK_BYTES))
+                return Converted(writer, report)
+            except BodyTooLong as error:
+                await _abandon(writer)
+                return Refused(None, str(error))
+            except ReplyLost as error:
+                await _abandon(writer)
+                trouble = str(error)
+            except BaseException:
+                await _abandon(writer)
+                raise
+        return Refused(None, f"{DOWNLOAD_TRIES} downloads in a row broke off: {trouble}")
+
+    async def convert_lines(
+        self,
+        lines: Iterable[bytes],
+        data_set: DataSet,
+        unit: str,
+        source: Source,
+        *,
+        passing: Passing | None = None,
+    ) -> Converted:
+        """Turn JSON lines that are already here into the parts of a unit. Nothing is published yet."""
+        writer = self.writer(data_set, unit, source, passing=passing)
+        try:
+            return Converted(writer, await anyio.to_thread.run_sync(writer.convert, lines))
+        except BaseException:
+            await _abandon(writer)
+            raise
+
+    async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """Do what touches the disk or many rows beside the event loop."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **named))
+
+
+async def wait_before(attempt: int) -> None:
+    """Wait before a further attempt at a download that broke off; before the first there is no wait."""
+    if attempt > 1:
+        await anyio.sleep(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
+
+
+async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:
+    """Let a writer read what arrives here."""
+    return await read_in_thread(writer.convert, blocks)
+
+
+async def read_in_thread(work: Callable[[Iterable[bytes]], T], blocks: AsyncIterator[bytes]) -> T:
+    """Let something that works in a thread read what arrives here, one block at a time, and return its result."""
+
+    async def following() -> bytes | None:
+        return await anext(blocks, None)
+
+    def arriving() -> Iterator[bytes]:
+        while (block := anyio.from_thread.run(following)) is not None:
+            yield block
+
+    return await anyio.to_thread.run_sync(work, arriving())
+
+
+async def _abandon(writer: UnitWriter) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(writer.abandon)
+
+
+def why(reply: Reply) -> str:
+    """Return what an answer that is no success says, for people."""
+    if not reply.status:
+        return f"no answer came in {reply.attempts} attempts"
+    problem = next(iter(reply.problems()), None)
+    said = f": {problem.detail or problem.code}" if problem and (problem.detail or problem.code) else ""
+    return f"Gladly answered {reply.status}{said}"

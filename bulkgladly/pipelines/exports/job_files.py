@@ -1,0 +1,189 @@
+"""Export job files into the data sets `items`, `customers`, `agents`, `topics`: one unit for each file of a job."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkgladly.pipelines.exports.context import Context, Refused
+from bulkgladly.pipelines.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, next_loss, period_text
+from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
+from bulkgladly.tables.coverage import coverage_of
+from bulkgladly.tables.declared import DATA_SETS, data_set_of, undeclared
+from bulkgladly.tables.declared.shapes import DataSet
+from bulkgladly.tables.manifests import Manifest
+from bulkgladly.tables.source import Source
+
+__all__ = ("JOB_WORDS", "JobFiles")
+
+JOB_WORDS = tuple(found.name for found in DATA_SETS.values() if found.file is not None)
+_GONE = "gone"
+
+
+class JobFiles:
+    """The files of all jobs that Gladly still has and the data set has not, job by job.
+
+    One listing serves all data sets. What is there is known from the manifests, so neither
+    the order of the list nor two jobs with one `updatedAt` can hide a file.
+    """
+
+    name = "job files"
+    workers = 1  # a conversion keeps both cores busy, and holds up to 300 MB
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._data_sets = [DATA_SETS[word] for word in words]
+
+    async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
+        """List the jobs once, tell what is gone for good, and yield the files that are new, the oldest first."""
+        reply = await context.client.send(FIND_JOBS)
+        listed = reply.json()
+        if reply.status != 200 or not isinstance(listed, list):
+            why = f"the list of jobs could not be read: Gladly answered {reply.status}"
+            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=why))
+            return
+        options = context.options
+        jobs = [job for job in jobs_of(listed) if job.is_within(options.since, options.until)]
+        done = [job for job in jobs if job.status == "COMPLETED"]
+        for task in await context.in_thread(self._planned, context, jobs, done):
+            yield task
+        context.next_loss = next_loss(jobs)
+
+    def _planned(self, context: Context, jobs: Sequence[Job], done: Sequence[Job]) -> list[UnitTask]:
+        tasks: list[UnitTask] = []
+        for data_set in (*self._data_sets, *self._unknown(context, done)):
+            manifests = {manifest.unit: manifest for manifest in context.folder.manifests(data_set.name)}
+            tasks += _gaps(context, data_set, list(manifests.values()), done)
+            tasks += _wanted(context, data_set, manifests, done)
+        tasks += _failed(context, jobs)
+        # Job by job, so that a run that is cut short leaves whole nights.
+        order = {job.id: at for at, job in enumerate(jobs)}
+        return sorted(tasks, key=lambda task: order.get(task.name, -1))
+
+    def _unknown(self, context: Context, done: Sequence[Job]) -> list[DataSet]:
+        """Return data sets for files that Gladly did not offer when this was written, where all files are wanted."""
+        unknown = sorted({file for job in done for file in job.files if data_set_of(file) is None})
+        if not unknown:
+            return []
+        is_all = len(self._data_sets) == len(JOB_WORDS)
+        where = "kept line by line below other/" if is_all else "not fetched; a dump keeps them"
+        named = ", ".join(repr(file) for file in unknown[:5])
+        context.note(f"Gladly offers files that this version does not know: {named}; {where}")
+        return [undeclared(file) for file in unknown] if is_all else []
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One file of one job. `earlier` is what the data set has of it, where Gladly made the job again."""
+
+    job: Job
+    into: DataSet
+    earlier: Manifest | None
+
+    @property
+    def data_set(self) -> str:
+        """The data set that the file belongs to."""
+        return self.into.name
+
+    @property
+    def name(self) -> str:
+        """The job's id."""
+        return self.job.id
+
+    async def run(self, context: Context) -> UnitResult:
+        """Stream the file once into its tables; see `Context.download`."""
+        job, file = self.job, str(self.into.file)
+        columns = {"_job_id": job.id, "_job_updated_at": job.updated_at, "_file": file}
+        source = Source(stem=job.id, file=file, columns=columns)
+        found = await context.download(file_request(job, file), self.into, job.id, source)
+        about: Mapping[str, Any] = {
+            "job_id": job.id,
+            "job_updated_at": job.updated_at and job.updated_at.isoformat(),
+            "file": file,
+            "files": list(job.files),
+        }
+        if isinstance(found, Refused):
+            if found.reply is None or found.reply.status != 404:
+                return UnitResult(UnitState.FAILED, detail=found.detail)
+            if self.earlier is None:
+                await self._note_gone(context, source, about)
+            detail = f"{file} of {_job_text(job)} is gone for good; Gladly Support may make it again"
+            return UnitResult(UnitState.GONE, detail=detail)
+        report = found.report
+        if self.earlier is not None and report.rows < self.earlier.rows:
+            await context.in_thread(found.writer.abandon)
+            await context.in_thread(
+                context.folder.note, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
+            )
+            fewer = f"{report.rows:,} rows instead of {self.earlier.rows:,}"
+            detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
+            return UnitResult(UnitState.INCOMPLETE, unchanged=report.rows, rejected=report.rejected, detail=detail)
+        replaces = (self.earlier,) if self.earlier is not None else ()
+        await context.in_thread(found.writer.commit, covered=job.period, about=about, replaces=replaces)
+        updated = min(self.earlier.rows, report.rows) if self.earlier is not None else 0
+        return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
+
+    async def _note_gone(self, context: Context, source: Source, about: Mapping[str, Any]) -> None:
+        """Leave a manifest without rows, so that nobody asks for the file again."""
+        empty = await context.convert_lines((), self.into, self.name, source)
+        await context.in_thread(empty.writer.commit, about=about, incomplete=_GONE)
+
+
+def _wanted(
+    context: Context, data_set: DataSet, manifests: dict[str, Manifest], done: Sequence[Job]
+) -> Iterator[UnitTask]:
+    for job in done:
+        if data_set.file not in job.files:
+            continue  # a completed job may lack a file
+        earlier = manifests.get(job.id)
+        if earlier is None or (
+            _is_newer(job, earlier.source.get("job_updated_at")) and not _is_kept(context, data_set, job)
+        ):
+            yield JobFile(job, data_set, earlier)
+
+
+def _is_newer(job: Job, known: object) -> bool:
+    return job.updated_at is not None and (
+        not isinstance(known, str) or job.updated_at > dt.datetime.fromisoformat(known)
+    )
+
+
+def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
+    """Tell whether this version of the job was already found to have fewer rows."""
+    noted = context.folder.noted(data_set.name, f"kept {job.id}") or {}
+    return not _is_newer(job, noted.get("job_updated_at"))
+
+
+def _gaps(
+    context: Context, data_set: DataSet, manifests: Sequence[Manifest], done: Sequence[Job]
+) -> Iterator[UnitTask]:
+    """Yield each period between what is there and what Gladly still has, the first time that it is seen."""
+    covered = [manifest.covered for manifest in manifests if manifest.covered]
+    offered = [job.period for job in done if job.period and data_set.file in job.files]
+    if not covered:
+        return
+    known = set((context.folder.noted(data_set.name, "gaps") or {}).get("periods", ()))
+    missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
+    for text in missing:
+        if text in known:
+            context.note(f"{data_set.name}: {text} is missing, as told before")
+            continue
+        detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
+        yield Settled(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
+    if missing:
+        context.folder.note(data_set.name, "gaps", {"periods": sorted(missing)})
+
+
+def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[UnitTask]:
+    """Yield each job that Gladly could not do, the first time that it is seen."""
+    known = set((context.folder.noted("jobs", "failed") or {}).get("ids", ()))
+    failed = [job for job in jobs if job.status == "FAILED"]
+    for job in failed:
+        if job.id not in known:
+            detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
+            yield Settled("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
+    if any(job.id not in known for job in failed):
+        context.folder.note("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+
+
+def _job_text(job: Job) -> str:
+    return f"job {job.id}" + (f" ({period_text(*job.period)})" if job.period else "")

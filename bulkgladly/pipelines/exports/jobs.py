@@ -1,0 +1,105 @@
+"""What Gladly lists as export jobs, and which of their files a data set still needs. Pure but for the listing."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from bulkgladly.messages import Request
+from bulkgladly.tables.times import moment_of
+
+__all__ = ("FIND_JOBS", "RETENTION", "Job", "file_request", "jobs_of", "next_loss", "period_text")
+
+RETENTION = dt.timedelta(days=14)
+"""Jobs and files live so long; then only Gladly Support can make them again [gladly-api, export-files]."""
+
+FIND_JOBS = Request("findJobs", "GET", "/api/v1/export/jobs")
+"""Without a filter: all jobs that still exist, in any status and any order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One export job. Times that are missing or no times are None."""
+
+    id: str
+    status: str
+    updated_at: dt.datetime | None
+    start: dt.datetime | None
+    end: dt.datetime | None
+    files: tuple[str, ...]
+
+    @property
+    def period(self) -> tuple[dt.datetime, dt.datetime] | None:
+        """The period it covers, the end not included; None where Gladly does not say."""
+        return (self.start, self.end) if self.start and self.end and self.start < self.end else None
+
+    def is_within(self, since: dt.datetime | None, until: dt.datetime | None) -> bool:
+        """Tell whether its period has a share in a span; a job without a period has one in every span."""
+        return not (
+            self.period
+            and ((since is not None and self.period[1] <= since) or (until is not None and self.period[0] >= until))
+        )
+
+
+def jobs_of(listed: Iterable[Any]) -> list[Job]:
+    """Return the jobs of a listing, the one updated first first; entries that are none are left out."""
+    jobs = [job for entry in listed if (job := _job(entry)) is not None]
+    return sorted(jobs, key=lambda job: (_updated(job), job.id))
+
+
+def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
+    """Return when data will be lost if nobody fetches any more: when the job after the newest one goes.
+
+    That job comes as long after the newest as the newest covers; where no period is told, a day.
+    """
+    newest = max((job for job in jobs if job.updated_at and job.status == "COMPLETED"), key=_updated, default=None)
+    if newest is None or newest.updated_at is None:
+        return None
+    span = newest.period[1] - newest.period[0] if newest.period else dt.timedelta(days=1)
+    return newest.updated_at + min(span, dt.timedelta(days=1)) + RETENTION
+
+
+def file_request(job: Job, file: str) -> Request:
+    """Return the request for a file; its name and the job's id stay one path segment each, whatever they are."""
+    path = f"/api/v1/export/jobs/{_segment(job.id)}/files/{_segment(file)}"
+    return Request("getFile", "GET", path, accept="application/x-ndjson")
+
+
+def period_text(first: dt.datetime, end: dt.datetime) -> str:
+    """Return a span for people, to the minute, in UTC."""
+    return f"{first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _job(entry: Any) -> Job | None:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"]:
+        return None
+    parameters = entry.get("parameters")
+    period = parameters if isinstance(parameters, Mapping) else {}
+    files = entry.get("files")
+    return Job(
+        id=entry["id"],
+        status=str(entry.get("status", "")),
+        updated_at=_time(entry.get("updatedAt")),
+        start=_time(period.get("startAt")),
+        end=_time(period.get("endAt")),
+        files=_names(files) if isinstance(files, Sequence) and not isinstance(files, str) else (),
+    )
+
+
+def _names(files: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(file for file in files if isinstance(file, str) and file))
+
+
+def _updated(job: Job) -> dt.datetime:
+    return job.updated_at or dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def _time(value: Any) -> dt.datetime | None:
+    moment = moment_of(value) if isinstance(value, str) else None
+    return moment.time if moment else None
+
+
+def _segment(text: str) -> str:
+    # A dot alone would be a step in the path and not a name.
+    return text.replace(".", "%2E") if set(text) == {"."} else quote(text, safe="")

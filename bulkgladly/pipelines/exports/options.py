@@ -1,0 +1,122 @@
+"""Everything about an export but the credentials, and how a run remembers it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bulkgladly.errors import UsageError
+from bulkgladly.settings import Limits, Pace
+from bulkgladly.tables.declared.shapes import DataSet
+from bulkgladly.tables.parts import PartOptions
+
+__all__ = ("ExportOptions", "ReportQuery", "restore_export_options", "storable_export")
+
+FORMATS = {
+    "parquet": ("zstd", "snappy", "gzip", "none"),
+    "ndjson": ("none", "zstd", "gzip"),
+    "csv": ("none", "zstd", "gzip"),
+}
+MAX_FILE_BYTES = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """Which reports, over which days. `first` and `last` are both included; None is chosen from the data set."""
+
+    metric_sets: tuple[str, ...] = ()
+    first: dt.date | None = None
+    last: dt.date | None = None
+    inboxes: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    channel: str | None = None
+    aggregation: str | None = None
+    phone_number: str | None = None
+    look_back_days: int = 3
+    """So many days before the last covered one are read again, since Gladly restates rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How an export goes about its data set.
+
+    `words` names what is exported, in this order. `since` and `until` bound the period of
+    job files and the time of events. `partition` None means the data set's own folders,
+    () none. `ids`, `emails` and `from_dataset` say of which parents (customers,
+    conversations, tasks, items) the objects are fetched that the API gives by parent only.
+    `refresh` fetches also what the data set has and nothing speaks for a change of.
+
+    Raises:
+        UsageError: A word that is no choice, or two that exclude each other.
+    """
+
+    out: Path
+    words: tuple[str, ...]
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    format: str = "parquet"
+    compression: str | None = None
+    partition: tuple[str, ...] | None = None
+    keep_raw: bool = False
+    refresh: bool = False
+    ids: Path | None = None
+    emails: Path | None = None
+    from_dataset: Path | None = None
+    report: ReportQuery = field(default_factory=ReportQuery)
+    max_file_bytes: int = MAX_FILE_BYTES
+    pace: Pace = field(default_factory=Pace)
+    limits: Limits = field(default_factory=Limits)
+    state_dir: Path = Path(".bulkgladly")
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise UsageError(f"--format {self.format} is no choice; it is one of {', '.join(FORMATS)}")
+        allowed = FORMATS[self.format]
+        if self.compression is not None and self.compression not in allowed:
+            raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
+        if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
+            raise UsageError("--ids, --emails and --from-dataset exclude each other")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise UsageError("--since must lie before --until")
+
+    def parts(self, data_set: DataSet) -> PartOptions:
+        """Return how the parts of a data set are written; partition names that it does not have are left out."""
+        names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
+        compression = self.compression or FORMATS[self.format][0]
+        return PartOptions(format=self.format, compression=compression, partition=names)
+
+
+def storable_export(options: ExportOptions) -> dict[str, Any]:
+    """Return the options as JSON can hold them, for `run.json`. There is no secret among them."""
+    found = asdict(options)
+    del found["state_dir"]
+    for name in ("out", "ids", "emails", "from_dataset"):
+        found[name] = None if found[name] is None else str(Path(found[name]).absolute())
+    return found
+
+
+def restore_export_options(stored: Mapping[str, Any], state_dir: Path) -> ExportOptions:
+    """Return the options that a run was begun with; names that are not known any more are dropped."""
+    values = _known(ExportOptions, stored)
+    for name in ("out", "ids", "emails", "from_dataset"):
+        values[name] = None if values.get(name) is None else Path(values[name])
+    for name in ("since", "until"):
+        values[name] = None if values.get(name) is None else dt.datetime.fromisoformat(values[name])
+    values["words"] = tuple(values.get("words", ()))
+    partition = values.get("partition")
+    values["partition"] = None if partition is None else tuple(partition)
+    query = _known(ReportQuery, values.get("report", {}))
+    for name in ("first", "last"):
+        query[name] = None if query.get(name) is None else dt.date.fromisoformat(query[name])
+    for name in ("metric_sets", "inboxes", "teams"):
+        query[name] = tuple(query.get(name, ()))
+    values["report"] = ReportQuery(**query)
+    for name, kind in (("pace", Pace), ("limits", Limits)):
+        values[name] = kind(**_known(kind, values.get(name, {})))
+    return ExportOptions(**{**values, "state_dir": state_dir})
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {item.name for item in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,145 @@
+"""Kinds of an export run by hand: for what a test must see or stop between two tasks."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+
+from bulkgladly.journal.units import UnitLog
+from bulkgladly.pipelines.connection import Connection
+from bulkgladly.pipelines.exports.context import Context
+from bulkgladly.pipelines.exports.options import ExportOptions
+from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitState
+from bulkgladly.pipelines.report import Observer
+from bulkgladly.settings import Limits
+from bulkgladly.tables.folder import DataFolder
+from tests.flows.exporting import Lake
+
+
+class End(NamedTuple):
+    """How a task ended."""
+
+    data_set: str
+    name: str
+    result: UnitResult
+
+
+@dataclass
+class Ends:
+    """How all tasks of a kind ended, and what was noted."""
+
+    ends: list[End] = field(default_factory=list[End])
+    notes: list[str] = field(default_factory=list[str])
+
+    def __iter__(self) -> Iterator[End]:
+        return iter(self.ends)
+
+    def total(self, word: str) -> int:
+        """The rows of all results."""
+        return sum(getattr(end.result, word) for end in self.ends)
+
+    def of(self, state: UnitState) -> list[End]:
+        """The tasks that ended in a state."""
+        return [end for end in self.ends if end.result.state is state]
+
+    def only(self) -> UnitResult:
+        """The result where there is one."""
+        (end,) = self.ends
+        return end.result
+
+
+@dataclass
+class Driver:
+    """One run of exports into a lake, in as many sessions as a test likes."""
+
+    lake: Lake
+    run: str = "run"
+    now: dt.datetime | None = None
+    """What the exporting machine takes for the time; None: what the organisation does."""
+
+    @contextmanager
+    def _opened(self, options: ExportOptions) -> Iterator[tuple[Connection, Context]]:
+        lake = self.lake
+        place = lake.folder / self.run
+        place.mkdir(exist_ok=True)
+        log = UnitLog(place, state=place / "state.sqlite", clock=lake.wall)
+        connection = Connection(lake.credentials, options.pace, Limits())
+        try:
+            with DataFolder.open(options.out, host=lake.credentials.host, create=True).lock() as folder:
+                folder.recover()
+                yield (
+                    connection,
+                    Context(
+                        client=connection.client,
+                        folder=folder,
+                        options=options,
+                        log=log,
+                        observer=Observer(),
+                        host=lake.credentials.host,
+                        now=lake.wall.now,
+                        clock=lambda: self.now or lake.wall.now,
+                    ),
+                )
+        finally:
+            log.close()
+
+    async def drive(
+        self,
+        make: Callable[[ExportOptions], Kind],
+        *,
+        stop_after: int | None = None,
+        workers: int = 4,
+        **changes: Any,
+    ) -> Ends:
+        """Run the tasks of a kind side by side; `stop_after` so many the session is given up, as by a kill."""
+        options = self.lake.options(**changes) if changes else self.lake.options()
+        kind = make(options)
+        found = Ends()
+        with self._opened(options) as (connection, context):
+            async with connection.client:
+                await _run(kind, context, found, stop_after, min(workers, kind.workers))
+            found.notes = context.notes
+        return found
+
+
+async def _run(kind: Kind, context: Context, found: Ends, stop_after: int | None, workers: int) -> None:
+    waiting: list[Any] = []
+    begun = 0
+
+    async def one(task: Any) -> None:
+        result = await task.run(context)
+        if result is not None:
+            found.ends.append(End(task.data_set, task.name, result))
+
+    async def all_of(tasks: list[Any]) -> None:
+        async with anyio.create_task_group() as crew:
+            for task in tasks:
+                crew.start_soon(one, task)
+        tasks.clear()
+
+    async for task in kind.tasks(context):
+        if task is not None:
+            waiting.append(task)
+            begun += 1
+        if task is None or len(waiting) >= workers or begun == stop_after:
+            await all_of(waiting)
+        if begun == stop_after:
+            return
+    await all_of(waiting)
+
+
+def path_with(folder: Path, name: str, lines: list[str]) -> Path:
+    """A file of lines."""
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def later(lake: Lake, **span: float) -> dt.datetime:
+    """Move the lake's clock, and return the time."""
+    lake.wall.now += dt.timedelta(**span)
+    return lake.wall.now

@@ -1,0 +1,205 @@
+"""`dataset` as a person meets it: what it prints, where, and how it leaves."""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.tables.declared import DATA_SETS
+from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.source import Source
+from bulkgladly.tables.unit import UnitWriter
+
+NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+Program = Callable[..., int]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program in an empty folder, without credentials and without a network."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
+        return run()
+
+    return call
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two nights of agents, the second after a gap, with a field that no column has and a line that is no row."""
+    path = tmp_path / "data"
+    with DataFolder.open(path, host="https://sample.example.org", create=True, now=lambda: NOON).lock() as folder:
+        for night, name in enumerate(("Old Name", "New Name")):
+            day = dt.datetime(2026, 11, 20 + 2 * night, tzinfo=dt.UTC)
+            source = Source(f"job{night}", "agents.jsonl", {"_job_updated_at": day})
+            writer = UnitWriter(folder, DATA_SETS["agents"], f"job{night}", source)
+            writer.convert([f'{{"id":"a","name":"{name}","shift":"late"}}\n'.encode(), b"x\n" * night])
+            writer.commit(covered=(day, day + dt.timedelta(days=1)))
+    return path
+
+
+def close_the_gap(data: Path) -> None:
+    with DataFolder.open(data).lock() as folder:
+        writer = UnitWriter(folder, DATA_SETS["agents"], "between", Source("between", "agents.jsonl"))
+        writer.commit(covered=(dt.datetime(2026, 11, 21, tzinfo=dt.UTC), dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
+
+
+def test_verify_tells_each_finding_with_its_way_out(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stdout; the verdict is for people. Exit code 1."""
+    part = data / "agents" / "job0-0001.parquet"
+    part.unlink()
+
+    status = program("dataset", "verify", "data")
+
+    told = capsys.readouterr()
+    assert status == 1
+    assert "missing: agents/job0-0001.parquet: is not there\n  remove the unit's manifest" in told.out
+    assert "gap: agents: nothing covers 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  export" in told.out
+    assert told.out.count("\n") == 4
+    assert "2 findings" in told.err
+    assert "rejected: 1 line, in data/_rejects" in told.err
+
+
+def test_verify_of_a_sound_folder_leaves_with_0(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says what it did not look at."""
+    close_the_gap(data)
+
+    quick, shallow = program("dataset", "verify", "data"), capsys.readouterr()
+    deep, thorough = program("dataset", "verify", "data", "--deep"), capsys.readouterr()
+
+    assert (quick, deep) == (0, 0)
+    assert (shallow.out, thorough.out) == ("", "")
+    assert "--deep reads every byte" in shallow.err
+    assert "--deep" not in thorough.err
+
+
+def test_verify_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as JSON, alone on stdout."""
+    status = program("dataset", "verify", "data", "--deep", "--json")
+
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert status == 1
+    assert (found["is_sound"], found["is_deep"], found["is_in_use"]) == (False, True, False)
+    assert [(one["kind"], one["data_set"], one["path"]) for one in found["findings"]] == [("gap", "agents", None)]
+    assert found["data_sets"][0]["rows"] == 2
+    assert told.err == ""
+
+
+def test_show_tells_what_there_is(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each data set, and its gaps."""
+    status = program("dataset", "show", "data")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert lines[0].split() == ["data", "set", *lines[0].split()[2:]]
+    row = lines[1].split()
+    assert row[:4] == ["agents", "2", "2", "2"]
+    assert row[5:] == ["2026-11-20T00:00:00Z", "2026-11-23T00:00:00Z", "1", "2", "1", "2026-11-23T12:00:00Z"]
+    assert lines[2:] == ["gap in agents: 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z"]
+
+
+def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers and times, and whose data it is."""
+    assert program("dataset", "show", "data", "--json") == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["host"] == "https://sample.example.org"
+    (agents,) = found["data_sets"]
+    assert agents == {
+        "data_set": "agents",
+        "units": 2,
+        "rows": 2,
+        "parts": 2,
+        "bytes": sum(part.stat().st_size for part in (data / "agents").iterdir()),
+        "rejected": 1,
+        "drift": 2,
+        "incomplete": 0,
+        "schema_versions": [1],
+        "covered_from": "2026-11-20T00:00:00+00:00",
+        "covered_to": "2026-11-23T00:00:00+00:00",
+        "gaps": [["2026-11-21T00:00:00+00:00", "2026-11-22T00:00:00+00:00"]],
+        "last_written_at": "2026-11-23T12:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize("command", ["show", "drift", "verify", "compact"])
+def test_an_empty_folder_is_no_error(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """There is a word for it, on stderr."""
+    DataFolder.open(tmp_path / "empty", host="h", create=True)
+
+    assert program("dataset", command, "empty") == 0
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err
+
+
+def test_drift_tells_what_has_no_column(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where, how often, since when, and in which unit first; as text and as JSON."""
+    assert program("dataset", "drift", "data") == 0
+    table = capsys.readouterr().out.splitlines()
+    assert program("dataset", "drift", "data", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+
+    assert table[1].split() == ["agents", "shift", "unknown_field", "2", "2", "2026-11-20T00:00:00Z", "job0"]
+    assert found == {
+        "data_set": "agents",
+        "path": "shift",
+        "kind": "unknown_field",
+        "count": 2,
+        "since": "2026-11-20T00:00:00+00:00",
+        "unit": "job0",
+        "units": 2,
+    }
+
+
+def test_compact_writes_the_newest_rows(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of all data sets, or of those named; what a kill left is put right before."""
+    (data / "agents" / ".job9-0001.parquet.partial").touch()
+
+    assert program("dataset", "compact", "data") == 0
+    told = capsys.readouterr()
+    assert program("dataset", "compact", "data", "agents", "--json") == 0
+    (made,) = json.loads(capsys.readouterr().out)
+
+    assert told.out == ""
+    assert f"agents: 1 of 2 rows, in {data}/current/agents" in told.err
+    assert (made["data_set"], made["rows"], made["rows_read"], made["parts"]) == ("agents", 1, 2, 1)
+    assert pq.read_table(data / "current" / "agents").column("name").to_pylist() == ["New Name"]
+    assert not list((data / "agents").glob(".*"))
+
+
+@pytest.mark.parametrize("command", ["show", "drift", "verify", "compact"])
+def test_what_is_no_data_set_is_refused(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Exit code 2, with the command that makes one; nothing is written."""
+    (tmp_path / "other").mkdir()
+
+    assert program("dataset", command, "other") == 2
+
+    assert "is no data set of bulkgladly; `bulkgladly export" in capsys.readouterr().err
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_compact_waits_for_nobody(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While an export writes, it leaves with 2 and names the process; reading works."""
+    with DataFolder.open(data).lock():
+        assert program("dataset", "compact", "data") == 2
+        assert "is in use by process" in capsys.readouterr().err
+        assert program("dataset", "verify", "data") == 1
+        assert "an export is writing here" in capsys.readouterr().err
