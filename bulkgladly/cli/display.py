@@ -153,7 +153,8 @@ def summary_of(report: Any) -> str:
         f"  {effort}, {duration_text(report.seconds)}",
     ]
     lines += [f"  {detail}" for detail in report.details]
-    lines += [f"  {name:<19} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
+    width = max(map(len, report.files), default=0)
+    lines += [f"  {name:<{width}} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
     return "\n".join(lines)
 

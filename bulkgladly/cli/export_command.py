@@ -108,7 +108,9 @@ def export(
     from_dataset: Annotated[
         Path | None,
         typer.Option(
-            help="A data set whose rows name the parents; may be --out itself.", rich_help_panel=_PARENTS, file_okay=False
+            help="A data set whose rows name the parents; may be --out itself.",
+            rich_help_panel=_PARENTS,
+            file_okay=False,
         ),
     ] = None,
     first: Annotated[

@@ -16,8 +16,9 @@ from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
 from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of
-from bulkgladly.pipelines.exports.report_plan import grid_for, queries_of, windows_due
+from bulkgladly.pipelines.exports.report_plan import estimate, grid_for, queries_of, windows_due
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
+from bulkgladly.pipelines.report import duration_text
 from bulkgladly.resources.report_windows import ROW_CAP, Due, Grid
 from bulkgladly.resources.reports import Query
 from bulkgladly.tables.blocks import Rows
@@ -27,6 +28,7 @@ from bulkgladly.tables.read_back import read_rows
 from bulkgladly.tables.report_layout import ReportLayout
 from bulkgladly.tables.restate import joined, restate, unite
 from bulkgladly.tables.source import Source
+from bulkgladly.transport.pacer import REPORTS
 
 __all__ = ("Reports",)
 
@@ -54,6 +56,7 @@ class Reports:
         for day in (self._asked.first, self._asked.last):
             if day is not None and day > today:
                 context.note(f"reports: {day} lies in the future; they end with today, {today}")
+        await self._tell_how_long(context, today)
         for query in self._queries:
             if query.warning:
                 context.note(query.warning)
@@ -65,6 +68,15 @@ class Reports:
                 # What this run has read before it was interrupted is not asked for a second time.
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):
                     yield _WindowTask(query, history, grid_for(query), each, self._row_cap)
+
+    async def _tell_how_long(self, context: Context, today: dt.date) -> None:
+        """Say beforehand what the API's own pace for reports comes to; a split window takes more."""
+        options = context.options
+        count: int = await context.in_thread(estimate, self._asked, context.folder, today, refresh=options.refresh)
+        if count > 1 and not options.pace.unlimited:
+            a_minute = REPORTS.limit * (1 - options.pace.reserve)
+            time = duration_text(60 * count / a_minute)
+            context.observer.note(f"reports: {count:,} windows at {a_minute:g} a minute take {time} or more")
 
 
 def _has_ended(line: UnitLine, query: Query) -> bool:
