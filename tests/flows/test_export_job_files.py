@@ -1,6 +1,8 @@
 """Export job files into a data set: every row once, gaps told, nothing fetched twice."""
 
 import datetime as dt
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,7 @@ from bulkgladly.emulator import half_body, reset, status, wrong_length
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.part_file import PartFile
 from bulkgladly.tables.verify import verify
 from tests.flows.exporting import DAY, ITEMS, NIGHT, Lake, as_lines, note_line
 
@@ -333,3 +336,23 @@ async def test_another_period_of_an_hourly_schedule_is_no_gap(lake: Lake) -> Non
     report = await lake.dump("items")
 
     assert (report.exit_code, report.counts["created"]) == (0, 5)
+
+
+async def test_a_disk_that_fills_while_publishing_leaves_nothing_half(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 5, no file of the unit, and the same run goes on when there is room."""
+    lake.add_job([note_line(1)])
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFile, "proven", full)
+        report = await lake.dump("items")
+
+    assert (report.exit_code, report.status) == (5, "failed")
+    assert not [path for path in lake.out.rglob("*") if path.is_file() and "item" in path.name]
+    assert not [path for path in lake.out.rglob("*") if "partial" in path.name]
+    assert (await lake.dump("items")).exit_code == 0
+    assert lake.ids() == ["item-000001"]

@@ -18,6 +18,7 @@ from bulkgladly.pipelines.report import Observer
 from bulkgladly.tables.convert import ConversionReport
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.folder import DataFolder, utc_now
+from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.passing import Passing
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
@@ -38,6 +39,14 @@ class Converted:
 
     writer: UnitWriter
     report: ConversionReport
+
+    def commit(self, **about: Any) -> Manifest:
+        """Publish it as `UnitWriter.commit` does; on an error before it is decided nothing of it is left."""
+        try:
+            return self.writer.commit(**about)
+        except BaseException:
+            self.writer.abandon()
+            raise
 
 
 @dataclass(frozen=True, slots=True)

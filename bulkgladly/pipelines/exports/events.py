@@ -175,7 +175,7 @@ class EventsTask:
             and not found.writer.rows
         ):
             start, replaces = min(self.empty.covered[0], start), (self.empty,)
-        return found.writer.commit(covered=(start, end), about=about, replaces=replaces)
+        return found.commit(covered=(start, end), about=about, replaces=replaces)
 
 
 def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:

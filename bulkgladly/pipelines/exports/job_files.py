@@ -118,14 +118,14 @@ class JobFile:
             detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
             return UnitResult(UnitState.INCOMPLETE, unchanged=report.rows, rejected=report.rejected, detail=detail)
         replaces = (self.earlier,) if self.earlier is not None else ()
-        await context.in_thread(found.writer.commit, covered=job.period, about=about, replaces=replaces)
+        await context.in_thread(found.commit, covered=job.period, about=about, replaces=replaces)
         updated = min(self.earlier.rows, report.rows) if self.earlier is not None else 0
         return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
 
     async def _note_gone(self, context: Context, source: Source, about: Mapping[str, Any]) -> None:
         """Leave a manifest without rows, so that nobody asks for the file again."""
         empty = await context.convert_lines((), self.into, self.name, source)
-        await context.in_thread(empty.writer.commit, about=about, incomplete=_GONE)
+        await context.in_thread(empty.commit, about=about, incomplete=_GONE)
 
 
 def _wanted(
