@@ -232,7 +232,7 @@ def dump(
     reports_from: Annotated[
         str | None,
         typer.Option(
-            help="First day of reports that the data set does not have yet. (default: 14 days back)",
+            help="First day of reports that the data set does not have yet. (default: 31 days back)",
             rich_help_panel=_REPORTS,
         ),
     ] = None,

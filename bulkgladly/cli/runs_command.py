@@ -1,6 +1,7 @@
 """`runs list` and `runs show`: what ran here, read from the run folders alone."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,8 +79,20 @@ def show(
         typer.echo(f"  {number:>9,} x {code}")
     for line in about["first_rejects"]:
         typer.echo(f"    {line}")
+    if header.mode == "export" and about["report"] is not None:
+        _show_export(about["report"])
     if about["status"] in ("interrupted", "stopped", "failed"):
         typer.echo(f"  next: bulkgladly resume {about['run']}")
+
+
+def _show_export(report: Mapping[str, Any]) -> None:
+    """Print what an export's report tells beside its counts."""
+    for told in report["told"][:EXAMPLES]:
+        typer.echo(f"    {told['state']}: {told['data_set']} {told['unit']}: {told['detail']}")
+    for note in report["notes"]:
+        typer.echo(f"    {note}")
+    if report["next_loss"] is not None:
+        typer.echo(f"  run it again before {report['next_loss']}: from then on Gladly drops what was not fetched")
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

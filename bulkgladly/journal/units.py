@@ -20,6 +20,15 @@ from bulkgladly.journal.schema import journal_error, open_journal, open_reader
 __all__ = ("Answer", "UnitLine", "UnitLog", "units_of")
 
 
+_SETTLE = """
+INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (data_set, name) DO UPDATE SET
+    state = excluded.state, detail = excluded.detail, at = excluded.at,
+    created = created + excluded.created, updated = updated + excluded.updated,
+    unchanged = unchanged + excluded.unchanged, rejected = rejected + excluded.rejected
+"""
+
+
 class UnitLine(NamedTuple):
     """One unit as the journal has it; the numbers are rows."""
 
@@ -68,15 +77,13 @@ class UnitLog:
         self.earlier_vitals: Mapping[str, Any] = orjson.loads(row[0]) if row else {}
 
     def settle(self, line: UnitLine) -> None:
-        """Note how a unit ended; a later end takes the place of an earlier one.
+        """Note how a unit ended. Its rows add up over the times that the run fetched it; the last state counts.
 
         Raises:
             DiskFull, JournalDamaged: It could not be written.
         """
         with self._commit():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*line, self._clock())
-            )
+            self._connection.execute(_SETTLE, (*line, self._clock()))
             self._write_note("vitals", orjson.dumps(self._vitals()).decode())
 
     def note(self, name: str, value: str) -> None:
@@ -101,6 +108,11 @@ class UnitLog:
         sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
         with self._lock:
             return [Answer(*row) for row in self._connection.execute(sql, (data_set,))]
+
+    def waiting(self) -> int:
+        """Return how many answers wait to be published."""
+        with self._lock:
+            return int(self._connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
 
     def drop(self, data_set: str, keys: Sequence[str]) -> None:
         """Forget answers that have been published."""

@@ -69,7 +69,7 @@ class Connection:
         return Momentum(
             requests=sent,
             per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
-            allowed_per_second=pace.rate,
+            allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
             in_flight=pace.in_flight,
             throttled=self.pacer.throttled + self.reports.throttled,
             waiting=held.waiting_reason if held else None,

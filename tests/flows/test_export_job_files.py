@@ -356,3 +356,49 @@ async def test_a_disk_that_fills_while_publishing_leaves_nothing_half(
     assert not [path for path in lake.out.rglob("*") if "partial" in path.name]
     assert (await lake.dump("items")).exit_code == 0
     assert lake.ids() == ["item-000001"]
+
+
+async def test_periods_left_out_on_purpose_are_no_gap(lake: Lake) -> None:
+    """`--since` chooses; it does not make Gladly lose anything."""
+    for nights in range(5):
+        lake.add_job([note_line(nights)], nights_ago=nights)
+    midnight = NIGHT.replace(hour=0, minute=0)
+    await lake.export("items", until=midnight - 3 * DAY)
+
+    report = await lake.export("items", since=midnight - DAY)
+
+    assert (report.exit_code, report.told) == (0, ())
+    assert report.next_loss == f"{NIGHT + 15 * DAY:%Y-%m-%d %H:%M} UTC"
+
+
+async def test_refresh_fetches_again_what_is_there(lake: Lake) -> None:
+    """The same rows take the place of the same rows."""
+    lake.add_job([note_line(1), note_line(2)])
+    await lake.export("items")
+    lake.forget()
+
+    report = await lake.export("items", refresh=True)
+
+    assert (report.counts["updated"], report.counts["created"]) == (2, 0)
+    assert lake.asked() == {"findJobs": 1, "getFile": 1}
+    assert lake.ids() == ["item-000001", "item-000002"]
+
+
+async def test_too_many_bad_lines_stop_the_run(lake: Lake) -> None:
+    """A share of the lines, judged from a hundred on: exit 3, and what was published stays."""
+    lake.add_job(b"nonsense\n" * 60 + as_lines(note_line(number) for number in range(60)), nights_ago=1)
+    lake.add_job([note_line(1000)])
+    options = lake.options("items")
+
+    report = await lake.export("items", limits=replace(options.limits, max_errors_percent=10.0))
+
+    assert (report.exit_code, report.status) == (3, "stopped")
+    assert len(lake.ids()) == 60
+
+
+async def test_an_organisation_without_jobs_says_so(lake: Lake) -> None:
+    """Nothing to read is no error, but nobody should take it for a full copy."""
+    report = await lake.export("items")
+
+    assert report.exit_code == 0
+    assert any("lists no export jobs" in note for note in report.notes)

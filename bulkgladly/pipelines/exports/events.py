@@ -90,6 +90,8 @@ class Events:
             )
             yield Settled(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
         if plan.window is not None:
+            lost_from = plan.window[1] + EVENTS_WINDOW
+            context.next_loss = min(context.next_loss or lost_from, lost_from)
             yield EventsTask(plan.window, plan.gap, _last_empty(manifests, plan.window))
 
 

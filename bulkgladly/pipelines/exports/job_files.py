@@ -41,19 +41,22 @@ class JobFiles:
             why = f"the list of jobs could not be read: Gladly answered {reply.status}"
             yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=why))
             return
-        options = context.options
-        jobs = [job for job in jobs_of(listed) if job.is_within(options.since, options.until)]
-        done = [job for job in jobs if job.status == "COMPLETED"]
-        for task in await context.in_thread(self._planned, context, jobs, done):
-            yield task
+        jobs = jobs_of(listed)
         context.next_loss = next_loss(jobs)
+        if not jobs:
+            context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
+        for task in await context.in_thread(self._planned, context, jobs):
+            yield task
 
-    def _planned(self, context: Context, jobs: Sequence[Job], done: Sequence[Job]) -> list[UnitTask]:
+    def _planned(self, context: Context, jobs: Sequence[Job]) -> list[UnitTask]:
         tasks: list[UnitTask] = []
+        done = [job for job in jobs if job.status == "COMPLETED"]
+        options = context.options
+        chosen = [job for job in done if job.is_within(options.since, options.until)]
         for data_set in (*self._data_sets, *self._unknown(context, done)):
             manifests = {manifest.unit: manifest for manifest in context.folder.manifests(data_set.name)}
             tasks += _gaps(context, data_set, list(manifests.values()), done)
-            tasks += _wanted(context, data_set, manifests, done)
+            tasks += _wanted(context, data_set, manifests, chosen)
         tasks += _failed(context, jobs)
         # Job by job, so that a run that is cut short leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
@@ -135,9 +138,8 @@ def _wanted(
         if data_set.file not in job.files:
             continue  # a completed job may lack a file
         earlier = manifests.get(job.id)
-        if earlier is None or (
-            _is_newer(job, earlier.source.get("job_updated_at")) and not _is_kept(context, data_set, job)
-        ):
+        is_new = earlier is None or _is_newer(job, earlier.source.get("job_updated_at"))
+        if context.options.refresh or (is_new and not _is_kept(context, data_set, job)):
             yield JobFile(job, data_set, earlier)
 
 
@@ -149,8 +151,8 @@ def _is_newer(job: Job, known: object) -> bool:
 
 def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
     """Tell whether this version of the job was already found to have fewer rows."""
-    noted = context.folder.noted(data_set.name, f"kept {job.id}") or {}
-    return not _is_newer(job, noted.get("job_updated_at"))
+    noted = context.folder.noted(data_set.name, f"kept {job.id}")
+    return noted is not None and not _is_newer(job, noted.get("job_updated_at"))
 
 
 def _gaps(

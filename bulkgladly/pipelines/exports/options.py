@@ -18,6 +18,7 @@ FORMATS = {
     "ndjson": ("none", "zstd", "gzip"),
     "csv": ("none", "zstd", "gzip"),
 }
+PARTITIONS = ("type", "entity", "date")
 MAX_FILE_BYTES = 1 << 40
 
 
@@ -75,6 +76,8 @@ class ExportOptions:
         allowed = FORMATS[self.format]
         if self.compression is not None and self.compression not in allowed:
             raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
+        if strange := [name for name in self.partition or () if name not in PARTITIONS]:
+            raise UsageError(f"--partition {strange[0]} is no choice; it is none, or of {', '.join(PARTITIONS)}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset exclude each other")
         if self.since is not None and self.until is not None and self.since >= self.until:

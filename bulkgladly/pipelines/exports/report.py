@@ -81,6 +81,9 @@ class ExportReport:
         lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")
+        if any(one.state == UnitState.FAILED for one in self.told) and self.status == "complete":
+            lines.append("the same command again fetches what failed, and nothing that is there")
+        lines += self.notes
         if self.next_loss is not None:
             lines.append(f"run it again before {self.next_loss}: from then on Gladly drops what was not fetched")
         return tuple(lines)
@@ -97,7 +100,7 @@ class ExportReport:
             f"| {name} | {about['rows']:,} | {about['parts']:,} | {about['bytes']:,} |"
             for name, about in self.files.items()
         )
-        told = "\n".join(f"- {line}" for line in (*self.details, *self.notes))
+        told = "\n".join(f"- {line}" for line in self.details)
         verdict = f"{self.resource}, {self.host}, into {self.out}: **{self.status}** (exit code {self.exit_code})"
         if self.reason:
             verdict += f", {self.reason}"

@@ -134,7 +134,9 @@ class ReportFetch:
 
     async def _body(self, days: Days, filters: Filters = ()) -> ReportBody:
         """Return one answer, in the form of a period that the API takes for this report."""
-        refused = ""
+        refused = self._history.refused
+        if refused:
+            raise ReportFailed(refused)
         for period in self._query.metrics.periods:
             body = await self._download(request_for(self._query, days.first, days.last, filters, period))
             if isinstance(body, ReportBody):
@@ -145,6 +147,9 @@ class ReportFetch:
                 return body
             # A detail may repeat what was asked for, such as a phone number.
             refused = refused or f"{shown(why(body))} for {days.name}"
+            if any(problem.attr == "metricSet" for problem in body.problems()):
+                # A name that Gladly does not know is as unknown for the other windows: one request is enough.
+                self._history.refused = refused
             if not _is_about_period(body):
                 break
         raise ReportFailed(refused)

@@ -28,6 +28,8 @@ class ReportHistory:
         self._layout: ReportLayout | None = None
         self.longest: int | None = None
         """The most days that one answer had room for; None as long as every window had."""
+        self.refused = ""
+        """Why Gladly does not know the metric set; empty as long as it has not said so."""
 
     def layout(self) -> ReportLayout | None:
         """Return the columns that are settled; None as long as no row was seen.

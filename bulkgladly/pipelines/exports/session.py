@@ -25,6 +25,7 @@ from bulkgladly.tables.folder import DataFolder
 __all__ = ("ExportSession",)
 
 Slot = tuple[UnitTask, anyio.CapacityLimiter]
+_ROW_WORDS = ("created", "updated", "unchanged", "rejected")
 
 
 class ExportSession:
@@ -132,6 +133,8 @@ class ExportSession:
         while (slot := await self._feed.take()) is not None:
             task, limiter = slot
             async with limiter:
+                if self.stop.is_draining:
+                    return  # it waited for its turn, and has not begun
                 result = await task.run(self.context)
             if result is not None:
                 await self._settle(task, result)
@@ -153,13 +156,16 @@ class ExportSession:
             result.detail,
         )
         await anyio.to_thread.run_sync(self.log.settle, line)
-        for word in ("created", "updated", "unchanged", "rejected"):
+        for word in _ROW_WORDS:
             self.counts[word] += getattr(line, word)
 
     def _check_limits(self) -> None:
         limits = self.options.limits
         if limits.max_errors is not None and self.counts["rejected"] > limits.max_errors:
             self.stop.drain(3, f"more than {limits.max_errors} lines were rejected")
+        percent, read = limits.max_errors_percent, sum(self.counts[word] for word in _ROW_WORDS)
+        if percent is not None and read >= 100 and self.counts["rejected"] * 100 > read * percent:
+            self.stop.drain(3, f"more than {percent:g} % of the lines were rejected")
         if limits.max_requests is not None and self.context.client.sent.total() >= limits.max_requests:
             self.stop.drain(10, f"the limit of {limits.max_requests} requests is reached")
 
@@ -196,6 +202,8 @@ class ExportSession:
 
     def _finish(self) -> ExportReport:
         self.observer.tick(self.view())
+        if waiting := self.log.waiting():
+            self.context.notes.append(f"{waiting:,} answers are kept in the run's journal; `resume` publishes them")
         header = self.run_folder.header()
         report = report_of(
             header,
