@@ -22,7 +22,8 @@ itself. A test fails when this page and the program differ, so do not edit it by
 
 A flag on the command line wins over its environment variable, that over `bulkgladly.toml`,
 that over the default here. What the flags mean together: [importing](importing.md),
-[pace](pace.md), [runs](runs.md), [emulator](emulator.md). Every command also takes `--help`.
+[exporting](exporting.md), [the data set](dataset.md), [pace](pace.md), [runs](runs.md),
+[emulator](emulator.md). Every command also takes `--help`.
 """
 
 
