@@ -13,6 +13,7 @@ __all__ = (
     "Mark",
     "Mode",
     "Outcome",
+    "Part",
     "Position",
     "Problem",
     "Row",
@@ -81,12 +82,23 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be used: a stable code, the field at fault, and the way out."""
+    """Why a row cannot be used: a stable code, the field at fault, and the way out.
+
+    `word` is how the row ends for it: rejected, or skipped where the user's own rule left it out.
+    """
 
     code: str
     detail: str
     attr: str | None = None
     stage: Stage = Stage.CHECK
+    word: Word = Word.REJECTED
+
+
+class Part(NamedTuple):
+    """Which record it is, from 1, of those that one row of input makes."""
+
+    number: int
+    of: int
 
 
 @dataclass(slots=True)
@@ -96,6 +108,9 @@ class Row:
     Either `fields` holds the row (nested as in JSON, or flat as in a table) or `problem`
     says why it could not be read and `raw` holds its bytes. `seq` counts the rows of the
     whole run from 0 and is set by whoever joins the files.
+
+    Where `fields` were made by a mapping, `source` holds the row as it was read, and `part`
+    says which of several records it is; these have one position, and each its own `seq`.
     """
 
     position: Position
@@ -103,6 +118,8 @@ class Row:
     problem: Problem | None = None
     raw: bytes = b""
     seq: int = -1
+    source: dict[str, Any] | None = None
+    part: Part | None = None
 
 
 class Claim(NamedTuple):
@@ -119,7 +136,8 @@ class Claim(NamedTuple):
 class Known:
     """What earlier requests taught us: under which id Gladly holds a record, and what it last accepted.
 
-    `accepted` maps field names to fingerprints.
+    `accepted` maps field names to fingerprints. The id is empty where a record may have been
+    sent that Gladly gives its own id, and nobody saw the answer.
     """
 
     gladly_id: str
@@ -146,7 +164,7 @@ class Outcome(NamedTuple):
     def rejected(cls, problem: Problem, *, status: int | None = None, gladly_id: str | None = None) -> "Outcome":
         """Make the outcome of a record that cannot or may not be done."""
         return cls(
-            Word.REJECTED,
+            problem.word,
             gladly_id=gladly_id,
             stage=problem.stage,
             status=status,

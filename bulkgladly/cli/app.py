@@ -13,6 +13,7 @@ from bulkgladly.cli import (
     doctor_command,
     export_command,
     import_command,
+    map_command,
     resume_command,
     runs_command,
     schema_command,
@@ -24,13 +25,14 @@ __all__ = ("app", "run")
 
 app = typer.Typer(
     name="bulkgladly",
-    help="Bulk import for Gladly: every record once, at Gladly's pace, resumable at any time.",
+    help="Bulk import and export for Gladly: every record once, at Gladly's pace, resumable at any time.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 runs = typer.Typer(help="What ran here.", no_args_is_help=True)
 dataset = typer.Typer(help="What was exported: is it whole, what is missing.", no_args_is_help=True)
+maps = typer.Typer(help="From your columns to Gladly's fields.", no_args_is_help=True)
 schema = typer.Typer(help="The columns of what is read and written.", no_args_is_help=True)
 
 app.command("import")(import_command.import_)
@@ -47,6 +49,9 @@ dataset.command()(dataset_command.verify)
 dataset.command()(dataset_command.show)
 dataset.command()(dataset_command.drift)
 dataset.command()(dataset_command.compact)
+app.add_typer(maps, name="map")
+maps.command()(map_command.init)
+maps.command()(map_command.check)
 app.add_typer(schema, name="schema")
 schema.command()(schema_command.show)
 

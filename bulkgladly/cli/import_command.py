@@ -24,15 +24,21 @@ _CONTENT, _SAFETY = "What happens to a record", "Safety"
 
 def import_(
     context: typer.Context,
-    resource: Annotated[str, typer.Argument(help="What to import: customers.")],
+    resource: Annotated[
+        str, typer.Argument(help="What to import: customers, tasks, activities, topics, answers, notes, and more.")
+    ],
     files: Annotated[
         list[str],
         typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
     ],
     mode: Annotated[
-        Mode,
-        typer.Option(help="What to do with each record.", envvar="BULKGLADLY_MODE", rich_help_panel=_CONTENT),
-    ] = Mode.UPSERT,
+        Mode | None,
+        typer.Option(
+            help="What to do with each record. (default: upsert, or what the resource has of it)",
+            envvar="BULKGLADLY_MODE",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -98,6 +104,31 @@ def import_(
             rich_help_panel=_CONTENT,
         ),
     ] = "unknown",
+    after: Annotated[
+        str,
+        typer.Option(
+            help="Earlier runs, with commas between, whose source keys rows refer to (customerKey, taskKey, ...).",
+            envvar="BULKGLADLY_AFTER",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "",
+    missing_names: Annotated[
+        str,
+        typer.Option(
+            help="When rows name an inbox, agent, topic or audience that is not there: stop, or reject these rows.",
+            envvar="BULKGLADLY_MISSING_NAMES",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = "stop",
+    force_close: Annotated[
+        bool,
+        typer.Option(
+            "--force-close",
+            help="Close conversations although the customer waits for an answer.",
+            envvar="BULKGLADLY_FORCE_CLOSE",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = False,
     ignore_columns: Annotated[
         str,
         typer.Option(
@@ -106,6 +137,24 @@ def import_(
             rich_help_panel=_CONTENT,
         ),
     ] = "",
+    map_: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="A mapping file: how the rows become records; see `bulkgladly map`.",
+            envvar="BULKGLADLY_MAP",
+            rich_help_panel=_CONTENT,
+            dir_okay=False,
+        ),
+    ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(
+            help="A function of your own, as module:function, that is given each row first.",
+            envvar="BULKGLADLY_TRANSFORM",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -148,6 +197,14 @@ def import_(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.", rich_help_panel=_SAFETY)] = False,
+    contacts_people: Annotated[
+        bool,
+        typer.Option(
+            "--i-know-this-contacts-people",
+            help="Allow sms, emails, replies and recipient-collections; one record is sent first, to be looked at.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = False,
     rate: flags.Rate = None,
     reserve: flags.Reserve = None,
     concurrency: flags.Concurrency = None,
@@ -166,10 +223,12 @@ def import_(
 
     A row is either Gladly's own JSON (name, emails, phones, customAttributes) or flat
     columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
-    `bulkgladly schema show customers`.
+    `bulkgladly schema show RESOURCE`.
     """
     from bulkgladly.formats.contract import ReadOptions
-    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.pipelines.mapped import choose_mapping
+    from bulkgladly.pipelines.options import ImportOptions, namespaces_after
+    from bulkgladly.resources.table import resource as find
 
     options = ImportOptions(
         mode=mode,
@@ -181,7 +240,12 @@ def import_(
         phone_region=phone_region,
         read_first=read_first,
         attributes=attributes,
+        missing_names=missing_names,
+        after=namespaces_after(state_dir, [name.strip() for name in after.split(",") if name.strip()]),
+        force_close=force_close,
+        contacts_people=contacts_people,
         ignore_columns=tuple(name.strip() for name in ignore_columns.split(",") if name.strip()),
+        mapping=choose_mapping(map_, transform),
         reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
         pace=changed_pace(Pace(), rate, reserve, concurrency),
         limits=changed_limits(Limits(), max_errors, max_duration, max_requests, limit, give_up_after),
@@ -192,8 +256,9 @@ def import_(
     if rehearse:
         _rehearse(resource, files, options, json=json, progress=progress, log_format=log_format)
     credentials = credentials_for(context, profile)
-    if mode is Mode.DELETE:
-        _confirm_deletion(credentials, yes=yes)
+    spec = find(resource)
+    if spec.mode(mode) is Mode.DELETE:
+        _confirm_deletion(spec.deletes, credentials, yes=yes)
 
     async def work(observer: Any) -> Any:
         from bulkgladly.pipelines.run_import import start_import
@@ -265,9 +330,9 @@ def _rehearse(
     run_and_leave(work, json=json, progress=progress, log_format=log_format)
 
 
-def _confirm_deletion(credentials: Credentials, *, yes: bool) -> None:
+def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("deleting cannot be undone; say --yes to do it without being asked")
-    typer.confirm(f"Delete these customers and their conversations from {credentials.host}, for good?", abort=True)
+    typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True)

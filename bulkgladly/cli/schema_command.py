@@ -1,32 +1,89 @@
-"""`schema show`: the columns and types of what we read."""
+"""`schema show`: the columns and types of what we read and write."""
 
 from typing import Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
+from bulkgladly.cli.running import print_json
+from bulkgladly.errors import UsageError
 
 __all__ = ("show",)
 
 KINDS = {"text": "text", "flag": "true or false", "choice": "a word in capitals"}
 
 
-def show(resource: Annotated[str, typer.Argument(help="The resource: customers.")], json: flags.Json = False) -> None:
-    """Show which columns the rows of a resource may have, flat and nested."""
-    from bulkgladly.resources.table import resource as find
-
-    spec = find(resource)
-    rows = list(_rows(spec.columns))
+def show(
+    name: Annotated[
+        str, typer.Argument(help="What to show: a resource, a data set or a metric set, such as customers.")
+    ],
+    json: flags.Json = False,
+) -> None:
+    """Show the columns of a resource's rows, of a data set, or of a report."""
+    found = {"name": name, **_resource(name), **_data_set(name), **_report(name)}
+    if len(found) == 1:
+        raise UsageError(f"there is no resource, data set or metric set {name!r}; choose from: {', '.join(_known())}")
     if json:
-        import orjson
-
-        listed = [{"column": column, "nested": nested, "holds": holds} for column, nested, holds in rows]
-        typer.echo(orjson.dumps({"resource": spec.name, "columns": listed}, option=orjson.OPT_INDENT_2).decode())
+        print_json(found)
         return
-    typer.echo(f"{spec.name}: modes {', '.join(mode.value for mode in spec.procedures)}")
-    typer.echo(f"{'column':<28} {'in nested JSON':<32} holds")
-    for column, nested, holds in rows:
-        typer.echo(f"{column:<28} {nested:<32} {holds}")
+    if "modes" in found:
+        typer.echo(f"rows of {name} to import: modes {', '.join(found['modes'])}")
+        _print(("column", "in nested JSON", "holds"), [tuple(row.values()) for row in found["columns"]])
+    if "data_set" in found:
+        about = found["data_set"]
+        key, folders = (", ".join(about[part]) or "none" for part in ("key", "partitions"))
+        typer.echo(f"data set {name}: version {about['version']}, key {key}, folders {folders}")
+        _print(("column", "type"), [tuple(row.values()) for row in about["columns"]])
+    if "report" in found:
+        typer.echo(f"report {name}: the columns that are known; others become text, under the name of their header")
+        _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
+
+
+def _resource(name: str) -> dict[str, Any]:
+    from bulkgladly.resources.table import RESOURCES
+
+    spec = RESOURCES.get(name)
+    if spec is None:
+        return {}
+    rows = list(_declared(spec.fields, spec.procedures) if spec.fields else _rows(spec.columns))
+    rows += [(column, column, "accepted in a row, never sent") for column in spec.columns.read_only]
+    columns = [{"column": column, "nested": nested, "holds": holds} for column, nested, holds in rows]
+    return {"resource": spec.name, "modes": [mode.value for mode in spec.procedures], "columns": columns}
+
+
+def _data_set(name: str) -> dict[str, Any]:
+    from bulkgladly.tables.declared import DATA_SETS
+
+    found = DATA_SETS.get(name)
+    if found is None:
+        return {}
+    columns = [{"column": field.name, "type": str(field.type)} for field in found.schema]
+    about = {"version": found.version, "key": list(found.key), "partitions": list(found.partitions)}
+    return {"data_set": {**about, "columns": columns}}
+
+
+def _report(name: str) -> dict[str, Any]:
+    from bulkgladly.resources.metric_sets import METRIC_SETS
+    from bulkgladly.resources.report_columns import KNOWN_COLUMNS
+
+    if name not in METRIC_SETS:
+        return {}
+    columns = KNOWN_COLUMNS.get(name, ())
+    known = [{"column": one.name, "header": one.header or "", "type": one.kind.value} for one in columns]
+    return {"report": known}
+
+
+def _known() -> list[str]:
+    from bulkgladly.resources.table import RESOURCES
+    from bulkgladly.tables.declared import DATA_SETS
+
+    return sorted({*RESOURCES, *DATA_SETS})
+
+
+def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    for row in (head, *rows):
+        typer.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _rows(plan: Any) -> Any:
@@ -38,5 +95,20 @@ def _rows(plan: Any) -> Any:
             yield f"{item.prefix}:1:{part}", f"{item.field}[0].{part}", KINDS[kind]
     if plan.open_map:
         yield f"{plan.open_prefix}:KEY", f"{plan.open_map}.KEY", "text; any JSON value in nested form"
-    for name in plan.read_only:
-        yield name, name, "accepted in a row, never sent"
+
+
+def _declared(fields: Any, modes: Any) -> Any:
+    for field in fields:
+        column = field.name if field.parts is None else f"{field.name}:1"
+        nested = field.place if field.parts is None else f"{field.name}[0].{field.value}"
+        yield column, nested, _holds(field, modes)
+        for part in field.parts or ():
+            yield f"{column}:{part}", f"{field.name}[0].{part}", "text"
+
+
+def _holds(field: Any, modes: Any) -> str:
+    kind = "text; further ones as :2, :3, ..." if field.parts is not None else str(field.kind)
+    about = [", ".join(field.choices) or kind, f"at most {field.most:,} characters" if field.most else ""]
+    needing = [mode.value for mode in modes if mode in field.required]
+    needed = f"needed to {', '.join(needing)}" if needing else ""
+    return "; ".join(part for part in (*about, needed, field.help) if part)

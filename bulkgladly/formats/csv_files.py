@@ -2,8 +2,8 @@
 
 import codecs
 import csv
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bulkgladly.errors import InputError
@@ -74,7 +74,7 @@ class CsvReader(TextReader):
                 continue
             problem = cells if isinstance(cells, Problem) else _ragged(len(cells), width)
             if lines_before is None:
-                lines_before = self._count_lines(start.offset)
+                lines_before = self.lines_before([start.offset])[start.offset]
             detail = f"line {lines_before + feed.first_line}: {problem.detail}"
             yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), feed.raw())
 
@@ -106,16 +106,27 @@ class CsvReader(TextReader):
             return csv.reader(feed, delimiter=self._delimiter, quoting=csv.QUOTE_NONE, strict=True)
         return csv.reader(feed, delimiter=self._delimiter, quotechar=self._quote, strict=True)
 
-    def _count_lines(self, offset: int) -> int:
-        """Return how many lines end before an offset. Done only when a message must name a line."""
+    def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
+        """Return how many lines end before each offset; reads the file up to the last one.
+
+        Done only when a message must name a line: a record is found by its offset.
+
+        Raises:
+            InputError: The file cannot be read on.
+        """
+        counts: dict[int, int] = {}
         count = at = 0
+        waiting = deque(sorted(set(offsets)))
         with self._source.open() as stream:
             for block in stream:
-                count += block.count(b"\n", 0, max(0, offset - at))
-                at += len(block)
-                if at >= offset:
+                while waiting and waiting[0] <= at + len(block):
+                    offset = waiting.popleft()
+                    counts[offset] = count + block.count(b"\n", 0, offset - at)
+                if not waiting:
                     break
-        return count
+                count += block.count(b"\n")
+                at += len(block)
+        return counts
 
 
 def _check_header(path: Path, names: list[str]) -> None:

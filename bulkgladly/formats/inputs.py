@@ -5,20 +5,35 @@ import glob
 import hashlib
 import os
 import shutil
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from bulkgladly.errors import DiskFull, InputError
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Mark, Row
 
-__all__ = ("InputFile", "Inputs", "spool")
+__all__ = ("Expand", "InputFile", "Inputs", "spool")
 
 _CHUNK_BYTES = 1 << 20
+_EXPANDED_SAMPLE = 200
 _START = Mark()
+
+
+class Expand(Protocol):
+    """What makes rows of a row: one or more, all at its position, and the same ones every time."""
+
+    @property
+    @abstractmethod
+    def is_one_to_one(self) -> bool:
+        """True where every row makes exactly one."""
+
+    @abstractmethod
+    def __call__(self, row: Row) -> list[Row]:
+        """Return the rows that take the place of one; `seq` is left unset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +66,19 @@ class InputFile:
 
 
 class Inputs:
-    """The files of one run, in a fixed order, read one after the other."""
+    """The files of one run, in a fixed order, read one after the other.
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    With `expand` the rows of the run are those that it makes of the files' rows; what
+    `readers` give stays as it is in the files.
+    """
+
+    def __init__(self, readers: Sequence[Reader], expand: Expand | None = None) -> None:
         self.readers = tuple(readers)
+        self._expand = expand
         self.files = tuple(_describe(reader.path) for reader in readers)
 
     @classmethod
-    def open(cls, patterns: Sequence[str], options: ReadOptions | None = None) -> Self:
+    def open(cls, patterns: Sequence[str], options: ReadOptions | None = None, *, expand: Expand | None = None) -> Self:
         """Find the files and read the beginning of each.
 
         The order is that of `patterns`; what one pattern matches is sorted by name. A name
@@ -72,7 +92,7 @@ class Inputs:
             raise InputError("no input file was named")
         _refuse_duplicates(paths)
         options = options or ReadOptions()
-        return cls([open_reader(path, index, options) for index, path in enumerate(paths)])
+        return cls([open_reader(path, index, options) for index, path in enumerate(paths)], expand)
 
     def batches(self, start: Mark = _START, *, size: int = 256) -> Iterator[list[Row]]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.
@@ -85,11 +105,12 @@ class Inputs:
         if first >= len(self.readers):
             raise InputError(f"the run stands in input file {first + 1}, but only {len(self.readers)} were named")
         for index, reader in enumerate(self.readers[first:], first):
-            for batch in reader.batches(position if index == first else None, size=size):
-                for row in batch:
-                    row.seq = seq
-                    seq += 1
-                yield batch
+            for found in reader.batches(position if index == first else None, size=size):
+                for batch in (found,) if self._expand is None else _expanded(found, self._expand, size):
+                    for row in batch:
+                        row.seq = seq
+                        seq += 1
+                    yield batch
 
     def sample(self, n: int) -> list[Row]:
         """Return the first `n` rows of the run; `seq` counts them from 0."""
@@ -98,14 +119,35 @@ class Inputs:
             if len(rows) >= n:
                 break
             rows += reader.sample(n - len(rows))
+        if self._expand is not None:
+            rows = next(_expanded(rows, self._expand, n), [])
         for seq, row in enumerate(rows):
             row.seq = seq
         return rows
 
     def estimate_rows(self) -> tuple[int, bool]:
-        """Return how many rows all files have, and whether that is exact."""
+        """Return how many rows all files have or make, and whether that is exact."""
         guesses = [reader.estimate_rows() for reader in self.readers]
-        return sum(count for count, _ in guesses), all(is_exact for _, is_exact in guesses)
+        count, is_exact = sum(count for count, _ in guesses), all(is_exact for _, is_exact in guesses)
+        if self._expand is None or self._expand.is_one_to_one:
+            return count, is_exact
+        rows = [row for reader in self.readers for row in reader.sample(_EXPANDED_SAMPLE // len(self.readers) + 1)]
+        if not rows:
+            return count, is_exact
+        made = sum(len(self._expand(row)) for row in rows)
+        return max(count, round(count * made / len(rows))), is_exact and len(rows) >= count
+
+
+def _expanded(rows: Sequence[Row], expand: Expand, size: int) -> Iterator[list[Row]]:
+    """Yield what rows make, at most `size` at a time: one row may make very many."""
+    batch: list[Row] = []
+    for row in rows:
+        batch += expand(row)
+        while len(batch) >= size:
+            yield batch[:size]
+            batch = batch[size:]
+    if batch:
+        yield batch
 
 
 def spool(stream: BinaryIO, path: Path) -> None:

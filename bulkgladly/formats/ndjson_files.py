@@ -10,7 +10,7 @@ from bulkgladly.formats.json_lines import parse_object
 from bulkgladly.formats.lines import BOM, cut_lines
 from bulkgladly.formats.sources import Source, Stream
 from bulkgladly.formats.text_files import TextReader, too_large
-from bulkgladly.records import Position, Problem, Row
+from bulkgladly.records import Part, Position, Problem, Row
 
 __all__ = ("NdjsonReader",)
 
@@ -22,7 +22,7 @@ class NdjsonReader(TextReader):
     """Reads one object a line. Blank lines are passed over but count as lines.
 
     The note that our own rejects file adds to a row is taken out, so that the file can be
-    read again as it is. A row holds its bytes only if it has a problem.
+    read again as it is; of it the row keeps which part of it was meant. A row holds its bytes only if it has a problem.
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions) -> None:
@@ -55,5 +55,14 @@ class NdjsonReader(TextReader):
             if isinstance(fields, Problem):
                 yield Row(Position(file_index, offset, number), None, fields, line)
                 continue
-            fields.pop(_OURS, None)
-            yield Row(Position(file_index, offset, number), fields)
+            note = fields.pop(_OURS, None)
+            part = None if note is None else _part_of(note)
+            yield Row(Position(file_index, offset, number), fields, part=part)
+
+
+def _part_of(note: object) -> Part | None:
+    """Return which record of the row the note of a rejects file is about, where it says so."""
+    if not isinstance(note, dict):
+        return None
+    number, of = note.get("part"), note.get("of")
+    return Part(number, of) if isinstance(number, int) and isinstance(of, int) and 0 < number <= of else None

@@ -16,10 +16,10 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, scope_of
+from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, open_reader, scope_of
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
-__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing")
+__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing", "has_doubts")
 
 LOADED_JOBS = 8
 LINGER_S = 0.01
@@ -389,6 +389,22 @@ class _Settled(NamedTuple):
     attempts: int
     original: bytes | None
     at: float
+
+
+def has_doubts(folder: Path) -> bool:
+    """Tell whether requests of a run may have left whose end nobody saw: what only a resume settles.
+
+    Raises:
+        JournalDamaged: There is no journal in the folder, or it cannot be read.
+    """
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        found = connection.execute(
+            "SELECT 1 FROM intents WHERE NOT EXISTS (SELECT 1 FROM records WHERE records.seq = intents.seq) LIMIT 1"
+        ).fetchone()
+    finally:
+        connection.close()
+    return found is not None
 
 
 def _record_row(one: _Settled) -> tuple[Any, ...]:

@@ -25,16 +25,23 @@ class Frontier:
     Rows are admitted in input order and settle in any order. Everything below the mark is
     settled; a resume seeks to the mark and skips `above`. The memory is that of the rows
     between the mark and the last admitted one.
+
+    Rows that follow each other at one position were made of one row of input, and the mark
+    never stands between them: a resume makes all of them again, counting from the first.
     """
 
     def __init__(self, mark: Mark | None = None, above: Iterable[tuple[int, int]] = ()) -> None:
         self._mark = mark or Mark()
         self._admitted: deque[tuple[int, Position]] = deque()
+        """Where each position begins."""
+        self._last: Position | None = None
         self._settled = {seq for first, last in above for seq in range(first, last + 1)}
 
     def admit(self, seq: int, position: Position) -> None:
         """Note a row that has been read; rows must come in order of `seq`."""
-        self._admitted.append((seq, position))
+        if position != self._last:
+            self._last = position
+            self._admitted.append((seq, position))
 
     def settle(self, seq: int) -> None:
         """Note that a row has reached its end."""
@@ -47,11 +54,18 @@ class Frontier:
     def advance(self) -> Mark:
         """Move the mark over all settled rows it can pass, and return it.
 
-        The last admitted row is never passed, since where the next one begins is not
-        known; while it is settled it stands in `above`.
+        The last admitted position is never passed, since where the next one begins is not
+        known; while its rows are settled they stand in `above`.
         """
-        while len(self._admitted) > 1 and self._admitted[0][0] in self._settled:
-            self._settled.discard(self._admitted.popleft()[0])
+        admitted, settled = self._admitted, self._settled
+        while len(admitted) > 1:
+            first, following = admitted[0][0], admitted[1][0]
+            if first not in settled:
+                break
+            if following - first > 1 and not settled.issuperset(range(first, following)):
+                break
+            settled.difference_update(range(first, following))
+            admitted.popleft()
         if self._admitted:
             self._mark = Mark(*self._admitted[0])
         return self._mark

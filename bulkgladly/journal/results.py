@@ -42,11 +42,15 @@ class ResultFile:
 def original_of(row: Row) -> bytes:
     """Return a row as JSON, so that it can be imported again as it is.
 
-    A row that could not be read stands as text (or base64, where it is no text) under
-    `_bulkgladly.raw`.
+    Of a row that a mapping made this is the row as it was read; where that makes several,
+    `_bulkgladly.part` and `of` say which one is meant. A row that could not be read stands
+    as text (or base64, where it is no text) under `_bulkgladly.raw`.
     """
-    if row.fields is not None:
-        return orjson.dumps(row.fields)
+    fields = row.fields if row.source is None else row.source
+    if fields is not None:
+        if row.part is not None:
+            fields = {**fields, "_bulkgladly": {"part": row.part.number, "of": row.part.of}}
+        return orjson.dumps(fields)
     try:
         return orjson.dumps({"_bulkgladly": {"raw": row.raw.decode()}})
     except UnicodeDecodeError:

@@ -14,6 +14,7 @@ from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_cod
 from bulkgladly.journal.runs import RunFolder, write_private
 from bulkgladly.pipelines.report import COUNT_WORDS, Report
 from bulkgladly.records import Mark, Row, Word
+from bulkgladly.resources.table import RESOURCES
 
 __all__ = ("Ending", "publish")
 
@@ -111,10 +112,16 @@ def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) ->
     commands = []
     if status != "complete":
         commands.append(f"bulkgladly resume {folder.name}{where}")
-    elif counts[Word.REJECTED] or counts[Word.UNKNOWN]:
+    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
         commands.append(f"bulkgladly retry {folder.name}{where}")
     commands.append(f"bulkgladly runs show {folder.name}{where}")
     return tuple(commands)
+
+
+def _is_at_most_once(folder: RunFolder) -> bool:
+    """Tell whether a retry would leave what is unknown alone, since it may have been sent."""
+    spec = RESOURCES.get(folder.header().resource)
+    return spec is not None and spec.is_at_most_once
 
 
 def _about(file: ResultFile) -> dict[str, Any]:

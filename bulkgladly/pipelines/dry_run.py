@@ -12,9 +12,10 @@ import anyio.to_thread
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger, Standing
 from bulkgladly.pipelines.import_records import Preparer, admission_of, outcome_of_clash
+from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.report import Estimate
-from bulkgladly.pipelines.run_import import check_columns
+from bulkgladly.pipelines.run_import import check_columns, open_inputs
 from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.resources.table import resource
@@ -51,7 +52,7 @@ class DryRun:
     @property
     def exit_code(self) -> int:
         """1 when there are rows that would be rejected, else 0."""
-        return 1 if self.findings else 0
+        return 1 if self.settled.get(Word.REJECTED) else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON can hold it."""
@@ -71,13 +72,15 @@ class DryRun:
 async def dry_run(resource_name: str, files: Sequence[str], options: ImportOptions, *, host: str) -> DryRun:
     """Read every row and tell what an import would begin with. Nothing is sent, no run is made.
 
-    What the state remembers of earlier runs is used, so unchanged records show up as such.
+    What the state remembers of earlier runs is used, so unchanged records show up as such,
+    and source keys that lead nowhere as rejects. Names are taken as they are: nobody is asked.
 
     Raises:
         UsageError: As `start_import`.
     """
     spec = resource(resource_name)
-    inputs = Inputs.open([str(file) for file in files], options.reading)
+    options = options.for_resource(spec)
+    inputs = open_inputs(spec, [str(file) for file in files], options)
     check_columns(spec, inputs, options)
     with tempfile.TemporaryDirectory(prefix="bulkgladly-dry-run-") as folder:
         state = options.state_dir / "state.sqlite"
@@ -97,6 +100,7 @@ class _Rehearser:
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._policy: Policy = options.policy(host)
         self._preparer = Preparer(spec, self._policy, options.ignore_columns)
+        self._linker = Linker(spec, self._policy, ledger)
         self._limit = options.limits.max_rows
         self._rate = options.pace.expected_per_second()
         self._names = [str(file.path) for file in inputs.files]
@@ -107,6 +111,8 @@ class _Rehearser:
 
     async def run(self) -> DryRun:
         batches = self._inputs.batches(size=ROWS_AT_ONCE)
+        if self._spec.arrange is not None:
+            batches = whole(batches, self._spec.name)
         while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
             if self._limit is not None:
                 rows = rows[: self._limit - self._rows]
@@ -119,7 +125,8 @@ class _Rehearser:
         return DryRun(self._rows, self._first, self._settled, findings, estimate)
 
     async def _take_in(self, rows: list[Row]) -> None:
-        prepared = [self._preparer.record_for(row) for row in rows]
+        linked = await self._linker.link([self._preparer.record_for(row) for row in rows])
+        prepared = [item for item in linked if item is not None]
         standings = await self._ledger.admit(
             [admission_of(row, item) for row, item in zip(rows, prepared, strict=True)]
         )

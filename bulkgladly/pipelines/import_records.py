@@ -1,5 +1,7 @@
 """File -> Gladly, one record's whole way, readable from top to bottom."""
 
+import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,8 @@ from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
 from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing
 from bulkgladly.journal.results import original_of
 from bulkgladly.messages import Repeat, Request
+from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
+from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.stages import Feed, Stop
 from bulkgladly.records import Outcome, Problem, Row, Stage, Word
 from bulkgladly.resources.identity import digest64
@@ -23,6 +27,7 @@ __all__ = ("BATCH_ROWS", "Importer", "Preparer", "admission_of", "outcome_of_cla
 BATCH_ROWS = 64  # small, so that the loop is never kept from a request that is due
 BATCHES_AHEAD = 1
 NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
+RECENT_IDS = 10_000  # what was made within the minutes that clocks may differ by, at any pace
 
 
 @dataclass(slots=True)
@@ -84,7 +89,8 @@ class Importer:
 
     Three stages: `read`, `dispatch` and as many `work` as there may be records on their
     way; `close` ends the first two. The rows come in batches from the ledger's low-water
-    mark on, asked for in a worker thread. `spare` records may wait for a worker.
+    mark on, asked for in a worker thread. `spare` records may wait for a worker. With
+    `is_canary` one record is begun, and then the session drains, for a person to look.
     """
 
     def __init__(
@@ -99,6 +105,7 @@ class Importer:
         spare: int,
         ignore: Collection[str] = (),
         names: tuple[str, ...] = (),
+        is_canary: bool = False,
     ) -> None:
         self._spec = spec
         self._policy = policy
@@ -106,12 +113,14 @@ class Importer:
         self._client = client
         self._limits = limits
         self._stop = stop
-        self._preparer = Preparer(spec, policy, ignore)
+        self.preparer = Preparer(spec, policy, ignore)
+        self.linker = Linker(spec, policy, ledger)
         self._names = names
+        self._is_canary, self._canary_sent = is_canary, False
+        self._made: deque[str] = deque(maxlen=RECENT_IDS)
         self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
         self._feed: Feed[Task] = Feed(spare)
-        self._busy: dict[int, int] = {}
-        self._freed = anyio.Event()
+        self._lanes = Lanes()
         self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
         self._started = client.sent.total()
         self.rows_read = 0
@@ -119,6 +128,10 @@ class Importer:
 
     async def read(self, batches: Iterator[list[Row]]) -> None:
         """First stage: read and prepare, and ask the journal what is known, ahead of the second stage."""
+        if self._spec.arrange is not None:
+            batches = whole(batches, self._spec.name)
+        if self._spec.is_at_most_once:
+            self._made.extend(await self._ledger.recent_ids(RECENT_IDS))
         async with self._send_on:
             while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
                 is_enough = self._cut_to_limit(rows)
@@ -144,18 +157,41 @@ class Importer:
     async def work(self) -> None:
         """Send one record after the other until the feed is closed and empty."""
         while (task := await self._feed.take()) is not None:
-            record = task.record
-            try:
-                if self._is_out_of_requests():
-                    await self._withdraw([task])
-                    continue
-                outcome, attempts = await self._carry_out(task)
-                self._settle(record.row, outcome, record, attempts)
-            finally:
-                self._release(record)
+            following: Task | None = task
+            while following is not None:
+                following = await self._work_on(following)
+
+    async def _work_on(self, task: Task) -> Task | None:
+        """Bring one record to its end; return the next one of its lane, which goes before all others."""
+        record = task.record
+        try:
+            if self._is_out_of_requests():
+                await self._withdraw([task])
+                return None
+            outcome, attempts = await self._carry_out(task)
+            self._settle(record.row, outcome, record, attempts)
+        finally:
+            self._lanes.release(record)
+        return await self._next_in_lane(record)
+
+    async def _next_in_lane(self, before: Record) -> Task | None:
+        while not self._stop.is_draining and (record := self._lanes.next_after(before)) is not None:
+            task = self._start(record)
+            if task is None:
+                self._lanes.release(record)
+                continue
+            if task.request.repeat is Repeat.DETECTED:
+                await self._intend_one(task, task.request)
+            return task
+        return None
 
     def _is_out_of_requests(self) -> bool:
         """Tell whether no further record may begin; a record that has begun takes what it needs."""
+        if self._is_canary:
+            if self._canary_sent:
+                self._stop.drain(10, "one record was sent, to be looked at in Gladly; `resume` sends the others")
+                return True
+            self._canary_sent = True
         most = self._limits.max_requests
         if most is None:
             return False
@@ -170,9 +206,20 @@ class Importer:
 
     async def _look_up(self, rows: list[Row]) -> list[Looked]:
         """Prepare a batch, and admit it to the journal."""
-        items = [self._preparer.record_for(row) if self._ledger.wants(row.seq) else None for row in rows]
+        items = await self.linker.link(
+            [self.preparer.record_for(row) if self._ledger.wants(row.seq) else None for row in rows]
+        )
         standings = await self._ledger.admit([admission_of(row, item) for row, item in zip(rows, items, strict=True)])
-        return list(zip(rows, items, standings, strict=True))
+        looked = list(zip(rows, items, standings, strict=True))
+        return self._arranged(looked) if self._spec.arrange is not None else looked
+
+    def _arranged(self, looked: list[Looked]) -> list[Looked]:
+        """Put a batch into the order in which it has to be sent; it was admitted in that of the input."""
+        if self._spec.arrange is None:
+            return looked
+        records = self._spec.arrange([item for _, item, _ in looked if isinstance(item, Record)])
+        place = {record.row.seq: index for index, record in enumerate(records)}
+        return sorted(looked, key=lambda entry: place.get(entry[0].seq, -1))
 
     async def _take_in(self, batch: list[Looked]) -> None:
         """Bring a batch up to the point where each row is settled or waits for a worker."""
@@ -182,29 +229,43 @@ class Importer:
             if isinstance(item, Problem):
                 self._settle(row, Outcome.rejected(item))
             elif item is not None and not self._settle_clash(item, standing):
-                item.known, item.doubt = standing.known, standing.doubt
-                if standing.clash or self._is_busy(item):
+                item.known, item.doubt, item.sent_at = standing.known, standing.doubt, standing.sent_at
+                if not standing.clash and not item.links and self._lanes.stand_behind(item):
+                    if self._lanes.waiting >= MOST_WAITING:
+                        await self._hand_over(ready)
+                        ready = []
+                        await self._lanes.until_room()
+                    continue
+                if standing.clash or self._lanes.is_busy(item):
                     await self._hand_over(ready)
                     ready = []
                     await self._wait_for_others(item)
-                if (task := self._begin(item)) is not None:
+                if item.links and (problem := await self.linker.link_last(item)) is not None:
+                    self._settle(row, Outcome.rejected(problem), item)
+                elif (task := self._begin(item)) is not None:
                     ready.append(task)
         await self._hand_over(ready)
 
     def _begin(self, record: Record) -> Task | None:
+        """Start a record's steps, and let others wait for it; None where it needed no request."""
+        task = self._start(record)
+        if task is not None:
+            self._lanes.hold(record)
+        return task
+
+    def _start(self, record: Record) -> Task | None:
         """Start a record's steps; a record that needs no request is settled here."""
+        record.rivals = self._made
         steps = self._spec.procedures[self._policy.mode](record, self._policy)
         try:
             request = next(steps)
         except StopIteration as end:
             self._settle(record.row, end.value, record)
             return None
-        for claim in record.claims:
-            self._busy[claim.digest] = self._busy.get(claim.digest, 0) + 1
         return Task(record, steps, request)
 
     async def _hand_over(self, tasks: list[Task]) -> None:
-        """Give tasks to the workers as there is room, each create's intent being on the disk before."""
+        """Give tasks to the workers as there is room; the intent of a create under our id is on the disk before."""
         begun = 0
         while begun < len(tasks):
             part = tasks[begun : begun + await self._feed.room()]
@@ -212,14 +273,18 @@ class Importer:
             self._feed.put(part)
             begun += len(part)
 
-    async def _intend(self, tasks: list[Task]) -> None:
-        intents = [_intent(task.record, task.request) for task in tasks if task.request.repeat is not Repeat.HARMLESS]
+    async def _intend(self, tasks: Sequence[Task]) -> None:
+        intents = [_intent(task.record, task.request) for task in tasks if task.request.repeat is Repeat.DETECTED]
         if intents:
+            _note_moment(tasks)
             await self._ledger.intend(intents)
 
     async def _carry_out(self, task: Task) -> tuple[Outcome, int]:
         """Send what the record's steps ask for, until they return the outcome; with the attempts it took."""
         request, tries = task.request, 0
+        if request.repeat is Repeat.UNSAFE:
+            # Not before its turn: what a crash leaves of these may have to end as unknown.
+            await self._intend_one(task, request)
         while True:
             reply = await self._client.send(request)
             tries += reply.attempts
@@ -232,7 +297,11 @@ class Importer:
                 # It made nothing, so after a crash nobody must take what is found for made by us.
                 await self._withdraw([task])
             if request.repeat is not Repeat.HARMLESS:
-                await self._ledger.intend([_intent(task.record, request)])
+                await self._intend_one(task, request)
+
+    async def _intend_one(self, task: Task, request: Request) -> None:
+        _note_moment([task])
+        await self._ledger.intend([_intent(task.record, request)])
 
     def _settle(self, row: Row, outcome: Outcome, record: Record | None = None, attempts: int = 0) -> None:
         original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
@@ -241,6 +310,8 @@ class Importer:
         )
         if outcome.word is Word.REJECTED:
             self._rejected += 1
+        if self._spec.is_at_most_once and outcome.gladly_id:
+            self._made.append(outcome.gladly_id)
         self._check_error_budget()
 
     def _check_error_budget(self) -> None:
@@ -263,24 +334,8 @@ class Importer:
 
     async def _wait_for_others(self, record: Record) -> None:
         """Records of one customer go in input order: wait until the earlier ones are settled."""
-        while self._is_busy(record):
-            self._freed = anyio.Event()
-            await self._freed.wait()
+        await self._lanes.until_free(record)
         record.known = (await self._ledger.known([record.key])).get(record.key)
-
-    def _is_busy(self, record: Record) -> bool:
-        busy = self._busy
-        for claim in record.claims:  # noqa: SIM110 - once per record, and `any` takes twice as long
-            if claim.digest in busy:
-                return True
-        return False
-
-    def _release(self, record: Record) -> None:
-        for claim in record.claims:
-            left = self._busy.pop(claim.digest) - 1
-            if left:
-                self._busy[claim.digest] = left
-        self._freed.set()
 
     def _cut_to_limit(self, rows: list[Row]) -> bool:
         """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
@@ -303,3 +358,11 @@ def admission_of(row: Row, item: Record | Problem | None) -> Admission:
 
 def _intent(record: Record, request: Request) -> Intent:
     return Intent(record.row.seq, record.id, request.operation)
+
+
+def _note_moment(tasks: Sequence[Task]) -> None:
+    """Keep when a request first may have left, so that what it made can be told from what was there before."""
+    now = time.time()
+    for task in tasks:
+        if task.record.sent_at is None:
+            task.record.sent_at = now

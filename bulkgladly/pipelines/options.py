@@ -1,23 +1,27 @@
 """Everything about an import but the files and the credentials, and how a run remembers it."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.journal.runs import find_run
+from bulkgladly.pipelines.mapped import MapChoice, key_of_run
 from bulkgladly.records import Mode
-from bulkgladly.resources.spec import Policy
+from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("ImportOptions", "fresh_limits", "restore_options", "storable")
+__all__ = ("ImportOptions", "fresh_limits", "namespaces_after", "restore_options", "storable")
 
 CHOICES = {
     "on_conflict": ("quarantine", "skip", "update", "merge"),
     "on_duplicate": ("reject", "last"),
     "null": ("keep", "clear"),
     "attributes": ("unknown", "merge"),
+    "missing_names": ("stop", "reject"),
 }
 
 
@@ -31,13 +35,20 @@ class ImportOptions:
     national numbers are read. `read_first` reads each profile before it is changed.
     `attributes="merge"` says that a PATCH of some custom attributes leaves the others
     alone, which Gladly does not document; else they are read first.
+    `mode` None stands for the mildest mode that the resource has: upsert where it can.
+    `missing_names` says what happens when rows name an inbox, agent, topic or audience that
+    is not there: stop before anything is written, or reject these rows. `after` names earlier
+    runs in whose namespaces source keys of other objects are looked up, as (resource,
+    namespace). `force_close` closes conversations although the customer waits for an answer.
+    `contacts_people` allows what sends messages to people.
     `ignore_columns` names columns that are not sent (`*`: all that are unknown).
+    `mapping` makes the records from rows of another form; `key` is then a column of those.
 
     Raises:
         UsageError: A word that is no choice.
     """
 
-    mode: Mode = Mode.UPSERT
+    mode: Mode | None = None
     key: str | None = None
     namespace: str = "default"
     on_conflict: str = "quarantine"
@@ -46,17 +57,23 @@ class ImportOptions:
     phone_region: str | None = None
     read_first: bool = False
     attributes: str = "unknown"
+    missing_names: str = "stop"
+    after: tuple[tuple[str, str], ...] = ()
+    force_close: bool = False
+    contacts_people: bool = False
     ignore_columns: tuple[str, ...] = ()
+    mapping: MapChoice | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     state_dir: Path = Path(".bulkgladly")
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "mode", Mode(self.mode))
-        except ValueError:
-            raise UsageError(f"--mode {self.mode} is no choice; it is one of {', '.join(Mode)}") from None
+        if self.mode is not None:
+            try:
+                object.__setattr__(self, "mode", Mode(self.mode))
+            except ValueError:
+                raise UsageError(f"--mode {self.mode} is no choice; it is one of {', '.join(Mode)}") from None
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 flag = name.replace("_", "-")
@@ -64,20 +81,52 @@ class ImportOptions:
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is no country code; it has two letters, such as GB")
 
+    def for_resource(self, spec: ResourceSpec) -> "ImportOptions":
+        """Return the options with the mode in which this resource is imported.
+
+        Raises:
+            UsageError: The resource has no such mode, or none that goes without saying.
+        """
+        return replace(self, mode=spec.mode(self.mode))
+
     def policy(self, host: str) -> Policy:
-        """Return the part that decides what happens to a record."""
+        """Return the part that decides what happens to a record, as of now."""
         return Policy(
             host=host,
-            mode=Mode(self.mode),
+            mode=self.mode or Mode.UPSERT,
             namespace=self.namespace,
-            key=self.key,
+            key=key_of_run(self.mapping, self.key),
             on_conflict=self.on_conflict,
             on_duplicate=self.on_duplicate,
             null=self.null,
             phone_region=self.phone_region,
             read_first=self.read_first,
             attributes=self.attributes,
+            force_close=self.force_close,
+            namespaces=self.after,
+            now=dt.datetime.now(dt.UTC),
         )
+
+
+def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return where the source keys that earlier runs brought in are remembered, for `ImportOptions.after`.
+
+    Raises:
+        UsageError: There is no such run, it is no import, or two runs of one resource have
+            different namespaces.
+    """
+    found: dict[str, str] = {}
+    for name in runs:
+        run = find_run(state_dir, name)
+        if run is None:
+            raise UsageError(f"there is no run {name!r} in {state_dir}")
+        header = run.header()
+        namespace = header.settings.get("namespace")
+        if not isinstance(namespace, str):
+            raise UsageError(f"run {run.name} is no import, so it knows no source keys; --after needs one")
+        if found.setdefault(header.resource, namespace) != namespace:
+            raise UsageError(f"--after names two imports of {header.resource} with different namespaces; name one")
+    return tuple(found.items())
 
 
 def storable(options: ImportOptions) -> dict[str, Any]:
@@ -92,8 +141,11 @@ def restore_options(stored: Mapping[str, Any], state_dir: Path) -> ImportOptions
     values = _known(ImportOptions, stored)
     values["mode"] = Mode(values.get("mode", Mode.UPSERT))
     values["ignore_columns"] = tuple(values.get("ignore_columns", ()))
+    values["after"] = tuple((resource, namespace) for resource, namespace in values.get("after", ()))
     for name, kind in (("reading", ReadOptions), ("pace", Pace), ("limits", Limits)):
         values[name] = kind(**_known(kind, values.get(name, {})))
+    if values.get("mapping") is not None:
+        values["mapping"] = MapChoice(**_known(MapChoice, values["mapping"]))
     return ImportOptions(**{**values, "state_dir": state_dir})
 
 

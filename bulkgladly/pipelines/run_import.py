@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 
@@ -17,16 +16,19 @@ from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
+from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.results import write_retry
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, list_runs
+from bulkgladly.pipelines.mapped import check_mapped_columns, mapper_for, unchanged_mapping
 from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
 from bulkgladly.pipelines.report import Observer, Report
 from bulkgladly.pipelines.session import Session
+from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource
-from bulkgladly.settings import Credentials, is_loopback
+from bulkgladly.settings import Credentials, refuse_unlimited
 
-__all__ = ("check_columns", "resume_import", "retry_import", "start_import")
+__all__ = ("check_columns", "open_inputs", "resume_import", "retry_import", "start_import")
 
 SAMPLE_ROWS = 1000
 
@@ -53,7 +55,8 @@ async def start_import(
         UsageError: The options or the files cannot work, or an unfinished run of the same
             input stands in the way (`new_run` overrides). Nothing was sent.
     """
-    options = options or ImportOptions()
+    spec = resource(resource_name)
+    options = (options or ImportOptions()).for_resource(spec)
     patterns = [str(file) for file in files]
     own_input: Callable[[RunFolder], Path] | None = None
     if patterns == ["-"]:
@@ -63,7 +66,7 @@ async def start_import(
     elif "-" in patterns:
         raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
     return await _begin(
-        resource(resource_name),
+        spec,
         patterns,
         credentials,
         options,
@@ -87,17 +90,18 @@ async def _begin(
     parent: str | None = None,
 ) -> Report:
     """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files."""
-    _refuse_unlimited(options, credentials)
+    refuse_unlimited(options.pace, credentials)
     folder: RunFolder | None = None
     try:
         if own_input is not None:
             folder = _new_folder(options, spec)
             patterns = [str(await anyio.to_thread.run_sync(own_input, folder))]
-        inputs = Inputs.open(patterns, options.reading)
+        inputs = open_inputs(spec, patterns, options)
         check_columns(spec, inputs, options)
+        _refuse_to_contact(spec, inputs, options)
         files_now = await anyio.to_thread.run_sync(_input_files, inputs)
-        if not new_run:
-            _refuse_unfinished(options.state_dir, spec.name, credentials.host, files_now)
+        if parent is None:
+            _refuse_unfinished(options.state_dir, spec, credentials.host, files_now, new_run=new_run)
     except UsageError:
         if folder is not None:
             shutil.rmtree(folder.path)
@@ -108,7 +112,7 @@ async def _begin(
             RunHeader(
                 run=folder.name,
                 resource=spec.name,
-                mode=options.mode.value,
+                mode=_mode_of(options),
                 host=credentials.host,
                 inputs=tuple(files_now),
                 settings=storable(options),
@@ -137,7 +141,8 @@ async def resume_import(
     before anything is sent again.
 
     Raises:
-        InputChanged: An input file is not the one that the run began with.
+        InputChanged: An input file, the mapping or the transform is not the one that the
+            run began with.
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
     """
@@ -147,11 +152,15 @@ async def resume_import(
         stored = restore_options(header.settings, folder.state_dir)
         options = change(replace(stored, limits=fresh_limits(stored.limits)))
         options = replace(stored, pace=options.pace, limits=options.limits)
-        _refuse_unlimited(options, credentials)
-        inputs = Inputs.open([item.path for item in header.inputs], options.reading)
+        refuse_unlimited(options.pace, credentials)
+        if options.mapping is not None:
+            mapping = unchanged_mapping(options.mapping, accept_changed=accept_changed_input)
+            options = replace(options, mapping=mapping)
+        spec = resource(header.resource)
+        inputs = open_inputs(spec, [item.path for item in header.inputs], options)
         if not accept_changed_input:
             await anyio.to_thread.run_sync(_refuse_changed, header, inputs)
-        session = Session(folder, resource(header.resource), options, inputs, credentials, observer or Observer())
+        session = Session(folder, spec, options, inputs, credentials, observer or Observer())
         return await session.run(with_signals=with_signals)
 
 
@@ -165,7 +174,8 @@ async def retry_import(
 ) -> Report:
     """Import the rejected rows of a run again, as a run of its own with the same settings.
 
-    Rows that would only end the same way stay where they are: those that could not be
+    A mapping and a transform are taken as they are now. Rows that would only end the same
+    way stay where they are: those that could not be
     read, and (unless `on_duplicate="last"`) those whose key another row of the run had.
 
     Raises:
@@ -175,6 +185,8 @@ async def retry_import(
     _refuse_other_host(folder, header, credentials)
     stored = restore_options(header.settings, folder.state_dir)
     stored = replace(stored, reading=ReadOptions(format="ndjson"), limits=fresh_limits(stored.limits))
+    if stored.mapping is not None:  # the usual cure of a reject is a corrected mapping
+        stored = replace(stored, mapping=unchanged_mapping(stored.mapping, accept_changed=True))
     options = change(stored)
     observer = observer or Observer()
 
@@ -201,12 +213,24 @@ async def retry_import(
     )
 
 
+def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+    """Open the files of an import; its rows are those that its mapping makes, if it has one.
+
+    Raises:
+        UsageError: A file or the mapping cannot be used.
+    """
+    return Inputs.open(patterns, options.reading, expand=mapper_for(options.mapping, spec, options.key))
+
+
 def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
     """Look at each file's header, or at its first rows, for columns that are not known.
 
     Raises:
         UsageError: There are some; the message names them, the file and the way out.
     """
+    if options.mapping is not None:
+        check_mapped_columns(options.mapping, inputs.readers, options.key)
+        return
     extra = (options.key,) if options.key else ()
     for reader in inputs.readers:
         columns = reader.columns()
@@ -224,10 +248,15 @@ def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) ->
             )
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise UsageError(
-                f"{reader.path}: {spec.name} have no column {named}{more}; rename it, name it "
-                f"customAttribute:<key>, or leave it out with --ignore-columns. "
+                f"{reader.path}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
                 f"`bulkgladly schema show {spec.name}` lists the columns"
             )
+
+
+def _column_advice(spec: ResourceSpec) -> str:
+    if spec.columns.open_map is None:
+        return "rename it, or leave it out with --ignore-columns"
+    return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
 
 
 def _refuse_other_host(folder: RunFolder, header: RunHeader, credentials: Credentials) -> None:
@@ -235,13 +264,8 @@ def _refuse_other_host(folder: RunFolder, header: RunHeader, credentials: Creden
         raise UsageError(f"run {folder.name} belongs to {header.host}, but the credentials are for {credentials.host}")
 
 
-def _refuse_unlimited(options: ImportOptions, credentials: Credentials) -> None:
-    if options.pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
-        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
-
-
 def _new_folder(options: ImportOptions, spec: ResourceSpec) -> RunFolder:
-    return RunFolder.create(options.state_dir, spec.name, options.mode.value, dt.datetime.now(dt.UTC))
+    return RunFolder.create(options.state_dir, spec.name, _mode_of(options), dt.datetime.now(dt.UTC))
 
 
 def _spool(stdin: BinaryIO, options: ImportOptions, folder: RunFolder) -> Path:
@@ -267,14 +291,42 @@ def _refuse_changed(header: RunHeader, inputs: Inputs) -> None:
             )
 
 
-def _refuse_unfinished(state_dir: Path, resource_name: str, host: str, files: Sequence[InputFile]) -> None:
+def _mode_of(options: ImportOptions) -> str:
+    return (options.mode or Mode.UPSERT).value
+
+
+def _refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+    """Let nobody send messages to people by mistake."""
+    if not spec.contacts_people or options.contacts_people:
+        return
+    rows, is_exact = inputs.estimate_rows()
+    raise UsageError(
+        f"each row of {spec.name} {spec.contacts_people}, {'' if is_exact else 'about '}{rows:,} times in all, and "
+        "nothing takes it back; if that is what you want, say --i-know-this-contacts-people: one record is sent "
+        "first, for you to look at"
+    )
+
+
+def _refuse_unfinished(
+    state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile], *, new_run: bool
+) -> None:
+    """Let nobody begin anew by mistake; nor on purpose, where what was on its way could go out twice."""
+    if new_run and not spec.is_at_most_once:
+        return
     mine = {file.path for file in files} | {file.digest for file in files}
     for run in list_runs(state_dir):
         header = run.header()
         theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        if header.resource != resource_name or header.host != host or not mine & theirs:
+        if header.resource != spec.name or header.host != host or not mine & theirs:
             continue
         if run.status() == "complete" or _drop_if_empty(run):
+            continue
+        if spec.is_at_most_once and has_doubts(run.path):
+            raise UsageError(
+                f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
+                f"go on with `bulkgladly resume {run.name}`"
+            )
+        if new_run:
             continue
         raise UsageError(
             f"run {run.name} of the same input is not finished; go on with `bulkgladly resume {run.name}`, "

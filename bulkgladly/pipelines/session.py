@@ -1,53 +1,31 @@
 """One process's work on a run: from the lock to the last commit."""
 
 import contextlib
-import datetime as dt
-import math
-import time
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, WrongOrganisation
+from bulkgladly.errors import BulkgladlyError, DiskFull
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.runs import RunFolder
-from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.pipelines.closing import Ending, publish
+from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.import_records import BATCH_ROWS, Importer
+from bulkgladly.pipelines.linking import check_names, fetch_directory, names_in
 from bulkgladly.pipelines.options import ImportOptions
-from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
+from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView, counted
 from bulkgladly.pipelines.stages import Stop, run_stages
+from bulkgladly.records import Mode, Word
 from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.settings import Credentials, Pace
-from bulkgladly.transport.client import Client
-from bulkgladly.transport.pacer import Pacer
+from bulkgladly.settings import Credentials
 
-__all__ = ("Session", "check_organisation")
+__all__ = ("Session",)
 
 SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
 SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
+WORKERS_AT_MOST_ONCE = 4
 NOTED_ROWS = 100_000
-
-
-async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
-    """Ask who the organisation is: proves host, credentials and permission with one request.
-
-    Raises:
-        WrongOrganisation: The host answers, but not as a Gladly organisation does.
-        NotAuthenticated, NotPermitted, Outage: As `Client.send`.
-    """
-    reply = await client.send(GET_ORGANIZATION)
-    found = reply.json()
-    if reply.status == 200 and isinstance(found, dict):
-        return found
-    raise WrongOrganisation(
-        f"{host} answers {reply.status} to getOrganization, which every organisation has; "
-        "check GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
-    )
 
 
 class Session:
@@ -70,27 +48,17 @@ class Session:
         self.policy = options.policy(credentials.host)
         self.names = tuple(str(file.path) for file in inputs.files)
         self.rows, self.rows_exact = inputs.estimate_rows()
-        self.concurrency = _concurrency(options.pace)
-        self.pacer = Pacer(rate=options.pace.rate, reserve=options.pace.reserve, unlimited=options.pace.unlimited)
-        self.client = Client(
-            credentials.host,
-            credentials.username,
-            credentials.token(),
-            pacer=self.pacer,
-            give_up_after_s=options.limits.give_up_after_s,
-            max_connections=self.concurrency,
-        )
+        self.connection = Connection(credentials, options.pace, options.limits)
+        self.client = self.connection.client
         self.stop = Stop()
-        self.started = time.monotonic()
         self.ledger = Ledger(
             folder.path,
             state=folder.state_dir / "state.sqlite",
             scope=(credentials.host, spec.name, options.namespace),
-            vitals=self._vitals,
+            vitals=self.connection.vitals,
         )
         self.done_before = self.ledger.counts.total()
-        self._earlier = dict(self.ledger.earlier_vitals)
-        self._ticks: list[tuple[float, int]] = []
+        self.connection.earlier = dict(self.ledger.earlier_vitals)
 
     async def run(self, *, with_signals: bool) -> Report:
         """Work, then publish the result files and the report; the report says how it went."""
@@ -124,11 +92,14 @@ class Session:
             spare=SPARE_UNLIMITED if self.options.pace.unlimited else SPARE,
             ignore=self.options.ignore_columns,
             names=self.names,
+            is_canary=self._needs_canary(),
         )
 
         async def read() -> None:
             self.observer.started(self.folder.name, self._estimate(), resumed_from=self.done_before)
+            self._warn()
             await check_organisation(self.client, self.policy.host)
+            await self._learn_names(importer)
             size = BATCH_ROWS * 4 if self.options.pace.unlimited else BATCH_ROWS
             await importer.read(self.inputs.batches(self.ledger.mark, size=size))
 
@@ -140,10 +111,49 @@ class Session:
             sources=(read, importer.dispatch),
             close=importer.close,
             work=importer.work,
-            workers=self.concurrency,
+            workers=self._workers(),
             beside=beside,
             with_signals=with_signals,
         )
+
+    def _workers(self) -> int:
+        """Return how many records are on their way at once: few where a crash leaves each of them in doubt for good."""
+        workers = self.connection.concurrency
+        return min(workers, WORKERS_AT_MOST_ONCE) if self.spec.is_at_most_once else workers
+
+    def _needs_canary(self) -> bool:
+        """Tell whether people would get messages, and nobody has looked at one of them yet."""
+        counts = self.ledger.counts
+        return bool(self.spec.contacts_people) and not counts[Word.CREATED] and not counts[Word.UNKNOWN]
+
+    def _warn(self) -> None:
+        """Say before the first request what cannot be repeated."""
+        if self.spec.is_at_most_once and self.policy.mode in (Mode.CREATE, Mode.UPSERT):
+            rows = counted(self._estimate().rows, "row")
+            self.observer.note(f"at most once: {rows}; one whose answer gets lost may end as unknown")
+
+    async def _learn_names(self, importer: Importer) -> None:
+        """Ask for the names that rows use instead of ids, before anything is written.
+
+        Raises:
+            UsageError: Some lead nowhere, and their rows shall not be rejected.
+            TransportError: A list of names could not be had.
+        """
+        if not self._may_name():
+            return
+        names = await names_in(self.spec, self.inputs, self.ledger.mark, importer.preparer.record_for)
+        directory = await fetch_directory(self.client, names.kinds)
+        for line in check_names(names.used, directory, are_rejected=self.options.missing_names == "reject"):
+            self.observer.note(line)
+        importer.linker.directory = directory
+
+    def _may_name(self) -> bool:
+        """Tell whether rows can use names at all; tables say so by their columns, unless these are mapped."""
+        naming = {field.name for field in self.spec.fields if field.names is not None}
+        if self.options.mapping is not None:
+            return bool(naming)
+        headers = [reader.columns() for reader in self.inputs.readers]
+        return bool(naming) and any(header is None or naming & set(header) for header in headers)
 
     async def _show(self) -> None:
         while True:
@@ -168,7 +178,7 @@ class Session:
             reason=self.stop.reason,
             mark=self.ledger.frontier,
             is_settled=self.ledger.is_settled,
-            vitals=self._vitals(),
+            vitals=self.connection.vitals(),
         )
         try:
             report = await anyio.to_thread.run_sync(publish, self.folder, self.inputs, ending)
@@ -182,30 +192,24 @@ class Session:
 
     def view(self) -> RunView:
         """Return how the run stands at this moment."""
-        now = time.monotonic()
-        pace = self.pacer.view()
-        sent = self.client.sent.total()
+        momentum, seconds = self.connection.momentum(), self.connection.seconds
         done = self.ledger.counts.total()
-        self._ticks = [*self._ticks[-9:], (now, sent)]
-        span = now - self._ticks[0][0]
-        per_second = (sent - self._ticks[0][1]) / span if span > 0 else 0.0
-        rows_per_s = (done - self.done_before) / max(now - self.started, 1e-9)
+        rows_per_s = (done - self.done_before) / max(seconds, 1e-9)
         left = max(0, self.rows - done)
-        held = pace.waiting_reason if pace.waiting_reason != "pace" else None
         return RunView(
             run=self.folder.name,
             counts=dict(self.ledger.counts),
             done=done,
             rows=max(self.rows, done),
             rows_exact=self.rows_exact,
-            seconds=now - self.started,
-            requests=sent,
-            requests_per_second=per_second,
-            allowed_per_second=pace.rate,
-            in_flight=pace.in_flight,
-            throttled=pace.throttled,
-            waiting="stopping: what is in flight ends first" if self.stop.is_draining else held,
-            waiting_s=max(0.0, (pace.waiting_until or now) - now) if held else 0.0,
+            seconds=seconds,
+            requests=momentum.requests,
+            requests_per_second=momentum.per_second,
+            allowed_per_second=momentum.allowed_per_second,
+            in_flight=momentum.in_flight,
+            throttled=momentum.throttled,
+            waiting="stopping: what is in flight ends first" if self.stop.is_draining else momentum.waiting,
+            waiting_s=momentum.waiting_s,
             eta_s=left / rows_per_s if rows_per_s > 0 and done > self.done_before else None,
         )
 
@@ -214,26 +218,3 @@ class Session:
         if self.options.limits.max_rows is not None:
             left = min(left, self.options.limits.max_rows)
         return Estimate.of(self.spec, self.policy.mode, left, self.rows_exact, self.options.pace.expected_per_second())
-
-    def _vitals(self) -> Mapping[str, Any]:
-        requests = Counter(self._earlier.get("requests", {}))
-        requests.update(dict(self.client.sent))  # a copy: this is the journal's thread, and the other goes on counting
-        waits: dict[str, float] = dict(self._earlier.get("waits", {}))
-        for reason, span in dict(self.pacer.held_s).items():
-            waits[reason] = waits.get(reason, 0.0) + span
-        return {
-            "requests": dict(requests),
-            "waits": {reason: round(seconds, 3) for reason, seconds in waits.items()},
-            "throttled": self._earlier.get("throttled", 0) + self.pacer.throttled,
-            "seconds": round(self._earlier.get("seconds", 0.0) + time.monotonic() - self.started, 3),
-            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        }
-
-
-def _concurrency(pace: Pace) -> int:
-    """How many records are on their way at once: a second's worth, so that a slow answer holds up nobody."""
-    if pace.concurrency is not None:
-        return pace.concurrency
-    if pace.unlimited:
-        return 50
-    return min(100, max(12, math.ceil((pace.rate or 10) * 1.2)))

@@ -12,13 +12,26 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-__all__ = ("ContactProblem", "clean_emails", "clean_phones", "email_identity", "phone_identity", "unite")
+__all__ = (
+    "ContactProblem",
+    "clean_emails",
+    "clean_phones",
+    "email_identity",
+    "is_plain_email",
+    "is_plain_number",
+    "phone_identity",
+    "unite",
+)
 
 PHONE_TYPES = ("HOME", "MOBILE", "OFFICE")
 SMS_PREFERENCES = ("ON", "OFF", "FORBIDDEN")
+MAX_EMAIL = 254
+"""Characters of an address, by RFC 5321."""
 
 _PLAIN_EMAIL = re.compile(
-    r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+    r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@"
+    # Two hyphens after two characters announce an encoded name, which the library has to decode.
+    r"(?:(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -82,6 +95,16 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     return _with_one_primary(list(cleaned.values()), "phones")
 
 
+def is_plain_email(text: str) -> bool:
+    """Tell whether a text certainly is an address, sent as it is; False only means that somebody must look closer."""
+    return len(text) <= MAX_EMAIL and _PLAIN_EMAIL.fullmatch(text) is not None
+
+
+def is_plain_number(text: str) -> bool:
+    """Tell whether a text certainly is an E.164 number, sent as it is; False only means to look closer."""
+    return _E164.fullmatch(text) is not None and _is_plainly_possible(text)
+
+
 def email_identity(entry: dict[str, Any]) -> str:
     """Return what makes two email entries the same: the address in lower case."""
     return str(entry.get("original") or entry.get("normalized") or "").strip().lower()
@@ -141,7 +164,7 @@ def _entry(item: Any, attr: str) -> dict[str, Any]:
 
 
 def _check_email(address: str, attr: str) -> None:
-    if _PLAIN_EMAIL.fullmatch(address) and len(address) <= 254:
+    if is_plain_email(address):
         return
     try:
         validate_email(address, check_deliverability=False, test_environment=True)
@@ -158,7 +181,7 @@ def _without_value(error: Exception) -> str:
 
 
 def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
-    if _E164.fullmatch(text) and _is_plainly_possible(text):
+    if is_plain_number(text):
         return text, None
     if not text.startswith("+") and not region:
         raise ContactProblem(

@@ -12,16 +12,16 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.errors import WrongOrganisation
-from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Repeat, Reply, Request
+from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_mobile
+from bulkgladly.resources.merges import MAX_MERGES, successor_of
+from bulkgladly.resources.outcomes import check_organisation, is_unclear, refused, unknown, unread
 from bulkgladly.resources.spec import Policy, Record, Steps
 
 __all__ = ("create", "delete", "update", "upsert")
 
 PROFILES = "/api/v1/customer-profiles"
-MAX_MERGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +85,17 @@ def delete(record: Record, _policy: Policy) -> Steps:
     reply = yield Request("deleteCustomer", "DELETE", f"{PROFILES}/{target}")
     if reply.status in (200, 204):
         return Outcome(Word.DELETED, gladly_id=target)
-    if reply.status != 404 and not _is_unclear(reply):
-        return _refused(reply, target)
+    if reply.status != 404 and not is_unclear(reply):
+        return refused(reply, target)
     found = yield from _fetch(target)
     if found.reply is not None:
-        return _unknown(found.reply, target)
+        return unknown(found.reply, target)
     if found.profile is None:
         return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=target)
     if found.gladly_id != target:
         detail = f"merged into {found.gladly_id}, which also holds other data; delete it by that id if you mean it"
         return Outcome.rejected(Problem("moved", detail, "id", Stage.API), status=301, gladly_id=target)
-    return _refused(reply, target)
+    return refused(reply, target)
 
 
 def _create(record: Record, policy: Policy) -> Steps:
@@ -110,14 +110,14 @@ def _create(record: Record, policy: Policy) -> Steps:
         return Outcome(Word.CREATED, gladly_id=record.id, status=reply.status, accepted=record.fingerprints)
     if reply.status == 409:
         return (yield from _after_conflict(record, policy, reply))
-    if _is_unclear(reply):
+    if is_unclear(reply):
         found = yield from _fetch(record.id)
         if found.is_absent:
-            return _refused(reply, record.id)
+            return refused(reply, record.id)
         return (yield from _settle_existing(record, policy, found, was_ours=True))
     if reply.status == 404 or 300 <= reply.status < 400:
-        yield from _check_organisation(reply)
-    return _refused(reply, record.id)
+        yield from check_organisation(reply)
+    return refused(reply, record.id)
 
 
 def _after_conflict(record: Record, policy: Policy, reply: Reply) -> Steps:
@@ -139,7 +139,7 @@ def _after_conflict(record: Record, policy: Policy, reply: Reply) -> Steps:
 def _settle_existing(record: Record, policy: Policy, found: Found, *, was_ours: bool) -> Steps:
     """Our id is taken. Equal content: made by us, or unchanged. Different: it existed before."""
     if found.profile is None:
-        return _unknown(found.reply, record.id)
+        return unknown(found.reply, record.id)
     changes = changes_to(found.profile, record.payload)
     if not changes:
         word = Word.CREATED if was_ours else Word.UNCHANGED
@@ -202,7 +202,7 @@ def _bring_up(record: Record, found: Found) -> Steps:
     if found.is_absent:
         return _gone(found.gladly_id)
     if found.profile is None:
-        return _unread(found.reply, found.gladly_id)
+        return unread(found.reply, found.gladly_id)
     changes = changes_to(found.profile, record.payload)
     if not changes:
         return Outcome(Word.UNCHANGED, gladly_id=found.gladly_id, accepted=_remember(record))
@@ -229,14 +229,14 @@ def _patch(
         problem = next(iter(reply.problems()), ApiProblem())
         detail = f"{problem.attr or 'an address'} belongs to another customer; nothing of the row was written"
         return Outcome.rejected(Problem("taken", detail, problem.attr, Stage.CONFLICT), status=409, gladly_id=gladly_id)
-    if reply.status not in (301, 404) and not _is_unclear(reply):
-        return _refused(reply, gladly_id)
+    if reply.status not in (301, 404) and not is_unclear(reply):
+        return refused(reply, gladly_id)
     # 404 also stands for a customer that was merged away; and a lost answer is asked about.
     found = yield from _fetch(gladly_id)
     if found.is_absent:
         return _gone(gladly_id)
     if found.profile is None:
-        return _unknown(found.reply, gladly_id)
+        return unknown(found.reply, gladly_id)
     is_same = found.gladly_id == gladly_id
     missing = differ(found.profile, record.payload)
     if is_same:
@@ -245,7 +245,7 @@ def _patch(
     if not missing:
         return Outcome(Word.UPDATED, gladly_id=found.gladly_id, accepted=_remember(record))
     if is_same or hops >= MAX_MERGES:
-        return _refused(reply, gladly_id)
+        return refused(reply, gladly_id)
     return (yield from _patch(record, found.gladly_id, missing, hops + 1, differ))
 
 
@@ -258,20 +258,10 @@ def _fetch(gladly_id: str) -> Generator[Request, Reply, Found]:
             return Found(gladly_id, profile)
         if reply.status == 404:
             return Found(gladly_id)
-        successor = _successor(reply) if reply.status == 301 else None
+        successor = successor_of(reply)
         if successor is None or hops >= MAX_MERGES:
             return Found(gladly_id, reply=reply)
         gladly_id, hops = successor, hops + 1
-
-
-def _successor(reply: Reply) -> str | None:
-    for problem in reply.problems():
-        if isinstance(new := problem.meta.get("new"), str) and new:
-            return new
-    # Not declared for this operation, but one client reads it there [gladly-api, merged customers].
-    location = reply.headers.get("location", "")
-    head, _, last = location.rpartition("/")
-    return last if head.endswith(PROFILES) and last else None
 
 
 def _locate(
@@ -291,7 +281,7 @@ def _locate(
         reply = yield Request("findCustomers", "GET", PROFILES, query=(query,))
         profiles = reply.json()
         if reply.status != 200 or not isinstance(profiles, list):
-            return _unread(reply, record.id)
+            return unread(reply, record.id)
         held = [profile for profile in profiles if isinstance(profile, dict) and profile.get("id")]
         sure = [profile for profile in held if query[0] == "email" or holds_mobile(profile, query[1])]
         is_shared = is_shared or len(sure) < len(held)
@@ -321,56 +311,6 @@ def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str,
     if not by_phone:
         return emails
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
-
-
-def _check_organisation(reply: Reply) -> Generator[Request, Reply, None]:
-    """After a 404 or redirect on a path that always exists: is this a Gladly organisation at all?"""
-    organisation = yield GET_ORGANIZATION
-    if organisation.status == 404 or 300 <= organisation.status < 400:
-        raise WrongOrganisation(
-            f"the host answers {reply.status} for every path; check GLADLY_HOST: it must be the organisation's own host"
-        )
-
-
-def _is_unclear(reply: Reply) -> bool:
-    """True where the request may have been executed although it was not confirmed."""
-    return reply.status == 0 or reply.status >= 500
-
-
-def _refused(reply: Reply, gladly_id: str | None) -> Outcome:
-    problem = next(iter(reply.problems()), ApiProblem())
-    if reply.status == 0:
-        detail = f"no answer in {reply.attempts} attempts; `retry` the run later"
-    elif reply.status >= 500:
-        detail = problem.detail or f"Gladly failed {reply.attempts} times; `retry` the run later"
-    else:
-        detail = problem.detail or "Gladly refused the request and gave no reason"
-    code = problem.code or (f"http_{reply.status}" if reply.status else "no_answer")
-    return Outcome.rejected(
-        Problem(code, detail, problem.attr, Stage.API), status=reply.status or None, gladly_id=gladly_id
-    )
-
-
-def _unread(reply: Reply | None, gladly_id: str) -> Outcome:
-    """Looking it up failed, and nothing was written: a reject that names the look-up."""
-    if reply is None or reply.status == 200:
-        return Outcome.rejected(
-            Problem("unreadable", "the look-up's answer was not what the API promises", None, Stage.API),
-            gladly_id=gladly_id,
-        )
-    return _refused(reply, gladly_id)
-
-
-def _unknown(reply: Reply | None, gladly_id: str) -> Outcome:
-    status = reply.status if reply is not None else None
-    return Outcome(
-        Word.UNKNOWN,
-        gladly_id=gladly_id,
-        stage=Stage.API,
-        status=status or None,
-        code="unsettled",
-        detail="it may have happened, and asking gave no usable answer; `retry` the run to ask again",
-    )
 
 
 def _gone(gladly_id: str) -> Outcome:

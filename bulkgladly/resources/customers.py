@@ -13,6 +13,7 @@ from bulkgladly.resources.contacts import (
     unite,
 )
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
+from bulkgladly.resources.keys import key_in
 from bulkgladly.resources.spec import Policy, Record
 
 __all__ = (
@@ -175,16 +176,7 @@ def _add_attributes(payload: dict[str, Any], attributes: Any, policy: Policy) ->
 
 def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: Policy) -> str | Problem:
     if policy.key is not None:
-        value = _column(row.fields or {}, policy.key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-            return Problem("key_type", f"the key column {policy.key} must hold a text or a whole number", policy.key)
-        if value is None or value == "":
-            return Problem(
-                "key_missing",
-                f"the key column {policy.key} is empty; every row needs its own key",
-                policy.key,
-            )
-        return str(value)
+        return key_in(row, policy.key)
     if own_id is not None:
         return own_id
     if not payload.get("emails") and not payload.get("phones") and not payload.get("externalCustomerId"):
@@ -194,15 +186,6 @@ def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: P
             "identifies a row with --key",
         )
     return key_of_content(payload)
-
-
-def _column(fields: Mapping[str, Any], column: str) -> Any:
-    if column in fields:
-        return fields[column]
-    prefix, _, name = column.partition(":")
-    if prefix == "customAttribute":
-        return _object(fields.get("customAttributes")).get(name)
-    return None
 
 
 def _claims(key: str, own_id: str | None, payload: Mapping[str, Any]) -> tuple[Claim, ...]:

@@ -11,7 +11,7 @@ import xxhash
 __all__ = ("derive_id", "digest64", "fingerprint", "id_problem", "key_of_content")
 
 _HALF = 1 << 63
-_URL_SAFE = re.compile(r"[A-Za-z0-9_-]{1,49}")
+_URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzABCDEFGHIJKL"
 
 
@@ -47,10 +47,14 @@ def digest64(kind: str, value: str) -> int:
     return xxhash.xxh3_64_intdigest(f"{kind}\x1f{value}".encode()) - _HALF
 
 
-def id_problem(text: str) -> str | None:
-    """Say what is wrong with an id, or None. Rule: URL-safe, under 50 characters [gladly-api, schemas 2.2]."""
-    if _URL_SAFE.fullmatch(text):
-        return None
-    if len(text) > 49:
-        return f"the id has {len(text)} characters; Gladly takes fewer than 50"
-    return "the id may hold letters, digits, - and _ only"
+def id_problem(text: str, *, most: int | None = 49) -> str | None:
+    """Say what is wrong with an id, or None.
+
+    Rule: URL-safe; under 50 characters for customers, and `most` for others, where None
+    stands for a length that is not known [gladly-api, schemas, conventions].
+    """
+    if not _URL_SAFE.fullmatch(text):
+        return "the id may hold letters, digits, - and _ only"
+    if most is not None and len(text) > most:
+        return f"the id has {len(text)} characters; Gladly takes fewer than {most + 1}"
+    return None

@@ -1,24 +1,33 @@
 """The shape of one row of the resource table, and of what its procedures work on."""
 
-from collections.abc import Callable, Generator, Mapping
+import datetime as dt
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkgladly.messages import Reply, Request
+from bulkgladly.errors import UsageError
+from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
+from bulkgladly.resources.fields import Field, Link
 
-__all__ = ("Policy", "Record", "ResourceSpec", "Steps")
+__all__ = ("Policy", "Record", "ResourceSpec", "Rule", "Steps")
 
 Steps = Generator[Request, Reply, Outcome]
 """What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
 
+DEFAULT_MODES = (Mode.UPSERT, Mode.CREATE, Mode.UPDATE)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the user decided about every record of a run. All of it is part of the run's identity.
+    """What the user decided about every record of a run. All but `now` is part of the run's identity.
 
     `host` and `namespace` go into derived ids; `key` names the column that identifies a
     record in the source system; `phone_region` is how national numbers are read.
+    `namespaces` says for other resources under which namespace their source keys are
+    remembered, where it is not this run's own. `languages` are those that the organisation
+    has, in lower case, and `now` is the moment against which times are checked; without
+    them neither is.
     """
 
     host: str
@@ -31,6 +40,18 @@ class Policy:
     phone_region: str | None = None
     read_first: bool = False
     attributes: str = "unknown"
+    force_close: bool = False
+    namespaces: tuple[tuple[str, str], ...] = ()
+    languages: tuple[str, ...] = ()
+    now: dt.datetime | None = None
+
+    def namespace_of(self, resource: str) -> str:
+        """Return the namespace in which the source keys of a resource are looked up."""
+        return dict(self.namespaces).get(resource, self.namespace)
+
+
+Rule = Callable[[Mapping[str, Any], Policy], Iterable[Problem]]
+"""Looks at a payload, offline, and says why Gladly would refuse it, or keep it otherwise than it says."""
 
 
 @dataclass(slots=True)
@@ -38,8 +59,13 @@ class Record:
     """A row that can become requests.
 
     `id` is the id under which a create would make it; `fingerprints` has one entry per
-    field of the payload. `known` and `doubt` are filled in from the state: `doubt` is
-    true when an earlier process may have sent a create whose end nobody saw.
+    field of the payload. `links` are names and keys in the payload that ids have yet to
+    take the place of. Records that share one of `lanes` are sent in input order.
+
+    `known` and `doubt` are filled in from the state: `doubt` is true when an earlier
+    process may have sent a create whose end nobody saw, and `sent_at` is when a request
+    that can be settled by listing may have left first (seconds since 1970, our clock).
+    `rivals` are ids of objects that other records of the run are known to have made.
     """
 
     row: Row
@@ -51,6 +77,10 @@ class Record:
     claims: tuple[Claim, ...]
     known: Known | None = None
     doubt: bool = False
+    links: tuple[Link, ...] = ()
+    lanes: tuple[int, ...] = ()
+    sent_at: float | None = None
+    rivals: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,14 @@ class ResourceSpec:
     `prepare` turns a nested row into a Record or says why it cannot; `procedures` has
     the steps for each mode. Both are pure. `requests_per_record` has, for each mode, the
     fewest and the most requests that a record takes without conflicts, for the estimate.
+
+    `fields` declares the row field by field (customers have columns of their own), and
+    `rules` look at the payload as a whole. `lanes` are places of the payload whose equal
+    values keep records in input order. `arrange` puts the records of a whole input into the
+    order in which they have to be sent; the input is then read whole. `repeat` is what a
+    repeat of the create could do, `contacts_people` what a record does to a person, and
+    `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
+    Gladly does not keep of a row.
     """
 
     name: str
@@ -68,3 +106,44 @@ class ResourceSpec:
     procedures: Mapping[Mode, Callable[[Record, Policy], Steps]]
     requests_per_record: Mapping[Mode, tuple[int, int]]
     operations: tuple[str, ...] = field(default=())
+    fields: tuple[Field, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    warnings: tuple[Rule, ...] = ()
+    lanes: tuple[str, ...] = ()
+    arrange: Callable[[Sequence[Record]], list[Record]] | None = None
+    repeat: Repeat = Repeat.DETECTED
+    id_rule: str = ""
+    contacts_people: str = ""
+    deletes: str = ""
+    not_kept: tuple[str, ...] = ()
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Kinds of names that rows may use, such as `inbox`; each is one list to fetch."""
+        return tuple(dict.fromkeys(item.names for item in self.fields if item.names is not None))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Resources whose source keys rows may name."""
+        return tuple(dict.fromkeys(item.key_of for item in self.fields if item.key_of is not None))
+
+    @property
+    def is_at_most_once(self) -> bool:
+        """True where a create cannot be repeated without the risk of a twin."""
+        return self.repeat is Repeat.UNSAFE
+
+    def mode(self, asked: Mode | None) -> Mode:
+        """Return the mode to work in: the one asked for, else the mildest that makes sense.
+
+        Raises:
+            UsageError: The resource has no such mode, or only one that must be asked for.
+        """
+        modes = ", ".join(self.procedures)
+        if asked is None:
+            found = next((mode for mode in DEFAULT_MODES if mode in self.procedures), None)
+            if found is None:
+                raise UsageError(f"{self.name} can only be removed, for good; say so with --mode {modes}")
+            return found
+        if asked not in self.procedures:
+            raise UsageError(f"{self.name} have no --mode {asked}; it is one of: {modes}")
+        return asked

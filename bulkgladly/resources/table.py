@@ -3,31 +3,77 @@
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
 from bulkgladly.resources import customer_steps
+from bulkgladly.resources.activities import ACTIVITIES
+from bulkgladly.resources.answers import ANSWER_CONTENTS, ANSWERS
+from bulkgladly.resources.business_hours import BUSINESS_HOURS
+from bulkgladly.resources.contacting import EMAILS, RECIPIENT_COLLECTIONS, REPLIES, SMS
+from bulkgladly.resources.conversations import CONVERSATIONS
 from bulkgladly.resources.customers import CUSTOMER_COLUMNS, prepare_customer
+from bulkgladly.resources.labels import CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS
+from bulkgladly.resources.notes import NOTES
 from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.resources.task_comments import TASK_COMMENTS
+from bulkgladly.resources.tasks import TASKS
+from bulkgladly.resources.topics import TOPICS
+from bulkgladly.resources.webhooks import WEBHOOKS
 
-__all__ = ("RESOURCES", "resource")
+__all__ = ("NOT_WRITTEN", "RESOURCES", "resource")
+
+_CUSTOMERS = ResourceSpec(
+    name="customers",
+    columns=CUSTOMER_COLUMNS,
+    prepare=prepare_customer,
+    procedures={
+        Mode.CREATE: customer_steps.create,
+        Mode.UPDATE: customer_steps.update,
+        Mode.UPSERT: customer_steps.upsert,
+        Mode.DELETE: customer_steps.delete,
+    },
+    requests_per_record={
+        Mode.CREATE: (1, 1),
+        Mode.UPDATE: (1, 2),
+        Mode.UPSERT: (1, 3),
+        Mode.DELETE: (1, 2),
+    },
+    operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
+    id_rule="our id, under 50 characters",
+    deletes="customers and their conversations",
+    not_kept=("createdAt and updatedAt", "externalCustomerIds"),
+)
 
 RESOURCES: dict[str, ResourceSpec] = {
-    "customers": ResourceSpec(
-        name="customers",
-        columns=CUSTOMER_COLUMNS,
-        prepare=prepare_customer,
-        procedures={
-            Mode.CREATE: customer_steps.create,
-            Mode.UPDATE: customer_steps.update,
-            Mode.UPSERT: customer_steps.upsert,
-            Mode.DELETE: customer_steps.delete,
-        },
-        requests_per_record={
-            Mode.CREATE: (1, 1),
-            Mode.UPDATE: (1, 2),
-            Mode.UPSERT: (1, 3),
-            Mode.DELETE: (1, 2),
-        },
-        operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
+    spec.name: spec
+    for spec in (
+        _CUSTOMERS,
+        ACTIVITIES,
+        TASKS,
+        TASK_COMMENTS,
+        NOTES,
+        TOPICS,
+        CONVERSATIONS,
+        CONVERSATION_TOPICS,
+        FREEFORM_TOPICS,
+        REDACTIONS,
+        ANSWERS,
+        ANSWER_CONTENTS,
+        BUSINESS_HOURS,
+        WEBHOOKS,
+        SMS,
+        EMAILS,
+        REPLIES,
+        RECIPIENT_COLLECTIONS,
     )
 }
+
+NOT_WRITTEN: dict[str, str] = {
+    "updateAgentCallRecording": "acts on a call that is going on now; there is nothing to import, and no state to keep",
+    "createUserIdentityJWT": "makes a token for a customer to sign in with; nothing is stored in Gladly",
+    "deleteCustomerItem": "deleteItem does the same without the customer's id, which a merge may have changed",
+    "deleteJob": "removes an export of Gladly's own with its files; not an object that people bring in",
+    "generateReport": "reads: see `export`",
+    "generateWorkSessionReport": "reads: see `export`",
+}
+"""Operations that are no read by their method, and that no import uses, each with the reason."""
 
 
 def resource(name: str) -> ResourceSpec:

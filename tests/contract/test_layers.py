@@ -18,15 +18,18 @@ LEVELS: Mapping[str, int] = {
     "formats": 2,
     "journal": 2,
     "tables": 2,
+    "mappings": 2,
     "pipelines": 3,
     "cli": 4,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
     "resources": frozenset(WORDS),
-    **dict.fromkeys(("transport", "formats", "journal", "tables"), frozenset(WORDS)),
-    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal", "tables"}),
-    "cli": frozenset({*WORDS, "resources", "transport", "formats", "journal", "tables", "pipelines", "emulator"}),
+    **dict.fromkeys(("transport", "formats", "journal", "tables", "mappings"), frozenset(WORDS)),
+    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings"}),
+    "cli": frozenset(
+        {*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings", "pipelines", "emulator"}
+    ),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
@@ -141,6 +144,8 @@ def test_words_drag_nothing_in(word: str) -> None:
     [
         ("aiohttp", {"bulkgladly.transport.wire"}),
         ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.tables"}),
+        ("nh3", {"bulkgladly.mappings.html"}),
+        ("jmespath", {"bulkgladly.mappings.references"}),
     ],
 )
 def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:

@@ -139,6 +139,45 @@ def test_options_that_cannot_work_are_refused(options: dict[str, str], message: 
         ReadOptions(**options)  # type: ignore[arg-type]
 
 
+class Twice:
+    """Makes as many rows of each as it is told, all at its place."""
+
+    is_one_to_one = False
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def __call__(self, row: Row) -> list[Row]:
+        return [Row(row.position, row.fields, source=row.fields) for _ in range(self._times)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_row_may_become_several() -> None:
+    """They are counted through, and come in batches of the size asked for; the files' own rows stay as they are."""
+    inputs = Inputs.open(["c.csv", "*.ndjson"], expand=Twice(3))
+
+    batches = list(inputs.batches(size=2))
+    rows = [row for batch in batches for row in batch]
+
+    assert [row.seq for row in rows] == list(range(15))
+    assert names_of(rows)[:4] == ["Joan", "Joan", "Joan", "Radia"]
+    assert max(len(batch) for batch in batches) <= 2
+    assert all(batches)
+    assert [row.seq for row in rows_of(inputs, Mark(3, rows[3].position))] == list(range(3, 15))
+    assert inputs.estimate_rows() == (15, True)
+    assert [row.seq for row in inputs.sample(4)] == [0, 1, 2, 3]
+    assert names_of(inputs.readers[0].sample(9)) == ["Joan", "Radia"]
+
+
+def test_how_many_rows_there_will_be_is_a_guess_from_the_first(tmp_path: Path) -> None:
+    """Told as a guess where not all were looked at."""
+    (tmp_path / "many.ndjson").write_bytes(b'{"name":"Ada"}\n' * 1000)
+
+    count, is_exact = Inputs.open([str(tmp_path / "many.ndjson")], expand=Twice(4)).estimate_rows()
+
+    assert (count, is_exact) == (4000, False)
+
+
 def test_spooling_keeps_a_stream_for_its_owner(tmp_path: Path) -> None:
     """The copy is whole, private, and has no other name left."""
     target = tmp_path / "stdin.ndjson"

@@ -132,6 +132,49 @@ async def test_an_outcome_ends_the_doubt(tmp_path: Path) -> None:
     assert [again.wants(seq) for seq in range(3)] == [True, False, True]
 
 
+async def test_a_doubt_says_since_when(tmp_path: Path) -> None:
+    """What a request made is looked for among what is younger than it."""
+    ledger = open_ledger(tmp_path, clock=lambda: 1700.5)
+    await admit(ledger, range(2))
+    await ledger.intend([intent(0)])
+    ledger.close()
+
+    ledger = open_ledger(tmp_path)
+    standings = await admit(ledger, range(2))
+    ledger.close()
+
+    assert [standing.sent_at for standing in standings] == [1700.5, None]
+
+
+async def test_keys_of_other_resources_and_namespaces_are_known(tmp_path: Path) -> None:
+    """The crosswalk of an earlier run is that of its own scope; what came of nothing has no id."""
+    customers = open_ledger(tmp_path)
+    await admit(customers, range(2))
+    settle(customers, [0], created)
+    settle(customers, [1], lambda _: Outcome(Word.UNKNOWN, accepted={"body": "x"}))
+    await customers.flush()
+    customers.close()
+    (tmp_path / "other").mkdir()
+
+    tasks = Ledger(tmp_path / "other", state=tmp_path / "state.sqlite", scope=(SCOPE[0], "tasks", "till"))
+    found = await tasks.known_in(*SCOPE, ["k-0", "k-1", "k-2"])
+    elsewhere = await tasks.known_in(SCOPE[0], SCOPE[1], "till", ["k-0"])
+    tasks.close()
+
+    assert (found, elsewhere) == ({"k-0": "id-0", "k-1": ""}, {})
+
+
+async def test_the_last_ids_of_a_run_are_remembered(tmp_path: Path) -> None:
+    """As many as are asked for, the oldest first; rows without an id do not count."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(5))
+    settle(ledger, range(4))
+    settle(ledger, [4], lambda _: Outcome(Word.REJECTED))
+
+    assert await ledger.recent_ids(3) == ["id-1", "id-2", "id-3"]
+    ledger.close()
+
+
 async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
     """Its request never left, so nobody asks; what was settled stays settled."""
     ledger = open_ledger(tmp_path)

@@ -149,7 +149,7 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (("import", "customers", "customers.csv", "--profile", "none"), 2, "there is no profile 'none'"),
         (("import", "customers", "customers.csv", "--key", "crm_id", "--progress", "loud"), 2, "auto, bar, line"),
         (("retry", "none"), 2, "there is no run 'none'"),
-        (("schema", "show", "widgets"), 2, "choose one of: customers"),
+        (("schema", "show", "widgets"), 2, "choose from: activities"),
         (("--config", "none.toml", "runs", "list"), 2, "none.toml cannot be read"),
         (("frobnicate",), 2, "No such command"),
     ],

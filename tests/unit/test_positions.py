@@ -120,3 +120,42 @@ def test_a_resume_loses_nothing_and_repeats_nothing(
     for seq in set(wanted) - set(also):
         after.settle(seq)
     assert settled_set(after, rows) == set(range(rows))
+
+
+def test_the_mark_never_stands_between_rows_of_one_place() -> None:
+    """They are made of one row of input, so a resume makes all of them again, from the first."""
+    frontier = Frontier()
+    for seq, at in enumerate((0, 1, 1, 1, 2)):
+        frontier.admit(seq, place(at))
+    for seq in (0, 1, 3):
+        frontier.settle(seq)
+
+    assert frontier.advance() == Mark(1, place(1))
+    assert frontier.above() == [(1, 1), (3, 3)]
+
+    frontier.settle(2)
+    assert frontier.advance() == Mark(4, place(2))
+    assert frontier.above() == []
+
+
+@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=12))
+def test_a_resume_in_the_middle_of_a_row_counts_as_before(data: st.DataObject, sizes: list[int]) -> None:
+    """Wherever a session ends among the rows of one place: the mark leads to the first of them."""
+    places = [at for at, size in enumerate(sizes) for _ in range(size)]
+    read = data.draw(st.integers(0, len(places)), label="read")
+    frontier = Frontier()
+    for seq, at in enumerate(places[:read]):
+        frontier.admit(seq, place(at))
+    done = data.draw(st.sets(st.integers(0, max(0, read - 1))), label="done") if read else set[int]()
+    for seq in done:
+        frontier.settle(seq)
+    mark = frontier.advance()
+
+    assert mark.position is None or places.index(mark.position.number - 1) == mark.seq
+    after = Frontier(mark, frontier.above())
+    assert {seq for seq in range(len(places)) if after.is_settled(seq)} == done
+    for seq in range(mark.seq, len(places)):
+        after.admit(seq, place(places[seq]))
+        after.settle(seq)
+    assert settled_set(after, len(places)) == set(range(len(places)))
+    assert after.advance().seq == places.index(places[-1])

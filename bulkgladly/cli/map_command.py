@@ -1,0 +1,191 @@
+"""`map init` and `map check`: a mapping from the user's columns to Gladly's fields, drafted and tested."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.running import print_json
+
+if TYPE_CHECKING:
+    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.mappings.check import Difference
+    from bulkgladly.pipelines.map_check import MapCheck
+
+__all__ = ("check", "init")
+
+Format = Annotated[
+    str | None, typer.Option("--format", help="ndjson, csv, parquet or arrow. (default: by the file's name)")
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+Delimiter = Annotated[str, typer.Option(help="Delimiter of CSV files; a tab in .tsv files.")]
+ShowValues = Annotated[
+    bool,
+    typer.Option("--show-values", help="Show what rows hold, instead of what it looks like. May be personal data."),
+]
+MapFile = Annotated[Path, typer.Option("--map", help="The mapping file.", dir_okay=False)]
+
+
+def init(
+    files: Annotated[list[str], typer.Argument(help="Files of yours, in any format that `import` reads.")],
+    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write it. (default: the standard output)")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows of each file to look at.")] = 1000,
+    format_: Format = None,
+    encoding: Encoding = "utf-8",
+    delimiter: Delimiter = ",",
+    show_values: ShowValues = False,
+) -> None:
+    """Draft a mapping from the names and the samples of columns; every line is there to be reviewed."""
+    from bulkgladly.pipelines.map_check import draft_for
+
+    text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    _write_new(out, text)
+    typer.echo(f"{out}: review it, then `bulkgladly map check {' '.join(files)} --map {out}`", err=True)
+
+
+def check(
+    mapping: MapFile,
+    files: Annotated[list[str] | None, typer.Argument(help="Files of yours to try it on.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
+    expect: Annotated[
+        Path | None,
+        typer.Option(
+            help="NDJSON of what is expected: an input and its output a line, or the output of FILES.", dir_okay=False
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The column that identifies a row. (default: what the mapping says)")
+    ] = None,
+    transform: Annotated[
+        str | None, typer.Option(help="Your own function, as module:function, that is given each row first.")
+    ] = None,
+    format_: Format = None,
+    encoding: Encoding = "utf-8",
+    delimiter: Delimiter = ",",
+    show_values: ShowValues = False,
+    json: flags.Json = False,
+) -> None:
+    """Show the first rows before and after a mapping, and test it. Nothing is sent.
+
+    Exit code 1 when a row shown would be rejected, or an expectation is not met.
+    """
+    from bulkgladly.errors import UsageError
+    from bulkgladly.pipelines.map_check import check_mapping
+    from bulkgladly.pipelines.mapped import choose_mapping
+
+    if not files and expect is None:
+        raise UsageError("there is nothing to try the mapping on; name files, or expectations with --expect")
+    reading = _reading(format_, encoding, delimiter)
+    found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
+    if json:
+        print_json(_as_json(found, show_values=show_values))
+    else:
+        _tell(found, expect, show_values=show_values)
+    raise typer.Exit(found.exit_code)
+
+
+def _reading(format_: str | None, encoding: str, delimiter: str) -> "ReadOptions":
+    from bulkgladly.formats.contract import ReadOptions
+
+    return ReadOptions(encoding=encoding, delimiter=delimiter, format=format_)
+
+
+def _write_new(path: Path, text: str) -> None:
+    from bulkgladly.errors import UsageError
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already, and may have been reviewed; remove it, or name another") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
+    say = _say(show_values)
+    for example in found.examples:
+        typer.echo(f"{example.file}, record {example.number}")
+        for name, value in example.input.items():
+            typer.echo(f"  - {name}: {say(value)}")
+        for number, record in enumerate(example.output, 1):
+            if len(example.output) > 1:
+                typer.echo(f"  = {number} of {len(example.output)}")
+            for name, value in record.items():
+                typer.echo(f"  + {name}: {value if 'problem' in record else say(value)}")
+        for problem in example.problems:
+            typer.echo(f"  ! {problem.word.value}: {problem.code}: {problem.detail}")
+    for difference in found.differences:
+        typer.echo(f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}")
+    if found.unused:
+        typer.echo(f"not used: {', '.join(found.unused)}", err=True)
+    if found.absent:
+        typer.echo(f"read, but in none of the rows looked at: {', '.join(found.absent)}", err=True)
+    if found.tested:
+        failed = len({difference.line for difference in found.differences})
+        typer.echo(f"{found.tested - failed} of {found.tested} expectations are met", err=True)
+    if not show_values:
+        typer.echo("letters stand as a or A and digits as 9; --show-values shows what the rows hold", err=True)
+
+
+def _difference_text(difference: "Difference", say: Any) -> str:
+    if not difference.field:
+        return "there is no such record" if difference.found is None else "there is a record more than expected"
+    expected = "nothing" if difference.expected is None else say(difference.expected)
+    found = "nothing" if difference.found is None else say(difference.found)
+    same = " (alike, but not the same)" if expected == found else ""
+    return f"{difference.field}: expected {expected}, found {found}{same}"
+
+
+def _say(show_values: bool) -> Any:
+    import orjson
+
+    from bulkgladly.mappings.shapes import shape
+
+    return (lambda value: orjson.dumps(value).decode()) if show_values else shape
+
+
+def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
+    from bulkgladly.mappings.shapes import shape
+
+    def told(value: Any) -> Any:
+        return value if show_values else shape(value)
+
+    def record(fields: dict[str, Any]) -> dict[str, Any]:
+        return fields if "problem" in fields else {name: told(value) for name, value in fields.items()}
+
+    return {
+        "exit_code": found.exit_code,
+        "examples": [
+            {
+                "file": one.file,
+                "record": one.number,
+                "input": {name: told(value) for name, value in one.input.items()},
+                "output": [record(fields) for fields in one.output],
+                "problems": [
+                    {"outcome": p.word.value, "code": p.code, "attr": p.attr, "detail": p.detail} for p in one.problems
+                ],
+            }
+            for one in found.examples
+        ],
+        "unused": list(found.unused),
+        "absent": list(found.absent),
+        "tested": found.tested,
+        "differences": [
+            {
+                "line": one.line,
+                "record": one.record,
+                "field": one.field,
+                "expected": None if one.expected is None else told(one.expected),
+                "found": None if one.found is None else told(one.found),
+            }
+            for one in found.differences
+        ],
+    }

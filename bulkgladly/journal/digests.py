@@ -1,0 +1,87 @@
+"""Which rows of an input share something, for any number of rows in little memory."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bulkgladly.errors import DiskFull
+
+__all__ = ("Digests",)
+
+_PARTS = 256
+_HELD = 1 << 20
+
+
+class Digests:
+    """64-bit hashes, each with the number of the row that it comes from, kept on disk by what they begin with.
+
+    Equal values meet in one part, so that only one part at a time has to be in memory. What
+    has equal hashes is likely, but not certain, to be equal.
+    """
+
+    def __init__(self, folder: Path, *, held: int = _HELD) -> None:
+        """Keep the parts in an empty folder of the caller's; `held` pairs wait in memory to be written."""
+        self._folder = folder
+        self._most_held, self._held = held, 0
+        self._parts = [array("q") for _ in range(_PARTS)]
+        self._is_on_disk = False
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, row: int, digests: Sequence[int]) -> None:
+        """Note the digests of a row.
+
+        Raises:
+            DiskFull: They cannot be written.
+        """
+        for digest in digests:
+            part = self._parts[digest & (_PARTS - 1)]
+            part.append(digest)
+            part.append(row)
+        self._held += len(digests)
+        if self._held >= self._most_held:
+            self._write()
+
+    def shared(self) -> Iterator[int]:
+        """Yield the rows that have a digest which comes again, in any order, some more than once."""
+        for part in range(_PARTS):
+            pairs = self._read(part)
+            digests = pairs[::2]
+            if len(set(digests)) == len(digests):
+                continue
+            seen: set[int] = set()
+            again = {digest for digest in digests if digest in seen or seen.add(digest)}  # type: ignore[func-returns-value]
+            yield from (row for digest, row in zip(digests, pairs[1::2], strict=True) if digest in again)
+
+    def holds(self, digest: int) -> bool:
+        """Tell whether a digest was added. Reads a part, so it is for few questions only."""
+        return digest in self._read(digest & (_PARTS - 1))[::2]
+
+    def absent_from(self, other: "Digests") -> Iterator[int]:
+        """Yield the rows that have a digest which the other has not."""
+        for part in range(_PARTS):
+            pairs = self._read(part)
+            if not pairs:
+                continue
+            there = set(other._read(part)[::2])
+            yield from (pairs[at + 1] for at in range(0, len(pairs), 2) if pairs[at] not in there)
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"{part:03}"
+
+    def _write(self) -> None:
+        try:
+            for number, part in enumerate(self._parts):
+                if part:
+                    with self._path(number).open("ab") as file:
+                        part.tofile(file)
+                    del part[:]
+        except OSError as exc:
+            raise DiskFull(f"{self._folder}: no room for the hashes of what must be unique: {exc}") from exc
+        self._held, self._is_on_disk = 0, True
+
+    def _read(self, part: int) -> "array[int]":
+        pairs = array("q")
+        if self._is_on_disk and (path := self._path(part)).exists():
+            pairs.frombytes(path.read_bytes())
+        pairs.extend(self._parts[part])
+        return pairs

@@ -1,0 +1,111 @@
+"""A table of a mapping file, read key by key; what is wrong with it names the file, the table and the key. Pure."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from bulkgladly.errors import UsageError
+
+__all__ = ("Table", "closest")
+
+_WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that was probably meant, if one comes close."""
+    names = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    return names[found[0]] if found else None
+
+
+class Table:
+    """One table of the file. Keys are taken out one by one; `finish` refuses those that are left."""
+
+    def __init__(self, file: str, name: str, content: Mapping[str, Any]) -> None:
+        self.file, self.name = file, name
+        self._content = content
+        self._asked: list[str] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._content
+
+    def given(self, keys: Iterable[str]) -> list[str]:
+        """Return those of the keys that the table has."""
+        return [key for key in keys if key in self._content]
+
+    def fail(self, key: str, message: str) -> NoReturn:
+        """Refuse the file for what stands under a key."""
+        where = f"[{self.name}] {key}" if self.name else key
+        raise UsageError(f"{self.file}: {where}: {message}")
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """Return what stands under a key, whatever it is."""
+        self._asked.append(key)
+        return self._content.get(key, default)
+
+    def plain(self, key: str, default: Any = None) -> Any:
+        """Return what stands under a key, where JSON has a form for it."""
+        found = self.value(key, default)
+        if key in self._content and not _is_plain(found):
+            self.fail(key, "has no form in JSON; write dates and times as texts, in quotes")
+        return found
+
+    def text(self, key: str) -> str | None:
+        """Return a text, or None where there is none."""
+        found: str | None = self._typed(key, str)
+        return found
+
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where there is nothing."""
+        return bool(self._typed(key, bool))
+
+    def number(self, key: str) -> int | None:
+        """Return a whole number, or None where there is none."""
+        found: int | None = self._typed(key, int)
+        return found
+
+    def choice(self, key: str, choices: Iterable[str]) -> str | None:
+        """Return one of some words, or None where there is none."""
+        found, choices = self.text(key), tuple(choices)
+        if found is not None and found not in choices:
+            meant = closest(found, choices)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            self.fail(key, f"{found!r} is no choice; it is one of {', '.join(choices)}{hint}")
+        return found
+
+    def table(self, key: str) -> "Table | None":
+        """Return the table under a key, or None where there is none."""
+        found = self._typed(key, dict)
+        return None if found is None else Table(self.file, f"{self.name}.{key}" if self.name else key, found)
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Yield all keys, in the order of the file; they count as taken."""
+        self._asked += self._content
+        yield from self._content.items()
+
+    def finish(self) -> None:
+        """Refuse keys that mean nothing here.
+
+        Raises:
+            UsageError: There is one; the message says which may be meant.
+        """
+        for key in self._content:
+            if key not in self._asked:
+                meant = closest(key, self._asked)
+                hint = f"did you mean {meant}?" if meant else f"there are {', '.join(dict.fromkeys(self._asked))}"
+                self.fail(key, f"means nothing here; {hint}")
+
+    def _typed(self, key: str, kind: type) -> Any:
+        found = self.value(key)
+        if found is not None and (not isinstance(found, kind) or (kind is int and isinstance(found, bool))):
+            self.fail(key, f"must be {_WORDS[kind]}")
+        return found
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(member) for member in value.values())
+    if isinstance(value, list):
+        return all(_is_plain(member) for member in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -1,0 +1,170 @@
+"""Names and source keys in rows: what they stand for, asked of the organisation and of the state."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import anyio.to_thread
+
+from bulkgladly.errors import TransportError, UsageError
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.records import Mark, Problem, Row
+from bulkgladly.resources.directory import LISTS, Directory
+from bulkgladly.resources.objects import complete
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.transport.client import Client
+
+__all__ = ("MOST_ARRANGED", "MOST_SCANNED", "Linker", "Names", "check_names", "fetch_directory", "names_in", "whole")
+
+Prepare = Callable[[Row], Record | Problem]
+
+MOST_ARRANGED = 50_000
+"""Rows of an input that has to be put in order before anything is sent."""
+MOST_SCANNED = 1_000_000
+"""Rows that are looked through for names before anything is sent; those after them are looked at in their turn."""
+_SCAN_ROWS = 1000
+_TOLD_NAMES = 20
+
+
+class Linker:
+    """Puts ids in the place of names and keys, a batch at a time."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
+        self._spec, self._policy, self._ledger = spec, policy, ledger
+        self.directory = directory or Directory()
+
+    async def link(self, items: Sequence[Record | Problem | None]) -> list[Record | Problem | None]:
+        """Return the items with ids in place of what they refer to, each where it was.
+
+        An item whose reference leads nowhere becomes a problem. Those that refer to a record
+        of the same kind which is not known yet come out with open links, for `link_last`.
+        """
+        if not self._spec.fields:
+            return list(items)
+        records = [item for item in items if isinstance(item, Record)]
+        if self._spec.arrange is not None:
+            self._spec.arrange(records)
+        known = await self._known(records)
+        return [
+            (complete(item, self._spec, self.directory, known) or item) if isinstance(item, Record) else item
+            for item in items
+        ]
+
+    async def link_last(self, record: Record) -> Problem | None:
+        """Put ids in the place of what a record left open, now that all before it are settled."""
+        return complete(record, self._spec, self.directory, await self._known([record]), is_last=True)
+
+    async def _known(self, records: Iterable[Record]) -> Mapping[tuple[str, str], str]:
+        wanted: dict[str, dict[str, None]] = {}
+        for record in records:
+            for link in record.links:
+                if link.is_key:
+                    wanted.setdefault(link.kind, {})[link.text] = None
+        found: dict[tuple[str, str], str] = {}
+        for resource, keys in wanted.items():
+            namespace = self._policy.namespace_of(resource)
+            ids = await self._ledger.known_in(self._policy.host, resource, namespace, list(keys))
+            found.update({(resource, key): gladly_id for key, gladly_id in ids.items() if gladly_id})
+        return found
+
+
+async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
+    """Return the names of an organisation; 1 request for each kind.
+
+    Raises:
+        TransportError: A list could not be had. Nothing was written.
+    """
+    lists: dict[str, list[Mapping[str, object]]] = {}
+    for kind in kinds:
+        reply = await client.send(LISTS[kind])
+        found = reply.json()
+        if reply.status != 200 or not isinstance(found, list):
+            raise TransportError(
+                f"{LISTS[kind].operation}, which knows the names of each {kind}, answered {reply.status}; resume later"
+            )
+        lists[kind] = [item for item in found if isinstance(item, dict)]
+    return Directory(lists)
+
+
+def check_names(names: Mapping[str, Counter[str]], directory: Directory, *, are_rejected: bool) -> tuple[str, ...]:
+    """Compare the names that an input uses with those there are; return what is wrong with them, a line each.
+
+    Raises:
+        UsageError: Some lead nowhere, or to several things, and their rows shall not be rejected.
+    """
+    lines = [
+        f"{kind} {name!r}: {problem.code}, {count:,} row{'' if count == 1 else 's'}"
+        for kind, counts in names.items()
+        for name, count in counts.most_common()
+        if isinstance(problem := directory.resolve(kind, name, kind), Problem)
+    ]
+    if lines and not are_rejected:
+        told = "; ".join(lines[:_TOLD_NAMES]) + (
+            f"; and {len(lines) - _TOLD_NAMES} more" if lines[_TOLD_NAMES:] else ""
+        )
+        raise UsageError(
+            f"nothing was written: {told}. Correct the names, make what is missing, or reject these rows: "
+            "--missing-names reject"
+        )
+    return tuple(lines)
+
+
+class Names(NamedTuple):
+    """The names that an input uses: by kind, with the number of rows that use each.
+
+    `kinds` are those whose lists are needed; a kind may be needed in case only.
+    """
+
+    used: Mapping[str, Counter[str]]
+    kinds: tuple[str, ...]
+
+
+async def names_in(
+    spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, *, most: int = MOST_SCANNED
+) -> Names:
+    """Return the names that the rows from a mark on use. Rows beyond the first `most` may use any.
+
+    Raises:
+        InputError: A file cannot be read on.
+    """
+    return await anyio.to_thread.run_sync(_names_in, spec, inputs, mark, prepare, most)
+
+
+def whole(batches: Iterator[list[Row]], resource: str) -> Iterator[list[Row]]:
+    """Yield all rows as one batch, as an input needs that has to be put in order.
+
+    Raises:
+        UsageError: There are more than `MOST_ARRANGED`.
+    """
+    rows: list[Row] = []
+    for batch in batches:
+        rows += batch
+        if len(rows) > MOST_ARRANGED:
+            raise UsageError(
+                f"the input has more than {MOST_ARRANGED:,} {resource}, which are put in order before they are sent; "
+                "split it, parents first"
+            )
+    if rows:
+        yield rows
+
+
+def _names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, most: int) -> Names:
+    used: dict[str, Counter[str]] = {}
+    kinds: dict[str, None] = {}
+    seen = 0
+    batches = inputs.batches(mark, size=_SCAN_ROWS)
+    for rows in whole(batches, spec.name) if spec.arrange is not None else batches:
+        records = [item for row in rows if isinstance(item := prepare(row), Record)]
+        if spec.arrange is not None:
+            spec.arrange(records)
+        for link in (link for record in records for link in record.links):
+            if not link.is_key:
+                kinds[link.kind] = None
+                used.setdefault(link.kind, Counter())[link.text] += 1
+            elif link.or_name is not None:
+                kinds["topic"] = None
+        seen += len(rows)
+        if seen >= most:
+            return Names(used, spec.directories)
+    return Names(used, tuple(kinds))

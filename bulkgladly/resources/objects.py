@@ -1,0 +1,229 @@
+"""From a nested row to a record, for every object that is declared by its fields. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from bulkgladly.records import Claim, Mode, Problem, Row
+from bulkgladly.resources.contacts import ContactProblem, clean_emails, clean_phones
+from bulkgladly.resources.directory import Directory
+from bulkgladly.resources.fields import MAX_ID, Field, FieldProblem, Kind, Link
+from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
+from bulkgladly.resources.keys import key_in
+from bulkgladly.resources.reading import read_fields
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Rule
+
+__all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment")
+
+CUSTOMER_FIELDS = (
+    Field("customerId", Kind.ID, most=MAX_ID, help="the customer, by the id in Gladly"),
+    Field("customerKey", into="customerId", key_of="customers", help="the customer, by the source key of its import"),
+    Field("customerEmail", into="customer.emailAddress", help="the customer, by email; made where nobody has it"),
+    Field("customerMobile", into="customer.mobilePhone", help="the customer, by mobile number; made where nobody has"),
+    Field("customer", Kind.OBJECT, help="the same as an object with emailAddress or mobilePhone"),
+)
+"""Four ways to say whose something is; a row uses one of them."""
+
+Payload = dict[str, Any]
+
+
+class Preparation:
+    """Makes records of one kind of object from its fields and rules.
+
+    `natural_key` says what a record is known by that has neither a key column nor an id;
+    without that it is its content. `unwrap` turns another spelling of the row into that of
+    the fields, `clean` the payload into the form that is compared and sent.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        fields: Sequence[Field],
+        *,
+        rules: Sequence[Rule] = (),
+        natural_key: Callable[[Mapping[str, Any]], str | None] = lambda _: None,
+        unwrap: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda nested: nested,
+        clean: Callable[[Payload, Policy], Payload] = lambda payload, _: payload,
+    ) -> None:
+        self._resource, self._fields, self._rules = resource, tuple(fields), tuple(rules)
+        self._natural_key, self._unwrap, self._clean = natural_key, unwrap, clean
+
+    def __call__(self, row: Row, nested: dict[str, Any], policy: Policy) -> Record | Problem:
+        """Return the record that a nested row stands for, or why it cannot be sent.
+
+        Names and source keys in it are open still: `complete` puts ids in their place.
+        """
+        found = self.read(nested, policy)
+        if isinstance(found, Problem):
+            return found
+        payload, links = found
+        identity = self._identify(row, payload, links, policy)
+        if isinstance(identity, Problem):
+            return identity
+        key, own_id, claims = identity
+        return Record(
+            row=row,
+            key=key,
+            id=own_id or derive_id(policy.host, self._resource, policy.namespace, key),
+            has_own_id=own_id is not None,
+            payload=payload,
+            fingerprints={name: fingerprint(value) for name, value in payload.items()},
+            claims=claims,
+            links=links,
+        )
+
+    def claims_of(
+        self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
+    ) -> tuple[Payload, tuple[Claim, ...]] | Problem:
+        """Return the payload and the claims of a record, given what `read_fields` makes of its row.
+
+        What else a record has takes time, and is not made. The payload given may be changed.
+        """
+        try:
+            payload = self._clean(payload, policy)
+        except FieldProblem as error:
+            return error.problem
+        except ContactProblem as error:
+            return Problem(error.code, error.detail, error.attr)
+        identity = self._identify(row, payload, links, policy)
+        return identity if isinstance(identity, Problem) else (payload, identity[2])
+
+    def read(self, nested: Mapping[str, Any], policy: Policy) -> tuple[Payload, tuple[Link, ...]] | Problem:
+        """Return the payload of a nested row and what in it is open, or what is wrong with a field."""
+        try:
+            payload, links = read_fields(self._unwrap(nested), self._fields, policy.mode, null=policy.null)
+            return self._clean(payload, policy), links
+        except FieldProblem as error:
+            return error.problem
+        except ContactProblem as error:
+            return Problem(error.code, error.detail, error.attr)
+
+    def _identify(
+        self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
+    ) -> tuple[str, str | None, tuple[Claim, ...]] | Problem:
+        """Return key, own id and claims of a clean payload, or the first rule that it breaks; its id is taken out."""
+        for rule in self._rules:
+            for problem in rule(payload, policy):
+                return problem
+        own_id = payload.pop("id", None)
+        key = key_in(row, policy.key) if policy.key is not None else self._key(own_id, payload)
+        if isinstance(key, Problem):
+            return key
+        claims = [Claim("key", digest64("key", key))]
+        is_named = any(link.place == "id" for link in links)
+        if own_id is not None and own_id != key and not is_named:
+            claims.append(Claim("id", digest64("id", own_id)))
+        return key, own_id, tuple(claims)
+
+    def _key(self, own_id: str | None, payload: Payload) -> str:
+        return own_id or self._natural_key(payload) or key_of_content(payload)
+
+
+def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
+    """Return everything that is wrong with a nested row, offline; the first is what an import rejects it for."""
+    if not isinstance(spec.prepare, Preparation):
+        return []
+    found = spec.prepare.read(nested, policy)
+    if isinstance(found, Problem):
+        return [found]
+    return [problem for rule in spec.rules for problem in rule(found[0], policy)]
+
+
+def complete(
+    record: Record,
+    spec: ResourceSpec,
+    directory: Directory,
+    known: Mapping[tuple[str, str], str],
+    *,
+    is_last: bool = False,
+) -> Problem | None:
+    """Put ids in the place of the names and keys of a record; return why one has none.
+
+    `known` has the ids of source keys, by resource and key. What refers to the same kind of
+    object stays open in `record.links` where it is not known yet, since its record may be on
+    its way; when `is_last`, it no longer is.
+    """
+    if not record.links:
+        record.lanes = _lanes(record, spec)
+        return None
+    open_links: list[Link] = []
+    for link in record.links:
+        identity: str | Problem | None
+        if link.is_key:
+            identity = known.get((link.kind, link.text))
+            if identity is None and is_last and link.or_name is not None:
+                identity = directory.resolve("topic", link.or_name, link.attr)
+        else:
+            identity = directory.resolve(link.kind, link.text, link.attr)
+        if isinstance(identity, Problem):
+            return identity
+        if identity is not None:
+            _put(record, link, identity)
+        elif link.kind == spec.name and not is_last:
+            open_links.append(link)
+        else:
+            return unknown_key(link)
+    record.links = tuple(open_links)
+    record.fingerprints = {name: fingerprint(value) for name, value in record.payload.items()}
+    record.lanes = _lanes(record, spec)
+    return None
+
+
+def unknown_key(link: Link) -> Problem:
+    """Return the problem of a source key that no import is known to have brought in."""
+    return Problem(
+        "unknown_key",
+        f"{link.attr}: no {link.kind} were imported with this source key; import them first, or name that run: --after",
+        link.attr,
+    )
+
+
+def for_customer(payload: Payload, policy: Policy) -> Payload:
+    """Clean the address by which a payload names its customer; only a new object needs one.
+
+    Raises:
+        ContactProblem: The address cannot be one.
+        FieldProblem: Not exactly one of the ways to name the customer is used.
+    """
+    customer = payload.get("customer")
+    if customer is None and policy.mode in (Mode.UPDATE, Mode.DELETE):
+        return payload
+    if (customer is None) == ("customerId" not in payload):
+        raise FieldProblem(
+            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is needed, and only one"
+        )
+    if customer is None:
+        return payload
+    named = {name: value for name, value in customer.items() if value not in (None, "")}
+    if len(named) != 1 or not named.keys() <= {"emailAddress", "mobilePhone"}:
+        raise FieldProblem("customer", "customer", "needs exactly one of emailAddress and mobilePhone")
+    [(name, value)] = named.items()
+    cleaned = clean_emails([value]) if name == "emailAddress" else clean_phones([value], policy.phone_region)
+    return {**payload, "customer": {name: cleaned[0]["original"]}}
+
+
+def segment(identity: str) -> str:
+    """Return an id as one segment of a path, whatever characters it has."""
+    return quote(identity, safe="")
+
+
+def _put(record: Record, link: Link, identity: str) -> None:
+    if link.place == "id":
+        record.id, record.has_own_id = identity, True
+        record.claims = (*record.claims, Claim("id", digest64("id", identity)))
+        return
+    head, _, part = link.place.partition(".")
+    if part:
+        record.payload[head] = {**record.payload[head], part: identity}
+    elif link.index is None:
+        record.payload[head] = identity
+    else:
+        values = list(record.payload[head])
+        values[link.index] = identity
+        record.payload[head] = values
+
+
+def _lanes(record: Record, spec: ResourceSpec) -> tuple[int, ...]:
+    parents = tuple(digest64("key", link.text) for link in record.links)
+    values = ((place, record.payload.get(place)) for place in spec.lanes)
+    return parents + tuple(digest64(place, str(value)) for place, value in values if value is not None)

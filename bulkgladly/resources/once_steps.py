@@ -1,0 +1,137 @@
+"""What is done for one record whose create takes no id of ours: sent at most once. Pure generators.
+
+An intent is on the disk before the request leaves. After an answer that got lost, and after a
+crash, the record is looked for where the API lists such things; where it does not, or where
+looking shows nothing for sure, the record ends as `unknown` and is never sent again, in this
+run or a later one with the same source key. Facts: gladly-api, README, "Retry safety".
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
+from bulkgladly.records import Outcome, Problem, Stage, Word
+from bulkgladly.resources.exports import LIMITED_DATA
+from bulkgladly.resources.moments import moment_of
+from bulkgladly.resources.outcomes import is_unclear, refused, unread
+from bulkgladly.resources.spec import Policy, Record, Steps
+
+__all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_cut", "is_ours")
+
+CLOCK_SKEW_S = 300.0
+"""By how much Gladly's clock and ours may differ: what is older than the request by more than this is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What looking for a record showed: the id it got, or that it is surely not there."""
+
+    gladly_id: str | None = None
+    is_surely_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How one kind of record is sent, and how to find out whether it was.
+
+    `noun` is for messages. `made` reads the id of what was made from the reply. `look` looks
+    for it; None where the API shows nothing of the kind. `parent` is what a 404 tells of.
+    """
+
+    noun: str
+    request: Callable[[Record], Request]
+    made: Callable[[Reply], str | None]
+    look: Callable[[Record], Generator[Request, Reply, Trace]] | None = None
+    parent: str | None = None
+    states: Mapping[str, str] | None = None
+
+
+class OnceSteps:
+    """The procedure of one kind of sending."""
+
+    def __init__(self, sending: Sending) -> None:
+        self._at = sending
+
+    def create(self, record: Record, _policy: Policy) -> Steps:
+        """Send the record, unless it was sent before or may have been."""
+        if record.known is not None:
+            return self._as_known(record)
+        if record.doubt:
+            trace = yield from self._look(record)
+            if trace.gladly_id is not None:
+                return self._created(record, trace.gladly_id)
+            if not trace.is_surely_absent:
+                return self._unsettled(record, None)
+        reply = yield self._at.request(record)
+        if reply.status in (200, 201, 204):
+            return self._created(record, self._at.made(reply), status=reply.status)
+        if not is_unclear(reply):
+            return self._refused(reply)
+        if self._at.look is None:
+            # During an outage each further record would end like this one: asked for anything, the host is waited for.
+            yield GET_ORGANIZATION
+        trace = yield from self._look(record)
+        if trace.gladly_id is not None:
+            return self._created(record, trace.gladly_id)
+        # A list that is read at once may lag behind, so what it lacks proves nothing yet.
+        return self._unsettled(record, reply)
+
+    def _look(self, record: Record) -> Generator[Request, Reply, Trace]:
+        return (yield from self._at.look(record)) if self._at.look is not None else Trace()
+
+    def _as_known(self, record: Record) -> Outcome:
+        known = record.known
+        if known is None or not known.gladly_id:
+            detail = (
+                f"an earlier run may have sent this {self._at.noun}; look in Gladly, and give the row another key "
+                "where it has to be sent"
+            )
+            return self._unsettled(record, None)._replace(detail=detail)
+        if all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items()):
+            return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
+        detail = (
+            f"another {self._at.noun} was sent under this source key, and cannot be changed; give the row its own key"
+        )
+        problem = Problem("taken", detail, "key", Stage.CONFLICT)
+        return Outcome.rejected(problem, gladly_id=known.gladly_id)
+
+    def _created(self, record: Record, gladly_id: str | None, *, status: int | None = None) -> Outcome:
+        return Outcome(Word.CREATED, gladly_id=gladly_id, status=status, accepted=record.fingerprints)
+
+    def _unsettled(self, record: Record, reply: Reply | None) -> Outcome:
+        return Outcome(
+            Word.UNKNOWN,
+            stage=Stage.API,
+            status=(reply.status or None) if reply is not None else None,
+            code="unsettled",
+            detail=f"the {self._at.noun} may have been sent, and nothing tells for sure; it is not sent again",
+            accepted=record.fingerprints,
+        )
+
+    def _refused(self, reply: Reply) -> Outcome:
+        if reply.status == 404 and self._at.parent is not None:
+            problem = Problem("not_exist", f"Gladly has no such {self._at.parent}", None, Stage.API)
+            return Outcome.rejected(problem, status=404)
+        outcome = refused(reply, None) if reply.status != 200 else unread(reply, None)
+        way_out = (self._at.states or {}).get(str(outcome.code))
+        return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
+
+
+def id_in_location(reply: Reply) -> str | None:
+    """Return the id at the end of a reply's `Location`, which most creates answer with."""
+    return reply.headers.get("location", "").rstrip("/").rpartition("/")[2] or None
+
+
+def is_cut(reply: Reply, elements: Sequence[object], cap: int) -> bool:
+    """Tell whether a list may lack something: it is flagged as cut, or as long as its cap."""
+    flag = reply.headers.get(LIMITED_DATA)
+    return (flag is not None and flag.strip().lower() != "false") or len(elements) >= cap
+
+
+def is_ours(record: Record, made: Mapping[str, Any], moment: object) -> bool:
+    """Tell whether a listed object can be what this record made: young enough, and not another record's."""
+    at, identity = moment_of(moment), made.get("id")
+    if at is None or not isinstance(identity, str) or record.sent_at is None:
+        return False
+    return at.timestamp() >= record.sent_at - CLOCK_SKEW_S and identity not in record.rivals

@@ -1,0 +1,100 @@
+"""Tasks: their fields, and where they live. Facts: gladly-api, endpoints 22 to 26, schemas 5."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from bulkgladly.messages import Repeat, Request
+from bulkgladly.records import Mode, Problem
+from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.endpoints import Endpoint
+from bulkgladly.resources.fields import MAKING, MAX_ID, Field, Kind, column_plan
+from bulkgladly.resources.moments import moment_of
+from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.resources.plain_steps import PlainSteps
+from bulkgladly.resources.rich_content import keeps_its_tags
+from bulkgladly.resources.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+
+__all__ = ("ASSIGNEE_FIELDS", "TASKS")
+
+ASSIGNEE_FIELDS = (
+    Field("inbox", into="assignee.inboxId", names="inbox", help="the inbox, by name"),
+    Field("inboxId", Kind.ID, most=MAX_ID, into="assignee.inboxId"),
+    Field("agent", into="assignee.agentId", names="agent", help="the agent, by email address or name"),
+    Field("agentId", Kind.ID, most=MAX_ID, into="assignee.agentId"),
+    Field("assignee", Kind.OBJECT, help="the same as an object with inboxId and agentId"),
+)
+"""To whom something is assigned."""
+
+_FIELDS = (
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    *CUSTOMER_FIELDS,
+    *ASSIGNEE_FIELDS,
+    Field("body", required=MAKING, most=10_000, help="what is to be done; plain or rich text"),
+    Field("dueAt", Kind.MOMENT, required=MAKING, help="until when; in the future for a new task"),
+    Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="a new task is closed by a second request"),
+)
+_CHANGEABLE = ("assignee", "body", "dueAt", "status")
+_RULES = (is_assigned, assignee_has_inbox, due_in_future)
+
+
+def _create(record: Record) -> Request:
+    payload = record.payload
+    body = {"id": record.id, "customer": payload.get("customer")}
+    body |= {name: payload[name] for name in ("assignee", "body", "dueAt") if name in payload}
+    content = orjson.dumps({name: value for name, value in body.items() if value is not None})
+    if "customerId" in payload:
+        path = f"/api/v1/customers/{segment(payload['customerId'])}/tasks"
+        return Request("createTask", "POST", path, body=content, repeat=Repeat.DETECTED)
+    return Request("createTaskAndCustomer", "POST", "/api/v1/tasks", body=content, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getTask", "GET", f"/api/v1/tasks/{segment(gladly_id)}")
+
+
+def _change(_record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
+    return Request("updateTask", "PATCH", f"/api/v1/tasks/{segment(gladly_id)}", body=orjson.dumps(changes))
+
+
+def _completing(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {"status": "CLOSED"} if payload.get("status") == "CLOSED" else {}
+
+
+def _may_create(record: Record, policy: Policy) -> Problem | None:
+    due = moment_of(record.payload.get("dueAt"))
+    if policy.now is None or due is None or due > policy.now:
+        return None
+    detail = "dueAt has passed, and there is no such task yet; Gladly takes new ones only with a date in the future"
+    return Problem("due_in_past", detail, "dueAt")
+
+
+_STEPS = PlainSteps(
+    Endpoint(
+        noun="task",
+        fetch=_fetch,
+        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        create=_create,
+        change=_change,
+        fixed=("customerId", "customer"),
+        parent=lambda record: "customer" if "customerId" in record.payload else None,
+        completing=_completing,
+        may_create=_may_create,
+    )
+)
+
+TASKS = ResourceSpec(
+    name="tasks",
+    columns=column_plan(_FIELDS, read_only=("timestamp", "createdBy")),
+    prepare=Preparation("tasks", _FIELDS, rules=_RULES, clean=for_customer),
+    procedures={Mode.CREATE: _STEPS.create, Mode.UPDATE: _STEPS.update, Mode.UPSERT: _STEPS.upsert},
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
+    operations=("createTask", "createTaskAndCustomer", "getTask", "updateTask", "getCustomer"),
+    fields=_FIELDS,
+    rules=_RULES,
+    warnings=(keeps_its_tags("body"), due_only_if_known),
+    id_rule="our id, at most 50 characters",
+    not_kept=("when the task was made, and by whom", "a due date in the past"),
+)

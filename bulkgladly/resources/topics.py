@@ -1,0 +1,132 @@
+"""Topics: parents before children, one name for one topic. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from bulkgladly.messages import ApiProblem, Repeat, Request
+from bulkgladly.records import Mode
+from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.directory import names_below, path_of
+from bulkgladly.resources.endpoints import Endpoint
+from bulkgladly.resources.fields import ALWAYS, Field, Kind, column_plan
+from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.plain_steps import PlainSteps
+from bulkgladly.resources.spec import Record, ResourceSpec
+
+__all__ = ("TOPICS", "parents_first")
+
+_FIELDS = (
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("topic", into="id", names="topic", help="a topic that is there, by its path: to rename it, or to archive it"),
+    Field("path", help="name and parents in one, such as Orders / Returns"),
+    Field("name", required=ALWAYS, help="unique among all topics"),
+    Field("parent", into="parentId", names="topic", help="the parent by its path; in the same input or in Gladly"),
+    Field("parentKey", into="parentId", key_of="topics", help="the parent by its source key"),
+    Field("parentId", Kind.ID, help="the parent by its id"),
+    Field("disabled", Kind.FLAG, help="archived: it can no longer be applied"),
+)
+_CHANGEABLE = ("name", "parentId", "disabled")
+
+
+def parents_first(records: Sequence[Record]) -> list[Record]:
+    """Return the records so that each comes after its parent, else in their order.
+
+    Parents that are named by a path that another record has are from then on named by that
+    record's key. Records in a circle keep their order, and are rejected later.
+    """
+    by_key = {record.key: record for record in records}
+    by_path = _paths(records, by_key)
+    for record in records:
+        record.links = tuple(
+            replace(link, kind="topics", text=by_path[path].key, is_key=True, or_name=path)
+            if link.place == "parentId" and not link.is_key and (path := path_of(names_below(link.text))) in by_path
+            else link
+            for link in record.links
+        )
+    done: dict[int, Record] = {}
+    for record in records:
+        line: list[Record] = []
+        at: Record | None = record
+        while at is not None and id(at) not in done and not any(at is other for other in line):
+            line.append(at)
+            at = _parent(at, by_key)
+        done.update((id(one), one) for one in reversed(line))
+    return list(done.values())
+
+
+def _paths(records: Sequence[Record], by_key: Mapping[str, Record]) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for record in records:
+        names = [str(record.payload["name"])]
+        for link in (link for link in record.links if link.place == "parentId"):
+            if not link.is_key:
+                names = [*names_below(link.text), *names]
+            elif (parent := by_key.get(link.text)) is not None:
+                names = [str(parent.payload["name"]), *names]
+        found.setdefault(path_of(names), record)
+    return found
+
+
+def _parent(record: Record, by_key: Mapping[str, Record]) -> Record | None:
+    return next((by_key[link.text] for link in record.links if link.is_key and link.text in by_key), None)
+
+
+def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = names_below(path) if isinstance(path := nested.get("path"), str) else ()
+    if not names:
+        return nested
+    given = {"name": names[-1], **({"parent": path_of(names[:-1])} if len(names) > 1 else {})}
+    return {**given, **{name: value for name, value in nested.items() if name != "path"}}
+
+
+def _create(record: Record) -> Request:
+    fields = {name: record.payload[name] for name in _CHANGEABLE if record.payload.get(name) is not None}
+    body = orjson.dumps({"id": record.id, **fields})
+    return Request("addTopic", "POST", "/api/v1/topics", body=body, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getTopic", "GET", f"/api/v1/topics/{segment(gladly_id)}")
+
+
+def _change(record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
+    # The name is needed in every update, changed or not.
+    body = orjson.dumps({"name": record.payload["name"], **changes})
+    return Request("updateTopic", "PATCH", f"/api/v1/topics/{segment(gladly_id)}", body=body)
+
+
+def _holder(problem: ApiProblem) -> str | None:
+    other = problem.meta.get("id")
+    return other if isinstance(other, str) else None
+
+
+_STEPS = PlainSteps(
+    Endpoint(
+        noun="topic",
+        fetch=_fetch,
+        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        create=_create,
+        change=_change,
+        holder=_holder,
+    )
+)
+
+TOPICS = ResourceSpec(
+    name="topics",
+    columns=column_plan(_FIELDS),
+    prepare=Preparation(
+        "topics",
+        _FIELDS,
+        unwrap=_unwrap,
+        natural_key=lambda payload: f"name:{payload['name']}",
+    ),
+    procedures={Mode.CREATE: _STEPS.create, Mode.UPDATE: _STEPS.update, Mode.UPSERT: _STEPS.upsert},
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
+    operations=("addTopic", "getTopic", "updateTopic"),
+    fields=_FIELDS,
+    arrange=parents_first,
+    id_rule="our id; its length in Gladly is unknown",
+)

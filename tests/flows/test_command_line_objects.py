@@ -1,0 +1,82 @@
+"""The program with other objects than customers: what it refuses, asks, and joins."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.emulator import Emulator
+from tests.flows.test_command_line import Program, emulator, program
+
+__all__ = ("emulator", "program")  # fixtures of this module, too
+
+TASKS = "crm,customerKey,inbox,body,dueAt\nT1,C1,General,Call,2099-01-31T09:00:00Z\n"
+SMS = "crm,mobileNumber,from,body\nS1,+16505550111,+16505550199,Hello\nS2,+16505550112,+16505550199,Hello\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("import", "sms", "sms.csv", "--key", "crm"), "sends a text message to a person, 2 times in all"),
+        (("import", "redactions", "sms.csv"), "--mode delete"),
+        (("import", "redactions", "sms.csv", "--mode", "delete"), "say --yes"),
+        (("import", "tasks", "tasks.csv", "--mode", "delete"), "tasks have no --mode delete"),
+        (("import", "tasks", "tasks.csv", "--after", "none"), "there is no run 'none'"),
+        (("import", "tasks", "tasks.csv", "--missing-names", "maybe"), "stop, reject"),
+        (("import", "tasks", "customers.csv", "--key", "crm_id"), "tasks have no column"),
+    ],
+)
+def test_mistakes_leave_with_2_and_the_way_out(
+    arguments: tuple[str, ...], words: str, program: Program, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Before any request."""
+    (tmp_path / "tasks.csv").write_text(TASKS)
+    (tmp_path / "sms.csv").write_text(SMS)
+
+    assert program(*arguments) == 2
+
+    assert words in capsys.readouterr().err
+
+
+def test_one_run_joins_another_by_name(
+    program: Program, emulator: Emulator, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Tasks of one namespace for the customers of another."""
+    (tmp_path / "tasks.csv").write_text(TASKS)
+    program("import", "customers", "customers.csv", "--key", "crm_id")
+    [run] = (tmp_path / ".bulkgladly" / "runs").iterdir()
+
+    status = program(
+        "import", "tasks", "tasks.csv", "--key", "crm", "--namespace", "till", "--after", run.name, "--json"
+    )
+
+    report = json.loads(capsys.readouterr().out)
+    assert (status, report["counts"]["created"], report["mode"]) == (0, 1, "upsert")
+    assert report["requests"] == {"getOrganization": 1, "getInboxes": 1, "createTask": 1}
+    [task] = [task for task in emulator.store.tasks.values() if task["body"] == "Call"]
+    assert task["customerId"] in emulator.store.customers
+
+
+def test_a_first_message_is_looked_at(program: Program, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Exit code 10, and the command that goes on."""
+    (tmp_path / "sms.csv").write_text(SMS)
+
+    assert program("import", "sms", "sms.csv", "--key", "crm", "--i-know-this-contacts-people") == 10
+
+    told = capsys.readouterr().err
+    assert "to be looked at" in told
+    assert "bulkgladly resume" in told
+
+
+def test_schema_show_tells_fields_and_modes(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and for programs, from the same declaration that an import reads rows by."""
+    assert program("schema", "show", "tasks") == 0
+    shown = capsys.readouterr().out
+    assert program("schema", "show", "tasks", "--json") == 0
+    columns = {entry["column"]: entry for entry in json.loads(capsys.readouterr().out)["columns"]}
+
+    assert "modes create, update, upsert" in shown
+    assert columns["inbox"]["nested"] == "assignee.inboxId"
+    assert "OPEN, CLOSED" in columns["status"]["holds"]
+    assert "needed to create, upsert" in columns["dueAt"]["holds"]
+    assert columns["createdBy"]["holds"] == "accepted in a row, never sent"

@@ -1,0 +1,193 @@
+"""`export`, `dump` and what belongs to them, as a person meets them on the command line."""
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.emulator import Emulator
+
+Program = Callable[..., int]
+QUIET = ("--progress", "none")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """An emulator in a thread of its own, since the program runs its own loop."""
+    running = Emulator(
+        rate=None, report_rate=None, seed_customers=10, seed_jobs=2, seed_conversations=1, seed_events=50
+    )
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(running.start())
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(running.stop())
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    ready.wait(10)
+    yield running
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+@pytest.fixture
+def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program in an empty folder, with credentials for the emulator."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "GLADLY_HOST": emulator.url,
+        "GLADLY_USERNAME": emulator.options.username,
+        "GLADLY_API_TOKEN": emulator.options.token,
+        "BULKGLADLY_RATE": "unlimited",
+        "COLUMNS": "200",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
+        return run()
+
+    return call
+
+
+def test_an_export_tells_people_on_stderr_and_programs_on_stdout(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary has the sum, the data sets and the next command; stdout has the report and nothing else."""
+    assert program("export", "items", "inboxes", "--out", "lake", "--json", *QUIET) == 0
+
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert report["counts"]["created"] == 2 * 180 + 3
+    assert {"run", "status", "exit_code", "counts", "requests", "files"} <= set(report)
+    assert "read 363 = 363 created" in told.err
+    assert "next: bulkgladly dataset show lake" in told.err
+
+
+def test_a_dump_with_a_file_of_settings_and_its_look_afterwards(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dump`, again, `dataset`, `runs`: one after the other in one folder, as in a night."""
+    (tmp_path / "dump.toml").write_text('what = ["items", "agents"]\nreports = ["AgentSummaryV2"]\nformat = "ndjson"\n')
+
+    assert program("dump", "lake", "--config", "dump.toml", *QUIET) == 0
+    assert list((tmp_path / "lake" / "items").rglob("*.ndjson"))
+    capsys.readouterr()
+    assert program("dump", "lake", "--config", "dump.toml", "--json", *QUIET) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["counts"]["created"] == 0
+    assert program("dataset", "verify", "lake", "--deep") == 0
+    assert program("dataset", "show", "lake") == 0
+    assert "reports/AgentSummaryV2" in capsys.readouterr().out
+    assert program("runs", "show") == 0
+    assert "units" in capsys.readouterr().out
+
+
+def test_names_in_a_dumps_file_that_mean_nothing_are_refused(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the name that was probably meant."""
+    (tmp_path / "dump.toml").write_text('report = ["AgentSummaryV2"]\n')
+
+    assert program("dump", "lake", "--config", "dump.toml", *QUIET) == 2
+
+    assert "did you mean reports?" in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_profiles_of_the_data_sets_own_customers(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is given by parent only goes by the ids that are there."""
+    assert program("export", "customers", "--out", "lake", *QUIET) == 0
+    capsys.readouterr()
+
+    assert program("export", "profiles", "--from-dataset", "lake", "--out", "lake", "--json", *QUIET) == 0
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["requests"]["getCustomer"] == report["counts"]["created"] == 10
+
+
+def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`report METRICSET --from --to`, narrowed to a channel."""
+    assert (
+        program(
+            *("export", "report", "ConversationExportReport", "ContactExportReportV3", "--out", "lake"),
+            *("--from", "2026-03-02", "--to", "2026-03-08", "--json", *QUIET),
+        )
+        == 0
+    )
+
+    report = json.loads(capsys.readouterr().out)
+    assert set(report["files"]) == {"reports/ConversationExportReport", "reports/ContactExportReportV3"}
+    assert report["requests"]["generateReport"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("export", "widgets", "--out", "lake"), "there is no 'widgets' to export"),
+        (("export", "items"), "Missing option '--out'"),
+        (("export", "report", "--out", "lake"), "followed by the names of metric sets"),
+        (("export", "reports", "--out", "lake"), "goes with --all"),
+        (("export", "items", "--all", "--out", "lake"), "--all goes with `reports`"),
+        (("export", "profiles", "--out", "lake"), "--from-dataset"),
+        (("export", "items", "--out", "lake", "--format", "xlsx"), "parquet, ndjson, csv"),
+        (("export", "items", "--out", "lake", "--compression", "rar"), "parquet files take"),
+        (("export", "items", "--out", "lake", "--partition", "month"), "type, entity, date"),
+        (("export", "items", "--out", "lake", "--since", "soon"), "--since soon: write a day or a time"),
+        (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
+        (("export", "items", "--out", "lake", "--max-file-size", "big"), "500MB or 20GB"),
+        (("export", "report", "AgentSummaryV2", "--channel", "voice", "--out", "lake"), "channel"),
+        (("dataset", "show", "lake"), "is no data set of bulkgladly"),
+        (("dump", "taken"), "no data set of bulkgladly"),
+        (("retry", "none"), "there is no run 'none'"),
+    ],
+)
+def test_mistakes_leave_with_2_and_the_way_out(
+    arguments: tuple[str, ...], words: str, program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any request, without a data set, and never as a traceback."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").write_text("dear")
+
+    assert program(*arguments) == 2
+
+    told = capsys.readouterr()
+    assert words in told.err
+    assert "Traceback" not in told.err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_schemas_are_shown(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """A data set's columns with their types, a report's with their headers."""
+    assert program("schema", "show", "items", "--json") == 0
+    items = json.loads(capsys.readouterr().out)["data_set"]
+    assert {"column": "timestamp", "type": "timestamp[us, tz=UTC]"} in items["columns"]
+    assert items["partitions"] == ["type", "date"]
+
+    assert program("schema", "show", "ConversationExportReport") == 0
+    assert "Assigned Agent ID - Current" in capsys.readouterr().out
+    assert program("schema", "show", "customers") == 0
+    told = capsys.readouterr().out
+    assert "rows of customers to import" in told
+    assert "data set customers" in told
+
+
+def test_retrying_an_export_says_what_to_do_instead(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """An export has no rejected rows to send again."""
+    assert program("export", "inboxes", "--out", "lake", *QUIET) == 0
+    capsys.readouterr()
+
+    assert program("retry", "inboxes-export") == 2
+
+    assert "run the same command again" in capsys.readouterr().err

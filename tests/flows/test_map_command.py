@@ -1,0 +1,188 @@
+"""`map init` and `map check` as a person meets them: from a strange file to an import."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.mappings.mapping import load_mapping
+
+CSV = """Customer no.,First name,Last name,Mail,Mobile,Plan,Notes
+7,Ada,Ashby,ada@example.org,+16505550107,1,likes tea
+8,Ben,Birch,ben@example.org,,2,
+9,Cleo,Holt,nobody,,3,
+"""
+MAPPING = """
+version = 1
+to = "customers"
+key = "Customer no."
+[fields]
+name = { join = ["First name", "Last name"] }
+"email:1" = "Mail"
+"customAttribute:plan" = { from = "Plan", values = { "1" = "gold", "2" = "silver" } }
+"""
+Program = Callable[..., int]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program in a folder with a file of three rows and a mapping; without credentials."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GLADLY_HOST", "GLADLY_USERNAME", "GLADLY_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "people.csv").write_text(CSV)
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
+        return run()
+
+    return call
+
+
+def expectations(path: Path, *cases: object) -> None:
+    path.write_text("".join(json.dumps(case) + "\n" for case in cases))
+
+
+def test_a_draft_is_checked_and_imported(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command names the next; nothing that the rows hold is in the draft, nor on the screen."""
+    assert program("map", "init", "people.csv", "--to", "customers", "-o", "draft.toml") == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "`bulkgladly map check people.csv --map draft.toml`" in told.err
+    assert load_mapping(Path("draft.toml")).targets == ("name", "email:1", "phone:1")
+    assert "Ada" not in Path("draft.toml").read_text()
+
+    assert program("map", "check", "people.csv", "--map", "draft.toml", "--rows", "1") == 0
+    told = capsys.readouterr()
+    assert "people.csv, record 1\n  - Customer no.: 9\n  - First name: Aaa\n" in told.out
+    assert "\n  + name: Aaa Aaa" in told.out
+    assert "Ada" not in told.out + told.err
+    assert "not used: Plan, Notes" in told.err
+
+    assert program("import", "customers", "people.csv", "--map", "draft.toml", "--dry-run") == 1
+    assert "2 would begin with createCustomer" in capsys.readouterr().err
+
+
+def test_a_draft_goes_to_the_standard_output(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """And shows values to those who ask."""
+    assert program("map", "init", "people.csv", "--to", "customers", "--show-values") == 0
+
+    assert "likes tea" in capsys.readouterr().out
+
+
+def test_a_mapping_that_is_there_is_not_overwritten(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody may have reviewed it."""
+    assert program("map", "init", "people.csv", "--to", "customers", "-o", "mapping.toml") == 2
+
+    assert "mapping.toml is there already" in capsys.readouterr().err
+    assert Path("mapping.toml").read_text() == MAPPING
+
+
+def test_rows_that_an_import_would_reject_are_told(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the mapping, or by the checks behind it; exit code 1."""
+    assert program("map", "check", "people.csv", "--map", "mapping.toml", "--show-values", "--json") == 1
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["examples"][0]["output"] == [
+        {"_key": "7", "email:1": "ada@example.org", "name": "Ada Ashby", "customAttribute:plan": "gold"}
+    ]
+    assert [example["problems"] for example in found["examples"][:2]] == [[], []]
+    (problem,) = found["examples"][2]["problems"]
+    assert (problem["outcome"], problem["code"], problem["attr"]) == ("rejected", "mapping", "customAttribute:plan")
+    assert found["unused"] == ["Mobile", "Notes"]
+
+
+def test_values_are_shown_as_shapes(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """In JSON, too."""
+    program("map", "check", "people.csv", "--map", "mapping.toml", "--json")
+
+    text = capsys.readouterr().out
+    assert "ada@example.org" not in text
+    assert json.loads(text)["examples"][0]["input"]["Mail"] == "aaa@aa…a.aaa"
+
+
+def test_expectations_that_are_met(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mapping is tested like code: with cases of its own, without a file."""
+    row = {"Customer no.": 1, "First name": "Ada", "Mail": "ada@example.org", "Plan": "2"}
+    expectations(
+        Path("cases.ndjson"),
+        {"input": row, "output": {"name": "Ada", "email:1": "ada@example.org", "customAttribute:plan": "silver"}},
+        {"input": {**row, "Plan": "5"}, "output": {"problem": "mapping", "attr": "customAttribute:plan"}},
+    )
+
+    assert program("map", "check", "--map", "mapping.toml", "--expect", "cases.ndjson") == 0
+    assert "2 of 2 expectations are met" in capsys.readouterr().err
+
+
+def test_expectations_that_are_not_met(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each difference with its line, record and field; exit code 1."""
+    expectations(
+        Path("cases.ndjson"),
+        {"input": {"Customer no.": 1, "Plan": "1"}, "output": {"customAttribute:plan": "silver"}},
+        {"input": {"Customer no.": 2, "Plan": "1"}, "output": {"customAttribute:plan": "gold"}},
+    )
+    expect = ("map", "check", "--map", "mapping.toml", "--expect", "cases.ndjson")
+
+    assert program(*expect, "--show-values") == 1
+    told = capsys.readouterr()
+    line = 'cases.ndjson, line 1, record 1: customAttribute:plan: expected "silver", found "gold"\n'
+    assert told.out == line
+    assert "1 of 2 expectations are met" in told.err
+    assert program(*expect) == 1
+    assert "silver" not in capsys.readouterr().out
+
+
+def test_a_pair_of_files_is_compared(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """All rows of the one with all lines of the other."""
+    expectations(
+        Path("records.ndjson"),
+        {"name": "Ada Ashby", "email:1": "ada@example.org", "customAttribute:plan": "gold"},
+        {"name": "Ben Birch", "email:1": "ben@example.org", "customAttribute:plan": "gold"},
+        {"problem": "mapping"},
+    )
+    expect = ("--expect", "records.ndjson", "--rows", "0", "--show-values")
+
+    assert program("map", "check", "people.csv", "--map", "mapping.toml", *expect) == 1
+    assert capsys.readouterr().out == (
+        'records.ndjson, line 2, record 1: customAttribute:plan: expected "gold", found "silver"\n'
+    )
+    assert program("map", "check", "--map", "mapping.toml", *expect) == 2
+    assert "has outputs without inputs" in capsys.readouterr().err
+
+
+def test_an_import_takes_its_mapping_from_the_settings_file(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every other flag."""
+    Path("bulkgladly.toml").write_text('[import]\nmap = "mapping.toml"\n')
+
+    assert program("import", "customers", "people.csv", "--dry-run", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+
+    assert (found["rows"], [finding["code"] for finding in found["findings"]]) == (3, ["mapping"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("map", "check", "--map", "mapping.toml"), "there is nothing to try the mapping on"),
+        (("map", "check", "people.csv", "--map", "none.toml"), "none.toml: cannot be read"),
+        (("map", "init", "people.csv", "--to", "costumers"), "there is no resource 'costumers'"),
+        (("map", "init", "none.csv", "--to", "customers"), "there is no such file"),
+        (("map", "init", "empty.ndjson", "--to", "customers"), "there are no rows to draw a mapping from"),
+        (("map", "check", "people.csv", "--map", "mapping.toml", "--transform", "x"), "write module:function"),
+        (("import", "customers", "people.csv", "--map", "people.csv", "--dry-run"), "people.csv: is no TOML"),
+    ],
+)
+def test_what_cannot_work_is_said(
+    program: Program, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    """Exit code 2, and the way out."""
+    Path("empty.ndjson").write_text("")
+
+    assert program(*arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,129 @@
+"""Steps driven by hand: which requests, and which outcome. Each request is held against the published operations."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bulkgladly.formats.columns import nest
+from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.records import Known, Mode, Outcome, Position, Problem, Row
+from bulkgladly.resources.directory import Directory
+from bulkgladly.resources.identity import fingerprint
+from bulkgladly.resources.objects import complete
+from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.table import RESOURCES
+
+HOST = "https://example.gladly.com"
+NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
+DUE = "2099-01-31T09:00:00.000Z"
+
+_FACTS = json.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_text(encoding="utf-8"))
+_PATHS = {
+    (fact["operationId"] or fact["project_alias"]): (fact["method"], re.sub(r"\{\w+\}", "[^/]+", fact["path"]))
+    for fact in _FACTS["operations"]
+}
+
+
+@dataclass
+class Played:
+    """What was asked, in order, and how it ended."""
+
+    requests: list[Request]
+    outcome: Outcome
+
+    @property
+    def calls(self) -> list[str]:
+        """The operations."""
+        return [request.operation for request in self.requests]
+
+    def body(self, index: int = -1) -> Any:
+        """What one of the requests said."""
+        return orjson.loads(self.requests[index].body or b"null")
+
+
+def policy_for(mode: str, **more: Any) -> Policy:
+    return Policy(**{"host": HOST, "mode": Mode(mode), "key": "crm", "now": NOW, **more})
+
+
+def prepared(resource: str, fields: Mapping[str, Any], mode: str = "create", **policy: Any) -> Record | Problem:
+    """What the table makes of a row, before names and keys are resolved."""
+    spec, chosen = RESOURCES[resource], policy_for(mode, **policy)
+    row = Row(Position(0, 0, 1), {"crm": "7", **fields}, seq=0)
+    known = {name: value for name, value in fields.items() if name != "crm"}
+    return spec.prepare(row, nest(known, spec.columns), chosen)
+
+
+def record_of(resource: str, fields: Mapping[str, Any], mode: str = "create", **more: Any) -> Record:
+    """A record that is ready to be sent; `more` are policies, and fields of the record."""
+    own = {name: more.pop(name) for name in ("doubt", "known", "sent_at", "rivals") if name in more}
+    found = prepared(resource, fields, mode, **more)
+    assert isinstance(found, Record), found
+    problem = complete(found, RESOURCES[resource], Directory(), {}, is_last=True)
+    assert problem is None
+    for name, value in own.items():
+        setattr(found, name, value)
+    return found
+
+
+def remembered(record: Record, gladly_id: str = "held", **accepted: Any) -> Known:
+    """The state after this record was accepted, with other values for some fields."""
+    prints = {name: fingerprint(value) for name, value in accepted.items()}
+    return Known(gladly_id, {**record.fingerprints, **prints})
+
+
+def play(resource: str, mode: str, record: Record, replies: Sequence[Reply], **policy: Any) -> Played:
+    """Answer the steps with the replies; all must be used, and no more asked for."""
+    spec = RESOURCES[resource]
+    steps = spec.procedures[Mode(mode)](record, policy_for(mode, **policy))
+    requests: list[Request] = []
+    left = list(replies)
+    try:
+        requests.append(next(steps))
+        while True:
+            _check(requests[-1], spec.operations)
+            assert left, f"no reply left for {requests[-1].operation}"
+            requests.append(steps.send(left.pop(0)))
+    except StopIteration as end:
+        assert not left, f"{len(left)} replies were not asked for"
+        return Played(requests, end.value)
+
+
+def reply(status: int, body: Any = None, **more: Any) -> Reply:
+    return Reply(status, b"" if body is None else orjson.dumps(body), **more)
+
+
+def refusal(status: int, code: str, attr: str | None = None, *, lost: int = 0, **meta: Any) -> Reply:
+    """A refusal in the documented form."""
+    found: dict[str, Any] = {"code": code, "detail": "as the API says"}
+    if attr is not None:
+        found["attr"] = attr
+    if meta:
+        found["meta"] = meta
+    return reply(status, {"errors": [found]}, lost=lost)
+
+
+def created(place: str = "/api/v1/things/made", **more: Any) -> Reply:
+    return Reply(201, headers={"location": place}, **more)
+
+
+DONE = reply(204)
+GONE = refusal(404, "not_exist")
+LOST = Reply(0, attempts=5, lost=5)
+BROKEN = Reply(503, b"<html>busy</html>", attempts=5, lost=5)
+ORGANISATION = reply(200, {"name": "Example Organization"})
+
+
+def _check(request: Request, operations: Sequence[str]) -> None:
+    assert request.operation in (*operations, "getOrganization")
+    method, pattern = _PATHS[request.operation]
+    assert request.method == method
+    assert re.fullmatch(pattern, request.path), request.path
+    if request.repeat is Repeat.HARMLESS and request.method == "POST":
+        fact = next(f for f in _FACTS["operations"] if (f["operationId"] or f["project_alias"]) == request.operation)
+        assert fact["idempotent_retry"] == "safe"

@@ -1,0 +1,167 @@
+"""Names to ids, and payloads with names and keys in them."""
+
+from typing import Any
+
+import pytest
+
+from bulkgladly.records import Problem
+from bulkgladly.resources.directory import Directory, names_below, path_of
+from bulkgladly.resources.objects import complete
+from bulkgladly.resources.spec import Record
+from bulkgladly.resources.table import RESOURCES
+from tests.unit.stepping import DUE, prepared
+
+DIRECTORY = Directory(
+    {
+        "inbox": [
+            {"id": "in-1", "name": "General"},
+            {"id": "in-2", "name": "general"},
+            {"id": "in-3", "name": "Returns"},
+            {"id": "in-4", "name": "Old", "disabled": True},
+            {"id": "in-5", "name": "Twice"},
+            {"id": "in-6", "name": "Twice"},
+            {"id": "in-7", "name": "Moved", "disabled": True},
+            {"id": "in-8", "name": "Moved", "disabled": False},
+            {"name": "No id"},
+            {"id": "in-9", "name": None},
+        ],
+        "agent": [
+            {"id": "a-1", "name": "Ada Agent", "emailAddress": "Ada@example.org"},
+            {"id": "a-2", "name": "Bela Agent"},
+        ],
+        "topic": [
+            {"id": "t-1", "name": "Orders"},
+            {"id": "t-2", "name": "Returns", "parentId": "t-1"},
+            {"id": "t-3", "name": "Late", "parentId": "t-2"},
+            {"id": "t-4", "name": "In/Out"},
+            {"id": "t-5", "name": "Lost", "parentId": "nowhere"},
+            {"id": "t-6", "name": "Egg", "parentId": "t-7"},
+            {"id": "t-7", "name": "Hen", "parentId": "t-6"},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "found"),
+    [
+        ("inbox", "General", "in-1"),
+        ("inbox", "general", "in-2"),
+        ("inbox", " returns ", "in-3"),
+        ("inbox", "Moved", "in-8"),
+        ("agent", "ada@example.org", "a-1"),
+        ("agent", "Bela Agent", "a-2"),
+        ("topic", "Orders", "t-1"),
+        ("topic", "Orders / Returns", "t-2"),
+        ("topic", "Orders/Returns / Late", "t-3"),
+        ("topic", "late", "t-3"),
+        ("topic", "In/Out", "t-4"),
+        ("topic", "Lost", "t-5"),
+        ("topic", "Hen", "t-7"),
+    ],
+)
+def test_a_name_leads_to_an_id(kind: str, name: str, found: str) -> None:
+    """By the exact spelling first, then by any; topics also by their path."""
+    assert DIRECTORY.resolve(kind, name, "field") == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "code"),
+    [
+        ("inbox", "GENERAL", "ambiguous_name"),
+        ("inbox", "Twice", "ambiguous_name"),
+        ("inbox", "Old", "disabled_name"),
+        ("inbox", "Nobody", "unknown_name"),
+        ("inbox", "None", "unknown_name"),
+        ("agent", "", "unknown_name"),
+        ("topic", "Returns / Orders", "unknown_name"),
+        ("team", "Mornings", "unknown_name"),
+    ],
+)
+def test_a_name_that_leads_nowhere_or_to_several(kind: str, name: str, code: str) -> None:
+    """A problem of the field, without the name in it: agents have names of people."""
+    found = DIRECTORY.resolve(kind, name, "field")
+
+    assert isinstance(found, Problem)
+    assert (found.code, found.attr) == (code, "field")
+    assert not name or name not in found.detail
+
+
+def test_without_lists_a_name_stands_for_itself() -> None:
+    """A dry run asks nobody."""
+    assert Directory().resolve("inbox", "Nobody", "inbox") == "Nobody"
+
+
+def test_paths_are_taken_apart_and_put_together() -> None:
+    """A slash without blanks is a part of a name."""
+    assert names_below("Orders / In/Out /  Late ") == ("Orders", "In/Out", "Late")
+    assert path_of(("Orders", "Returns")) == "Orders / Returns"
+
+
+def ready(resource: str, **fields: Any) -> Record:
+    found = prepared(resource, fields)
+    assert isinstance(found, Record), found
+    return found
+
+
+def test_names_and_keys_give_way_to_ids() -> None:
+    """In objects and in plain fields; the fingerprints are those of what is sent."""
+    record = ready("tasks", customerKey="7", inbox="Returns", agent="ada@example.org", body="x", dueAt=DUE)
+    same = ready("tasks", customerId="ada", inboxId="in-3", agentId="a-1", body="x", dueAt=DUE)
+
+    problem = complete(record, RESOURCES["tasks"], DIRECTORY, {("customers", "7"): "ada"})
+
+    assert problem is None
+    assert record.payload["assignee"] == {"inboxId": "in-3", "agentId": "a-1"}
+    assert record.payload["customerId"] == "ada"
+    assert (record.fingerprints, record.links) == (same.fingerprints, ())
+
+
+def test_every_name_of_a_list_is_resolved() -> None:
+    """At its place; one that fails names the field."""
+    record = ready("answers", name="x", audiences="Members; Everybody")
+    directory = Directory({"audience": [{"id": "au-1", "name": "Everybody"}, {"id": "au-2", "name": "Members"}]})
+
+    problem = complete(record, RESOURCES["answers"], directory, {})
+    other = complete(ready("answers", name="x", audiences="Nobody"), RESOURCES["answers"], directory, {})
+
+    assert (problem, record.payload["audienceIds"]) == (None, ["au-2", "au-1"])
+    assert other is not None
+    assert (other.code, other.attr) == ("unknown_name", "audiences")
+
+
+def test_a_key_of_another_resource_must_be_known() -> None:
+    """And one of the same resource may be on its way still, until it no longer is."""
+    comment = ready("task-comments", taskKey="7", agentId="a", comment="x")
+    topic = ready("topics", name="x", parentKey="7")
+
+    unknown = complete(comment, RESOURCES["task-comments"], DIRECTORY, {})
+    still_open = complete(topic, RESOURCES["topics"], DIRECTORY, {})
+    lane = topic.lanes
+    at_last = complete(topic, RESOURCES["topics"], DIRECTORY, {}, is_last=True)
+
+    assert unknown is not None
+    assert (unknown.code, unknown.attr) == ("unknown_key", "taskKey")
+    assert (still_open, len(lane)) == (None, 1)
+    assert lane == (topic_claim("7"),)
+    assert at_last is not None
+    assert (at_last.code, at_last.attr) == ("unknown_key", "parentKey")
+
+
+def topic_claim(key: str) -> int:
+    """What the record of this key holds while it is on its way."""
+    parent = prepared("topics", {"crm": key, "name": "Parent"})
+    assert isinstance(parent, Record)
+    return next(claim.digest for claim in parent.claims if claim.attr == "key")
+
+
+def test_the_name_of_an_object_stands_for_its_id() -> None:
+    """What is asked of one conversation waits for what was asked before."""
+    first = ready("conversation-topics", conversationId="talk", topicIds="t-1")
+    second = ready("notes", conversationId="talk", body="x")
+    other = ready("conversation-topics", conversationId="other", topicIds="t-1")
+    for record, name in ((first, "conversation-topics"), (second, "notes"), (other, "conversation-topics")):
+        assert complete(record, RESOURCES[name], DIRECTORY, {}) is None
+
+    assert first.lanes == second.lanes
+    assert first.lanes != other.lanes

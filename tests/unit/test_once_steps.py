@@ -1,0 +1,341 @@
+"""Notes, business hours and messages, driven by hand: sent at most once, and never blindly again."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from bulkgladly.messages import Repeat, Reply
+from bulkgladly.records import Known, Problem, Word
+from bulkgladly.resources.once_steps import CLOCK_SKEW_S
+from bulkgladly.resources.spec import Record
+from tests.unit.stepping import (
+    BROKEN,
+    DUE,
+    GONE,
+    LOST,
+    NOW,
+    ORGANISATION,
+    created,
+    play,
+    prepared,
+    record_of,
+    refusal,
+    remembered,
+    reply,
+)
+
+SENT_AT = NOW.timestamp()
+NOTE = {"conversationId": "talk", "body": "Called."}
+
+
+def note(**more: Any) -> Record:
+    return record_of("notes", NOTE, sent_at=SENT_AT, **more)
+
+
+def listed(after_s: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """A note as the list of items shows it."""
+    moment = dt.datetime.fromtimestamp(SENT_AT + after_s, dt.UTC)
+    item = {
+        "id": "found",
+        "timestamp": moment.isoformat().replace("+00:00", "Z"),
+        "initiator": {"id": "api", "type": "API"},
+        "content": {"type": "CONVERSATION_NOTE", "body": "Called."},
+    }
+    return {**item, **changes}
+
+
+def test_a_note_takes_one_request() -> None:
+    """In the form of the document's example, and unsafe to repeat."""
+    played = play("notes", "create", note(), [created("/api/v1/conversations/talk/notes/n-1")])
+
+    assert played.requests[0].repeat is Repeat.UNSAFE
+    assert played.body() == {"content": {"body": "Called."}}
+    assert (played.outcome.word, played.outcome.gladly_id) == (Word.CREATED, "n-1")
+
+
+def test_a_note_may_have_the_form_of_the_api() -> None:
+    """It means the same as its field."""
+    nested = record_of("notes", {"conversationId": "talk", "content": {"body": "Called.", "type": "CONVERSATION_NOTE"}})
+
+    assert nested.payload == NOTE
+
+
+@pytest.mark.parametrize(
+    ("items", "word"),
+    [
+        ([listed()], Word.CREATED),
+        ([listed(initiator=None)], Word.CREATED),
+        ([listed(-CLOCK_SKEW_S + 1)], Word.CREATED),
+        ([listed(-CLOCK_SKEW_S - 1)], Word.UNKNOWN),
+        ([listed(content={"type": "CONVERSATION_NOTE", "body": "Other"})], Word.UNKNOWN),
+        ([listed(content={"type": "SMS", "content": "Called."})], Word.UNKNOWN),
+        ([listed(initiator={"id": "agent-1", "type": "AGENT"})], Word.UNKNOWN),
+        ([listed(id="rival")], Word.UNKNOWN),
+        ([listed(id="rival"), listed()], Word.CREATED),
+        (["nonsense", {}, listed(timestamp="nonsense")], Word.UNKNOWN),
+        ([], Word.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("unclear", [LOST, BROKEN])
+def test_a_lost_note_is_looked_for(unclear: Reply, items: list[Any], word: Word) -> None:
+    """Same text, made through the API, since the request left, and not another record's."""
+    played = play("notes", "create", note(rivals=["rival"]), [unclear, reply(200, items)])
+
+    assert played.calls == ["addNoteToConversation", "getConversationItems"]
+    assert played.outcome.word is word
+    assert played.outcome.gladly_id == ("found" if word is Word.CREATED else None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls", "word"),
+    [
+        (reply(200, [listed()]), ["getConversationItems"], Word.CREATED),
+        (reply(200, []), ["getConversationItems", "addNoteToConversation"], Word.CREATED),
+        (reply(200, [listed(-9999)]), ["getConversationItems", "addNoteToConversation"], Word.CREATED),
+        (GONE, ["getConversationItems", "addNoteToConversation"], Word.CREATED),
+        (reply(200, [], headers={"Gladly-Limited-Data": "true"}), ["getConversationItems"], Word.UNKNOWN),
+        (
+            reply(200, [], headers={"Gladly-Limited-Data": "False"}),
+            ["getConversationItems", "addNoteToConversation"],
+            Word.CREATED,
+        ),
+        (reply(200, [listed(-9999)] * 1000), ["getConversationItems"], Word.UNKNOWN),
+        (BROKEN, ["getConversationItems"], Word.UNKNOWN),
+        (reply(200, {"not": "a list"}), ["getConversationItems"], Word.UNKNOWN),
+    ],
+)
+def test_a_note_in_doubt_is_looked_for_before_it_is_sent(answer: Reply, calls: list[str], word: Word) -> None:
+    """What is surely not there is sent now; a list that was cut proves nothing."""
+    more = [created("/n/n-2")] if len(calls) > 1 else []
+
+    played = play("notes", "create", note(doubt=True), [answer, *more])
+
+    assert played.calls == calls
+    assert played.outcome.word is word
+
+
+def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:
+    """Not in a later run, either: its key stands for it."""
+    lost = play("notes", "create", note(), [LOST, reply(200, [])])
+    record = note()
+    record.known = Known("", dict(lost.outcome.accepted or {}))
+
+    later = play("notes", "create", record, [])
+
+    assert lost.outcome.accepted == note().fingerprints
+    assert (later.outcome.word, later.outcome.code) == (Word.UNKNOWN, "unsettled")
+
+
+@pytest.mark.parametrize(("before", "word"), [("Called.", Word.UNCHANGED), ("Other", Word.REJECTED)])
+def test_a_key_stands_for_one_note(before: str, word: Word) -> None:
+    """Notes cannot be changed, and are not made twice."""
+    record = note()
+    record.known = remembered(record, "n-1", body=before)
+
+    assert play("notes", "create", record, []).outcome.word is word
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(GONE, "not_exist"), (refusal(400, "blank", "body"), "blank"), (Reply(413, b"<html>"), "http_413")],
+)
+def test_a_refused_note_is_a_reject(answer: Reply, code: str) -> None:
+    """It was not made, so it may be corrected and sent."""
+    played = play("notes", "create", note(), [answer])
+
+    assert (played.outcome.word, played.outcome.code, played.outcome.accepted) == (Word.REJECTED, code, None)
+
+
+# --- business hours --------------------------------------------------------------------------
+
+HOURS = {"timezone": "Europe/Paris", "monday": [{"start": "9:00", "stop": "17:00"}]}
+PARIS = {"name": "Paris", "officeHours": HOURS}
+
+
+def schedule(gladly_id: str = "bh_1", **fields: Any) -> dict[str, Any]:
+    return {"id": gladly_id, "version": 3, "createdAt": "2026-05-01T12:00:01Z", "primary": False, **PARIS, **fields}
+
+
+def test_an_upsert_looks_for_the_name_first() -> None:
+    """None: made; one: brought up; several: a reject."""
+    record = record_of("business-hours", PARIS, "upsert")
+    other = schedule(officeHours={"timezone": "UTC"})
+
+    made = play("business-hours", "upsert", record, [reply(200, []), reply(201, schedule())])
+    found = play("business-hours", "upsert", record, [reply(200, [other]), reply(200, other), reply(200, schedule())])
+    several = play("business-hours", "upsert", record, [reply(200, [schedule(), schedule("bh_2")])])
+    unread = play("business-hours", "upsert", record, [BROKEN])
+
+    assert made.calls == ["getBusinessHours", "createBusinessHours"]
+    assert (made.outcome.word, made.outcome.gladly_id) == (Word.CREATED, "bh_1")
+    assert found.calls == ["getBusinessHours", "getBusinessHoursById", "updateBusinessHours"]
+    assert found.body() == {"version": 3, "name": "Paris", "primary": False, "officeHours": HOURS}
+    assert (several.outcome.code, unread.outcome.word) == ("ambiguous", Word.REJECTED)
+
+
+def test_a_schedule_whose_reply_was_lost_is_found_in_the_list() -> None:
+    """An equal one of earlier is not taken for it."""
+    record = record_of("business-hours", PARIS, sent_at=SENT_AT)
+    old = schedule("bh_0", createdAt="2020-01-01T00:00:00Z")
+
+    found = play("business-hours", "create", record, [LOST, reply(200, [old, schedule()])])
+    lost = play("business-hours", "create", record, [LOST, reply(200, [old])])
+
+    assert (found.outcome.word, found.outcome.gladly_id) == (Word.CREATED, "bh_1")
+    assert lost.outcome.word is Word.UNKNOWN
+
+
+OUTDATED = refusal(409, "version_outdated", "version")
+
+
+@pytest.mark.parametrize(
+    ("replies", "word"),
+    [
+        ([reply(200, schedule()), reply(200)], Word.UPDATED),
+        ([reply(200, schedule(name="New"))], Word.UNCHANGED),
+        ([reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), reply(200)], Word.UPDATED),
+        ([reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), OUTDATED], Word.REJECTED),
+        ([reply(200, schedule()), OUTDATED._replace(lost=1), reply(200, schedule(name="New"))], Word.UPDATED),
+        ([reply(200, schedule()), LOST, reply(200, schedule(name="New"))], Word.UPDATED),
+        ([reply(200, schedule()), LOST, LOST], Word.UNKNOWN),
+        ([reply(200, schedule()), LOST, reply(200, schedule()), LOST], Word.UNKNOWN),
+        ([reply(200, schedule()), refusal(400, "invalid", "primary")], Word.REJECTED),
+        ([GONE], Word.REJECTED),
+        ([LOST], Word.REJECTED),
+    ],
+)
+def test_a_schedule_is_written_with_the_version_that_was_read(replies: list[Reply], word: Word) -> None:
+    """And read again once, when somebody else was faster, or our own first attempt."""
+    record = record_of("business-hours", {"id": "bh_1", "name": "New"}, "update")
+
+    assert play("business-hours", "update", record, replies).outcome.word is word
+
+
+def test_the_second_write_has_the_new_version() -> None:
+    """Else it would be refused again."""
+    record = record_of("business-hours", {"id": "bh_1", "name": "New"}, "update")
+
+    played = play(
+        "business-hours",
+        "update",
+        record,
+        [reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), reply(200)],
+    )
+
+    assert [played.body(1)["version"], played.body(3)["version"]] == [3, 4]
+
+
+def test_a_schedule_is_deleted_by_an_id_only() -> None:
+    """No id is derived for what Gladly numbers itself."""
+    nameless = play("business-hours", "delete", record_of("business-hours", {}, "delete"), [])
+    named = play("business-hours", "delete", record_of("business-hours", {"id": "bh_1"}, "delete"), [GONE])
+
+    assert nameless.outcome.code == "no_identifier"
+    assert named.outcome.word is Word.UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("hours", "attr"),
+    [
+        ({"monday": []}, "officeHours.timezone"),
+        ({**HOURS, "friday": [{"start": "25:00", "stop": "9:00"}]}, "officeHours.friday"),
+        ({**HOURS, "sunday": ["9-17"]}, "officeHours.sunday"),
+    ],
+)
+def test_hours_that_are_none(hours: dict[str, Any], attr: str) -> None:
+    """Told before anything is sent."""
+    found = prepared("business-hours", {"name": "x", "officeHours": hours})
+
+    assert isinstance(found, Problem)
+    assert found.attr == attr
+
+
+# --- what reaches people ---------------------------------------------------------------------
+
+SMS = {"mobileNumber": "+16505550100", "from": "+16505550199", "body": "Hello"}
+EMAIL = {"to": "ada@example.org", "toName": "Ada", "from": "us@example.org", "subject": "s", "html": "<p>x</p>"}
+REPLY = {"itemId": "in", "type": "sms", "body": "Hello"}
+COLLECTION = {
+    "campaignId": "c",
+    "name": "May",
+    "startAfter": DUE,
+    "recipients": [{"customerName": "Ada", "timezone": "Europe/Paris", "emailAddress": "ada@example.org"}],
+}
+MESSAGES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("sms", SMS, {"customer": {"mobileNumber": "+16505550100"}, "from": "+16505550199", "body": "Hello"}),
+    (
+        "emails",
+        EMAIL,
+        {
+            "to": [{"email": "ada@example.org", "name": "Ada"}],
+            "from": "us@example.org",
+            "subject": "s",
+            "body": {"html": "<p>x</p>"},
+        },
+    ),
+    ("replies", REPLY, {"content": {"type": "SMS", "body": "Hello"}}),
+    ("recipient-collections", COLLECTION, {name: value for name, value in COLLECTION.items() if name != "campaignId"}),
+]
+
+
+@pytest.mark.parametrize(("resource", "fields", "body"), MESSAGES)
+def test_a_message_is_sent_once(resource: str, fields: dict[str, Any], body: dict[str, Any]) -> None:
+    """A lost reply, a crash, and a second run all end without a further request."""
+    record = record_of(resource, fields)
+    known = record_of(resource, fields)
+    known.known = remembered(known, "m-1")
+
+    sent = play(resource, "create", record, [reply(200, {"id": "m-1", "conversationItemId": "m-1"})])
+    lost = play(resource, "create", record, [LOST, ORGANISATION])
+    in_doubt = play(resource, "create", record_of(resource, fields, doubt=True), [])
+    again = play(resource, "create", known, [])
+
+    assert sent.body() == body
+    assert sent.requests[0].repeat is Repeat.UNSAFE
+    assert [one.outcome.word for one in (sent, lost, in_doubt, again)] == [
+        Word.CREATED,
+        Word.UNKNOWN,
+        Word.UNKNOWN,
+        Word.UNCHANGED,
+    ]
+
+
+@pytest.mark.parametrize(("resource", "fields", "body"), MESSAGES)
+def test_a_message_in_the_form_of_the_api(resource: str, fields: dict[str, Any], body: dict[str, Any]) -> None:
+    """The same object that the API takes, as a row."""
+    parent: dict[str, Any] = {name: fields[name] for name in ("itemId", "campaignId") if name in fields}
+
+    assert record_of(resource, {**parent, **body}).payload == record_of(resource, fields).payload
+
+
+OPTIONS = [{"id": "a", "label": "Yes"}, {"id": "b", "label": "No"}]
+QUICK = {"itemId": "in", "type": "CHAT_MESSAGE", "body": "?", "messageType": "QUICK_REPLY_REQUEST"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields", "code"),
+    [
+        ("sms", {**SMS, "mobileNumber": "nobody"}, "phone_region"),
+        ("sms", {**SMS, "body": ""}, "blank"),
+        ("emails", {**EMAIL, "to": "nobody"}, "invalid_email"),
+        ("emails", {**EMAIL, "to": [{"email": "a@example.org"}, {"email": "b@example.org"}]}, "invalid"),
+        ("emails", {**EMAIL, "html": ""}, "blank"),
+        ("emails", {**EMAIL, "subject": "x" * 1000}, "too_long"),
+        ("replies", {**REPLY, "body": "x" * 2049}, "too_long"),
+        ("replies", {**REPLY, "type": "FAX"}, "invalid_choice"),
+        ("replies", {**QUICK, "messageData": {"options": []}}, "wrong_length"),
+        ("replies", {**QUICK, "messageData": {"options": OPTIONS * 2}}, "wrong_length"),
+        ("replies", {**QUICK, "messageData": {"options": [{"id": "a", "label": "x" * 51}]}}, "too_long"),
+        ("recipient-collections", {**COLLECTION, "recipients": []}, "blank"),
+        ("recipient-collections", {**COLLECTION, "recipients": [{"customerName": "Ada", "timezone": "UTC"}]}, "blank"),
+        ("recipient-collections", {**COLLECTION, "endBefore": DUE}, "invalid"),
+    ],
+)
+def test_a_message_that_cannot_be_sent(resource: str, fields: dict[str, Any], code: str) -> None:
+    """Told before anybody hears of it."""
+    found = prepared(resource, fields)
+
+    assert isinstance(found, Problem), found
+    assert found.code == code
+    assert isinstance(prepared("replies", {**QUICK, "messageData": {"options": OPTIONS}}), Record)
