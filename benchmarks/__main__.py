@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings")
+QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed")
 LONG = ("memory", "kills")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from bulkgladly._version import __version__
 from bulkgladly.cli import (
+    check_command,
     dataset_command,
     doctor_command,
     export_command,
@@ -38,6 +39,7 @@ schema = typer.Typer(help="The columns of what is read and written.", no_args_is
 app.command("import")(import_command.import_)
 app.command()(export_command.export)
 app.command()(export_command.dump)
+app.command()(check_command.check)
 app.command()(resume_command.resume)
 app.command()(resume_command.retry)
 app.add_typer(runs, name="runs")

@@ -13,7 +13,7 @@ from bulkgladly.settings import Credentials, load_toml
 
 __all__ = ("credentials_for", "credentials_or_none", "use_settings_file")
 
-COMMANDS = ("import", "export", "dump", "resume", "retry", "doctor")
+COMMANDS = ("import", "export", "dump", "check", "resume", "retry", "doctor")
 
 
 def use_settings_file(context: typer.Context, path: Path | None) -> None:

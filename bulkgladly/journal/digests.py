@@ -9,6 +9,7 @@ from bulkgladly.errors import DiskFull
 __all__ = ("Digests",)
 
 _PARTS = 256
+_MASK = _PARTS - 1
 _HELD = 1 << 20
 
 
@@ -34,9 +35,7 @@ class Digests:
             DiskFull: They cannot be written.
         """
         for digest in digests:
-            part = self._parts[digest & (_PARTS - 1)]
-            part.append(digest)
-            part.append(row)
+            self._parts[digest & _MASK].extend((digest, row))
         self._held += len(digests)
         if self._held >= self._most_held:
             self._write()
@@ -54,7 +53,7 @@ class Digests:
 
     def holds(self, digest: int) -> bool:
         """Tell whether a digest was added. Reads a part, so it is for few questions only."""
-        return digest in self._read(digest & (_PARTS - 1))[::2]
+        return digest in self._read(digest & _MASK)[::2]
 
     def absent_from(self, other: "Digests") -> Iterator[int]:
         """Yield the rows that have a digest which the other has not."""

@@ -1,7 +1,7 @@
 """File -> Gladly, one record's whole way, readable from top to bottom."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -125,6 +125,8 @@ class Importer:
         self._started = client.sent.total()
         self.rows_read = 0
         """Rows that this session took in; those settled before are not counted."""
+        self.warned: Counter[str] = Counter()
+        """Records on their way that Gladly may not keep as they are sent, by the code of what it may change."""
 
     async def read(self, batches: Iterator[list[Row]]) -> None:
         """First stage: read and prepare, and ask the journal what is known, ahead of the second stage."""
@@ -262,6 +264,8 @@ class Importer:
         except StopIteration as end:
             self._settle(record.row, end.value, record)
             return None
+        for rule in self._spec.warnings:
+            self.warned.update(problem.code for problem in rule(record.payload, self._policy))
         return Task(record, steps, request)
 
     async def _hand_over(self, tasks: list[Task]) -> None:

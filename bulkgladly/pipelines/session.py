@@ -115,6 +115,9 @@ class Session:
             beside=beside,
             with_signals=with_signals,
         )
+        for code, count in importer.warned.most_common():
+            told = f"{counted(count, 'record')} that Gladly may not keep as sent: {code}"
+            self.observer.note(f"{told}; `bulkgladly check {self.spec.name}` shows where")
 
     def _workers(self) -> int:
         """Return how many records are on their way at once: few where a crash leaves each of them in doubt for good."""

@@ -110,8 +110,7 @@ class Preparation:
         if isinstance(key, Problem):
             return key
         claims = [Claim("key", digest64("key", key))]
-        is_named = any(link.place == "id" for link in links)
-        if own_id is not None and own_id != key and not is_named:
+        if own_id is not None and own_id != key and not any(link.place == "id" for link in links):
             claims.append(Claim("id", digest64("id", own_id)))
         return key, own_id, tuple(claims)
 

@@ -44,6 +44,10 @@ STYLES = frozenset({"border-left", "margin", "padding-left", "text-align", "back
 
 # What a tag may hold ends at the next <, also within quotes, so that no text takes long to look through.
 _MARKUP = re.compile(r"<(?:/?([A-Za-z][A-Za-z0-9]*+)((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)>|([!?]))")
+_TAG_ENDS = re.compile(r"<(/?[a-z0-9]+(?: ?/)?>)?").findall
+_BARE = frozenset(f"{before}{tag}{after}>" for tag in TAGS for before in ("", "/") for after in ("", "/", " /"))
+"""Allowed tags without attributes, behind their <: what most texts have, and nothing else."""
+
 _ATTRIBUTE = re.compile(r"([A-Za-z_:@][^\s=/>\"']*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
 _NAMEABLE = frozenset(
     (
@@ -64,7 +68,7 @@ def keeps_its_tags(*names: str) -> Rule:
     def rule(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
         for name in names:
             text = payload.get(name)
-            if isinstance(text, str) and "<" in text:
+            if isinstance(text, str) and "<" in text and not _BARE.issuperset(_TAG_ENDS(text)):
                 for code, what in _strange(text).items():
                     detail = f"{name} has {what}, which Gladly may take out or refuse; its list does not have it"
                     yield Problem(code, detail, name)

@@ -1,0 +1,256 @@
+"""`check`: the offline preflight, as a table for people or as JSON."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.configuration import credentials_or_none
+from bulkgladly.cli.running import changed_pace, print_json
+from bulkgladly.records import Mode
+from bulkgladly.settings import Pace
+
+if TYPE_CHECKING:
+    from bulkgladly.pipelines.checks.report import CheckReport
+
+__all__ = ("check",)
+
+_RULES, _READING = "What is checked", "Reading"
+_SAID = {
+    "good": "good",
+    "refused": "would be refused",
+    "depends": "depend on what Gladly holds",
+    "changed": "may be changed by Gladly",
+    "repeated": "equal to an earlier row, sent once",
+    "skipped": "left out by your own rules",
+}
+
+
+def check(
+    context: typer.Context,
+    resource: Annotated[str, typer.Argument(help="What the rows are: customers, activities, tasks, ...")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
+    ],
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            help="The mode of the import. (default: that of `import`)", envvar="BULKGLADLY_MODE", rich_help_panel=_RULES
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The column that identifies a row in your system.", envvar="BULKGLADLY_KEY", rich_help_panel=_RULES
+        ),
+    ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            help="Separates source systems whose keys overlap.",
+            envvar="BULKGLADLY_NAMESPACE",
+            rich_help_panel=_RULES,
+        ),
+    ] = "default",
+    on_conflict: Annotated[
+        str,
+        typer.Option(
+            help="As for `import`: what becomes of an address that comes twice.",
+            envvar="BULKGLADLY_ON_CONFLICT",
+            rich_help_panel=_RULES,
+        ),
+    ] = "quarantine",
+    on_duplicate: Annotated[
+        str,
+        typer.Option(
+            help="As for `import`: what becomes of a key that comes twice.",
+            envvar="BULKGLADLY_ON_DUPLICATE",
+            rich_help_panel=_RULES,
+        ),
+    ] = "reject",
+    null: Annotated[
+        str,
+        typer.Option(help="As for `import`: what a null means.", envvar="BULKGLADLY_NULL", rich_help_panel=_RULES),
+    ] = "keep",
+    phone_region: Annotated[
+        str | None,
+        typer.Option(
+            help="Country of national phone numbers, such as GB.",
+            envvar="BULKGLADLY_PHONE_REGION",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    languages: Annotated[
+        str,
+        typer.Option(
+            help="Languages of your organisation, with commas between, such as en-us,de-de; others are refused.",
+            envvar="BULKGLADLY_LANGUAGES",
+            rich_help_panel=_RULES,
+        ),
+    ] = "",
+    parents: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file of what the rows refer to, such as the customers of tasks; FILE or RESOURCE=FILE, repeatable.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    parents_key: Annotated[
+        str | None,
+        typer.Option(help="The key column of those files. (default: --key, else id)", rich_help_panel=_RULES),
+    ] = None,
+    ignore_columns: Annotated[
+        str,
+        typer.Option(
+            help="Columns to leave out, with commas between; * for all unknown ones.",
+            envvar="BULKGLADLY_IGNORE_COLUMNS",
+            rich_help_panel=_READING,
+        ),
+    ] = "",
+    map_: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="A mapping file: how the rows become records; see `bulkgladly map`.",
+            envvar="BULKGLADLY_MAP",
+            rich_help_panel=_READING,
+            dir_okay=False,
+        ),
+    ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(
+            help="module:function that turns each row into records, before the mapping.",
+            envvar="BULKGLADLY_TRANSFORM",
+            rich_help_panel=_READING,
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="ndjson, csv, parquet or arrow. (default: by the file's name)",
+            envvar="BULKGLADLY_FORMAT",
+            rich_help_panel=_READING,
+        ),
+    ] = None,
+    encoding: Annotated[
+        str, typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel=_READING)
+    ] = "utf-8",
+    delimiter: Annotated[
+        str,
+        typer.Option(
+            help="Delimiter of CSV files; a tab in .tsv files.",
+            envvar="BULKGLADLY_DELIMITER",
+            rich_help_panel=_READING,
+        ),
+    ] = ",",
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values", help="Show what stands in the examples; these are personal data.", rich_help_panel="Output"
+        ),
+    ] = False,
+    rate: flags.Rate = None,
+    reserve: flags.Reserve = None,
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    profile: flags.Profile = None,
+    json: flags.Json = False,
+) -> None:
+    """Look at every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
+
+    Exit code 0: nothing was found. 1: there are findings; each says where and what helps.
+    """
+    import anyio
+
+    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.pipelines.check import check as look
+    from bulkgladly.pipelines.mapped import choose_mapping
+    from bulkgladly.pipelines.options import ImportOptions
+
+    options = ImportOptions(
+        mode=mode,
+        key=key,
+        namespace=namespace,
+        on_conflict=on_conflict,
+        on_duplicate=on_duplicate,
+        null=null,
+        phone_region=phone_region,
+        ignore_columns=_words(ignore_columns),
+        mapping=choose_mapping(map_, transform),
+        reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
+        pace=changed_pace(Pace(), rate, reserve, None),
+        state_dir=state_dir,
+    )
+    # Nothing is sent, so nothing is needed; but what is remembered of earlier imports goes by the host.
+    credentials = credentials_or_none(context, profile)
+    report = anyio.run(
+        lambda: look(
+            resource,
+            files,
+            options,
+            host=credentials.host if credentials else "",
+            languages=_words(languages),
+            parents=parents or [],
+            parents_key=parents_key,
+            show_values=show_values,
+            stdin=sys.stdin.buffer,
+        )
+    )
+    if json:
+        print_json(report.as_dict())
+    else:
+        _print_findings(report)
+    _tell(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _print_findings(report: "CheckReport") -> None:
+    """Print each rule with its count, its way out and where it was met."""
+    if not report.findings:
+        return
+    head = ("result", "rows", "rule", "field")
+    rows = [(one.severity.value, f"{one.rows:,}", one.code, one.field or "") for one in report.findings]
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    typer.echo(_line(head, widths))
+    for row, finding in zip(rows, report.findings, strict=True):
+        typer.echo(_line(row, widths))
+        for example in finding.examples:
+            value = "" if example.value is None else f" ({example.value})"
+            typer.echo(f"    {example.place}: {example.detail}{value}")
+        typer.echo(f"    fix: {finding.fix}")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    result, rows, *rest = (
+        cell.rjust(width) if at == 1 else cell.ljust(width)
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join((result, rows, *rest)).rstrip()
+
+
+def _tell(report: "CheckReport") -> None:
+    """Say in a few lines for people how the rows fare, and what an import would take."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    counts: Any = report.counts
+    say(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
+    for word, said in _SAID.items():
+        if counts[word]:
+            say(f"  {counts[word]:>11,} {said}")
+    for what, number in report.not_judged.items():
+        say(f"  {number:>11,} x not judged here: {what}")
+    if any(not what.endswith("by name") for what in report.not_judged):
+        say("  --parents FILE tells which there are; names are looked up when the import begins")
+    for mode, estimate in report.estimates.items():
+        say(f"  --mode {mode}: {estimate.text()}")

@@ -1,0 +1,1 @@
+"""The rooms of `check`: screens, the judge, what is found, and what must be unique in the whole input."""

@@ -1,0 +1,103 @@
+"""Everything that is wrong with a row, as far as it can be told offline."""
+
+import re
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from bulkgladly.formats.columns import compile_columns, nest
+from bulkgladly.formats.layouts import ColumnProblem
+from bulkgladly.pipelines.import_records import Preparer
+from bulkgladly.records import Problem, Row, Stage
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+
+__all__ = ("Judge", "Verdict")
+
+_ABOUT_WHAT_IS_MISSING = frozenset(
+    {"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"}
+)
+"""Codes that may only follow from what was taken out before."""
+_MOST_PROBLEMS = 20
+_INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
+
+
+class Verdict(NamedTuple):
+    """A record or the problems that keep a row from being one; the first is what an import rejects it for."""
+
+    record: Record | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+class Judge:
+    """Looks at rows one by one, with the same preparation and rules as an import."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+        self._spec, self._policy = spec, policy
+        self._preparer = Preparer(spec, policy, ignore)
+        extra = (policy.key,) if policy.key else ()
+        self._layout = compile_columns((), spec.columns, ignore, extra_known=extra)
+
+    def verdict(self, row: Row) -> Verdict:
+        """Return what there is to say about a row by itself."""
+        item = self._preparer.record_for(row)
+        if isinstance(item, Record):
+            return Verdict(item, (), tuple(self._warnings(item)))
+        return Verdict(None, (item, *self._further(row, item)))
+
+    def _warnings(self, record: Record) -> list[Problem]:
+        return [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
+
+    def _further(self, row: Row, first: Problem) -> list[Problem]:
+        """Return the other problems of a row: what is found when the value at fault is taken out."""
+        if row.fields is None or first.stage is not Stage.CHECK:
+            return []
+        fields, found = dict(row.fields), [first]
+        while len(found) < _MOST_PROBLEMS:
+            try:
+                nested = nest(fields, self._spec.columns, self._layout)
+            except ColumnProblem as error:
+                if error.problem != found[-1]:
+                    found.append(error.problem)
+                if fields.pop(error.problem.attr or "", None) is None:
+                    break
+                continue
+            return [*found[1:], *self._further_nested(row, nested, found[-1])]
+        return found[1:]
+
+    def _further_nested(self, row: Row, nested: dict[str, Any], last: Problem) -> list[Problem]:
+        found: list[Problem] = []
+        while len(found) < _MOST_PROBLEMS:
+            item = self._spec.prepare(row, dict(nested), self._policy)
+            if isinstance(item, Record):
+                break
+            if item != last and item.code not in _ABOUT_WHAT_IS_MISSING:
+                found.append(item)
+            elif item != last:
+                break
+            last = item
+            if not _take_out(nested, item.attr):
+                break
+        return found
+
+
+def _take_out(nested: dict[str, Any], attr: str | None) -> bool:
+    """Take the value at fault out of a nested row; False where it cannot be told which it is."""
+    if attr is None:
+        return False
+    if entry := _INDEXED.match(attr):
+        name, index = entry[1], int(entry[2])
+        items = nested.get(name)
+        if not isinstance(items, list) or index >= len(items):
+            return False
+        nested[name] = [item for at, item in enumerate(items) if at != index]
+        return True
+    for name in (None, "content", "customer"):
+        holder = nested if name is None else nested.get(name)
+        if isinstance(holder, dict) and holder.get(attr) not in (None, ""):
+            rest = {key: value for key, value in holder.items() if key != attr}
+            if name is None:
+                del nested[attr]
+            else:
+                nested[name] = rest
+            return True
+    return False

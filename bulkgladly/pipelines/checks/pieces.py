@@ -1,0 +1,88 @@
+"""An input that is read once whole, and then again only where there is something to see."""
+
+from collections.abc import Iterable, Iterator
+
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.records import Mark, Position, Row
+
+__all__ = ("Pieces",)
+
+_ROWS_AT_ONCE = 256  # more at once leave the processor's cache
+_NEAR = 2
+"""Pieces that are read over rather than to begin anew behind them."""
+_PACKED = frozenset({".gz", ".zst"})
+_MOST_STARTS = 4
+"""How often a compressed file is opened: each time everything before the piece is unpacked again."""
+
+
+class Pieces:
+    """The rows of an input in pieces, each with the mark at which it begins, and a byte of flags for each row."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._marks: list[Mark] = []
+        self._flags = bytearray()
+        self._is_packed = any(file.path.suffix.lower() in _PACKED for file in inputs.files)
+
+    def batches(self) -> Iterator[list[Row]]:
+        """Yield all rows.
+
+        Raises:
+            InputError: A file cannot be read on.
+        """
+        last: Position | None = None
+        for rows in self._inputs.batches(size=_ROWS_AT_ONCE):
+            # What one row of a mapped input makes may be spread over batches, and is made as a whole again.
+            if rows[0].position != last:
+                self._marks.append(Mark(rows[0].seq, rows[0].position))
+            last = rows[-1].position
+            self._flags.extend(bytes(len(rows)))
+            yield rows
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been read."""
+        return len(self._flags)
+
+    def flag(self, rows: Iterable[int], bit: int) -> None:
+        """Set a flag of rows that were read before."""
+        for row in rows:
+            self._flags[row] |= bit
+
+    def flags(self, row: int) -> int:
+        """Return the flags of a row."""
+        return self._flags[row]
+
+    def flagged(self) -> Iterator[list[Row]]:
+        """Yield the rows with any flag again, in input order.
+
+        Raises:
+            InputError: A file cannot be read again.
+        """
+        found: list[Row] = []
+        for first, last in self._runs():
+            end = self._marks[last + 1].seq if last + 1 < len(self._marks) else len(self._flags)
+            for rows in self._inputs.batches(self._marks[first], size=_ROWS_AT_ONCE):
+                found += [row for row in rows if row.seq < end and self._flags[row.seq]]
+                if len(found) >= _ROWS_AT_ONCE:
+                    yield found
+                    found = []
+                if rows[-1].seq + 1 >= end:
+                    break
+        if found:
+            yield found
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """Return which pieces to read, as first and last of those that are near each other."""
+        runs: list[tuple[int, int]] = []
+        ends = [mark.seq for mark in self._marks[1:]] + [len(self._flags)]
+        for number, (mark, end) in enumerate(zip(self._marks, ends, strict=True)):
+            if not any(self._flags[mark.seq : end]):
+                continue
+            if runs and number - runs[-1][1] <= _NEAR:
+                runs[-1] = (runs[-1][0], number)
+            else:
+                runs.append((number, number))
+        if self._is_packed and len(runs) > _MOST_STARTS:
+            return [(runs[0][0], runs[-1][1])]
+        return runs

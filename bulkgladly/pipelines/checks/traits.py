@@ -1,0 +1,92 @@
+"""What of a good row matters to other rows: what it claims, and what it refers to. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from bulkgladly.records import Claim
+from bulkgladly.resources.fields import Kind, Link
+from bulkgladly.resources.identity import digest64
+from bulkgladly.resources.spec import Record, ResourceSpec
+
+__all__ = ("CONTENT_KEY", "Reference", "Traits", "traits_of", "traits_of_payload")
+
+CONTENT_KEY = "content:"
+"""How the key of a record begins that has no other key than its content."""
+
+
+class Reference(NamedTuple):
+    """Another object that a row names by source key, or by id."""
+
+    resource: str
+    text: str
+    is_key: bool
+    attr: str
+
+
+class Traits(NamedTuple):
+    """`marks` are hashes: two rows that clash have one in common, and few others have.
+
+    `names` are names of inboxes, agents, topics and the like, as (kind, name).
+    """
+
+    marks: tuple[int, ...]
+    references: tuple[Reference, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+
+
+def traits_of(spec: ResourceSpec, record: Record) -> Traits:
+    """Return the traits of a record."""
+    traits = traits_of_payload(spec, record.payload, record.claims, record.links)
+    return traits._replace(marks=(*traits.marks, *customer_mark(spec, record.key, record.payload)))
+
+
+def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return what stands in for the key of a customer that is known by its content alone.
+
+    To hash the content takes longer than all else. Customers with equal content have the
+    same first address, and that of an email is a mark already.
+    """
+    if spec.name != "customers" or not key.startswith(CONTENT_KEY) or payload.get("emails"):
+        return ()
+    phones = payload.get("phones")
+    address = phones[0]["original"] if phones else payload.get("externalCustomerId")
+    return (digest64("content", str(address)),)
+
+
+def traits_of_payload(
+    spec: ResourceSpec, payload: Mapping[str, Any], claims: tuple[Claim, ...], links: tuple[Link, ...]
+) -> Traits:
+    """Return the traits that follow from a payload, its claims and what in it is open."""
+    marks = tuple([claim.digest for claim in claims])
+    places = _id_places(spec)
+    if not places and not links:
+        return Traits(marks)
+    if not links:
+        return Traits(
+            marks,
+            tuple([Reference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
+        )
+    references = [Reference(link.kind, link.text, True, link.attr) for link in links if link.is_key]
+    named = {link.place for link in links}
+    references += [
+        Reference(kind, payload[place], False, place)
+        for place, kind in places
+        if payload.get(place) and place not in named
+    ]
+    return Traits(marks, tuple(references), tuple([(link.kind, link.text) for link in links if not link.is_key]))
+
+
+def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
+    """Return the fields that hold the id of what another field may name by its source key, each with its resource."""
+    found = _places.get(spec.name)
+    if found is None:
+        by_key = {field.place: field.key_of for field in spec.fields if field.key_of is not None}
+        found = _places[spec.name] = tuple(
+            (field.place, by_key[field.place])
+            for field in spec.fields
+            if field.kind is Kind.ID and field.place in by_key
+        )
+    return found
+
+
+_places: dict[str, tuple[tuple[str, str], ...]] = {}
