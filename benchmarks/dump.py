@@ -1,12 +1,12 @@
 """What a dump costs: requests and files of a night without news, and the memory of a large download.
 
-    python -m benchmarks.dump [--megabytes 500] [--times 10] [--check]
+    python -m benchmarks.dump [--megabytes 500] [--times 10] [--days 1] [--check]
 
 First a dump of everything that a dump takes, with three reports, then the same again; bars
 for the second: at most 5 requests for each data set, and no part rewritten. Then one job
-whose file of items is `--megabytes` long, and one `--times` as long (the same lines again),
-downloaded from a server on this machine by the program in a process of its own, sampled five
-times a second; bar: 300 MB of resident memory, whatever the length.
+whose file of items, of so many `--days`, is `--megabytes` long, and one `--times` as long (the
+same lines again), downloaded from a server on this machine by the program in a process of its
+own, sampled five times a second; bar: 300 MB of resident memory, whatever the length.
 """
 
 import argparse
@@ -110,6 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=500)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> int:
         missed = quiet_night(Path(name))
     with tempfile.TemporaryDirectory() as name:
         source = Path(name) / FILE
-        write_items(source, given.megabytes)
+        write_items(source, given.megabytes, days=given.days)
         for times in dict.fromkeys((1, given.times)):
             with tempfile.TemporaryDirectory(dir=name) as folder:
                 peak = large_file(source, times, Path(folder))

@@ -60,10 +60,14 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Invented:
-    """Items from a seed: texts are cut from a long one at random places, so that they hardly repeat."""
+    """Items from a seed: texts are cut from a long one at random places, so that they hardly repeat.
 
-    def __init__(self, seed: int = 7) -> None:
+    Each item is of one of so many days, at random.
+    """
+
+    def __init__(self, seed: int = 7, days: int = 1) -> None:
         self._random = random.Random(seed)
+        self._days = days
         words = ["".join(self._random.choices("etaoinshrdlucmfwypvbgk", k=n % 9 + 2)) for n in range(5000)]
         ends = ["\n", '"', "é", "ü"]
         chosen = (self._random.choice(words) if n % 60 else self._random.choice(ends) for n in range(400_000))
@@ -76,10 +80,11 @@ class Invented:
         self._ms = 0
 
     def item(self) -> dict[str, Any]:
-        """Return the next item; about a million make one day."""
+        """Return the next item; about a million make the hours of a day."""
         pick = self._random.choice
         self._ms = (self._ms + self._random.randint(1, 180)) % 86_400_000
-        clock = dt.datetime(2026, 11, 22, tzinfo=dt.UTC) + dt.timedelta(milliseconds=self._ms)
+        day = self._random.randrange(self._days) if self._days > 1 else 0
+        clock = dt.datetime(2026, 11, 22, tzinfo=dt.UTC) - dt.timedelta(day) + dt.timedelta(milliseconds=self._ms)
         time_text = clock.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self._ms % 1000:03}Z"
         if self._random.random() < 0.1:
             self._conversations[self._random.randrange(500)] = self._id()
@@ -143,9 +148,9 @@ class Invented:
         return f"{self._random.getrandbits(128):032x}"[:22]
 
 
-def write_items(path: Path, megabytes: float, change: Change | None = None) -> int:
+def write_items(path: Path, megabytes: float, change: Change | None = None, *, days: int = 1) -> int:
     """Write a file of about that size, changed from its middle on; return the number of lines."""
-    invented, size, count = Invented(), 0, 0
+    invented, size, count = Invented(days=days), 0, 0
     with path.open("wb") as file:
         while size < megabytes * 1e6:
             item = invented.item()

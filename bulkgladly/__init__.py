@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     )
     from bulkgladly.formats.contract import ReadOptions
     from bulkgladly.journal.runs import RunFolder, find_run, list_runs
+    from bulkgladly.pipelines.check import check
+    from bulkgladly.pipelines.checks.report import CheckReport
     from bulkgladly.pipelines.dry_run import DryRun, dry_run
     from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
     from bulkgladly.pipelines.exports.report import ExportReport
     from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
+    from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
     from bulkgladly.pipelines.options import ImportOptions
     from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
     from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "BulkgladlyError",
+    "CheckReport",
     "Credentials",
     "DiskFull",
     "DryRun",
@@ -63,6 +67,7 @@ __all__ = (
     "JournalDamaged",
     "JournalError",
     "Limits",
+    "MapChoice",
     "Mode",
     "NotAuthenticated",
     "NotPermitted",
@@ -80,6 +85,8 @@ __all__ = (
     "Word",
     "WrongOrganisation",
     "__version__",
+    "check",
+    "choose_mapping",
     "dry_run",
     "dump",
     "find_run",
@@ -114,6 +121,8 @@ _HOMES = {
         "find_run",
         "list_runs",
     ),
+    "bulkgladly.pipelines.check": ("check",),
+    "bulkgladly.pipelines.checks.report": ("CheckReport",),
     "bulkgladly.pipelines.dry_run": (
         "DryRun",
         "dry_run",
@@ -127,6 +136,10 @@ _HOMES = {
         "dump",
         "resume_export",
         "start_export",
+    ),
+    "bulkgladly.pipelines.mapped": (
+        "MapChoice",
+        "choose_mapping",
     ),
     "bulkgladly.pipelines.options": ("ImportOptions",),
     "bulkgladly.pipelines.report": (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.tables.arrays import Array, extremes_of, integers
+from bulkgladly.tables.arrays import Array, extremes_of, integers, scalar
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.drift import Drift, DriftLog
 from bulkgladly.tables.mend import mend
@@ -131,7 +131,7 @@ def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) ->
         yield Rows((*folders, ("date", first.isoformat())), batch)
         return
     for day in _in_order(days):
-        mask: Array = days.is_null() if day is None else pc.equal(days, pa.scalar(day, pa.date32()))
+        mask: Array = days.is_null() if day is None else pc.equal(days, scalar(day, pa.date32()))
         yield Rows((*folders, ("date", day.isoformat() if day else None)), batch.filter(mask))
 
 

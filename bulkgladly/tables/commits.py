@@ -1,11 +1,11 @@
 """How a unit comes to be published: decided once, then carried out, by whoever comes next if need be.
 
-All files of a unit lie written and synced under hidden names. Then `<unit>.json.next` is
-written: the manifest, which hidden name becomes which, and what is replaced. From that
-moment the unit is decided. What follows may be cut anywhere and done again:
+All files of a unit lie written and synced below `_incoming`. Then `<unit>.json.next` is
+written: the manifest, which file gets which name, and what is replaced. From that moment
+the unit is decided. What follows may be cut anywhere and done again:
 
 1. the files of what it replaces are removed, and the manifests of other units among it,
-2. its own files get their names, and their folders are synced,
+2. its own files get their names, in folders that are made for them, and these are synced,
 3. `<unit>.json.next` becomes `<unit>.json`.
 
 New and old files never have the same name, so that each step can be told to be done.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.disk import below, sync_folder, write_whole
-from bulkgladly.tables.layout import manifest_place, next_place, place_of
+from bulkgladly.tables.layout import INCOMING, manifest_place, next_place, place_of
 from bulkgladly.tables.manifests import FORMAT, Manifest, manifest_json, taken_manifest
 from bulkgladly.tables.strict_json import Members, as_json, members_of
 
@@ -50,7 +50,8 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
         InputError: A name leads out of the folder.
     """
     folder = place_of(manifest.data_set)
-    renames = [((folder / part.partial).as_posix(), (folder / part.path).as_posix()) for part in manifest.parts]
+    aside = INCOMING / folder
+    renames = [((aside / part.partial).as_posix(), (folder / part.path).as_posix()) for part in manifest.parts]
     renames += [(other.partial, other.path) for other in manifest.others]
     for names in renames:
         for name in names:
@@ -65,8 +66,12 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
 
 
 def write_decision(top: Path, decision: Decision) -> Path:
-    """Write a decision; when this returns the unit will be published, whatever happens."""
+    """Write a decision; when this returns the unit will be published, whatever happens.
+
+    Before, the disk is made to have the names of the files that it is about.
+    """
     manifest = decision.manifest
+    _sync_folders(top, {below(top, hidden).parent for hidden, _ in decision.renames})
     path = below(top, next_place(manifest.data_set, manifest.unit).as_posix())
     content = {
         "format": FORMAT,
@@ -95,14 +100,19 @@ def carry_out(top: Path, path: Path) -> Manifest:
     for hidden, name in decision.renames:
         _rename(below(top, hidden), below(top, name))
         touched.add(below(top, name).parent)
-    for folder in sorted({above for at in touched for above in (at, *at.parents)}, reverse=True):
-        if folder == top or top in folder.parents:
-            sync_folder(folder)
+    _sync_folders(top, touched)
     final = below(top, manifest_place(manifest.data_set, manifest.unit).as_posix())
     write_whole(final, as_json(manifest_json(manifest)))
     path.unlink()
     sync_folder(path.parent)
     return manifest
+
+
+def _sync_folders(top: Path, folders: Iterable[Path]) -> None:
+    """Sync folders, each after those within, up to the top: any of them may be new."""
+    for folder in sorted({above for at in folders for above in (at, *at.parents)}, reverse=True):
+        if folder == top or top in folder.parents:
+            sync_folder(folder)
 
 
 def _remove(path: Path) -> bool:
@@ -113,6 +123,7 @@ def _remove(path: Path) -> bool:
 
 def _rename(hidden: Path, final: Path) -> None:
     if hidden.is_file() and not hidden.is_symlink():
+        final.parent.mkdir(parents=True, exist_ok=True)
         hidden.replace(final)
     elif not final.is_file():
         raise InputError(

@@ -10,18 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.arrays import Array
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.declared.shapes import LINE, DataSet, Shape
+from bulkgladly.tables.declared.shapes import LINE, DataSet
 from bulkgladly.tables.disk import below, full_disk_named, sync_folder
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.keys import identities
+from bulkgladly.tables.known import data_set_of_rows
 from bulkgladly.tables.layout import CURRENT, is_part, is_partial, place_of
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.part_file import PartFile, PartReport
@@ -63,7 +61,8 @@ def compact(
 
     Of rows with the same key the last counts: by the time of its job or fetch, then by the
     name of its unit, then by its line. Where a data set has no key, of rows whose whole
-    content is equal one is kept. All parts have the declared schema.
+    content is equal one is kept; so it is with a report whose key is twice in one window,
+    and is none therefore. All parts have the declared schema.
 
     The folder must be locked. What was there before is replaced as a whole at the end; an
     error or a kill leaves it as it was. Needs about a tenth of the data set's size on disk
@@ -80,7 +79,7 @@ def compact(
     manifests = [one for one in folder.manifests(name) if one.parts]
     if not manifests:
         raise UsageError(f"{folder.path} has no rows of {name!r}; `bulkgladly dataset show {folder.path}` lists them")
-    shape = data_set if isinstance(data_set, DataSet) else _declared(folder, name, manifests)
+    shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
     scratch = scratch_of(final.parent if out else folder.path)
@@ -209,25 +208,6 @@ def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterato
         else:
             return
     yield from islice(tables_in(path, data_set), done, None)
-
-
-def _declared(folder: DataFolder, name: str, manifests: Sequence[Manifest]) -> DataSet:
-    """Return the data set of a name; of one that nothing declares, what its parts have together, without a key."""
-    if name in DATA_SETS:
-        return DATA_SETS[name]
-    schemas: list[pa.Schema] = []
-    for path in (path for manifest in manifests for path in parts_of(folder, manifest)):
-        if path.suffix != ".parquet":
-            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is no Parquet file")
-        try:
-            found = pq.read_schema(path)
-        except (OSError, pa.ArrowException) as exc:
-            raise InputError(f"{path} cannot be read: {exc}") from exc
-        if not any(found.equals(schema) for schema in schemas):
-            schemas.append(found)
-    unified = pa.unify_schemas(schemas, promote_options="permissive")
-    version = max(manifest.schema_version for manifest in manifests)
-    return DataSet(name, version, unified.with_metadata(cast("Any", schemas[-1].metadata)), (), Shape(None, ()))
 
 
 def _refuse_foreign(final: Path) -> None:

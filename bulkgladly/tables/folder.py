@@ -15,6 +15,7 @@ from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.commits import carry_out, decide, write_decision
 from bulkgladly.tables.disk import below, full_disk_named, write_whole
 from bulkgladly.tables.layout import (
+    INCOMING,
     MANIFESTS,
     MARKER,
     data_set_of_place,
@@ -23,7 +24,7 @@ from bulkgladly.tables.layout import (
     note_place,
     place_of,
 )
-from bulkgladly.tables.leftovers import remove_leftovers
+from bulkgladly.tables.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.tables.manifests import Manifest, read_manifest
 from bulkgladly.tables.marker import host_in, refuse_foreign, write_marker
 from bulkgladly.tables.strict_json import Members, as_json
@@ -124,7 +125,11 @@ class DataFolder:
 
     def close(self) -> None:
         """Give the lock back. Calling it twice is allowed."""
-        self._lock.release()
+        try:
+            if self.is_locked:
+                remove_empty_folders(self.path / INCOMING)
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -220,7 +225,7 @@ class DataFolder:
         self.path.joinpath(place).mkdir(parents=True, exist_ok=True)
 
     def commit(self, manifest: Manifest, *, replaces: Sequence[Manifest] = ()) -> Manifest:
-        """Publish a unit whose files lie under their hidden names, in place of others (see `commits`).
+        """Publish a unit whose files lie below `_incoming`, in place of others (see `commits`).
 
         Returns the manifest as it is read from now on. An error before the unit is decided
         leaves everything as it was; afterwards, and after a kill at any moment, `settle` or

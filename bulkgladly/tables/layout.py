@@ -8,8 +8,12 @@
     _manifest/<data set>/_<note>.json         what is remembered about a data set
     _rejects/<data set>/<unit>.ndjson         lines that are no rows
     _raw/<data set>/<unit>.jsonl.zst          files as they were downloaded
+    _incoming/<place>                         what is being written, at the place it will have
 
-Readers of Parquet pass over names that begin with an underscore or a dot; no name made of
+Nothing lies below a data set but what is published, since some readers (Polars) refuse a
+folder that holds any other file, also under a hidden name.
+
+Other readers of Parquet pass over names that begin with an underscore or a dot; no name made of
 foreign values begins with one, and none leads out of its folder.
 """
 
@@ -22,6 +26,7 @@ from bulkgladly.tables.places import file_stem
 
 __all__ = (
     "CURRENT",
+    "INCOMING",
     "LOCK",
     "MANIFESTS",
     "MARKER",
@@ -39,7 +44,7 @@ __all__ = (
 )
 
 MARKER, LOCK = "_bulkgladly.json", "_lock"
-MANIFESTS, REJECTS, RAW, CURRENT = "_manifest", "_rejects", "_raw", "current"
+MANIFESTS, REJECTS, RAW, CURRENT, INCOMING = "_manifest", "_rejects", "_raw", "current", "_incoming"
 _PART = re.compile(r"[\w%][\w%.~-]*-\d{4,}\.(?:parquet|(?:ndjson|csv)(?:\.(?:zst|gz))?)", re.ASCII)
 _TAKEN = (CURRENT, "media")
 _LONGEST = 100

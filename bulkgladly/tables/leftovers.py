@@ -1,8 +1,8 @@
-"""What kills leave behind: files with hidden names, files that no manifest names, scratch folders."""
+"""What kills leave behind: files that were being written, files that no manifest names, scratch folders."""
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from bulkgladly.tables.commits import files_of
 from bulkgladly.tables.disk import partial_of
-from bulkgladly.tables.layout import MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
+from bulkgladly.tables.layout import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
 from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.swap import settle_current
+from bulkgladly.tables.swap import remove_tree, settle_current
 
-__all__ = ("foreign_files", "remove_leftovers", "unnamed_files")
+__all__ = ("foreign_files", "remove_empty_folders", "remove_leftovers", "unnamed_files")
 
 _ROWS = frozenset((".parquet", ".ndjson", ".csv"))
 
@@ -22,21 +22,24 @@ _ROWS = frozenset((".parquet", ".ndjson", ".csv"))
 def remove_leftovers(top: Path, data_sets: Sequence[str], manifests: Iterable[Manifest]) -> tuple[Path, ...]:
     """Remove the files of ours that no manifest names, and return them.
 
-    Only files that could be ours go: by their place and name, and a Parquet file also by
-    what its footer says. Links are removed as links, and never followed.
+    All of `_incoming` goes; for whoever has carried out the commits that were begun. Elsewhere
+    only files go that could be ours: by their place and name, and a Parquet file also by what its
+    footer says. Links are removed as links, and never followed.
     """
     named = {name for manifest in manifests for name in files_of(manifest)}
     removed = list(unnamed_files(top, data_sets, named))
     for path in removed:
         path.unlink(missing_ok=True)
+    remove_tree(top / INCOMING)
     partial_of(top / MARKER).unlink(missing_ok=True)
     for data_set in data_sets:
-        _remove_empty_partitions(top, place_of(data_set))
+        remove_empty_folders(top / place_of(data_set), lambda folder: "=" in folder.name)
     return (*removed, *settle_current(top))
 
 
 def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
     """Yield the files of ours below a top folder whose names are not among those given, each once."""
+    yield from (path for path in _files_below(top, PurePosixPath(INCOMING)) if _name(path, top) not in named)
     for place in _outermost(data_sets):
         for path in _files_below(top, place):
             if _name(path, top) not in named and (is_partial(path.name) or (is_part(path.name) and _may_be_ours(path))):
@@ -87,11 +90,11 @@ def _may_be_ours(path: Path) -> bool:
     return b"bulkgladly.data_set" in metadata
 
 
-def _remove_empty_partitions(top: Path, place: PurePosixPath) -> None:
-    folder = top / place
-    if folder.is_symlink():
+def remove_empty_folders(top: Path, is_ours: Callable[[Path], bool] = lambda _: True) -> None:
+    """Remove a folder and those below it, as far as they are empty and ours."""
+    if top.is_symlink():
         return
-    for at, _, _ in os.walk(folder, topdown=False):
-        if "=" in Path(at).name:
+    for at, _, _ in os.walk(top, topdown=False):
+        if is_ours(Path(at)):
             with contextlib.suppress(OSError):
                 Path(at).rmdir()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.tables.arrays import Array, integers
+from bulkgladly.tables.arrays import Array, integers, scalar
 
 __all__ = ("BATCH_BYTES", "MAX_LINE_BYTES", "SHOWN_BYTES", "LineBatch", "cut")
 
@@ -69,67 +69,71 @@ class _Cutter:
         if not self._has_newline:
             self._skip_if_too_long()
             return
-        data = self._joined()
-        end = data.rindex(b"\n")
-        rest, data = data[end + 1 :], data[:end]
-        self._hold(rest)
+        data = self._up_to_last_newline()
         if self._skipped is not None:
             yield self._too_long(self._skipped)
             self._skipped = None
-            _, newline, data = data.partition(b"\n")
-            if not newline:
-                return
-        yield from self._apart(data)
+            _, _, data = data.partition(b"\n")
+        if data:
+            yield from self._apart(data)
 
     def last_line(self) -> Iterator[LineBatch]:
         if self._skipped is not None:
             yield self._too_long(self._skipped)
         elif self.held_bytes:
-            yield from self._apart(self._joined())
+            yield from self._apart(self._joined([*self._parts, b"\n"]))
 
-    def _joined(self) -> bytes:
-        data = b"".join(self._parts)
+    def _up_to_last_newline(self) -> bytes:
+        """Return all whole lines, and hold what follows them; each byte is copied once."""
+        at = len(self._parts) - 1
+        while (end := self._parts[at].rfind(b"\n")) < 0:
+            at -= 1
+        data = self._joined([*self._parts[:at], memoryview(self._parts[at])[: end + 1]])
+        self._hold([self._parts[at][end + 1 :], *self._parts[at + 1 :]])
+        return data
+
+    def _joined(self, parts: Iterable[bytes | memoryview]) -> bytes:
+        data = b"".join(parts)
         if self._is_start:
             self._is_start = False
             data = data.removeprefix(_BOM)
         return data
 
-    def _hold(self, rest: bytes) -> None:
-        self._parts = [rest] if rest else []
-        self.held_bytes = len(rest)
+    def _hold(self, rest: list[bytes]) -> None:
+        self._parts = [part for part in rest if part]
+        self.held_bytes = sum(map(len, self._parts))
         self._has_newline = False
 
     def _skip_if_too_long(self) -> None:
         if self._skipped is not None or self.held_bytes > self._max_line_bytes:
             if self._skipped is None:
-                self._skipped = self._joined()[:SHOWN_BYTES]
-            self._hold(b"")
+                self._skipped = self._joined(self._parts)[:SHOWN_BYTES]
+            self._hold([])
 
     def _too_long(self, beginning: bytes) -> LineBatch:
         self._next += 1
         return LineBatch(self._next - 1, b"", _NO_LINES, beginning[:SHOWN_BYTES])
 
     def _apart(self, data: bytes) -> Iterator[LineBatch]:
-        """Yield lines as one batch, unless one among them may be too long."""
+        """Yield lines, each ended by a newline, as one batch, unless one among them may be too long."""
         if len(data) <= self._max_line_bytes:
             yield self._batch(data)
             return
         lines: list[bytes] = []
-        for line in data.split(b"\n"):
+        for line in data[:-1].split(b"\n"):
             if len(line) <= self._max_line_bytes:
-                lines.append(line)
+                lines += (line, b"\n")
                 continue
             if lines:
-                yield self._batch(b"\n".join(lines))
+                yield self._batch(b"".join(lines))
             lines = []
             yield self._too_long(line)
         if lines:
-            yield self._batch(b"\n".join(lines))
+            yield self._batch(b"".join(lines))
 
     def _batch(self, data: bytes) -> LineBatch:
         if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        data += b"\n"
+            data = data.replace(b"\r\n", b"\n")
         lines = _split(data)
         self._next += len(lines)
         return LineBatch(self._next - len(lines), data, lines)
@@ -143,6 +147,6 @@ def _split(data: bytes) -> Array:
     )
     ends = cast("Any", pc.split_pattern(whole, pattern="\n")).flatten()
     count = len(ends)
-    sizes = pc.add(pc.binary_length(ends), pa.scalar(1, pa.int32()))
+    sizes = pc.add(pc.binary_length(ends), scalar(1, pa.int32()))
     offsets = pa.concat_arrays([integers("i", (0,)), cast("Array", pc.cumulative_sum(sizes))])
     return pa.Array.from_buffers(pa.binary(), count, cast("Any", [None, offsets.buffers()[1], body]))

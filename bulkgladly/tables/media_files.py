@@ -1,20 +1,20 @@
 """Files of media below the top folder: `media/<kind>/<two characters>/<hash>-<name>`, whole or not there.
 
 The hash is made of what the file belongs to, so that every item has a place of its own,
-whatever its files are called. A file is written under a hidden name, synced, and renamed;
-which files there are is said by the index, a data set of its own.
+whatever its files are called. A file is written below `_incoming`, synced, and renamed; which
+files there are is said by the index, a data set of its own.
 """
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bulkgladly.tables.disk import below, full_disk_named, partial_of, sync_file, sync_folder
+from bulkgladly.tables.layout import INCOMING
 from bulkgladly.tables.places import segment
 
-__all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place", "remove_partial_media")
+__all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place")
 
 MEDIA = "media"
 _NAMELESS = "file"
@@ -35,7 +35,7 @@ def media_place(kind: str, key: str, name: str) -> PurePosixPath:
 
 
 class MediaFile:
-    """One file that is being written. `finish` or `drop` it; killed, it leaves a hidden file.
+    """One file that is being written. `finish` or `drop` it; killed, it leaves a file that `recover` removes.
 
     Raises:
         DiskFull: From each call that writes.
@@ -46,11 +46,11 @@ class MediaFile:
         self._top = top
         self._place = media_place(kind, key, name)
         self._path = below(top, self._place.as_posix())
-        self._partial = partial_of(self._path)
+        self._partial = partial_of(below(top, (INCOMING / self._place).as_posix()))
         self._digest = hashlib.blake2b(digest_size=32)
         self._size = 0
         with full_disk_named(top):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.parent.mkdir(parents=True, exist_ok=True)
             self._partial.unlink(missing_ok=True)  # never written through a link
             self._file = self._partial.open("xb")
 
@@ -71,31 +71,14 @@ class MediaFile:
         with full_disk_named(self._top):
             self._file.close()
             sync_file(self._partial)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._partial.replace(self._path)
             for folder in self._path.parents[:4]:
                 sync_folder(folder)
         return StoredFile(self._place.as_posix(), self._size, self._digest.hexdigest())
 
     def drop(self) -> None:
-        """Leave nothing under the hidden name. Safe to call twice, and after `finish`."""
+        """Leave nothing of a file that has not got its name. Safe to call twice, and after `finish`."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._partial.unlink(missing_ok=True)
-
-
-def remove_partial_media(top: Path, kind: str) -> int:
-    """Remove the files that kills left unfinished, and return how many. For whoever holds the lock."""
-    found = 0
-    for path in _partials(top, kind):
-        path.unlink(missing_ok=True)
-        found += 1
-    return found
-
-
-def _partials(top: Path, kind: str) -> Iterator[Path]:
-    folder = top / MEDIA / segment(kind)
-    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
-        return
-    for each in sorted(folder.iterdir()):
-        if each.is_dir() and not each.is_symlink():
-            yield from sorted(each.glob(".*.partial"))

@@ -11,16 +11,16 @@ import pyarrow as pa
 from bulkgladly.tables.arrays import extremes_of
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.disk import hash_of, partial_of, sync_file
-from bulkgladly.tables.sinks import FileFormat
+from bulkgladly.tables.sinks import FileFormat, Sink
 
 __all__ = ("PartFile", "PartReport")
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """One part, as a manifest names it. Paths are relative to the folder of its data set.
+    """One part, as a manifest names it. `path` is relative to the folder of its data set.
 
-    It lies under `partial`, a hidden name, until whoever publishes it gives it `path`.
+    Until whoever publishes it gives it that name, it lies under `partial`, relative to where it was written.
     """
 
     path: str
@@ -41,18 +41,21 @@ class PartFile:
         self._partial = partial_of(path)
         self._version = data_set.version
         self._format = file_format
+        self.row_groups = 0
+        """How often rows were added."""
         self._rows = 0
         self._times: list[dt.datetime] = []
         self._has_times = "timestamp" in data_set.schema.names
         try:
-            self._sink = file_format.open(self._partial, data_set)
+            self._sink: Sink | None = file_format.open(self._partial, data_set)
         except BaseException:
             self._partial.unlink(missing_ok=True)
             raise
 
     def write(self, table: pa.Table) -> None:
         """Add rows in the declared schema."""
-        self._sink.write(table)
+        self._live_sink().write(table)
+        self.row_groups += 1
         self._rows += table.num_rows
         if self._has_times:
             extremes = extremes_of(table.column("timestamp"))
@@ -61,18 +64,25 @@ class PartFile:
 
     def written_bytes(self) -> int:
         """Return the size of the file so far."""
-        return self._sink.written_bytes()
+        return self._live_sink().written_bytes()
 
     def close(self) -> None:
-        """Finish the file and wait until the disk has it."""
-        self._sink.close()
+        """Finish the file and wait until the disk has it. Its footer is in memory no more."""
+        self._live_sink().close()
+        self._sink = None
         sync_file(self._partial)
 
     def drop(self) -> None:
-        """Remove the file if it still has its hidden name, finished or not."""
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self._sink.close()
+        """Remove the file if it has not got its name yet, finished or not."""
+        if self._sink is not None:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._sink.close()
         self._partial.unlink(missing_ok=True)
+
+    def _live_sink(self) -> Sink:
+        if self._sink is None:
+            raise ValueError(f"{self._partial} is closed")
+        return self._sink
 
     def proven(self, top: Path) -> PartReport:
         """Read the finished file back, and describe it.

@@ -1,25 +1,26 @@
 """The parts of one unit: rows sorted into files, which are proven before anybody publishes them.
 
-While a part is written, and until it is published, it is `.<stem>-0001.parquet.partial` in
-its own folder, which no reader takes for a part. A kill leaves such files only.
+They are written aside, below a folder that no reader looks into: whoever publishes them
+gives them the same place below the data set.
 """
 
-import contextlib
-import errno
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from bulkgladly.errors import UsageError
+from bulkgladly.tables.arrays import scalar
 from bulkgladly.tables.blocks import Rows
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import full_disk_named, sync_folder
+from bulkgladly.tables.disk import full_disk_named
+from bulkgladly.tables.overflow import Overflow
 from bulkgladly.tables.part_file import PartFile, PartReport
 from bulkgladly.tables.places import Partition, file_stem, folder_of
 from bulkgladly.tables.sinks import FileFormat, format_of
@@ -27,7 +28,10 @@ from bulkgladly.tables.source import Source
 
 __all__ = ("PartOptions", "PartReport", "PartWriter")
 
-_TRIES = 5
+_SMALL = 8
+"""Less than this part of a row group's size is not worth a row group, nor a part that is opened for it."""
+_MOST_ROW_GROUPS = 128
+"""How many row groups the open parts may have together: each takes some 50 KB of memory until its part is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,12 @@ class PartOptions:
 
 
 class PartWriter:
-    """Writes the rows of one unit below the folder of its data set.
+    """Writes the rows of one unit below a folder, at the places that they will have below their data set.
 
-    Rows wait until a row group is full; when too many wait, the largest groups go first.
-    Past `open_files` partitions the one used longest ago is closed, and continues in a
-    further part. Not for use from two threads at once.
+    Rows wait until a row group is full; when too many wait, the largest groups are written
+    first, and what is too small for a row group of its own goes to an overflow file until the end.
+    Past `open_files` partitions the one used longest ago is closed, and past many row groups the
+    one that has most; it continues in a further part. Not for use from two threads at once.
 
     Raises:
         DiskFull: From any call that writes. What is there are partial files: `abandon` them.
@@ -95,7 +100,7 @@ class PartWriter:
         self._open: OrderedDict[Partition, PartFile] = OrderedDict()
         self._numbers: dict[Partition, int] = {}
         self._closed: list[PartFile] = []
-        self._made_folders: list[Path] = []
+        self._overflow = Overflow(top / f".{file_stem(source.stem)}.overflow.partial")
 
     def write(self, rows: Rows) -> None:
         """Take rows; writes when enough of them are together."""
@@ -108,58 +113,67 @@ class PartWriter:
             if held.bytes >= self._options.row_group_bytes:
                 self._flush(partition)
             if self._held_bytes > self._options.held_bytes:
-                for largest in sorted(self._held, key=lambda key: -self._held[key].bytes):
-                    self._flush(largest)
-                    if self._held_bytes <= self._options.held_bytes // 2:
-                        break
+                self._make_room()
+
+    def _make_room(self) -> None:
+        largest_first = sorted(self._held, key=lambda key: -self._held[key].bytes)
+        for partition in largest_first:
+            if self._held[partition].bytes < self._options.row_group_bytes // _SMALL:
+                break
+            self._flush(partition)
+            if self._held_bytes <= self._options.held_bytes // 2:
+                return
+        for partition in list(self._held):
+            self._flush(partition, is_small=True)
 
     def finish(self) -> list[PartReport]:
-        """Write what waits, and prove every part. All are on the disk, under their hidden names, when this returns.
+        """Write what waits, and prove every part. What is in them is on the disk when this returns.
 
         Raises:
             OSError: A part read back is not what was written.
         """
         with full_disk_named(self._top), ThreadPoolExecutor(2, thread_name_prefix="tables-finish") as pool:
-            if len({*self._held, *self._open}) > self._options.open_files:
-                for partition in list(self._held):
-                    self._flush(partition)
-            for partition in self._held:
-                self._part(partition)
-            partitions = list(self._open)
-            waiting = [self._held.pop(partition, _Held()).batches for partition in partitions]
-            last = [self._open.pop(partition) for partition in partitions]
-            self._closed += last
-            for done in [pool.submit(self._finish, *each) for each in zip(last, waiting, strict=True)]:
-                done.result()
-            reports = list(pool.map(partial(PartFile.proven, top=self._top), self._closed))
-            for folder in sorted({*(part.path.parent for part in self._closed), *self._parents_of_made()}):
-                sync_folder(folder)
-        return reports
+            # Those that are open come first, so that no other has to be closed for the rest.
+            partitions = dict.fromkeys([*self._open, *self._overflow.partitions, *self._held])
+            for some in _in_groups(partitions, self._options.open_files):
+                parts = [(self._part(partition), self._rest_of(partition)) for partition in some]
+                self._closed += (self._open.pop(partition) for partition in some)
+                for done in [pool.submit(self._finish, *each) for each in parts]:
+                    done.result()
+            self._overflow.drop()
+            return list(pool.map(partial(PartFile.proven, top=self._top), self._closed))
 
     def abandon(self) -> None:
-        """Remove every part that is still hidden, and the folders made for them. Safe at any time, and twice."""
+        """Remove every part that has not got its name; empty folders stay. Safe at any time, and twice."""
         self._held.clear()
         self._held_bytes = 0
+        self._overflow.drop()
         for part in [*self._open.values(), *self._closed]:
             part.drop()
         self._open.clear()
         self._closed.clear()
-        for folder in reversed(self._made_folders):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        self._made_folders.clear()
 
-    def _flush(self, partition: Partition) -> None:
+    def _flush(self, partition: Partition, *, is_small: bool = False) -> None:
         held = self._held.pop(partition)
         self._held_bytes -= held.bytes
+        if is_small or partition in self._overflow:  # else later rows would come before earlier ones
+            self._overflow.add(partition, _joined(held.tables()))
+            return
         part = self._part(partition)
-        part.write(_widened(held.batches, self._data_set, self._source))
+        part.write(_widened(_joined(held.tables()), self._data_set, self._source))
         if part.written_bytes() >= self._options.part_bytes:
             self._close(partition)
+        elif sum(each.row_groups for each in self._open.values()) > _MOST_ROW_GROUPS:
+            self._close(max(self._open, key=lambda each: self._open[each].row_groups))
 
-    def _finish(self, part: PartFile, waiting: list[pa.RecordBatch]) -> None:
-        if waiting:
-            part.write(_widened(waiting, self._data_set, self._source))
+    def _rest_of(self, partition: Partition) -> Iterator[pa.Table]:
+        """Return what is not in the part of a partition yet, as it came."""
+        held = self._held.pop(partition, _Held())
+        return chain(self._overflow.tables(partition), held.tables())
+
+    def _finish(self, part: PartFile, rest: Iterator[pa.Table]) -> None:
+        for tables in _in_row_groups(rest, self._options.row_group_bytes):
+            part.write(_widened(_joined(tables), self._data_set, self._source))
         part.close()
 
     def _part(self, partition: Partition) -> PartFile:
@@ -168,7 +182,9 @@ class PartWriter:
                 self._close(next(iter(self._open)))
             number = self._numbers[partition] = self._numbers.get(partition, 0) + 1
             name = f"{file_stem(self._source.stem)}-{number:04}{self._format.suffix}"
-            self._open[partition] = self._opened(self._top / folder_of(partition) / name)
+            path = self._top / folder_of(partition) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open[partition] = PartFile(path, self._data_set, self._format)
         self._open.move_to_end(partition)
         return self._open[partition]
 
@@ -176,22 +192,6 @@ class PartWriter:
         part = self._open.pop(partition)
         self._closed.append(part)
         part.close()
-
-    def _opened(self, path: Path) -> PartFile:
-        for _ in range(_TRIES):
-            # Another unit that made the folder, and is abandoned, removes it if it is still empty.
-            with contextlib.suppress(FileNotFoundError):
-                self._make_folder(path.parent)
-                return PartFile(path, self._data_set, self._format)
-        raise FileNotFoundError(errno.ENOENT, "a folder is removed again and again", str(path.parent))
-
-    def _make_folder(self, folder: Path) -> None:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        self._made_folders.extend(reversed(missing))
-
-    def _parents_of_made(self) -> set[Path]:
-        return {made.parent for made in self._made_folders}
 
 
 class _Held:
@@ -201,18 +201,43 @@ class _Held:
         self.batches: list[pa.RecordBatch] = []
         self.bytes = 0
 
+    def tables(self) -> list[pa.Table]:
+        return [pa.Table.from_batches([batch]) for batch in self.batches]
 
-def _widened(batches: Iterable[pa.RecordBatch], data_set: DataSet, source: Source) -> pa.Table:
-    """Return all rows in the declared schema; batches may differ in whether they have an extra."""
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
-    table = pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]
+
+def _in_groups(partitions: Iterable[Partition], size: int) -> Iterator[list[Partition]]:
+    left = iter(partitions)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _in_row_groups(tables: Iterable[pa.Table], least_bytes: int) -> Iterator[list[pa.Table]]:
+    held: list[pa.Table] = []
+    held_bytes = 0
+    for table in tables:
+        held.append(table)
+        held_bytes += table.nbytes
+        if held_bytes >= least_bytes:
+            yield held
+            held, held_bytes = [], 0
+    if held:
+        yield held
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Return all rows; tables may differ in whether they have an extra."""
+    return pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]
+
+
+def _widened(table: pa.Table, data_set: DataSet, source: Source) -> pa.Table:
+    """Return rows in the declared schema."""
     present = dict(zip(table.schema.names, table.columns, strict=True))
     columns: list[Any] = []
     for field in data_set.schema:
         if field.name in present:
             columns.append(present[field.name])
         elif field.name in source.columns:
-            columns.append(pa.repeat(pa.scalar(source.columns[field.name], field.type), table.num_rows))
+            columns.append(pa.repeat(scalar(source.columns[field.name], field.type), table.num_rows))
         else:
             columns.append(pa.nulls(table.num_rows, field.type))
     return pa.Table.from_arrays(columns, schema=data_set.schema)

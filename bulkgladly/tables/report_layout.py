@@ -19,7 +19,10 @@ from bulkgladly.tables.declared.shapes import (
 )
 from bulkgladly.tables.merge import GONE_SINCE
 
-__all__ = ("CELL_TYPES", "ReportColumn", "ReportLayout")
+__all__ = ("CELL_TYPES", "COLUMNS_NOTE", "ReportColumn", "ReportLayout")
+
+COLUMNS_NOTE = "columns"
+"""The name of the note that holds a layout."""
 
 WINDOW: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP, "_window_start": TEXT, "_window_end": TEXT}
 """Provenance of a report's rows: when it was fetched, and which days were asked for, both included."""
@@ -64,12 +67,13 @@ class ReportLayout:
         return cls(found, tuple(columns))
 
     def noted(self) -> dict[str, Any]:
-        """Return the columns as a note about the data set holds them."""
-        return {"format": 1, "columns": [column._asdict() for column in self.columns]}
+        """Return the columns and the key as a note about the data set holds them."""
+        columns = [column._asdict() for column in self.columns]
+        return {"format": 1, "columns": columns, "key": list(self.data_set.key)}
 
     @classmethod
-    def from_note(cls, name: str, note: Mapping[str, Any], key: tuple[str, ...]) -> Self:
-        """Return the layout that was noted.
+    def from_note(cls, name: str, note: Mapping[str, Any], key: tuple[str, ...] | None = None) -> Self:
+        """Return the layout that was noted; with its own key, or another that is known better.
 
         Raises:
             ValueError: The note is damaged, or of a newer version.
@@ -77,6 +81,7 @@ class ReportLayout:
         try:
             if note["format"] != 1:
                 raise ValueError("it was written by a newer version of bulkgladly")
-            return cls.of(name, [ReportColumn(**column) for column in note["columns"]], key)
+            columns = [ReportColumn(**column) for column in note["columns"]]
+            return cls.of(name, columns, tuple(note.get("key", ())) if key is None else key)
         except (KeyError, TypeError) as exc:
             raise ValueError(f"{type(exc).__name__}: {exc}") from exc

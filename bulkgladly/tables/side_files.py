@@ -9,27 +9,29 @@ import orjson
 import zstandard
 
 from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.disk import below, hash_of, partial_of, sync_file, sync_folder
+from bulkgladly.tables.disk import below, hash_of, partial_of, sync_file
+from bulkgladly.tables.layout import INCOMING
 from bulkgladly.tables.manifests import OtherFile
 
 __all__ = ("RawFile", "RejectsFile")
 
 
 class _SideFile:
-    """A file that is made with its first content, under a hidden name."""
+    """A file that is made with its first content, below `_incoming`."""
 
     kind = ""
 
     def __init__(self, top: Path, place: PurePosixPath) -> None:
         self._top = top
         self._place = place
-        self._path = below(top, place.as_posix())
+        below(top, place.as_posix())
+        self._hidden = partial_of(below(top, (INCOMING / place).as_posix()))
         self._file: Any = None
 
     def _open(self) -> Any:
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._opened(partial_of(self._path))
+            self._hidden.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._opened(self._hidden)
         return self._file
 
     def _opened(self, path: Path) -> Any:
@@ -40,20 +42,17 @@ class _SideFile:
         if self._file is None:
             return ()
         self._file.close()
-        hidden = partial_of(self._path)
-        sync_file(hidden)
-        for folder in (self._path.parent, *self._path.parents):
-            if folder == self._top or self._top in folder.parents:
-                sync_folder(folder)
-        place, partial = self._place.as_posix(), hidden.relative_to(self._top).as_posix()
-        return (OtherFile(self.kind, place, partial, lines, hidden.stat().st_size, hash_of(hidden)),)
+        sync_file(self._hidden)
+        size, digest = self._hidden.stat().st_size, hash_of(self._hidden)
+        partial = self._hidden.relative_to(self._top).as_posix()
+        return (OtherFile(self.kind, self._place.as_posix(), partial, lines, size, digest),)
 
     def drop(self) -> None:
-        """Remove the file if it still has its hidden name."""
+        """Remove the file if it has not got its name."""
         if self._file is not None:
             with contextlib.suppress(OSError, zstandard.ZstdError):
                 self._file.close()
-            partial_of(self._path).unlink(missing_ok=True)
+            self._hidden.unlink(missing_ok=True)
 
 
 class RejectsFile(_SideFile):

@@ -10,13 +10,12 @@ parsing the line, and keep the other threads from running.
 
 import re
 from collections.abc import Iterator
-from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.tables.arrays import Array, integers
+from bulkgladly.tables.arrays import Array, integers, scalar
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.lines import LineBatch
 
@@ -24,12 +23,12 @@ __all__ = ("BUNDLE_BYTES", "Bundle", "Sorter")
 
 BUNDLE_BYTES = 1 << 20
 _DOUBT = 255
-_NULL_MEMBER = re.compile(rb":\s*null")
+_NULL_MEMBER = r":\s*null"
 _USUAL = {
-    ("content", "type"): re.compile(rb'"content":\{"(?:type":"|[^\n]*?"type":")([A-Z_]+)"'),
-    ("type",): re.compile(rb'^\{"(?:id":"[^"\\\n]*",")?type":"([A-Z_/]+)"', re.MULTILINE),
+    ("content", "type"): re.compile(rb'"content":\{"(type":"[A-Z_]+"|[^\n]*)'),
+    ("type",): re.compile(rb'^\{"(?:id":"[^"\\\n]*",")?(type":"[A-Z_/]+")', re.MULTILINE),
 }
-"""Where the kind stands as Gladly spaces its lines, by the path to it."""
+"""Where the kind stands as Gladly spaces its lines, by the path to it; or what follows, if it does not stand first."""
 _TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]*)"')
 
 
@@ -59,6 +58,7 @@ class Sorter:
         self._usual = _USUAL[data_set.kind_path] if data_set.has_kinds else None
         self._kinds: list[str | None] = list(data_set.shapes) or [None]
         self._codes = {kind.encode(): code for code, kind in enumerate(data_set.shapes)}
+        self._usual_codes = {b'type":"%b"' % kind: code for kind, code in self._codes.items()}
         self._bundle_bytes = bundle_bytes
         self._held: dict[int, _Held] = {}
 
@@ -67,7 +67,7 @@ class Sorter:
         codes = self._codes_of(batch)
         order = pc.array_sort_indices(integers("B", codes))
         by_kind = batch.lines.take(order)
-        numbers = pc.add(order.cast(pa.int64()), pa.scalar(batch.first, pa.int64()))
+        numbers = pc.add(order.cast(pa.int64()), scalar(batch.first, pa.int64()))
         start = 0
         for code in sorted(set(codes)):
             count = codes.count(code)
@@ -95,25 +95,26 @@ class Sorter:
         """Return for each line the number of its kind, or that there is doubt."""
         data, lines = batch.data, batch.lines
         codes = self._guessed(data, len(lines), self._usual) if self._usual else bytes(len(lines))
-        doubts = []
         framed = pc.and_(pc.starts_with(lines, pattern="{"), pc.ends_with(lines, pattern="}\n"))
-        if not pc.all(framed, min_count=0).as_py():
-            doubts.append(pc.invert(framed))
-        if b"null" in data and _NULL_MEMBER.search(data):
-            doubts.append(pc.match_substring_regex(lines, pattern=r":\s*null"))
-        if doubts:
-            marked = bytearray(codes)
-            for doubt in doubts:
-                for at in cast("Any", pc).indices_nonzero(doubt).to_pylist():
-                    marked[at] = _DOUBT
-            return bytes(marked)
-        return codes
+        doubt = pc.or_(pc.invert(framed), pc.match_substring_regex(lines, pattern=_NULL_MEMBER))
+        if not pc.any(doubt, min_count=0).as_py():
+            return codes
+        marked = bytearray(codes)
+        for at in cast("Any", pc).indices_nonzero(doubt).to_pylist():
+            marked[at] = _DOUBT
+        return bytes(marked)
 
     def _guessed(self, data: bytes, count: int, usual: re.Pattern[bytes]) -> bytes:
         names: list[bytes] = usual.findall(data)
-        if len(names) == count:
-            return bytes(map(self._codes.get, names, repeat(_DOUBT)))
-        return bytes(self._looked_up(line) for line in data[:-1].split(b"\n"))
+        if len(names) != count:
+            return bytes(self._looked_up(line) for line in data[:-1].split(b"\n"))
+        codes = list(map(self._usual_codes.get, names))
+        return bytes(self._code_in(name) if code is None else code for name, code in zip(names, codes, strict=True))
+
+    def _code_in(self, rest: bytes) -> int:
+        """Return the kind behind the first `type` in what follows the beginning of a content."""
+        match = _TYPE.search(rest)
+        return _DOUBT if match is None else self._codes.get(match[1], _DOUBT)
 
     def _looked_up(self, line: bytes) -> int:
         """Return the first declared kind that stands behind any `type`: for odd spacing and order."""

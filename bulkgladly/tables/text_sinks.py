@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from bulkgladly.tables.arrays import Array
+from bulkgladly.tables.arrays import Array, scalar
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.restore import as_plain, to_line
 
@@ -17,7 +17,7 @@ __all__ = ("CsvSink", "NdjsonSink", "csv_rows_in", "ndjson_rows_in")
 
 _ROWS = 4096
 _BLOCK = 1 << 20
-_QUOTE, _COMMA, _END, _NOTHING = (pa.scalar(text, pa.large_string()) for text in ('"', ",", "\r\n", ""))
+_QUOTE, _COMMA, _END, _NOTHING = (scalar(text, pa.large_string()) for text in ('"', ",", "\r\n", ""))
 
 
 class _TextFile:

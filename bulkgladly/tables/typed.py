@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json as paj
 from pyarrow import types
 
-from bulkgladly.tables.arrays import Array, extremes_of
+from bulkgladly.tables.arrays import Array, extremes_of, scalar
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, TIMESTAMP, Shape
 
 __all__ = ("Unfit", "read_fitting")
@@ -26,7 +26,7 @@ _MAY_BE_ROUNDED = rb"[:,\[]\s*-?[0-9](?:[0-9.]{15}|[0-9.]*[eE])"
 _MAY_BE_MISSED = rb":\s*\{\s*\}"
 """An empty object: no column would tell it from an absent one where its members are the columns."""
 _TIME_RANGE = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-_ZERO, _ONE = pa.scalar(0, pa.int32()), pa.scalar(1, pa.int32())
+_ZERO, _ONE = scalar(0, pa.int32()), scalar(1, pa.int32())
 
 
 class Unfit(ValueError):
@@ -67,7 +67,7 @@ def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
 
 @cache
 def _pool() -> pa.MemoryPool:
-    """Return jemalloc where it is built in: it gives back what many short-lived tables held, 80 MiB at the peak."""
+    """Return jemalloc where it is built in, also where it is not Arrow's default: see `memory`."""
     try:
         return pa.jemalloc_memory_pool()
     except NotImplementedError:

@@ -15,7 +15,7 @@ from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.disk import below, full_disk_named
 from bulkgladly.tables.drift import DriftLog
 from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.layout import place_of, raw_place, rejects_place
+from bulkgladly.tables.layout import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.parts import PartOptions, PartWriter
 from bulkgladly.tables.passing import Passing
@@ -26,12 +26,12 @@ __all__ = ("UnitWriter",)
 
 
 class UnitWriter:
-    """Writes the rows of one unit under hidden names, and publishes them at once.
+    """Writes the rows of one unit aside, below `_incoming`, and publishes them at once.
 
     Nothing is made before the first row, reject or block. Where the unit is published
     already, its new files have a `~2` (`~3`, ...) after their stem; no two units of a data set may
-    have the same stem. Not for use from two threads at once; killed, it leaves hidden files
-    that `DataFolder.recover` removes.
+    have the same stem. Not for use from two threads at once; killed, it leaves files in
+    `_incoming` only, which `DataFolder.recover` removes.
 
     Raises:
         DiskFull: From any call that writes. `abandon` what is there.
@@ -51,7 +51,7 @@ class UnitWriter:
         passing: Passing | None = None,
     ) -> None:
         """`passing` stands between reading and writing: it sees all rows of `convert`, one call at a time."""
-        # A commit of this unit that was cut refers to hidden files of the very names used here.
+        # A commit of this unit that was cut refers to files of the very names used here.
         folder.settle(data_set.name, unit)
         before = folder.manifest(data_set.name, unit)
         self._folder = folder
@@ -60,7 +60,9 @@ class UnitWriter:
         self._source = source
         self._generation = before.generation + 1 if before else 1
         mark = f"~{self._generation}" if before else ""
-        top = below(folder.path, (place_of(data_set.name) / "any").as_posix()).parent
+        place = place_of(data_set.name)
+        below(folder.path, (place / "any").as_posix())
+        top = below(folder.path, (INCOMING / place / "any").as_posix()).parent
         self._parts = PartWriter(top, data_set, replace(source, stem=source.stem + mark), options)
         self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), source.file)
         self._raw = RawFile(folder.path, raw_place(data_set.name, unit + mark)) if keep_raw else None

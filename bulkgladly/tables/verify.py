@@ -10,13 +10,15 @@ import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError
 from bulkgladly.tables.commits import files_of, read_decision
-from bulkgladly.tables.declared import DATA_SETS
+from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.disk import below, hash_of
 from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.layout import data_set_of_place, place_of
+from bulkgladly.tables.known import known_data_set
+from bulkgladly.tables.layout import INCOMING, data_set_of_place, note_place, place_of
 from bulkgladly.tables.leftovers import foreign_files, unnamed_files
 from bulkgladly.tables.manifests import Manifest, read_manifest
 from bulkgladly.tables.part_file import PartReport
+from bulkgladly.tables.report_layout import COLUMNS_NOTE
 from bulkgladly.tables.sinks import rows_in
 from bulkgladly.tables.summaries import DataSetSummary, Summing
 
@@ -89,10 +91,11 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     summaries = []
     for name in names:
         summary = Summing(name)
+        known = _known(folder, name, findings)
         for manifest in _readable(folder, name, findings):
             named.update(files_of(manifest))
             summary.add(manifest)
-            findings += _about_unit(folder.path, manifest, deep=deep)
+            findings += _about_unit(folder.path, manifest, known, deep=deep)
         if summary.summary.units:
             summaries.append(summary.done())
             findings += _about_gaps(summaries[-1])
@@ -105,6 +108,22 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
             findings += [_unnamed(path, folder.path) for path in unnamed_files(folder.path, names, named)]
             findings += [_foreign(path, folder.path) for path in foreign_files(folder.path, names, named)]
     return Verification(deep, is_in_use, tuple(findings), tuple(summaries))
+
+
+def _known(folder: DataFolder, name: str, findings: list[Finding]) -> DataSet | None:
+    try:
+        return known_data_set(folder, name)
+    except InputError as error:
+        place = note_place(name, COLUMNS_NOTE).as_posix()
+        way_out = "restore it; without it the next report cannot be added"
+        findings.append(
+            Finding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
+        )
+        return None
+
+
+def _why(error: InputError) -> str:
+    return str(error).partition(": ")[2].partition(";")[0]
 
 
 def _readable(folder: DataFolder, data_set: str, findings: list[Finding]) -> Iterator[Manifest]:
@@ -127,7 +146,7 @@ def _without_path(error: InputError, path: Path) -> str:
     return str(error).removeprefix(f"{path} ").partition(";")[0]
 
 
-def _about_unit(top: Path, manifest: Manifest, *, deep: bool) -> Iterator[Finding]:
+def _about_unit(top: Path, manifest: Manifest, known: DataSet | None, *, deep: bool) -> Iterator[Finding]:
     again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
 
     def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> Finding:
@@ -140,7 +159,7 @@ def _about_unit(top: Path, manifest: Manifest, *, deep: bool) -> Iterator[Findin
     place = place_of(manifest.data_set)
     for part in manifest.parts:
         name = (place / part.path).as_posix()
-        for kind, detail in _about_part(top, name, part, manifest, deep=deep):
+        for kind, detail in _about_part(top, name, part, known, deep=deep):
             yield found(kind, name, detail)
     for other in manifest.others:
         for kind, detail in _about_file(top, other.path, other.bytes, other.blake2b, deep=deep):
@@ -148,7 +167,7 @@ def _about_unit(top: Path, manifest: Manifest, *, deep: bool) -> Iterator[Findin
 
 
 def _about_part(
-    top: Path, name: str, part: PartReport, manifest: Manifest, *, deep: bool
+    top: Path, name: str, part: PartReport, known: DataSet | None, *, deep: bool
 ) -> Iterator[tuple[FindingKind, str]]:
     wrong = list(_about_file(top, name, part.bytes, part.blake2b, deep=deep))
     yield from wrong
@@ -164,10 +183,9 @@ def _about_part(
         return
     if rows != part.rows:
         yield FindingKind.ROWS, f"has {rows} rows, not {part.rows}"
-    declared = DATA_SETS.get(manifest.data_set)
-    if schema is not None and declared is not None and declared.version == part.schema_version:
-        strange = [field.name for field in schema if field not in list(declared.schema)]
-        missing = [field.name for field in declared.schema if field.name not in schema.names]
+    if schema is not None and known is not None and known.version == part.schema_version:
+        strange = [field.name for field in schema if field not in list(known.schema)]
+        missing = [field.name for field in known.schema if field.name not in schema.names]
         if strange or missing:
             yield FindingKind.SCHEMA, f"is not as declared: {', '.join(dict.fromkeys(strange + missing))}"
 
@@ -201,7 +219,9 @@ def _unfinished(path: Path, top: Path) -> Finding:
 
 
 def _unnamed(path: Path, top: Path) -> Finding:
-    way_out = "the next export or compact removes it; readers of whole folders count its rows until then"
+    is_incoming = path.relative_to(top).parts[0] == INCOMING
+    seen = "nobody reads it there" if is_incoming else "readers of whole folders count its rows until then"
+    way_out = f"the next export or compact removes it; {seen}"
     return _stray(FindingKind.UNNAMED, path, top, "no manifest names it", way_out)
 
 
@@ -212,5 +232,5 @@ def _foreign(path: Path, top: Path) -> Finding:
 
 def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) -> Finding:
     place = path.relative_to(top)
-    data_set = place.parts[1] if place.parts[0].startswith("_") else place.parts[0]
+    data_set = next(step for step in place.parts if not step.startswith("_"))
     return Finding(kind, data_set, None, place.as_posix(), detail, way_out)

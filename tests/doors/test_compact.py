@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
 from bulkgladly.tables import compact as compact_module
+from bulkgladly.tables.blocks import Rows
 from bulkgladly.tables.compact import CompactLimits, compact
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import flat
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.parts import PartOptions
+from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.tables.verify import verify
 
 CUSTOMERS, ITEMS, INBOXES = DATA_SETS["customers"], DATA_SETS["items"], DATA_SETS["inboxes"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -268,6 +271,81 @@ def test_a_full_disk_leaves_the_compaction_of_before(
 
     assert names_in(folder.path / "current" / "customers") == {"a": "old"}
     assert not list(folder.path.glob(".compact-*"))
+
+
+def publish_report(folder: DataFolder, layout: ReportLayout, window: str, rows: str, *, hours: int) -> None:
+    """Publish a window of a report that was fetched so many hours after noon."""
+    writer = UnitWriter(folder, layout.data_set, window, Source(window, "POST", {"_fetched_at": fetched(hours)}))
+    body = [line.split(",") for line in rows.split()]
+    columns = [pa.array([cell or None for cell in column], pa.string()) for column in zip(*body, strict=True)]
+    batch = pa.RecordBatch.from_arrays(columns, names=["contact_id", "agent", "status"])
+    writer.write(Rows((("window", window),), batch))
+    writer.commit()
+
+
+def fetched(hours: int) -> dt.datetime:
+    return NOON + dt.timedelta(hours=hours)
+
+
+def rows_of(path: Path) -> list[tuple[Any, ...]]:
+    table = pq.read_table(path, columns=["contact_id", "agent", "status"])
+    return sorted(tuple(row.values()) for row in table.to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "second", "expected"),
+    [
+        (("contact_id",), "1,a,open 2,a,open", "2,b,closed 3,b,open", "1,a,open 2,b,closed 3,b,open"),
+        (("contact_id", "agent"), "1,a,open 1,b,open", "1,b,closed", "1,a,open 1,b,closed"),
+        (("contact_id",), "1,a,open 1,b,open", "1,b,closed 1,a,open", "1,a,open 1,b,closed 1,b,open"),
+        ((), "1,a,open 2,a,open", "2,a,open 2,b,closed", "1,a,open 2,a,open 2,b,closed"),
+    ],
+)
+def test_a_report_is_one_row_for_each_key_across_its_windows(
+    folder: DataFolder, key: tuple[str, ...], first: str, second: str, expected: str
+) -> None:
+    """By the columns that were settled with its first row. A key that a window has twice is none: nothing is lost."""
+    columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
+    layout = ReportLayout.of("reports/Sample", columns, key)
+    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    # Fetched in another order than the windows have.
+    publish_report(folder, layout, "2026-11-08_2026-11-14", first, hours=0)
+    publish_report(folder, layout, "2026-11-01_2026-11-07", second, hours=1)
+
+    made = compact(folder, "reports/Sample")
+
+    assert rows_of(made.path) == sorted(tuple(row.split(",")) for row in expected.split())
+    assert pq.read_table(made.path).schema.equals(layout.data_set.schema)
+
+
+def test_rows_of_a_report_without_a_key_value_are_told_apart_by_their_content(folder: DataFolder) -> None:
+    """They do not make the key of the others none."""
+    columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
+    layout = ReportLayout.of("reports/Sample", columns, ("contact_id",))
+    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    publish_report(folder, layout, "w1", ",a,open ,b,open 1,a,open", hours=0)
+    publish_report(folder, layout, "w2", ",b,open 1,a,closed", hours=1)
+
+    made = compact(folder, "reports/Sample")
+
+    rows = pq.read_table(made.path, columns=["contact_id", "agent", "status"]).to_pylist()
+    found = sorted((row["contact_id"] or "", row["agent"], row["status"]) for row in rows)
+    assert found == [("", "a", "open"), ("", "b", "open"), ("1", "a", "closed")]
+
+
+def test_a_note_that_cannot_be_read_ends_it(folder: DataFolder) -> None:
+    """What the columns are must not be guessed where it was settled."""
+    layout = ReportLayout.of("reports/Sample", [ReportColumn("agent", "Agent", "text")], ())
+    columns = pa.RecordBatch.from_arrays([pa.array(["a"], pa.string())], names=["agent"])
+    writer = UnitWriter(folder, layout.data_set, "w", Source("w", "POST"))
+    writer.write(Rows((("window", "w"),), columns))
+    writer.commit()
+    folder.note("reports/Sample", COLUMNS_NOTE, {"format": 2})
+
+    with pytest.raises(InputError, match="newer version"):
+        compact(folder, "reports/Sample")
+    (finding,) = verify(folder).findings
+    assert (finding.kind, finding.path) == ("damaged_manifest", "_manifest/reports/Sample/_columns.json")
 
 
 def test_the_lock_is_needed(folder: DataFolder) -> None:

@@ -22,6 +22,7 @@ from bulkgladly.tables.parts import PartOptions, PartReport, PartWriter
 from bulkgladly.tables.source import Source
 
 ITEMS = DATA_SETS["items"]
+KINDS = list(CONTENT_TYPES)
 JOB = {
     "_job_id": "_job/1",
     "_job_updated_at": dt.datetime(2024, 5, 2, 3, 11, 9, tzinfo=dt.UTC),
@@ -113,7 +114,9 @@ def test_reports_describe_the_parts(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("limits", [{"open_files": 2, "held_bytes": 4000}, {"part_bytes": 1, "row_group_bytes": 300}])
+@pytest.mark.parametrize(
+    "limits", [{"open_files": 2, "row_group_bytes": 300}, {"part_bytes": 1, "row_group_bytes": 300}]
+)
 def test_few_open_files_and_small_parts_lose_nothing(tmp_path: Path, limits: dict[str, int]) -> None:
     """Partitions continue in further parts, numbered from one."""
     items = mixture(days=4)
@@ -126,20 +129,80 @@ def test_few_open_files_and_small_parts_lose_nothing(tmp_path: Path, limits: dic
     assert max(Counter(Path(report.path).parent for report in reports).values()) > 1
 
 
+def test_rows_for_many_partitions_in_turn_make_one_part_each(tmp_path: Path) -> None:
+    """What is too small for a row group waits in a file, not in a part each time; the order is that of the file."""
+    items = mixture(days=7, each=60)
+
+    reports = published(tmp_path, written(tmp_path, items, held_bytes=4000, open_files=3))
+
+    assert len({Path(report.path).parent for report in reports}) == len(reports) > 3
+    assert files_in(tmp_path) == sorted(report.path for report in reports)
+    found: list[int] = []
+    for report in reports:
+        assert pq.read_metadata(tmp_path / report.path).num_row_groups == 1
+        lines: list[Any] = pq.read_table(tmp_path / report.path, partitioning=None).column("_line").to_pylist()
+        assert lines == sorted(lines)
+        found += lines
+    assert sorted(found) == list(range(1, len(items) + 1))
+
+
+def rows_of(kind: str, lines: Iterable[int], *, width: int = 1) -> Rows:
+    """Return rows of a kind whose ids are so wide."""
+    numbers = pa.array(list(lines), pa.int64())
+    ids = pa.array(["x" * width] * len(numbers), pa.string())
+    return Rows((("type", kind), ("date", "2024-05-01")), pa.RecordBatch.from_arrays([ids, numbers], ["id", "_line"]))
+
+
+def test_rows_that_fill_a_row_group_come_after_those_that_wait_aside(tmp_path: Path) -> None:
+    """A partition that was small at first is written in the order of the file."""
+    options = PartOptions(row_group_bytes=8000, held_bytes=3000)
+    writer = PartWriter(tmp_path, ITEMS, SOURCE, options)
+    for at, kind in enumerate(KINDS[:10]):
+        writer.write(rows_of(kind, range(10 * at, 10 * at + 5), width=80))
+    aside = [name for name in files_in(tmp_path) if "overflow" in name]
+    writer.write(rows_of(KINDS[0], range(1000, 1100), width=100))
+
+    reports = published(tmp_path, writer)
+
+    assert aside
+    (report,) = [one for one in reports if f"type={KINDS[0]}/" in one.path]
+    lines = pq.read_table(tmp_path / report.path, partitioning=None).column("_line").to_pylist()
+    assert lines == [*range(5), *range(1000, 1100)]
+
+
+def test_a_full_disk_is_named_by_what_waits_aside_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of it is left."""
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pa.ipc, "new_stream", full)
+    writer = PartWriter(tmp_path, ITEMS, SOURCE, PartOptions(held_bytes=100))
+
+    with pytest.raises(DiskFull, match="no space left"):
+        writer.write(rows_of("SMS", range(100)))
+    writer.abandon()
+
+    assert not files_in(tmp_path)
+
+
 def test_nothing_is_visible_before_publish(tmp_path: Path) -> None:
-    """A kill leaves partial files only, which readers pass over; abandon leaves nothing."""
+    """A kill leaves partial files only; abandon leaves no file."""
     folder = tmp_path / "items"
-    writer = written(folder, mixture(), open_files=2, held_bytes=4000)
+    writer = PartWriter(folder, ITEMS, SOURCE, PartOptions(row_group_bytes=8000, held_bytes=3000))
+    writer.write(rows_of(KINDS[0], range(100), width=100))
+    for at, kind in enumerate(KINDS[1:10]):
+        writer.write(rows_of(kind, range(10 * at, 10 * at + 5), width=80))
 
     left = files_in(folder)
     seen = ds.dataset(folder, format="parquet").count_rows()
     writer.abandon()
     writer.abandon()
 
-    assert left
-    assert all(Path(name).name.startswith(".") and name.endswith(".parquet.partial") for name in left)
+    assert sorted(Path(name).suffixes[-2] for name in left) == [".overflow", ".parquet"]
+    assert all(Path(name).name.startswith(".") and name.endswith(".partial") for name in left)
     assert seen == 0
-    assert not list(tmp_path.iterdir())
+    assert not files_in(tmp_path)
 
 
 def test_abandon_leaves_what_others_published(tmp_path: Path) -> None:
@@ -277,25 +340,6 @@ def test_finished_parts_can_still_be_abandoned(tmp_path: Path) -> None:
     assert files_in(tmp_path / "items") == [reports[0].path]
 
 
-def test_a_folder_that_another_unit_takes_away_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Units run side by side, and one that is abandoned removes the folders that it made and left empty."""
-    really_make = Path.mkdir
-    made: list[Path] = []
-
-    def made_and_taken_away(self: Path, *args: Any, **kwargs: Any) -> None:
-        really_make(self, *args, **kwargs)
-        if self.name.startswith("date=") and self not in made:
-            made.append(self)
-            self.rmdir()
-
-    monkeypatch.setattr(Path, "mkdir", made_and_taken_away)
-
-    (report,) = published(tmp_path / "items", written(tmp_path / "items", [item_of("SMS")]))
-
-    assert made
-    assert files_in(tmp_path / "items") == [report.path]
-
-
 @pytest.mark.parametrize("file_format", ["parquet", "ndjson", "csv"])
 def test_a_full_disk_is_named(tmp_path: Path, file_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the folder; what was begun can be removed."""
@@ -326,4 +370,4 @@ def test_a_full_disk_is_named(tmp_path: Path, file_format: str, monkeypatch: pyt
         writer.finish()
     writer.abandon()
 
-    assert not list(tmp_path.iterdir())
+    assert not files_in(tmp_path)

@@ -19,6 +19,7 @@ from bulkgladly.tables.read_back import read_rows
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.tables.verify import verify
+from tests.readers import by_duckdb, by_polars
 
 ITEMS = DATA_SETS["items"]
 OLD = {"a": ["1", "2", "3"], "b": ["4"], "c": ["5"]}
@@ -130,7 +131,15 @@ def check(path: Path) -> bool:
     assert seen_by_globs(path) == sorted(each for ids in rows.values() for each in ids)
     assert verify(DataFolder.open(path), deep=True).findings == ()
     assert not [found for found in path.rglob("*") if found.name.endswith((".partial", ".next"))]
+    assert not (path / "_incoming").exists()
     return rows == NEW
+
+
+def check_readers(path: Path) -> None:
+    """Whatever was killed: everybody can open the folder, without a recovery."""
+    for read in (by_polars, by_duckdb):
+        _, counts = read(path / "items", "id")
+        assert {"5"} <= counts.keys() <= {"1", "2", "3", "4", "5", "6"}
 
 
 def calls_of(killer: Killer, template: Path, path: Path, work: Callable[[Path], None]) -> int:
@@ -150,6 +159,7 @@ def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tm
         shutil.copytree(template, path)
         assert not killer.run(lambda path=path: replace_a_and_b(path), calls=number)  # type: ignore[misc]
         is_decided = bool(list(path.rglob("*.json.next")))
+        check_readers(path)
         recover(path)
         ends.append(check(path))
         assert ends[-1] or not is_decided
@@ -193,7 +203,7 @@ def first_decided(killer: Killer, template: Path, path: Path, total: int) -> int
 
 
 def test_a_decided_unit_is_finished_before_it_is_written_again(killer: Killer, template: Path, tmp_path: Path) -> None:
-    """In the same process, without a recovery: its hidden files are not written over."""
+    """In the same process, without a recovery: its files in `_incoming` are not written over."""
     total = calls_of(killer, template, tmp_path / "whole", replace_a_and_b)
     first = first_decided(killer, template, tmp_path / "probe", total)
     path = tmp_path / "killed"
@@ -251,7 +261,11 @@ def test_what_gets_its_name_is_on_the_disk(monkeypatch: pytest.MonkeyPatch, temp
     synced: set[int] = set()
     unsynced_folders: set[int] = set()
     seen: list[str] = []
-    fsync, replace, unlink = os.fsync, os.replace, os.unlink
+    fsync, replace, unlink, mkdir = os.fsync, os.replace, os.unlink, os.mkdir
+
+    def tell_mkdir(name: Any, *args: Any, **named: Any) -> None:
+        mkdir(name, *args, **named)
+        unsynced_folders.add(Path(name).parent.stat().st_ino)
 
     def tell_sync(handle: int) -> None:
         fsync(handle)
@@ -262,6 +276,7 @@ def test_what_gets_its_name_is_on_the_disk(monkeypatch: pytest.MonkeyPatch, temp
         kind = "".join(Path(target).suffixes[-2:]).removeprefix("~2-0001")
         assert Path(source).stat().st_ino in synced, f"{source} is renamed before it is synced"
         assert kind != ".json" or not unsynced_folders, "the manifest comes before the names of its files"
+        assert kind != ".json.next" or not unsynced_folders, "it is decided before the folders of its files are there"
         assert "remove" not in seen or kind != ".json.next"
         replace(source, target)
         unsynced_folders.add(Path(target).parent.stat().st_ino)
@@ -274,6 +289,7 @@ def test_what_gets_its_name_is_on_the_disk(monkeypatch: pytest.MonkeyPatch, temp
         unsynced_folders.add(Path(name).parent.stat().st_ino)
         seen.append("remove")
 
+    monkeypatch.setattr(os, "mkdir", tell_mkdir)
     monkeypatch.setattr(os, "fsync", tell_sync)
     monkeypatch.setattr(os, "replace", tell_replace)
     monkeypatch.setattr(os, "unlink", tell_unlink)

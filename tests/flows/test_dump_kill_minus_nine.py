@@ -14,6 +14,7 @@ from bulkgladly.emulator.request_log import Seen
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.verify import verify
 from tests.flows.exporting import DAY, NIGHT, TOKEN, Lake, a_lake, note_line
+from tests.readers import by_duckdb, by_polars
 
 WORDS = "items,customers"
 
@@ -123,6 +124,10 @@ def check_readable(lake: Lake, held: dict[str, str]) -> None:
     ids = lake.ids()
     assert len(set(ids)) == len(ids)
     assert set(ids) <= set(held)
+    if ids:
+        for read in (by_polars, by_duckdb):
+            _, counts = read(lake.out / "items", "id")
+            assert counts == dict.fromkeys(ids, 1)
 
 
 async def test_a_dump_killed_three_times(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ async def test_a_killed_run_goes_on_with_the_files_it_has(lake: Lake, stopped_af
 
     await fetch(lake, "recordings", stop_after=stopped_after)
     assert not lake.manifests("recordings")
-    unfinished = partial_of(lake.out / media_place("recordings", "another", "x.mp3"))
+    unfinished = partial_of(lake.out / "_incoming" / media_place("recordings", "another", "x.mp3"))
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_bytes(b"half")
     await fetch(lake, "recordings")

@@ -18,7 +18,7 @@ from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport, is_askable, live_export
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.lookups import values_in
-from bulkgladly.tables.media_files import MediaFile, StoredFile, remove_partial_media
+from bulkgladly.tables.media_files import MediaFile, StoredFile
 from bulkgladly.transport.downloads import Download
 
 __all__ = ("MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
@@ -66,7 +66,6 @@ class Media:
         row = self._row
         gathering = Gathering(row, (_KEYS[row.word],))
         try:
-            await context.in_thread(remove_partial_media, context.folder.path, row.word)
             source: DataFolder = await context.in_thread(source_of, context)
             async for task in in_chunks(
                 context,

@@ -10,11 +10,11 @@ from bulkgladly.resources.reports import Query
 from bulkgladly.tables.coverage import Span
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.report_csv import NotAReport
-from bulkgladly.tables.report_layout import ReportColumn, ReportLayout
+from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
 
 __all__ = ("ReportHistory", "days_of", "span_of")
 
-_COLUMNS, _READINGS = "columns", "readings"
+_READINGS = "readings"
 _DAY = dt.timedelta(days=1)
 
 
@@ -39,7 +39,7 @@ class ReportHistory:
         """
         if self._layout is None:
             name = self._query.data_set
-            note = self._folder.noted(name, _COLUMNS)
+            note = self._folder.noted(name, COLUMNS_NOTE)
             if note is not None:
                 try:
                     self._layout = ReportLayout.from_note(name, note, self._query.metrics.key)
@@ -73,7 +73,7 @@ class ReportHistory:
             found = self.layout()
             if found is None:
                 found = self._laid_out(tuple(zip(names, headers, strict=True)))
-                self._folder.note(self._query.data_set, _COLUMNS, found.noted())
+                self._folder.note(self._query.data_set, COLUMNS_NOTE, found.noted())
                 self._layout = found
             return found
 
