@@ -16,7 +16,7 @@ Line = tuple[int, bytes, bool]
 def cut_lines(stream: Stream, *, max_bytes: int) -> Iterator[Line]:
     """Yield the lines from where the stream stands; the last one needs no newline.
 
-    Of a line above `max_bytes` only the first SHOWN_BYTES are kept, and it is marked as
+    Of a line above `max_bytes` only the first SHOWN_BYTES at most are kept, and it is marked as
     not whole. Text functions would also cut at U+2028 and others, which JSON and CSV allow
     inside a value.
     """
@@ -31,7 +31,7 @@ def cut_lines(stream: Stream, *, max_bytes: int) -> Iterator[Line]:
         offset += held.size + 1
         for data in lines[1:-1]:
             size = len(data)
-            yield (offset, data, True) if size <= max_bytes else (offset, data[:SHOWN_BYTES], False)
+            yield (offset, data, True) if size <= max_bytes else (offset, data[: min(SHOWN_BYTES, max_bytes)], False)
             offset += size + 1
         held = _Held(max_bytes)
         held.add(lines[-1])
@@ -53,7 +53,7 @@ class _Held:
         if self._is_whole:
             self._parts.append(part)
         if self._is_whole and self.size > self._max_bytes:
-            self._parts = [b"".join(self._parts)[:SHOWN_BYTES]]
+            self._parts = [b"".join(self._parts)[: min(SHOWN_BYTES, self._max_bytes)]]
             self._is_whole = False
 
     def line(self) -> tuple[bytes, bool]:

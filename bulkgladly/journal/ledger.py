@@ -16,7 +16,7 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, open_reader, scope_of
+from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, open_reader, open_state, scope_of
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
 __all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing", "has_doubts")
@@ -78,22 +78,30 @@ class Ledger:
         *,
         state: Path,
         scope: tuple[str, str, str],
+        is_state_synced: bool = False,
         vitals: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the journal in `folder`, or make it.
 
-        `scope` is host, resource and namespace. `vitals` is asked at each commit for what
-        else shall survive, as a JSON object.
+        `scope` is host, resource and namespace. With `is_state_synced` what is remembered for
+        later runs survives a power failure, too: where nothing else keeps a twin away.
+        `vitals` is asked at each commit for what else shall survive, as a JSON object.
 
         Raises:
             JournalDamaged: The journal or the state cannot be used.
         """
-        self._connection = open_journal(folder / "journal.sqlite", state)
+        self._connection = open_journal(folder / "journal.sqlite")
         try:
-            self._scope = scope_of(self._connection, *scope)
+            self._state = open_state(state, is_synced=is_state_synced)
+        except JournalDamaged:
+            self._connection.close()
+            raise
+        try:
+            self._scope = scope_of(self._state, *scope)
             self._load()
         except sqlite3.DatabaseError as error:
+            self._state.close()
             self._connection.close()
             raise JournalDamaged(f"{folder / 'journal.sqlite'} cannot be read: {error}") from error
         self._vitals = vitals
@@ -216,6 +224,7 @@ class Ledger:
         """Commit what is left, end the thread and close the files. Blocks for one commit."""
         self._queue.put(None)
         self._thread.join()
+        self._state.close()
         self._connection.close()
 
     def _put(self, job: "_Job | _Settled") -> None:
@@ -261,6 +270,9 @@ class Ledger:
                     answers.append((job.done, answer))
             self._write_settled(settled)
             self._write_checkpoint()
+            # The state first: cut off in between, a record is asked about although it is known, and not forgotten.
+            if self._state.in_transaction:
+                self._state.execute("COMMIT")
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             if self._failure is None:
@@ -273,8 +285,9 @@ class Ledger:
     def _roll_back(self) -> None:
         """Forget what did not reach the disk, so that the report tells what did."""
         with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            for connection in (self._state, self._connection):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             self._load()
 
     def _perform(self, job: "_Job") -> Any:
@@ -303,15 +316,15 @@ class Ledger:
         return {key: Known(gladly_id, orjson.loads(accepted)) for key, gladly_id, accepted in rows}
 
     def _known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
-        rows = self._remembered(scope_of(self._connection, *scope), keys)
+        rows = self._remembered(scope_of(self._state, *scope), keys)
         return {key: gladly_id for key, gladly_id, _ in rows}
 
     def _remembered(self, scope: int, keys: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            sql = f"SELECT key, gladly_id, accepted FROM state.known WHERE scope = ? AND key IN ({marks})"  # noqa: S608
-            yield from self._connection.execute(sql, (scope, *part))
+            sql = f"SELECT key, gladly_id, accepted FROM known WHERE scope = ? AND key IN ({marks})"  # noqa: S608
+            yield from self._state.execute(sql, (scope, *part))
 
     def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
         """Let each row take its claims; return a clash for those that came too late."""
@@ -351,9 +364,11 @@ class Ledger:
             elif key is not None and outcome.accepted is not None:
                 known.append((self._scope, key, outcome.gladly_id or "", orjson.dumps(outcome.accepted)))
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
-        insert_rows(self._connection, "INSERT OR REPLACE INTO state.known", known)
+        if (known or gone) and not self._state.in_transaction:
+            self._state.execute("BEGIN IMMEDIATE")
+        insert_rows(self._state, "INSERT OR REPLACE INTO known", known)
         if gone:
-            self._connection.executemany("DELETE FROM state.known WHERE scope = ? AND key = ?", gone)
+            self._state.executemany("DELETE FROM known WHERE scope = ? AND key = ?", gone)
 
     def _write_checkpoint(self) -> None:
         mark = self._frontier.advance()

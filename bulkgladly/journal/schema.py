@@ -15,6 +15,7 @@ __all__ = (
     "journal_error",
     "open_journal",
     "open_reader",
+    "open_state",
     "scope_of",
     "touch_private",
 )
@@ -88,14 +89,14 @@ CREATE TABLE IF NOT EXISTS fetched ( -- answers that wait to be published togeth
 """
 
 _STATE = """
-CREATE TABLE IF NOT EXISTS state.scopes (
+CREATE TABLE IF NOT EXISTS scopes (
     id        INTEGER PRIMARY KEY,
     host      TEXT NOT NULL,
     resource  TEXT NOT NULL,
     namespace TEXT NOT NULL,
     UNIQUE (host, resource, namespace)
 );
-CREATE TABLE IF NOT EXISTS state.known (
+CREATE TABLE IF NOT EXISTS known (
     scope     INTEGER NOT NULL,
     key       TEXT NOT NULL,         -- source key
     gladly_id TEXT NOT NULL,
@@ -110,40 +111,62 @@ def touch_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def open_journal(journal: Path, state: Path) -> sqlite3.Connection:
-    """Open a run's journal for writing, with the lasting state attached as `state`.
-
-    Every commit of the journal is on the disk when it returns (`synchronous=FULL`). The
-    state may lose its last commits in a power failure; that costs requests later, never a
-    twin, since ids are derived and not remembered.
+def open_journal(journal: Path) -> sqlite3.Connection:
+    """Open a run's journal for writing. Every commit is on the disk when it returns (`synchronous=FULL`).
 
     Raises:
         JournalDamaged: Not a journal, or one written by a newer version.
     """
-    for path in (journal, state):
-        touch_private(path)
-    connection = sqlite3.connect(journal, isolation_level=None, check_same_thread=False, timeout=60)
+    connection = _opened(journal)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-32000")
         # Claims touch pages all over: the later they are copied into the file, the more share a copy.
         connection.execute("PRAGMA wal_autocheckpoint=8000")
-        connection.execute("ATTACH ? AS state", (str(state),))
-        connection.execute("PRAGMA state.journal_mode=WAL")
-        connection.execute("PRAGMA state.synchronous=NORMAL")
-        connection.execute("PRAGMA state.cache_size=-32000")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > JOURNAL_VERSION:
             raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
-        connection.executescript(_JOURNAL + _STATE)
+        connection.executescript(_JOURNAL)
         connection.execute(f"PRAGMA user_version={JOURNAL_VERSION}")
     except JournalDamaged:
         connection.close()
         raise
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise JournalDamaged(f"{journal} or {state} cannot be used: {error}") from error
+        raise JournalDamaged(f"{journal} cannot be used: {error}") from error
+    return connection
+
+
+def open_state(state: Path, *, is_synced: bool = False) -> sqlite3.Connection:
+    """Open what outlives runs, for writing, on a connection of its own.
+
+    It is committed before the journal, so that whatever a journal has as settled is known
+    here: one commit over both files is not one step in WAL mode. Unless `is_synced`, the
+    last commits may be lost in a power failure; where ids are derived that costs requests
+    later, and never makes a twin.
+
+    Raises:
+        JournalDamaged: The state cannot be used.
+    """
+    connection = _opened(state)
+    try:
+        connection.execute(f"PRAGMA synchronous={'FULL' if is_synced else 'NORMAL'}")
+        connection.execute("PRAGMA cache_size=-32000")
+        connection.executescript(_STATE)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise JournalDamaged(f"{state} cannot be used: {error}") from error
+    return connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    touch_private(path)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise JournalDamaged(f"{path} cannot be used: {error}") from error
     return connection
 
 
@@ -198,8 +221,8 @@ def _statement(insert: str, width: int, rows: int) -> str:
 def scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
     """Return the number under which the state files what it knows of a resource of an organisation."""
     names = (host, resource, namespace)
-    connection.execute("INSERT OR IGNORE INTO state.scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
+    connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
     row = connection.execute(
-        "SELECT id FROM state.scopes WHERE host = ? AND resource = ? AND namespace = ?", names
+        "SELECT id FROM scopes WHERE host = ? AND resource = ? AND namespace = ?", names
     ).fetchone()
     return int(row[0])

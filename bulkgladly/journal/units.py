@@ -61,7 +61,6 @@ class UnitLog:
         self,
         folder: Path,
         *,
-        state: Path,
         vitals: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -70,7 +69,7 @@ class UnitLog:
         Raises:
             JournalDamaged: The journal cannot be used.
         """
-        self._connection = open_journal(folder / "journal.sqlite", state)
+        self._connection = open_journal(folder / "journal.sqlite")
         self._vitals, self._clock = vitals, clock
         self._lock = threading.Lock()
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'vitals'").fetchone()

@@ -55,6 +55,7 @@ class Session:
             folder.path,
             state=folder.state_dir / "state.sqlite",
             scope=(credentials.host, spec.name, options.namespace),
+            is_state_synced=spec.is_at_most_once,
             vitals=self.connection.vitals,
         )
         self.done_before = self.ledger.counts.total()

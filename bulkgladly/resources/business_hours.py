@@ -107,7 +107,8 @@ def _upsert(record: Record, policy: Policy) -> Steps:
     not remembered is looked for by its name first.
     """
     if record.known is not None and _is_as_accepted(record):
-        return Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id)
+        # In doubt it was this run that sent it: the state is committed before the journal.
+        return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=record.known.gladly_id)
     if _id_of(record) is not None:
         return (yield from _update(record, policy))
     if not record.doubt and record.known is None:

@@ -89,7 +89,8 @@ class OnceSteps:
             )
             return self._unsettled(record, None)._replace(detail=detail)
         if all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items()):
-            return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
+            # In doubt it was this run that sent it: the state is committed before the journal.
+            return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
         detail = (
             f"another {self._at.noun} was sent under this source key, and cannot be changed; give the row its own key"
         )

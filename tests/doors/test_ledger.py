@@ -196,8 +196,8 @@ async def test_commits_are_made_in_groups(tmp_path: Path, monkeypatch: pytest.Mo
     """Whatever arrives while a commit runs goes into the next: far fewer commits than rows."""
     commits: list[str] = []
 
-    def counted(journal: Path, state: Path) -> sqlite3.Connection:
-        connection = open_journal(journal, state)
+    def counted(journal: Path) -> sqlite3.Connection:
+        connection = open_journal(journal)
         connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
         return connection
 
@@ -455,11 +455,11 @@ async def test_a_journal_damaged_inside_is_refused(tmp_path: Path) -> None:
         open_ledger(tmp_path)
 
 
-def full_after(pages: int) -> Callable[[Path, Path], sqlite3.Connection]:
+def full_after(pages: int) -> Callable[[Path], sqlite3.Connection]:
     """Opens a journal on a disk that has no more room than this."""
 
-    def opened(journal: Path, state: Path) -> sqlite3.Connection:
-        connection = open_journal(journal, state)
+    def opened(journal: Path) -> sqlite3.Connection:
+        connection = open_journal(journal)
         connection.execute(f"PRAGMA max_page_count={pages}")
         return connection
 
@@ -598,3 +598,48 @@ async def _play(folder: Path, steps: list[tuple[str, int]]) -> None:
 
 def _counts(settled: set[int]) -> Mapping[str, int]:
     return {"created": len(settled)} if settled else {}
+
+
+class Cut:
+    """A journal's connection that is cut off in the moment of its commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.is_cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        if self.is_cut and sql == "COMMIT":
+            raise sqlite3.OperationalError("cut off")
+        return self._connection.execute(sql, *values)
+
+
+async def test_what_a_journal_has_as_settled_is_known_to_later_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut between the two commits, the state knows more than the journal, and never less: nobody sends a twin."""
+    cuts: list[Cut] = []
+
+    def opened(journal: Path) -> Any:
+        cuts.append(Cut(open_journal(journal)))
+        return cuts[-1]
+
+    monkeypatch.setattr(ledger_module, "open_journal", opened)
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(1))
+    cuts[0].is_cut = True
+    settle(ledger, range(1))
+    with pytest.raises(JournalDamaged, match="cut off"):
+        await ledger.flush()
+    ledger.close()
+    monkeypatch.undo()
+
+    again = open_ledger(tmp_path)
+    keys = list(await again.known([f"k-{number}" for number in range(3)]))
+    is_wanted = again.wants(0)
+    again.close()
+
+    assert is_wanted
+    assert len(keys) == 1

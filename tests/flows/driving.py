@@ -66,7 +66,7 @@ class Driver:
         lake = self.lake
         place = lake.folder / self.run
         place.mkdir(exist_ok=True)
-        log = UnitLog(place, state=place / "state.sqlite", clock=lake.wall)
+        log = UnitLog(place, clock=lake.wall)
         connection = Connection(lake.credentials, options.pace, Limits())
         try:
             with DataFolder.open(options.out, host=lake.credentials.host, create=True).lock() as folder:

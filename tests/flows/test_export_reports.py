@@ -96,7 +96,7 @@ class Desk:
         """What tasks work with, as a run has it, without a pace."""
         lake = self.lake
         lake.folder.joinpath("journal").mkdir(exist_ok=True)
-        log = UnitLog(lake.folder / "journal", state=lake.folder / "state.sqlite")
+        log = UnitLog(lake.folder / "journal")
         now = lake.wall.now
         client = Client(
             lake.emulator.url,

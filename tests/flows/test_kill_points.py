@@ -49,9 +49,15 @@ class Plug:
     def pull(self) -> None:
         if not self._is_pulled:
             self._is_pulled = True
+            # A dead process sends nothing more, whatever its other tasks were about to do.
+            self._patch.setattr(Client, "send", _dead)
             # Without the shared memory of SQLite, which does not outlive its last process.
             shutil.copytree(self._world.state, self.after, ignore=shutil.ignore_patterns("*-shm"))
         raise Crash
+
+
+async def _dead(_client: Client, _request: Request) -> Reply:
+    raise Crash
 
 
 def _before_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -605,8 +605,8 @@ async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pyt
 async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 5; the report tells what reached the disk, and a resume asks about the rest."""
 
-    def opened(journal: Path, state: Path) -> sqlite3.Connection:
-        connection = open_journal(journal, state)
+    def opened(journal: Path) -> sqlite3.Connection:
+        connection = open_journal(journal)
         connection.execute("PRAGMA max_page_count=40")
         return connection
 

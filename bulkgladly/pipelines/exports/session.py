@@ -48,7 +48,7 @@ class ExportSession:
         self.options, self.observer = options, observer
         self.connection = Connection(credentials, options.pace, options.limits)
         self.stop = Stop()
-        self.log = UnitLog(run.path, state=run.state_dir / "state.sqlite", vitals=self.connection.vitals)
+        self.log = UnitLog(run.path, vitals=self.connection.vitals)
         self.connection.earlier = dict(self.log.earlier_vitals)
         self.context = Context(
             client=self.connection.client,
