@@ -140,7 +140,7 @@ def compact(
     done: list[dict[str, Any]] = []
     with DataFolder.open(folder).lock() as opened:
         opened.recover()
-        for name in data_sets or opened.data_sets():
+        for name in data_sets or [each for each in opened.data_sets() if _has_rows(opened, each)]:
             made = compacted(opened, name)
             typer.echo(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}", err=True)
             done.append(
@@ -154,6 +154,10 @@ def compact(
         print_json(done)
     elif not done:
         typer.echo(f"nothing is published in {folder} yet", err=True)
+
+
+def _has_rows(folder: Any, data_set: str) -> bool:
+    return any(manifest.parts for manifest in folder.iter_manifests(data_set))
 
 
 def _as_json(summary: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class DataFolder:
             path = path.absolute()
             if not (path / MARKER).exists():
                 if not create:
-                    raise UsageError(f"{path} is no data set of bulkgladly; `bulkgladly export --out {path}` makes one")
+                    raise UsageError(f"{path} is no data set of bulkgladly; `bulkgladly dump {path}` makes one")
                 path.mkdir(parents=True, exist_ok=True)
                 refuse_foreign(path)
                 write_marker(path, host, now())

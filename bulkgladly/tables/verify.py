@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError
 from bulkgladly.tables.commits import files_of, read_decision
+from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.disk import below, hash_of
 from bulkgladly.tables.folder import DataFolder
@@ -105,8 +106,10 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
         findings += [_unfinished(path, folder.path) for path in begun]
         named.update(name for path in begun for pair in read_decision(path).renames for name in pair)
         if not any(one.kind == FindingKind.DAMAGED_MANIFEST for one in findings):
-            findings += [_unnamed(path, folder.path) for path in unnamed_files(folder.path, names, named)]
-            findings += [_foreign(path, folder.path) for path in foreign_files(folder.path, names, named)]
+            # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
+            places = sorted({*names, *(name for name in DATA_SETS if (folder.path / place_of(name)).is_dir())})
+            findings += [_unnamed(path, folder.path) for path in unnamed_files(folder.path, places, named)]
+            findings += [_foreign(path, folder.path) for path in foreign_files(folder.path, places, named)]
     return Verification(deep, is_in_use, tuple(findings), tuple(summaries))
 
 
@@ -155,7 +158,9 @@ def _about_unit(top: Path, manifest: Manifest, known: DataSet | None, *, deep: b
     if not manifest.is_balanced:
         yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
     if manifest.incomplete is not None:
-        yield found(FindingKind.INCOMPLETE, None, manifest.incomplete, "ask for it again in smaller pieces")
+        is_gone = manifest.incomplete == "gone"
+        way_out = "Gladly Support may make it again" if is_gone else "ask for it again in smaller pieces"
+        yield found(FindingKind.INCOMPLETE, None, manifest.incomplete, way_out)
     place = place_of(manifest.data_set)
     for part in manifest.parts:
         name = (place / part.path).as_posix()

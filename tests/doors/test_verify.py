@@ -1,6 +1,7 @@
 """What is wrong with a data folder is found, named with its place, and told with the way out."""
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -233,6 +234,16 @@ def test_files_of_others_among_the_parts_are_found_and_kept(folder: DataFolder) 
 
 def failing(*_: object) -> None:
     raise OSError("gone")
+
+
+def test_rows_that_nothing_vouches_for_are_found(folder: DataFolder) -> None:
+    """Without any manifest there is no data set, whatever lies in its folder."""
+    shutil.rmtree(folder.path / "_manifest")
+
+    found = found_in(folder)
+
+    assert ("unnamed", PART) in found
+    assert ("unnamed", TEXT) in found
 
 
 def test_a_cut_commit_is_one_finding(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:

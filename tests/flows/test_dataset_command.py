@@ -192,7 +192,7 @@ def test_what_is_no_data_set_is_refused(
 
     assert program("dataset", command, "other") == 2
 
-    assert "is no data set of bulkgladly; `bulkgladly export" in capsys.readouterr().err
+    assert "is no data set of bulkgladly; `bulkgladly dump" in capsys.readouterr().err
     assert not list((tmp_path / "other").iterdir())
 
 

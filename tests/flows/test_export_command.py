@@ -168,6 +168,19 @@ def test_mistakes_leave_with_2_and_the_way_out(
     assert not (tmp_path / "lake").exists()
 
 
+def test_compacting_everything_passes_over_what_has_no_rows(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An organisation without webhooks has an empty list, and that is no mistake."""
+    assert program("export", "inboxes", "webhooks", "--out", "lake", *QUIET) == 0
+    capsys.readouterr()
+
+    assert program("dataset", "compact", "lake", "--json") == 0
+
+    assert [made["data_set"] for made in json.loads(capsys.readouterr().out)] == ["inboxes"]
+    assert list((tmp_path / "lake" / "current" / "inboxes").glob("*.parquet"))
+
+
 def test_schemas_are_shown(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     """A data set's columns with their types, a report's with their headers."""
     assert program("schema", "show", "items", "--json") == 0
