@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types tests format demo soak bench dist clean
+.PHONY: help install test lint types tests format demo migrate soak bench dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ types: $(STAMP) ## mypy and pyright, both over source, tests and benchmarks
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 tests: $(STAMP) ## the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 format: $(STAMP) ## put the code into its format
 	$(BIN)/ruff check --fix-only $(SOURCES)
@@ -37,6 +37,9 @@ format: $(STAMP) ## put the code into its format
 
 demo: $(STAMP) ## import samples/ into a local emulator at 10/s, kill it, resume it
 	@$(BIN)/python samples/demo.py
+
+migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and resumed on the way
+	@$(BIN)/python -m samples.migrate
 
 soak: $(STAMP) ## the long tests: 100 random kills, hours of faults in minutes
 	$(BIN)/pytest -m soak --timeout 3000

@@ -9,9 +9,11 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,7 +30,10 @@ from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
 from bulkgladly.emulator.faults import FAULTS
 from bulkgladly.journal.results import RESULT_FILES
-from bulkgladly.pipelines.report import COUNT_WORDS, Report
+from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
+from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport
+from bulkgladly.pipelines.report import COUNT_WORDS, Estimate, Report
+from bulkgladly.records import Position
 from bulkgladly.settings import base_url
 
 ROOT = Path(__file__).parents[2]
@@ -138,10 +143,15 @@ def environment(organisation: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     """A folder with the files that the README shows."""
-    for block in blocks_of(README):
-        if block.file:
-            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+    write_files_of(README, tmp_path)
     return tmp_path
+
+
+def write_files_of(page: Path, folder: Path) -> None:
+    """Write the files that a page shows."""
+    for block in blocks_of(page):
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
 
 
 def all_commands() -> list[tuple[str, Any]]:
@@ -158,15 +168,16 @@ def all_commands() -> list[tuple[str, Any]]:
 # Commands and flags
 
 
-def test_the_reference_is_up_to_date() -> None:
-    """docs/commands.md is what the program says of itself; `python docs/make_reference.py` writes it anew."""
-    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+@pytest.mark.parametrize(("page", "maker"), [("commands.md", "make_reference"), ("objects.md", "make_objects")])
+def test_the_generated_pages_are_up_to_date(page: str, maker: str) -> None:
+    """They are what the program says of itself; `python docs/make_reference.py` and its like write them anew."""
+    spec = importlib.util.spec_from_file_location(maker, DOCS / f"{maker}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    assert read("docs/commands.md") == module.reference()
+    assert read(f"docs/{page}") == module.reference()
 
 
 @pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if type(value) is str else "")
@@ -210,11 +221,12 @@ def test_commands_in_the_documents_exist(line: Line) -> None:
     command.make_context("documented", words)
 
 
-def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str]) -> None:
-    """They run in order, in one folder, and end with the exit codes that the README names."""
-    lines = [line for block in blocks_of(README, "sh") for line in command_lines(block)]
-    assert len(lines) >= 6
+def run_in_order(page: Path, desk: Path, environment: dict[str, str]) -> int:
+    """Run the commands of a page in one folder, and return how many there are.
 
+    Each has to end with the exit code that the page names.
+    """
+    lines = [line for block in blocks_of(page, "sh") for line in command_lines(block)]
     for line in lines:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-m", *line.words],
@@ -227,10 +239,45 @@ def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str,
             timeout=50,
         )
         assert done.returncode == line.exit_code, f"{' '.join(line.words)}\n{done.stdout}{done.stderr}"
+    return len(lines)
 
-    counts = [json.loads(path.read_bytes())["counts"] for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
+
+def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str]) -> None:
+    """They run in order, in one folder, and end with the exit codes that the README names."""
+    assert run_in_order(README, desk, environment) >= 6
+
+    runs = [json.loads(path.read_bytes()) for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
+    counts = [run["counts"] for run in runs if run["resource"] == "customers"]
     assert sum(count["created"] for count in counts) == 4
     assert sum(count["unchanged"] for count in counts) == 4
+    assert [run["counts"]["created"] for run in runs if run["resource"] == "tasks"] == [2]
+
+
+@pytest.mark.timeout(180)
+def test_the_commands_of_the_mapping_page_do_what_they_say(tmp_path: Path, environment: dict[str, str]) -> None:
+    """With the files that the page shows; its mappings bring in the customers and what was said with them."""
+    write_files_of(DOCS / "mapping.md", tmp_path)
+
+    assert run_in_order(DOCS / "mapping.md", tmp_path, environment) >= 8
+
+    reports = [json.loads(path.read_bytes()) for path in tmp_path.glob(".bulkgladly/runs/*/report.json")]
+    made = {report["resource"]: report["counts"]["created"] for report in reports}
+    assert made == {"customers": 3, "activities": 2}
+
+
+@pytest.mark.timeout(180)
+def test_the_commands_of_the_guide_do_what_they_say(tmp_path: Path, environment: dict[str, str]) -> None:
+    """With the sample that it speaks of, copied as it says."""
+    desk = shutil.copytree(ROOT / "samples" / "zendesk", tmp_path / "migration")
+
+    assert run_in_order(DOCS / "migrate-from-zendesk.md", desk, environment) >= 10
+
+    reports = [json.loads(path.read_bytes()) for path in desk.glob(".bulkgladly/runs/*/report.json")]
+    made = Counter({report["resource"]: 0 for report in reports})
+    for report in reports:
+        made[report["resource"]] += report["counts"]["created"]
+    assert set(made) == {"customers", "activities", "tasks"}
+    assert all(made.values())
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
@@ -260,15 +307,23 @@ def test_every_exit_code_is_documented(page: str) -> None:
     assert told == raised | {0, 1, 3, 10} | STOPPED_BY_SIGNAL
 
 
+def codes_given(call: ast.Call) -> Iterator[str]:
+    """The codes that a call in the program gives to a row: as its first argument, or by name."""
+    makers = {"Problem", "ContactProblem", "FieldProblem", "CellError", "of", "_problem"}
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given = list(call.args[:1]) if name in makers else []
+    if name in {*makers, "Unmappable", "Outcome"}:
+        given += [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    yield from (one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str))
+
+
 def test_every_reject_code_is_documented() -> None:
     """Whatever code the program can give a row stands in docs/runs.md, and nothing else does."""
-    makers = {"Problem", "ContactProblem", "CellError", "of", "_problem"}
     given: set[str] = {"no_answer", "unsettled"}
-    for node in (node for tree in trees() for node in ast.walk(tree)):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in makers and isinstance(node.args[0].value, str):
-                given.add(node.args[0].value)
+    for path, tree in zip(SOURCES, trees(), strict=True):
+        if "emulator" not in path.parts:
+            calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+            given.update(code for call in calls for code in codes_given(call))
     table = read("docs/runs.md").partition("| code | way out |")[2].partition("\n\n")[0]
     told = {code for row in table.splitlines() for code in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
 
@@ -285,6 +340,19 @@ def test_every_field_of_a_run_is_documented() -> None:
     assert [
         name for name in (*fields, "invariant_holds", *COUNT_WORDS, *RESULT_FILES, *tables) if f"`{name}`" not in page
     ] == []
+
+
+def test_every_field_of_a_check_is_documented() -> None:
+    """What `check --json` prints stands in docs/runs.md."""
+    section = read("docs/runs.md").partition("### `CheckReport`")[2].partition("\n### ")[0]
+    finding = Finding(Severity.REFUSED, "code", None, "fix")
+    finding.examples.append(Example(Position(0, 0, 1), None, "detail", "value", "place"))
+    estimates = {"create": Estimate(1, True, 1, 2, 9.0)}
+    report = CheckReport("tasks", "create", (), {}, [finding], {}, estimates, 1.0).as_dict()
+    told = {*report, *CHECK_COUNTS, *report["estimates"]["create"]}
+    told |= {*report["findings"][0], *report["findings"][0]["examples"][0]}
+
+    assert [name for name in told if f"`{name}`" not in section] == []
 
 
 def test_every_public_name_is_documented() -> None:
@@ -343,7 +411,7 @@ def test_json_blocks_are_json(block: Block) -> None:
         json.loads(part)
 
 
-@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+@pytest.mark.parametrize("block", [block for block in blocks("toml") if not block.file], ids=str)
 def test_settings_files_name_real_flags(block: Block) -> None:
     """A name that is no flag would be passed over without a word; hosts must be such as we take."""
     found = tomllib.loads(block.text)

@@ -1,0 +1,123 @@
+"""Write docs/objects.md anew from the resource table: `python docs/make_objects.py`."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bulkgladly.cli import schema_command
+from bulkgladly.messages import Repeat
+from bulkgladly.resources.spec import DEFAULT_MODES, ResourceSpec
+from bulkgladly.resources.table import NOT_WRITTEN, RESOURCES
+
+__all__ = ("main", "reference")
+
+TARGET = Path(__file__).with_name("objects.md")
+HEAD = """\
+# Objects
+
+Everything that `bulkgladly import` can write, made by `python docs/make_objects.py` from the
+table that the program itself works with. A test fails when they differ, so do not edit this
+page by hand. How imports go about it: [importing](importing.md). What can be exported:
+[exporting](exporting.md).
+
+- **Mode**: the first one is the default. One that deletes must be asked for.
+- **Id**: whether an id that we derive from your key makes the object, so that a repeat is
+  detected ([exactly once](exactly-once.md)).
+- **Repeat**: what a second sending of the same create could do. *Harmless*: nothing.
+  *Detected*: Gladly refuses it. *Unsafe*: it would make a twin, so it is sent
+  [at most once](exactly-once.md#at-most-once).
+- **Requests**: for one record, without conflicts, the fewest and the most. Each run asks one
+  more for the organisation, and one for each kind of names that rows use (inboxes, agents,
+  topics, audiences).
+"""
+REPEATS = {Repeat.HARMLESS: "harmless", Repeat.DETECTED: "detected", Repeat.UNSAFE: "unsafe: at most once"}
+
+
+def reference() -> str:
+    """Return the whole page. Equal tables give equal text."""
+    parts = [HEAD, _overview(), _losses(), _not_written(), "## Columns", _columns_head()]
+    parts += [_section(spec) for spec in RESOURCES.values()]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def main() -> None:
+    """Write the page."""
+    TARGET.write_text(reference(), encoding="utf-8")
+
+
+def _overview() -> str:
+    rows = [
+        (f"[`{spec.name}`](#{spec.name})", _modes(spec), spec.id_rule, REPEATS[spec.repeat], _requests(spec))
+        for spec in RESOURCES.values()
+    ]
+    return "## All of them\n\n" + _table(("object", "modes", "id", "repeat", "requests for a record"), rows)
+
+
+def _losses() -> str:
+    rows = [(f"`{spec.name}`", "; ".join(spec.not_kept)) for spec in RESOURCES.values() if spec.not_kept]
+    rows += [(f"`{spec.name}`", f"cannot be taken back: it {spec.contacts_people}") for spec in _reaching()]
+    rows += [(f"`{spec.name}` with `--mode delete`", f"removes {spec.deletes}, for good") for spec in _deleting()]
+    return "## What is lost\n\nWhat Gladly does not keep of a row, and what cannot be taken back.\n\n" + _table(
+        ("object", "what"), rows
+    )
+
+
+def _reaching() -> list[ResourceSpec]:
+    return [spec for spec in RESOURCES.values() if spec.contacts_people]
+
+
+def _deleting() -> list[ResourceSpec]:
+    return [spec for spec in RESOURCES.values() if spec.deletes]
+
+
+def _not_written() -> str:
+    text = "## Left out\n\nOperations of Gladly's API that write something, and that no import uses.\n\n"
+    return text + _table(("operation", "because"), [(f"`{name}`", why) for name, why in NOT_WRITTEN.items()])
+
+
+def _columns_head() -> str:
+    return (
+        "A row has these as flat columns, or in the nested form of Gladly's own JSON. `bulkgladly schema show "
+        "OBJECT` prints the same. Names (of inboxes, agents, topics, audiences) and keys of earlier imports "
+        "take the place of ids: [names and keys](importing.md#names-and-keys-instead-of-ids)."
+    )
+
+
+def _section(spec: ResourceSpec) -> str:
+    columns = schema_command._resource(spec.name)["columns"]
+    rows = [(f"`{one['column']}`", f"`{one['nested']}`", str(one["holds"])) for one in columns]
+    operations = ", ".join(f"`{name}`" for name in spec.operations)
+    return "\n\n".join(
+        [f"### {spec.name}", f"Sends {operations}.", _table(("column", "in nested JSON", "holds"), rows)]
+    )
+
+
+def _modes(spec: ResourceSpec) -> str:
+    modes = list(spec.procedures)
+    default = next((mode for mode in DEFAULT_MODES if mode in modes), modes[0])
+    ordered = [default, *(mode for mode in modes if mode is not default)]
+    return ", ".join(f"`{mode.value}`" for mode in ordered)
+
+
+def _requests(spec: ResourceSpec) -> str:
+    return ", ".join(f"{mode.value} {_span(*span)}" for mode, span in spec.requests_per_record.items())
+
+
+def _span(fewest: int, most: int) -> str:
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(head)
+    return "\n".join(_lines(names, rows))
+
+
+def _lines(names: list[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(names)} |"
+    yield "|" + "---|" * len(names)
+    for row in rows:
+        cells = (" ".join(cell.split()).replace("|", "\\|") for cell in row)
+        yield f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

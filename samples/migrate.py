@@ -1,0 +1,245 @@
+"""`make migrate`: an invented Zendesk export becomes customers, activities and tasks, each once.
+
+Everything happens on this machine: an emulator on a loopback port, and `.demo/zendesk/` for the
+export, the mappings and the runs. The export is that of `samples/zendesk/`, with its dates moved
+so that it ends yesterday. Takes less than a minute. `python -m samples.migrate --help` has the
+flags.
+"""
+
+import argparse
+import base64
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samples.demo import ask, say, show
+
+SOURCE = Path(__file__).parent / "zendesk"
+ROOT = Path(__file__).parents[1]
+PROGRAM = [sys.executable, "-m", "bulkgladly"]
+USER, TOKEN = "agent@example.org", "emulator-token"
+ACTIVITIES_BEFORE_THE_KILL = 150
+SHOWN = 12
+
+CUSTOMERS = ("customers", "users.ndjson", "--map", "customers.toml", "--phone-region", "US")
+ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--transform", "threads:tickets")
+TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
+
+AFTER = ("--after", "customers")
+REPORTED = "going on|  read |requests,|  x "
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The folder in which a user would work, and the organisation that the commands go to."""
+
+    folder: Path
+    url: str
+    environment: Mapping[str, str]
+
+    def run(self, *command: str, expected: int = 0, shown: str = "") -> None:
+        """Run a command of ours and show it with its output, or with those of its lines that match `shown`.
+
+        Raises:
+            SystemExit: It ended with another exit code than expected.
+        """
+        show(list(command))
+        done = subprocess.run(
+            [*PROGRAM, *command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        for line in done.stdout.splitlines():
+            if re.search(shown, line) or done.returncode != expected:
+                print(line)
+        if done.returncode != expected:
+            raise SystemExit(f"it ended with {done.returncode}, not with {expected}")
+
+    def kill_midway(self, *command: str) -> None:
+        """Start an import, and end it the hard way when some activities are there."""
+        show(list(command))
+        process = subprocess.Popen([*PROGRAM, *command], cwd=self.folder, env=self.environment)
+        while process.poll() is None and self.counts()["items"] < ACTIVITIES_BEFORE_THE_KILL:
+            pass  # the answer of the emulator is what it waits for
+        process.kill()
+        if process.wait() >= 0:
+            raise SystemExit("the import ended before it could be killed; try a lower --rate")
+        print(f"   ... killed with kill -9; the stand-in holds {self.counts()['items']} activities", flush=True)
+
+    def counts(self) -> dict[str, int]:
+        """Return how much of what the stand-in holds."""
+        found: Any = ask(self.url, "status")["counts"]
+        return dict(found)
+
+    def get(self, path: str) -> Json:
+        """Ask Gladly's API itself."""
+        token = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.url}/api/v1/{path}", headers={"Authorization": f"Basic {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - loopback
+            found: Json = json.loads(reply.read())
+        return found
+
+    def runs(self, resource: str) -> list[Path]:
+        """Return the folders of the runs that imported something, the oldest first."""
+        return sorted(self.folder.glob(f".bulkgladly/runs/{resource}-*"))
+
+    def done(self, resource: str) -> dict[str, str]:
+        """Return the id in Gladly for each source key, as the first run reported them.
+
+        Raises:
+            SystemExit: A key, or an id, is there twice.
+        """
+        rows = list(lines(self.runs(resource)[0] / "success.ndjson"))
+        ids = {row["key"]: row["gladly_id"] for row in rows}
+        if len(ids) != len(rows) or len(set(ids.values())) != len(rows):
+            raise SystemExit(f"some of the {resource} have been reported twice")
+        return ids
+
+
+def lines(path: Path) -> Iterator[Json]:
+    """Yield the objects of an NDJSON file."""
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def set_up(folder: Path, url: str, today: dt.date) -> Desk:
+    """Make the folder anew: mappings, transform and an export that ends yesterday."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in (*SOURCE.glob("*.toml"), *SOURCE.glob("*.expected.ndjson"), SOURCE / "threads.py"):
+        shutil.copy(path, folder)
+    until = (today - dt.timedelta(days=1)).isoformat()
+    make = [sys.executable, str(SOURCE / "make_export.py"), "--until", until, "--folder", str(folder)]
+    subprocess.run(make, check=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GLADLY_", "BULKGLADLY_"))}
+    credentials = {"GLADLY_HOST": url, "GLADLY_USERNAME": USER, "GLADLY_API_TOKEN": TOKEN}
+    return Desk(folder, url, {**own, **credentials, "GO_LIVE": today.isoformat()})
+
+
+def start_emulator(rate: int) -> tuple[subprocess.Popen[str], str]:
+    """Start the emulator and return it with its address."""
+    command = [*PROGRAM, "emulator", "--port", "0", "--rate", str(rate)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return process, found[0]
+    raise SystemExit("the emulator did not start")
+
+
+def migrate(desk: Desk) -> None:
+    """Take the export through all steps of the guide, with a kill in the middle."""
+    say("The mappings are tested: what they make of some records is written down beside them.")
+    desk.run("map", "check", "--map", "customers.toml", "--expect", "customers.expected.ndjson", shown="expectations")
+    threads = ("--map", "activities.toml", "--transform", "threads:tickets")
+    desk.run("map", "check", *threads, "--expect", "activities.expected.ndjson", shown="expectations")
+    say("What would Gladly refuse? Nothing is sent.")
+    for what in (CUSTOMERS, ACTIVITIES, TASKS):
+        desk.run("check", *what, shown="read for|good|refused|left out by")
+    say("Customers first: all else refers to them.")
+    desk.run("import", *CUSTOMERS, shown=REPORTED)
+    say("Now it is known who is there. A ticket of somebody who was deleted leads nowhere.")
+    desk.run("check", *ACTIVITIES, expected=1)
+    say("Each comment becomes an activity of the customer who asked.")
+    desk.kill_midway("import", *ACTIVITIES, *AFTER)
+    say("The run goes on where it was.")
+    desk.run("resume", expected=1, shown=REPORTED)
+    say("Tickets that are not solved become tasks.")
+    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
+    say("All of it once more: what Gladly has accepted is known, so it is not sent again.")
+    before = desk.counts()
+    desk.run("import", *ACTIVITIES, *AFTER, expected=1, shown=REPORTED)
+    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
+    desk.run("import", *CUSTOMERS, shown=REPORTED)
+    if desk.counts() != before:
+        raise SystemExit("something has been made twice")
+
+
+def expected_keys(desk: Desk) -> dict[str, set[str]]:
+    """Return which source keys must have arrived, read from the export without any mapping."""
+    users, tickets = list(lines(desk.folder / "users.ndjson")), list(lines(desk.folder / "tickets.ndjson"))
+    people = {user["id"] for user in users if user["role"] == "end-user" and user["active"]}
+    kept = [one for one in tickets if one["requester_id"] in people and one["status"] != "deleted"]
+    comments = {f"{one['id']}#{comment['id']}" for one in kept for comment in one["comments"]}
+    ratings = {f"{one['id']}#rating" for one in kept if one["satisfaction_rating"]["score"] in ("good", "bad")}
+    unsolved = {str(one["id"]) for one in kept if one["status"] not in ("solved", "closed")}
+    return {"customers": set(map(str, people)), "activities": comments | ratings, "tasks": unsolved}
+
+
+def prove(desk: Desk) -> None:
+    """Compare the export, the runs' files and what the stand-in holds.
+
+    Raises:
+        SystemExit: They differ.
+    """
+    counts, expected = desk.counts(), expected_keys(desk)
+    for resource, kind in (("customers", "customers"), ("activities", "items"), ("tasks", "tasks")):
+        keys = desk.done(resource)
+        records = {"#".join(key.split("#")[:2]) for key in keys}  # a piece of a long body has one # more
+        pieces = len(keys) - len(records)
+        if records != expected[resource] or counts[kind] != len(keys):
+            raise SystemExit(
+                f"{resource}: {len(expected[resource])} expected, {len(keys)} reported, {counts[kind]} held"
+            )
+        more = f", and {pieces} further piece{'s' if pieces > 1 else ''} of long bodies" if pieces else ""
+        print(f"  {counts[kind]:>4} {resource}: {len(records)} of the export{more}, each once", flush=True)
+
+
+def show_timeline(desk: Desk) -> None:
+    """Print what an agent finds with one customer: the one whose history is told in the most pieces."""
+    items = desk.done("activities")
+    tickets = {str(ticket["id"]): ticket for ticket in lines(desk.folder / "tickets.ndjson")}
+    split = next(key for key in items if key.count("#") > 1)
+    person = tickets[split.partition("#")[0]]["requester_id"]
+    own = [identity for key, identity in items.items() if tickets[key.partition("#")[0]]["requester_id"] == person]
+    customer = desk.get(f"customer-profiles/{desk.done('customers')[str(person)]}")
+    say(f"The timeline of {customer['name']}, as the API gives it:")
+    found = [desk.get(f"conversation-items/{identity}") for identity in own]
+    for item in sorted(found, key=lambda one: (str(one["timestamp"]), str(one["content"]["title"])))[:SHOWN]:
+        content = item["content"]
+        text = " ".join(re.sub(r"<[^>]+>", " ", content["body"]).split())
+        where = "at its time" if "occurredAt" in content else "today, being too old"
+        print(f"  {item['timestamp'][:10]} {content['activityType']:<6} {content['title']}  [{where}]")
+        print(f"             {text[:90]}{'…' if len(text) > 90 else ''}", flush=True)
+
+
+def main() -> int:
+    """Run the migration; 0 when everything is there exactly once."""
+    parser = argparse.ArgumentParser(description="Migrate the sample export into a local emulator.")
+    parser.add_argument("--rate", type=int, default=50, help="requests a second that the emulator allows")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo" / "zendesk", help="made anew")
+    given = parser.parse_args()
+    emulator, url = start_emulator(given.rate)
+    try:
+        desk = set_up(given.folder, url, dt.datetime.now(dt.UTC).date())
+        say(f"A stand-in for Gladly allows {given.rate} requests a second; Gladly itself allows 10.")
+        migrate(desk)
+        say("The export, the reports and the stand-in agree:")
+        prove(desk)
+        show_timeline(desk)
+        say("The steps with your own export: docs/migrate-from-zendesk.md")
+        return 0
+    finally:
+        emulator.terminate()
+        emulator.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
