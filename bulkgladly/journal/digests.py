@@ -1,6 +1,7 @@
 """Which rows of an input share something, for any number of rows in little memory."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,8 +48,7 @@ class Digests:
             digests = pairs[::2]
             if len(set(digests)) == len(digests):
                 continue
-            seen: set[int] = set()
-            again = {digest for digest in digests if digest in seen or seen.add(digest)}  # type: ignore[func-returns-value]
+            again = {digest for digest, count in Counter(digests).items() if count > 1}
             yield from (row for digest, row in zip(digests, pairs[1::2], strict=True) if digest in again)
 
     def holds(self, digest: int) -> bool:
