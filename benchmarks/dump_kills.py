@@ -9,14 +9,9 @@ every hash is right.
 """
 
 import argparse
-import subprocess
 import sys
-import time
-from pathlib import Path
 
-from benchmarks.setting import machine
-
-TEST = Path(__file__).parent.parent / "tests" / "flows" / "test_dump_kill_minus_nine.py"
+from benchmarks.setting import soak
 
 
 def main() -> int:
@@ -24,20 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="has no effect: it always checks")
     parser.parse_args()
-    print(f"50 kills of a dump of 40 jobs; {machine()}")
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "soak", str(TEST)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=TEST.parent.parent.parent,
-    )
-    if done.returncode:
-        print(done.stdout)
-    verdict = "always readable, every row once" if not done.returncode else "FAILED"
-    print(f"  {verdict}; {time.perf_counter() - started:.0f} s")
-    return int(done.returncode != 0)
+    return soak("test_dump_kill_minus_nine.py", "50 kills of a dump of 40 jobs", "always readable, every row once")
 
 
 if __name__ == "__main__":

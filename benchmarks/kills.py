@@ -8,14 +8,9 @@ customer once, each row in exactly one result file. There is one bar: it passes.
 """
 
 import argparse
-import subprocess
 import sys
-import time
-from pathlib import Path
 
-from benchmarks.setting import machine
-
-TEST = Path(__file__).parent.parent / "tests" / "flows" / "test_kill_minus_nine.py"
+from benchmarks.setting import soak
 
 
 def main() -> int:
@@ -23,20 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="has no effect: it always checks")
     parser.parse_args()
-    print(f"100 kills over 5,000 rows; {machine()}")
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "soak", str(TEST)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=TEST.parent.parent.parent,
-    )
-    if done.returncode:
-        print(done.stdout)
-    verdict = "every customer once, every row accounted for" if not done.returncode else "FAILED"
-    print(f"  {verdict}; {time.perf_counter() - started:.0f} s")
-    return int(done.returncode != 0)
+    return soak("test_kill_minus_nine.py", "100 kills over 5,000 rows", "every customer once, every row accounted for")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 
-__all__ = ("TOKEN", "USERNAME", "emulator", "environment_for", "machine", "pin", "write_customers")
+__all__ = ("TOKEN", "USERNAME", "emulator", "environment_for", "machine", "pin", "soak", "write_customers")
 
 USERNAME, TOKEN = "agent@example.org", "emulator-token"
 
@@ -67,3 +68,16 @@ def write_customers(path: Path, number: int, *, filler: int = 0) -> None:
                 "customAttributes": {"tier": "gold", "since": "2019-02-21", **({"note": note} if filler else {})},
             }
             file.write(orjson.dumps(customer) + b"\n")
+
+
+def soak(test: str, what: str, passed: str) -> int:
+    """Run the soak tests of a file below `tests/flows`, print the verdict, and return 1 where it failed."""
+    root = Path(__file__).parent.parent
+    print(f"{what}; {machine()}")
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "soak", str(root / "tests" / "flows" / test)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    if done.returncode:
+        print(done.stdout)
+    print(f"  {passed if not done.returncode else 'FAILED'}; {time.perf_counter() - started:.0f} s")
+    return int(done.returncode != 0)

@@ -1,12 +1,10 @@
 """The program as a person meets it: what it prints, where, and how it leaves."""
 
-import asyncio
 import io
 import json
 import logging
 import math
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.report import Estimate, RunView
+from tests.flows.serving import served
 
 CSV = "crm_id,name,email:1\nC1,Ada Ashby,ada@example.org\nC2,Ben Birch,ben@example.org\nC3,Cleo Holt,nobody\n"
 Program = Callable[..., int]
@@ -27,24 +26,8 @@ Program = Callable[..., int]
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     """An emulator in a thread of its own, since the program runs its own loop."""
-    running = Emulator(rate=None, seed_customers=2)
-    loop = asyncio.new_event_loop()
-    ready = threading.Event()
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(running.start())
-        ready.set()
-        loop.run_forever()
-        loop.run_until_complete(running.stop())
-        loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    ready.wait(10)
-    yield running
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    with served(Emulator(rate=None, seed_customers=2)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """`export`, `dump` and what belongs to them, as a person meets them on the command line."""
 
-import asyncio
+import datetime as dt
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bulkgladly.cli.app import run
-from bulkgladly.emulator import Emulator
+from bulkgladly.emulator import Emulator, EmulatorOptions
+from tests.flows.serving import served
 
 Program = Callable[..., int]
 QUIET = ("--progress", "none")
@@ -19,26 +19,11 @@ QUIET = ("--progress", "none")
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     """An emulator in a thread of its own, since the program runs its own loop."""
-    running = Emulator(
+    options = EmulatorOptions(
         rate=None, report_rate=None, seed_customers=10, seed_jobs=2, seed_conversations=1, seed_events=50
     )
-    loop = asyncio.new_event_loop()
-    ready = threading.Event()
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(running.start())
-        ready.set()
-        loop.run_forever()
-        loop.run_until_complete(running.stop())
-        loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    ready.wait(10)
-    yield running
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    with served(Emulator(options)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -92,6 +77,15 @@ def test_a_dump_with_a_file_of_settings_and_its_look_afterwards(
     assert "reports/AgentSummaryV2" in capsys.readouterr().out
     assert program("runs", "show") == 0
     assert "units" in capsys.readouterr().out
+
+
+def test_events_are_lost_before_job_files(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """The time to come back by is that of whatever goes first: a day for events."""
+    assert program("dump", "lake", "--what", "items,events", "--json", *QUIET) == 0
+
+    told = json.loads(capsys.readouterr().out)["next_loss"]
+    left = dt.datetime.strptime(told, "%Y-%m-%d %H:%M UTC").replace(tzinfo=dt.UTC) - dt.datetime.now(dt.UTC)
+    assert dt.timedelta(hours=23) < left < dt.timedelta(hours=24, minutes=1)
 
 
 def test_names_in_a_dumps_file_that_mean_nothing_are_refused(
