@@ -42,48 +42,12 @@ def check(
             help="The mode of the import. (default: that of `import`)", envvar="BULKGLADLY_MODE", rich_help_panel=_RULES
         ),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="The column that identifies a row in your system.", envvar="BULKGLADLY_KEY", rich_help_panel=_RULES
-        ),
-    ] = None,
-    namespace: Annotated[
-        str,
-        typer.Option(
-            help="Separates source systems whose keys overlap.",
-            envvar="BULKGLADLY_NAMESPACE",
-            rich_help_panel=_RULES,
-        ),
-    ] = "default",
-    on_conflict: Annotated[
-        str,
-        typer.Option(
-            help="As for `import`: what becomes of an address that comes twice.",
-            envvar="BULKGLADLY_ON_CONFLICT",
-            rich_help_panel=_RULES,
-        ),
-    ] = "quarantine",
-    on_duplicate: Annotated[
-        str,
-        typer.Option(
-            help="As for `import`: what becomes of a key that comes twice.",
-            envvar="BULKGLADLY_ON_DUPLICATE",
-            rich_help_panel=_RULES,
-        ),
-    ] = "reject",
-    null: Annotated[
-        str,
-        typer.Option(help="As for `import`: what a null means.", envvar="BULKGLADLY_NULL", rich_help_panel=_RULES),
-    ] = "keep",
-    phone_region: Annotated[
-        str | None,
-        typer.Option(
-            help="Country of national phone numbers, such as GB.",
-            envvar="BULKGLADLY_PHONE_REGION",
-            rich_help_panel=_RULES,
-        ),
-    ] = None,
+    key: flags.Key = None,
+    namespace: flags.Namespace = "default",
+    on_conflict: flags.OnConflict = "quarantine",
+    on_duplicate: flags.OnDuplicate = "reject",
+    null: flags.Null = "keep",
+    phone_region: flags.PhoneRegion = None,
     languages: Annotated[
         str,
         typer.Option(
@@ -103,52 +67,12 @@ def check(
         str | None,
         typer.Option(help="The key column of those files. (default: --key, else id)", rich_help_panel=_RULES),
     ] = None,
-    ignore_columns: Annotated[
-        str,
-        typer.Option(
-            help="Columns to leave out, with commas between; * for all unknown ones.",
-            envvar="BULKGLADLY_IGNORE_COLUMNS",
-            rich_help_panel=_READING,
-        ),
-    ] = "",
-    map_: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            help="A mapping file: how the rows become records; see `bulkgladly map`.",
-            envvar="BULKGLADLY_MAP",
-            rich_help_panel=_READING,
-            dir_okay=False,
-        ),
-    ] = None,
-    transform: Annotated[
-        str | None,
-        typer.Option(
-            help="module:function that turns each row into records, before the mapping.",
-            envvar="BULKGLADLY_TRANSFORM",
-            rich_help_panel=_READING,
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="ndjson, csv, parquet or arrow. (default: by the file's name)",
-            envvar="BULKGLADLY_FORMAT",
-            rich_help_panel=_READING,
-        ),
-    ] = None,
-    encoding: Annotated[
-        str, typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel=_READING)
-    ] = "utf-8",
-    delimiter: Annotated[
-        str,
-        typer.Option(
-            help="Delimiter of CSV files; a tab in .tsv files.",
-            envvar="BULKGLADLY_DELIMITER",
-            rich_help_panel=_READING,
-        ),
-    ] = ",",
+    ignore_columns: flags.IgnoreColumns = "",
+    map_: flags.MapFile = None,
+    transform: flags.Transform = None,
+    format_: flags.InputFormat = None,
+    encoding: flags.Encoding = "utf-8",
+    delimiter: flags.Delimiter = ",",
     show_values: Annotated[
         bool,
         typer.Option(

@@ -8,21 +8,34 @@ import typer
 __all__ = (
     "Accept",
     "Concurrency",
+    "Delimiter",
+    "Encoding",
     "GiveUpAfter",
+    "IgnoreColumns",
+    "InputFormat",
     "Json",
+    "Key",
     "LogFormat",
+    "MapFile",
     "MaxDuration",
     "MaxErrors",
     "MaxRequests",
     "MaxRows",
+    "Namespace",
+    "Null",
+    "OnConflict",
+    "OnDuplicate",
+    "PhoneRegion",
     "Profile",
     "Progress",
     "Rate",
     "Reserve",
     "StateDir",
+    "Transform",
 )
 
 _PACE, _STOP, _OUTPUT, _WHERE = "Pace", "When to stop", "Output", "Where"
+_CONTENT, _READING = "What happens to a record", "Reading"
 
 Rate = Annotated[
     str | None,
@@ -136,4 +149,99 @@ LogFormat = Annotated[
 Accept = Annotated[
     bool,
     typer.Option("--accept-changed-input", help="Go on although an input file has changed since the run began."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        help="The column that identifies a row in your system. (default: the row's own id, else its content)",
+        envvar="BULKGLADLY_KEY",
+        rich_help_panel=_CONTENT,
+    ),
+]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        help="Separates source systems whose keys overlap.",
+        envvar="BULKGLADLY_NAMESPACE",
+        rich_help_panel=_CONTENT,
+    ),
+]
+OnConflict = Annotated[
+    str,
+    typer.Option(
+        help="When an email or mobile number belongs to another customer: quarantine, skip, update or merge.",
+        envvar="BULKGLADLY_ON_CONFLICT",
+        rich_help_panel=_CONTENT,
+    ),
+]
+OnDuplicate = Annotated[
+    str,
+    typer.Option(
+        help="When a key comes twice with different content: reject the later row, or let the last win.",
+        envvar="BULKGLADLY_ON_DUPLICATE",
+        rich_help_panel=_CONTENT,
+    ),
+]
+Null = Annotated[
+    str,
+    typer.Option(
+        help="What a null in the input means: keep what Gladly has, or clear it.",
+        envvar="BULKGLADLY_NULL",
+        rich_help_panel=_CONTENT,
+    ),
+]
+PhoneRegion = Annotated[
+    str | None,
+    typer.Option(
+        help="Country of national phone numbers, such as GB. Without it they are rejected.",
+        envvar="BULKGLADLY_PHONE_REGION",
+        rich_help_panel=_CONTENT,
+    ),
+]
+IgnoreColumns = Annotated[
+    str,
+    typer.Option(
+        help="Columns to leave out, with commas between; * for all unknown ones.",
+        envvar="BULKGLADLY_IGNORE_COLUMNS",
+        rich_help_panel=_CONTENT,
+    ),
+]
+MapFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        help="A mapping file: how the rows become records; see `bulkgladly map`.",
+        envvar="BULKGLADLY_MAP",
+        rich_help_panel=_CONTENT,
+        dir_okay=False,
+    ),
+]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        help="A function of your own, as module:function, that is given each row first.",
+        envvar="BULKGLADLY_TRANSFORM",
+        rich_help_panel=_CONTENT,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="ndjson, csv, parquet or arrow. (default: by the file's name)",
+        envvar="BULKGLADLY_FORMAT",
+        rich_help_panel=_READING,
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel=_READING),
+]
+Delimiter = Annotated[
+    str,
+    typer.Option(
+        help="Delimiter of CSV files; a tab in .tsv files.",
+        envvar="BULKGLADLY_DELIMITER",
+        rich_help_panel=_READING,
+    ),
 ]

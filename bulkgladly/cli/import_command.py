@@ -39,54 +39,12 @@ def import_(
             rich_help_panel=_CONTENT,
         ),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="The column that identifies a row in your system. (default: the row's own id, else its content)",
-            envvar="BULKGLADLY_KEY",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = None,
-    namespace: Annotated[
-        str,
-        typer.Option(
-            help="Separates source systems whose keys overlap.",
-            envvar="BULKGLADLY_NAMESPACE",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "default",
-    on_conflict: Annotated[
-        str,
-        typer.Option(
-            help="When an email or mobile number belongs to another customer: quarantine, skip, update or merge.",
-            envvar="BULKGLADLY_ON_CONFLICT",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "quarantine",
-    on_duplicate: Annotated[
-        str,
-        typer.Option(
-            help="When a key comes twice with different content: reject the later row, or let the last win.",
-            envvar="BULKGLADLY_ON_DUPLICATE",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "reject",
-    null: Annotated[
-        str,
-        typer.Option(
-            help="What a null in the input means: keep what Gladly has, or clear it.",
-            envvar="BULKGLADLY_NULL",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "keep",
-    phone_region: Annotated[
-        str | None,
-        typer.Option(
-            help="Country of national phone numbers, such as GB. Without it they are rejected.",
-            envvar="BULKGLADLY_PHONE_REGION",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = None,
+    key: flags.Key = None,
+    namespace: flags.Namespace = "default",
+    on_conflict: flags.OnConflict = "quarantine",
+    on_duplicate: flags.OnDuplicate = "reject",
+    null: flags.Null = "keep",
+    phone_region: flags.PhoneRegion = None,
     read_first: Annotated[
         bool,
         typer.Option(
@@ -129,53 +87,12 @@ def import_(
             rich_help_panel=_CONTENT,
         ),
     ] = False,
-    ignore_columns: Annotated[
-        str,
-        typer.Option(
-            help="Columns to leave out, with commas between; * for all unknown ones.",
-            envvar="BULKGLADLY_IGNORE_COLUMNS",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "",
-    map_: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            help="A mapping file: how the rows become records; see `bulkgladly map`.",
-            envvar="BULKGLADLY_MAP",
-            rich_help_panel=_CONTENT,
-            dir_okay=False,
-        ),
-    ] = None,
-    transform: Annotated[
-        str | None,
-        typer.Option(
-            help="A function of your own, as module:function, that is given each row first.",
-            envvar="BULKGLADLY_TRANSFORM",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="ndjson, csv, parquet or arrow. (default: by the file's name)",
-            envvar="BULKGLADLY_FORMAT",
-            rich_help_panel="Reading",
-        ),
-    ] = None,
-    encoding: Annotated[
-        str,
-        typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel="Reading"),
-    ] = "utf-8",
-    delimiter: Annotated[
-        str,
-        typer.Option(
-            help="Delimiter of CSV files; a tab in .tsv files.",
-            envvar="BULKGLADLY_DELIMITER",
-            rich_help_panel="Reading",
-        ),
-    ] = ",",
+    ignore_columns: flags.IgnoreColumns = "",
+    map_: flags.MapFile = None,
+    transform: flags.Transform = None,
+    format_: flags.InputFormat = None,
+    encoding: flags.Encoding = "utf-8",
+    delimiter: flags.Delimiter = ",",
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
