@@ -53,6 +53,8 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
     aside = INCOMING / folder
     renames = [((aside / part.partial).as_posix(), (folder / part.path).as_posix()) for part in manifest.parts]
     renames += [(other.partial, other.path) for other in manifest.others]
+    if len({final for _, final in renames}) < len(renames):
+        raise ValueError(f"{manifest.data_set} {manifest.unit}: two files have one name")
     for names in renames:
         for name in names:
             below(top, name)

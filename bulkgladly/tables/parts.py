@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -95,36 +95,45 @@ class PartWriter:
         self._folders = frozenset(self._options.folders_of(data_set))
         if foreign := source.columns.keys() - data_set.provenance.keys():
             raise UsageError(f"{data_set.name} has no provenance column {min(foreign)}")
-        self._held: dict[Partition, _Held] = {}
+        self._places: dict[Partition, PurePosixPath] = {}
+        # Everything below is known by the folder it goes to: what has one folder must have one writer.
+        self._held: dict[PurePosixPath, _Held] = {}
         self._held_bytes = 0
-        self._open: OrderedDict[Partition, PartFile] = OrderedDict()
-        self._numbers: dict[Partition, int] = {}
+        self._open: OrderedDict[PurePosixPath, PartFile] = OrderedDict()
+        self._numbers: dict[PurePosixPath, int] = {}
         self._closed: list[PartFile] = []
         self._overflow = Overflow(top / f".{file_stem(source.stem)}.overflow.partial")
 
     def write(self, rows: Rows) -> None:
         """Take rows; writes when enough of them are together."""
-        partition = tuple(each for each in rows.partition if each[0] in self._folders)
-        held = self._held.setdefault(partition, _Held())
+        place = self._place(rows.partition)
+        held = self._held.setdefault(place, _Held())
         held.batches.append(rows.batch)
         held.bytes += rows.batch.nbytes
         self._held_bytes += rows.batch.nbytes
         with full_disk_named(self._top):
             if held.bytes >= self._options.row_group_bytes:
-                self._flush(partition)
+                self._flush(place)
             if self._held_bytes > self._options.held_bytes:
                 self._make_room()
 
+    def _place(self, partition: Partition) -> PurePosixPath:
+        found = self._places.get(partition)
+        if found is None:
+            found = folder_of(tuple(each for each in partition if each[0] in self._folders))
+            self._places[partition] = found
+        return found
+
     def _make_room(self) -> None:
         largest_first = sorted(self._held, key=lambda key: -self._held[key].bytes)
-        for partition in largest_first:
-            if self._held[partition].bytes < self._options.row_group_bytes // _SMALL:
+        for place in largest_first:
+            if self._held[place].bytes < self._options.row_group_bytes // _SMALL:
                 break
-            self._flush(partition)
+            self._flush(place)
             if self._held_bytes <= self._options.held_bytes // 2:
                 return
-        for partition in list(self._held):
-            self._flush(partition, is_small=True)
+        for place in list(self._held):
+            self._flush(place, is_small=True)
 
     def finish(self) -> list[PartReport]:
         """Write what waits, and prove every part. What is in them is on the disk when this returns.
@@ -134,10 +143,10 @@ class PartWriter:
         """
         with full_disk_named(self._top), ThreadPoolExecutor(2, thread_name_prefix="tables-finish") as pool:
             # Those that are open come first, so that no other has to be closed for the rest.
-            partitions = dict.fromkeys([*self._open, *self._overflow.partitions, *self._held])
-            for some in _in_groups(partitions, self._options.open_files):
-                parts = [(self._part(partition), self._rest_of(partition)) for partition in some]
-                self._closed += (self._open.pop(partition) for partition in some)
+            places = dict.fromkeys([*self._open, *self._overflow.places, *self._held])
+            for some in _in_groups(places, self._options.open_files):
+                parts = [(self._part(place), self._rest_of(place)) for place in some]
+                self._closed += (self._open.pop(place) for place in some)
                 for done in [pool.submit(self._finish, *each) for each in parts]:
                     done.result()
             self._overflow.drop()
@@ -153,49 +162,49 @@ class PartWriter:
         self._open.clear()
         self._closed.clear()
 
-    def _flush(self, partition: Partition, *, is_small: bool = False) -> None:
-        held = self._held.pop(partition)
+    def _flush(self, place: PurePosixPath, *, is_small: bool = False) -> None:
+        held = self._held.pop(place)
         self._held_bytes -= held.bytes
-        if is_small or partition in self._overflow:  # else later rows would come before earlier ones
-            self._overflow.add(partition, _joined(held.tables()))
+        if is_small or place in self._overflow:  # else later rows would come before earlier ones
+            self._overflow.add(place, _joined(held.tables()))
             return
-        part = self._part(partition)
+        part = self._part(place)
         part.write(_widened(_joined(held.tables()), self._data_set, self._source))
         if part.written_bytes() >= self._options.part_bytes:
-            self._close(partition)
+            self._close(place)
         elif sum(each.row_groups for each in self._open.values()) > _MOST_ROW_GROUPS:
             self._close(max(self._open, key=lambda each: self._open[each].row_groups))
 
-    def _rest_of(self, partition: Partition) -> Iterator[pa.Table]:
-        """Return what is not in the part of a partition yet, as it came."""
-        held = self._held.pop(partition, _Held())
-        return chain(self._overflow.tables(partition), held.tables())
+    def _rest_of(self, place: PurePosixPath) -> Iterator[pa.Table]:
+        """Return what is not in the part of a folder yet, as it came."""
+        held = self._held.pop(place, _Held())
+        return chain(self._overflow.tables(place), held.tables())
 
     def _finish(self, part: PartFile, rest: Iterator[pa.Table]) -> None:
         for tables in _in_row_groups(rest, self._options.row_group_bytes):
             part.write(_widened(_joined(tables), self._data_set, self._source))
         part.close()
 
-    def _part(self, partition: Partition) -> PartFile:
-        if partition not in self._open:
+    def _part(self, place: PurePosixPath) -> PartFile:
+        if place not in self._open:
             while len(self._open) >= self._options.open_files:
                 self._close(next(iter(self._open)))
-            number = self._numbers[partition] = self._numbers.get(partition, 0) + 1
+            number = self._numbers[place] = self._numbers.get(place, 0) + 1
             name = f"{file_stem(self._source.stem)}-{number:04}{self._format.suffix}"
-            path = self._top / folder_of(partition) / name
+            path = self._top / place / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._open[partition] = PartFile(path, self._data_set, self._format)
-        self._open.move_to_end(partition)
-        return self._open[partition]
+            self._open[place] = PartFile(path, self._data_set, self._format)
+        self._open.move_to_end(place)
+        return self._open[place]
 
-    def _close(self, partition: Partition) -> None:
-        part = self._open.pop(partition)
+    def _close(self, place: PurePosixPath) -> None:
+        part = self._open.pop(place)
         self._closed.append(part)
         part.close()
 
 
 class _Held:
-    """Rows of one partition that are not yet a row group."""
+    """Rows of one folder that are not yet a row group."""
 
     def __init__(self) -> None:
         self.batches: list[pa.RecordBatch] = []
@@ -205,8 +214,8 @@ class _Held:
         return [pa.Table.from_batches([batch]) for batch in self.batches]
 
 
-def _in_groups(partitions: Iterable[Partition], size: int) -> Iterator[list[Partition]]:
-    left = iter(partitions)
+def _in_groups(places: Iterable[PurePosixPath], size: int) -> Iterator[list[PurePosixPath]]:
+    left = iter(places)
     while some := list(islice(left, size)):
         yield some
 

@@ -332,7 +332,7 @@ def test_hostile_values_are_one_safe_segment(value: str) -> None:
 def test_file_names_are_not_hidden_from_readers() -> None:
     """Ids may begin with an underscore, and readers pass over such files."""
     assert [file_stem(value)[:1] for value in ("_a", ".a", "-a", "a")] == ["%", "%", "%", "a"]
-    assert folder_of((("type", None), ("date", ""))).parts == (
+    assert folder_of((("type", None), ("date", None))).parts == (
         "type=UNTYPED",
         "date=0001-01-01",
     )
