@@ -15,7 +15,7 @@ from tests.readers import READERS, Reader
 _TIME = "2026-03-19T10:00:00.000Z"
 _NO_TIME: dict[str, Any] = {"content": {"type": "SMS", "content": "no time"}}
 _TYPES = ["SMS", "sms", "", "UNTYPED", "__HIVE_DEFAULT_PARTITION__", None]
-CASES = {
+CASES: dict[str, list[dict[str, Any]]] = {
     "no time beside the zero time": [{**_NO_TIME, "timestamp": "0001-01-01T00:00:00Z"}, _NO_TIME],
     "types alike": [{"timestamp": _TIME, "content": {"type": kind, "content": "hi"}} for kind in _TYPES],
     "no content beside UNTYPED": [{"timestamp": _TIME, "content": {"type": "UNTYPED"}}, {"timestamp": _TIME}],
