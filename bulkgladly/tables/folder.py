@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 import orjson
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.tables.commits import carry_out, decide, write_decision
+from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.tables.disk import below, full_disk_named, write_whole
 from bulkgladly.tables.layout import (
     INCOMING,
@@ -28,9 +29,10 @@ from bulkgladly.tables.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.tables.manifests import Manifest, read_manifest
 from bulkgladly.tables.marker import host_in, refuse_foreign, write_marker
 from bulkgladly.tables.strict_json import Members, as_json
+from bulkgladly.tables.swap import settle_current
 from bulkgladly.tables.writer_lock import WriterLock
 
-__all__ = ("DataFolder", "Recovery", "utc_now")
+__all__ = ("Damage", "DataFolder", "Recovery", "in_its_place", "utc_now")
 
 
 def utc_now() -> dt.datetime:
@@ -46,6 +48,15 @@ class Recovery:
     removed: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A manifest, a decision or a note that cannot be used, and why. `unit` is what the name of its file tells."""
+
+    data_set: str
+    unit: str
+    detail: str
+
+
 class DataFolder:
     """One folder with the data sets of one organisation.
 
@@ -57,6 +68,9 @@ class DataFolder:
         self.path = path
         self.host = host
         self.now = now
+        self.damage: dict[Path, Damage] = {}
+        """What was passed over so far; see `pass_over_damage`."""
+        self._passes_over = False
         self._lock = WriterLock(path)
 
     @classmethod
@@ -139,6 +153,21 @@ class DataFolder:
     ) -> None:
         self.close()
 
+    def pass_over_damage(self) -> None:
+        """From now on collect in `damage` what cannot be read, and go on with the rest.
+
+        For an export, which must not lose all other units over one. What a unit itself needs
+        is still refused: its own manifest, or what its rows depend on.
+        """
+        self._passes_over = True
+
+    def pass_over(self, path: Path, data_set: str, error: UsageError, unit: str | None = None) -> None:
+        """Note that a file is damaged, or raise its error where nobody wants to go on without it."""
+        if not self._passes_over:
+            raise error
+        named = unquote(path.name.removesuffix(".next").removesuffix(".json"))
+        self.damage[path] = Damage(data_set, named if unit is None else unit, str(error))
+
     def data_sets(self) -> list[str]:
         """Return the names of the data sets that have a published unit."""
         return sorted(name for name, folder in self.manifest_folders() if next(_units_in(folder), None) is not None)
@@ -147,7 +176,7 @@ class DataFolder:
         """Return what is published of a data set, by the names of the units.
 
         Raises:
-            InputError: A manifest is damaged.
+            InputError: A manifest is damaged, or lies under another name than its own.
             UsageError: A manifest was written by a newer version.
         """
         return sorted(self.iter_manifests(data_set), key=lambda manifest: manifest.unit)
@@ -155,7 +184,12 @@ class DataFolder:
     def iter_manifests(self, data_set: str) -> Iterator[Manifest]:
         """Yield the same in any order, one at a time."""
         for path in self.unit_paths(data_set):
-            yield _of_data_set(read_manifest(path), data_set, path)
+            try:
+                manifest = in_its_place(read_manifest(path), data_set, path)
+            except UsageError as error:
+                self.pass_over(path, data_set, error)
+            else:
+                yield manifest
 
     def unit_paths(self, data_set: str) -> Iterator[Path]:
         """Yield the paths of the manifests of a data set, in any order."""
@@ -171,10 +205,7 @@ class DataFolder:
         path = self.path / manifest_place(data_set, unit)
         if not path.exists():
             return None
-        found = _of_data_set(read_manifest(path), data_set, path)
-        if found.unit != unit:
-            raise InputError(f"{path} is of the unit {found.unit!r}, not of {unit!r}; put it back under its own name")
-        return found
+        return in_its_place(read_manifest(path), data_set, path, unit)
 
     def manifest_folders(self) -> Iterator[tuple[str, Path]]:
         """Yield each data set that something was ever written of, and the folder of its manifests."""
@@ -202,8 +233,10 @@ class DataFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, as_json(dict(value)))
 
-    def noted(self, data_set: str, name: str) -> dict[str, Any] | None:
+    def noted(self, data_set: str, name: str, *, is_needed: bool = False) -> dict[str, Any] | None:
         """Return what was remembered under a name, or None.
+
+        `is_needed` says that rows depend on it, so that damage is never passed over.
 
         Raises:
             InputError: It is damaged.
@@ -214,7 +247,11 @@ class DataFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as exc:
-            raise InputError(f"{path} is damaged: {exc}; restore it, or remove it") from exc
+            error = InputError(f"{path} is damaged: {exc}; restore it, or remove it")
+            if is_needed:
+                raise error from exc
+            self.pass_over(path, data_set, error)
+            return None
         return found
 
     def prepare(self, data_set: str) -> None:
@@ -243,7 +280,10 @@ class DataFolder:
         if old is not None and manifest_place(old.data_set, old.unit) not in {
             manifest_place(one.data_set, one.unit) for one in replaces
         }:
-            raise UsageError(f"{manifest.data_set}: the unit {manifest.unit} is published already")
+            raise UsageError(
+                f"{manifest.data_set}: the unit {manifest.unit} came twice, and was published already; the first one "
+                "stays, and the next export looks again"
+            )
         with full_disk_named(self.path):
             self.prepare(manifest.data_set)
             decision = decide(self.path, manifest, replaces)
@@ -265,17 +305,23 @@ class DataFolder:
         """Carry out every commit that was cut, then remove files of ours that no manifest names.
 
         For whoever has just taken the lock and has not begun to write. Cut again, it goes on
-        the next time.
+        the next time. Where damage is passed over, nothing is removed that a damaged manifest may name.
 
         Raises:
             InputError, UsageError: A manifest cannot be read, so that nothing was removed.
         """
         self._demand_lock()
+        published: list[Manifest] = []
         with full_disk_named(self.path):
-            published = tuple(carry_out(self.path, path) for path in self.begun())
+            for path in self.begun():
+                try:
+                    published.append(carry_out(self.path, path))
+                except UsageError as error:
+                    self.pass_over(path, _data_set_of(path, self.path), error)
             data_sets = [name for name, _ in self.manifest_folders()]
-            manifests = (manifest for name in data_sets for manifest in self.iter_manifests(name))
-            return Recovery(published, remove_leftovers(self.path, data_sets, manifests))
+            named = {file for name in data_sets for one in self.iter_manifests(name) for file in files_of(one)}
+            removed = settle_current(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
+        return Recovery(tuple(published), tuple(removed))
 
     def _demand_lock(self) -> None:
         if not self.is_locked:
@@ -289,6 +335,10 @@ def _is_place_of(place: PurePosixPath, data_set: str) -> bool:
         return False
 
 
+def _data_set_of(manifest: Path, top: Path) -> str:
+    return data_set_of_place(PurePosixPath(*manifest.relative_to(top).parts[1:-1]))
+
+
 def _units_in(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
         for entry in found:
@@ -296,7 +346,17 @@ def _units_in(folder: Path) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _of_data_set(manifest: Manifest, data_set: str, path: Path) -> Manifest:
+def in_its_place(manifest: Manifest, data_set: str, path: Path, unit: str | None = None) -> Manifest:
+    """Return a manifest if it is what the name of its file says.
+
+    Raises:
+        InputError: It is of another data set or unit, such as a copy, or one that was swapped with another.
+    """
     if manifest.data_set != data_set:
         raise InputError(f"{path} is of the data set {manifest.data_set}; put it back into its own folder")
+    if path.name != manifest_place(data_set, manifest.unit).name or (unit is not None and manifest.unit != unit):
+        raise InputError(
+            f"{path} is of the unit {manifest.unit!r}, not of {unit or unquote(path.stem)!r}; put it back under its "
+            "own name, or remove it if it is a copy"
+        )
     return manifest

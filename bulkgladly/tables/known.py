@@ -27,7 +27,7 @@ def known_data_set(folder: DataFolder, name: str) -> DataSet | None:
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
-    note = folder.noted(name, COLUMNS_NOTE)
+    note = folder.noted(name, COLUMNS_NOTE, is_needed=True)
     if note is None:
         return None
     try:

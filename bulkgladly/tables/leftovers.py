@@ -2,16 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulkgladly.tables.commits import files_of
 from bulkgladly.tables.disk import partial_of
 from bulkgladly.tables.layout import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
-from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.swap import remove_tree, settle_current
 
 __all__ = ("foreign_files", "remove_empty_folders", "remove_leftovers", "unnamed_files")
@@ -19,14 +17,13 @@ __all__ = ("foreign_files", "remove_empty_folders", "remove_leftovers", "unnamed
 _ROWS = frozenset((".parquet", ".ndjson", ".csv"))
 
 
-def remove_leftovers(top: Path, data_sets: Sequence[str], manifests: Iterable[Manifest]) -> tuple[Path, ...]:
-    """Remove the files of ours that no manifest names, and return them.
+def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tuple[Path, ...]:
+    """Remove the files of ours that no manifest names, and return them; `named` are those that one does.
 
     All of `_incoming` goes; for whoever has carried out the commits that were begun. Elsewhere
     only files go that could be ours: by their place and name, and a Parquet file also by what its
     footer says. Links are removed as links, and never followed.
     """
-    named = {name for manifest in manifests for name in files_of(manifest)}
     removed = list(unnamed_files(top, data_sets, named))
     for path in removed:
         path.unlink(missing_ok=True)

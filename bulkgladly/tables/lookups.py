@@ -2,15 +2,18 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from bulkgladly.errors import InputError
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import TIMESTAMP
 from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.read_back import parts_of, tables_in
 
 __all__ = ("micros_of", "recent_keys", "values_in")
@@ -28,12 +31,11 @@ def values_in(folder: DataFolder, data_set: str, columns: Sequence[str]) -> Iter
     that is in several units comes several times.
 
     Raises:
-        InputError: A part is not there or cannot be read.
+        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
     """
-    declared = DATA_SETS[data_set]
     for manifest in folder.manifests(data_set):
         for path in parts_of(folder, manifest):
-            for table in tables_in(path, declared, columns):
+            for table in _tables(folder, manifest, path, columns):
                 yield list(zip(*(_plain(table.column(name)) for name in columns), strict=True))
 
 
@@ -41,18 +43,24 @@ def recent_keys(folder: DataFolder, data_set: str, key: str, since: dt.datetime)
     """Return the keys of the rows whose `timestamp` is not before a time. Parts that end before it are not read.
 
     Raises:
-        InputError: A part is not there or cannot be read.
+        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
     """
-    declared = DATA_SETS[data_set]
     found: set[str] = set()
     for manifest in folder.manifests(data_set):
         for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
             if part.max_timestamp is None or part.max_timestamp < since:
                 continue
-            for table in tables_in(path, declared, (key, "timestamp")):
+            for table in _tables(folder, manifest, path, (key, "timestamp")):
                 is_recent = pc.greater_equal(table.column("timestamp"), pa.scalar(since, TIMESTAMP))
                 found.update(cast("Any", table.filter(is_recent)).column(key).drop_null().to_pylist())
     return found
+
+
+def _tables(folder: DataFolder, manifest: Manifest, path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    try:
+        yield from tables_in(path, DATA_SETS[manifest.data_set], columns)
+    except InputError as error:
+        folder.pass_over(path, manifest.data_set, error, manifest.unit)
 
 
 def _plain(column: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-__all__ = ("Partition", "file_stem", "folder_of", "segment")
+__all__ = ("MARK_LENGTH", "Partition", "file_stem", "folder_of", "segment")
 
 Partition = tuple[tuple[str, str | None], ...]
 """Names and values of the folders a row goes to, outermost first; None where there is no value."""
@@ -22,18 +22,20 @@ _SPELLED_DATES = {**_SPELLED, _NO_VALUE["date"]: "0001-1-1"}
 """That date in another form: percent-encoded, DuckDB would read the dates of all folders as text."""
 _LOWER = re.compile(r"%[0-9A-F]{2}|[a-z]")
 _MOST_BYTES = 150
+MARK_LENGTH = 17
+"""What is put to the end of a name that was cut: a `~` and 16 digits."""
 
 
-def segment(value: str) -> str:
-    """Return a value percent-encoded; a very long one is cut and ends in a hash of all of it."""
-    return _cut(quote(value, safe="", errors="surrogatepass"), value)
+def segment(value: str, most: int = _MOST_BYTES) -> str:
+    """Return a value percent-encoded; one that is longer than `most` is cut there, and ends in a hash of all of it."""
+    return _cut(quote(value, safe="", errors="surrogatepass"), value, most)
 
 
-def _cut(made: str, value: str) -> str:
-    if len(made) <= _MOST_BYTES:
+def _cut(made: str, value: str, most: int = _MOST_BYTES) -> str:
+    if len(made) <= most:
         return made
-    mark = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    cut = made[:_MOST_BYTES]
+    mark = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=MARK_LENGTH // 2).hexdigest()
+    cut = made[:most]
     whole = cut[: cut.rindex("%")] if "%" in cut[-2:] else cut
     return f"{whole}~{mark}"
 

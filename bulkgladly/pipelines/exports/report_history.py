@@ -39,7 +39,7 @@ class ReportHistory:
         """
         if self._layout is None:
             name = self._query.data_set
-            note = self._folder.noted(name, COLUMNS_NOTE)
+            note = self._folder.noted(name, COLUMNS_NOTE, is_needed=True)
             if note is not None:
                 try:
                     self._layout = ReportLayout.from_note(name, note, self._query.metrics.key)

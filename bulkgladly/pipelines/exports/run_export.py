@@ -152,6 +152,7 @@ async def _work(
     *,
     with_signals: bool,
 ) -> ExportReport:
+    folder.pass_over_damage()
     await anyio.to_thread.run_sync(folder.recover)
     session = ExportSession(run, folder, kinds_for(options), options, credentials, observer or Observer())
     return await session.run(with_signals=with_signals)

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,7 +17,7 @@ from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport, counts_of, report_of
-from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitTask
+from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitState, UnitTask, failed_by
 from bulkgladly.pipelines.report import Observer, RunView
 from bulkgladly.pipelines.stages import Feed, Stop, run_stages
 from bulkgladly.settings import Credentials
@@ -62,6 +63,7 @@ class ExportSession:
         )
         self.counts = counts_of(self.log.units())
         self.planned = self.done = self._open = 0
+        self._told: set[Path] = set()
         self._idle = anyio.Event()
         self._feed: Feed[Slot] = Feed(2 * self.connection.concurrency)
 
@@ -105,21 +107,46 @@ class ExportSession:
 
     async def _plan(self) -> None:
         await check_organisation(self.context.client, self.context.host)
+        await self._tell_damage()
         for kind in self.kinds:
-            limiter = anyio.CapacityLimiter(kind.workers)
-            room = 0
-            async for task in kind.tasks(self.context):
-                if task is None:
-                    await self._wait_for_all()
-                    continue
-                if room == 0:
-                    room = await self._feed.room()
-                room -= 1
-                self.planned += 1
-                self._open += 1
-                self._feed.put([(task, limiter)])
+            try:
+                await self._plan_kind(kind)
+            except Exception as error:  # noqa: BLE001 - one kind that cannot be planned must not hide the others
+                result = self._failed(kind, error)
+                await self._settle(Settled(kind.name, "(plan)", result), result)
             # A later kind reads what an earlier one has published.
             await self._wait_for_all()
+            await self._tell_damage()
+
+    async def _plan_kind(self, kind: Kind) -> None:
+        limiter = anyio.CapacityLimiter(kind.workers)
+        room = 0
+        async for task in kind.tasks(self.context):
+            if task is None:
+                await self._wait_for_all()
+                continue
+            if room == 0:
+                room = await self._feed.room()
+            room -= 1
+            self.planned += 1
+            self._open += 1
+            self._feed.put([(task, limiter)])
+
+    def _failed(self, kind: Kind, error: Exception) -> UnitResult:
+        """Return what an error in planning means for its kind; where nothing else was asked for, it ends the run."""
+        if len(self.kinds) == 1 and isinstance(error, BulkgladlyError):
+            raise error
+        result = failed_by(error)
+        self.observer.note(f"{kind.name}: {result.detail}")
+        return result
+
+    async def _tell_damage(self) -> None:
+        """Tell each unit whose manifest or decision cannot be read, once: it failed, and the others went on."""
+        for path, damage in list(self.folder.damage.items()):
+            if path not in self._told:
+                self._told.add(path)
+                result = UnitResult(UnitState.FAILED, detail=damage.detail)
+                await self._settle(Settled(damage.data_set, damage.unit, result), result)
 
     async def _wait_for_all(self) -> None:
         while self._open:
@@ -135,7 +162,7 @@ class ExportSession:
             async with limiter:
                 if self.stop.is_draining:
                     return  # it waited for its turn, and has not begun
-                result = await task.run(self.context)
+                result = await self._outcome(task)
             if result is not None:
                 await self._settle(task, result)
             self.done += 1
@@ -143,6 +170,13 @@ class ExportSession:
             if not self._open:
                 self._idle.set()
             self._check_limits()
+
+    async def _outcome(self, task: UnitTask) -> UnitResult | None:
+        """Run a task. One bad unit never ends the others: only what `failed_by` raises does."""
+        try:
+            return await task.run(self.context)
+        except Exception as error:  # noqa: BLE001 - judged in one place, by its kind
+            return failed_by(error)
 
     async def _settle(self, task: UnitTask, result: UnitResult) -> None:
         line = UnitLine(

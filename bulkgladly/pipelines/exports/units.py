@@ -1,14 +1,21 @@
 """The words of an export: kinds that know what there is to fetch, tasks that fetch one unit, results."""
 
 import enum
+import errno
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from bulkgladly.errors import BulkgladlyError, DiskFull, TransportError, UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.exports.context import Context
 
-__all__ = ("Kind", "Settled", "UnitResult", "UnitState", "UnitTask")
+__all__ = ("Kind", "Settled", "UnitResult", "UnitState", "UnitTask", "failed_by")
+
+_OF_ONE_UNIT = (UsageError, TransportError)
 
 
 class UnitState(enum.StrEnum):
@@ -42,6 +49,33 @@ class UnitResult:
     detail: str = ""
 
 
+def failed_by(error: Exception) -> UnitResult:
+    """Return what an error means for the unit that raised it: it failed, and the others go on.
+
+    What is wrong with one file, one manifest or one answer comes again every night, and must
+    not keep all later units from being fetched until Gladly has dropped them. The text holds no
+    value of a row.
+
+    Raises:
+        BulkgladlyError: The error ends the run: wrong credentials, an outage, a full disk, the
+            run's own journal. Every error of ours does that is not about one unit by its kind.
+        MemoryError: As it came.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, BulkgladlyError) and not isinstance(error, _OF_ONE_UNIT)):
+        raise error
+    if isinstance(error, BulkgladlyError):
+        return UnitResult(UnitState.FAILED, detail=str(error))
+    if isinstance(error, OSError):
+        place = error.filename or "a file"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(f"{place}: {error.strerror}; make room, then resume") from error
+        return UnitResult(UnitState.FAILED, detail=f"{place}: {error.strerror or type(error).__name__}")
+    at = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" in {Path(at[0].filename).name}, line {at[0].lineno}" if at else ""
+    detail = f"internal error: {type(error).__name__}{where}; please report it. The other units are not affected"
+    return UnitResult(UnitState.FAILED, detail=detail)
+
+
 class UnitTask(Protocol):
     """One unit to fetch: published whole or not at all."""
 
@@ -62,7 +96,8 @@ class UnitTask(Protocol):
         and what was fetched is told with the unit that it is published in.
 
         Raises:
-            Fatal, Outage, DiskFull: The run cannot go on; nothing of the unit was published.
+            Exception: Nothing of the unit was published. `failed_by` tells whether that ends
+                the run (Fatal, Outage, DiskFull ...) or this unit alone.
         """
         ...
 

@@ -14,7 +14,7 @@ from bulkgladly.tables.declared.items import CONVERSATION_ITEMS, ITEMS
 from bulkgladly.tables.declared.media import ATTACHMENTS, RECORDINGS, TRANSCRIPTS
 from bulkgladly.tables.declared.objects import ASKED, EXPORTED, LISTS
 from bulkgladly.tables.declared.shapes import JOB, DataSet, flat
-from bulkgladly.tables.places import segment
+from bulkgladly.tables.places import MARK_LENGTH, segment
 
 __all__ = ("DATA_SETS", "data_set_of", "undeclared")
 
@@ -39,4 +39,6 @@ def data_set_of(file: str) -> DataSet | None:
 
 def undeclared(file: str) -> DataSet:
     """Return a data set for a file of an export job that nothing is known of: each line is kept whole, in `_extra`."""
-    return flat(f"other/{segment(file)[:_LONGEST]}", {}, key=(), file=file, provenance=JOB)
+    whole = segment(file)
+    name = whole if len(whole) <= _LONGEST else segment(file, _LONGEST - MARK_LENGTH)
+    return flat(f"other/{name}", {}, key=(), file=file, provenance=JOB)
