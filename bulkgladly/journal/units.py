@@ -17,7 +17,7 @@ import orjson
 
 from bulkgladly.journal.schema import journal_error, open_journal, open_reader
 
-__all__ = ("Answer", "UnitLine", "UnitLog", "units_of")
+__all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")
 
 
 _SETTLE = """
@@ -113,6 +113,16 @@ class UnitLog:
         with self._lock:
             return int(self._connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
 
+    def words_waiting(self) -> list[str]:
+        """Return what the answers that wait were asked for under."""
+        with self._lock:
+            return [word for (word,) in self._connection.execute("SELECT DISTINCT data_set FROM fetched ORDER BY 1")]
+
+    def forget_units(self, name: str) -> None:
+        """Forget how units of this name ended, in all data sets: what is tried again is told again."""
+        with self._commit():
+            self._connection.execute("DELETE FROM units WHERE name = ?", (name,))
+
     def drop(self, data_set: str, keys: Sequence[str]) -> None:
         """Forget answers that have been published."""
         with self._commit():
@@ -156,6 +166,23 @@ def units_of(folder: Path) -> list[UnitLine]:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'units'").fetchone() is None:
             return []
         return list(_units(connection))
+    finally:
+        connection.close()
+
+
+def kept_in(folder: Path) -> int:
+    """Return how many answers wait in a run, from outside, also while it works.
+
+    Raises:
+        JournalDamaged: There is no journal, or it cannot be read.
+    """
+    connection = open_reader(folder / "journal.sqlite")
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'fetched'").fetchone() is None:
+            return 0
+        return int(connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
+    except sqlite3.Error as error:
+        raise journal_error(error) from error
     finally:
         connection.close()
 

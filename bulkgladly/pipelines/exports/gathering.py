@@ -24,7 +24,7 @@ from bulkgladly.tables.lookups import micros_of, values_in
 from bulkgladly.tables.passing import Stamped
 from bulkgladly.tables.source import Source
 
-__all__ = ("CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
+__all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
 
 CHUNK = 5000
 """So many answers make a unit: few enough to lie in memory, enough for parts of a useful size."""
@@ -36,6 +36,8 @@ WHOLE, CUT, GONE = 200, 206, 404
 
 _ASKED, _FETCHED = "_asked_id", "_fetched_at"
 _TOLD = 20
+ANSWERS = "(answers)"
+"""The name of a step that publishes, as long as there is no unit."""
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ class Publish:
     """The step that publishes what waits. Its name is that of the unit it made."""
 
     gathering: Gathering
-    name: str = ""
+    name: str = ANSWERS
     is_done: bool = False
 
     @property

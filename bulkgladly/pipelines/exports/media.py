@@ -21,11 +21,12 @@ from bulkgladly.tables.lookups import values_in
 from bulkgladly.tables.media_files import MediaFile, StoredFile
 from bulkgladly.transport.downloads import Download
 
-__all__ = ("MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
+__all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 
 MEDIA_WORDS = ("recordings", "attachments")
 _ITEM_SETS = ("items", "conversation-items")
-_KEYS: Mapping[str, tuple[str, ...]] = {"recordings": ("itemId",), "attachments": ("itemId", "attachmentId")}
+KEYS: Mapping[str, tuple[str, ...]] = {"recordings": ("itemId",), "attachments": ("itemId", "attachmentId")}
+"""The columns that name a row of an index."""
 _PAGES = ("text/html", "application/json", "application/xml", "text/plain")
 """What an error comes as, from Gladly or from a host of files."""
 _BLOCK_BYTES = 1 << 20
@@ -64,7 +65,7 @@ class Media:
     async def tasks(self, context: Context) -> AsyncIterator[UnitTask | None]:
         """Yield one task for each file that is still to be fetched, and the steps that publish the index."""
         row = self._row
-        gathering = Gathering(row, (_KEYS[row.word],))
+        gathering = Gathering(row, (KEYS[row.word],))
         try:
             source: DataFolder = await context.in_thread(source_of, context)
             async for task in in_chunks(

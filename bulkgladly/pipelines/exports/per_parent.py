@@ -23,7 +23,7 @@ from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.lookups import values_in
 
-__all__ = ("PARENT_WORDS", "Ask", "PerParent")
+__all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
 
 PARENT_WORDS = (
     "profiles",
@@ -62,7 +62,7 @@ class PerParent:
     async def tasks(self, context: Context) -> AsyncIterator[UnitTask | None]:
         """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
         row = PROFILES_BY_EMAIL if context.options.emails is not None else self._row
-        gathering = Gathering(row, _ways_to_know(row))
+        gathering = Gathering(row, ways_to_know(row))
         try:
             skipped = Skipped()
             async for task in in_chunks(
@@ -152,7 +152,7 @@ class Ask:
         return status
 
 
-def _ways_to_know(row: LiveExport) -> Sequence[tuple[str, ...]]:
+def ways_to_know(row: LiveExport) -> Sequence[tuple[str, ...]]:
     """Return the columns that name the key of a row.
 
     An object is known also by its own id: a conversation, say, that came with its customer's list.
@@ -173,7 +173,7 @@ async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[U
     What the lists held, and what was found this way before, is in the data set and not asked for again.
     """
     row = live_export("conversation")
-    others = Gathering(row, _ways_to_know(row))
+    others = Gathering(row, ways_to_know(row))
     try:
         source: DataFolder = await context.in_thread(source_of, context)
         async for task in in_chunks(

@@ -1,16 +1,15 @@
 """An export as a run: begin it, go on with it. What is published needs no run to be understood."""
 
 import datetime as dt
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import RunLocked, UsageError
+from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.journal.runs import RunFolder, RunHeader, list_runs
-from bulkgladly.journal.units import units_of
+from bulkgladly.journal.units import kept_in, units_of
 from bulkgladly.pipelines.exports.kinds import kinds_for
 from bulkgladly.pipelines.exports.options import ExportOptions, restore_export_options, storable_export
 from bulkgladly.pipelines.exports.report import ExportReport
@@ -40,6 +39,7 @@ async def start_export(
     What the data set has already is not fetched again. A run that ends early (signal,
     limit, outage, wrong credentials) returns a report as well: `exit_code` and `status`
     tell. Cancelled or killed, the data set holds whole units, and the next export goes on.
+    An unfinished run with the same options that keeps answers in its journal is continued.
 
     Raises:
         UsageError: The options cannot work, the folder is not ours, another process writes to
@@ -49,10 +49,16 @@ async def start_export(
     kinds_for(options)  # what cannot work is said before a folder is made
     refuse_unlimited(options.pace, credentials)
     if not new_run:
-        for run in _unfinished(options, credentials):
+        unfinished = [(run, kept_in(run.path)) for run in _unfinished(options, credentials)]
+        for run, kept in unfinished:
+            if kept and _is_same(run, options):
+                _tell_kept(run, kept, observer)
+                return await _go_on(run, options, credentials, observer, with_signals=with_signals)
+        for run, kept in unfinished:
+            waiting = f" and keeps {kept:,} answers" if kept else ""
             raise UsageError(
-                f"run {run.name} into {options.out} is not finished; go on with `bulkgladly resume {run.name}`, "
-                "or start anew with --new-run"
+                f"run {run.name} into {options.out} is not finished{waiting}; continue it with "
+                f"`bulkgladly resume {run.name}`, or start a new one with --new-run"
             )
     words = "+".join(options.words) if len(options.words) <= _MOST_NAMED else "several"
     return await _begin(words, options, credentials, observer, with_signals=with_signals)
@@ -77,6 +83,7 @@ async def dump(
     refuse_unlimited(options.pace, credentials)
     for run in _unfinished(options, credentials):
         if run.header().resource == _DUMP:
+            _tell_kept(run, kept_in(run.path), observer)
             return await _go_on(run, options, credentials, observer, with_signals=with_signals)
     return await _begin(_DUMP, options, credentials, observer, with_signals=with_signals)
 
@@ -163,24 +170,35 @@ def _opened(options: ExportOptions, credentials: Credentials) -> DataFolder:
 
 
 def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[RunFolder]:
-    """Return the unfinished exports into the same data set, the newest first."""
+    """Return the unfinished exports into the same data set, the newest first. A look: nothing is removed by it.
+
+    One that never got as far as its first answer (a wrong token, say) does not count, nor
+    does one that cannot be read.
+    """
     out = str(options.out.absolute())
     found = []
     for run in list_runs(options.state_dir):
-        header = run.header()
-        is_same = header.mode == EXPORT and header.host == credentials.host and header.settings.get("out") == out
-        if is_same and run.status() != "complete" and not _drop_if_empty(run):
-            found.append(run)
+        try:
+            header = run.header()
+            is_same = header.mode == EXPORT and header.host == credentials.host and header.settings.get("out") == out
+            if is_same and run.status() not in ("complete", "new") and _has_begun(run):
+                found.append(run)
+        except JournalError:
+            continue
     return found[::-1]
 
 
-def _drop_if_empty(run: RunFolder) -> bool:
-    """Remove a run that never got as far as its first unit (a wrong token, say): it would only stand in the way."""
-    try:
-        with run.lock():
-            if run.status() != "new" and units_of(run.path):
-                return False
-            shutil.rmtree(run.path)
-    except RunLocked:
-        return False
-    return True
+def _has_begun(run: RunFolder) -> bool:
+    """Tell whether a run has something that another one would ask for again, or tell again."""
+    return bool(units_of(run.path)) or kept_in(run.path) > 0
+
+
+def _is_same(run: RunFolder, options: ExportOptions) -> bool:
+    """Tell whether a run was begun with the same options, but for pace and limits."""
+    stored = restore_export_options(run.header().settings, run.state_dir)
+    return storable_export(replace(stored, pace=options.pace, limits=options.limits)) == storable_export(options)
+
+
+def _tell_kept(run: RunFolder, kept: int, observer: Observer | None) -> None:
+    if observer is not None and kept:
+        observer.note(f"continuing {run.name}: {kept:,} answers that it keeps are published, and not asked for again")

@@ -15,6 +15,8 @@ from bulkgladly.journal.runs import RunFolder, write_private
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.exports.context import Context
+from bulkgladly.pipelines.exports.gathering import ANSWERS
+from bulkgladly.pipelines.exports.kept_answers import KeptAnswers
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport, counts_of, report_of
 from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitState, UnitTask, failed_by
@@ -26,6 +28,8 @@ from bulkgladly.tables.folder import DataFolder
 __all__ = ("ExportSession",)
 
 Slot = tuple[UnitTask, anyio.CapacityLimiter]
+_PLAN = "(plan)"
+"""The unit under which a kind is told that could not be planned."""
 _ROW_WORDS = ("created", "updated", "unchanged", "rejected")
 
 
@@ -61,6 +65,8 @@ class ExportSession:
             now=dt.datetime.now(dt.UTC),
             begun_at=dt.datetime.fromisoformat(run.header().created_at),
         )
+        for name in (_PLAN, ANSWERS):
+            self.log.forget_units(name)
         self.counts = counts_of(self.log.units())
         self.planned = self.done = self._open = 0
         self._told: set[Path] = set()
@@ -108,12 +114,12 @@ class ExportSession:
     async def _plan(self) -> None:
         await check_organisation(self.context.client, self.context.host)
         await self._tell_damage()
-        for kind in self.kinds:
+        for kind in (KeptAnswers(self.options.words), *self.kinds):
             try:
                 await self._plan_kind(kind)
             except Exception as error:  # noqa: BLE001 - one kind that cannot be planned must not hide the others
                 result = self._failed(kind, error)
-                await self._settle(Settled(kind.name, "(plan)", result), result)
+                await self._settle(Settled(kind.name, _PLAN, result), result)
             # A later kind reads what an earlier one has published.
             await self._wait_for_all()
             await self._tell_damage()
@@ -237,7 +243,9 @@ class ExportSession:
     def _finish(self) -> ExportReport:
         self.observer.tick(self.view())
         if waiting := self.log.waiting():
-            self.context.notes.append(f"{waiting:,} answers are kept in the run's journal; `resume` publishes them")
+            kept = f"{waiting:,} answers are kept in the run's journal; `resume` publishes them, and asks for the rest"
+            self.context.notes.append(kept)
+            self.stop.reached(1, kept)  # a run with something to publish is not complete
         header = self.run_folder.header()
         report = report_of(
             header,
