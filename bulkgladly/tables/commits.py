@@ -146,8 +146,9 @@ def read_decision(path: Path) -> Decision:
         if members is None:
             raise UsageError(f"{path} was written by a newer version of bulkgladly; use that version")
         about = Members(members.mapping("manifest"), "manifest")
-        if about.count("format") != FORMAT:
-            raise ValueError("another format within")
+        about.format = about.count("format")
+        if about.format > FORMAT:
+            raise ValueError("a newer format within")
         decision = Decision(
             taken_manifest(about),
             tuple((str(hidden), str(final)) for hidden, final in members.items("renames")),

@@ -7,21 +7,23 @@ rows that are kept, in the order in which they were published.
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
+from bulkgladly._version import __version__
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.arrays import Array
+from bulkgladly.tables.current import UNIT, announce, settle
 from bulkgladly.tables.declared.shapes import LINE, DataSet
 from bulkgladly.tables.disk import below, full_disk_named, sync_folder
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.keys import identities
 from bulkgladly.tables.known import data_set_of_rows
 from bulkgladly.tables.layout import CURRENT, is_part, is_partial, place_of
-from bulkgladly.tables.manifests import Manifest
+from bulkgladly.tables.manifests import Manifest, order_of_publishing
 from bulkgladly.tables.part_file import PartFile, PartReport
 from bulkgladly.tables.read_back import parts_of, tables_in
 from bulkgladly.tables.sinks import format_of
@@ -30,7 +32,8 @@ from bulkgladly.tables.swap import put_in_place, scratch_of
 
 __all__ = ("CompactLimits", "Compacted", "compact")
 
-_AGES = ("_job_updated_at", "_fetched_at")
+_JOB, _FETCH = "_job_updated_at", "_fetched_at"
+"""The first is Gladly's time, the second that of the machine that asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ def compact(
 ) -> Compacted:
     """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
 
-    Of rows with the same key the last counts: by the time of its job or fetch, then by the
-    name of its unit, then by its line. Where a data set has no key, of rows whose whole
+    Of rows with the same key the last counts: by the time that Gladly gives its job, where it has
+    one, then by the order in which units were published, then by the time of its fetch and its
+    line. No clock of ours decides between two units. Where a data set has no key, of rows whose whole
     content is equal one is kept; so it is with a report whose key is twice in one window,
     and is none therefore. All parts have the declared schema.
 
@@ -76,7 +80,7 @@ def compact(
     if not folder.is_locked:
         raise RuntimeError("the folder is written by who holds its lock")
     name = data_set if isinstance(data_set, str) else data_set.name
-    manifests = [one for one in folder.manifests(name) if one.parts]
+    manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
     if not manifests:
         raise UsageError(f"{folder.path} has no rows of {name!r}; `bulkgladly dataset show {folder.path}` lists them")
     shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
@@ -89,9 +93,12 @@ def compact(
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
             reports = work.run(_used_numbers(final))
+            if out is None:
+                announce(folder.path, _described(folder, shape, manifests, reports))
             put_in_place(scratch / "made", final)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+            settle(folder.path)
     sizes = [report.bytes for report in reports]
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
 
@@ -116,19 +123,23 @@ class _Compaction:
         if sum(part.rows for part in parts) != kept.count:
             raise self._miscounted(sum(part.rows for part in parts))
         first = 1 if used.isdisjoint(range(1, len(parts) + 1)) else max(used) + 1
-        for number, part in enumerate(parts, first):
-            made.joinpath(part.partial).rename(made / f"part-{number:04}.parquet")
+        named = [replace(part, path=f"part-{number:04}.parquet") for number, part in enumerate(parts, first)]
+        for part in named:
+            made.joinpath(part.partial).rename(made / part.path)
         sync_folder(made)
-        return parts
+        return named
 
     def _kept(self) -> KeptRows:
         spill = KeySpill(self._scratch, self.rows_read, bucket_rows=self._limits.bucket_rows)
-        age = next((name for name in _AGES if name in self._data_set.schema.names), None)
+        age = next((name for name in (_JOB, _FETCH) if name in self._data_set.schema.names), None)
         columns = [*self._data_set.key, *([age] if age else []), LINE]
         for unit, path, _ in self._parts():
             for table in _with_keys(path, self._data_set, columns):
+                keys = list(identities(table, self._data_set.key))
                 times = table.column(age).cast(pa.int64()) if age else pa.nulls(table.num_rows, pa.int64())
-                spill.add(list(identities(table, self._data_set.key)), times, unit, table.column(LINE))
+                units = pa.repeat(pa.scalar(unit, pa.int64()), table.num_rows)
+                newest = (times, units) if age == _JOB else (units, times)
+                spill.add(keys, (*newest, table.column(LINE)))
         if spill.rows != self.rows_read:
             raise self._miscounted(spill.rows)
         return spill.last_of_each()
@@ -194,6 +205,28 @@ class _Compaction:
             f"{top}: {self._data_set.name} has {found} rows where its manifests count {self.rows_read}; "
             f"`bulkgladly dataset verify {top}` tells which part is damaged"
         )
+
+
+def _described(
+    folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], parts: Sequence[PartReport]
+) -> Manifest:
+    """Return the manifest of what is about to become `current`."""
+    rows = sum(part.rows for part in parts)
+    return Manifest(
+        data_set=data_set.name,
+        unit=UNIT,
+        schema_version=data_set.version,
+        rows=rows,
+        lines=rows,
+        rejected=0,
+        blank=0,
+        parts=tuple(parts),
+        written_at=folder.now(),
+        host=folder.host,
+        version=__version__,
+        source={"units": len(manifests), "rows_read": sum(manifest.rows for manifest in manifests)},
+        sequence=manifests[-1].sequence,
+    )
 
 
 def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterator[pa.Table]:

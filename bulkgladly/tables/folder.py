@@ -3,8 +3,9 @@
 import contextlib
 import datetime as dt
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ import orjson
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
+from bulkgladly.tables.current import settle
 from bulkgladly.tables.disk import below, full_disk_named, write_whole
 from bulkgladly.tables.layout import (
     INCOMING,
@@ -71,6 +73,8 @@ class DataFolder:
         self.damage: dict[Path, Damage] = {}
         """What was passed over so far; see `pass_over_damage`."""
         self._passes_over = False
+        self._sequences: dict[str, int] = {}
+        self._counting = threading.Lock()
         self._lock = WriterLock(path)
 
     @classmethod
@@ -119,6 +123,7 @@ class DataFolder:
             DiskFull: No space.
         """
         self._lock.take()
+        self._sequences.clear()
         try:
             self._settle_host()
         except BaseException:
@@ -286,8 +291,22 @@ class DataFolder:
             )
         with full_disk_named(self.path):
             self.prepare(manifest.data_set)
-            decision = decide(self.path, manifest, replaces)
+            numbered = replace(manifest, sequence=self._next_sequence(manifest.data_set))
+            decision = decide(self.path, numbered, replaces)
             return carry_out(self.path, write_decision(self.path, decision))
+
+    def _next_sequence(self, data_set: str) -> int:
+        """Return the number of what is published next: above all that the data set has. No clock is asked."""
+        with self._counting:
+            if data_set not in self._sequences:
+                self._sequences[data_set] = max(self._sequences_of(data_set), default=0)
+            self._sequences[data_set] += 1
+            return self._sequences[data_set]
+
+    def _sequences_of(self, data_set: str) -> Iterator[int]:
+        for path in self.unit_paths(data_set):
+            with contextlib.suppress(UsageError):  # one that is damaged does not keep others from being published
+                yield read_manifest(path).sequence or 0
 
     def is_decided(self, data_set: str, unit: str) -> bool:
         """Tell whether a commit of this unit was decided and not carried out to its end."""
@@ -321,6 +340,7 @@ class DataFolder:
             data_sets = [name for name, _ in self.manifest_folders()]
             named = {file for name in data_sets for one in self.iter_manifests(name) for file in files_of(one)}
             removed = settle_current(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
+            settle(self.path)
         return Recovery(tuple(published), tuple(removed))
 
     def _demand_lock(self) -> None:

@@ -12,9 +12,7 @@ from bulkgladly.tables.disk import partial_of
 from bulkgladly.tables.layout import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
 from bulkgladly.tables.swap import remove_tree, settle_current
 
-__all__ = ("foreign_files", "remove_empty_folders", "remove_leftovers", "unnamed_files")
-
-_ROWS = frozenset((".parquet", ".ndjson", ".csv"))
+__all__ = ("foreign_files", "is_ours", "remove_empty_folders", "remove_leftovers", "unnamed_files")
 
 
 def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tuple[Path, ...]:
@@ -39,7 +37,7 @@ def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Itera
     yield from (path for path in _files_below(top, PurePosixPath(INCOMING)) if _name(path, top) not in named)
     for place in _outermost(data_sets):
         for path in _files_below(top, place):
-            if _name(path, top) not in named and (is_partial(path.name) or (is_part(path.name) and _may_be_ours(path))):
+            if _name(path, top) not in named and is_ours(path):
                 yield path
         yield from (path for path in _files_below(top, MANIFESTS / place) if is_partial(path.name))
         for room in (REJECTS, RAW):
@@ -47,12 +45,20 @@ def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Itera
 
 
 def foreign_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
-    """Yield the files among the parts that readers of whole folders would take for one, and that are not ours."""
+    """Yield the files among the parts that are not ours, also hidden ones.
+
+    Some readers take them for parts, and others refuse a folder that holds anything else: what
+    one passes over, another does not.
+    """
     for place in _outermost(data_sets):
         for path in _files_below(top, place):
-            is_read = path.name[0] not in "._" and not _ROWS.isdisjoint(path.suffixes)
-            if is_read and _name(path, top) not in named and not (is_part(path.name) and _may_be_ours(path)):
+            if _name(path, top) not in named and not is_ours(path):
                 yield path
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a file among the parts could be one of ours, whole or unfinished."""
+    return is_partial(path.name) or (is_part(path.name) and _may_be_ours(path))
 
 
 def _outermost(data_sets: Sequence[str]) -> list[PurePosixPath]:
@@ -73,7 +79,8 @@ def _files_below(top: Path, place: PurePosixPath) -> Iterator[Path]:
             return
     for at, names, files in os.walk(folder):
         names.sort()
-        yield from (Path(at, name) for name in sorted(files))
+        links = [name for name in names if Path(at, name).is_symlink()]
+        yield from (Path(at, name) for name in sorted(files + links))
 
 
 def _may_be_ours(path: Path) -> bool:

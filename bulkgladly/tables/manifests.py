@@ -5,10 +5,13 @@ last; what no manifest names does not exist.
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.coverage import Span
@@ -16,9 +19,20 @@ from bulkgladly.tables.drift import Drift, DriftKind
 from bulkgladly.tables.parts import PartReport
 from bulkgladly.tables.strict_json import Members, members_of
 
-__all__ = ("FORMAT", "Manifest", "OtherFile", "manifest_from", "manifest_json", "read_manifest", "taken_manifest")
+__all__ = (
+    "FORMAT",
+    "Manifest",
+    "OtherFile",
+    "manifest_from",
+    "manifest_json",
+    "order_of_publishing",
+    "read_manifest",
+    "taken_manifest",
+)
 
-FORMAT = 1
+FORMAT = 2
+"""2 added `sequence` and `digest`. Manifests of format 1 have neither, and are read as they are."""
+_SEALED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class Manifest:
     lines = rows + rejected + blank. `covered` is the time the unit answers for, from its first
     instant to the first after it. `source` says where it came from. `incomplete` says what is
     missing, and is None where nothing is. `generation` counts how often the unit was published.
+    `sequence` counts what was published of the data set: it tells which of two units is newer,
+    whatever the clock was; None where the version that wrote it did not count.
     """
 
     data_set: str
@@ -62,6 +78,7 @@ class Manifest:
     drift: tuple[Drift, ...] = ()
     incomplete: str | None = None
     generation: int = 1
+    sequence: int | None = None
     format: int = FORMAT
 
     @property
@@ -80,7 +97,22 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
     found = asdict(manifest)
     for file in (*found["parts"], *found["others"]):
         del file["partial"]
-    return found
+    return {**found, "digest": _digest(found)}
+
+
+def order_of_publishing(manifest: Manifest) -> tuple[int, dt.datetime, str]:
+    """Return what sorts the units of a data set from the one published first to the newest.
+
+    Those of versions that did not count come first, by their time.
+    """
+    return manifest.sequence or 0, manifest.written_at, manifest.unit
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """Return the BLAKE2b (16 bytes, in hex) of a manifest, whatever the order and the blanks of its document."""
+    content = {name: value for name, value in document.items() if name not in ("digest", "format")}
+    made = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+    return hashlib.blake2b(made, digest_size=16).hexdigest()
 
 
 def manifest_from(content: bytes, name: str) -> Manifest:
@@ -97,7 +129,7 @@ def manifest_from(content: bytes, name: str) -> Manifest:
         return taken_manifest(members)
     except ValueError as exc:
         raise InputError(
-            f"{name} is no manifest: {exc}; remove it, and the next export fetches its unit again"
+            f"{name} cannot be used: {exc}; restore it, or remove it, and the next export fetches its unit again"
         ) from exc
 
 
@@ -119,8 +151,10 @@ def taken_manifest(members: Members) -> Manifest:
     """Return the manifest whose members these are, without `format`.
 
     Raises:
-        ValueError: They are not those of a manifest.
+        ValueError: They are not those of a manifest, or one of them was changed after it was written.
     """
+    digest = _digest(members.rest())
+    written = members.text("digest") if members.format >= _SEALED else digest
     found = Manifest(
         data_set=members.text("data_set"),
         unit=members.text("unit"),
@@ -139,8 +173,11 @@ def taken_manifest(members: Members) -> Manifest:
         drift=tuple(_drift(drift) for drift in members.objects("drift")),
         incomplete=members.text_or_none("incomplete"),
         generation=members.count("generation"),
+        sequence=members.count_or_none("sequence") if members.format >= _SEALED else None,
     )
     members.end()
+    if written != digest:
+        raise ValueError("it was changed after it was written")
     return found
 
 

@@ -17,7 +17,7 @@ BUCKET_ROWS = 150_000
 _MOST_BUCKETS = 4096
 _HELD_ROWS = 1 << 16
 _BEFORE_ALL = -(1 << 63)
-_ORDER = ("key", "time", "unit", "line", "row")
+_ORDER = ("key", "first", "second", "third", "row")
 
 
 class KeySpill:
@@ -30,16 +30,15 @@ class KeySpill:
         self._folder = folder
         self._count = min(_MOST_BUCKETS, rows // bucket_rows + 1)
         self._keys: list[bytes] = []
-        self._ages: list[list[Array]] = [[], [], []]
+        self._ages: tuple[list[Array], ...] = ([], [], [])
         self.rows = 0
 
-    def add(self, keys: Sequence[bytes], times: Array, unit: int, lines: Array) -> None:
-        """Take rows of one unit; `times` and `lines` are integers, and null is before all others."""
+    def add(self, keys: Sequence[bytes], ages: Sequence[Array]) -> None:
+        """Take rows. `ages` are three integers for each, the first of which counts most; null is before all others."""
         count = len(keys)
         self._keys += keys
-        self._ages[0].append(times.fill_null(_BEFORE_ALL))
-        self._ages[1].append(pa.repeat(pa.scalar(unit, pa.int64()), count))
-        self._ages[2].append(lines.fill_null(_BEFORE_ALL))
+        for held, values in zip(self._ages, ages, strict=True):
+            held.append(values.fill_null(_BEFORE_ALL))
         self.rows += count
         if len(self._keys) >= _HELD_ROWS:
             self._flush()
@@ -60,13 +59,13 @@ class KeySpill:
                 stream.write_table(table.slice(begin, end - begin))
             begin = end
         self._keys = []
-        self._ages = [[], [], []]
+        self._ages = ([], [], [])
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"keys-{bucket:04}.arrows"
 
     def last_of_each(self) -> "KeptRows":
-        """Return the rows that are the last of their key: by time, then unit, then line, then place."""
+        """Return the rows that are the last of their key: by their ages, then by place."""
         self._flush()
         bits = bytearray((self.rows + 7) // 8)
         kept = 0

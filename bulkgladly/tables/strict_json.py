@@ -25,6 +25,8 @@ class Members:
             raise ValueError(f"{where} is no JSON object")
         self._left: dict[str, Any] = dict(found)
         self._where = where
+        self.format = 0
+        """Which format the document says it has, where `members_of` has looked."""
 
     def text(self, name: str) -> str:
         """Take a text."""
@@ -72,6 +74,10 @@ class Members:
         """Take a list of objects."""
         return [Members(item, f"{name}[{at}]") for at, item in enumerate(self.items(name))]
 
+    def rest(self) -> dict[str, Any]:
+        """Return what was not taken yet, and leave it there."""
+        return dict(self._left)
+
     def end(self) -> None:
         """Make sure that nothing is left."""
         if self._left:
@@ -105,5 +111,5 @@ def members_of(content: bytes, newest: int) -> Members | None:
         ValueError: It is no such document.
     """
     members = Members(orjson.loads(content))
-    found = members.count("format")
-    return members if found <= newest else None
+    members.format = members.count("format")
+    return members if members.format <= newest else None

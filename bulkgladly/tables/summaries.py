@@ -1,13 +1,17 @@
 """What is published of each data set, added up from the manifests."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bulkgladly.tables.coverage import Coverage, Span, coverage_of
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.manifests import Manifest
 
-__all__ = ("DataSetSummary", "Summing", "summaries_of")
+__all__ = ("DataSetSummary", "Summing", "clock_warnings", "summaries_of")
+
+_SKEW = dt.timedelta(minutes=5)
+"""How far the clocks of two machines may differ without a word."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,19 @@ def summaries_of(folder: DataFolder) -> list[DataSetSummary]:
             summing.add(manifest)
         found.append(summing.done())
     return found
+
+
+def clock_warnings(summaries: Iterable[DataSetSummary], now: dt.datetime) -> tuple[str, ...]:
+    """Return what to say of data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
+
+    Which row is the newest does not depend on it.
+    """
+    return tuple(
+        f"{one.data_set}: the last unit is of {one.last_written_at:%Y-%m-%d %H:%M} UTC, which lies in the future; the "
+        "clock of the machine that wrote it was ahead, or the clock here is behind: set it right"
+        for one in summaries
+        if one.last_written_at is not None and one.last_written_at > now + _SKEW
+    )
 
 
 class Summing:

@@ -1,58 +1,25 @@
 """Whether a data folder holds what its manifests say: every part, count and hash, and no gaps."""
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from bulkgladly.errors import InputError
-from bulkgladly.tables.commits import files_of, read_decision
+from bulkgladly.tables.commits import Decision, files_of, read_decision
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import below, hash_of
-from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.findings import Finding, FindingKind, foreign, unnamed
+from bulkgladly.tables.folder import DataFolder, in_its_place
 from bulkgladly.tables.known import known_data_set
-from bulkgladly.tables.layout import INCOMING, data_set_of_place, note_place, place_of
+from bulkgladly.tables.layout import data_set_of_place, note_place, place_of
 from bulkgladly.tables.leftovers import foreign_files, unnamed_files
 from bulkgladly.tables.manifests import Manifest, read_manifest
-from bulkgladly.tables.part_file import PartReport
+from bulkgladly.tables.part_checks import about_file, about_part
 from bulkgladly.tables.report_layout import COLUMNS_NOTE
-from bulkgladly.tables.sinks import rows_in
-from bulkgladly.tables.summaries import DataSetSummary, Summing
+from bulkgladly.tables.summaries import DataSetSummary, Summing, clock_warnings
+from bulkgladly.tables.verify_current import about_current
 
-__all__ = ("Finding", "FindingKind", "Verification", "verify")
-
-
-class FindingKind(enum.StrEnum):
-    """What can be wrong."""
-
-    DAMAGED_MANIFEST = "damaged_manifest"
-    MISSING = "missing"
-    SIZE = "size"
-    HASH = "hash"
-    ROWS = "rows"
-    SCHEMA = "schema"
-    COUNTS = "counts"
-    UNNAMED = "unnamed"
-    FOREIGN = "foreign"
-    UNFINISHED = "unfinished"
-    INCOMPLETE = "incomplete"
-    GAP = "gap"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where (relative to the folder), what, and the way out."""
-
-    kind: FindingKind
-    data_set: str
-    unit: str | None
-    path: str | None
-    detail: str
-    way_out: str
+__all__ = ("Verification", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +33,8 @@ class Verification:
     is_in_use: bool
     findings: tuple[Finding, ...]
     data_sets: tuple[DataSetSummary, ...]
+    warnings: tuple[str, ...] = ()
+    """What a person should know although nothing is wrong with the folder: times that lie in the future."""
 
     @property
     def is_sound(self) -> bool:
@@ -76,41 +45,107 @@ class Verification:
 def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     """Compare a data folder with its manifests.
 
-    Every file that a manifest names must be there in its size, and every Parquet part must
-    have its rows and its declared schema. With `deep` all bytes are read too: hashes, and the
-    rows of text parts. What a writer is just replacing may be found missing. Holds one
-    manifest at a time, and the names of all files.
+    Every file that a manifest names must be there in its size, and no other may name it;
+    every Parquet part must have its rows and its declared schema. A manifest must be what
+    the name of its file says, and as it was written. With `deep` all bytes are read too: hashes,
+    and the rows of text parts. `current/` is looked at in the same way. What a writer is just
+    replacing may be found missing. Holds one manifest at a time, and the names of all files.
 
     Raises:
         UsageError: A manifest was written by a newer version.
     """
-    findings: list[Finding] = []
-    names = sorted(name for name, _ in folder.manifest_folders())
-    begun = folder.begun()
-    replaced = {name for path in begun for name in read_decision(path).removes}
-    named: set[str] = set()
-    summaries = []
-    for name in names:
-        summary = Summing(name)
-        known = _known(folder, name, findings)
-        for manifest in _readable(folder, name, findings):
-            named.update(files_of(manifest))
-            summary.add(manifest)
-            findings += _about_unit(folder.path, manifest, known, deep=deep)
-        if summary.summary.units:
-            summaries.append(summary.done())
-            findings += _about_gaps(summaries[-1])
-    findings = [one for one in findings if one.path not in replaced]
+    look = _Look(folder, deep=deep)
+    begun = list(look.begun())
+    replaced = {name for _, decision in begun for name in decision.removes}
+    for name in sorted(name for name, _ in folder.manifest_folders()):
+        look.at_data_set(name)
     is_in_use = folder.is_in_use()
+    look.findings += about_current(folder, deep=deep, is_in_use=is_in_use)
+    findings = [one for one in look.findings if one.path not in replaced]
     if not is_in_use:
-        findings += [_unfinished(path, folder.path) for path in begun]
-        named.update(name for path in begun for pair in read_decision(path).renames for name in pair)
-        if not any(one.kind == FindingKind.DAMAGED_MANIFEST for one in findings):
-            # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
-            places = sorted({*names, *(name for name in DATA_SETS if (folder.path / place_of(name)).is_dir())})
-            findings += [_unnamed(path, folder.path) for path in unnamed_files(folder.path, places, named)]
-            findings += [_foreign(path, folder.path) for path in foreign_files(folder.path, places, named)]
-    return Verification(deep, is_in_use, tuple(findings), tuple(summaries))
+        findings += [_unfinished(path, folder.path) for path, _ in begun]
+        renames = {name for _, decision in begun for pair in decision.renames for name in pair}
+        findings += look.strays(renames)
+    return Verification(
+        is_deep=deep,
+        is_in_use=is_in_use,
+        findings=tuple(findings),
+        data_sets=tuple(look.summaries),
+        warnings=clock_warnings(look.summaries, folder.now()),
+    )
+
+
+class _Look:
+    """One look at all data sets. `findings` and `summaries` grow with it."""
+
+    def __init__(self, folder: DataFolder, *, deep: bool) -> None:
+        self.findings: list[Finding] = []
+        self.summaries: list[DataSetSummary] = []
+        self._folder, self._deep = folder, deep
+        self._names: list[str] = []
+        self._named: dict[str, str] = {}
+
+    def begun(self) -> Iterator[tuple[Path, Decision]]:
+        """Yield the commits that were cut; one that cannot be read is a finding."""
+        for path in self._folder.begun():
+            try:
+                yield path, read_decision(path)
+            except InputError as error:
+                self.findings.append(_damaged(path, self._folder.path, error))
+
+    def at_data_set(self, name: str) -> None:
+        """Look at all units of a data set."""
+        self._names.append(name)
+        summary = Summing(name)
+        known = _known(self._folder, name, self.findings)
+        for path, manifest in self._readable(name):
+            self._name_files(path, manifest)
+            self.findings += _about_unit(self._folder, manifest, known, deep=self._deep)
+            summary.add(manifest)
+        if summary.summary.units:
+            self.summaries.append(summary.done())
+            self.findings += _about_gaps(self.summaries[-1])
+
+    def strays(self, renames: set[str]) -> list[Finding]:
+        """Return the findings about files that no manifest names."""
+        if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
+            return []
+        top, named = self._folder.path, {*self._named, *renames}
+        # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
+        places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
+        found = [unnamed(path, top) for path in unnamed_files(top, places, named)]
+        return found + [foreign(path, top) for path in foreign_files(top, places, named)]
+
+    def _readable(self, data_set: str) -> Iterator[tuple[Path, Manifest]]:
+        """Yield the manifests that can be read, also those that lie where they should not."""
+        top = self._folder.path
+        for path in sorted(self._folder.unit_paths(data_set)):
+            try:
+                manifest = read_manifest(path)
+            except InputError as error:
+                self.findings.append(_damaged(path, top, error))
+                continue
+            try:
+                in_its_place(manifest, data_set, path)
+            except InputError as error:
+                place = path.relative_to(top).as_posix()
+                detail = _without_path(error, path)
+                way_out = "put it back under its own name, or remove it if it is a copy: its rows count twice"
+                self.findings.append(Finding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out))
+            if manifest.data_set == data_set:
+                yield path, manifest
+
+    def _name_files(self, path: Path, manifest: Manifest) -> None:
+        own: set[str] = set()
+        for name in files_of(manifest):
+            first = self._named.setdefault(name, path.name)
+            if first != path.name or name in own:
+                detail = f"is named by {first} and {path.name}" if first != path.name else f"is named twice by {first}"
+                way_out = "remove the manifest that is a copy; else remove both and export again"
+                self.findings.append(
+                    Finding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
+                )
+            own.add(name)
 
 
 def _known(folder: DataFolder, name: str, findings: list[Finding]) -> DataSet | None:
@@ -129,27 +164,20 @@ def _why(error: InputError) -> str:
     return str(error).partition(": ")[2].partition(";")[0]
 
 
-def _readable(folder: DataFolder, data_set: str, findings: list[Finding]) -> Iterator[Manifest]:
-    for path in folder.unit_paths(data_set):
-        try:
-            manifest = read_manifest(path)
-            if manifest.data_set != data_set:
-                raise InputError(f"it is of the data set {manifest.data_set}")
-        except InputError as error:
-            place = path.relative_to(folder.path).as_posix()
-            way_out = "restore it, or remove it: the next export fetches its unit again"
-            findings.append(
-                Finding(FindingKind.DAMAGED_MANIFEST, data_set, None, place, _without_path(error, path), way_out)
-            )
-            continue
-        yield manifest
+def _damaged(path: Path, top: Path, error: InputError) -> Finding:
+    place = path.relative_to(top)
+    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
+    way_out = "restore it, or remove it: the next export fetches its unit again"
+    detail = _without_path(error, path)
+    return Finding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
 
 
 def _without_path(error: InputError, path: Path) -> str:
     return str(error).removeprefix(f"{path} ").partition(";")[0]
 
 
-def _about_unit(top: Path, manifest: Manifest, known: DataSet | None, *, deep: bool) -> Iterator[Finding]:
+def _about_unit(folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool) -> Iterator[Finding]:
+    top = folder.path
     again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
 
     def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> Finding:
@@ -157,6 +185,11 @@ def _about_unit(top: Path, manifest: Manifest, known: DataSet | None, *, deep: b
 
     if not manifest.is_balanced:
         yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
+    if None not in (manifest.host, folder.host) and manifest.host != folder.host:
+        detail = f"is of {manifest.host}, and the folder of {folder.host}"
+        yield found(
+            FindingKind.HOST, None, detail, "move the unit, its manifest first, to the folder of its organisation"
+        )
     if manifest.incomplete is not None:
         is_gone = manifest.incomplete == "gone"
         way_out = "Gladly Support may make it again" if is_gone else "ask for it again in smaller pieces"
@@ -164,49 +197,11 @@ def _about_unit(top: Path, manifest: Manifest, known: DataSet | None, *, deep: b
     place = place_of(manifest.data_set)
     for part in manifest.parts:
         name = (place / part.path).as_posix()
-        for kind, detail in _about_part(top, name, part, known, deep=deep):
+        for kind, detail in about_part(top, name, part, manifest.data_set, known, deep=deep):
             yield found(kind, name, detail)
     for other in manifest.others:
-        for kind, detail in _about_file(top, other.path, other.bytes, other.blake2b, deep=deep):
+        for kind, detail in about_file(top, other.path, other.bytes, other.blake2b, deep=deep):
             yield found(kind, other.path, detail)
-
-
-def _about_part(
-    top: Path, name: str, part: PartReport, known: DataSet | None, *, deep: bool
-) -> Iterator[tuple[FindingKind, str]]:
-    wrong = list(_about_file(top, name, part.bytes, part.blake2b, deep=deep))
-    yield from wrong
-    is_parquet = name.endswith(".parquet")
-    if wrong or not (deep or is_parquet):
-        return
-    path = below(top, name)
-    try:
-        rows = rows_in(path)
-        schema = pq.read_schema(path) if is_parquet else None
-    except (OSError, pa.ArrowException) as exc:
-        yield FindingKind.ROWS, f"cannot be read: {exc}"
-        return
-    if rows != part.rows:
-        yield FindingKind.ROWS, f"has {rows} rows, not {part.rows}"
-    if schema is not None and known is not None and known.version == part.schema_version:
-        strange = [field.name for field in schema if field not in list(known.schema)]
-        missing = [field.name for field in known.schema if field.name not in schema.names]
-        if strange or missing:
-            yield FindingKind.SCHEMA, f"is not as declared: {', '.join(dict.fromkeys(strange + missing))}"
-
-
-def _about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> Iterator[tuple[FindingKind, str]]:
-    try:
-        path = below(top, name)
-    except InputError as error:
-        yield FindingKind.MISSING, str(error)
-        return
-    if path.is_symlink() or not path.is_file():
-        yield FindingKind.MISSING, "is not there"
-    elif (found := path.stat().st_size) != size:
-        yield FindingKind.SIZE, f"has {found} bytes, not {size}"
-    elif deep and hash_of(path) != blake2b:
-        yield FindingKind.HASH, "holds other bytes than were written"
 
 
 def _about_gaps(summary: DataSetSummary) -> Iterator[Finding]:
@@ -221,21 +216,3 @@ def _unfinished(path: Path, top: Path) -> Finding:
     data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
     way_out = "the next export or compact ends it; nothing is lost"
     return Finding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
-
-
-def _unnamed(path: Path, top: Path) -> Finding:
-    is_incoming = path.relative_to(top).parts[0] == INCOMING
-    seen = "nobody reads it there" if is_incoming else "readers of whole folders count its rows until then"
-    way_out = f"the next export or compact removes it; {seen}"
-    return _stray(FindingKind.UNNAMED, path, top, "no manifest names it", way_out)
-
-
-def _foreign(path: Path, top: Path) -> Finding:
-    way_out = "move it out of the data set; readers of whole folders take it for a part"
-    return _stray(FindingKind.FOREIGN, path, top, "was not written here, or is damaged", way_out)
-
-
-def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) -> Finding:
-    place = path.relative_to(top)
-    data_set = next(step for step in place.parts if not step.startswith("_"))
-    return Finding(kind, data_set, None, place.as_posix(), detail, way_out)

@@ -206,7 +206,7 @@ def test_manifests_come_back_as_they_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"format": 2}, "newer version"),
+        ({"format": 3}, "newer version"),
         ({"rows": "2"}, "rows"),
         ({"rows": -1}, "negative"),
         ({"more": 1}, "more"),
@@ -215,8 +215,12 @@ def test_manifests_come_back_as_they_were_written(tmp_path: Path) -> None:
         ({"covered": ["2026-11-23T12:00:00Z"]}, "pair"),
         ({"covered": ["2026-11-23T12:00:00", "2026-11-24T12:00:00"]}, "zone"),
         ({"drift": [{"path": "x", "kind": "odd", "count": 1, "first_line": 1}]}, "odd"),
-        ({"unit": "other"}, "put it back"),
-        ({"data_set": "topics"}, "put it back"),
+        ({"unit": "other"}, "changed after it was written"),
+        ({"data_set": "topics"}, "changed after it was written"),
+        ({"rows": 7}, "changed after it was written"),
+        ({"sequence": 7}, "changed after it was written"),
+        ({"digest": None}, "digest"),
+        ({"format": 1}, "digest"),
     ],
 )
 def test_a_manifest_that_was_changed_is_refused(tmp_path: Path, change: dict[str, Any], part: str) -> None:

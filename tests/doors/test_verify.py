@@ -17,13 +17,14 @@ from bulkgladly.tables.coverage import Span
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.drift import DriftKind
 from bulkgladly.tables.drifting import drifting
+from bulkgladly.tables.findings import Finding, FindingKind
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.parts import PartOptions
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.summaries import summaries_of
 from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import Finding, FindingKind, verify
+from bulkgladly.tables.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 SAMPLE = b'{"id":"a","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}\n'
@@ -84,7 +85,7 @@ def flip(path: Path) -> None:
 
 
 def link(path: Path) -> None:
-    target = path.rename(path.parent.parent / "elsewhere")
+    target = path.rename(path.parents[3] / "elsewhere")
     path.symlink_to(target)
 
 
@@ -113,8 +114,10 @@ def test_each_damage_is_found(
 
 
 def forged(folder: DataFolder, unit: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest as older versions wrote it, which has no digest of itself."""
     path = folder.path / "_manifest" / "items" / f"{unit}.json"
-    content = orjson.loads(path.read_bytes())
+    content = {**orjson.loads(path.read_bytes()), "format": 1}
+    del content["digest"], content["sequence"]
     change(content)
     path.write_bytes(orjson.dumps(content))
 
@@ -168,7 +171,7 @@ def test_damaged_manifests_are_found_and_the_others_looked_at(folder: DataFolder
 
 def test_a_manifest_of_a_newer_version_ends_it(folder: DataFolder) -> None:
     """What is in it cannot be judged."""
-    forged(folder, "a", lambda content: content.update(format=2))
+    forged(folder, "a", lambda content: content.update(format=3))
 
     with pytest.raises(UsageError, match="newer"):
         verify(folder)
@@ -212,13 +215,14 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
 
 
 def test_files_of_others_among_the_parts_are_found_and_kept(folder: DataFolder) -> None:
-    """They would be read as rows; a damaged one may be anybody's. What readers pass over is no matter."""
+    """They would be read as rows, or make readers fail; a damaged one may be anybody's."""
     pq.write_table(pa.table({"a": [1]}), folder.path / "items" / "other-0001.parquet")
     damaged = folder.path / "items" / "x-0001.parquet"
     damaged.write_bytes((folder.path / PART).read_bytes()[:-5])
     (folder.path / "items" / "mine.csv.gz").touch()
     (folder.path / "items" / "README.md").touch()
     expected = [
+        ("foreign", "items/README.md"),
         ("foreign", "items/mine.csv.gz"),
         ("foreign", "items/other-0001.parquet"),
         ("foreign", "items/x-0001.parquet"),
