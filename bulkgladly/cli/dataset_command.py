@@ -41,6 +41,7 @@ def verify(
                     for one in found.findings
                 ],
                 "data_sets": [_as_json(summary) for summary in found.data_sets],
+                "warnings": found.warnings,
             }
         )
     else:
@@ -59,6 +60,8 @@ def _tell_verdict(folder: Path, found: Any) -> None:
     typer.echo(f"{counted(rows, 'row')} in {counted(parts, 'part')}: {told}", err=True)
     if rejected:
         typer.echo(f"rejected: {counted(rejected, 'line')}, in {folder / '_rejects'}", err=True)
+    for text in found.warnings:
+        typer.echo(f"warning: {text}", err=True)
     if found.is_in_use:
         typer.echo("an export is writing here: files on their way were passed over", err=True)
     if found.is_sound and not found.is_deep:
@@ -133,15 +136,32 @@ def compact(
     ] = None,
     json: flags.Json = False,
 ) -> None:
-    """Write one row per key, the newest, to DIR/current/DATASET. What was exported stays as it is."""
+    """Write one row per key, the newest, to DIR/current/DATASET. What was exported stays as it is.
+
+    A data set that cannot be compacted is named and does not stop the others: exit code 1.
+    """
+    from bulkgladly.errors import UsageError
     from bulkgladly.tables.compact import compact as compacted
     from bulkgladly.tables.folder import DataFolder
+    from bulkgladly.tables.summaries import clock_warnings
 
     done: list[dict[str, Any]] = []
+    failed = 0
     with DataFolder.open(folder).lock() as opened:
-        opened.recover()
-        for name in data_sets or [each for each in opened.data_sets() if _has_rows(opened, each)]:
-            made = compacted(opened, name)
+        opened.pass_over_damage()
+        recovery = opened.recover()
+        for text in clock_warnings(recovery.newest, opened.now()):
+            typer.echo(f"warning: {text}", err=True)
+        names = data_sets or [each for each in opened.data_sets() if _has_rows(opened, each)]
+        for name in names:
+            try:
+                made = compacted(opened, name)
+            except UsageError as error:
+                if len(names) == 1:
+                    raise
+                typer.echo(f"{name}: not compacted: {error}", err=True)
+                failed += 1
+                continue
             typer.echo(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}", err=True)
             done.append(
                 {
@@ -152,8 +172,10 @@ def compact(
             )
     if json:
         print_json(done)
-    elif not done:
+    elif not done and not failed:
         typer.echo(f"nothing is published in {folder} yet", err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _has_rows(folder: Any, data_set: str) -> bool:

@@ -44,10 +44,14 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was put right: units whose publishing was cut and is now done, and files that were removed."""
+    """What was put right: units whose publishing was cut and is now done, and files that were removed.
+
+    `newest` has for each data set when it was written to last, by the clock of whoever did.
+    """
 
     published: tuple[Manifest, ...]
     removed: tuple[Path, ...]
+    newest: Mapping[str, dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,10 +342,15 @@ class DataFolder:
                 except UsageError as error:
                     self.pass_over(path, _data_set_of(path, self.path), error)
             data_sets = [name for name, _ in self.manifest_folders()]
-            named = {file for name in data_sets for one in self.iter_manifests(name) for file in files_of(one)}
+            named: set[str] = set()
+            newest: dict[str, dt.datetime] = {}
+            for manifest in (one for name in data_sets for one in self.iter_manifests(name)):
+                named.update(files_of(manifest))
+                at = newest.setdefault(manifest.data_set, manifest.written_at)
+                newest[manifest.data_set] = max(at, manifest.written_at)
             removed = settle_current(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
             settle(self.path)
-        return Recovery(tuple(published), tuple(removed))
+        return Recovery(tuple(published), tuple(removed), newest)
 
     def _demand_lock(self) -> None:
         if not self.is_locked:

@@ -1,7 +1,7 @@
 """What is published of each data set, added up from the manifests."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bulkgladly.tables.coverage import Coverage, Span, coverage_of
@@ -48,16 +48,17 @@ def summaries_of(folder: DataFolder) -> list[DataSetSummary]:
     return found
 
 
-def clock_warnings(summaries: Iterable[DataSetSummary], now: dt.datetime) -> tuple[str, ...]:
+def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple[str, ...]:
     """Return what to say of data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
 
-    Which row is the newest does not depend on it.
+    `newest` has for each data set when it was written to last. Which row is the newest does not
+    depend on it.
     """
     return tuple(
-        f"{one.data_set}: the last unit is of {one.last_written_at:%Y-%m-%d %H:%M} UTC, which lies in the future; the "
-        "clock of the machine that wrote it was ahead, or the clock here is behind: set it right"
-        for one in summaries
-        if one.last_written_at is not None and one.last_written_at > now + _SKEW
+        f"{name}: the newest unit was written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of "
+        "this machine, and of the one that wrote it"
+        for name, at in newest.items()
+        if at > now + _SKEW
     )
 
 

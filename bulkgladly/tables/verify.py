@@ -71,7 +71,9 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
         is_in_use=is_in_use,
         findings=tuple(findings),
         data_sets=tuple(look.summaries),
-        warnings=clock_warnings(look.summaries, folder.now()),
+        warnings=clock_warnings(
+            {one.data_set: one.last_written_at for one in look.summaries if one.last_written_at}, folder.now()
+        ),
     )
 
 

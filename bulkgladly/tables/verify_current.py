@@ -9,7 +9,7 @@ from bulkgladly.tables.current import announced, folder_of_current, manifest_of_
 from bulkgladly.tables.findings import Finding, FindingKind, foreign
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.known import known_data_set
-from bulkgladly.tables.layout import CURRENT, data_set_of_place
+from bulkgladly.tables.layout import CURRENT, MANIFESTS, data_set_of_place
 from bulkgladly.tables.leftovers import is_ours
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.part_checks import about_part
@@ -32,13 +32,26 @@ def about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[Fi
     found = [_unfinished(path, folder.path) for path in announced(folder.path)]
     if top.is_symlink():
         return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "put a folder in its place")]
-    for at, names, files in os.walk(top):
-        names.sort()
+    for place in sorted(_places(folder.path)):
+        here = top / place
+        names = sorted(one.name for one in here.iterdir() if one.is_symlink() or not one.is_dir())
+        found += _about_folder(folder, data_set_of_place(place), here, names, deep=deep)
+    return found
+
+
+def _places(top: Path) -> set[PurePosixPath]:
+    """Return the folders below `current/` that hold files, or should."""
+    current = top / CURRENT
+    manifests = top / MANIFESTS / CURRENT
+    found: set[PurePosixPath] = set()
+    for at, names, files in os.walk(current):
         here = Path(at)
-        links = [name for name in names if here.joinpath(name).is_symlink()]
-        if here != top and (files or links):
-            data_set = data_set_of_place(PurePosixPath(here.relative_to(top).as_posix()))
-            found += _about_folder(folder, data_set, here, sorted(files + links), deep=deep)
+        if here != current and (files or any(here.joinpath(name).is_symlink() for name in names)):
+            found.add(PurePosixPath(here.relative_to(current).as_posix()))
+    for path in manifests.rglob("*.json"):
+        place = PurePosixPath(path.relative_to(manifests).with_suffix("").as_posix())
+        if current.joinpath(place).is_dir():
+            found.add(place)
     return found
 
 

@@ -60,7 +60,11 @@ def plan_of(
     edge = now - EVENTS_WINDOW + MARGIN
     end = min(now - SETTLING, until or now)
     until_now = coverage_of(covered).until
-    begin = edge if until_now is None else max(edge, min(latest or until_now, until_now) - OVERLAP)
+    if until_now is None or until_now > now:
+        # Of a time to come a clock was ahead: only the events themselves tell how far was read.
+        begin = max(edge, latest - OVERLAP) if until_now is not None and latest is not None else edge
+    else:
+        begin = max(edge, min(latest or until_now, until_now) - OVERLAP)
     gap = (until_now, edge) if until_now is not None and until_now < edge else None
     if since is not None:
         begin = max(begin, since)

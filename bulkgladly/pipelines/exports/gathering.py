@@ -2,7 +2,8 @@
 
 An answer is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of
 all that wait, then forgets them. A kill in between is found out by the time of each answer,
-which stands in its rows and in the manifest: what is published is not published again.
+which stands in its rows and in the manifest: what is published is not published again. No time is
+believed beyond that: one that lies in the future does not keep a key from being asked again.
 """
 
 import datetime as dt
@@ -79,15 +80,27 @@ class Gathering:
 
     def begin(self, context: Context) -> None:
         """Find out what the data set has, and what an earlier session has left in the journal."""
+        kept = context.log.kept(self.row.word)
+        waiting = {answer.key: _micros(answer) for answer in kept}
+        published: set[str] = set()
+        now = micros_of(context.clock())
+
+        def told(answered: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+            for key, at in answered:
+                if waiting.get(key, -1) == at:
+                    published.add(key)
+                # A time that is still to come says that a clock was ahead: the key was answered, nobody knows when.
+                yield key, at if at <= now else 0
+
         for columns in self._key_columns:
             for rows in values_in(context.folder, self.data_set.name, (*columns, _FETCHED)):
-                self.work.know((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
+                known = ((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
+                self.work.know(told(known))
         for manifest in context.folder.iter_manifests(self.data_set.name):
             for name in ("gone", "empty"):
-                self.work.know(_times_in(manifest.source.get(name)))
+                self.work.know(told(_times_in(manifest.source.get(name))))
             self.cut.update(key for key, _ in _times_in(manifest.source.get("cut")))
-        kept = context.log.kept(self.row.word)
-        published = {answer.key for answer in kept if (self.work.known_at(answer.key) or 0) >= _micros(answer)}
+        published |= {key for key, at in waiting.items() if (self.work.known_at(key) or 0) >= at}
         if published:
             context.log.drop(self.row.word, sorted(published))
         for answer in kept:

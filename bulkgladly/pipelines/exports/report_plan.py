@@ -65,8 +65,12 @@ def windows_due(
     """Return the windows to ask for.
 
     Without a first day, all days from the first that is there until yesterday are looked
-    at, so that gaps are closed as well.
+    at, so that gaps are closed as well. A reading on a day that is still to come was made by a
+    clock that was ahead, and counts as one that may have come too early.
     """
+    readings = {
+        name: found if found.on <= today else Reading(found.days, found.days.last) for name, found in readings.items()
+    }
     last = min(asked.last or today - _DAY, today)
     earliest = min((reading.days.first for reading in readings.values()), default=last - (FIRST_DAYS - 1) * _DAY)
     days = Days(asked.first or earliest, last)

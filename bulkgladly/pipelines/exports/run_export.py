@@ -18,6 +18,7 @@ from bulkgladly.pipelines.options import fresh_limits
 from bulkgladly.pipelines.report import Observer
 from bulkgladly.settings import Credentials, refuse_unlimited
 from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.summaries import clock_warnings
 
 __all__ = ("EXPORT", "dump", "resume_export", "start_export")
 
@@ -160,8 +161,10 @@ async def _work(
     with_signals: bool,
 ) -> ExportReport:
     folder.pass_over_damage()
-    await anyio.to_thread.run_sync(folder.recover)
+    recovery = await anyio.to_thread.run_sync(folder.recover)
     session = ExportSession(run, folder, kinds_for(options), options, credentials, observer or Observer())
+    for text in clock_warnings(recovery.newest, folder.now()):
+        session.context.note(text)
     return await session.run(with_signals=with_signals)
 
 
