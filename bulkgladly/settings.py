@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from bulkgladly.errors import UsageError
+from bulkgladly.local_paths import local_path
 
 __all__ = ("Credentials", "Limits", "Pace", "base_url", "is_loopback", "load_toml", "refuse_unlimited")
 
@@ -176,7 +177,7 @@ def load_toml(path: Path | None) -> Mapping[str, Any]:
     Raises:
         UsageError: A named file is missing, or a file is no TOML, or it holds a token.
     """
-    chosen = path or Path(CONFIG_FILE)
+    chosen = local_path(path or CONFIG_FILE)
     if path is None and not chosen.is_file():
         return {}
     try:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bulkgladly.local_paths import local_path
+
 __all__ = (
     "Accept",
     "Concurrency",
@@ -33,6 +35,11 @@ __all__ = (
     "StateDir",
     "Transform",
 )
+
+
+def _local_state_dir(value: Path) -> Path:
+    return local_path(value, what="--state-dir")
+
 
 _PACE, _STOP, _OUTPUT, _WHERE = "Pace", "When to stop", "Output", "Where"
 _CONTENT, _READING = "What happens to a record", "Reading"
@@ -109,6 +116,7 @@ StateDir = Annotated[
     typer.Option(
         help="Where runs and what they remember are kept.",
         envvar="BULKGLADLY_STATE_DIR",
+        callback=_local_state_dir,
         rich_help_panel=_WHERE,
         file_okay=False,
     ),

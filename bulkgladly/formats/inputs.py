@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol, Self
 from bulkgladly.errors import DiskFull, InputError
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.opening import open_reader
+from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mark, Row
 
 __all__ = ("Expand", "InputFile", "Inputs", "spool")
@@ -182,8 +183,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _expand(pattern: str) -> list[Path]:
+    path = local_path(pattern)
     if not glob.has_magic(pattern) or os.path.lexists(pattern):
-        return [Path(pattern)]
+        return [path]
     found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
     files = [path for path in found if not path.is_dir()]
     if not files:

@@ -14,6 +14,7 @@ import orjson
 
 from bulkgladly.errors import JournalDamaged, RunLocked, UsageError
 from bulkgladly.journal.schema import open_reader
+from bulkgladly.local_paths import AnyPath, local_path
 
 __all__ = ("InputFile", "RunFolder", "RunHeader", "find_run", "list_runs", "write_private")
 
@@ -188,15 +189,15 @@ class RunFolder:
         return found
 
 
-def list_runs(state_dir: Path) -> Iterator[RunFolder]:
+def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
     """Yield the runs of a state directory, oldest first."""
-    runs = state_dir / "runs"
+    runs = local_path(state_dir) / "runs"
     if runs.is_dir():
         folders = [RunFolder(path) for path in runs.iterdir() if (path / "run.json").is_file()]
         yield from sorted(folders, key=lambda run: (run.name.rpartition("_")[0].partition("_")[2], run.name))
 
 
-def find_run(state_dir: Path, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
+def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
     """Return a run by its name or an unambiguous part of it; without a name the newest of `statuses`.
 
     Raises:

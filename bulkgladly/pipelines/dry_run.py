@@ -69,7 +69,7 @@ class DryRun:
         }
 
 
-async def dry_run(resource_name: str, files: Sequence[str], options: ImportOptions, *, host: str) -> DryRun:
+async def dry_run(resource_name: str, files: Sequence[str | Path], options: ImportOptions, *, host: str) -> DryRun:
     """Read every row and tell what an import would begin with. Nothing is sent, no run is made.
 
     What the state remembers of earlier runs is used, so unchanged records show up as such,

@@ -9,6 +9,7 @@ from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import Reader
 from bulkgladly.formats.layouts import suggestion
+from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mappings.references import column
@@ -43,7 +44,7 @@ class MapChoice:
     digest: str | None = None
 
 
-def choose_mapping(file: Path | None, transform: str | None) -> MapChoice | None:
+def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | None:
     """Return the choice that `--map` and `--transform` make, or None where there is neither.
 
     Raises:
@@ -53,9 +54,10 @@ def choose_mapping(file: Path | None, transform: str | None) -> MapChoice | None
         return None
     choice = MapChoice()
     if file is not None:
-        text = read_mapping(file)
-        mapping = parse_mapping(text, str(file))
-        choice = replace(choice, file=str(file.absolute()), text=text, has_key=mapping.key is not None)
+        path = local_path(file, what="--map")
+        text = read_mapping(path)
+        mapping = parse_mapping(text, str(path))
+        choice = replace(choice, file=str(path.absolute()), text=text, has_key=mapping.key is not None)
     if transform is not None:
         loaded = load_transform(transform)
         choice = replace(choice, transform=transform, root=str(loaded.root), digest=loaded.digest)

@@ -9,6 +9,7 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.runs import find_run
+from bulkgladly.local_paths import LocalPath
 from bulkgladly.pipelines.mapped import MapChoice, key_of_run
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import Policy, ResourceSpec
@@ -25,7 +26,7 @@ CHOICES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImportOptions:
     """How an import goes about its records.
 
@@ -45,7 +46,7 @@ class ImportOptions:
     `mapping` makes the records from rows of another form; `key` is then a column of those.
 
     Raises:
-        UsageError: A word that is no choice.
+        UsageError: A word that is no choice, or a URL for a path.
     """
 
     mode: Mode | None = None
@@ -66,7 +67,7 @@ class ImportOptions:
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
-    state_dir: Path = Path(".bulkgladly")
+    state_dir: LocalPath = LocalPath(".bulkgladly")
 
     def __post_init__(self) -> None:
         if self.mode is not None:

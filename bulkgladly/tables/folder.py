@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import orjson
 
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.tables.current import settle
 from bulkgladly.tables.disk import below, full_disk_named, write_whole
@@ -83,7 +84,7 @@ class DataFolder:
 
     @classmethod
     def open(
-        cls, path: Path, *, host: str | None = None, create: bool = False, now: Callable[[], dt.datetime] = utc_now
+        cls, path: AnyPath, *, host: str | None = None, create: bool = False, now: Callable[[], dt.datetime] = utc_now
     ) -> "DataFolder":
         """Return the data folder at a path; with `create`, make it where there is nothing yet.
 
@@ -95,7 +96,7 @@ class DataFolder:
                 version, or cannot be made.
         """
         try:
-            path = path.absolute()
+            path = local_path(path).absolute()
             if not (path / MARKER).exists():
                 if not create:
                     raise UsageError(f"{path} is no data set of bulkgladly; `bulkgladly dump {path}` makes one")

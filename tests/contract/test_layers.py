@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
 
-WORDS = ("errors", "records", "messages", "settings", "_version")
+WORDS = ("errors", "records", "messages", "settings", "local_paths", "_version")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "resources": 1,
@@ -184,7 +184,7 @@ def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
 
 def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
     """`--help` answers quickly: no module of the cli loads a pipeline or a door when it is imported."""
-    light = {"errors", "records", "messages", "settings", "_version", "cli"}
+    light = {*WORDS, "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
         early = loaded_imports(TREES[name])
 

@@ -203,3 +203,25 @@ def test_compact_waits_for_nobody(program: Program, data: Path, capsys: pytest.C
         assert "is in use by process" in capsys.readouterr().err
         assert program("dataset", "verify", "data") == 1
         assert "an export is writing here" in capsys.readouterr().err
+
+
+def test_one_damaged_data_set_does_not_keep_the_others_from_being_compacted(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named and keeps what it has in `current/`; alone it ends with 2, as before."""
+    with DataFolder.open(data).lock() as folder:
+        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Source("list", "f"))
+        writer.convert([b'{"id":"a"}\n'])
+        writer.commit()
+    assert program("dataset", "compact", str(data)) == 0
+    before = (data / "current" / "agents" / "part-0001.parquet").read_bytes()
+    (data / "_manifest" / "agents" / "job0.json").write_bytes(b"{")
+    capsys.readouterr()
+
+    assert program("dataset", "compact", str(data)) == 1
+
+    told = capsys.readouterr().err
+    assert "agents: not compacted" in told
+    assert "inboxes: 1 of 1 rows" in told
+    assert (data / "current" / "agents" / "part-0001.parquet").read_bytes() == before
+    assert program("dataset", "compact", str(data), "agents") == 2

@@ -198,3 +198,31 @@ def test_retrying_an_export_says_what_to_do_instead(program: Program, capsys: py
     assert program("retry", "inboxes-export") == 2
 
     assert "run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dump", "s3://bucket/lake"),
+        ("export", "items", "--out", "gs://bucket/lake"),
+        ("export", "profiles", "--ids", "https://example.org/ids.txt", "--out", "lake"),
+        ("dump", "lake", "--state-dir", "s3://bucket/state"),
+        ("dataset", "verify", "s3://bucket/lake"),
+        ("dataset", "compact", "s3://bucket/lake"),
+        ("import", "customers", "https://example.org/customers.csv"),
+        ("check", "customers", "https://example.org/customers.csv"),
+        ("runs", "list", "--state-dir", "s3://bucket/state"),
+        ("doctor", "--state-dir", "s3://bucket/state"),
+    ],
+    ids=" ".join,
+)
+def test_a_url_is_refused_and_no_folder_of_its_name_is_made(
+    program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Who believes that the night lies in a bucket has lost it."""
+    assert program(*arguments) == 2
+
+    told = capsys.readouterr().err
+    assert "://" in told
+    assert "is a URL, not a local path" in told
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import UsageError
+from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.parts import PartOptions
@@ -38,7 +39,7 @@ class ReportQuery:
     """So many days before the last covered one are read again, since Gladly restates rows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExportOptions:
     """How an export goes about its data set.
 
@@ -48,12 +49,14 @@ class ExportOptions:
     conversations, tasks, items) the objects are fetched that the API gives by parent only.
     `refresh` fetches also what the data set has and nothing speaks for a change of.
 
+    Paths may be given as text. `out` has no default, and `words` may not be empty.
+
     Raises:
-        UsageError: A word that is no choice, or two that exclude each other.
+        UsageError: A word that is no choice, or two that exclude each other; or a URL for a path.
     """
 
-    out: Path
-    words: tuple[str, ...]
+    out: LocalPath = LocalPath()
+    words: tuple[str, ...] = ()
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     format: str = "parquet"
@@ -61,14 +64,14 @@ class ExportOptions:
     partition: tuple[str, ...] | None = None
     keep_raw: bool = False
     refresh: bool = False
-    ids: Path | None = None
-    emails: Path | None = None
-    from_dataset: Path | None = None
+    ids: OptionalPath = OptionalPath()
+    emails: OptionalPath = OptionalPath()
+    from_dataset: OptionalPath = OptionalPath()
     report: ReportQuery = field(default_factory=ReportQuery)
     max_file_bytes: int = MAX_FILE_BYTES
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
-    state_dir: Path = Path(".bulkgladly")
+    state_dir: LocalPath = LocalPath(".bulkgladly")
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
