@@ -18,6 +18,8 @@ from pyarrow import types
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats import cells
+from bulkgladly.formats.json_lines import parse_object
+from bulkgladly.json_paths import parsed, put
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("ArrowReader", "ParquetReader")
@@ -28,6 +30,8 @@ _CHUNK_BYTES = 1 << 24
 _BUFFER_BYTES = 1 << 20
 _FEATHER_1 = b"FEA1"
 _ARROW_FILE = b"ARROW1"
+_DATA_SET, _EXTRA = b"bulkgladly.data_set", "_extra"
+"""What marks a part that was exported, and the column for what no other takes: `docs/dataset.md`."""
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 Plan = tuple[pa.DataType, cells.Convert | None]
@@ -207,7 +211,9 @@ class _RowMaker:
     """How the columns of one schema become values.
 
     Times, dates and texts leave Arrow as numbers and bytes: its own conversion would need
-    pandas for nanoseconds, and one invalid text would cost the whole batch.
+    pandas for nanoseconds, and one invalid text would cost the whole batch. In a part of a data
+    set that bulkgladly has exported, what an open map has no place for (numbers, flags, lists) stands
+    in another column, and is put back.
 
     Raises:
         InputError: Two columns have one name, or a type has no form in JSON.
@@ -228,6 +234,9 @@ class _RowMaker:
                 raise InputError(f"{path}: {reason}") from exc
             self._plain.append(plain)
             self._converts.append(convert)
+        maps = [field.name for field in schema if types.is_map(field.type)]
+        is_exported = _DATA_SET in (schema.metadata or {}) and _EXTRA in self.names
+        self._open_maps = frozenset(maps if is_exported else ())
 
     def read(self, batch: pa.RecordBatch) -> list[Cells]:
         """Return fields, or problem and bytes, for each row of a small batch."""
@@ -248,9 +257,26 @@ class _RowMaker:
             except cells.CellError as exc:
                 problem = problem or Problem(exc.code, f"column {name} {exc}", name, Stage.READ)
                 fields[name] = cells.shown(value)
+        if self._open_maps and fields[_EXTRA]:
+            problem = problem or self._put_back(fields)
         if problem is None:
             return fields, None, b""
         return None, problem, orjson.dumps(fields)
+
+    def _put_back(self, fields: dict[str, Any]) -> Problem | None:
+        """Put what belongs into maps there: `{"customAttributes.visits": 12}` beside a map of texts."""
+        extra = parse_object(str(fields[_EXTRA]).encode("utf-8", "surrogatepass"))
+        if isinstance(extra, Problem):
+            return extra
+        for text, value in extra.items():
+            try:
+                path = parsed(text)
+            except ValueError:
+                continue  # of a version that writes paths in another way: no matter of a map
+            if len(path) > 1 and path[0] in self._open_maps:
+                fields[str(path[0])] = fields[str(path[0])] or {}
+                put(fields, path, value)
+        return None
 
 
 def _values(column: Any, plain: pa.DataType) -> list[Any]:

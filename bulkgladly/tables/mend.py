@@ -12,9 +12,9 @@ import orjson
 import pyarrow as pa
 from pyarrow import types
 
+from bulkgladly.json_paths import Path, general, shown
 from bulkgladly.tables.declared.shapes import EXTRA, DataSet, Shape
 from bulkgladly.tables.drift import DriftKind
-from bulkgladly.tables.paths import Path, general, shown
 from bulkgladly.tables.strict import Unusable, exact_object
 from bulkgladly.tables.times import is_plain, moment_of
 

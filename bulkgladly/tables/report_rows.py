@@ -11,11 +11,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkgladly.json_paths import shown as shown_path
 from bulkgladly.tables.arrays import integers
 from bulkgladly.tables.blocks import Reject
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, TEXT, TIMESTAMP
 from bulkgladly.tables.drift import DriftKind, DriftLog
-from bulkgladly.tables.paths import shown as shown_path
 from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, records_in, shown
 from bulkgladly.tables.report_layout import CELL_TYPES, ReportLayout
 from bulkgladly.tables.times import moment_of

@@ -10,8 +10,8 @@ import orjson
 import pyarrow as pa
 from pyarrow import types
 
+from bulkgladly.json_paths import parsed, put
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, DataSet
-from bulkgladly.tables.paths import parsed, put
 from bulkgladly.tables.strict import exact_object
 from bulkgladly.tables.times import canonical
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.json_paths import general, parsed, put, shown
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.drift import Drift, DriftKind, DriftLog
 from bulkgladly.tables.lines import cut
 from bulkgladly.tables.mend import mend
-from bulkgladly.tables.paths import general, parsed, put, shown
 from bulkgladly.tables.places import file_stem, folder_of, segment
 from bulkgladly.tables.sorting import Sorter
 from bulkgladly.tables.strict import Unusable, exact_object
