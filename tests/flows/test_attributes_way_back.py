@@ -31,6 +31,14 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
 PROFILES = DATA_SETS["profiles"]
 
 
+def written_lines(lake: Path) -> Path:
+    """The profiles as lines, in the way that the page on the data set shows."""
+    path = lake.parent / "profiles.ndjson"
+    rows = [row for part in (lake / "profiles").glob("*.parquet") for row in pq.read_table(part).to_pylist()]
+    path.write_bytes(b"".join(to_line(row, PROFILES) + b"\n" for row in rows))
+    return path
+
+
 def credentials(emulator: Emulator) -> Credentials:
     return Credentials(emulator.url, emulator.options.username, emulator.options.token)
 
@@ -62,9 +70,7 @@ async def test_numbers_and_flags_of_customers_are_not_lost_on_the_way_back(lake:
     files = str(lake / "current" / "profiles" / "*.parquet")
     ignored: tuple[str, ...] = ("_asked_id", "_fetched_at", "_line", "_extra")
     if way == "lines":
-        files = str(lake.parent / "profiles.ndjson")
-        rows = [row for part in (lake / "profiles").glob("*.parquet") for row in pq.read_table(part).to_pylist()]
-        Path(files).write_bytes(b"".join(to_line(row, PROFILES) + b"\n" for row in rows))
+        files = str(written_lines(lake))
     async with Emulator(rate=None) as other:
         options = ImportOptions(pace=Pace(unlimited=True), state_dir=lake.parent / "other", ignore_columns=ignored)
         report = await start_import("customers", [files], credentials(other), options)
