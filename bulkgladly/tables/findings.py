@@ -60,7 +60,7 @@ def foreign(path: Path, top: Path) -> Finding:
     )
     if maker := _maker_of(path.name):
         detail = f"was left here by {maker}"
-        way_out = "delete it; DuckDB and Polars cannot open a folder with such files"
+        way_out = "delete it; Polars or DuckDB cannot open a folder with such files"
     elif not {".parquet", ".ndjson", ".csv"}.intersection(path.suffixes):
         detail = "was not written here"
         way_out = "move it out of the data set; some readers, such as Polars, cannot open a folder with other files"
