@@ -16,6 +16,8 @@
     │  ├─ NotPermitted         403
     │  └─ WrongOrganisation    the host answers, but knows none of our paths
     ├─ Outage                  not reachable for longer than the run may wait            exit 5
+    ├─ NotTrusted              the host's certificate is not trusted on this machine     exit 5
+    ├─ Withdrawn               a request that did not leave, because the run ends        exit 10
     └─ DiskFull                the state could not be written                            exit 5
 
 A record that cannot be sent, or that Gladly refuses, is never an exception: it is an
@@ -33,12 +35,14 @@ __all__ = (
     "JournalError",
     "NotAuthenticated",
     "NotPermitted",
+    "NotTrusted",
     "Outage",
     "ReplyLost",
     "RunLocked",
     "TransportError",
     "Unreachable",
     "UsageError",
+    "Withdrawn",
     "WrongOrganisation",
 )
 
@@ -117,6 +121,25 @@ class Outage(BulkgladlyError):
     """The host could not be reached for longer than the run may wait; resume later."""
 
     exit_code = 5
+
+
+class NotTrusted(BulkgladlyError):
+    """TLS was refused by us: the certificate is not one that this machine trusts. A repeat does not help."""
+
+    exit_code = 5
+
+
+class Withdrawn(BulkgladlyError):
+    """A request was taken back before it left: the run ends, or may send no further requests.
+
+    `lost` counts earlier attempts of the same request that may have been executed.
+    """
+
+    exit_code = 10
+
+    def __init__(self, reason: str, lost: int = 0) -> None:
+        super().__init__(reason)
+        self.lost = lost
 
 
 class DiskFull(BulkgladlyError):

@@ -16,13 +16,25 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import local_path
 
-__all__ = ("Credentials", "Limits", "Pace", "base_url", "is_loopback", "load_toml", "refuse_unlimited")
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = (
+    "Credentials",
+    "Limits",
+    "Pace",
+    "base_url",
+    "is_loopback",
+    "load_toml",
+    "refuse_unlimited",
+    "trusted_certificates",
+)
 
 API_REQUESTS_PER_SECOND = 10.0
 """For a whole organisation, all its clients together [gladly-api, rate limits]."""
@@ -115,11 +127,13 @@ class Credentials:
         """
         env = os.environ if environment is None else environment
         if profile is not None:
-            return cls(str(profile.get("host", "")), str(profile.get("username", "")), _profile_token(profile, env))
-        host, username, token = (
-            _variable(env, name) for name in ("GLADLY_HOST", "GLADLY_USERNAME", "GLADLY_API_TOKEN")
-        )
-        return cls(host, username, token)
+            parts = str(profile.get("host", "")), str(profile.get("username", "")), _profile_token(profile, env)
+        else:
+            parts = _variable(env, "GLADLY_HOST"), _variable(env, "GLADLY_USERNAME"), _variable(env, "GLADLY_API_TOKEN")
+        found = cls(*parts)
+        if found.host.startswith("https:"):
+            trusted_certificates(env)
+        return found
 
 
 def base_url(host: str) -> str:
@@ -169,6 +183,30 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def trusted_certificates(environment: Mapping[str, str] | None = None) -> "ssl.SSLContext | None":
+    """Return the TLS settings with the certificates of `SSL_CERT_FILE`; None where that names none.
+
+    OpenSSL by itself says nothing about a file that is not there: every host is then untrusted.
+
+    Raises:
+        UsageError: The file is missing, cannot be read, or holds no certificate.
+    """
+    path = (os.environ if environment is None else environment).get("SSL_CERT_FILE")
+    if not path:
+        return None
+    import ssl  # noqa: PLC0415 - needed by few, and slow to load
+
+    fix = "name a PEM file of CA certificates, or unset SSL_CERT_FILE"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise UsageError(f"SSL_CERT_FILE names {path}, which holds no certificate; {fix}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"SSL_CERT_FILE names {path}, which cannot be read ({why}); {fix}") from None
+    return ssl.create_default_context()
 
 
 def load_toml(path: Path | None) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from yarl import URL
 
-from bulkgladly.errors import Outage, ReplyLost, TransportError, Unreachable
+from bulkgladly.errors import NotTrusted, Outage, ReplyLost, TransportError, Unreachable
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.bodies import Body
@@ -147,6 +147,8 @@ class Attempts:
                 answer = await talk(request, url)
             except TransportError as caught:
                 error = caught
+            except NotTrusted as refused:
+                raise Unreachable(str(refused)) from None
             finally:
                 if answer.stream is None:
                     self._connections.release()

@@ -11,6 +11,10 @@ __all__ = ("Body", "Source", "Watch")
 # What cannot be packed grows by less than this.
 _PACKED_SHARE = 1.01
 _PACKED_EXTRA = 65536
+# JSON lines pack 5 to 50 times, very even ones 100 times; a packed nothing 1000 times, and then a
+# few bytes on the wire are minutes of work. The first megabytes are cheap, so they are not judged.
+_MOST_EXPANSION = 200
+_JUDGED_FROM = 8 * 1024 * 1024
 
 
 class Source(Protocol):
@@ -134,6 +138,9 @@ class Body:
                 # Packed nothings without end never show in what is unpacked.
                 raise self._too_long()
             unpacker.feed(packed)
+        unpacked = self.received + len(data)
+        if unpacked > _JUDGED_FROM and unpacked > _MOST_EXPANSION * self._packed_bytes:
+            raise BodyTooLong(f"the answer unpacks to more than {_MOST_EXPANSION} times its size, as no export does")
         # A bomb unpacks without ever waiting for the network: the others get their turn.
         await asyncio.sleep(0)
         return data

@@ -17,6 +17,7 @@ from typing import Self
 
 from bulkgladly.errors import NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import Reply, Request
+from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.attempts import Attempts, Settled
 from bulkgladly.transport.downloads import Download
@@ -59,7 +60,7 @@ class Client:
         after `give_up_after_s`.
 
         Raises:
-            UsageError: The base URL or the credentials cannot work.
+            UsageError: The base URL, the credentials or SSL_CERT_FILE cannot work.
         """
         self._address = Address(base_url)
         if not username or not token:
@@ -79,6 +80,8 @@ class Client:
             proxy=self._address.proxy(),
             timeouts=timeouts or Timeouts(),
             max_body_bytes=max_body_bytes,
+            clock=clock,
+            trust=trusted_certificates() if self._address.is_secure else None,
         )
         self._attempts = Attempts(
             self._address,
@@ -123,6 +126,7 @@ class Client:
         Raises:
             NotAuthenticated: The user name or the token is wrong.
             NotPermitted: The user lacks a permission.
+            NotTrusted: The host's certificate is not trusted on this machine.
             Outage: The host could not be reached for too long.
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
@@ -151,7 +155,7 @@ class Client:
 
         Raises:
             ReplyLost: No attempt brought an answer; any of them may have been executed.
-            NotAuthenticated, NotPermitted, Outage: As `send`.
+            NotAuthenticated, NotPermitted, NotTrusted, Outage: As `send`.
 
         Cancelled, or left early: the connection is closed; the token counts as used.
         """
@@ -182,7 +186,8 @@ class Client:
         Raises:
             UsageError: The address is not https, or names a user.
             Unreachable, ReplyLost: No attempt brought an answer.
-            Outage: As `send`, for the organisation's own host.
+            NotTrusted, Outage: As `send`, for the organisation's own host. Another one that is
+                not trusted is `Unreachable`: the run has no need of it.
         """
         target = self._address.elsewhere(url)
         request = Request("download", "GET", target.url.raw_path)

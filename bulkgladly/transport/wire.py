@@ -1,21 +1,23 @@
 """What one attempt is on the wire: the connections to the organisation, and to where it points.
 
 Only this module names aiohttp, so that its errors become ours in one place. Its own silent
-repeat on a dropped connection is switched off: it would bypass the pacer.
+repeat on a dropped connection is switched off: it would bypass the pacer. So is its
+unpacking, which takes a packed body that was cut for a whole one.
 """
 
 import asyncio
 import io
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 from yarl import URL
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import BodyTooLong, ReplyLost, Unreachable
-from bulkgladly.messages import Request
+from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
+from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport.address import delay_s, whole_number
 from bulkgladly.transport.attempts import Answer, HostUnknown
 from bulkgladly.transport.bodies import Body
@@ -27,6 +29,14 @@ __all__ = ("Patience", "Timeouts", "Wire")
 _LARGE_BODY_BYTES = 1024 * 1024
 # What a stream's connection holds while nobody reads it, before the server has to wait.
 _STREAM_BUFFER_BYTES = 256 * 1024
+# Shorter than the idle time of ordinary servers and balancers (5 s and more), so that we close
+# a quiet connection before they do; at any usual pace a connection is quiet for a second at most.
+_KEEP_ALIVE_S = 4.0
+
+# A body that never stalls can still go on for ever. Judged over two stalls of waiting, so that a
+# server which makes its answer in spurts is not taken for one that drips.
+_LEAST_BYTES_PER_S = 1024
+_DRIP_STALLS = 2
 
 _LIMIT = "Ratelimit-Limit-Second"
 _REMAINING = "Ratelimit-Remaining-Second"
@@ -70,12 +80,27 @@ _MIDDLEWARES: dict[str, tuple[aiohttp.ClientMiddlewareType, ...]] = {"POST": (),
 
 
 class _Incoming:
-    """The body of a response, piece by piece as it comes."""
+    """The body of a response, piece by piece as it comes.
 
-    def __init__(self, response: aiohttp.ClientResponse, stall_s: float) -> None:
-        self._response, self._stall_s = response, stall_s
+    Only the time that is waited here counts: a reader may be as slow as it likes.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, stall_s: float, clock: Callable[[], float]) -> None:
+        self._response, self._stall_s, self._clock = response, stall_s, clock
+        self._waited_s, self._came = 0.0, 0
 
     async def piece(self) -> bytes:
+        begun = self._clock()
+        data = await self._next()
+        self._waited_s += self._clock() - begun
+        self._came += len(data)
+        if self._waited_s >= _DRIP_STALLS * self._stall_s:
+            if data and self._came < _LEAST_BYTES_PER_S * self._waited_s:
+                raise ReplyLost(f"the answer drips: {self._came} bytes came in {self._waited_s:.3g} s")
+            self._waited_s, self._came = 0.0, 0
+        return data
+
+    async def _next(self) -> bytes:
         try:
             async with asyncio.timeout(self._stall_s):
                 return await self._response.content.readany()
@@ -89,53 +114,81 @@ class _Incoming:
         self._response.close()
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Gives out no kept connection on which something came that nobody had asked for.
+
+    A balancer's farewell to a quiet connection (408), or what followed a body that was longer
+    than announced, would be taken for the answer to the next request.
+    """
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                break
+            connection.close()
+        return connection
+
+
 class Wire:
-    """Two sessions on one pool of connections: for whole answers, and for bodies that are read as they come."""
+    """Sessions for whole answers, for requests that are sent once only, and for bodies that are read as they come.
+
+    None of them holds credentials by itself: a header of a session would go to the proxy on
+    the way as well. They travel with each request to the organisation, inside its tunnel.
+    """
 
     def __init__(
-        self, own_headers: Mapping[str, str], *, proxy: str | None, timeouts: Timeouts, max_body_bytes: int
+        self,
+        own_headers: Mapping[str, str],
+        *,
+        proxy: str | None,
+        timeouts: Timeouts,
+        max_body_bytes: int,
+        clock: Callable[[], float],
+        trust: ssl.SSLContext | None = None,
     ) -> None:
-        """`own_headers` hold the credentials; `proxy` is the one on the way to the organisation."""
-        self._own_headers = own_headers
+        """`own_headers` hold the credentials; `proxy` is the one on the way to the organisation.
+
+        `trust` takes the place of the TLS settings of the system.
+        """
+        self._own_headers = dict(own_headers)
         self._proxy = proxy
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._trust: ssl.SSLContext | bool = trust or True
         self._deadlines = Deadlines(timeouts.total_s)
         self._session: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
     def connect(self) -> None:
         """Open the sessions; no connection is made before the first request."""
-        name = {"User-Agent": f"bulkgladly/{__version__}"}
-        connector = aiohttp.TCPConnector(limit=0)
-        # The total is watched by `Deadlines`: aiohttp's timer for each request takes an eighth of its time.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s)
-        self._session = aiohttp.ClientSession(
-            headers={**self._own_headers, **name},
+        kept = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust)
+        self._session = self._open(kept, "gzip, deflate")
+        # A kept connection may be closed by the other side as it is used again. Then nobody knows
+        # what became of the request; what must not be repeated gets a connection of its own.
+        fresh = aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._trust)
+        self._fresh = self._open(fresh, "gzip, deflate")
+        self._streams = self._open(kept, "identity", read_bufsize=_STREAM_BUFFER_BYTES, connector_owner=False)
+
+    def _open(self, connector: aiohttp.TCPConnector, codings: str, **options: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            headers={"User-Agent": f"bulkgladly/{__version__}", "Accept-Encoding": codings},
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=timeout,
+            # The total is watched by `Deadlines`: aiohttp's timer for each request takes an eighth of its time.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s),
             # Not trust_env: it would look into .netrc, in a thread, for every single request.
-            proxy=self._proxy,
-            middlewares=(_send_once,),
-        )
-        # Streams have a session without credentials, so that none can go elsewhere by
-        # default, and without aiohttp's unpacking, whose memory depends on its version.
-        self._streams = aiohttp.ClientSession(
-            headers=name | {"Accept-Encoding": "identity"},
-            connector=connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=timeout,
             middlewares=(_send_once,),
             auto_decompress=False,
-            read_bufsize=_STREAM_BUFFER_BYTES,
+            **options,
         )
 
     async def close(self) -> None:
         """Close the sessions and all connections."""
-        sessions = self._streams, self._session
-        self._streams = self._session = None
+        sessions = self._streams, self._fresh, self._session
+        self._streams = self._fresh = self._session = None
         for session in sessions:
             if session is not None:
                 await session.close()
@@ -146,11 +199,15 @@ class Wire:
         Raises:
             Unreachable: Nothing left the machine.
             ReplyLost: It left, and no whole answer came.
+            NotTrusted: Nothing left the machine, and nothing will.
         """
-        headers = None if request.accept is None else {"Accept": request.accept}
+        headers = self._own_headers
+        if request.accept is not None:
+            headers = headers | {"Accept": request.accept}
+        session = self._fresh if request.repeat is Repeat.UNSAFE else self._session
         deadline = self._deadlines.begin()
         try:
-            response = await self._request(self._session, request, url, headers)
+            response = await self._request(session, request, url, headers, self._proxy)
             try:
                 payload = await self._read(response)
             except BaseException:
@@ -174,6 +231,7 @@ class Wire:
         Raises:
             Unreachable: Nothing left the machine.
             ReplyLost: It left, and no headers came, or no whole body of an answer that is no success.
+            NotTrusted: Nothing left the machine, and nothing will.
         """
         try:
             async with asyncio.timeout(patience.first_byte_s):
@@ -182,7 +240,7 @@ class Wire:
             raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
         is_success = 200 <= response.status < 300
         body = Body(
-            _Incoming(response, patience.stall_s),
+            _Incoming(response, patience.stall_s, self._clock),
             length=response.content_length,
             coding=response.headers.get(_ENCODING, ""),
             max_bytes=patience.max_bytes if is_success else self._max_body_bytes,
@@ -204,8 +262,8 @@ class Wire:
         session: aiohttp.ClientSession | None,
         request: Request,
         url: URL,
-        headers: Mapping[str, str] | None,
-        proxy: str | None = None,
+        headers: Mapping[str, str],
+        proxy: str | None,
     ) -> aiohttp.ClientResponse:
         """Send one request and wait for the headers; aiohttp's errors become ours here.
 
@@ -233,6 +291,8 @@ class Wire:
             raise Unreachable(f"the proxy answered {error.status} {error.message}") from None
         except aiohttp.ClientConnectorDNSError as error:
             raise HostUnknown(str(error.os_error)) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise NotTrusted(_untrusted(error)) from None
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(str(error.os_error)) from error
         except aiohttp.ConnectionTimeoutError:
@@ -249,14 +309,21 @@ class Wire:
         if length is not None and length <= self._max_body_bytes and _ENCODING not in response.headers:
             return await response.read()
         # The length is unknown, or that of the packed form: count what really comes.
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > self._max_body_bytes:
-                raise ReplyLost(f"the answer is longer than {self._max_body_bytes} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        coding = response.headers.get(_ENCODING, "")
+        source = _Incoming(response, self._timeouts.total_s, self._clock)  # the deadline of the attempt comes first
+        try:
+            return await Body(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
+        except BodyTooLong as error:
+            raise ReplyLost(str(error)) from None
+
+
+def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
+    why = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+    return (
+        f"{error.host} shows a certificate that this machine does not trust ({why.rstrip('.')}); no request was sent to"
+        " it. If a proxy of your network inspects TLS, set SSL_CERT_FILE to a PEM file with its CA certificate;"
+        " otherwise check GLADLY_HOST and the clock of this machine"
+    )
 
 
 def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: Body | None = None) -> Answer:
