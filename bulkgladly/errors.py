@@ -51,6 +51,8 @@ class BulkgladlyError(Exception):
     """The root. `exit_code` is what the command line returns for it."""
 
     exit_code = 70
+    lost = 0
+    """Attempts of the request that ended so which may have been executed all the same."""
 
 
 class UsageError(BulkgladlyError):
@@ -130,16 +132,9 @@ class NotTrusted(BulkgladlyError):
 
 
 class Withdrawn(BulkgladlyError):
-    """A request was taken back before it left: the run ends, or may send no further requests.
-
-    `lost` counts earlier attempts of the same request that may have been executed.
-    """
+    """A request was taken back before it left: the run ends, or may send no further requests."""
 
     exit_code = 10
-
-    def __init__(self, reason: str, lost: int = 0) -> None:
-        super().__init__(reason)
-        self.lost = lost
 
 
 class DiskFull(BulkgladlyError):

@@ -47,6 +47,7 @@ class Connection:
             reports_pacer=self.reports,
             give_up_after_s=limits.give_up_after_s,
             max_connections=self.concurrency,
+            max_requests=limits.max_requests,
         )
         self.started = time.monotonic()
         self.earlier: Mapping[str, Any] = {}
@@ -70,7 +71,7 @@ class Connection:
             requests=sent,
             per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
             allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
-            in_flight=pace.in_flight,
+            in_flight=self.client.in_flight,
             throttled=self.pacer.throttled + self.reports.throttled,
             waiting=held.waiting_reason if held else None,
             waiting_s=max(0.0, (held.waiting_until or now) - now) if held else 0.0,

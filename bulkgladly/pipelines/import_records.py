@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
+from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
 from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing
@@ -116,13 +117,13 @@ class Importer:
         self.preparer = Preparer(spec, policy, ignore)
         self.linker = Linker(spec, policy, ledger)
         self._names = names
-        self._is_canary, self._canary_sent = is_canary, False
+        self._is_canary = is_canary
+        self._canary: anyio.Event | None = None
         self._made: deque[str] = deque(maxlen=RECENT_IDS)
         self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
         self._feed: Feed[Task] = Feed(spare)
         self._lanes = Lanes()
         self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
-        self._started = client.sent.total()
         self.rows_read = 0
         """Rows that this session took in; those settled before are not counted."""
         self.warned: Counter[str] = Counter()
@@ -166,14 +167,20 @@ class Importer:
     async def _work_on(self, task: Task) -> Task | None:
         """Bring one record to its end; return the next one of its lane, which goes before all others."""
         record = task.record
+        is_canary = self._is_canary and self._canary is None
         try:
-            if self._is_out_of_requests():
+            if self._is_canary and not await self._is_first():
                 await self._withdraw([task])
                 return None
             outcome, attempts = await self._carry_out(task)
             self._settle(record.row, outcome, record, attempts)
+        except Withdrawn as error:
+            self._stop.fail(error)
+            return None
         finally:
             self._lanes.release(record)
+            if is_canary and self._canary is not None:
+                self._canary.set()
         return await self._next_in_lane(record)
 
     async def _next_in_lane(self, before: Record) -> Task | None:
@@ -187,20 +194,14 @@ class Importer:
             return task
         return None
 
-    def _is_out_of_requests(self) -> bool:
-        """Tell whether no further record may begin; a record that has begun takes what it needs."""
-        if self._is_canary:
-            if self._canary_sent:
-                self._stop.drain(10, "one record was sent, to be looked at in Gladly; `resume` sends the others")
-                return True
-            self._canary_sent = True
-        most = self._limits.max_requests
-        if most is None:
-            return False
-        self._started += 1
-        if max(self._started, self._client.sent.total() + 1) > most:
-            self._stop.drain(10, f"the limit of {most} requests is reached")
-        return self._stop.is_draining
+    async def _is_first(self) -> bool:
+        """Tell whether a record is the one to be looked at; all others wait for its end, and never begin."""
+        if self._canary is None:
+            self._canary = anyio.Event()
+            return True
+        await self._canary.wait()
+        self._stop.drain(10, "one record was sent, to be looked at in Gladly; `resume` sends the others")
+        return False
 
     async def _withdraw(self, tasks: Sequence[Task]) -> None:
         """Take back the intents of records that have not begun, but for those in doubt before."""
@@ -273,8 +274,10 @@ class Importer:
         begun = 0
         while begun < len(tasks):
             part = tasks[begun : begun + await self._feed.room()]
-            await self._intend(part)
-            self._feed.put(part)
+            with anyio.CancelScope(shield=True):
+                # Cut between the two, intents would stand for requests that never leave.
+                await self._intend(part)
+                self._feed.put(part)
             begun += len(part)
 
     async def _intend(self, tasks: Sequence[Task]) -> None:
@@ -284,15 +287,25 @@ class Importer:
             await self._ledger.intend(intents)
 
     async def _carry_out(self, task: Task) -> tuple[Outcome, int]:
-        """Send what the record's steps ask for, until they return the outcome; with the attempts it took."""
-        request, tries = task.request, 0
+        """Send what the record's steps ask for, until they return the outcome; with the attempts it took.
+
+        Raises:
+            Withdrawn, Fatal, Outage: The record is in doubt only where something of it may have been executed.
+        """
+        request, tries, may_be_done = task.request, 0, False
         if request.repeat is Repeat.UNSAFE:
             # Not before its turn: what a crash leaves of these may have to end as unknown.
             await self._intend_one(task, request)
         while True:
-            reply = await self._client.send(request)
+            try:
+                reply = await self._client.send(request)
+            except BulkgladlyError as error:
+                if not may_be_done and not error.lost:
+                    await self._withdraw([task])
+                raise
             tries += reply.attempts
             is_refused = request.repeat is not Repeat.HARMLESS and not reply.lost and 400 <= reply.status < 500
+            may_be_done |= request.repeat is not Repeat.HARMLESS and not is_refused
             try:
                 request = task.steps.send(reply)
             except StopIteration as end:

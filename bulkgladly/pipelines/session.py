@@ -15,7 +15,7 @@ from bulkgladly.pipelines.import_records import BATCH_ROWS, Importer
 from bulkgladly.pipelines.linking import check_names, fetch_directory, names_in
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView, counted
-from bulkgladly.pipelines.stages import Stop, run_stages
+from bulkgladly.pipelines.stages import Stop, run_stages, stopping
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.settings import Credentials
@@ -50,7 +50,7 @@ class Session:
         self.rows, self.rows_exact = inputs.estimate_rows()
         self.connection = Connection(credentials, options.pace, options.limits)
         self.client = self.connection.client
-        self.stop = Stop()
+        self.stop = Stop(self.connection.client.withdraw)
         self.ledger = Ledger(
             folder.path,
             state=folder.state_dir / "state.sqlite",
@@ -212,7 +212,7 @@ class Session:
             allowed_per_second=momentum.allowed_per_second,
             in_flight=momentum.in_flight,
             throttled=momentum.throttled,
-            waiting="stopping: what is in flight ends first" if self.stop.is_draining else momentum.waiting,
+            waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=momentum.waiting_s,
             eta_s=left / rows_per_s if rows_per_s > 0 and done > self.done_before else None,
         )

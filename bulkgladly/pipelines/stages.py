@@ -9,37 +9,42 @@ from typing import Generic, TypeVar
 import anyio
 import anyio.abc
 
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, Withdrawn
+from bulkgladly.pipelines.report import counted
 
-__all__ = ("Feed", "Stop", "run_stages")
+__all__ = ("Feed", "Stop", "run_stages", "stopping")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
+ERROR_GRACE_S = 1.0  # for what was withdrawn to be noted, and for answers that are about to come
 
 
 class Stop:
     """How a run ends before its input does.
 
-    `drain` lets the requests in flight end and takes no new record; `abort` cancels them
-    too. The first cause wins, and a second signal turns a drain into an abort.
+    `drain` withdraws at once what has not left, takes no new record, and lets the requests in
+    flight end; `abort` cancels them too. The first cause wins, and a second signal turns a
+    drain into an abort.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, withdraw: Callable[[str], None] = lambda _: None) -> None:
+        """`withdraw` tells the door that nothing may leave any more, and why."""
         self.exit_code: int | None = None
         self.reason: str | None = None
         self.error: BulkgladlyError | None = None
         self.is_draining = False
+        self._withdraw = withdraw
         self.drain_scope = anyio.CancelScope()
         self.abort_scope = anyio.CancelScope()
 
-    def drain(self, exit_code: int, reason: str) -> None:
-        """Take no new record; a grace of 20 s for what is in flight. Calling it again changes nothing."""
-        if self.is_draining:
-            return
-        self.is_draining = True
-        self.reached(exit_code, reason)
-        self.drain_scope.cancel()
-        self.abort_scope.deadline = anyio.current_time() + DRAIN_GRACE_S
+    def drain(self, exit_code: int, reason: str, *, grace_s: float = DRAIN_GRACE_S) -> None:
+        """Let nothing more leave; a grace for what is in flight. Calling it again can only shorten that."""
+        if not self.is_draining:
+            self.is_draining = True
+            self.reached(exit_code, reason)
+            self._withdraw(reason)
+            self.drain_scope.cancel()
+        self.abort_scope.deadline = min(self.abort_scope.deadline, anyio.current_time() + grace_s)
 
     def reached(self, exit_code: int, reason: str) -> None:
         """Note a limit that was reached although nothing has to be cut short for it."""
@@ -55,12 +60,15 @@ class Stop:
         """End the run because of an error that is no record's fault.
 
         What is in flight may end where the host is not to blame (an input that cannot be
-        read on); else it is cancelled.
+        read on); else it has a moment. A request that was withdrawn is no error: the run
+        drains, unless that is why it was withdrawn.
         """
-        if self.error is None:
+        if isinstance(error, Withdrawn):
+            self.drain(error.exit_code, str(error))
+        elif self.error is None:
             self.error = error
-            end = self.drain if error.exit_code == 2 else self.abort
-            end(error.exit_code, str(error))
+            grace_s = DRAIN_GRACE_S if error.exit_code == 2 else ERROR_GRACE_S
+            self.drain(error.exit_code, str(error), grace_s=grace_s)
 
     def signalled(self, number: int) -> None:
         """Act on a signal: the first drains, the second aborts. The exit code is 128 + number."""
@@ -69,6 +77,11 @@ class Stop:
             self.abort(128 + number, f"{name}, twice")
         else:
             self.drain(128 + number, name)
+
+
+def stopping(in_flight: int) -> str:
+    """Return what a run that stops waits for, for people."""
+    return f"stopping: waiting for {counted(in_flight, 'request')}" if in_flight else "stopping"
 
 
 class Feed(Generic[T]):

@@ -6,13 +6,15 @@ What an attempt is on the wire is a parameter (`Talk`); no client library is nam
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from yarl import URL
 
-from bulkgladly.errors import NotTrusted, Outage, ReplyLost, TransportError, Unreachable
+from bulkgladly.errors import BulkgladlyError, NotTrusted, Outage, ReplyLost, TransportError, Unreachable, Withdrawn
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Request
 from bulkgladly.transport.address import Address
+from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.bodies import Body
 from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
 from bulkgladly.transport.health import Health, Trouble
@@ -58,6 +60,15 @@ _NO_ANSWER = Answer(0, b"", {})
 _MAY_HAVE_HAPPENED = (Failure.LOST, Failure.SERVER_ERROR)
 
 
+class _Tally:
+    """What one request has come to so far."""
+
+    __slots__ = ("attempts", "lost")
+
+    def __init__(self) -> None:
+        self.attempts = self.lost = 0
+
+
 class Attempts:
     """Makes attempts at one organisation until each request has a final answer."""
 
@@ -69,6 +80,7 @@ class Attempts:
         pacer: Pacer,
         reports_pacer: Pacer,
         max_connections: int,
+        allowance: Allowance,
         retry: RetryPolicy,
         health: Health,
         clock: Callable[[], float],
@@ -80,7 +92,7 @@ class Attempts:
         self._connections = asyncio.Semaphore(max_connections)
         self._default = DefaultGate(pacer, self._connections)
         self._reports = ReportsGate(reports_pacer, pacer)
-        self._retry, self._health = retry, health
+        self._allowance, self._retry, self._health = allowance, retry, health
         self._clock, self._sleep, self._random = clock, sleep, random
         self._probing = asyncio.Lock()
         self._outages = 0
@@ -93,41 +105,58 @@ class Attempts:
 
         Raises:
             Outage: The host could not be reached for too long.
+            NotTrusted: Its certificate is not trusted here.
+            Withdrawn: Nothing may leave any more, and this request was waiting to.
+            All of them know by `lost` how many attempts may have been executed.
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
-        outages = self._outages
-        attempts = lost = good_before = 0
-        answer = _NO_ANSWER
+        tally = _Tally()
+        try:
+            return await self._until_final(request, url, talk, tally)
+        except BulkgladlyError as error:
+            error.lost = tally.lost
+            raise
+
+    async def _until_final(self, request: Request, url: URL, talk: Talk, tally: "_Tally") -> Settled:
+        outages, good_before, answer = self._outages, 0, _NO_ANSWER
         while True:
             tried = await self._attempt(request, url, talk)
             if tried is None:
-                await self._wait_for_host(outages)
+                await self._allowance.wait(partial(self._wait_for_host, outages))
                 continue
-            attempts += 1
+            tally.attempts += 1
             last, failure = tried
             if failure is None:
-                return Settled(last, attempts, lost)
+                return Settled(last, tally.attempts, tally.lost)
             if failure in _MAY_HAVE_HAPPENED:
-                if not lost:
+                if not tally.lost:
                     good_before = self._health.good_answers
-                lost += 1
+                tally.lost += 1
                 answer = last if last.status else answer
             verdict = decide(
                 self._retry,
                 failure=failure,
-                failures=lost,
+                failures=tally.lost,
                 repeat=request.repeat,
                 is_host_well=self._health.good_answers > good_before,
                 random=self._random,
                 retry_after_s=last.retry_after_s,
             )
-            if isinstance(verdict, Ask) and not await self._is_host_well():
+            if isinstance(verdict, Ask) and not await self._allowance.wait(self._is_host_well):
                 continue
             if not isinstance(verdict, Wait):
-                return Settled(answer, attempts, lost)
+                return Settled(answer, tally.attempts, tally.lost)
             if verdict.seconds > 0:
-                await self._sleep(verdict.seconds)
+                await self.rest(verdict.seconds)
+
+    async def rest(self, seconds: float, *, is_ours: bool = True) -> None:
+        """Wait before a request is made again.
+
+        Raises:
+            Withdrawn: It will not be.
+        """
+        await self._allowance.wait(partial(self._sleep, seconds), is_ours=is_ours)
 
     async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
@@ -137,14 +166,15 @@ class Attempts:
 
         Raises:
             Unreachable, ReplyLost: How the last attempt ended, where it brought no answer.
+            Withdrawn: Nothing may leave any more, and this request was waiting to.
         """
         attempts = 0
         while True:
             error: TransportError | None = None
             answer = _NO_ANSWER
-            await self._connections.acquire()
+            await self._allowance.wait(self._connections.acquire, is_ours=False)
             try:
-                answer = await talk(request, url)
+                answer = await self._in_flight(request, url, talk)
             except TransportError as caught:
                 error = caught
             except NotTrusted as refused:
@@ -153,7 +183,7 @@ class Attempts:
                 if answer.stream is None:
                     self._connections.release()
             if answer.stream is not None:
-                answer.stream.watch = _Elsewhere(self._connections)
+                answer.stream.watch = _Elsewhere(self._connections, self._allowance)
             attempts += 1
             if error is None and (answer.status < 500 and answer.status != 429):
                 return Settled(answer, attempts, attempts - 1)
@@ -162,14 +192,15 @@ class Attempts:
                     raise error
                 return Settled(answer, attempts, attempts)
             wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
-            await self._sleep(max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s)))
+            wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
+            await self.rest(wait_s, is_ours=False)
 
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> tuple[Answer, Failure | None] | None:
         """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
         if self._health.is_down():
             return None
         gate: Gate = self._reports if request.budget is BudgetClass.REPORTS else self._default
-        ticket = await gate.token()
+        ticket = await self._allowance.wait(gate.token)
         if self._health.is_down():
             gate.unused(ticket)
             return None
@@ -184,10 +215,20 @@ class Attempts:
         return answer, Failure.SERVER_ERROR if answer.status >= 500 else None
 
     async def _exchange(self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket) -> Answer:
-        """Send once, and let the gate and the host's health know how it went."""
+        """Send once, and let the gate and the host's health know how it went.
+
+        Raises:
+            Unreachable, ReplyLost: How it ended, where it brought no answer.
+            Withdrawn: It must not leave.
+        """
+        try:
+            self._allowance.take()
+        except Withdrawn:
+            gate.unused(ticket)
+            raise
         self.sent[request.operation] += 1
         try:
-            answer = await talk(request, url)
+            answer = await self._in_flight(request, url, talk)
         except Unreachable as error:
             gate.lost(ticket)
             trouble = Trouble.NAME if isinstance(error, HostUnknown) else Trouble.CONNECT
@@ -221,6 +262,21 @@ class Attempts:
             self.throttled += status == 429
         return answer
 
+    async def _in_flight(self, request: Request, url: URL, talk: Talk) -> Answer:
+        """Make an attempt that counts as in flight until its answer, or the body of it, is over."""
+        self._allowance.in_flight += 1
+        is_open = False
+        try:
+            answer = await talk(request, url)
+            is_open = answer.stream is not None
+        finally:
+            self._allowance.in_flight -= not is_open
+        return answer
+
+    def body_ended(self) -> None:
+        """Note that an open body is over."""
+        self._allowance.in_flight -= 1
+
     def body_arrived(self) -> None:
         """Note that an open body goes on."""
         self._health.arriving()
@@ -249,6 +305,7 @@ class Attempts:
 
         Raises:
             Outage: It did not answer for longer than it may.
+            Withdrawn: No further probe may leave.
         """
         async with self._probing:
             if self._outages != outages:
@@ -301,14 +358,15 @@ class _Visit:
         self._attempts.body_broke(self._ticket, reason)
 
     def ended(self) -> None:
+        self._attempts.body_ended()
         self._gate.ended(self._ticket)
 
 
 class _Elsewhere:
     """Watches a body from another host: it only holds one of the connections."""
 
-    def __init__(self, connections: asyncio.Semaphore) -> None:
-        self._connections = connections
+    def __init__(self, connections: asyncio.Semaphore, allowance: Allowance) -> None:
+        self._connections, self._allowance = connections, allowance
 
     def arrived(self) -> None:
         """Nobody watches that host's health."""
@@ -317,4 +375,5 @@ class _Elsewhere:
         """The reader is told by the error."""
 
     def ended(self) -> None:
+        self._allowance.in_flight -= 1
         self._connections.release()

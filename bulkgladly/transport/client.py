@@ -15,10 +15,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from bulkgladly.errors import NotAuthenticated, NotPermitted, ReplyLost, UsageError
+from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import Reply, Request
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
+from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.attempts import Attempts, Settled
 from bulkgladly.transport.downloads import Download
 from bulkgladly.transport.health import Health
@@ -47,6 +48,7 @@ class Client:
         give_up_after_s: float = 3600.0,
         first_contact_s: float = 30.0,
         max_connections: int = 100,
+        max_requests: int | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -57,7 +59,8 @@ class Client:
         `clock` must be the pacers'. Without a `reports_pacer` reports go by the documented
         limit. `max_connections` bounds what is on its way, reports apart: their budget does
         that. A host that never answered is given up after `first_contact_s`, a later outage
-        after `give_up_after_s`.
+        after `give_up_after_s`. At most `max_requests` leave for the organisation, whatever
+        they are; the next one is `Withdrawn`, and so is whatever waits when the last has left.
 
         Raises:
             UsageError: The base URL, the credentials or SSL_CERT_FILE cannot work.
@@ -83,12 +86,14 @@ class Client:
             clock=clock,
             trust=trusted_certificates() if self._address.is_secure else None,
         )
+        self._allowance = Allowance(max_requests)
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
             pacer=pacer,
             reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
             max_connections=max_connections,
+            allowance=self._allowance,
             retry=retry or RetryPolicy(),
             health=Health(first_contact_s=first_contact_s, give_up_after_s=give_up_after_s),
             clock=clock,
@@ -105,6 +110,26 @@ class Client:
     def throttled(self) -> int:
         """How many of them were answered 429."""
         return self._attempts.throttled
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have left whose answer is not over, those to other hosts and open bodies included."""
+        return self._allowance.in_flight
+
+    def withdraw(self, reason: str) -> None:
+        """Let nothing leave from now on.
+
+        What waits to, for whatever reason, is `Withdrawn` at once; what is in flight comes to its end.
+        """
+        self._allowance.close(reason)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before something is asked for again.
+
+        Raises:
+            Withdrawn: It will not be.
+        """
+        await self._attempts.rest(seconds)
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
@@ -128,6 +153,8 @@ class Client:
             NotPermitted: The user lacks a permission.
             NotTrusted: The host's certificate is not trusted on this machine.
             Outage: The host could not be reached for too long.
+            Withdrawn: It waited to leave, and may not any more.
+            All of them know by `lost` how many attempts may have been executed.
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
@@ -155,7 +182,7 @@ class Client:
 
         Raises:
             ReplyLost: No attempt brought an answer; any of them may have been executed.
-            NotAuthenticated, NotPermitted, NotTrusted, Outage: As `send`.
+            NotAuthenticated, NotPermitted, NotTrusted, Outage, Withdrawn: As `send`.
 
         Cancelled, or left early: the connection is closed; the token counts as used.
         """
@@ -186,6 +213,7 @@ class Client:
         Raises:
             UsageError: The address is not https, or names a user.
             Unreachable, ReplyLost: No attempt brought an answer.
+            Withdrawn: As `send`.
             NotTrusted, Outage: As `send`, for the organisation's own host. Another one that is
                 not trusted is `Unreachable`: the run has no need of it.
         """
@@ -205,16 +233,20 @@ class Client:
 
     def _permitted(self, request: Request, settled: Settled) -> Reply:
         status = settled.answer.status
+        refused: Fatal | None = None
         if status == 401:
-            raise NotAuthenticated(
+            refused = NotAuthenticated(
                 f"{self._address.host} does not accept the credentials of {self._username}:"
                 " check GLADLY_USERNAME (the email address of the Gladly user) and GLADLY_API_TOKEN"
             )
         if status == 403:
-            raise NotPermitted(
+            refused = NotPermitted(
                 f"{self._address.host} does not let {self._username} do {request.operation}:"
                 " the user needs the API User permission (to delete customers also Compliance Admin)"
             )
+        if refused is not None:
+            refused.lost = settled.lost
+            raise refused
         return _reply(settled)
 
 

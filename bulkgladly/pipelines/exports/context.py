@@ -113,7 +113,7 @@ class Context:
         """
         trouble = ""
         for attempt in range(1, DOWNLOAD_TRIES + 1):
-            await wait_before(attempt)
+            await wait_before(attempt, self.client)
             writer = self.writer(data_set, unit, source, passing=passing and passing())
             try:
                 async with self.client.stream(
@@ -157,10 +157,14 @@ class Context:
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
 
 
-async def wait_before(attempt: int) -> None:
-    """Wait before a further attempt at a download that broke off; before the first there is no wait."""
+async def wait_before(attempt: int, client: Client) -> None:
+    """Wait before a further attempt at a download that broke off; before the first there is no wait.
+
+    Raises:
+        Withdrawn: The run ends meanwhile.
+    """
     if attempt > 1:
-        await anyio.sleep(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
+        await client.rest(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
 
 
 async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:

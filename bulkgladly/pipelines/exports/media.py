@@ -102,7 +102,7 @@ class Fetch:
         wanted = Wanted(*orjson.loads(self.one.asked))
         trouble = ""
         for attempt in range(1, DOWNLOAD_TRIES + 1):
-            await wait_before(attempt)
+            await wait_before(attempt, context.client)
             try:
                 return await self._settle(context, wanted, await self._fetched(context, wanted))
             except (ReplyLost, Unreachable) as error:

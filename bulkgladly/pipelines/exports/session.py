@@ -21,7 +21,7 @@ from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport, counts_of, report_of
 from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitState, UnitTask, failed_by
 from bulkgladly.pipelines.report import Observer, RunView
-from bulkgladly.pipelines.stages import Feed, Stop, run_stages
+from bulkgladly.pipelines.stages import Feed, Stop, run_stages, stopping
 from bulkgladly.settings import Credentials
 from bulkgladly.tables.folder import DataFolder
 
@@ -52,7 +52,7 @@ class ExportSession:
         self.run_folder, self.folder, self.kinds = run, folder, kinds
         self.options, self.observer = options, observer
         self.connection = Connection(credentials, options.pace, options.limits)
-        self.stop = Stop()
+        self.stop = Stop(self.connection.client.withdraw)
         self.log = UnitLog(run.path, vitals=self.connection.vitals)
         self.connection.earlier = dict(self.log.earlier_vitals)
         self.context = Context(
@@ -206,8 +206,6 @@ class ExportSession:
         percent, read = limits.max_errors_percent, sum(self.counts[word] for word in _ROW_WORDS)
         if percent is not None and read >= 100 and self.counts["rejected"] * 100 > read * percent:
             self.stop.drain(3, f"more than {percent:g} % of the lines were rejected")
-        if limits.max_requests is not None and self.context.client.sent.total() >= limits.max_requests:
-            self.stop.drain(10, f"the limit of {limits.max_requests} requests is reached")
 
     async def _show(self) -> None:
         while True:
@@ -234,7 +232,7 @@ class ExportSession:
             allowed_per_second=momentum.allowed_per_second,
             in_flight=momentum.in_flight,
             throttled=momentum.throttled,
-            waiting="stopping: what is in flight ends first" if self.stop.is_draining else momentum.waiting,
+            waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=momentum.waiting_s,
             eta_s=None,
             things="units",
