@@ -15,7 +15,7 @@ from bulkgladly.pipelines.import_records import BATCH_ROWS, Importer
 from bulkgladly.pipelines.linking import check_names, fetch_directory, names_in
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView, counted
-from bulkgladly.pipelines.stages import Stop, run_stages, stopping
+from bulkgladly.pipelines.stages import Stop, heeding_signals, run_stages, stopping
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.settings import Credentials
@@ -63,10 +63,14 @@ class Session:
 
     async def run(self, *, with_signals: bool) -> Report:
         """Work, then publish the result files and the report; the report says how it went."""
+        with heeding_signals(self.stop, wanted=with_signals):
+            return await self._run()
+
+    async def _run(self) -> Report:
         try:
             await self.ledger.note("status", "running")
             async with self.client:
-                await self._work(with_signals)
+                await self._work()
         except BulkgladlyError as error:
             self.stop.fail(error)
         except BaseException:
@@ -82,7 +86,7 @@ class Session:
             self.ledger.close()
         return ended[0]
 
-    async def _work(self, with_signals: bool) -> None:
+    async def _work(self) -> None:
         importer = Importer(
             self.spec,
             self.policy,
@@ -114,7 +118,6 @@ class Session:
             work=importer.work,
             workers=self._workers(),
             beside=beside,
-            with_signals=with_signals,
         )
         for code, count in importer.warned.most_common():
             told = f"{counted(count, 'record')} that Gladly may not keep as sent: {code}"

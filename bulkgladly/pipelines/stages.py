@@ -1,9 +1,11 @@
 """The only module that opens a task group: bounded hand-over, workers, and the two stops."""
 
+import asyncio
+import contextlib
 import math
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import anyio
@@ -12,7 +14,7 @@ import anyio.abc
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.pipelines.report import counted
 
-__all__ = ("Feed", "Stop", "run_stages", "stopping")
+__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "stopping")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
@@ -70,9 +72,9 @@ class Stop:
             grace_s = DRAIN_GRACE_S if error.exit_code == 2 else ERROR_GRACE_S
             self.drain(error.exit_code, str(error), grace_s=grace_s)
 
-    def signalled(self, number: int) -> None:
+    def signalled(self, number: signal.Signals) -> None:
         """Act on a signal: the first drains, the second aborts. The exit code is 128 + number."""
-        name = signal.Signals(number).name
+        name = number.name
         if self.is_draining:
             self.abort(128 + number, f"{name}, twice")
         else:
@@ -138,6 +140,36 @@ class Feed(Generic[T]):
             self._takers.popleft().set()
 
 
+@contextlib.contextmanager
+def heeding_signals(stop: Stop, *, wanted: bool) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM drain a run and the second abort it, until its report is written.
+
+    A second Ctrl-C often comes when the run has ended and its results are being written: they
+    are finished all the same. From the third on signals do what they do by default.
+    """
+    loop = asyncio.get_running_loop()
+    heeded = (signal.SIGINT, signal.SIGTERM) if wanted else ()
+    count = 0
+
+    def signalled(number: signal.Signals) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            ignore_no_more()
+        stop.signalled(number)
+
+    def ignore_no_more() -> None:
+        for number in heeded:
+            loop.remove_signal_handler(number)
+
+    for number in heeded:
+        loop.add_signal_handler(number, signalled, number)
+    try:
+        yield
+    finally:
+        ignore_no_more()
+
+
 async def run_stages(
     stop: Stop,
     *,
@@ -146,7 +178,6 @@ async def run_stages(
     work: Callable[[], Awaitable[None]],
     workers: int,
     beside: Sequence[Callable[[], Awaitable[None]]] = (),
-    with_signals: bool = False,
 ) -> None:
     """Run the stages before the workers, many workers, and what goes on beside them.
 
@@ -171,8 +202,6 @@ async def run_stages(
             async with anyio.create_task_group() as side:
                 for task in beside:
                     side.start_soon(_guarded, task, stop)
-                if with_signals:
-                    side.start_soon(_watch_signals, stop)
                 async with anyio.create_task_group() as crew:
                     crew.start_soon(_guarded, feed, stop)
                     for _ in range(workers):
@@ -189,12 +218,6 @@ async def _guarded(task: Callable[[], Awaitable[None]], stop: Stop) -> None:
         await task()
     except BulkgladlyError as error:
         stop.fail(error)
-
-
-async def _watch_signals(stop: Stop) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            stop.signalled(number)
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -38,6 +38,20 @@ class Interrupter(Observer):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+class Twice(Interrupter):
+    """Sends another signal when the run is at its end, and its results are about to be written."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.is_sent_again = False
+
+    def tick(self, view: Any) -> None:
+        if self.sent_at and not self.is_sent_again:
+            self.is_sent_again = True
+            os.kill(os.getpid(), signal.SIGINT)
+        super().tick(view)
+
+
 def a_note(number: int, talk: str) -> dict[str, str]:
     return {"crm": f"n-{number}", "conversationId": talk, "body": f"Note {number}"}
 
@@ -75,6 +89,25 @@ async def test_a_signal_ends_a_throttled_run_at_once(world: World) -> None:
     assert not any("waiting for" in shown for shown in observer.shown[2:])
     assert (resumed.counts["created"], resumed.exit_code) == (40, 0)
     assert world.asked() == {"createCustomer": 40}
+
+
+async def test_a_second_signal_at_the_end_costs_no_report(world: World) -> None:
+    """A run that stops at once is at its end when the finger comes down again."""
+    world.emulator.faults.script("createCustomer", [THROTTLED])
+    observer = Twice("throttled")
+
+    report = await start_import(
+        "customers",
+        [world.ndjson(people(9))],
+        world.credentials,
+        world.choose({"pace": ALONE}),
+        observer=observer,
+        with_signals=True,
+    )
+
+    check_report(report, rows=9)
+    assert observer.is_sent_again
+    assert (report.exit_code, report.counts["unprocessed"]) == (130, 9)
 
 
 async def test_a_note_that_was_refused_is_not_unknown_after_a_signal(world: World) -> None:

@@ -21,7 +21,7 @@ from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport, counts_of, report_of
 from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitState, UnitTask, failed_by
 from bulkgladly.pipelines.report import Observer, RunView
-from bulkgladly.pipelines.stages import Feed, Stop, run_stages, stopping
+from bulkgladly.pipelines.stages import Feed, Stop, heeding_signals, run_stages, stopping
 from bulkgladly.settings import Credentials
 from bulkgladly.tables.folder import DataFolder
 
@@ -75,13 +75,17 @@ class ExportSession:
 
     async def run(self, *, with_signals: bool) -> ExportReport:
         """Work, then write the report; the report says how it went."""
+        with heeding_signals(self.stop, wanted=with_signals):
+            return await self._run()
+
+    async def _run(self) -> ExportReport:
         try:
             await anyio.to_thread.run_sync(self.log.note, "status", "running")
             self.observer.note(
                 f"{self.run_folder.name}: {self.context.host} into {self.options.out}; safe to stop at any time"
             )
             async with self.connection.client:
-                await self._work(with_signals)
+                await self._work()
         except BulkgladlyError as error:
             self.stop.fail(error)
         except BaseException:
@@ -97,7 +101,7 @@ class ExportSession:
             self.log.close()
         return ended[0]
 
-    async def _work(self, with_signals: bool) -> None:
+    async def _work(self) -> None:
         beside = [self._show]
         if self.options.limits.max_duration_s is not None:
             beside.append(self._end_in_time)
@@ -108,7 +112,6 @@ class ExportSession:
             work=self._take_tasks,
             workers=max(kind.workers for kind in self.kinds),
             beside=beside,
-            with_signals=with_signals,
         )
 
     async def _plan(self) -> None:
