@@ -11,11 +11,12 @@ from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.transport.client import Client
-from bulkgladly.transport.pacer import Pacer, default_pacer, reports_pacer
+from bulkgladly.transport.pacer import Pacer, PaceView, default_pacer, reports_pacer
 
 __all__ = ("Connection", "Momentum", "check_organisation", "concurrency_of")
 
 _TICKS = 10
+_LONG_GAP_S = 2.0
 
 
 class Momentum(NamedTuple):
@@ -64,18 +65,25 @@ class Connection:
         self._ticks = [*self._ticks[1 - _TICKS :], (now, sent)]
         span = now - self._ticks[0][0]
         pace = self.pacer.view()
-        held = pace if pace.waiting_reason not in (None, "pace") else None
-        if held is None and self.reports.in_flight and (slow := self.reports.view()).waiting_reason is not None:
-            held = slow
+        waiting, until = self._waiting(pace, now)
         return Momentum(
             requests=sent,
             per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
             allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
             in_flight=self.client.in_flight,
             throttled=self.pacer.throttled + self.reports.throttled,
-            waiting=held.waiting_reason if held else None,
-            waiting_s=max(0.0, (held.waiting_until or now) - now) if held else 0.0,
+            waiting=waiting,
+            waiting_s=max(0.0, (until or now) - now),
         )
+
+    def _waiting(self, pace: PaceView, now: float) -> tuple[str | None, float | None]:
+        """Return what is waited for, and until when. The pace alone is no news, unless its gaps are long."""
+        is_long = pace.waiting_until is not None and pace.waiting_until - now > _LONG_GAP_S
+        if pace.waiting_reason is not None and (pace.waiting_reason != "pace" or is_long):
+            return pace.waiting_reason, pace.waiting_until
+        if self.reports.in_flight and (slow := self.reports.view()).waiting_reason is not None:
+            return slow.waiting_reason, slow.waiting_until
+        return self.client.holdup() or (None, None)
 
     def vitals(self) -> dict[str, Any]:
         """Return what all sessions together have cost, for the journal and the report; from any thread."""

@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urldefrag, urlencode, urlsplit
@@ -99,6 +100,22 @@ def whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def delay_s(text: str | None) -> float | None:
-    """Return the seconds of a `Retry-After`. A date gives None: no clock of ours is compared with theirs."""
-    return float(text) if text is not None and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
+def delay_s(text: str | None, date: str | None = None) -> float | None:
+    """Return the seconds of a `Retry-After`, or None for what is none.
+
+    A moment is counted from the `Date` of the same answer, so that no clock of ours is compared
+    with theirs. However large it is, a caller has a ceiling of its own.
+    """
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?", text):
+        return float(text)
+    until, said = _moment(text), _moment(date)
+    return None if until is None or said is None else max(0.0, until - said)
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

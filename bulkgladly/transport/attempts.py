@@ -88,13 +88,15 @@ class Attempts:
         random: Callable[[], float],
     ) -> None:
         self._address, self._probe = address, probe
-        self._pacer = pacer
+        self._pacer, self._reports_pacer = pacer, reports_pacer
         self._connections = asyncio.Semaphore(max_connections)
         self._default = DefaultGate(pacer, self._connections)
         self._reports = ReportsGate(reports_pacer, pacer)
         self._allowance, self._retry, self._health = allowance, retry, health
         self._clock, self._sleep, self._random = clock, sleep, random
         self._probing = asyncio.Lock()
+        self._left_at = clock()
+        self._repeats: dict[object, float] = {}
         self._outages = 0
         self._last_trouble = ""
         self.sent: Counter[str] = Counter()
@@ -156,7 +158,25 @@ class Attempts:
         Raises:
             Withdrawn: It will not be.
         """
-        await self._allowance.wait(partial(self._sleep, seconds), is_ours=is_ours)
+        mark = object()
+        self._repeats[mark] = self._clock() + seconds
+        try:
+            await self._allowance.wait(partial(self._sleep, seconds), is_ours=is_ours)
+        finally:
+            del self._repeats[mark]
+
+    def holdup(self, longer_than_s: float = 2.0) -> tuple[str, float | None] | None:
+        """Return why nothing has left for a while, and until when; None where something has, or nobody wants to.
+
+        For waits that are nobody's but one request's: the pacers tell their own.
+        """
+        if self._clock() - self._left_at <= longer_than_s:
+            return None
+        if self._allowance.in_flight:
+            return "waiting for responses", None
+        if self._repeats:
+            return "repeating a request that failed", min(self._repeats.values())
+        return None
 
     async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
@@ -226,6 +246,7 @@ class Attempts:
         except Withdrawn:
             gate.unused(ticket)
             raise
+        self._left_at = ticket.sent_at
         self.sent[request.operation] += 1
         try:
             answer = await self._in_flight(request, url, talk)
@@ -272,6 +293,12 @@ class Attempts:
         finally:
             self._allowance.in_flight -= not is_open
         return answer
+
+    def paused(self, seconds: float) -> None:
+        """Note that this process did not run for so long: that is nobody's fault."""
+        self._pacer.paused()
+        self._reports_pacer.paused()
+        self._health.paused(seconds)
 
     def body_ended(self) -> None:
         """Note that an open body is over."""

@@ -24,6 +24,7 @@ from bulkgladly.transport.attempts import Attempts, Settled
 from bulkgladly.transport.downloads import Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
+from bulkgladly.transport.pauses import PauseWatch
 from bulkgladly.transport.retry import RetryPolicy
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 
@@ -100,6 +101,7 @@ class Client:
             sleep=sleep,
             random=random,
         )
+        self._pauses = PauseWatch(self._attempts.paused)
 
     @property
     def sent(self) -> Counter[str]:
@@ -115,6 +117,10 @@ class Client:
     def in_flight(self) -> int:
         """How many requests have left whose answer is not over, those to other hosts and open bodies included."""
         return self._allowance.in_flight
+
+    def holdup(self) -> tuple[str, float | None] | None:
+        """Return why nothing has left for over two seconds, and until when; the pacers tell their own reasons."""
+        return self._attempts.holdup()
 
     def withdraw(self, reason: str) -> None:
         """Let nothing leave from now on.
@@ -133,11 +139,13 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
+        self._pauses.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._pauses.stop()
         await self._wire.close()
 
     async def send(self, request: Request) -> Reply:

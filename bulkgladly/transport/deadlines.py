@@ -2,6 +2,8 @@
 
 import asyncio
 
+from bulkgladly.transport.pauses import LATE_S
+
 __all__ = ("Deadline", "Deadlines")
 
 _LOOKS_PER_LIMIT = 8
@@ -27,6 +29,7 @@ class Deadline:
 class Deadlines:
     """Cancels attempts that take longer than the limit, up to an eighth of it (a second at most) late.
 
+    Time in which this process did not run does not count: the answer may be here already.
     All have the same limit, so they run out in the order in which they began.
     """
 
@@ -35,6 +38,7 @@ class Deadlines:
         self._look_s = min(_LONGEST_LOOK_S, limit_s / _LOOKS_PER_LIMIT)
         self._open: dict[Deadline, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def begin(self) -> Deadline:
         """Start the time of an attempt of the current task; `end` must follow."""
@@ -45,7 +49,7 @@ class Deadlines:
         deadline = Deadline(task, loop.time() + self._limit_s)
         self._open[deadline] = None
         if self._timer is None:
-            self._timer = loop.call_later(self._look_s, self._look)
+            self._look_later(loop)
         return deadline
 
     def end(self, deadline: Deadline) -> None:
@@ -55,6 +59,9 @@ class Deadlines:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if (late_s := now - self._due) > LATE_S:
+            for deadline in self._open:
+                deadline.at += late_s
         passed = []
         for deadline in self._open:
             if deadline.at > now:
@@ -64,4 +71,10 @@ class Deadlines:
             del self._open[deadline]
             deadline.has_passed = True
             deadline.task.cancel()
-        self._timer = loop.call_later(self._look_s, self._look) if self._open else None
+        self._timer = None
+        if self._open:
+            self._look_later(loop)
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + self._look_s
+        self._timer = loop.call_at(self._due, self._look)

@@ -91,6 +91,11 @@ class Health:
         """End the patience with this outage: the host stays down, and who asks next waits anew."""
         self._failing_since = None
 
+    def paused(self, seconds: float) -> None:
+        """Note that this process did not run for so long: nobody could have asked the host meanwhile."""
+        if self._failing_since is not None:
+            self._failing_since += seconds
+
     def patience_s(self, now: float) -> float:
         """Return how long the outage may still last; zero or less when it lasted too long.
 

@@ -270,6 +270,10 @@ class Pacer:
         self._back()
         self._schedule.lost(ticket)
 
+    def paused(self) -> None:
+        """Note that this process has not run for a while: a late answer says nothing about the line then."""
+        self._schedule.paused(self._clock())
+
     def _back(self) -> None:
         self.in_flight -= 1
         if self._room is not None and not self._room.done():

@@ -25,6 +25,9 @@ _LOOP_JITTER_S = 0.004
 _EASE_DOWN = 0.92
 _EASE_UP_PER_S = 0.01
 _LEAST_EASE = 0.1
+# A limit header above so many times the documented limit is taken for a mistake: to believe it
+# would cost the organisation's other clients their share.
+_MOST_LIMITS = 10
 # Below this a jump by half the limit means nothing.
 _LEAST_LIMIT = 4
 # So many periods without an edge, and the windows are not fixed. Being wrong costs little:
@@ -57,6 +60,7 @@ class Schedule:
         is_unlimited: bool = False,
     ) -> None:
         self.limit = limit
+        self._most_limit = math.inf if is_unlimited else _MOST_LIMITS * limit
         self.mode = Mode.FREE if is_unlimited else Mode.LEARNING
         self._period_s = per_s
         self._rate, self._reserve = rate, reserve
@@ -67,6 +71,7 @@ class Schedule:
         self._due = -math.inf
         self._ease, self._eased_at = 1.0, 0.0
         self._spread = Spread()
+        self._paused_until = -math.inf
         self._learned = 0
         self._roomy = 0
         self._jumps = JumpFinder(keep=64)
@@ -124,12 +129,18 @@ class Schedule:
         if self._windows is not None:
             self._windows.lost(ticket)
 
+    def paused(self, now: float) -> None:
+        """Note that this process did not run until now: what was on its way tells nothing about the way."""
+        self._paused_until = now
+
     def answered(self, ticket: Ticket, now: float, *, refused: bool, limit: int | None, remaining: int | None) -> None:
         """Learn from an answer: whether it was a 429, and what its headers say."""
         self._follow_limit(limit, refused=refused)
         if self.mode is Mode.FREE:
             return
-        if self._period_s == 1.0:
+        if remaining is not None:
+            remaining = min(remaining, int(self.limit))
+        if self._period_s == 1.0 and ticket.sent_at > self._paused_until:
             # Answers of another period's class are made for minutes: that is no jitter on the way in.
             self._spread.add(now - ticket.sent_at)
         is_relearning = False
@@ -146,7 +157,7 @@ class Schedule:
     def _follow_limit(self, limit: int | None, *, refused: bool) -> None:
         if self._period_s != 1.0:
             return
-        if limit is None or limit < 1:
+        if limit is None or not 1 <= limit <= self._most_limit:
             is_guided = self._has_header or self._is_unguided or self.mode is Mode.FREE or self._rate is None
             if not is_guided and not refused and self._rate is not None:
                 # The server names no limit and the user named a rate: that rate it is, up to the documented limit.

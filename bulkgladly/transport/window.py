@@ -94,12 +94,17 @@ class JumpFinder:
 
 
 class Spread:
-    """How much the round trips differ: the best we have for the jitter on the way in."""
+    """How much the round trips differ: the best we have for the jitter on the way in.
 
-    __slots__ = ("_is_stale", "_trips", "_value")
+    A few answers that take long, for whatever reason, say nothing about that way: half of the
+    trips decide, and the value has a ceiling.
+    """
 
-    def __init__(self, keep: int = 48) -> None:
+    __slots__ = ("_is_stale", "_most_s", "_trips", "_value")
+
+    def __init__(self, keep: int = 48, *, most_s: float = 0.25) -> None:
         self._trips: deque[float] = deque(maxlen=keep)
+        self._most_s = most_s
         self._is_stale = True
         self._value = 0.0
 
@@ -109,12 +114,20 @@ class Spread:
         self._is_stale = True
 
     def value_s(self) -> float:
-        """Return the spread in seconds without the slowest twentieth (new connections are slow)."""
+        """Return the spread in seconds, at most `most_s`.
+
+        It is five times the median deviation, which is nearly the whole width where both ways
+        of a trip are even between two bounds, and never more than the width without the slowest
+        twentieth (new connections are slow).
+        """
         if self._is_stale:
             self._is_stale = False
             trips = sorted(self._trips)
             count = len(trips)
-            self._value = trips[count - 1 - count // 20] - trips[0] if count else 0.0
+            if count:
+                middle = trips[count // 2]
+                deviation = sorted([abs(trip - middle) for trip in trips])[count // 2]
+                self._value = min(5 * deviation, trips[count - 1 - count // 20] - trips[0], self._most_s)
         return self._value
 
 

@@ -334,6 +334,6 @@ def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: Body | Non
         headers,
         whole_number(headers.get(_LIMIT)),
         whole_number(headers.get(_REMAINING)),
-        delay_s(headers.get(_RETRY_AFTER)),
+        delay_s(headers.get(_RETRY_AFTER), headers.get("Date")),
         stream,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -203,7 +204,7 @@ async def test_no_more_requests_leave_than_are_allowed(calls: Call, most: int) -
     how, script, probes = calls
     time = Time()
     gate = Pacer(REPORTS, unlimited=True, clock=time, sleep=time.sleep)
-    options = {"max_requests": most, "reports_pacer": gate}
+    options: dict[str, Any] = {"max_requests": most, "reports_pacer": gate}
     async with Server(script, probes) as server, client(server.url, time, **options) as sender:
 
         async def worker() -> None:

@@ -257,3 +257,20 @@ def test_the_spread_leaves_out_the_slowest() -> None:
     for trip_s in [0.08, 0.09] * 19 + [3.0]:
         spread.add(trip_s)
     assert spread.value_s() == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("slow_share", [0.1, 0.3, 0.45])
+def test_the_spread_is_that_of_most_trips(slow_share: float) -> None:
+    """A batch of answers that took seconds is no jitter on the way in."""
+    spread = Spread()
+    for number in range(48):
+        spread.add(5.0 + number if number < 48 * slow_share else 0.08 + 0.001 * (number % 5))
+    assert spread.value_s() <= 0.03
+
+
+def test_the_spread_has_a_ceiling() -> None:
+    """However a host behaves, the pace keeps most of the limit."""
+    spread = Spread()
+    for number in range(48):
+        spread.add(float(number % 20))
+    assert spread.value_s() == 0.25

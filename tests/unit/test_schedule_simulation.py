@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -91,6 +91,9 @@ class World:
     has_headers: bool
     stalls: tuple[tuple[float, float], ...]
     now: float
+    slow: Mapping[int, float] = field(default_factory=dict[int, float])
+    is_frozen: bool = False
+    is_told: bool = False
     result: Result = field(default_factory=Result)
     events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     held_until: float = 0.0
@@ -115,10 +118,17 @@ class World:
             self.later(self.now + self.way_s(), lambda: self.arrive(ticket))
             due = max(self.held_until, self.schedule.next_at(self.now))
         late_s = self.chance.uniform(0, WAKES_LATE_S)
+        if self.is_frozen:
+            self.later(self.awake(max(self.now, due) + late_s), self.wake)
+            return
         for begin, length_s in self.stalls:
             if begin <= due < begin + length_s:
                 late_s = begin + length_s - due
         self.later(max(self.now, due) + late_s, self.wake)
+
+    def awake(self, at: float) -> float:
+        """When the client, which does not run during a stall, sees what happens at some time."""
+        return next((begin + length_s for begin, length_s in self.stalls if begin <= at < begin + length_s), at)
 
     def neighbour(self) -> None:
         self.result.neighbour[self.limiter.take(self.now)[0]] += 1
@@ -130,7 +140,9 @@ class World:
             self.result.accepted_at.append(self.now)
         else:
             self.result.refused += 1
-        self.later(self.now + self.way_s(), lambda: self.answer(ticket, left, not is_accepted))
+        at = self.now + self.way_s() + self.slow.get(ticket.number, 0.0)
+        at = self.awake(at) if self.is_frozen else at
+        self.later(at, lambda: self.answer(ticket, left, not is_accepted))
 
     def answer(self, ticket: Ticket, remaining: int, is_refused: bool) -> None:
         """Learn, and pause after a 429 as the pacer does."""
@@ -158,11 +170,18 @@ def simulate(
     has_headers: bool = True,
     stalls: tuple[tuple[float, float], ...] = (),
     start: float = START,
+    slow: Mapping[int, float] | None = None,
+    is_frozen: bool = False,
+    is_told: bool = False,
 ) -> Result:
     """Send until so many rows are accepted; half the latency lies before the limiter."""
     chance = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
     ways = (latency_s, jitter_s, neighbour_rate, has_headers)
     world = World(schedule, limiter, chance, *ways, tuple((start + at, for_s) for at, for_s in stalls), start)
+    world.slow, world.is_frozen, world.is_told = slow or {}, is_frozen, is_told
+    for begin, length_s in world.stalls if is_told else ():
+        # Before anything that was held up: the tick of the loop comes first.
+        world.later(begin + length_s - 1e-9, lambda: schedule.paused(world.now))
     world.later(start, world.wake)
     if neighbour_rate:
         world.later(start, world.neighbour)
@@ -187,7 +206,7 @@ def test_the_limit_is_used_and_never_exceeded(algorithm: str, least_use: float, 
     assert schedule.mode is (Mode.WINDOW if algorithm == "fixed" else Mode.EVEN)
 
 
-@pytest.mark.parametrize(("limit", "rows"), [(50, 1500), (200, 3000)])
+@pytest.mark.parametrize(("limit", "rows"), [(50, 1500), (100, 3000)])
 @pytest.mark.parametrize("algorithm", list(ALGORITHMS))
 def test_higher_limits_from_the_header_are_followed(algorithm: str, limit: int, rows: int) -> None:
     """A plan that began with the documented 10/s uses what the header offers."""
@@ -296,3 +315,71 @@ def test_without_headers_the_documented_limit_is_spaced_evenly() -> None:
 
     assert result.refused == 0
     assert result.use(10, 0) >= 0.95
+
+
+def rate_between(times: list[float], begin: float, end: float) -> float:
+    """Requests a second."""
+    return sum(begin <= at < end for at in times) / (end - begin)
+
+
+@pytest.mark.parametrize("pause_s", [5.0, 20.0, 60.0])
+@pytest.mark.parametrize("is_told", [True, False], ids=["noticed", "not noticed"])
+@pytest.mark.parametrize(
+    ("algorithm", "has_headers"),
+    [*((name, True) for name in ALGORITHMS), *((name, False) for name in ("leaky", "sliding"))],
+)
+def test_after_a_pause_the_pace_is_back_within_two_seconds(
+    algorithm: str, has_headers: bool, is_told: bool, pause_s: float
+) -> None:
+    """A process that was stopped, with a second's requests out, goes on as before, and without a burst."""
+    result = simulate(
+        Schedule(10),
+        ALGORITHMS[algorithm](10, 0.3),
+        rows=330,
+        latency_s=0.9,
+        has_headers=has_headers,
+        stalls=((15.0, pause_s),),
+        is_frozen=True,
+        is_told=is_told,
+    )
+
+    back = START + 15 + pause_s
+    before = rate_between(result.sent_at, START + 5, START + 15)
+    assert rate_between(result.sent_at, back + 2, back + 12) >= 0.9 * before
+    assert most_in_a_second([at for at in result.sent_at if at >= back]) <= 13
+    assert result.refused <= 1
+
+
+@pytest.mark.parametrize(
+    ("slow", "takes_s"), [((40, 41, 42), 5.0), ((40, 90, 91, 92), 20.0), (tuple(range(30, 45)), 30.0)], ids=str
+)
+@pytest.mark.parametrize("algorithm", ["leaky", "sliding"])
+@pytest.mark.parametrize("has_headers", [True, False])
+def test_a_few_slow_answers_slow_nobody_down(
+    algorithm: str, has_headers: bool, slow: tuple[int, ...], takes_s: float
+) -> None:
+    """Three of 300 that take five seconds cost the other 297 nothing."""
+
+    def took_s(late: Mapping[int, float]) -> float:
+        limiter = ALGORITHMS[algorithm](10, 0.3)
+        result = simulate(Schedule(10, reserve=0.0), limiter, rows=300, has_headers=has_headers, slow=late)
+        assert result.refused == 0
+        return result.sent_at[-1] - result.sent_at[0]
+
+    assert took_s(dict.fromkeys(slow, takes_s)) <= 1.05 * took_s({})
+
+
+@pytest.mark.parametrize("limit", [0, -1, 101, 999_999_999])
+def test_a_limit_out_of_all_reason_changes_nothing(limit: int) -> None:
+    """The organisation's other clients have to live, whatever a gateway's header says."""
+    schedule = Schedule(10, reserve=0.0)
+    sent: list[float] = []
+    now = START
+    while len(sent) < 100:
+        now = max(now, schedule.next_at(now))
+        ticket = schedule.sent(now)
+        sent.append(now)
+        schedule.answered(ticket, now + 0.05, refused=False, limit=limit, remaining=limit)
+
+    assert schedule.limit == 10
+    assert most_in_a_second(sent) <= 10

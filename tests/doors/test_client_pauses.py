@@ -1,0 +1,193 @@
+"""Pauses of this very process: what they cost is nobody's fault. And what the display says of waits."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from bulkgladly.messages import Repeat
+from bulkgladly.pipelines.connection import Connection
+from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.transport import Client, RetryPolicy
+from bulkgladly.transport.address import delay_s
+from bulkgladly.transport.deadlines import Deadlines
+from bulkgladly.transport.health import Health, Trouble
+from bulkgladly.transport.pauses import PauseWatch
+from tests.doors.test_client import HANG, Server, answer, create, get, until
+from tests.doors.test_deadlines import attempt
+from tests.unit.test_pacer import JumpingLoop
+
+
+def live_through(story: Callable[[Callable[[float], None]], "asyncio.Future[object] | object"]) -> object:
+    """Run a coroutine function in virtual time; it is given what stops the process for so many seconds."""
+    loop = JumpingLoop()
+
+    def stop_for(seconds: float) -> None:
+        loop.jumping.now += seconds
+
+    try:
+        return loop.run_until_complete(story(stop_for))  # type: ignore[arg-type]
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize(("pause_s", "told"), [(0.3, []), (0.9, []), (5.0, [5.0]), (60.0, [60.0])])
+def test_a_tick_that_comes_late_tells_of_a_pause(pause_s: float, told: list[float]) -> None:
+    """By its length, once; a busy moment is none."""
+
+    async def story(stop_for: Callable[[float], None]) -> list[float]:
+        found: list[float] = []
+        watch = PauseWatch(found.append)
+        watch.start()
+        for _ in range(3):
+            await asyncio.sleep(0.75)
+        await asyncio.sleep(0.2)
+        stop_for(pause_s)
+        await asyncio.sleep(5)
+        watch.stop()
+        await asyncio.sleep(5)
+        return found
+
+    assert live_through(story) == pytest.approx(told, abs=0.6)
+
+
+def test_a_pause_is_not_charged_to_what_is_in_flight() -> None:
+    """The answer lies in the buffer of the socket when the process goes on."""
+
+    async def story(stop_for: Callable[[float], None]) -> list[str]:
+        deadlines = Deadlines(90.0)
+        answered, never = asyncio.Event(), asyncio.Event()
+        ends = [asyncio.create_task(attempt(deadlines, event)) for event in (answered, never)]
+        await asyncio.sleep(50)
+        stop_for(3600)
+        await asyncio.sleep(30)
+        answered.set()
+        await asyncio.sleep(1)
+        assert [end.done() for end in ends] == [True, False]
+        await asyncio.sleep(20)
+        return [await end for end in ends]
+
+    assert live_through(story) == ["answered", "timed out"]
+
+
+def test_a_pause_does_not_use_up_the_patience_with_an_outage() -> None:
+    """A laptop that was closed over night has not waited for the host."""
+    health = Health(first_contact_s=30.0, give_up_after_s=3600.0)
+    health.good()
+    health.failed(100.0, unreachable=Trouble.CONNECT, answered=False)
+
+    health.paused(8 * 3600.0)
+
+    assert health.patience_s(200.0 + 8 * 3600) == 3500.0
+    health.good()
+    health.paused(60.0)
+    assert health.patience_s(0.0) == 3600.0
+
+
+async def test_a_pause_reaches_the_pace_and_the_health() -> None:
+    """One watch tells all who measure time."""
+    async with Server([answer(503)]) as server:
+        connection = Connection(Credentials(server.url, "agent@example.org", "token"), Pace(), Limits())
+        async with connection.client as sender:
+            await sender.send(create(Repeat.UNSAFE))
+            health = sender._attempts._health
+            before = health.patience_s(0.0)
+
+            sender._pauses._tell(60.0)
+
+            assert health.patience_s(60.0) == pytest.approx(before)
+            for gate in (connection.pacer, connection.reports):
+                assert gate._schedule._paused_until > 0
+
+
+DATE = "Fri, 01 May 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("text", "date", "expected"),
+    [
+        (None, DATE, None),
+        ("7", None, 7.0),
+        ("0", None, 0.0),
+        ("0.5", None, 0.5),
+        ("9" * 40, None, 1e40),
+        ("Fri, 01 May 2026 12:01:30 GMT", DATE, 90.0),
+        ("Fri, 01 May 2026 11:00:00 GMT", DATE, 0.0),
+        ("Fri, 01 May 2026 12:01:30 GMT", None, None),
+        ("Fri, 01 May 2026 12:01:30 GMT", "yesterday", None),
+        ("-5", DATE, None),
+        ("1e9", DATE, None),
+        ("nan", DATE, None),
+        ("soon", DATE, None),
+        ("", DATE, None),
+        ("9" * 5000, DATE, None),
+        ("Fri, 99 May 99999 12:01:30 GMT", DATE, None),
+    ],
+)
+def test_every_form_of_retry_after(text: str | None, date: str | None, expected: float | None) -> None:
+    """A date is counted from the server's own clock; what is none of the forms is none."""
+    assert delay_s(text, date) == expected
+
+
+@pytest.mark.parametrize("text", ["9" * 40, "86400", "Fri, 01 May 2099 12:01:30 GMT"])
+async def test_no_retry_after_holds_a_run_for_more_than_five_minutes(text: str) -> None:
+    """And the display says why it waits, and for how long."""
+    refusal = answer(429, headers=f"Retry-After: {text}\r\nDate: {DATE}\r\n")
+    async with Server([refusal]) as server:
+        connection = Connection(Credentials(server.url, "agent@example.org", "token"), Pace(), Limits())
+        async with connection.client as sender:
+            sending = asyncio.ensure_future(sender.send(get()))
+            await until(lambda: sender.throttled)
+            momentum = connection.momentum()
+            sender.withdraw("the test is over")
+            await asyncio.gather(sending, return_exceptions=True)
+
+    assert momentum.waiting == "throttled (429)"
+    assert 290 < momentum.waiting_s <= 300
+
+
+async def test_a_wait_of_one_request_has_its_reason_too() -> None:
+    """A response that does not come, a request that is to be repeated: no display without a word."""
+    now = 100.0
+    async with Server([answer(503), HANG]) as server:
+        sender = Client(
+            server.url,
+            "agent@example.org",
+            "token",
+            pacer=Connection(Credentials(server.url, "a@example.org", "t"), Pace(unlimited=True), Limits()).pacer,
+            retry=RetryPolicy(base_s=500.0, cap_s=500.0),
+            random=lambda: 1.0,
+            clock=lambda: now,
+        )
+        async with sender:
+            sender._attempts._pacer._clock = lambda: now
+            repeated = asyncio.ensure_future(sender.send(get()))
+            await until(lambda: sender._attempts._repeats)
+            assert sender.holdup() is None
+            now += 3
+            assert sender.holdup() == ("repeating a request that failed", 600.0)
+            hanging = asyncio.ensure_future(sender.send(get()))
+            await until(lambda: sender.in_flight)
+            assert sender.holdup() is None
+            now += 3
+            assert sender.holdup() == ("waiting for responses", None)
+            for task in (repeated, hanging):
+                task.cancel()
+            await asyncio.gather(repeated, hanging, return_exceptions=True)
+            assert sender.holdup() is None
+
+
+async def test_a_slow_pace_says_so() -> None:
+    """A request each ten seconds looks like a hang."""
+    async with Server() as server:
+        connection = Connection(Credentials(server.url, "agent@example.org", "token"), Pace(rate=0.1), Limits())
+        async with connection.client as sender:
+            await sender.send(get())
+            waiting = asyncio.ensure_future(sender.send(get()))
+            await until(lambda: connection.pacer.view().waiting_reason)
+            momentum = connection.momentum()
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    assert momentum.waiting == "pace"
+    assert momentum.waiting_s > 2
