@@ -88,7 +88,7 @@ MaxRequests = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Stop (exit code 10, resumable) after this many requests; records on their way are finished.",
+        help="Stop (exit code 10, resumable) after this many requests to Gladly, whatever they are.",
         envvar="BULKGLADLY_MAX_REQUESTS",
         rich_help_panel=_STOP,
     ),
