@@ -215,7 +215,7 @@ async def test_whatever_goes_wrong_reports_never_leave_without_tokens(streamed: 
         answer(500),
         REFUSED_IN_THE_SECOND,
         answer(503),
-        CLOSE,
+        *[CLOSE] * 4,
     ] * 2
     async with Server(script, [CLOSE, answer(500), OK, answer(429)]) as server, setting.client(server.url) as sender:
         asked = (ask(sender, request, streamed=streamed) for request in (get(), REPORT) * 8)
