@@ -216,7 +216,7 @@ class Session:
             in_flight=momentum.in_flight,
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
-            waiting_s=momentum.waiting_s,
+            waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
             eta_s=left / rows_per_s if rows_per_s > 0 and done > self.done_before else None,
         )
 

@@ -33,6 +33,7 @@ class Interrupter(Observer):
     def tick(self, view: Any) -> None:
         if self.sent_at:
             self.shown.append(view.waiting or "")
+            assert not view.waiting.startswith("stopping") or view.waiting_s == 0
         elif self._word in (view.waiting or "") or (self._word == "in flight" and view.in_flight and view.requests > 1):
             self.sent_at = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)

@@ -236,7 +236,7 @@ class ExportSession:
             in_flight=momentum.in_flight,
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
-            waiting_s=momentum.waiting_s,
+            waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
             eta_s=None,
             things="units",
         )
