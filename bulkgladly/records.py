@@ -111,6 +111,7 @@ class Row:
 
     Where `fields` were made by a mapping, `source` holds the row as it was read, and `part`
     says which of several records it is; these have one position, and each its own `seq`.
+    `former_key` is the source key as earlier versions made it of the row, where that differs.
     """
 
     position: Position
@@ -120,6 +121,7 @@ class Row:
     seq: int = -1
     source: dict[str, Any] | None = None
     part: Part | None = None
+    former_key: str | None = None
 
 
 class Claim(NamedTuple):

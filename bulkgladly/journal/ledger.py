@@ -19,20 +19,24 @@ from bulkgladly.journal.positions import Frontier
 from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, open_reader, open_state, scope_of
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
-__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing", "has_doubts")
+__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing", "has_doubts", "known_by")
 
 LOADED_JOBS = 8
 LINGER_S = 0.01
 
 
 class Admission(NamedTuple):
-    """A row that has been read and is about to be worked on. `content` is a hash of its payload."""
+    """A row that has been read and is about to be worked on. `content` is a hash of its payload.
+
+    Its record may also be known by `former_key`; what is known by `key` comes first.
+    """
 
     seq: int
     position: Position
     key: str = ""
     content: int = 0
     claims: tuple[Claim, ...] = ()
+    former_key: str | None = None
 
 
 class Clash(NamedTuple):
@@ -181,18 +185,20 @@ class Ledger:
         outcome: Outcome,
         *,
         key: str | None = None,
+        former_key: str | None = None,
         attempts: int = 0,
         original: bytes | None = None,
     ) -> None:
         """Note that a row has reached its end; it is in the next group commit.
 
         `attempts` counts the requests it took; `original` is the row as it shall stand in
-        the rejects file. `flush` waits for the disk.
+        the rejects file. What is no longer there is forgotten by its `former_key`, too.
+        `flush` waits for the disk.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
         """
-        self._put(_Settled(seq, position, outcome, key, attempts, original, self._clock()))
+        self._put(_Settled(seq, position, outcome, key, former_key, attempts, original, self._clock()))
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome, where nothing is to be kept of them."""
@@ -299,11 +305,12 @@ class Ledger:
     def _admit(self, rows: Sequence[Admission]) -> list[Standing]:
         for row in rows:
             self._frontier.admit(row.seq, row.position)
-        known = self._known([row.key for row in rows if row.key])
+        keys = [row.key for row in rows if row.key]
+        known = self._known(keys + [row.former_key for row in rows if row.former_key is not None])
         clashes = self._claim([row for row in rows if row.claims])
         return [
             Standing(
-                known=known.get(row.key) if row.key else None,
+                known=known_by(known, row.key, row.former_key) if row.key else None,
                 doubt=row.seq in self._doubts,
                 clash=clashes.get(row.seq),
                 sent_at=self._doubts.get(row.seq),
@@ -360,7 +367,7 @@ class Ledger:
             self._frontier.settle(one.seq)
             rows.append(_record_row(one))
             if key is not None and outcome.word is Word.DELETED:
-                gone.append((self._scope, key))
+                gone += [(self._scope, one_key) for one_key in (key, one.former_key) if one_key is not None]
             elif key is not None and outcome.accepted is not None:
                 known.append((self._scope, key, outcome.gladly_id or "", orjson.dumps(outcome.accepted)))
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
@@ -401,9 +408,16 @@ class _Settled(NamedTuple):
     position: Position
     outcome: Outcome
     key: str | None
+    former_key: str | None
     attempts: int
     original: bytes | None
     at: float
+
+
+def known_by(known: Mapping[str, Known], key: str, former_key: str | None) -> Known | None:
+    """Return what is known of a record by its key, or else by the former spelling of its key."""
+    found = known.get(key)
+    return known.get(former_key) if found is None and former_key is not None else found
 
 
 def has_doubts(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import InputError
-from bulkgladly.mappings.mapper import KEY_COLUMN, Made, Mapper
+from bulkgladly.mappings.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
 from bulkgladly.mappings.values import Fields, Unmappable
 
 __all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
@@ -119,7 +119,7 @@ def _equal(one: Any, other: Any) -> bool:
 def _as_output(made: Made) -> dict[str, Any]:
     if isinstance(made, Unmappable):
         return {"problem": made.code, "attr": made.attr, "detail": made.detail}
-    return {name: value for name, value in made.items() if value != ""}
+    return {name: value for name, value in made.items() if value != "" and name != FORMER_KEY_COLUMN}
 
 
 def _case(path: Path, number: int, line: bytes) -> Case:

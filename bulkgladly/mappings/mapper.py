@@ -10,11 +10,15 @@ from bulkgladly.mappings.references import Reference
 from bulkgladly.mappings.transform import Transform
 from bulkgladly.mappings.values import MISSING, Fields, Unmappable, is_empty
 from bulkgladly.records import Part, Problem, Row, Word
+from bulkgladly.source_keys import NotAKey, SourceKey, read_key
 
-__all__ = ("KEY_COLUMN", "Made", "Mapper")
+__all__ = ("FORMER_KEY_COLUMN", "KEY_COLUMN", "Made", "Mapper")
 
 KEY_COLUMN = "_key"
 """The column in which the records of a mapping carry their source key."""
+
+FORMER_KEY_COLUMN = "_former_key"
+"""Where a record carries the former spelling of its key, until it is a row."""
 
 Made = dict[str, Any] | Unmappable
 """One record, or why there is none."""
@@ -98,8 +102,8 @@ class Mapper:
             except Unmappable:
                 numbers.append(1)  # it will be refused for it
                 continue
-            seen[key] += 1
-            numbers.append(seen[key])
+            seen[key.text] += 1
+            numbers.append(seen[key.text])
         return numbers
 
     def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
@@ -107,7 +111,9 @@ class Mapper:
             if mapping.where is not None and _is_false(mapping.where.read(row)):
                 detail = f"the mapping takes only rows with {mapping.where.text}"
                 raise Unmappable(detail, code="mapping_skipped", is_skip=True)
-            key = None if self._key is None else _key_of(row, self._key) + (f"#{number}" if number > 1 else "")
+            key = None if self._key is None else _key_of(row, self._key)
+            if key is not None and number > 1:
+                key = _joined(key, SourceKey(str(number)))
             elements = [row] if mapping.each is None else list(_elements(row, mapping.each))
         except Unmappable as error:
             return [error]
@@ -119,15 +125,17 @@ class Mapper:
                 found.append(error)
         return found
 
-    def _full_key(self, element: Fields, key: str | None) -> str | None:
+    def _full_key(self, element: Fields, key: SourceKey | None) -> SourceKey | None:
         """Return the key of an element's record: it does not depend on what becomes of the others."""
         each = self._mapping.each if self._mapping else None
         if each is None or key is None or each.number not in element:
             return key
-        return f"{key}#{element[each.number] if each.key is None else _key_of(element, each.key)}"
+        return _joined(key, SourceKey(str(element[each.number])) if each.key is None else _key_of(element, each.key))
 
-    def _record(self, row: Fields, key: str | None) -> list[dict[str, Any]]:
-        made: dict[str, Any] = {} if key is None else {KEY_COLUMN: key}
+    def _record(self, row: Fields, key: SourceKey | None) -> list[dict[str, Any]]:
+        made: dict[str, Any] = {} if key is None else {KEY_COLUMN: key.text}
+        if key is not None and key.former is not None:
+            made[FORMER_KEY_COLUMN] = key.former
         for target, column in self._renames:
             made[target] = row.get(column, "")
         for rule in self._rules:
@@ -155,7 +163,7 @@ class Mapper:
         for number, piece in enumerate(pieces, 1):
             one = {**made, **self._counted(made, number, len(pieces)), rule.target: piece}
             if number > 1 and KEY_COLUMN in made:
-                one[KEY_COLUMN] = f"{made[KEY_COLUMN]}#{number}"
+                one |= {name: f"{made[name]}#{number}" for name in (KEY_COLUMN, FORMER_KEY_COLUMN) if name in made}
             found.append(one)
         return found
 
@@ -175,7 +183,7 @@ def _row(row: Row, made: Made, part: Part | None) -> Row:
     if isinstance(made, Unmappable):
         problem = Problem(made.code, made.detail, made.attr, word=Word.SKIPPED if made.is_skip else Word.REJECTED)
         return Row(row.position, None, problem, source=row.fields, part=part)
-    return Row(row.position, made, source=row.fields, part=part)
+    return Row(row.position, made, source=row.fields, part=part, former_key=made.pop(FORMER_KEY_COLUMN, None))
 
 
 def _elements(row: Fields, each: Each) -> Iterator[Fields]:
@@ -194,15 +202,23 @@ def _elements(row: Fields, each: Each) -> Iterator[Fields]:
         yield {**row, each.name: element, each.number: number, each.count: count}
 
 
-def _key_of(row: Fields, key: Reference) -> str:
+def _key_of(row: Fields, key: Reference) -> SourceKey:
     value = key.read(row)
-    if is_empty(value):
-        detail = f"the key column {key.text} is empty; every row needs its own key"
-        raise Unmappable(detail, key.text, code="key_missing")
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        detail = f"the key column {key.text} must hold a text or a whole number"
-        raise Unmappable(detail, key.text, code="key_type")
-    return str(value)
+    try:
+        return read_key(None if value is MISSING else value)
+    except NotAKey as error:
+        if error.code == "key_type" and not is_empty(value):
+            detail = f"the key column {key.text} must hold a text or a whole number"
+            raise Unmappable(detail, key.text, code="key_type") from None
+    detail = f"the key column {key.text} is empty; every row needs its own key"
+    raise Unmappable(detail, key.text, code="key_missing")
+
+
+def _joined(key: SourceKey, further: SourceKey) -> SourceKey:
+    """Return a key that has a further part; each part is brought into its form by itself."""
+    text = f"{key.text}#{further.text}"
+    former = f"{key.former or key.text}#{further.former or further.text}"
+    return SourceKey(text, None if former == text else former)
 
 
 def _is_false(value: Any) -> bool:

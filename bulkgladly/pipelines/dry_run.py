@@ -149,7 +149,7 @@ class _Rehearser:
             if outcome is not None:
                 return outcome
         record.known = standing.known
-        steps = self._spec.procedures[self._policy.mode](record, self._policy)
+        steps = self._spec.steps(record, self._policy)
         try:
             self._first[next(steps).operation] += 1
         except StopIteration as end:

@@ -11,7 +11,7 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
-from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing
+from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing, known_by
 from bulkgladly.journal.results import original_of
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
@@ -259,7 +259,7 @@ class Importer:
     def _start(self, record: Record) -> Task | None:
         """Start a record's steps; a record that needs no request is settled here."""
         record.rivals = self._made
-        steps = self._spec.procedures[self._policy.mode](record, self._policy)
+        steps = self._spec.steps(record, self._policy)
         try:
             request = next(steps)
         except StopIteration as end:
@@ -323,7 +323,13 @@ class Importer:
     def _settle(self, row: Row, outcome: Outcome, record: Record | None = None, attempts: int = 0) -> None:
         original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
         self._ledger.settle(
-            row.seq, row.position, outcome, key=record.key if record else None, attempts=attempts, original=original
+            row.seq,
+            row.position,
+            outcome,
+            key=record.key if record else None,
+            former_key=record.former_key if record else None,
+            attempts=attempts,
+            original=original,
         )
         if outcome.word is Word.REJECTED:
             self._rejected += 1
@@ -352,7 +358,8 @@ class Importer:
     async def _wait_for_others(self, record: Record) -> None:
         """Records of one customer go in input order: wait until the earlier ones are settled."""
         await self._lanes.until_free(record)
-        record.known = (await self._ledger.known([record.key])).get(record.key)
+        keys = [key for key in (record.key, record.former_key) if key is not None]
+        record.known = known_by(await self._ledger.known(keys), record.key, record.former_key)
 
     def _cut_to_limit(self, rows: list[Row]) -> bool:
         """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
@@ -370,7 +377,7 @@ def admission_of(row: Row, item: Record | Problem | None) -> Admission:
     if not isinstance(item, Record):
         return Admission(row.seq, row.position)
     content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
-    return Admission(row.seq, row.position, item.key, content, item.claims)
+    return Admission(row.seq, row.position, item.key, content, item.claims, item.former_key)
 
 
 def _intent(record: Record, request: Request) -> Intent:

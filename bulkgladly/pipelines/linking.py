@@ -56,16 +56,21 @@ class Linker:
         return complete(record, self._spec, self.directory, await self._known([record]), is_last=True)
 
     async def _known(self, records: Iterable[Record]) -> Mapping[tuple[str, str], str]:
-        wanted: dict[str, dict[str, None]] = {}
+        wanted: dict[str, dict[str, dict[str, None]]] = {}
         for record in records:
             for link in record.links:
                 if link.is_key:
-                    wanted.setdefault(link.kind, {})[link.text] = None
+                    formers = wanted.setdefault(link.kind, {}).setdefault(link.text, {})
+                    if link.former is not None:
+                        formers[link.former] = None
         found: dict[tuple[str, str], str] = {}
         for resource, keys in wanted.items():
             namespace = self._policy.namespace_of(resource)
-            ids = await self._ledger.known_in(self._policy.host, resource, namespace, list(keys))
-            found.update({(resource, key): gladly_id for key, gladly_id in ids.items() if gladly_id})
+            asked = [*keys, *(former for formers in keys.values() for former in formers)]
+            ids = await self._ledger.known_in(self._policy.host, resource, namespace, asked)
+            for key, formers in keys.items():
+                if gladly_id := next(filter(None, (ids.get(one) for one in (key, *formers))), None):
+                    found[resource, key] = gladly_id
         return found
 
 

@@ -106,6 +106,7 @@ ACTIVITIES = ResourceSpec(
     requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
     operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
     fields=_FIELDS,
+    fetch=_fetch,
     rules=_RULES,
     warnings=(keeps_its_tags("body"),),
     id_rule="our id, at most 50 characters",

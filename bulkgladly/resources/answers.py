@@ -174,6 +174,7 @@ ANSWERS = ResourceSpec(
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
     fields=_FIELDS,
+    fetch=_fetch,
     id_rule="our id; its length in Gladly is unknown",
     deletes="answers with all their contents",
 )

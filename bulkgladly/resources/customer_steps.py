@@ -19,7 +19,7 @@ from bulkgladly.resources.merges import MAX_MERGES, successor_of
 from bulkgladly.resources.outcomes import check_organisation, is_unclear, refused, unknown, unread
 from bulkgladly.resources.spec import Policy, Record, Steps
 
-__all__ = ("create", "delete", "update", "upsert")
+__all__ = ("create", "delete", "get_profile", "update", "upsert")
 
 PROFILES = "/api/v1/customer-profiles"
 
@@ -37,6 +37,11 @@ class Found:
     def is_absent(self) -> bool:
         """True only when Gladly said that there is no such profile."""
         return self.profile is None and self.reply is None
+
+
+def get_profile(gladly_id: str) -> Request:
+    """Return the request for one profile."""
+    return Request("getCustomer", "GET", f"{PROFILES}/{gladly_id}")
 
 
 def create(record: Record, policy: Policy) -> Steps:
@@ -253,7 +258,7 @@ def _fetch(gladly_id: str) -> Generator[Request, Reply, Found]:
     """Ask for a profile by id and follow merges (301 with `meta.new`), up to five of them."""
     hops = 0
     while True:
-        reply = yield Request("getCustomer", "GET", f"{PROFILES}/{gladly_id}")
+        reply = yield get_profile(gladly_id)
         if reply.status == 200 and isinstance(profile := reply.json(), dict):
             return Found(gladly_id, profile)
         if reply.status == 404:

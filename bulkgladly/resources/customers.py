@@ -13,8 +13,9 @@ from bulkgladly.resources.contacts import (
     unite,
 )
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
-from bulkgladly.resources.keys import key_in
+from bulkgladly.resources.keys import former_id, key_in
 from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.source_keys import SourceKey
 
 __all__ = (
     "CONTACT_LISTS",
@@ -65,9 +66,10 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Record
     own_id = payload.pop("id", None)
     if own_id is not None and (reason := id_problem(own_id)):
         return Problem("id", reason, "id")
-    key = _source_key(row, own_id, payload, policy)
-    if isinstance(key, Problem):
-        return key
+    found = _source_key(row, own_id, payload, policy)
+    if isinstance(found, Problem):
+        return found
+    key, former, _ = found
     return Record(
         row=row,
         key=key,
@@ -76,6 +78,8 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Record
         payload=payload,
         fingerprints={name: fingerprint(value) for name, value in payload.items()},
         claims=_claims(key, own_id, payload),
+        former_key=former,
+        former_id=former_id(policy, "customers", former, own_id),
     )
 
 
@@ -174,18 +178,18 @@ def _add_attributes(payload: dict[str, Any], attributes: Any, policy: Policy) ->
         payload["customAttributes"] = attributes
 
 
-def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: Policy) -> str | Problem:
+def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: Policy) -> SourceKey | Problem:
     if policy.key is not None:
         return key_in(row, policy.key)
     if own_id is not None:
-        return own_id
+        return SourceKey(own_id)
     if not payload.get("emails") and not payload.get("phones") and not payload.get("externalCustomerId"):
         return Problem(
             "no_identifier",
             "the row has no id, email, phone or externalCustomerId; add one, or name the column that "
             "identifies a row with --key",
         )
-    return key_of_content(payload)
+    return SourceKey(key_of_content(payload))
 
 
 def _claims(key: str, own_id: str | None, payload: Mapping[str, Any]) -> tuple[Claim, ...]:

@@ -75,7 +75,8 @@ class Link:
 
     `place` (and `index`, in a list) says where it stands; `kind` is that of the name, or the
     resource of the key; `attr` is the field of the row that gave it. `or_name` is the name
-    to fall back on where nothing came of a key.
+    to fall back on where nothing came of a key. `former` is a key as it was written, where
+    that is not the form in which keys are compared: the object may be known by it.
     """
 
     place: str
@@ -85,6 +86,7 @@ class Link:
     attr: str
     is_key: bool
     or_name: str | None = None
+    former: str | None = None
 
 
 class FieldProblem(ValueError):

@@ -4,21 +4,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkgladly.records import Problem, Row
+from bulkgladly.resources.identity import derive_id
+from bulkgladly.resources.spec import Policy
+from bulkgladly.source_keys import NotAKey, SourceKey, read_key
 
-__all__ = ("key_in",)
+__all__ = ("former_id", "key_in")
 
 
-def key_in(row: Row, column: str) -> str | Problem:
-    """Return what the key column holds, or why that is no key.
+def key_in(row: Row, column: str) -> SourceKey | Problem:
+    """Return the source key in the key column, or why that is no key.
 
     A key may also be a custom attribute (`customAttribute:crm_id`), in a row of either form.
     """
-    value = _cell(row.fields or {}, column)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-        return Problem("key_type", f"the key column {column} must hold a text or a whole number", column)
-    if value is None or value == "":
-        return Problem("key_missing", f"the key column {column} is empty; every row needs its own key", column)
-    return str(value)
+    try:
+        key = read_key(_cell(row.fields or {}, column))
+    except NotAKey as error:
+        if error.code == "key_type":
+            detail = f"the key column {column} must hold a text or a whole number"
+        else:
+            detail = f"the key column {column} is empty; every row needs its own key"
+        return Problem(error.code, detail, column)
+    if row.former_key is not None:
+        return key._replace(former=row.former_key, is_odd=True)
+    return key
+
+
+def former_id(policy: Policy, resource: str, former_key: str | None, own_id: str | None) -> str | None:
+    """Return the id that earlier versions derived from a key's former spelling; None where there is none."""
+    if former_key is None or own_id is not None:
+        return None
+    return derive_id(policy.host, resource, policy.namespace, former_key)
 
 
 def _cell(fields: Mapping[str, Any], column: str) -> Any:

@@ -9,9 +9,10 @@ from bulkgladly.resources.contacts import ContactProblem, clean_emails, clean_ph
 from bulkgladly.resources.directory import Directory
 from bulkgladly.resources.fields import MAX_ID, Field, FieldProblem, Kind, Link
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
-from bulkgladly.resources.keys import key_in
+from bulkgladly.resources.keys import former_id, key_in
 from bulkgladly.resources.reading import read_fields
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Rule
+from bulkgladly.source_keys import SourceKey
 
 __all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment")
 
@@ -60,24 +61,27 @@ class Preparation:
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
-        key, own_id, claims = identity
+        source_key, own_id, claims = identity
         return Record(
             row=row,
-            key=key,
-            id=own_id or derive_id(policy.host, self._resource, policy.namespace, key),
+            key=source_key.text,
+            id=own_id or derive_id(policy.host, self._resource, policy.namespace, source_key.text),
             has_own_id=own_id is not None,
             payload=payload,
             fingerprints={name: fingerprint(value) for name, value in payload.items()},
             claims=claims,
             links=links,
+            former_key=source_key.former,
+            former_id=former_id(policy, self._resource, source_key.former, own_id),
         )
 
     def claims_of(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
-    ) -> tuple[Payload, tuple[Claim, ...]] | Problem:
+    ) -> tuple[Payload, tuple[Claim, ...]] | Problem | None:
         """Return the payload and the claims of a record, given what `read_fields` makes of its row.
 
         What else a record has takes time, and is not made. The payload given may be changed.
+        None where the key is written oddly: somebody must look closer.
         """
         try:
             payload = self._clean(payload, policy)
@@ -86,7 +90,10 @@ class Preparation:
         except ContactProblem as error:
             return Problem(error.code, error.detail, error.attr)
         identity = self._identify(row, payload, links, policy)
-        return identity if isinstance(identity, Problem) else (payload, identity[2])
+        if isinstance(identity, Problem):
+            return identity
+        key, _, claims = identity
+        return None if key.is_odd else (payload, claims)
 
     def read(self, nested: Mapping[str, Any], policy: Policy) -> tuple[Payload, tuple[Link, ...]] | Problem:
         """Return the payload of a nested row and what in it is open, or what is wrong with a field."""
@@ -100,7 +107,7 @@ class Preparation:
 
     def _identify(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
-    ) -> tuple[str, str | None, tuple[Claim, ...]] | Problem:
+    ) -> tuple[SourceKey, str | None, tuple[Claim, ...]] | Problem:
         """Return key, own id and claims of a clean payload, or the first rule that it breaks; its id is taken out."""
         for rule in self._rules:
             for problem in rule(payload, policy):
@@ -109,13 +116,13 @@ class Preparation:
         key = key_in(row, policy.key) if policy.key is not None else self._key(own_id, payload)
         if isinstance(key, Problem):
             return key
-        claims = [Claim("key", digest64("key", key))]
-        if own_id is not None and own_id != key and not any(link.place == "id" for link in links):
+        claims = [Claim("key", digest64("key", key.text))]
+        if own_id is not None and own_id != key.text and not any(link.place == "id" for link in links):
             claims.append(Claim("id", digest64("id", own_id)))
         return key, own_id, tuple(claims)
 
-    def _key(self, own_id: str | None, payload: Payload) -> str:
-        return own_id or self._natural_key(payload) or key_of_content(payload)
+    def _key(self, own_id: str | None, payload: Payload) -> SourceKey:
+        return SourceKey(own_id or self._natural_key(payload) or key_of_content(payload))
 
 
 def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
@@ -208,7 +215,7 @@ def segment(identity: str) -> str:
 
 def _put(record: Record, link: Link, identity: str) -> None:
     if link.place == "id":
-        record.id, record.has_own_id = identity, True
+        record.id, record.has_own_id, record.former_id = identity, True, None
         record.claims = (*record.claims, Claim("id", digest64("id", identity)))
         return
     head, _, part = link.place.partition(".")

@@ -10,6 +10,7 @@ from bulkgladly.records import Mode
 from bulkgladly.resources.fields import Field, FieldProblem, Kind, Link
 from bulkgladly.resources.identity import id_problem
 from bulkgladly.resources.moments import moment_of, written
+from bulkgladly.source_keys import NotAKey, read_key
 
 __all__ = ("read_fields",)
 
@@ -62,10 +63,19 @@ def _put(payload: dict[str, Any], field: Field, value: Any, givers: dict[str, st
 
 
 def _links(field: Field, value: Any) -> list[Link]:
-    kind, is_key = (field.key_of, True) if field.key_of is not None else (str(field.names), False)
     if isinstance(value, list):
-        return [Link(field.place, index, kind, text, field.name, is_key) for index, text in enumerate(value)]
-    return [Link(field.place, None, kind, value, field.name, is_key)]
+        return [_link(field, index, text) for index, text in enumerate(value)]
+    return [_link(field, None, value)]
+
+
+def _link(field: Field, index: int | None, text: str) -> Link:
+    if field.key_of is None:
+        return Link(field.place, index, str(field.names), text, field.name, is_key=False)
+    try:
+        key = read_key(text)
+    except NotAKey:
+        raise FieldProblem("blank", field.name, "is empty; leave it out, or name a source key") from None
+    return Link(field.place, index, field.key_of, key.text, field.name, is_key=True, former=key.former)
 
 
 def _refuse_missing(payload: Mapping[str, Any], fields: Sequence[Field], mode: Mode) -> None:

@@ -9,6 +9,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 from bulkgladly.resources.fields import Field, Link
+from bulkgladly.resources.former_ids import is_there
 
 __all__ = ("Policy", "Record", "ResourceSpec", "Rule", "Steps")
 
@@ -66,6 +67,9 @@ class Record:
     process may have sent a create whose end nobody saw, and `sent_at` is when a request
     that can be settled by listing may have left first (seconds since 1970, our clock).
     `rivals` are ids of objects that other records of the run are known to have made.
+
+    `former_key` is the source key as earlier versions spelled it, where that differs, and
+    `former_id` the id that they derived from it: the object may be known, or there, by these.
     """
 
     row: Row
@@ -81,6 +85,8 @@ class Record:
     lanes: tuple[int, ...] = ()
     sent_at: float | None = None
     rivals: Collection[str] = ()
+    former_key: str | None = None
+    former_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,8 @@ class ResourceSpec:
     order in which they have to be sent; the input is then read whole. `repeat` is what a
     repeat of the create could do, `contacts_people` what a record does to a person, and
     `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
-    Gladly does not keep of a row.
+    Gladly does not keep of a row. `fetch` asks for an object by id, where ids are derived
+    from source keys.
     """
 
     name: str
@@ -116,6 +123,21 @@ class ResourceSpec:
     contacts_people: str = ""
     deletes: str = ""
     not_kept: tuple[str, ...] = ()
+    fetch: Callable[[Record, str], Request] | None = None
+
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Return what is done for a record in the policy's mode."""
+        if record.former_id is None or record.known is not None or self.fetch is None:
+            return self.procedures[policy.mode](record, policy)
+        return self._steps_after_look(record, policy, self.fetch(record, record.former_id))
+
+    def _steps_after_look(self, record: Record, policy: Policy, look: Request) -> Steps:
+        found = yield from is_there(look, record.former_id)
+        if isinstance(found, Outcome):
+            return found
+        if found and record.former_id is not None:
+            record.id = record.former_id
+        return (yield from self.procedures[policy.mode](record, policy))
 
     @property
     def directories(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ _CUSTOMERS = ResourceSpec(
         Mode.DELETE: (1, 2),
     },
     operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
+    fetch=lambda _record, gladly_id: customer_steps.get_profile(gladly_id),
     id_rule="our id, under 50 characters",
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),

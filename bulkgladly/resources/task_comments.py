@@ -56,6 +56,7 @@ TASK_COMMENTS = ResourceSpec(
     requests_per_record={Mode.CREATE: (1, 2)},
     operations=("createTaskComment", "getTaskComment"),
     fields=_FIELDS,
+    fetch=_fetch,
     lanes=("taskId",),
     id_rule="our id, at most 50 characters",
     not_kept=("when it was written: now",),

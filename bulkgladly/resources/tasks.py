@@ -93,6 +93,7 @@ TASKS = ResourceSpec(
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("createTask", "createTaskAndCustomer", "getTask", "updateTask", "getCustomer"),
     fields=_FIELDS,
+    fetch=_fetch,
     rules=_RULES,
     warnings=(keeps_its_tags("body"), due_only_if_known),
     id_rule="our id, at most 50 characters",

@@ -127,6 +127,7 @@ TOPICS = ResourceSpec(
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,
+    fetch=_fetch,
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
 )

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
 
-WORDS = ("errors", "records", "messages", "settings", "local_paths", "json_paths", "_version")
+WORDS = ("errors", "records", "messages", "settings", "local_paths", "json_paths", "source_keys", "_version")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "resources": 1,

@@ -24,6 +24,7 @@ Rows = list[dict[str, Any]]
 OTHER: list[Any] = [None, "", " ", 0, 1, 1.0, True, False, [], {}, ["x"], {"x": 1}, "é", "x\ny"]
 """What may stand anywhere in JSON, and mostly should not."""
 IDS = ["c2", "a" * 49, "a" * 50, "a" * 51, "-_", "c 1", "ä", "c1\n", "\u0661"]
+KEYS = [*IDS, "k1 ", "\ufeffk1", "'k1", "4711.0", "4711.10", "4.7E+12", "ada.b@example.org", "Zoe\u0308", "'"]
 EMAILS = [
     *("ben@example.org", "ADA@example.org", " ada@example.org", "ada", "zoë@example.org", "a@ab--cd.org", "a@x.local"),
     *("Ada <ada@example.org>", "a" * 250 + "@example.org"),
@@ -83,7 +84,7 @@ PHONE_ITEMS = items(
 )
 NESTED_CUSTOMER: Shape = {
     "id": ("c1", IDS),
-    "crm": ("k1", IDS),
+    "crm": ("k1", KEYS),
     "name": ("Ada", TEXTS),
     "externalCustomerId": ("e1", IDS),
     "emails": ([{"original": "ada@example.org"}], EMAIL_ITEMS),
@@ -93,7 +94,7 @@ NESTED_CUSTOMER: Shape = {
 }
 FLAT_CUSTOMER: Shape = {
     "id": ("c1", IDS),
-    "crm": ("k1", IDS),
+    "crm": ("k1", KEYS),
     "name": ("Ada", TEXTS),
     "externalCustomerId": ("e1", IDS),
     "email:1": ("ada@example.org", EMAILS),
@@ -110,14 +111,14 @@ FLAT_CUSTOMER: Shape = {
 }
 _CUSTOMER: Shape = {
     "customerId": ("c1", IDS),
-    "customerKey": ("", TEXTS),
+    "customerKey": ("", [*TEXTS, *KEYS]),
     "customerEmail": ("", EMAILS),
     "customerMobile": ("", NUMBERS),
     "customer": (None, [{"emailAddress": email} for email in EMAILS]),
 }
 ACTIVITY: Shape = {
     "id": ("a1", IDS),
-    "crm": ("k1", IDS),
+    "crm": ("k1", KEYS),
     **_CUSTOMER,
     "content": (None, [{"title": text} for text in TEXTS]),
     "activityType": ("EMAIL", ["ISSUE", "email", "FAX"]),
@@ -132,7 +133,7 @@ ACTIVITY: Shape = {
 }
 TASK: Shape = {
     "id": ("t1", IDS),
-    "crm": ("k1", IDS),
+    "crm": ("k1", KEYS),
     **_CUSTOMER,
     "inbox": ("", TEXTS),
     "inboxId": ("i1", IDS),
@@ -145,15 +146,15 @@ TASK: Shape = {
 }
 COMMENT: Shape = {
     "id": ("m1", IDS),
-    "crm": ("k1", IDS),
-    "taskKey": ("", TEXTS),
+    "crm": ("k1", KEYS),
+    "taskKey": ("", [*TEXTS, *KEYS]),
     "taskId": ("t1", IDS),
     "agent": ("", EMAILS),
     "agentId": ("g1", IDS),
     "comment": ("Done", TEXTS),
 }
 NOTE: Shape = {
-    "crm": ("k1", IDS),
+    "crm": ("k1", KEYS),
     "conversationId": ("v1", IDS),
     "body": ("Hello", TEXTS),
     "content": (None, [{"body": text} for text in TEXTS]),

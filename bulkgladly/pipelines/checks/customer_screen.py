@@ -60,9 +60,9 @@ class CustomerScreen:
             raise _Unclear
         if self._key is not None:
             key = key_in(row, self._key)
-            if isinstance(key, Problem):
+            if isinstance(key, Problem) or key.is_odd:
                 raise _Unclear
-            marks.append(digest64("key", key))
+            marks.append(digest64("key", key.text))
             if own_id:
                 marks.append(digest64("id", own_id))
         elif own_id:

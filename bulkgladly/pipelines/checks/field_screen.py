@@ -13,6 +13,7 @@ from bulkgladly.records import Problem, Row
 from bulkgladly.resources.fields import Field, Kind, Link
 from bulkgladly.resources.objects import Preparation
 from bulkgladly.resources.spec import Policy, ResourceSpec
+from bulkgladly.source_keys import is_plain
 
 __all__ = ("FieldScreen",)
 
@@ -86,7 +87,7 @@ class FieldScreen:
 
     def _traits(self, row: Row, payload: dict[str, Any], links: tuple[Link, ...]) -> Traits | None:
         taken = self._preparation.claims_of(row, payload, links, self._policy)
-        if isinstance(taken, Problem):
+        if taken is None or isinstance(taken, Problem):
             return None
         payload, claims = taken
         for rule in self._spec.warnings:
@@ -184,6 +185,8 @@ def _as_text(cell: Any) -> str:
 
 def _look_for(field: Field) -> Look:
     match field.kind:
+        case Kind.TEXT if field.key_of is not None and field.most is None:
+            return _odd_keys
         case Kind.TEXT if field.pattern is None:
             return _texts_up_to(field.most)
         case Kind.ID:
@@ -196,6 +199,14 @@ def _look_for(field: Field) -> Look:
             return _moments
         case _:
             return _nothing_there
+
+
+def _odd_keys(cells: Cells) -> Collection[int]:
+    return [
+        index
+        for index, cell in enumerate(cells)
+        if cell is not None and cell != "" and (type(cell) is not str or not is_plain(cell))
+    ]
 
 
 def _texts_up_to(most: int | None) -> Look:

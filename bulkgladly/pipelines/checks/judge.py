@@ -9,6 +9,7 @@ from bulkgladly.formats.layouts import ColumnProblem
 from bulkgladly.pipelines.import_records import Preparer
 from bulkgladly.records import Problem, Row, Stage
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.source_keys import oddities
 
 __all__ = ("Judge", "Verdict")
 
@@ -45,7 +46,13 @@ class Judge:
         return Verdict(None, (item, *self._further(row, item)))
 
     def _warnings(self, record: Record) -> list[Problem]:
-        return [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
+        found = [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
+        if self._policy.key is not None:
+            found += _odd_key(record.former_key or record.key, self._policy.key)
+        for link in record.links:
+            if link.is_key:
+                found += _odd_key(link.former or link.text, link.attr)
+        return found
 
     def _further(self, row: Row, first: Problem) -> list[Problem]:
         """Return the other problems of a row: what is found when the value at fault is taken out."""
@@ -78,6 +85,12 @@ class Judge:
             if not _take_out(nested, item.attr):
                 break
         return found
+
+
+def _odd_key(written: str, column: str) -> list[Problem]:
+    """Return what is odd about a source key; the parts of a mapping's key are looked at one by one."""
+    found = dict(oddity for part in [written, *written.split("#")] for oddity in oddities(part))
+    return [Problem(code, f"{column} {detail}", column) for code, detail in found.items()]
 
 
 def _take_out(nested: dict[str, Any], attr: str | None) -> bool:

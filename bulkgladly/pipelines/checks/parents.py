@@ -12,6 +12,7 @@ from bulkgladly.journal.digests import Digests
 from bulkgladly.pipelines.checks.traits import Reference
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Policy, ResourceSpec
+from bulkgladly.source_keys import NotAKey, read_key
 
 __all__ = ("Parents", "files_by_resource")
 
@@ -82,8 +83,10 @@ class Parents:
     def missing(self, references: Sequence[Reference]) -> Iterator[Reference]:
         """Yield which of the references of such a row lead nowhere."""
         for one in references:
-            judged = (one.resource, one.is_key) in self._judged
-            if judged and not self._there.holds(_digest(one.resource, one.text, is_key=one.is_key)):
+            if (one.resource, one.is_key) not in self._judged:
+                continue
+            spellings = [one.text] if one.former is None else [one.text, one.former]
+            if not any(self._there.holds(_digest(one.resource, text, is_key=one.is_key)) for text in spellings):
                 yield one
 
     @property
@@ -120,10 +123,11 @@ def _own_digests(resource: str, fields: Mapping[str, Any], key: str | None) -> I
     identity, source_key = fields.get("id"), fields.get(key) if key else None
     if identity:
         yield _digest(resource, str(identity), is_key=False)
-    if source_key not in (None, ""):
-        yield _digest(resource, str(source_key), is_key=True)
-    elif identity:
-        yield _digest(resource, str(identity), is_key=True)
+    try:
+        found = read_key(identity if source_key in (None, "") else source_key)
+    except NotAKey:
+        return
+    yield _digest(resource, found.text, is_key=True)
 
 
 def _digest(resource: str, text: str, *, is_key: bool) -> int:

@@ -15,12 +15,13 @@ CONTENT_KEY = "content:"
 
 
 class Reference(NamedTuple):
-    """Another object that a row names by source key, or by id."""
+    """Another object that a row names by source key (`former` is how it was written, if otherwise), or by id."""
 
     resource: str
     text: str
     is_key: bool
     attr: str
+    former: str | None = None
 
 
 class Traits(NamedTuple):
@@ -66,7 +67,7 @@ def traits_of_payload(
             marks,
             tuple([Reference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
         )
-    references = [Reference(link.kind, link.text, True, link.attr) for link in links if link.is_key]
+    references = [Reference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
     named = {link.place for link in links}
     references += [
         Reference(kind, payload[place], False, place)

@@ -1,0 +1,125 @@
+"""The one form in which source keys are compared, whatever a spreadsheet or a copy has put around them. Pure.
+
+Ids in Gladly are derived from this form, so it must never change: what counts as blank or
+invisible is listed here, and not taken from the Unicode tables of the running Python.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ("NotAKey", "SourceKey", "is_plain", "normal_key", "oddities", "read_key", "without_invisible")
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_BLANKS = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_TEXT_MARK = "'"
+"""What Excel puts before a text that looks like a number."""
+_PLAIN = re.compile(
+    r"[!-&(-*,\-/-~](?:[ -*,\-/-~]*[!-*,\-/-~])?"  # without a point
+    r"|[!-&(-*,-~](?:[ -*,-~]*[!-*,-/1-~])?"  # with one, but no zero at the end
+).fullmatch
+"""Most keys: ASCII that is surely its own form. Whatever has a plus, or ends in zeros, is looked at more closely."""
+_WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+").fullmatch
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
+_EXACT = 2**53
+
+
+class SourceKey(NamedTuple):
+    """A source key in its normal form.
+
+    `former` is the key as it was written, where that differs: earlier versions knew their
+    records by it. `is_odd` says that `oddities` has something to say about it.
+    """
+
+    text: str
+    former: str | None = None
+    is_odd: bool = False
+
+
+class NotAKey(ValueError):
+    """A value cannot be a source key: it is empty (`key_missing`), or neither text nor whole number (`key_type`)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a key certainly is its own form, and nothing odd; False only means to look closer."""
+    return _PLAIN(text) is not None
+
+
+def normal_key(text: str) -> str:
+    """Return the form of a key in which it is compared; that form is its own form.
+
+    Invisible characters go, and blanks and apostrophes in front, blanks behind; letters are
+    composed (NFC). A whole number is one number, however many zeros stand behind its point:
+    a column of whole numbers becomes one of decimals where a cell is empty.
+    """
+    if _PLAIN(text):
+        return text
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", without_invisible(text))
+    elif not text.isprintable():
+        text = without_invisible(text)
+    text = text.lstrip(_BLANKS + _TEXT_MARK).rstrip(_BLANKS)
+    whole = _WHOLE(text)
+    return whole[1] if whole else text
+
+
+def read_key(value: object) -> SourceKey:
+    """Return the source key that a cell holds.
+
+    Raises:
+        NotAKey: It holds none.
+    """
+    if type(value) is str:
+        if _PLAIN(value):
+            return SourceKey(value)
+        text = normal_key(value)
+        if not text:
+            raise NotAKey("key_missing")
+        former = None if text == value else value
+        return SourceKey(text, former, former is not None or _ROUNDED(text) is not None)
+    if value is None:
+        raise NotAKey("key_missing")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NotAKey("key_type")
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < _EXACT):
+        raise NotAKey("key_type")
+    return SourceKey(str(int(value)))
+
+
+def without_invisible(text: str) -> str:
+    """Return a text without the characters that nobody sees; blanks stay."""
+    return _INVISIBLE.sub("", text)
+
+
+def oddities(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what is odd about a key as it was written: a code, and what a reader is told, to follow its column."""
+    found = False
+    shown = without_invisible(text)
+    if shown != text or shown != shown.strip(_BLANKS):
+        found = True
+        yield "key_invisible", "contains invisible characters or spaces around it; they are ignored"
+    bare = shown.strip(_BLANKS)
+    if bare.startswith(_TEXT_MARK):
+        found = True
+        yield "key_apostrophe", "begins with an apostrophe, which spreadsheets put before numbers; it is ignored"
+    bare = bare.lstrip(_BLANKS + _TEXT_MARK)
+    if _WHOLE(bare):
+        found = True
+        yield "key_decimal", "is a whole number written with decimals, such as 4711.0; it is read as 4711"
+    elif _ROUNDED(bare):
+        found = True
+        yield "key_rounded", "looks like a number that a spreadsheet has rounded, such as 4.71E+12"
+    if not found and normal_key(text) != text:
+        yield "key_spelling", "is written in an unusual form of Unicode; it is read in the usual one (NFC)"
