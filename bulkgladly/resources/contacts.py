@@ -5,12 +5,17 @@ because a number was typed differently.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+import idna
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+
+from bulkgladly.source_keys import without_invisible
 
 __all__ = (
     "ContactProblem",
@@ -34,6 +39,15 @@ _PLAIN_EMAIL = re.compile(
     r"(?:(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_WRITTEN = re.compile(
+    r"(?:tel:)?(?P<number>[+\uff0b]?(?:[\d\s()\[\]./*\u00b7\u2010-\u2015\u2212\u30fc\uff0d-\uff0f-])+?)"
+    r"(?:\s*[;,]?\s*(?:e?xt(?:ensi[oó]n|n)?|x|int|anexo|доб|[#~])[.:=]?\s*(?P<extension>\d{1,15})#?)?",
+    re.IGNORECASE,
+)
+"""A phone number and nothing else: what a person writes, perhaps with an extension."""
+_DECIMAL = re.compile(r"\+?\d{5,}\.0+|\d(?:[.,]\d+)?[eE]\+?\d+")
+"""What becomes of a number in a column that was read as numbers."""
+_NOT_DIGIT = re.compile(r"\D")
 
 
 class ContactProblem(ValueError):
@@ -50,7 +64,7 @@ def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
     """Return the email entries in the API's form, each address once.
 
     An entry is a text or an object with `original` and perhaps `primary`. The spelling is
-    kept; only white space around it goes.
+    kept; only white space around it goes. Two spellings of one address are one entry.
 
     Raises:
         ContactProblem: Not an address, or more than one is primary.
@@ -61,7 +75,7 @@ def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
         entry = _entry(item, attr)
         address = entry["original"].strip()
         _check_email(address, attr)
-        kept = cleaned.setdefault(address.lower(), {"original": address})
+        kept = cleaned.setdefault(_address_identity(address), {"original": address})
         _keep_flag(entry, kept, attr)
     return _with_one_primary(list(cleaned.values()), "emails")
 
@@ -74,8 +88,9 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     region, else in `region`.
 
     Raises:
-        ContactProblem: No possible number; national without a region (Gladly would take
-            it for a number of the United States without a word); an unknown type.
+        ContactProblem: No possible number; a national one that is not valid in its region,
+            without a region (Gladly would take it for a number of the United States without
+            a word), or as likely another country's without its `+`; an unknown type.
     """
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
@@ -106,8 +121,12 @@ def is_plain_number(text: str) -> bool:
 
 
 def email_identity(entry: dict[str, Any]) -> str:
-    """Return what makes two email entries the same: the address in lower case."""
-    return str(entry.get("original") or entry.get("normalized") or "").strip().lower()
+    """Return what makes two email entries the same: the address in lower case, composed, its domain in ASCII.
+
+    `jörg@example.org` is one address whether its ö is one character or two, and so is
+    `ada@bücher.example` beside `ada@xn--bcher-kva.example`.
+    """
+    return _address_identity(str(entry.get("original") or entry.get("normalized") or "").strip())
 
 
 def phone_identity(entry: dict[str, Any]) -> str:
@@ -117,7 +136,7 @@ def phone_identity(entry: dict[str, Any]) -> str:
             return text
     original = str(entry.get("original") or "")
     try:
-        return _e164(original, str(entry.get("regionCode") or "US"), "phones")[0]
+        return _format(_parsed(_bare(original), str(entry.get("regionCode") or "US"), "phones"))
     except ContactProblem:
         return original
 
@@ -180,25 +199,88 @@ def _without_value(error: Exception) -> str:
     return text if "@" not in text.replace("@-sign", "") else "its form is wrong"
 
 
+def _address_identity(address: str) -> str:
+    if address.isascii():
+        return address.lower()
+    local, at, domain = unicodedata.normalize("NFC", address).rpartition("@")
+    if not domain.isascii():
+        with suppress(idna.IDNAError, UnicodeError):  # else no domain that could be reached: compared as it stands
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+    return unicodedata.normalize("NFC", f"{local}{at}{domain}".lower())
+
+
 def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
     if is_plain_number(text):
         return text, None
-    if not text.startswith("+") and not region:
+    text = _bare(text)
+    if _DECIMAL.fullmatch(text):
+        raise ContactProblem(
+            "invalid_phone",
+            attr,
+            f"{attr} was written as a decimal number; export the column as text (in pandas: dtype=str)",
+        )
+    is_international = text.startswith(("+", "\uff0b", "tel:+"))
+    if not is_international and not region:
         raise ContactProblem(
             "phone_region",
             attr,
             f"{attr} is a national number, which Gladly would take for a US one; "
             "write it as +<country><number> or give --phone-region",
         )
+    number = _parsed(text, region, attr)
+    if not is_international:
+        _check_national(number, text, str(region).upper(), attr)
+    return _format(number), number.extension
+
+
+def _bare(text: str) -> str:
+    """Return a number without what cannot be seen, and without a spreadsheet's mark for text."""
+    return without_invisible(text).strip().lstrip("'").lstrip()
+
+
+def _parsed(text: str, region: str | None, attr: str) -> phonenumbers.PhoneNumber:
+    written = _WRITTEN.fullmatch(text)
     try:
-        number = phonenumbers.parse(text, region.upper() if region else None)
+        number = phonenumbers.parse(text, region.upper() if region else None) if written else None
     except phonenumbers.NumberParseException as error:
         raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number") from error
-    # A number that is possible only inside its own area would go out without the area code.
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+    if written is None or number is None or (written["extension"] or None) != (number.extension or None):
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write its digits and nothing else")
+    # A number that is possible only inside its own area would go out without the area code; a few have none.
+    possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    if not possible and not phonenumbers.is_valid_number(number):
         raise ContactProblem("invalid_phone", attr, f"{attr} cannot be a phone number: wrong length for its country")
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return e164, number.extension
+    return number
+
+
+def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, attr: str) -> None:
+    """Refuse what is only a guess: a number that its country does not have, or that may be another country's.
+
+    What is written as people in that country write it (`020 7946 0018`) is theirs. Digits that
+    are not, but make a number of another country with a `+`, are as likely that one.
+    """
+    if not phonenumbers.is_valid_number(number):
+        raise ContactProblem(
+            "invalid_phone", attr, f"{attr} is not a number of {region}; if it is of another country, write it with +"
+        )
+    written = _WRITTEN.fullmatch(text)
+    digits = _NOT_DIGIT.sub("", written["number"] if written else text)
+    if digits == _NOT_DIGIT.sub("", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)):
+        return
+    try:
+        other = phonenumbers.parse(f"+{digits}", None)
+    except phonenumbers.NumberParseException:
+        return
+    if _format(other) != _format(number) and phonenumbers.is_valid_number(other):
+        raise ContactProblem(
+            "phone_region",
+            attr,
+            f"{attr} can be read in two ways, as a number of {region} or with a + in front; give it a +",
+        )
+
+
+def _format(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _is_plainly_possible(e164: str) -> bool:

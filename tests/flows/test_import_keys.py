@@ -38,7 +38,9 @@ def named(key: str, **more: Any) -> dict[str, Any]:
 
 async def test_one_customer_stays_one_however_a_file_spells_the_key(world: World) -> None:
     """Blanks, a mark, zero width, a text mark, a decimal: equal rows are one, and different ones are told."""
-    rows = [{"crm": key, "name": "Ada"} for key in ("K1", "K1 ", "\xa0K1", "\ufeffK1", "K1\u200b", "'K1")]
+    rows: list[dict[str, Any]] = [
+        {"crm": key, "name": "Ada"} for key in ("K1", "K1 ", "\xa0K1", "\ufeffK1", "K1\u200b", "'K1")
+    ]
     rows += [{"crm": "4711", "name": "Ben"}, {"crm": "4711.0", "name": "Ben"}, {"crm": 4711, "name": "Other"}]
 
     report = await world.rows(rows)

@@ -1,7 +1,9 @@
 """Emails and phones: checked, normalised, and united without ever losing one."""
 
+import re
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +110,14 @@ def test_emails_that_cannot_be_sent_name_their_place(items: list[Any], code: str
             {"original": "+16505550100", "type": "MOBILE", "smsPreference": "ON", "primary": True},
             id="choices in capitals",
         ),
+        pytest.param("'+16505550100", None, {"original": "+16505550100"}, id="a spreadsheet's mark for text"),
+        pytest.param("\u202a+1 650 555 0100\u202c", None, {"original": "+16505550100"}, id="what copying leaves"),
+        pytest.param("tel:+1-650-555-0100", None, {"original": "+16505550100"}, id="a link"),
+        pytest.param("15112345678", "DE", {"original": "+4915112345678"}, id="a spreadsheet took its zero"),
+        pytest.param("442079460018", "GB", {"original": LONDON}, id="its own country without a plus"),
+        pytest.param(
+            "4722345678", "US", {"original": "+14722345678"}, id="as written there, whoever else could have it"
+        ),
         pytest.param({"original": "+16505550100", "type": ""}, None, {"original": "+16505550100"}, id="no type"),
     ],
 )
@@ -130,6 +140,19 @@ def test_a_number_that_comes_twice_is_one_entry() -> None:
         pytest.param("650 555 0100", None, "phone_region", "phones[0]", id="never taken for a US number"),
         pytest.param("12345", "GB", "invalid_phone", "phones[0]", id="too short"),
         pytest.param("555-0100", "US", "invalid_phone", "phones[0]", id="without its area code"),
+        pytest.param("4915112345678.0", "DE", "invalid_phone", "phones[0]", id="a decimal gains no digit"),
+        pytest.param("015112345679.0", "DE", "invalid_phone", "phones[0]", id="a national decimal"),
+        pytest.param("+4915112345678.0", None, "invalid_phone", "phones[0]", id="a decimal with a plus"),
+        pytest.param("4.91511E+12", "DE", "invalid_phone", "phones[0]", id="rounded"),
+        pytest.param("16505550105", "DE", "invalid_phone", "phones[0]", id="a US number does not become German"),
+        pytest.param("33612345678", "DE", "phone_region", "phones[0]", id="French or German"),
+        pytest.param("4915112345678", "DE", "phone_region", "phones[0]", id="its own country, or a town's code"),
+        pytest.param("1-800-GO-GLADLY", "US", "invalid_phone", "phones[0]", id="letters"),
+        pytest.param("650 555 0100 (Ada)", "US", "invalid_phone", "phones[0]", id="words behind it"),
+        pytest.param("office 650 555 0100", "US", "invalid_phone", "phones[0]", id="words before it"),
+        pytest.param("+16505550100 / +16505550101", None, "invalid_phone", "phones[0]", id="two numbers"),
+        pytest.param("650 555 0100, 0101", "US", "invalid_phone", "phones[0]", id="two endings"),
+        pytest.param("650 155 0100", "US", "invalid_phone", "phones[0]", id="possible, but not valid"),
         pytest.param("+1 650 555 01000000", None, "invalid_phone", "phones[0]", id="too long"),
         pytest.param("not a number", "GB", "invalid_phone", "phones[0]", id="words"),
         pytest.param("+999 1234567", None, "invalid_phone", "phones[0]", id="no such country"),
@@ -194,6 +217,87 @@ def test_emails_are_the_same_in_any_case(entry: dict[str, Any], identity: str) -
 def test_phones_are_the_same_by_their_number(entry: dict[str, Any], identity: str) -> None:
     """However Gladly keeps it: normalised, or as somebody typed it."""
     assert phone_identity(entry) == identity
+
+
+def example_numbers(region: str) -> list[str]:
+    """Numbers of every kind that a region has, in E.164."""
+    found = (phonenumbers.example_number_for_type(region, kind) for kind in range(11))
+    e164 = phonenumbers.PhoneNumberFormat.E164
+    return list(dict.fromkeys(phonenumbers.format_number(one, e164) for one in found if one is not None))
+
+
+EXAMPLES = [number for region in sorted(phonenumbers.SUPPORTED_REGIONS) for number in example_numbers(region)]
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_numbers_of_every_region_are_kept(region: str) -> None:
+    """Whatever phones a country has: E.164 stays as it is, and its own spelling becomes that."""
+    for number in example_numbers(region):
+        parsed = phonenumbers.parse(number)
+        national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+        abroad = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+        assert clean_phones([number], None) == [{"original": number}]
+        assert clean_phones([abroad], "QQ") == [{"original": number}]
+        assert clean_phones([national], region) == [{"original": number}]
+        assert phone_identity({"original": national, "regionCode": region}) == number
+
+
+@given(st.sampled_from(EXAMPLES), st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.data())
+def test_a_number_never_becomes_another_number(number: str, region: str, data: st.DataObject) -> None:
+    """Without its plus, as a decimal, in whatever region: it is that number, or refused."""
+    written = number[1:] + data.draw(st.sampled_from(["", ".0", ".00"]))
+
+    try:
+        [found] = clean_phones([written], region)
+    except ContactProblem:
+        return
+
+    national = phonenumbers.format_number(
+        phonenumbers.parse(found["original"]), phonenumbers.PhoneNumberFormat.NATIONAL
+    )
+    assert found["original"] == number or re.sub(r"\D", "", national) == written or not is_valid("+" + written)
+
+
+def is_valid(number: str) -> bool:
+    return phonenumbers.is_valid_number(phonenumbers.parse(number))
+
+
+LOCALS = ["ada", "ADA", "j\u00f6rg", "jo\u0308rg", "J\u00d6RG", "\u212a", "k", "\u0130", "\u03a3", "\u1e9b\u0323"]
+DOMAINS = ["example.org", "b\u00fccher.example", "bu\u0308cher.example", "B\u00dcCHER.example", "\uff45xample.org"]
+DOMAINS += ["XN--BCHER-KVA.Example", "stra\u00dfe.example", "strasse.example", "ab--\u00fc.example"]
+ADDRESSES = st.builds(
+    "{}@{}".format,
+    st.sampled_from(LOCALS) | st.text(min_size=1, max_size=6),
+    st.sampled_from(DOMAINS) | st.text(min_size=1, max_size=6),
+)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("jo\u0308rg@example.org", "j\u00f6rg@example.org", "J\u00d6RG@EXAMPLE.ORG"),
+        (
+            "ada@b\u00fccher.example",
+            "ada@bu\u0308cher.example",
+            "Ada@xn--bcher-kva.example",
+            "ada@XN--BCHER-KVA.example",
+        ),
+    ],
+)
+def test_one_person_does_not_become_two_by_the_spelling_of_an_address(spellings: tuple[str, ...]) -> None:
+    """Composed or not, an encoded domain or not: one entry in a row, one claim, no union that grows."""
+    assert {email_identity({"original": one}) for one in spellings} == {email_identity({"original": spellings[0]})}
+    assert clean_emails(spellings) == [{"original": spellings[0]}]
+    assert unite([{"original": spellings[0]}], [{"original": one} for one in spellings], email_identity) is None
+
+
+@given(ADDRESSES)
+def test_the_identity_of_an_address_is_its_own_identity(address: str) -> None:
+    """Brought into the form twice is brought into it once, so that two forms are equal or not, and nothing between."""
+    once = email_identity({"original": address})
+
+    assert email_identity({"original": once}) == once
 
 
 def emails(*names: str, **more: Any) -> list[dict[str, Any]]:

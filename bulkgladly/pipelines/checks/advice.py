@@ -12,7 +12,7 @@ _FIXES: Mapping[str, str] = {
     "invalid_choice": "correct the word; in a mapping: values, a table of your words and Gladly's",
     "invalid_email": "correct the address or leave the cell empty; in a mapping: extract takes it out of other text",
     "invalid_phone": "correct the number or leave the cell empty",
-    "phone_region": "say where national numbers are at home: --phone-region, such as GB",
+    "phone_region": "write numbers with + and country, or pass the country of national ones, such as --phone-region GB",
     "two_primary": "mark one address as primary",
     "no_identifier": "add an email, a phone or an id, or name the column that identifies a row: --key",
     "key_missing": "fill in the key column; every row needs its own",
