@@ -169,6 +169,8 @@ def _tell(report: "CheckReport") -> None:
 
     counts: Any = report.counts
     say(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
+    if not counts["read"]:
+        say("  the input has no rows: nothing to check")
     for word, said in _SAID.items():
         if counts[word]:
             say(f"  {counts[word]:>11,} {said}")

@@ -205,6 +205,8 @@ def _dry_run(
     host = credentials.host if credentials else ""
     result = anyio.run(lambda: dry_run(resource, files, options, host=host))
     typer.echo(f"dry run: {result.rows:,} rows read, nothing was sent", err=True)
+    if not result.rows:
+        typer.echo("  the input has no rows: nothing to import", err=True)
     for operation, number in result.first_requests.items():
         typer.echo(f"  {number:>9,} would begin with {operation}", err=True)
     for word, number in result.settled.items():

@@ -1,9 +1,11 @@
 """Arrow values, as plain numbers and bytes, into what JSON can say. Pure; knows no Arrow."""
 
 import math
+import struct
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ __all__ = (
     "finite",
     "list_of",
     "map_of",
+    "short16",
+    "short32",
     "shown",
     "struct_of",
     "text",
@@ -63,6 +67,31 @@ def finite(value: float) -> float:
     if math.isfinite(value):
         return value
     raise CellError("unfit_number", "is NaN or infinite; write null")
+
+
+def _short(value: float, *, packing: struct.Struct, digits: range) -> float:
+    """Return the number with the fewest digits that is this value in its narrow type: 0.1, not 0.10000000149011612.
+
+    A whole number stays as it is.
+
+    Raises:
+        CellError: It is infinite or not a number.
+    """
+    if finite(value).is_integer():
+        return value
+    packed = packing.pack(value)
+    for count in digits:
+        short = float(f"{value:.{count}g}")
+        try:
+            if packing.pack(short) == packed:
+                return short
+        except OverflowError:
+            continue  # rounded up out of the type; more digits do not
+    return value
+
+
+short32 = partial(_short, packing=struct.Struct("f"), digits=range(6, 10))
+short16 = partial(_short, packing=struct.Struct("e"), digits=range(3, 6))
 
 
 def timestamp_text(value: int, digits: int, *, has_zone: bool) -> str:

@@ -103,7 +103,8 @@ class ParquetReader(_ColumnarReader):
     """Reads a Parquet file row group by row group; a position's offset is its row group."""
 
     def _open(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        # A page whose checksum does not fit is an error: its values would be somebody else's.
+        return pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
 
     def _read_schema(self) -> pa.Schema:
         with self._open() as file:
@@ -297,7 +298,9 @@ def _plan_scalar(kind: pa.DataType) -> Plan:
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_null(kind):
         return kind, None
     if types.is_floating(kind):
-        return (pa.float32() if types.is_float16(kind) else kind), cells.finite
+        if types.is_float64(kind):
+            return kind, cells.finite
+        return pa.float32(), cells.short16 if types.is_float16(kind) else cells.short32
     if types.is_decimal(kind):
         return kind, cells.decimal_text
     if types.is_large_string(kind) or types.is_large_binary(kind):

@@ -16,14 +16,17 @@ from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("CsvReader",)
 
+_AROUND = " \t\ufeff"
+
 
 class CsvReader(TextReader):
     """Reads records as RFC 4180 has them; every cell is text, as it stands.
 
     A quote that is never closed, or is closed in the wrong place, costs the first line of
     its record: reading goes on with the next line, so one bad quote cannot swallow a file.
-    Numbers count the records after the header; blank lines are none. A row holds its bytes
-    only if it has a problem.
+    Numbers count the records after the header; blank lines are none. The header once more,
+    as in files that were put one behind the other, is a row with a problem. A row holds its
+    bytes only if it has a problem.
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions) -> None:
@@ -65,14 +68,17 @@ class CsvReader(TextReader):
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, names, width = self._file_index, self._names, len(self._names)
-        feed = self._feed(stream)
+        feed, first = self._feed(stream), names[0].strip(_AROUND)
         lines_before: int | None = None
         for number, cells in enumerate(self._cells(feed), start.number):
             position = Position(file_index, feed.taken[0][0], number)
             if isinstance(cells, list) and len(cells) == width:
-                yield Row(position, dict(zip(names, cells, strict=True)))
-                continue
-            problem = cells if isinstance(cells, Problem) else _ragged(len(cells), width)
+                if first not in cells[0] or not _is_header(cells, names):
+                    yield Row(position, dict(zip(names, cells, strict=True)))
+                    continue
+                problem = Problem("header_again", "repeats the header; remove the line")
+            else:
+                problem = cells if isinstance(cells, Problem) else _ragged(len(cells), width)
             if lines_before is None:
                 lines_before = self.lines_before([start.offset])[start.offset]
             detail = f"line {lines_before + feed.first_line}: {problem.detail}"
@@ -135,6 +141,11 @@ def _check_header(path: Path, names: list[str]) -> None:
             raise InputError(f"{path}: column {number} of {len(names)} has no name in the header; give it one")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or drop one")
+
+
+def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
+    """Tell whether a record is the header once more, with the byte order mark of a file that was put behind another."""
+    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
 
 
 def _ragged(found: int, width: int) -> Problem:

@@ -12,7 +12,15 @@ from bulkgladly.mappings.values import Unmappable, text_of
 __all__ = ("DATE_FORMS", "compile_dates")
 
 DATE_FORMS = ("timestamp", "date")
-_EPOCHS = {"epoch": 1, "epoch_ms": 1000}
+_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000}
+"""Microseconds in one unit."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
+    r"(?: ?([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9](?::[0-5][0-9])?)?))?"
+)
+_NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 _HAS_OFFSET = re.compile(r"(?<!%)(%%)*%z")
 _HAS_DIRECTIVE = re.compile(r"%[a-zA-Z]")
 
@@ -22,8 +30,9 @@ Convert = Callable[[Any], str]
 def compile_dates(table: Table) -> Convert | None:
     """Return the operation that `date`, `zone` and `date_as` of a field ask for, or None.
 
-    `date` is `iso`, `epoch`, `epoch_ms`, a strptime pattern, or a list of them, tried in
-    turn. `zone` is where a time without an offset was noted: one that came twice when
+    `date` is `iso` (a day, or a day and a time with or without an offset, with hyphens and
+    colons), `epoch`, `epoch_ms` (digits, perhaps with decimals), a strptime pattern, or a
+    list of them, tried in turn. `zone` is where a time without an offset was noted: one that came twice when
     clocks went back is the earlier, one that they skipped counts from the offset before.
     The result is a moment in UTC with milliseconds, or with `date_as = "date"` a day.
 
@@ -70,10 +79,10 @@ def _zone(name: str, table: Table) -> zoneinfo.ZoneInfo:
 
 def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Callable[[str], dt.datetime]:
     if form == "iso":
-        return dt.datetime.fromisoformat
+        return _iso
     if form in _EPOCHS:
         unit = _EPOCHS[form]
-        return lambda text: dt.datetime.fromtimestamp(float(text) / unit, dt.UTC)
+        return lambda text: _since_epoch(text, unit)
     if not _HAS_DIRECTIVE.search(form):
         table.fail("date", f"{form!r} is no form; write iso, epoch, epoch_ms, or a pattern like %d.%m.%Y %H:%M")
     try:
@@ -84,6 +93,30 @@ def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Cal
     if wanted == "timestamp" and zone is None and not _HAS_OFFSET.search(form):
         table.fail("date", f'{form} has no offset (%z), so zone must say where the times were noted: zone = "UTC"')
     return lambda text: dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added by `_written`
+
+
+def _iso(text: str) -> dt.datetime:
+    """Read what ISO 8601 writes for people; the library's reader takes weeks, bare digits and any letter between."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        raise ValueError("no such form")
+    day, clock, seconds, fraction, zone = found.groups()
+    if clock is None:
+        if zone is not None:
+            raise ValueError("an offset without a time")
+        return dt.datetime.fromisoformat(day)
+    exact = f"{day}T{clock}:{seconds or '00'}.{(fraction or '0')[:6]:0<6}"
+    return dt.datetime.fromisoformat(exact + ("" if zone is None else "+00:00" if zone in "Zz" else zone))
+
+
+def _since_epoch(text: str, unit: int) -> dt.datetime:
+    """Read seconds or milliseconds since 1970, to the microsecond; a float would lose some."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise ValueError("no such form")
+    sign, whole, decimals = found.groups()
+    micros = int(whole) * unit + int(f"{decimals or '0':0<9}") * unit // 10**9
+    return _EPOCH + dt.timedelta(microseconds=-micros if sign else micros)
 
 
 def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:

@@ -7,6 +7,7 @@ that is not empty; of a list every element is taken.
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from bulkgladly.mappings.dates import compile_dates
@@ -22,6 +23,7 @@ _CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.uppe
 _HTML: dict[str, Callable[[str], str]] = {"clean": clean_html, "to_text": html_to_text, "from_text": text_to_html}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def compile_operations(table: Table) -> tuple[Operation, ...]:
@@ -168,12 +170,11 @@ def _integer(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    try:
-        number = float(text_of(value).strip())
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    text = text_of(value).strip()
+    if not _DECIMAL.fullmatch(text) or not math.isfinite(number := float(text)):
         raise Unmappable("is no number (with a point before its decimals)")
+    if Decimal(text) != Decimal(repr(number)):
+        raise Unmappable('has more digits than a number can carry; keep it as text: as = "text"')
     return number
 
 

@@ -122,6 +122,8 @@ async def _begin(
             )
         )
         session = Session(folder, spec, options, inputs, credentials, observer)
+        if session.rows_exact and not session.rows:
+            observer.note("the input has no rows: nothing to import")
         return await session.run(with_signals=with_signals)
 
 

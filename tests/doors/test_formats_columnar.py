@@ -1,19 +1,23 @@
 """Parquet and Arrow files: typed values become what JSON can say, and a resume reads the same rest."""
 
 import datetime as dt
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
+from bulkgladly.formats import cells
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Position, Row, Stage
@@ -158,6 +162,58 @@ def test_values_become_what_json_can_say(tmp_path: Path, write: Write) -> None:
         del expected["span"]
     assert first.fields == expected
     assert second.fields == dict.fromkeys(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.float32(), [0.1, -0.3, 16777216.0, 1.1754944e-38, 123456.79, 0.0]),
+        (pa.float16(), [0.1, -0.3, 2048.0, 65504.0, 0.0]),
+        (pa.float64(), [0.1, 0.10000000149011612, 1e300]),
+    ],
+)
+@pytest.mark.parametrize("write", [write_parquet, write_arrow])
+def test_a_number_keeps_the_digits_that_it_had(
+    tmp_path: Path, write: Write, kind: pa.DataType, values: list[float]
+) -> None:
+    """The shortest one that is that value in its column: what CSV would say, and not what a wider type makes of it."""
+    rows = rows_of(
+        reader_of(write(table_of({"n": (values, kind), "l": ([[n] for n in values], pa.list_(kind))}), tmp_path))
+    )
+
+    assert [row.fields for row in rows] == [{"n": n, "l": [n]} for n in values]
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_short_number_is_the_same_number(value: float) -> None:
+    """No float32 becomes another one by being written shortly."""
+    short = cells.short32(value)
+
+    assert struct.pack("f", short) == struct.pack("f", value)
+    assert len(repr(short)) <= len(repr(value))
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_values_of_a_page_with_a_wrong_checksum_are_not_imported(
+    tmp_path: Path, compression: Literal["none", "zstd"]
+) -> None:
+    """A flipped bit ends the run, naming file and row group; the row groups before it are good."""
+    path = tmp_path / "c.parquet"
+    table = table_of({"n": ([f"customer-{n:04}" for n in range(2000)], pa.string())})
+    pq.write_table(
+        table, path, row_group_size=1000, write_page_checksum=True, use_dictionary=False, compression=compression
+    )
+    meta = pq.read_metadata(path).row_group(1).column(0)
+    content = bytearray(path.read_bytes())
+    content[meta.data_page_offset + meta.total_compressed_size - 5] ^= 1
+    path.write_bytes(content)
+
+    reader = reader_of(path)
+    batches = reader.batches(size=1000)
+
+    assert len(next(batches)) == 1000
+    with pytest.raises(InputError, match=r"c\.parquet: row group 1 cannot be read: .*(CRC|checksum)"):
+        next(batches)
 
 
 def test_identifiers_and_extension_types_are_read(tmp_path: Path) -> None:

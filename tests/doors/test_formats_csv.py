@@ -53,6 +53,9 @@ def test_records_become_rows_with_positions(tmp_path: Path) -> None:
         (b"1,a\rb", "malformed_csv", "line 4: not valid CSV"),
         (b"1,\xff", "invalid_encoding", "line 4: has bytes that are not utf-8"),
         (b'1,"x\n\xff"', "invalid_encoding", "line 4: has bytes that are not utf-8"),
+        (b"a,b", "header_again", "line 4: repeats the header; remove the line"),
+        (b"\xef\xbb\xbfa, b ", "header_again", "line 4: repeats the header"),
+        (b'"a","b"', "header_again", "line 4: repeats the header"),
         (b"1,a\0b", "nul_character", "line 4: has a NUL character"),
         (b"1," + b"x" * 3000, "record_too_large", "line 4: is longer than 2000 bytes"),
         (b"1," + b"x" * 1999, "record_too_large", "line 4: is longer than 2000 bytes"),
@@ -126,6 +129,13 @@ def test_a_file_without_a_usable_header_is_refused(tmp_path: Path, content: byte
         reader_of(tmp_path, content)
 
     assert "c.csv" in str(caught.value)
+
+
+def test_a_row_that_only_looks_like_the_header_is_a_row(tmp_path: Path) -> None:
+    """Somebody may be called as a column is."""
+    reader = reader_of(tmp_path, b"name,tier\nname,gold\ntier,name\nsurname,tier\n")
+
+    assert [row.problem for row in rows_of(reader)] == [None, None, None]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])

@@ -1,24 +1,28 @@
 """`check` as a person meets it, and against the emulator: what it says is refused, is refused."""
 
+import contextlib
 import datetime as dt
 import gzip
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly import ImportOptions, Observer, UsageError, start_import
+from bulkgladly import ImportOptions, Observer, Report, UsageError, start_import
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.digests import Digests
 from bulkgladly.pipelines.check import check
 from bulkgladly.pipelines.checks.report import CheckReport
+from bulkgladly.pipelines.dry_run import DryRun, dry_run
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
 
@@ -516,3 +520,57 @@ async def test_check_and_gladly_agree_on_every_row(tmp_path: Path, resource: str
             for row, code in cases:
                 status = await sent(client, resource, row, inbox)
                 assert (status < 300) == (code is None), (row["id"], code, status)
+
+
+def empty_files(folder: Path) -> dict[str, int]:
+    """Files without rows, by the exit code of whatever looks at them."""
+    schema = pa.schema([("crm", pa.string()), ("name", pa.string())])
+    content = {"a.ndjson": b"", "b.ndjson": b"\xef\xbb\xbf", "c.ndjson": b"\n \n", "d.csv": b"\xef\xbb\xbfcrm,name\n"}
+    content |= {"e.csv": b"crm,name", "f.ndjson.gz": gzip.compress(b"")}
+    refused = {
+        "g.csv": b"",
+        "h.csv": b"\xef\xbb\xbf",
+        "i.csv": b"\n\n",
+        "j.parquet": b"",
+        "k.arrow": b"",
+        "l.csv.gz": b"",
+    }
+    for name, data in (content | refused).items():
+        (folder / name).write_bytes(data)
+    pq.ParquetWriter(str(folder / "m.parquet"), schema).close()
+    pq.write_table(schema.empty_table(), folder / "n.parquet")
+    for name, make in (("o.arrow", pa.ipc.new_file), ("p.arrow", pa.ipc.new_stream)):
+        make(str(folder / name), schema).close()
+    pq.write_table(pa.table({}), folder / "q.parquet")
+    pa.ipc.new_file(str(folder / "r.arrow"), pa.schema([])).close()
+    good = dict.fromkeys([*content, "m.parquet", "n.parquet", "o.arrow", "p.arrow"], 0)
+    return {**good, **dict.fromkeys([*refused, "q.parquet", "r.arrow"], 2)}
+
+
+async def test_an_input_without_rows_is_told_and_no_internal_error(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing to do is no mistake; a file that cannot say what its columns are is one, and is named."""
+    looks: list[Callable[[str], Awaitable[CheckReport | DryRun | Report]]] = [
+        lambda path: check("customers", [path], world.options),
+        lambda path: dry_run("customers", [path], world.options, host=""),
+        lambda path: start_import("customers", [path], world.credentials, world.options),
+    ]
+    for name, code in empty_files(tmp_path).items():
+        for look in looks:
+            with pytest.raises(UsageError, match=name) if code else contextlib.nullcontext():
+                found = await look(str(tmp_path / name))
+                assert (found.exit_code, found.as_dict().get("findings", [])) == (0, []), name
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "customers", "a.ndjson"), ("import", "customers", "a.ndjson", "--dry-run")]
+)
+def test_an_input_without_rows_is_told_in_words(program: Program, command: tuple[str, ...], tmp_path: Path) -> None:
+    """A night without news has its sentence, too."""
+    (tmp_path / "a.ndjson").write_bytes(b"")
+
+    answer = program(*command)
+
+    assert answer.code == 0
+    assert "the input has no rows" in answer.err

@@ -63,6 +63,12 @@ def test_operations(options: str, value: Any, expected: Any) -> None:
         ("as = 'integer'", True, "is no whole number"),
         ("as = 'number'", "1e999", "is no number"),
         ("as = 'number'", "secret", "is no number"),
+        ("as = 'number'", "1_000", "is no number"),
+        ("as = 'number'", "\u0661", "is no number"),
+        ("as = 'number'", "infinity", "is no number"),
+        ("as = 'number'", ".5", "is no number"),
+        ("as = 'number'", "12345678901234567890", "has more digits than a number can carry"),
+        ("as = 'number'", "0.12345678901234567890123", "has more digits than a number can carry"),
         ("as = 'flag'", "secret", "is not true or false"),
         ("trim = true", {"secret": 1}, "holds an object or a list where a text is needed"),
         ("case = 'lower'", [{"secret": 1}], "holds an object or a list where a text is needed"),
@@ -89,6 +95,12 @@ def test_what_an_operation_cannot_take_is_a_problem(options: str, value: Any, me
         ("date = 'epoch'", "1700000000", "2023-11-14T22:13:20.000Z"),
         ("date = 'epoch'", 1700000000, "2023-11-14T22:13:20.000Z"),
         ("date = 'epoch_ms'", 1700000000123, "2023-11-14T22:13:20.123Z"),
+        ("date = 'epoch'", "1700000000.0", "2023-11-14T22:13:20.000Z"),
+        ("date = 'epoch'", "1700000000.123", "2023-11-14T22:13:20.123Z"),
+        ("date = 'epoch'", "-1.5", "1969-12-31T23:59:58.500Z"),
+        ("date = 'iso'", "2024-01-01 00:00:00 +0200", "2023-12-31T22:00:00.000Z"),
+        ("date = 'iso'", "2024-01-01T00:00+02", "2023-12-31T22:00:00.000Z"),
+        ("date = 'iso'", "2024-01-01t00:00:00,5z", "2024-01-01T00:00:00.500Z"),
         ("date = '%d.%m.%Y %H:%M', zone = 'America/New_York'", "31.12.2023 20:00", "2024-01-01T01:00:00.000Z"),
         ("date = '%d/%b/%Y %z'", "05/Mar/2024 -0900", "2024-03-05T09:00:00.000Z"),
         ("date = ['%d.%m.%Y', 'iso'], zone = 'UTC'", "2024-03-05", "2024-03-05T00:00:00.000Z"),
@@ -118,6 +130,32 @@ def test_no_number_is_taken_for_a_moment_that_is_none(value: str) -> None:
         assert refused("f = { from = 'a', date = 'epoch' }", {"a": value}).code == "mapping"
     else:
         assert made("f = { from = 'a', date = 'epoch' }", {"a": value}) == {"f": ""}
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("iso", "20240305"),
+        ("iso", "20240305T100000Z"),
+        ("iso", "2024-W10-2"),
+        ("iso", "2024-03-05x10:00:00Z"),
+        ("iso", "2024-03-05T10Z"),
+        ("iso", "2024-03-05Z"),
+        ("iso", "2024-03-05T24:00:00Z"),
+        ("iso", "2024-3-5"),
+        ("iso", "\u0662024-03-05"),
+        ("epoch", "1_700_000_000"),
+        ("epoch", "1.7e9"),
+        ("epoch", "\u0661700000000"),
+        ("epoch", "0x10"),
+        ("epoch_ms", "1.7E+12"),
+    ],
+)
+def test_a_reader_takes_what_its_name_says_and_no_more(form: str, value: str) -> None:
+    """A number, a week or a rounded value is not a time by accident."""
+    problem = refused(f"f = {{ from = 'a', date = '{form}', zone = 'UTC' }}", {"a": value})
+
+    assert problem.detail == f"f is no time in the form {form}; name its form in date"
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])

@@ -41,6 +41,7 @@ _FIXES: Mapping[str, str] = {
     "html_style": 'take the styles out; in a mapping: html = "clean"',
     "mapping": "correct the row or the mapping; `map check` shows rows before and after",
     "mapping_skipped": "nothing: the mapping leaves these rows out",
+    "header_again": "remove the line",
     "ragged_row": "put cells that hold the delimiter into quotes",
     "malformed_csv": "close every quote, and double the quotes inside a quoted cell",
     "malformed_json": "correct the line",

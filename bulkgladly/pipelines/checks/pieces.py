@@ -75,8 +75,8 @@ class Pieces:
     def _runs(self) -> list[tuple[int, int]]:
         """Return which pieces to read, as first and last of those that are near each other."""
         runs: list[tuple[int, int]] = []
-        ends = [mark.seq for mark in self._marks[1:]] + [len(self._flags)]
-        for number, (mark, end) in enumerate(zip(self._marks, ends, strict=True)):
+        for number, mark in enumerate(self._marks):
+            end = self._marks[number + 1].seq if number + 1 < len(self._marks) else len(self._flags)
             if not any(self._flags[mark.seq : end]):
                 continue
             if runs and number - runs[-1][1] <= _NEAR:
