@@ -13,7 +13,7 @@ __all__ = ("draft_mapping",)
 
 _FIRST, _LAST = ("firstname", "givenname", "forename"), ("lastname", "surname", "familyname")
 _MAKES_SPLIT = 1000
-"""A field that takes so many characters is text to be split; a shorter one is cut."""
+"""A field that takes so many characters is text to be split, or rejected; a shorter one is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ def _guess(
         for profile in candidates if "*" in target.name else _best(candidates, target):
             numbers[target.name] = numbers.get(target.name, 0) + 1
             options = [_source_option(profile), *_operations(profile, target)]
-            if target.most is not None:
+            if target.most is not None and not target.is_identity:
                 options += _length_options(target, targets, is_split=is_split)
-                is_split = is_split or target.most >= _MAKES_SPLIT
+                is_split = is_split or (target.in_pieces and target.most >= _MAKES_SPLIT)
             name = target.name.replace("*", str(numbers[target.name]))
             lines.append(_Line(name, tuple(options), _note(profile, target, show_values=show_values)))
             used.add(profile.names)
@@ -143,8 +143,11 @@ def _operations(profile: Profile, target: Target) -> Iterator[tuple[str, object]
 
 def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool) -> Iterator[tuple[str, object]]:
     yield "max", target.most
-    if target.most is None or target.most < _MAKES_SPLIT or is_split:
+    if target.most is None or target.most < _MAKES_SPLIT or (target.in_pieces and is_split):
         yield "too_long", "cut"
+        return
+    if not target.in_pieces:
+        yield "too_long", "reject"
         return
     yield "too_long", "split"
     if any(one.name == "title" for one in targets):

@@ -13,7 +13,8 @@ _NOT_ALNUM = re.compile(r"[^a-z0-9]+")
 class Target:
     """A field that a resource has. A `*` in `name` stands for a number; `most` are characters.
 
-    `is_time` says that it takes a moment in UTC.
+    `is_time` says that it takes a moment in UTC, `is_identity` that it says who or what is
+    meant and is never cut, `in_pieces` that a text may become several records.
     """
 
     name: str
@@ -21,6 +22,8 @@ class Target:
     choices: tuple[str, ...] = ()
     is_required: bool = False
     is_time: bool = False
+    is_identity: bool = False
+    in_pieces: bool = False
     help: str = ""
 
 

@@ -15,7 +15,7 @@ from bulkgladly.mappings.mapping import parse_mapping
 from bulkgladly.mappings.targets import Target
 from bulkgladly.mappings.values import Fields
 from bulkgladly.pipelines.import_records import Preparer
-from bulkgladly.pipelines.mapped import MapChoice, check_mapped_columns, columns_read, mapper_for
+from bulkgladly.pipelines.mapped import MapChoice, check_mapped_columns, columns_read, mapper_for, refuse_cut_identity
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mode, Problem, Row
 from bulkgladly.resources.fields import Kind
@@ -25,6 +25,8 @@ from bulkgladly.resources.table import resource
 __all__ = ("Example", "MapCheck", "check_mapping", "draft_for", "targets_of")
 
 SAMPLE_ROWS = 1000
+_IN_PIECES = ("activities", "notes", "task-comments")
+"""What stands one behind the other on a timeline. A task in two would be two tasks, a message in two two messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,15 @@ def targets_of(spec: ResourceSpec) -> list[Target]:
                 choices=item.choices,
                 is_required=any(mode in item.required for mode in making),
                 is_time=item.kind is Kind.MOMENT,
+                is_identity=item.is_identity,
+                in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
                 help=item.help,
             )
             for item in spec.fields
         ]
     plan = spec.columns
-    found = [Target(name) for name in plan.scalars]
-    found += [Target(f"{item.prefix}:*") for item in plan.lists]
+    found = [Target(name, is_identity=spec.is_identity(name)) for name in plan.scalars]
+    found += [Target(f"{item.prefix}:*", is_identity=True) for item in plan.lists]
     return found + ([Target(f"{plan.open_prefix}:*")] if plan.open_prefix else [])
 
 
@@ -125,6 +129,7 @@ def check_mapping(
     mapper = mapper_for(choice, spec, key)
     inputs = Inputs.open(files, reading) if files else None
     readers: Sequence[Reader] = inputs.readers if inputs else ()
+    refuse_cut_identity(choice, spec)
     check_mapped_columns(choice, readers, key)
     cases = read_cases(expect) if expect is not None else []
     samples = [row for reader in readers for row in reader.sample(max(rows, SAMPLE_ROWS)) if row.fields is not None]

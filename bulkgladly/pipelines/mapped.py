@@ -10,6 +10,7 @@ from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import Reader
 from bulkgladly.formats.layouts import suggestion
 from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.mappings.fields import FieldRule, Length
 from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mappings.references import column
@@ -24,6 +25,7 @@ __all__ = (
     "columns_read",
     "key_of_run",
     "mapper_for",
+    "refuse_cut_identity",
     "unchanged_mapping",
 )
 
@@ -104,6 +106,9 @@ def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) ->
 def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None:
     """Return what makes the records of a resource from the user's rows, or None where rows are records.
 
+    An id or an address that is too long rejects its row, whatever the mapping says: runs of
+    earlier versions are resumed with mappings that cut it.
+
     Raises:
         UsageError: The mapping is for another resource, fills a field that this one does
             not have, or makes several records of a row without a key.
@@ -119,6 +124,7 @@ def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) ->
                 f"{mapping.file}: makes several records of a row, so every row needs a key of its own: "
                 'add key = "<column>" to the file, or say --key'
             )
+        mapping = _without_cut_identity(mapping, spec)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
     return Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
 
@@ -152,6 +158,34 @@ def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str 
             raise UsageError(
                 f"{reader.path}: there is no column {missing[0]}{hint}, which {choice.file} reads; correct the mapping"
             )
+
+
+def refuse_cut_identity(choice: MapChoice, spec: ResourceSpec) -> None:
+    """Refuse a mapping that would cut or split what says who or what is meant.
+
+    Raises:
+        UsageError: It does; the message names the field and the fix.
+    """
+    if choice.file is None:
+        return
+    for rule in parse_mapping(choice.text, choice.file).rules:
+        if _cuts_identity(rule, spec) and rule.length is not None:
+            raise UsageError(
+                f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field says which '
+                "object or person is meant, and a shorter value would be another one; remove max and too_long"
+            )
+
+
+def _cuts_identity(rule: FieldRule, spec: ResourceSpec) -> bool:
+    return rule.length is not None and rule.length.policy != "reject" and spec.is_identity(rule.target)
+
+
+def _without_cut_identity(mapping: Mapping, spec: ResourceSpec) -> Mapping:
+    rules = tuple(
+        replace(rule, length=Length(rule.length.most)) if rule.length and _cuts_identity(rule, spec) else rule
+        for rule in mapping.rules
+    )
+    return replace(mapping, rules=rules)
 
 
 def _check_targets(mapping: Mapping, spec: ResourceSpec) -> None:

@@ -19,7 +19,7 @@ from bulkgladly.formats.layouts import suggestion
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.results import write_retry
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, list_runs
-from bulkgladly.pipelines.mapped import check_mapped_columns, mapper_for, unchanged_mapping
+from bulkgladly.pipelines.mapped import check_mapped_columns, mapper_for, refuse_cut_identity, unchanged_mapping
 from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
 from bulkgladly.pipelines.report import Observer, Report
 from bulkgladly.pipelines.session import Session
@@ -228,9 +228,11 @@ def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) ->
     """Look at each file's header, or at its first rows, for columns that are not known.
 
     Raises:
-        UsageError: There are some; the message names them, the file and the way out.
+        UsageError: There are some, or the mapping cuts an id; the message names them, the file
+            and the way out.
     """
     if options.mapping is not None:
+        refuse_cut_identity(options.mapping, spec)
         check_mapped_columns(options.mapping, inputs.readers, options.key)
         return
     extra = (options.key,) if options.key else ()

@@ -23,6 +23,9 @@ MAX_ID = 50
 """Characters of an id, by the schema of all objects but customers [gladly-api, schemas, conventions]."""
 
 
+_ADDRESSES = frozenset({"customer.emailAddress", "customer.mobilePhone", "customer.mobileNumber", "to", "from", "url"})
+
+
 class Kind(enum.StrEnum):
     """How the value of a field is read. The values are the words that documents use."""
 
@@ -67,6 +70,12 @@ class Field:
     def place(self) -> str:
         """Where the value goes in the payload."""
         return self.into or self.name
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the value says which object or person is meant: cut, it would mean another one."""
+        refers = self.kind is Kind.ID or self.key_of is not None or self.names is not None
+        return refers or self.place in _ADDRESSES or self.name.endswith("Ids")
 
 
 @dataclass(frozen=True, slots=True)

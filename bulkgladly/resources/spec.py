@@ -149,6 +149,15 @@ class ResourceSpec:
         """Resources whose source keys rows may name."""
         return tuple(dict.fromkeys(item.key_of for item in self.fields if item.key_of is not None))
 
+    def is_identity(self, target: str) -> bool:
+        """Tell whether a column, in which `*` may stand for a number, says who or what is meant."""
+        field = next((one for one in self.fields if one.name == target), None)
+        if field is not None or self.fields:
+            return field is not None and field.is_identity
+        prefix, _, number = target.partition(":")
+        lists = {one.prefix for one in self.columns.lists}
+        return target in ("id", "externalCustomerId") or (prefix in lists and ":" not in number)
+
     @property
     def is_at_most_once(self) -> bool:
         """True where a create cannot be repeated without the risk of a twin."""

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.cli.app import run
-from bulkgladly.mappings.mapping import load_mapping
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.mappings.mapping import load_mapping, parse_mapping
+from bulkgladly.mappings.values import Unmappable
+from bulkgladly.pipelines.map_check import draft_for, targets_of
+from bulkgladly.pipelines.mapped import MapChoice, mapper_for, refuse_cut_identity
+from bulkgladly.resources.table import RESOURCES, resource
 
 CSV = """Customer no.,First name,Last name,Mail,Mobile,Plan,Notes
 7,Ada,Ashby,ada@example.org,+16505550107,1,likes tea
@@ -186,3 +191,54 @@ def test_what_cannot_work_is_said(
 
     assert program(*arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_no_draft_makes_another_object_of_a_long_id(name: str, tmp_path: Path) -> None:
+    """Whatever the columns: ids, keys and addresses are not cut, and only what stands on a timeline is split."""
+    spec = resource(name)
+    columns = [target.name.replace("*", "1") for target in targets_of(spec)]
+    row = {column: f"{column}@example.org" if "mail" in column.lower() else f"{column}-1" for column in columns}
+    path = tmp_path / "rows.ndjson"
+    path.write_text("".join(json.dumps({**row, "id": number, "text": "x" * 3000}) + "\n" for number in range(3)))
+
+    mapping = parse_mapping(draft_for(name, [str(path)], ReadOptions()), "draft")
+
+    cut = {rule.target for rule in mapping.rules if rule.length is not None}
+    assert mapping.rules
+    assert not {target for target in cut if spec.is_identity(target)}
+    assert not mapping.splits or name in ("activities", "notes", "task-comments")
+    refuse_cut_identity(MapChoice(file="draft", text=draft_for(name, [str(path)], ReadOptions())), spec)
+
+
+@pytest.mark.parametrize(
+    ("to", "target", "policy"),
+    [
+        ("notes", "conversationId", "cut"),
+        ("notes", "conversationId", "split"),
+        ("conversations", "topics", "cut"),
+        ("tasks", "customerKey", "cut"),
+        ("tasks", "customerEmail", "split"),
+        ("customers", "id", "split"),
+        ("customers", "email:*", "cut"),
+        ("customers", "phone:1", "cut"),
+    ],
+)
+def test_a_mapping_does_not_make_another_object_of_a_long_id(
+    to: str, target: str, policy: str, program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused with the field and the fix; a run that began with it rejects what is too long, and goes on."""
+    text = f'version = 1\nto = "{to}"\nkey = "Customer no."\n[fields]\n"{target}" = {{ from = "Notes", max = 5, '
+    text += f'too_long = "{policy}" }}\n'
+    Path("bad.toml").write_text(text)
+
+    for command in (["import", to, "--dry-run"], ["check", to], ["map", "check"]):
+        assert program(*command, "people.csv", "--map", "bad.toml") == 2
+        said = capsys.readouterr().err
+        assert f'bad.toml: [fields] "{target}" too_long = "{policy}"' in said
+        assert "remove max and too_long" in said
+    (made,) = mapper_for(MapChoice(file="bad.toml", text=text), resource(to), None).records(
+        {"Customer no.": "7", "Notes": "123456"}
+    )
+    assert isinstance(made, Unmappable)
+    assert made.attr == target

@@ -19,7 +19,7 @@ ACTIVITIES = [
     Target("customerEmail"),
     Target("activityType", choices=("EMAIL", "ISSUE", "SMS", "SURVEY"), is_required=True, help="which icon it gets"),
     Target("title", most=100),
-    Target("body", most=25_000),
+    Target("body", most=25_000, in_pieces=True),
     Target("occurredAt", is_time=True),
 ]
 PEOPLE = [
