@@ -27,6 +27,7 @@ _PLAIN = re.compile(
     r"|[!-&(-*,-~](?:[ -*,-~]*[!-*,-/1-~])?"  # with one, but no zero at the end
 ).fullmatch
 """Most keys: ASCII that is surely its own form. Whatever has a plus, or ends in zeros, is looked at more closely."""
+_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:/#@"
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+").fullmatch
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
 _EXACT = 2**53
@@ -54,7 +55,8 @@ class NotAKey(ValueError):
 
 def is_plain(text: str) -> bool:
     """Tell whether a key certainly is its own form, and nothing odd; False only means to look closer."""
-    return _PLAIN(text) is not None
+    # To take safe characters away is the quickest way to see that there are no others.
+    return (not text.strip(_SAFE) and text != "") or _PLAIN(text) is not None
 
 
 def normal_key(text: str) -> str:
@@ -64,7 +66,7 @@ def normal_key(text: str) -> str:
     composed (NFC). A whole number is one number, however many zeros stand behind its point:
     a column of whole numbers becomes one of decimals where a cell is empty.
     """
-    if _PLAIN(text):
+    if is_plain(text):
         return text
     if not text.isascii():
         text = unicodedata.normalize("NFC", without_invisible(text))
@@ -82,7 +84,7 @@ def read_key(value: object) -> SourceKey:
         NotAKey: It holds none.
     """
     if type(value) is str:
-        if _PLAIN(value):
+        if is_plain(value):
             return SourceKey(value)
         text = normal_key(value)
         if not text:

@@ -6,7 +6,7 @@ from typing import Any
 from bulkgladly.records import Problem, Row
 from bulkgladly.resources.identity import derive_id
 from bulkgladly.resources.spec import Policy
-from bulkgladly.source_keys import NotAKey, SourceKey, read_key
+from bulkgladly.source_keys import NotAKey, SourceKey, is_plain, read_key
 
 __all__ = ("former_id", "key_in")
 
@@ -16,6 +16,9 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
 
     A key may also be a custom attribute (`customAttribute:crm_id`), in a row of either form.
     """
+    value = row.fields.get(column) if row.fields else None
+    if type(value) is str and row.former_key is None and is_plain(value):
+        return SourceKey(value)
     try:
         key = read_key(_cell(row.fields or {}, column))
     except NotAKey as error:

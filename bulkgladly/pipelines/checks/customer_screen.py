@@ -11,6 +11,7 @@ from bulkgladly.resources.contacts import PHONE_TYPES, SMS_PREFERENCES, is_plain
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.keys import key_in
 from bulkgladly.resources.spec import Policy
+from bulkgladly.source_keys import is_plain
 
 __all__ = ("CustomerScreen",)
 
@@ -59,10 +60,7 @@ class CustomerScreen:
         if own_id and not _ID(own_id):
             raise _Unclear
         if self._key is not None:
-            key = key_in(row, self._key)
-            if isinstance(key, Problem) or key.is_odd:
-                raise _Unclear
-            marks.append(digest64("key", key.text))
+            marks.append(digest64("key", _key_in(row, self._key)))
             if own_id:
                 marks.append(digest64("id", own_id))
         elif own_id:
@@ -70,6 +68,16 @@ class CustomerScreen:
         elif not contacts.emails:
             marks.append(_stand_in(layout, fields, contacts.phones))
         return marks
+
+
+def _key_in(row: Row, column: str) -> str:
+    key = row.fields.get(column) if row.fields else None
+    if type(key) is str and row.former_key is None and is_plain(key):
+        return key
+    found = key_in(row, column)
+    if isinstance(found, Problem) or found.is_odd:
+        raise _Unclear
+    return found.text
 
 
 def _is_usual(layout: FlatLayout) -> bool:
