@@ -643,3 +643,22 @@ async def test_what_a_journal_has_as_settled_is_known_to_later_runs(
 
     assert is_wanted
     assert len(keys) == 1
+
+
+async def test_a_record_is_known_by_the_former_spelling_of_its_key_too(tmp_path: Path) -> None:
+    """What stands under the key comes first; what is deleted is forgotten under both."""
+    ledger = open_ledger(tmp_path)
+    settle(ledger, [0])
+    former = Admission(1, place(1), "K1", former_key="k-0")
+    await ledger.flush()
+
+    [standing] = await ledger.admit([former])
+    assert standing.known == Known("id-0", {})
+    ledger.settle(1, place(1), created(1, name="f1"), key="K1", former_key="k-0")
+    [standing] = await ledger.admit([former._replace(seq=2, position=place(2))])
+    assert standing.known == Known("id-1", {"name": "f1"})
+    ledger.settle(2, place(2), Outcome(Word.DELETED, gladly_id="id-1"), key="K1", former_key="k-0")
+    [standing] = await ledger.admit([former._replace(seq=3, position=place(3))])
+    ledger.close()
+
+    assert standing.known is None

@@ -240,3 +240,33 @@ async def test_check_tells_of_keys_that_are_not_read_as_they_stand(world: World)
     }
     assert found.exit_code == 1
     assert {one.code for one in below.findings} == {"key_invisible", "key_apostrophe"}
+
+
+async def test_a_note_is_not_sent_twice_when_its_key_has_another_form_now(world: World) -> None:
+    """It has no id to ask for: the memory of an earlier version is all that is known, under the raw spelling."""
+    customer(world)
+    conversation = world.emulator.add_conversation("ada")
+    rows = [{"crm": key, "conversationId": conversation, "body": f"Note {key}"} for key in (" N1", "'N2", "17.0")]
+    with earlier_version():
+        await world.rows(rows, resource="notes")
+    world.forget()
+
+    report = await world.rows(rows, resource="notes")
+
+    assert done(report) == {"unchanged": 3}
+    assert world.asked() == {}
+
+
+async def test_numbers_and_flags_of_attributes_are_kept_as_they_are(world: World) -> None:
+    """Sent with their types, compared with their types: nothing to send the next time, memory or not."""
+    attributes = {"tier": "gold", "visits": 12, "vip": True, "ltv": 10.5, "tags": ["a", "b"]}
+    rows: list[dict[str, Any]] = [{"crm": "A1", "name": "Ada", "customAttributes": attributes}]
+    rows += [{"crm": "A2", "name": "Ben", "customAttribute:visits": 3, "customAttribute:vip": False}]
+    await world.rows(rows)
+    forget_state(world)
+
+    report = await world.rows(rows)
+
+    assert done(report) == {"unchanged": 2}
+    held = [profile["customAttributes"] for profile in world.emulator.store.customers.values()]
+    assert held == [attributes, {"visits": 3, "vip": False}]
