@@ -321,6 +321,8 @@ class Importer:
         await self._ledger.intend([_intent(task.record, request)])
 
     def _settle(self, row: Row, outcome: Outcome, record: Record | None = None, attempts: int = 0) -> None:
+        if record is not None and record.former_key is not None:
+            outcome = _remembered_anew(outcome, record)
         original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
         self._ledger.settle(
             row.seq,
@@ -370,6 +372,14 @@ class Importer:
             rows[:] = [row for row in rows if row.seq < wanted[left]]
             return True
         return False
+
+
+def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:
+    """Let an unchanged record that is known by its key's former spelling be known by its key from now on."""
+    known = record.known
+    if outcome.word is not Word.UNCHANGED or outcome.accepted is not None or known is None:
+        return outcome
+    return outcome._replace(accepted=known.accepted) if outcome.gladly_id == known.gladly_id else outcome
 
 
 def admission_of(row: Row, item: Record | Problem | None) -> Admission:

@@ -89,6 +89,22 @@ async def test_a_customer_of_an_earlier_version_is_updated_and_not_made_again(ha
 
 
 @pytest.mark.parametrize("has_memory", [True, False])
+async def test_a_key_that_is_cleaned_later_is_known_after_one_import(has_memory: bool, world: World) -> None:
+    """An unchanged row is enough for the memory to have it under the form of its key."""
+    with earlier_version():
+        await world.rows([named("K1 ")])
+    if not has_memory:
+        forget_state(world)
+    await world.rows([named("K1 ")])
+    world.forget()
+
+    report = await world.rows([named("K1")])
+
+    assert (done(report), world.asked()) == ({"unchanged": 1}, {})
+    assert world.emulator.store.count("customers") == 1
+
+
+@pytest.mark.parametrize("has_memory", [True, False])
 async def test_a_customer_of_an_earlier_version_is_deleted_and_forgotten(has_memory: bool, world: World) -> None:
     """It is gone under both spellings: a later import makes it again rather than call it unchanged."""
     with earlier_version():
