@@ -1,6 +1,8 @@
 """What goes to Gladly and what comes back, with no client library in sight."""
 
 import enum
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Repeat", "Reply", "Request")
+__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "Repeat", "Reply", "Request", "decoded")
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -34,8 +36,29 @@ class BudgetClass(enum.StrEnum):
     """Ten per minute and two at a time; whether they also count per second is UNKNOWN, so they do here."""
 
 
+class Meaning(enum.Enum):
+    """What a reply says about its request, as `bulkgladly.judging` found. A status alone says nothing."""
+
+    CONFIRMED = "confirmed"
+    """It was done, and the reply holds what this operation answers then."""
+    REFUSED = "refused"
+    """Gladly itself says that it was not done, and why."""
+    TAKEN = "taken"
+    """Refused because something that must be unique is in use."""
+    ABSENT = "absent"
+    """Gladly itself says that what the path names does not exist."""
+    MOVED = "moved"
+    """Gladly itself names the customer that the asked one was merged into."""
+    THROTTLED = "throttled"
+    """429: not executed."""
+    NOT_AUTHENTICATED = "not authenticated"
+    NOT_PERMITTED = "not permitted"
+    UNCLEAR = "unclear"
+    """Anything else, no reply included. It may have been executed: no success, no refusal, no absence."""
+
+
 class Request(NamedTuple):
-    """One call of the API. `operation` is the API's own name for it, for counts and logs.
+    """One call of the API. `operation` is the API's own name for it: a row of `bulkgladly.operations`.
 
     `accept` is what the answer may be (an `Accept` header); None means JSON.
     """
@@ -65,11 +88,11 @@ class ApiProblem:
 
 
 class Reply(NamedTuple):
-    """The last answer to a request, after all attempts.
+    """The last answer to a request, after all attempts, and what it means.
 
-    `status` 0 means that no whole answer ever came. `lost` counts earlier attempts that
-    may have been executed although their answer did not arrive (time-outs, resets, 5xx).
-    `headers` finds a name however it is spelled.
+    `status` 0 means that no whole answer ever came. `lost` counts attempts that may have been
+    executed although none of them was confirmed (time-outs, resets, unclear answers). `content` is the
+    decoded body where it is JSON that somebody looked at. `headers` finds a name however it is spelled.
     """
 
     status: int
@@ -77,37 +100,77 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = _NO_HEADERS
     attempts: int = 1
     lost: int = 0
+    meaning: Meaning = Meaning.UNCLEAR
+    content: Any = None
+    successor: str | None = None
+    """Into whom the customer was merged, where the reply says so."""
+    problems: tuple[ApiProblem, ...] = ()
+    """Errors in one of Gladly's forms. Only where the meaning says so do they speak for Gladly."""
 
-    def json(self) -> Any:
-        """Return the decoded body, or None where the body is not JSON (HTML, empty, cut)."""
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            return None
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it was done; `content` then is what the operation answers."""
+        return self.meaning is Meaning.CONFIRMED
 
-    def problems(self) -> tuple[ApiProblem, ...]:
-        """Return the errors in the body.
+    @property
+    def is_absent(self) -> bool:
+        """Whether Gladly has no such object."""
+        return self.meaning is Meaning.ABSENT
 
-        The API uses four shapes: `errors` as a list, `errors` as one object, a bare list,
-        a bare object. Anything else gives an empty tuple, never an exception.
-        """
-        body = self.json()
-        found = body.get("errors", body) if isinstance(body, dict) else body
-        if isinstance(found, dict):
-            found = [found]
-        if not isinstance(found, list):
-            return ()
-        return tuple(
-            ApiProblem(
-                code=_text(item.get("code")),
-                attr=_text(item.get("attr")),
-                detail=_text(item.get("detail")),
-                meta=meta if isinstance(meta := item.get("meta"), dict) else {},
-            )
-            for item in found
-            if isinstance(item, dict)
-        )
+    @property
+    def is_unclear(self) -> bool:
+        """Whether nobody knows what became of the request."""
+        return self.meaning is Meaning.UNCLEAR
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it was refused because something that must be unique is in use."""
+        return self.meaning is Meaning.TAKEN
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Gladly said that it was not done, for whatever reason but that something is absent."""
+        return self.meaning in (Meaning.REFUSED, Meaning.TAKEN)
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The objects of a confirmed list."""
+        return self.content if self.is_confirmed and isinstance(self.content, list) else []
+
+    @property
+    def object(self) -> Mapping[str, Any] | None:
+        """The confirmed object; None where the reply is no confirmation."""
+        return self.content if self.is_confirmed and isinstance(self.content, dict) else None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+# Numbers that a float, or a 64-bit integer, may not give back as they were written.
+_LONG_NUMBER = re.compile(rb"[0-9]{16}|[0-9][eE]|-0(?![.0-9])|\.[0-9]{15}|\.[0-9]*0(?![0-9])")
+
+
+def decoded(body: bytes) -> Any:
+    """Return the JSON of a body, in which each number can be written again exactly as it came.
+
+    A number that Python would round is an `orjson.Fragment`: it equals nothing, and goes back as it is.
+
+    Raises:
+        ValueError: It is no JSON (a page, nothing, cut off).
+    """
+    plain = orjson.loads(body)
+    if _LONG_NUMBER.search(body) is None:
+        return plain
+    return json.loads(body, parse_float=_exact_float, parse_int=_exact_int, parse_constant=_no_constant)
+
+
+def _exact_float(text: str) -> Any:
+    number = float(text)
+    return number if orjson.dumps(number) == text.encode() else orjson.Fragment(text)
+
+
+def _exact_int(text: str) -> Any:
+    number = int(text) if len(text) < 20 else None
+    is_exact = number is not None and -(2**63) <= number < 2**64 and str(number) == text
+    return number if is_exact else orjson.Fragment(text)
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")

@@ -104,8 +104,8 @@ def _ask(credentials: Credentials) -> Iterator[tuple[str, bool | None, str]]:
             return reply, time.perf_counter() - started
 
     reply, seconds = anyio.run(ask)
-    organisation: Any = reply.json()
-    if reply.status != 200 or not isinstance(organisation, dict):
+    organisation = reply.object
+    if organisation is None:
         raise WrongOrganisation(
             f"{credentials.host} answers {reply.status} where every organisation answers 200; check GLADLY_HOST"
         )
@@ -134,7 +134,12 @@ def _clock(date: str | None) -> Iterator[tuple[str, bool | None, str]]:
         return
     import email.utils
 
-    skew = (dt.datetime.now(dt.UTC) - email.utils.parsedate_to_datetime(date)).total_seconds()
+    try:
+        theirs = email.utils.parsedate_to_datetime(date)
+    except ValueError:
+        yield "clock", None, "the reply has no readable date, so the clock cannot be compared"
+        return
+    skew = (dt.datetime.now(dt.UTC) - theirs.replace(tzinfo=theirs.tzinfo or dt.UTC)).total_seconds()
     is_right = abs(skew) < MOST_SKEW_S
     advice = "" if is_right else "; set the clock, since exports and reports go by time"
     yield "clock", is_right, f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's{advice}"

@@ -111,9 +111,8 @@ async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
         NotAuthenticated, NotPermitted, Outage: As `Client.send`.
     """
     reply = await client.send(GET_ORGANIZATION)
-    found = reply.json()
-    if reply.status == 200 and isinstance(found, dict):
-        return found
+    if reply.object is not None:
+        return reply.object
     raise WrongOrganisation(
         f"{host} answers {reply.status} to getOrganization, which every organisation has; "
         "check GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"

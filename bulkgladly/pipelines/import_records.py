@@ -304,7 +304,7 @@ class Importer:
                     await self._withdraw([task])
                 raise
             tries += reply.attempts
-            is_refused = request.repeat is not Repeat.HARMLESS and not reply.lost and 400 <= reply.status < 500
+            is_refused = request.repeat is not Repeat.HARMLESS and not reply.lost and not reply.is_confirmed
             may_be_done |= request.repeat is not Repeat.HARMLESS and not is_refused
             try:
                 request = task.steps.send(reply)

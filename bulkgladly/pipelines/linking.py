@@ -83,12 +83,12 @@ async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
     lists: dict[str, list[Mapping[str, object]]] = {}
     for kind in kinds:
         reply = await client.send(LISTS[kind])
-        found = reply.json()
-        if reply.status != 200 or not isinstance(found, list):
+        if not reply.is_confirmed:
             raise TransportError(
-                f"{LISTS[kind].operation}, which knows the names of each {kind}, answered {reply.status}; resume later"
+                f"{LISTS[kind].operation}, which lists the names of each {kind}, was answered {reply.status}, not in a "
+                "form of Gladly's; resume later"
             )
-        lists[kind] = [item for item in found if isinstance(item, dict)]
+        lists[kind] = list(reply.objects)
     return Directory(lists)
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.messages import ApiProblem, Repeat, Request
+from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.exports import ANSWER_TYPES
 from bulkgladly.resources.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.outcomes import is_unclear, refused, unknown, unread
+from bulkgladly.resources.outcomes import refused, undone, unknown, unread
 from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rules import language_is_known
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
@@ -104,39 +104,62 @@ def _put_content(record: Record, policy: Policy) -> Steps:
         return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
     word = Word.UPDATED
     if known is None and policy.mode is not Mode.UPSERT:
-        asked = yield Request("getAnswerContentByLanguageAndType", "GET", _path(record))
-        held = asked.json()
-        if asked.status == 404:
-            if policy.mode is Mode.UPDATE:
-                return _reject("not_exist", "Gladly has no such content; use --mode upsert to make it", 404)
-            word = Word.CREATED
-        elif asked.status != 200 or not isinstance(held, dict):
-            return unread(asked, None)
-        elif not lacking(held, record.payload, _SAID):
-            return _written(record, Word.UNCHANGED)
-        elif policy.mode is Mode.CREATE:
-            return _reject("taken", "there is a content for this language and type; use --mode upsert", 200)
+        asked = yield _ask_content(record)
+        if (found := _before_put(record, policy, asked)) is not None:
+            return found
+        word = Word.CREATED if asked.is_absent else word
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
     reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=orjson.dumps(body))
-    if reply.status in (200, 201, 204):
+    if reply.is_confirmed:
         return _written(record, word)
-    if reply.status == 404:
-        return _reject("not_exist", "Gladly has no such answer", 404)
-    return unknown(reply, None) if is_unclear(reply) else refused(reply, None)
+    if reply.is_absent:
+        return _reject("not_exist", "Gladly has no such answer", reply)
+    return (yield from _settle_put(record, word, reply)) if reply.is_unclear else refused(reply, None)
+
+
+def _before_put(record: Record, policy: Policy, asked: Reply) -> Outcome | None:
+    """Return how a record ends without a write, by what is there; None where it is written."""
+    held = asked.object
+    if asked.is_absent:
+        is_needed = policy.mode is Mode.UPDATE
+        detail = "Gladly has no such content; use --mode upsert to make it"
+        return _reject("not_exist", detail, asked) if is_needed else None
+    if held is None:
+        return unread(asked, None)
+    if not lacking(held, record.payload, _SAID):
+        return _written(record, Word.UNCHANGED)
+    if policy.mode is Mode.CREATE:
+        return _reject("taken", "there is a content for this language and type; use --mode upsert", asked)
+    return None
+
+
+def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
+    """After a PUT with an unclear end: look whether the content is there."""
+    asked = yield _ask_content(record)
+    if asked.object is not None and not lacking(asked.object, record.payload, _SAID):
+        return _written(record, word)
+    return undone(reply, None) if asked.object is not None or asked.is_absent else unknown(asked, None)
 
 
 def _delete_content(record: Record, _policy: Policy) -> Steps:
     """Delete a content: 1 request; one that is gone already is unchanged."""
     reply = yield Request("deleteAnswerContentByLanguageAndType", "DELETE", _path(record))
-    if reply.status in (200, 204) or (reply.status == 404 and reply.lost):
+    if reply.is_confirmed or (reply.is_absent and reply.lost):
         return Outcome(Word.DELETED, gladly_id=_content_id(record))
-    if reply.status == 404:
+    if reply.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=_content_id(record))
-    if is_unclear(reply):
-        return unknown(reply, None)
+    if reply.is_unclear:
+        asked = yield _ask_content(record)
+        if asked.is_absent:
+            return Outcome(Word.DELETED, gladly_id=_content_id(record))
+        return unknown(asked, None) if asked.object is None else refused(reply, None)
     outcome = refused(reply, None)
     way_out = _STATES.get(str(outcome.code))
     return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
+
+
+def _ask_content(record: Record) -> Request:
+    return Request("getAnswerContentByLanguageAndType", "GET", _path(record))
 
 
 def _path(record: Record) -> str:
@@ -157,8 +180,8 @@ def _written(record: Record, word: Word) -> Outcome:
     return Outcome(word, gladly_id=_content_id(record), accepted=record.fingerprints)
 
 
-def _reject(code: str, detail: str, status: int) -> Outcome:
-    return Outcome.rejected(Problem(code, detail, None, Stage.API), status=status)
+def _reject(code: str, detail: str, reply: Reply) -> Outcome:
+    return Outcome.rejected(Problem(code, detail, None, Stage.API), status=reply.status)
 
 
 ANSWERS = ResourceSpec(

@@ -13,7 +13,7 @@ from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, is_ours
-from bulkgladly.resources.outcomes import is_unclear, refused, unknown, unread
+from bulkgladly.resources.outcomes import refused, unknown, unread
 from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 
@@ -57,18 +57,16 @@ def _request(record: Record) -> Request:
 
 
 def _made(reply: Reply) -> str | None:
-    body = reply.json()
-    return made if isinstance(body, dict) and isinstance(made := body.get("id"), str) else None
+    return str(reply.object["id"]) if reply.object is not None else None
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
     """Look for the schedule in the list: same content, made since the request left."""
     reply = yield _LIST
-    held = reply.json()
-    if reply.status != 200 or not isinstance(held, list):
+    if not reply.is_confirmed:
         return Trace()
-    for one in held:
-        if not isinstance(one, dict) or lacking(one, record.payload, ("name", "officeHours")):
+    for one in reply.objects:
+        if lacking(one, record.payload, ("name", "officeHours")):
             continue
         if is_ours(record, one, one.get("createdAt")):
             return Trace(str(one["id"]))
@@ -130,23 +128,23 @@ def _delete(record: Record, policy: Policy) -> Steps:
 
 def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost: bool = False) -> Steps:
     asked = yield _fetch(record, gladly_id)
-    held = asked.json()
-    if asked.status == 404:
-        return _reject("not_exist", "Gladly has no such schedule", status=404)
-    if asked.status != 200 or not isinstance(held, dict):
-        return unknown(asked, gladly_id) if was_lost else unread(asked, gladly_id)
+    held = asked.object
+    if asked.is_absent:
+        return _reject("not_exist", "Gladly has no such schedule", status=asked.status)
+    if held is None or held.get("version") is None:
+        return unknown(asked, gladly_id) if was_lost else unread(None if held else asked, gladly_id)
     if not lacking(held, record.payload, _WRITTEN):
         word = Word.UPDATED if was_lost else Word.UNCHANGED
         return Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
     fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
-    body = orjson.dumps({"version": held.get("version"), **{k: v for k, v in fields.items() if v is not None}})
+    body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
     reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
-    if reply.status in (200, 204):
+    if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
-    if (reply.status == 409 or is_unclear(reply)) and not is_last:
+    if (reply.is_taken or reply.is_unclear) and not is_last:
         # Somebody else was faster, or it was our own first attempt: the new version tells.
         return (yield from _bring_up(record, gladly_id, is_last=True, was_lost=bool(reply.lost)))
-    if is_unclear(reply):
+    if reply.is_unclear:
         return unknown(reply, gladly_id)
     outcome = refused(reply, gladly_id)
     if outcome.code == "version_outdated":
@@ -157,16 +155,15 @@ def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost
 
 def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
     reply = yield _LIST
-    held = reply.json()
-    if reply.status != 200 or not isinstance(held, list):
+    if not reply.is_confirmed:
         return unread(reply, None)
     name = record.payload.get("name")
-    ids = [str(one["id"]) for one in held if isinstance(one, dict) and one.get("id") and one.get("name") == name]
+    ids = [str(one["id"]) for one in reply.objects if one.get("name") == name]
     if len(ids) == 1:
         return ids[0]
     if ids:
         return _reject("ambiguous", f"{len(ids)} schedules have this name; give the row the id of one", attr="name")
-    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to make it", status=404)
+    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to make it")
 
 
 def _id_of(record: Record) -> str | None:

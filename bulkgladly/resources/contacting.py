@@ -163,8 +163,7 @@ def _collection_id(reply: Reply) -> str | None:
 
 
 def _text_in(reply: Reply, name: str) -> str | None:
-    body = reply.json()
-    return found if isinstance(body, dict) and isinstance(found := body.get(name), str) else None
+    return str(reply.object[name]) if reply.object is not None else None
 
 
 SMS = ResourceSpec(

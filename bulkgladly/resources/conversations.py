@@ -10,12 +10,12 @@ from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.outcomes import is_unclear, refused, unknown, unread
+from bulkgladly.resources.outcomes import refused, unknown, unread
 from bulkgladly.resources.rules import assignee_has_inbox, some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.tasks import ASSIGNEE_FIELDS
 
-__all__ = ("CONVERSATIONS", "TOPIC_FIELDS", "add_topics", "get_conversation", "no_conversation")
+__all__ = ("CONVERSATIONS", "TOPIC_FIELDS", "add_topics", "get_conversation", "no_conversation", "settle_topics")
 
 TOPIC_FIELDS = (
     Field("topics", Kind.TEXTS, into="topicIds", names="topic", help="topics by path, such as Orders / Returns"),
@@ -76,7 +76,22 @@ def _topics(record: Record, _policy: Policy) -> Generator[Request, Reply, Outcom
     if not topic_ids:
         return None
     reply = yield add_topics(record.id, topic_ids)
+    if reply.is_unclear:
+        return (yield from settle_topics(record.id, topic_ids, reply))
     return _ended(record, reply)
+
+
+def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> Steps:
+    """After topics were added with an unclear end: look whether the conversation has them."""
+    asked = yield get_conversation(conversation_id)
+    if asked.is_absent:
+        return no_conversation(conversation_id)
+    held = asked.object
+    if held is None:
+        return unknown(asked, conversation_id)
+    if set(topic_ids) <= set(held.get("topicIds") or ()):
+        return Outcome(Word.UPDATED, gladly_id=conversation_id)
+    return refused(reply, conversation_id)
 
 
 def _patch(record: Record, policy: Policy) -> Generator[Request, Reply, Outcome | None]:
@@ -88,16 +103,16 @@ def _patch(record: Record, policy: Policy) -> Generator[Request, Reply, Outcome 
         return None
     path = f"/api/v1/conversations/{segment(record.id)}"
     reply = yield Request("patchConversation", "PATCH", path, body=orjson.dumps(body))
-    has_state = any(problem.code == "invalid_state" for problem in reply.problems())
-    if not is_unclear(reply) and not has_state:
+    has_state = any(problem.code == "invalid_state" for problem in reply.problems)
+    if not reply.is_unclear and not has_state:
         return _ended(record, reply)
     # A repeat of what was done is refused, too: a closed conversation cannot be assigned.
     asked = yield get_conversation(record.id)
-    held = asked.json()
-    if asked.status == 404:
+    held = asked.object
+    if asked.is_absent:
         return no_conversation(record.id)
-    if asked.status != 200 or not isinstance(held, dict):
-        return unknown(asked, record.id) if reply.lost or is_unclear(reply) else unread(asked, record.id)
+    if held is None:
+        return unknown(asked, record.id) if reply.lost else unread(asked, record.id)
     if not _lacks(held, record.payload):
         return Outcome(Word.UPDATED if reply.lost else Word.UNCHANGED, gladly_id=record.id)
     return _ended(record, reply)
@@ -111,9 +126,9 @@ def _lacks(held: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
 
 
 def _ended(record: Record, reply: Reply) -> Outcome:
-    if reply.status in (200, 201, 204):
+    if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=record.id, status=reply.status)
-    if reply.status == 404:
+    if reply.is_absent:
         return no_conversation(record.id)
     outcome = refused(reply, record.id)
     return outcome._replace(detail=f"{outcome.detail}; {_STATES}") if outcome.code == "invalid_state" else outcome

@@ -7,21 +7,23 @@ merged customers; schemas 2).
 """
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
-from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_mobile
-from bulkgladly.resources.merges import MAX_MERGES, successor_of
-from bulkgladly.resources.outcomes import check_organisation, is_unclear, refused, unknown, unread
+from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_email, holds_mobile
+from bulkgladly.resources.merges import MAX_MERGES
+from bulkgladly.resources.outcomes import first_problem, refused, undone, unknown, unread
 from bulkgladly.resources.spec import Policy, Record, Steps
 
 __all__ = ("create", "delete", "get_profile", "update", "upsert")
 
 PROFILES = "/api/v1/customer-profiles"
+_MERGED = frozenset({*CONTACT_LISTS, "customAttributes"})
+"""What a PATCH holds whole, together with what others have added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,35 @@ class Found:
     profile: Mapping[str, Any] | None = None
     reply: Reply | None = None
     """The reply, where it was no answer to the question: a failed look-up is never "not found"."""
+    is_searched: bool = False
+    """The profile comes from a search, whose index may lag behind: nothing is merged into it."""
 
     @property
     def is_absent(self) -> bool:
         """True only when Gladly said that there is no such profile."""
         return self.profile is None and self.reply is None
+
+
+@dataclass(slots=True)
+class _Searched:
+    """Customers that hold an address of the row, and why finding none does not mean that there is none."""
+
+    matches: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    doubt: Problem | None = None
+
+
+_STRANGER = Problem(
+    "unreadable",
+    "the search by the row's email address found a customer who does not hold it; `retry` the run later",
+    "emails",
+    Stage.API,
+)
+_SHARED = Problem(
+    "ambiguous",
+    "only a phone number that several people may share points to a customer; add an id or an email address",
+    "phones",
+    Stage.CONFLICT,
+)
 
 
 def get_profile(gladly_id: str) -> Request:
@@ -87,10 +113,12 @@ def delete(record: Record, _policy: Policy) -> Steps:
         if isinstance(located, Outcome):
             return Outcome(Word.UNCHANGED, gladly_id=record.id) if located.code == "not_exist" else located
         target = located.gladly_id
+        if located.is_searched and (doubt := (yield from _doubt_of(record, target))) is not None:
+            return doubt
     reply = yield Request("deleteCustomer", "DELETE", f"{PROFILES}/{target}")
-    if reply.status in (200, 204):
+    if reply.is_confirmed:
         return Outcome(Word.DELETED, gladly_id=target)
-    if reply.status != 404 and not is_unclear(reply):
+    if reply.is_refused:
         return refused(reply, target)
     found = yield from _fetch(target)
     if found.reply is not None:
@@ -111,23 +139,20 @@ def _create(record: Record, policy: Policy) -> Steps:
             return (yield from _settle_existing(record, policy, found, was_ours=True))
     body = orjson.dumps({"id": record.id, **_without_nulls(record.payload)})
     reply = yield Request("createCustomer", "POST", PROFILES, body=body, repeat=Repeat.DETECTED)
-    if reply.status in (200, 201):
+    if reply.is_confirmed:
         return Outcome(Word.CREATED, gladly_id=record.id, status=reply.status, accepted=record.fingerprints)
-    if reply.status == 409:
+    if reply.is_taken:
         return (yield from _after_conflict(record, policy, reply))
-    if is_unclear(reply):
+    if reply.is_unclear:
         found = yield from _fetch(record.id)
         if found.is_absent:
-            return refused(reply, record.id)
+            return undone(reply, record.id)
         return (yield from _settle_existing(record, policy, found, was_ours=True))
-    if reply.status == 404 or 300 <= reply.status < 400:
-        yield from check_organisation(reply)
     return refused(reply, record.id)
 
 
 def _after_conflict(record: Record, policy: Policy, reply: Reply) -> Steps:
-    problems = reply.problems()
-    problem = next((one for one in problems if one.attr == "id"), problems[0] if problems else ApiProblem())
+    problem = next((one for one in reply.problems if one.attr == "id"), first_problem(reply))
     if problem.attr is None or problem.attr == "id":
         found = yield from _fetch(record.id)
         if not found.is_absent:
@@ -168,7 +193,11 @@ def _by_conflict_policy(record: Record, policy: Policy, problem: ApiProblem) -> 
     found = yield from _locate(record, by_id=False)
     if isinstance(found, Outcome):
         return found
-    if policy.on_conflict == "merge" and found.profile is not None:
+    if policy.on_conflict == "merge":
+        if found.is_searched:
+            found = yield from _fetch(found.gladly_id)
+        if found.profile is None:
+            return (yield from _bring_up(record, found))
         changes = _fill_gaps(found.profile, record.payload)
         if not changes:
             return Outcome(Word.UNCHANGED, gladly_id=found.gladly_id, accepted=record.fingerprints)
@@ -211,7 +240,23 @@ def _bring_up(record: Record, found: Found) -> Steps:
     changes = changes_to(found.profile, record.payload)
     if not changes:
         return Outcome(Word.UNCHANGED, gladly_id=found.gladly_id, accepted=_remember(record))
+    if found.is_searched and not changes.keys().isdisjoint(_MERGED):
+        return (yield from _bring_up(record, (yield from _fetch(found.gladly_id))))
     return (yield from _patch(record, found.gladly_id, changes))
+
+
+def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outcome | None]:
+    """Read a customer that a search by address found; return why it must not be deleted, or None."""
+    found = yield from _fetch(gladly_id)
+    if found.is_absent:
+        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
+    profile = found.profile
+    if profile is None:
+        return unread(found.reply, gladly_id)
+    if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
+        return None
+    detail = "the search by the row's email address found a customer who does not hold it; nothing was deleted"
+    return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
 
 
 def _fill_gaps(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,13 +273,13 @@ def _patch(
     """Write the changes; `differ` says what another profile lacks of the row, should it have been merged away."""
     body = orjson.dumps(changes)
     reply = yield Request("updateCustomer", "PATCH", f"{PROFILES}/{gladly_id}", body=body)
-    if reply.status in (200, 204):
+    if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=_remember(record))
-    if reply.status == 409:
-        problem = next(iter(reply.problems()), ApiProblem())
+    if reply.is_taken:
+        problem = first_problem(reply)
         detail = f"{problem.attr or 'an address'} belongs to another customer; nothing of the row was written"
         return Outcome.rejected(Problem("taken", detail, problem.attr, Stage.CONFLICT), status=409, gladly_id=gladly_id)
-    if reply.status not in (301, 404) and not is_unclear(reply):
+    if reply.is_refused:
         return refused(reply, gladly_id)
     # 404 also stands for a customer that was merged away; and a lost answer is asked about.
     found = yield from _fetch(gladly_id)
@@ -259,14 +304,13 @@ def _fetch(gladly_id: str) -> Generator[Request, Reply, Found]:
     hops = 0
     while True:
         reply = yield get_profile(gladly_id)
-        if reply.status == 200 and isinstance(profile := reply.json(), dict):
-            return Found(gladly_id, profile)
-        if reply.status == 404:
+        if reply.object is not None:
+            return Found(gladly_id, reply.object)
+        if reply.is_absent:
             return Found(gladly_id)
-        successor = successor_of(reply)
-        if successor is None or hops >= MAX_MERGES:
+        if reply.successor is None or hops >= MAX_MERGES:
             return Found(gladly_id, reply=reply)
-        gladly_id, hops = successor, hops + 1
+        gladly_id, hops = reply.successor, hops + 1
 
 
 def _locate(
@@ -275,40 +319,45 @@ def _locate(
     """Find the one customer that a row means: by its own id, else by its addresses, else by the derived id.
 
     Only what is unique in Gladly points to a customer: an email address, or a number that
-    the profile holds as MOBILE [gladly-api, schemas 2.4].
+    the profile holds as MOBILE [gladly-api, schemas 2.4]. A search counts only where the
+    profile that it brings holds the address; it may be looser, or lag behind.
     """
     if by_id and record.has_own_id:
         found = yield from _fetch(record.id)
         return _gone(record.id) if found.is_absent else found
-    matches: dict[str, Mapping[str, Any]] = {}
-    is_shared = False
-    for query in _addresses(record.payload, by_phone=by_phone):
-        reply = yield Request("findCustomers", "GET", PROFILES, query=(query,))
-        profiles = reply.json()
-        if reply.status != 200 or not isinstance(profiles, list):
-            return unread(reply, record.id)
-        held = [profile for profile in profiles if isinstance(profile, dict) and profile.get("id")]
-        sure = [profile for profile in held if query[0] == "email" or holds_mobile(profile, query[1])]
-        is_shared = is_shared or len(sure) < len(held)
-        matches.update({str(profile["id"]): profile for profile in sure})
-        if len(matches) == 1 and query[0] == "email":
-            break  # an email address belongs to one profile at most
-    if len(matches) > 1:
-        detail = "the row's addresses belong to several customers: " + ", ".join(sorted(matches)[:5])
+    searched = yield from _search(record, by_phone=by_phone)
+    if isinstance(searched, Outcome):
+        return searched
+    if len(searched.matches) > 1:
+        detail = "the row's addresses belong to several customers: " + ", ".join(sorted(searched.matches)[:5])
         return Outcome.rejected(Problem("ambiguous", detail, stage=Stage.CONFLICT))
-    if matches:
-        gladly_id, profile = next(iter(matches.items()))
-        return Found(gladly_id, profile)
+    if searched.matches:
+        gladly_id, profile = next(iter(searched.matches.items()))
+        return Found(gladly_id, profile, is_searched=True)
     if not by_id:
         detail = "an address is taken, but looking the row's addresses up found nobody; retry later"
         return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
     found = yield from _fetch(record.id)
     if not found.is_absent:
         return found
-    if is_shared:
-        detail = "only a phone number that several people may share points to a customer; add an id or an email address"
-        return Outcome.rejected(Problem("ambiguous", detail, "phones", stage=Stage.CONFLICT))
-    return _gone(record.id)
+    return Outcome.rejected(searched.doubt) if searched.doubt is not None else _gone(record.id)
+
+
+def _search(record: Record, *, by_phone: bool) -> Generator[Request, Reply, "_Searched | Outcome"]:
+    searched = _Searched()
+    for name, address in _addresses(record.payload, by_phone=by_phone):
+        reply = yield Request("findCustomers", "GET", PROFILES, query=((name, address),))
+        if not reply.is_confirmed:
+            return unread(reply, record.id)
+        holds, doubt = (holds_email, _STRANGER) if name == "email" else (holds_mobile, _SHARED)
+        for profile in reply.objects:
+            if holds(profile, address):
+                searched.matches[str(profile["id"])] = profile
+            else:
+                searched.doubt = searched.doubt or doubt
+        if searched.matches and name == "email":
+            break  # an email address belongs to one profile at most
+    return searched
 
 
 def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ __all__ = (
     "CUSTOMER_COLUMNS",
     "changes_to",
     "gaps_in",
+    "holds_email",
     "holds_mobile",
     "prepare_customer",
     "union_for",
@@ -128,6 +129,12 @@ def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str,
         if missing:
             filling[name] = [{part: value for part, value in entry.items() if part != "primary"} for entry in missing]
     return filling
+
+
+def holds_email(profile: Mapping[str, Any], address: str) -> bool:
+    """Tell whether a profile holds an email address, however it is spelled."""
+    wanted = email_identity({"original": address})
+    return any(email_identity(entry) == wanted for entry in _list(profile.get("emails")))
 
 
 def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:

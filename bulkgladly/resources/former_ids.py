@@ -8,7 +8,6 @@ from collections.abc import Generator
 
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Outcome
-from bulkgladly.resources.merges import successor_of
 from bulkgladly.resources.outcomes import unread
 
 __all__ = ("is_there",)
@@ -20,11 +19,6 @@ def is_there(look: Request, former_id: str | None) -> Generator[Request, Reply, 
     An answer that is no answer is never taken for "not there": a duplicate would follow.
     """
     reply = yield look
-    held = reply.json()
-    if reply.status == 200 and isinstance(held, dict) and held.get("id", former_id) == former_id:
-        return True
-    if successor_of(reply) is not None:
-        return True  # merged: whoever asks for it once more follows
-    if reply.status == 404 and reply.problems():
-        return False
-    return unread(reply, former_id)
+    if reply.is_confirmed or reply.successor is not None:
+        return True  # also where it was merged: asked for once more, it is followed
+    return False if reply.is_absent else unread(reply, former_id)

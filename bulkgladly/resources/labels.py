@@ -7,10 +7,16 @@ import orjson
 
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
-from bulkgladly.resources.conversations import TOPIC_FIELDS, add_topics, get_conversation, no_conversation
+from bulkgladly.resources.conversations import (
+    TOPIC_FIELDS,
+    add_topics,
+    get_conversation,
+    no_conversation,
+    settle_topics,
+)
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.outcomes import is_unclear, refused, unknown
+from bulkgladly.resources.outcomes import refused, unknown, unread
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 
@@ -46,6 +52,8 @@ def _add(record: Record, _policy: Policy) -> Steps:
     """Add topics to a conversation: 1 request for all of them."""
     conversation_id = record.payload["conversationId"]
     reply = yield add_topics(conversation_id, record.payload["topicIds"])
+    if reply.is_unclear:
+        return (yield from settle_topics(conversation_id, record.payload["topicIds"], reply))
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
@@ -56,11 +64,14 @@ def _remove(record: Record, _policy: Policy) -> Steps:
     for topic_id in record.payload["topicIds"]:
         path = f"/api/v1/conversations/{segment(conversation_id)}/topics/{segment(topic_id)}"
         reply = yield Request("deleteTopicFromConversation", "DELETE", path)
-        if reply.status == 404:
-            # What a topic that is not there answers is UNKNOWN; a conversation that is not there answers this.
+        if reply.is_absent or reply.is_unclear:
+            # What a topic that is not there answers is UNKNOWN; a conversation that is not there answers 404.
             asked = yield get_conversation(conversation_id)
-            if asked.status != 200:
-                return no_conversation(conversation_id) if asked.status == 404 else unknown(asked, conversation_id)
+            if asked.object is None:
+                return no_conversation(conversation_id) if asked.is_absent else unknown(asked, conversation_id)
+            if reply.is_unclear and topic_id in (asked.object.get("topicIds") or ()):
+                return refused(reply, conversation_id)
+            word = Word.DELETED if reply.lost else word
             continue
         outcome = _ended(reply, conversation_id, Word.DELETED)
         if outcome.word is not Word.DELETED:
@@ -79,7 +90,7 @@ def _change_freeform(record: Record, _policy: Policy) -> Steps:
             return owner
         customer_id = owner
     reply = yield _freeform_request(record, customer_id)
-    if reply.status == 404 and "customerId" in record.payload:
+    if reply.is_absent and "customerId" in record.payload:
         # The customer may have been merged: the conversation knows to whom it belongs now.
         owner = yield from _owner(conversation_id)
         if isinstance(owner, Outcome):
@@ -91,10 +102,9 @@ def _change_freeform(record: Record, _policy: Policy) -> Steps:
 
 def _owner(conversation_id: str) -> Generator[Request, Reply, str | Outcome]:
     asked = yield get_conversation(conversation_id)
-    held = asked.json()
-    if asked.status == 200 and isinstance(held, dict) and isinstance(owner := held.get("customerId"), str):
+    if asked.object is not None and isinstance(owner := asked.object.get("customerId"), str):
         return owner
-    return no_conversation(conversation_id) if asked.status == 404 else refused(asked, conversation_id)
+    return no_conversation(conversation_id) if asked.is_absent else unread(asked, conversation_id)
 
 
 def _freeform_request(record: Record, customer_id: str) -> Request:
@@ -108,18 +118,18 @@ def _redact(record: Record, _policy: Policy) -> Steps:
     """Remove the content of an item, for good: 1 request. Whether it was gone before, Gladly does not say."""
     path = f"/api/v1/conversation-items/{segment(record.id)}/redact"
     reply = yield Request("redactContent", "POST", path)
-    if reply.status == 404:
+    if reply.is_absent:
         problem = Problem("not_exist", "Gladly has no such conversation item", "itemId", Stage.API)
-        return Outcome.rejected(problem, status=404, gladly_id=record.id)
+        return Outcome.rejected(problem, status=reply.status, gladly_id=record.id)
     return _ended(reply, record.id, Word.DELETED)
 
 
 def _ended(reply: Reply, gladly_id: str, word: Word) -> Outcome:
-    if reply.status in (200, 201, 204):
+    if reply.is_confirmed:
         return Outcome(word, gladly_id=gladly_id, status=reply.status)
-    if reply.status == 404:
+    if reply.is_absent:
         return no_conversation(gladly_id)
-    return unknown(reply, gladly_id) if is_unclear(reply) else refused(reply, gladly_id)
+    return unknown(reply, gladly_id) if reply.is_unclear else refused(reply, gladly_id)
 
 
 CONVERSATION_TOPICS = ResourceSpec(

@@ -45,15 +45,14 @@ def _look(record: Record) -> Generator[Request, Reply, Trace]:
     """Look for the note among the items: same text, made through the API, since the request left."""
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/items"
     reply = yield Request("getConversationItems", "GET", path)
-    items = reply.json()
-    if reply.status == 404:
+    if reply.is_absent:
         return Trace(is_surely_absent=True)
-    if reply.status != 200 or not isinstance(items, list):
+    if not reply.is_confirmed:
         return Trace()
-    for item in items:
-        if isinstance(item, dict) and _is_this(item, record):
+    for item in reply.objects:
+        if _is_this(item, record):
             return Trace(str(item["id"]))
-    return Trace(is_surely_absent=not is_cut(reply, items, ITEMS_CAP))
+    return Trace(is_surely_absent=not is_cut(reply, reply.objects, ITEMS_CAP))
 
 
 def _is_this(item: Mapping[str, Any], record: Record) -> bool:

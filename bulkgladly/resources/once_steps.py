@@ -14,7 +14,7 @@ from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
 from bulkgladly.resources.exports import LIMITED_DATA
 from bulkgladly.resources.moments import moment_of
-from bulkgladly.resources.outcomes import is_unclear, refused, unread
+from bulkgladly.resources.outcomes import refused
 from bulkgladly.resources.spec import Policy, Record, Steps
 
 __all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_cut", "is_ours")
@@ -64,9 +64,9 @@ class OnceSteps:
             if not trace.is_surely_absent:
                 return self._unsettled(record, None)
         reply = yield self._at.request(record)
-        if reply.status in (200, 201, 204):
+        if reply.is_confirmed:
             return self._created(record, self._at.made(reply), status=reply.status)
-        if not is_unclear(reply):
+        if not reply.is_unclear:
             return self._refused(reply)
         if self._at.look is None:
             # During an outage each further record would end like this one: asked for anything, the host is waited for.
@@ -111,10 +111,10 @@ class OnceSteps:
         )
 
     def _refused(self, reply: Reply) -> Outcome:
-        if reply.status == 404 and self._at.parent is not None:
+        if reply.is_absent and self._at.parent is not None:
             problem = Problem("not_exist", f"Gladly has no such {self._at.parent}", None, Stage.API)
-            return Outcome.rejected(problem, status=404)
-        outcome = refused(reply, None) if reply.status != 200 else unread(reply, None)
+            return Outcome.rejected(problem, status=reply.status)
+        outcome = refused(reply, None)
         way_out = (self._at.states or {}).get(str(outcome.code))
         return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
 

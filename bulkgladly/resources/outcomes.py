@@ -1,44 +1,27 @@
 """How a reply ends a record, in the same words for every kind of object. Pure."""
 
-from collections.abc import Generator
-
-from bulkgladly.errors import WrongOrganisation
-from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Reply, Request
+from bulkgladly.judging import claims_success, is_server_error
+from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.records import Outcome, Problem, Stage, Word
 
-__all__ = ("check_organisation", "first_problem", "is_unclear", "refused", "unknown", "unread")
-
-
-def check_organisation(reply: Reply) -> Generator[Request, Reply, None]:
-    """After a 404 or redirect on a path that always exists: is this a Gladly organisation at all?
-
-    Raises:
-        WrongOrganisation: It is not; no record is to blame.
-    """
-    organisation = yield GET_ORGANIZATION
-    if organisation.status == 404 or 300 <= organisation.status < 400:
-        raise WrongOrganisation(
-            f"the host answers {reply.status} for every path; check GLADLY_HOST: it must be the organisation's own host"
-        )
+__all__ = ("first_problem", "refused", "undone", "unknown", "unread")
 
 
 def first_problem(reply: Reply) -> ApiProblem:
     """Return the first error of a reply; an empty one where it names none."""
-    return next(iter(reply.problems()), ApiProblem())
-
-
-def is_unclear(reply: Reply) -> bool:
-    """True where the request may have been executed although it was not confirmed."""
-    return reply.status == 0 or reply.status >= 500
+    return next(iter(reply.problems), ApiProblem())
 
 
 def refused(reply: Reply, gladly_id: str | None) -> Outcome:
     """Return the reject of a record whose request was refused or never answered."""
     problem = first_problem(reply)
-    if reply.status == 0:
-        detail = f"no answer in {reply.attempts} attempts; `retry` the run later"
-    elif reply.status >= 500:
-        detail = problem.detail or f"Gladly failed {reply.attempts} times; `retry` the run later"
+    if not reply.status:
+        detail = f"no reply in {reply.attempts} attempts; `retry` the run later"
+    elif is_server_error(reply.status):
+        failed = f"the server failed {reply.attempts} times (HTTP {reply.status}); `retry` the run later"
+        detail = problem.detail or failed
+    elif reply.is_unclear:
+        detail = f"{_odd(reply)}, and Gladly shows that it was not done; `retry` the run later"
     else:
         detail = problem.detail or "Gladly refused the request and gave no reason"
     code = problem.code or (f"http_{reply.status}" if reply.status else "no_answer")
@@ -47,13 +30,25 @@ def refused(reply: Reply, gladly_id: str | None) -> Outcome:
     )
 
 
+def undone(reply: Reply, gladly_id: str | None) -> Outcome:
+    """Return the end of a record whose request was answered unclearly, where Gladly then shows that it is not there.
+
+    A reply that claims success is believed so far that nothing may be sent again by itself: Gladly
+    may have made the object under another id, or shows it late.
+    """
+    if not claims_success(reply.status):
+        return refused(reply, gladly_id)
+    return unknown(reply, gladly_id)._replace(
+        detail=f"{_odd(reply)}, and Gladly does not show what was sent; look for it in Gladly, then `retry` the run"
+    )
+
+
 def unread(reply: Reply | None, gladly_id: str | None) -> Outcome:
     """Looking it up failed, and nothing was written: a reject that names the look-up."""
-    if reply is None or reply.status == 200:
-        return Outcome.rejected(
-            Problem("unreadable", "the look-up's answer was not what the API promises", None, Stage.API),
-            gladly_id=gladly_id,
-        )
+    if reply is None or (reply.status and reply.is_unclear and not is_server_error(reply.status)):
+        said = "the look-up's answer was not what the API promises" if reply is None else f"the look-up: {_odd(reply)}"
+        problem = Problem("unreadable", f"{said}; nothing was written", None, Stage.API)
+        return Outcome.rejected(problem, gladly_id=gladly_id)
     return refused(reply, gladly_id)
 
 
@@ -68,3 +63,7 @@ def unknown(reply: Reply | None, gladly_id: str | None) -> Outcome:
         code="unsettled",
         detail="it may have happened, and asking gave no usable answer; `retry` the run to ask again",
     )
+
+
+def _odd(reply: Reply) -> str:
+    return f"HTTP {reply.status} with a body that is not Gladly's"

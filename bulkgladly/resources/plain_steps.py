@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from bulkgladly.messages import ApiProblem, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.endpoints import Endpoint, Held
-from bulkgladly.resources.merges import MAX_MERGES, successor_of
+from bulkgladly.resources.merges import MAX_MERGES
 from bulkgladly.resources.objects import segment
-from bulkgladly.resources.outcomes import check_organisation, is_unclear, refused, unknown, unread
+from bulkgladly.resources.outcomes import first_problem, refused, undone, unknown, unread
 from bulkgladly.resources.spec import Policy, Record, Steps
 
 __all__ = ("PlainSteps", "survivor_of")
@@ -64,11 +64,11 @@ class PlainSteps:
         """Delete the object by its remembered, own or derived id; one that is gone already is unchanged."""
         target = record.known.gladly_id if record.known else record.id
         reply = yield self._at.remove(record, target)
-        if reply.status in (200, 204):
+        if reply.is_confirmed:
             return Outcome(Word.DELETED, gladly_id=target, status=reply.status)
-        if reply.status == 404:
+        if reply.is_absent:
             return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=target)
-        if not is_unclear(reply):
+        if not reply.is_unclear:
             return self._refused(reply, target)
         found = yield from self._fetch(record, target)
         if found.is_absent:
@@ -85,29 +85,28 @@ class PlainSteps:
         if barrier is not None:
             return (yield from self._without_create(record, policy, barrier))
         reply = yield self._at.create(record)
-        if reply.status in (200, 201):
+        if reply.is_confirmed:
             return (yield from self._complete(record, reply))
-        if reply.status == 409 or any(problem.code == "taken" for problem in reply.problems()):
+        if reply.is_taken:
             return (yield from self._after_conflict(record, policy, reply))
-        if is_unclear(reply):
+        if reply.is_unclear:
             found = yield from self._fetch(record, record.id)
             if found.is_absent:
-                return self._refused(reply, record.id)
+                return self._with_way_out(undone(reply, record.id))
             return (yield from self._settle_existing(record, policy, found, was_ours=True))
-        if reply.status == 404 or 300 <= reply.status < 400:
+        if not reply.is_refused:
             return (yield from self._after_no_path(record, policy, reply, hops))
         return self._refused(reply, record.id)
 
     def _after_no_path(self, record: Record, policy: Policy, reply: Reply, hops: int) -> Steps:
-        """The customer was merged, the parent is not there, or the host is no organisation."""
+        """The customer was merged, or the parent is not there."""
         survivor = yield from survivor_of(record, reply)
         if survivor is not None and hops < MAX_MERGES:
             record.payload = {**record.payload, "customerId": survivor}
             return (yield from self._create(record, policy, hops + 1))
-        if reply.status == 404 and (parent := self._at.parent(record)) is not None:
+        if reply.is_absent and (parent := self._at.parent(record)) is not None:
             problem = Problem("not_exist", f"Gladly has no such {parent}", f"{parent}Id", Stage.API)
-            return Outcome.rejected(problem, status=404)
-        yield from check_organisation(reply)
+            return Outcome.rejected(problem, status=reply.status)
         return self._refused(reply, record.id)
 
     def _without_create(self, record: Record, policy: Policy, barrier: Problem) -> Steps:
@@ -129,8 +128,7 @@ class PlainSteps:
         return Outcome(Word.CREATED, gladly_id=record.id, status=made.status, accepted=record.fingerprints)
 
     def _after_conflict(self, record: Record, policy: Policy, reply: Reply) -> Steps:
-        problems = reply.problems()
-        problem = next((one for one in problems if one.attr in OWN_ID), problems[0] if problems else ApiProblem())
+        problem = next((one for one in reply.problems if one.attr in OWN_ID), first_problem(reply))
         if problem.attr in OWN_ID or reply.lost or record.doubt:
             # A name may be taken by our own first attempt, too.
             found = yield from self._fetch(record, record.id)
@@ -159,7 +157,7 @@ class PlainSteps:
 
     def _by_conflict_policy(self, record: Record, policy: Policy, reply: Reply, problem: ApiProblem) -> Steps:
         """Something else that is unique, a name as a rule, belongs to another object."""
-        other = next((held_by for one in reply.problems() if (held_by := self._at.holder(one)) is not None), None)
+        other = next((held_by for one in reply.problems if (held_by := self._at.holder(one)) is not None), None)
         attr, whose = problem.attr or "name", f"another {self._at.noun}" + (f", {other}" if other else "")
         if policy.on_conflict == "skip":
             detail = f"{attr} belongs to {whose}; skipped by --on-conflict"
@@ -185,7 +183,7 @@ class PlainSteps:
             return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
         changes = {name: record.payload[name] for name in changed}
         outcome = yield from self._patch(record, known.gladly_id, changes)
-        if outcome.code == "not_exist" and outcome.status == 404:
+        if outcome == self._gone(known.gladly_id):
             detail = (
                 f"the {self._at.noun} was deleted in Gladly since it was imported, and is not made again; leave the "
                 "row out, or import it under another --namespace"
@@ -206,12 +204,12 @@ class PlainSteps:
 
     def _patch(self, record: Record, gladly_id: str, changes: Held) -> Steps:
         reply = yield self._at.change(record, gladly_id, changes)
-        if reply.status in (200, 204):
+        if reply.is_confirmed:
             return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=_remember(record))
-        if reply.status == 404:
+        if reply.is_absent:
             return self._gone(gladly_id)
-        problem = next((one for one in reply.problems() if one.code == "taken"), None)
-        if problem is not None or reply.status == 409:
+        if reply.is_taken:
+            problem = next((one for one in reply.problems if one.code == "taken"), None)
             other = self._at.holder(problem) if problem else None
             attr = (problem.attr if problem else None) or "name"
             whose = f"another {self._at.noun}" + (f", {other}" if other else "")
@@ -219,7 +217,7 @@ class PlainSteps:
             return Outcome.rejected(
                 Problem("taken", detail, attr, Stage.CONFLICT), status=reply.status, gladly_id=gladly_id
             )
-        if not is_unclear(reply):
+        if not reply.is_unclear:
             return self._refused(reply, gladly_id)
         found = yield from self._fetch(record, gladly_id)
         if found.is_absent:
@@ -233,10 +231,9 @@ class PlainSteps:
 
     def _fetch(self, record: Record, gladly_id: str) -> Generator[Request, Reply, _Found]:
         reply = yield self._at.fetch(record, gladly_id)
-        held = reply.json()
-        if reply.status == 200 and isinstance(held, dict):
-            return _Found(gladly_id, held)
-        return _Found(gladly_id) if reply.status == 404 else _Found(gladly_id, reply=reply)
+        if reply.object is not None:
+            return _Found(gladly_id, reply.object)
+        return _Found(gladly_id) if reply.is_absent else _Found(gladly_id, reply=reply)
 
     def _gone(self, gladly_id: str) -> Outcome:
         detail = f"Gladly has no such {self._at.noun}" + (
@@ -245,7 +242,9 @@ class PlainSteps:
         return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
     def _refused(self, reply: Reply, gladly_id: str) -> Outcome:
-        outcome = refused(reply, gladly_id)
+        return self._with_way_out(refused(reply, gladly_id))
+
+    def _with_way_out(self, outcome: Outcome) -> Outcome:
         way_out = (self._at.states or {}).get(str(outcome.code))
         return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
 
@@ -257,11 +256,10 @@ def survivor_of(record: Record, reply: Reply) -> Generator[Request, Reply, str |
     answer for a merged id is UNKNOWN, and 404 is what the emulator takes it for.
     """
     customer_id = record.payload.get("customerId")
-    successor = successor_of(reply)
-    if successor is not None or customer_id is None or reply.status != 404:
-        return successor
+    if reply.successor is not None or customer_id is None or not reply.is_absent:
+        return reply.successor
     asked = yield Request("getCustomer", "GET", f"/api/v1/customer-profiles/{segment(str(customer_id))}")
-    return successor_of(asked)
+    return asked.successor
 
 
 def _changed_since(record: Record, known: Known) -> list[str]:

@@ -18,7 +18,7 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import id_in_location
-from bulkgladly.resources.outcomes import is_unclear, refused, unknown, unread
+from bulkgladly.resources.outcomes import refused, undone, unknown, unread
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.settings import is_loopback
@@ -78,16 +78,16 @@ def _create(record: Record, policy: Policy) -> Steps:
     # It is made disabled: one whose URL does not answer yet would not be made at all.
     content = orjson.dumps({**body, "enabled": False})
     reply = yield Request("createWebhook", "POST", _PATH, body=content, repeat=Repeat.DETECTED)
-    gladly_id = id_in_location(reply) if reply.status in (200, 201) else None
+    gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, gladly_id))
     found = yield from _by_url(record)
-    was_ours = reply.status in (200, 201) or bool(reply.lost or record.doubt) or is_unclear(reply)
+    was_ours = bool(reply.lost or record.doubt)
     if found.held is not None:
         return (yield from _settle_existing(record, policy, found.held, was_ours=was_ours))
     if found.reply is not None and was_ours:
         return unknown(found.reply, None)
-    return refused(reply, None)
+    return undone(reply, None) if reply.is_unclear else refused(reply, None)
 
 
 def _upsert(record: Record, policy: Policy) -> Steps:
@@ -120,16 +120,23 @@ def _delete(record: Record, _policy: Policy) -> Steps:
             return Outcome(Word.UNCHANGED)
         gladly_id = str(found.held["id"])
     disabled = yield _patch(gladly_id, {"enabled": False})
-    if disabled.status == 404:
+    if disabled.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
-    if disabled.status not in (200, 204):
-        return refused(disabled, gladly_id)
+    if not disabled.is_confirmed:
+        return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
     reply = yield Request("deleteWebhook", "DELETE", f"{_PATH}/{segment(gladly_id)}")
-    if reply.status in (200, 204) or (reply.status == 404 and reply.lost):
+    if reply.is_confirmed or reply.is_absent:
+        word = Word.DELETED if reply.is_confirmed or reply.lost else Word.UNCHANGED
+        return Outcome(word, gladly_id=gladly_id)
+    return (yield from _settle_deletion(gladly_id, reply)) if reply.is_unclear else refused(reply, gladly_id)
+
+
+def _settle_deletion(gladly_id: str, reply: Reply) -> Steps:
+    """After a deletion with an unclear end: look whether it is still there."""
+    found = yield from _by_id(gladly_id)
+    if found.held is None and found.reply is None:
         return Outcome(Word.DELETED, gladly_id=gladly_id)
-    if reply.status == 404:
-        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
-    return unknown(reply, gladly_id) if is_unclear(reply) else refused(reply, gladly_id)
+    return unknown(found.reply, gladly_id) if found.held is None else refused(reply, gladly_id)
 
 
 def _settle_existing(record: Record, policy: Policy, held: Mapping[str, Any], *, was_ours: bool) -> Steps:
@@ -149,8 +156,8 @@ def _settle_existing(record: Record, policy: Policy, held: Mapping[str, Any], *,
 def _enable(record: Record, gladly_id: str) -> Steps:
     if record.payload.get("enabled") is True:
         reply = yield _patch(gladly_id, {"enabled": True})
-        if reply.status not in (200, 204):
-            outcome = refused(reply, gladly_id)
+        if not reply.is_confirmed:
+            outcome = unknown(reply, gladly_id) if reply.is_unclear else refused(reply, gladly_id)
             return outcome._replace(detail=f"the webhook was made, but not enabled: {outcome.detail}; {_PING}")
     return Outcome(Word.CREATED, gladly_id=gladly_id, accepted=record.fingerprints)
 
@@ -163,35 +170,49 @@ def _bring_up(record: Record, held: Mapping[str, Any]) -> Steps:
     if not changes:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=record.fingerprints)
     reply = yield _patch(gladly_id, changes)
-    if reply.status in (200, 204):
+    if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
-    if reply.status == 404:
+    if reply.is_absent:
         return _gone()
-    if is_unclear(reply):
-        return unknown(reply, gladly_id)
+    if reply.is_unclear:
+        return (yield from _settle_patch(record, gladly_id, changes, reply))
     outcome = refused(reply, gladly_id)
     has_ping = "url" in changes or changes.get("enabled") is True
     return outcome._replace(detail=f"{outcome.detail}; {_PING}") if has_ping else outcome
+
+
+def _settle_patch(record: Record, gladly_id: str, changes: Mapping[str, Any], reply: Reply) -> Steps:
+    """After an unclear PATCH: look whether it was done; what is never shown cannot be looked at."""
+    found = yield from _by_id(gladly_id)
+    if found.held is None:
+        return _gone() if found.reply is None else unknown(found.reply, gladly_id)
+    if lacking(found.held, record.payload, [name for name in _SHOWN if name in changes]):
+        return refused(reply, gladly_id)
+    if any(name in changes for name in _HIDDEN):
+        return unknown(reply, gladly_id)
+    return Outcome(Word.UPDATED, gladly_id=gladly_id, accepted=record.fingerprints)
 
 
 def _find(record: Record) -> Generator[Request, Reply, _Found]:
     gladly_id = record.known.gladly_id if record.known else record.id if record.has_own_id else None
     if gladly_id is None:
         return (yield from _by_url(record))
+    return (yield from _by_id(gladly_id))
+
+
+def _by_id(gladly_id: str) -> Generator[Request, Reply, _Found]:
     reply = yield Request("getWebhook", "GET", f"{_PATH}/{segment(gladly_id)}")
-    held = reply.json()
-    if reply.status == 200 and isinstance(held, dict):
-        return _Found({**held, "id": gladly_id})
-    return _Found() if reply.status == 404 else _Found(reply=reply)
+    if reply.object is not None:
+        return _Found(reply.object)
+    return _Found() if reply.is_absent else _Found(reply=reply)
 
 
 def _by_url(record: Record) -> Generator[Request, Reply, _Found]:
     reply = yield Request("getWebhooks", "GET", _PATH)
-    listed = reply.json()
-    if reply.status != 200 or not isinstance(listed, list):
+    if not reply.is_confirmed:
         return _Found(reply=reply)
     url = record.payload.get("url")
-    same = (one for one in listed if isinstance(one, dict) and one.get("id") and one.get("url") == url)
+    same = (one for one in reply.objects if one.get("url") == url)
     return _Found(next(same, None))
 
 

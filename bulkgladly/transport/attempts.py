@@ -11,8 +11,18 @@ from typing import NamedTuple
 
 from yarl import URL
 
-from bulkgladly.errors import BulkgladlyError, NotTrusted, Outage, ReplyLost, TransportError, Unreachable, Withdrawn
-from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Request
+from bulkgladly.errors import (
+    BulkgladlyError,
+    NotTrusted,
+    Outage,
+    ReplyLost,
+    TransportError,
+    Unreachable,
+    Withdrawn,
+    WrongOrganisation,
+)
+from bulkgladly.judging import Judgement, is_server_error, judge
+from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Meaning, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.bodies import Body
@@ -26,6 +36,7 @@ __all__ = ("Answer", "Attempts", "HostUnknown", "Settled", "Talk")
 
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
+_ABSENCE_BELIEVED_S = 60.0
 
 
 class Answer(NamedTuple):
@@ -44,6 +55,7 @@ class Settled(NamedTuple):
     """The last answer (status 0 for none), after so many attempts, of which `lost` may have been executed."""
 
     answer: Answer
+    judgement: Judgement
     attempts: int
     lost: int
 
@@ -57,7 +69,8 @@ class HostUnknown(Unreachable):
 
 
 _NO_ANSWER = Answer(0, b"", {})
-_MAY_HAVE_HAPPENED = (Failure.LOST, Failure.SERVER_ERROR)
+_NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
+_MAY_HAVE_HAPPENED = (Failure.LOST, Failure.UNCLEAR)
 
 
 class _Tally:
@@ -99,6 +112,7 @@ class Attempts:
         self._repeats: dict[object, float] = {}
         self._outages = 0
         self._last_trouble = ""
+        self._absence_proved_at = -_ABSENCE_BELIEVED_S
         self.sent: Counter[str] = Counter()
         self.throttled = 0
 
@@ -107,6 +121,7 @@ class Attempts:
 
         Raises:
             Outage: The host could not be reached for too long.
+            WrongOrganisation: The host knows no organisation.
             NotTrusted: Its certificate is not trusted here.
             Withdrawn: Nothing may leave any more, and this request was waiting to.
             All of them know by `lost` how many attempts may have been executed.
@@ -121,21 +136,24 @@ class Attempts:
             raise
 
     async def _until_final(self, request: Request, url: URL, talk: Talk, tally: "_Tally") -> Settled:
-        outages, good_before, answer = self._outages, 0, _NO_ANSWER
+        outages, good_before = self._outages, 0
+        answer, judgement = _NO_ANSWER, _NOTHING_KNOWN
         while True:
             tried = await self._attempt(request, url, talk)
             if tried is None:
                 await self._allowance.wait(partial(self._wait_for_host, outages))
                 continue
             tally.attempts += 1
-            last, failure = tried
+            last, judged, failure = tried
+            if judged.meaning is Meaning.ABSENT and not await self._allowance.wait(self._is_absence_believed):
+                judged, failure = _NOTHING_KNOWN, Failure.UNCLEAR
             if failure is None:
-                return Settled(last, tally.attempts, tally.lost)
+                return Settled(last, judged, tally.attempts, tally.lost)
             if failure in _MAY_HAVE_HAPPENED:
                 if not tally.lost:
                     good_before = self._health.good_answers
                 tally.lost += 1
-                answer = last if last.status else answer
+                answer, judgement = (last, judged) if last.status else (answer, judgement)
             verdict = decide(
                 self._retry,
                 failure=failure,
@@ -145,10 +163,10 @@ class Attempts:
                 random=self._random,
                 retry_after_s=last.retry_after_s,
             )
-            if isinstance(verdict, Ask) and not await self._allowance.wait(self._is_host_well):
+            if isinstance(verdict, Ask) and await self._allowance.wait(self._ask_host) is Meaning.UNCLEAR:
                 continue
             if not isinstance(verdict, Wait):
-                return Settled(answer, tally.attempts, tally.lost)
+                return Settled(answer, judgement, tally.attempts, tally.lost)
             if verdict.seconds > 0:
                 await self.rest(verdict.seconds)
 
@@ -191,10 +209,11 @@ class Attempts:
         attempts = 0
         while True:
             error: TransportError | None = None
-            answer = _NO_ANSWER
+            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
             await self._allowance.wait(self._connections.acquire, is_ours=False)
             try:
                 answer = await self._in_flight(request, url, talk)
+                judged = judge(request, answer.status, answer.headers, answer.body)
             except TransportError as caught:
                 error = caught
             except NotTrusted as refused:
@@ -205,17 +224,18 @@ class Attempts:
             if answer.stream is not None:
                 answer.stream.watch = _Elsewhere(self._connections, self._allowance)
             attempts += 1
-            if error is None and (answer.status < 500 and answer.status != 429):
-                return Settled(answer, attempts, attempts - 1)
+            is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(answer.status)
+            if error is None and is_final:
+                return Settled(answer, judged, attempts, attempts - 1)
             if attempts >= self._retry.max_failures:
                 if error is not None:
                     raise error
-                return Settled(answer, attempts, attempts)
+                return Settled(answer, judged, attempts, attempts)
             wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
             wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
 
-    async def _attempt(self, request: Request, url: URL, talk: Talk) -> tuple[Answer, Failure | None] | None:
+    async def _attempt(self, request: Request, url: URL, talk: Talk) -> tuple[Answer, Judgement, Failure | None] | None:
         """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
         if self._health.is_down():
             return None
@@ -225,20 +245,21 @@ class Attempts:
             gate.unused(ticket)
             return None
         try:
-            answer = await self._exchange(request, url, talk, gate, ticket)
+            answer, judged = await self._exchange(request, url, talk, gate, ticket)
         except Unreachable:
-            return _NO_ANSWER, Failure.UNREACHABLE
+            return _NO_ANSWER, _NOTHING_KNOWN, Failure.UNREACHABLE
         except ReplyLost:
-            return _NO_ANSWER, Failure.LOST
-        if answer.status == 429:
-            return answer, Failure.THROTTLED
-        return answer, Failure.SERVER_ERROR if answer.status >= 500 else None
+            return _NO_ANSWER, _NOTHING_KNOWN, Failure.LOST
+        return answer, judged, _FAILURES.get(judged.meaning)
 
-    async def _exchange(self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket) -> Answer:
-        """Send once, and let the gate and the host's health know how it went.
+    async def _exchange(
+        self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket
+    ) -> tuple[Answer, Judgement]:
+        """Send once, judge the reply, and let the gate and the host's health know how it went.
 
         Raises:
-            Unreachable, ReplyLost: How it ended, where it brought no answer.
+            Unreachable, ReplyLost: There is no reply.
+            WrongOrganisation: The host says that there is no organisation.
             Withdrawn: It must not leave.
         """
         try:
@@ -264,24 +285,43 @@ class Attempts:
         except BaseException:
             gate.lost(ticket)
             raise
-        status = answer.status
+        judged = judge(request, answer.status, answer.headers, answer.body)
         note = gate.answered if answer.stream is None else gate.heard
         note(
             ticket,
-            status=status,
+            status=answer.status,
             limit=answer.limit,
             remaining=answer.remaining,
             retry_after_s=answer.retry_after_s,
         )
         if answer.stream is not None:
             answer.stream.watch = _Visit(self, gate, ticket)
-        if status >= 500:
-            self._health.failed(ticket.sent_at, unreachable=None, answered=True)
-            self._last_trouble = f"the answer was {status}"
+        if judged.meaning is Meaning.UNCLEAR:
+            self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(answer.status))
+            self._last_trouble = f"{request.operation} was answered {answer.status}, not in a form of Gladly's"
         else:
             self._health.good()
-            self.throttled += status == 429
-        return answer
+            self.throttled += judged.meaning is Meaning.THROTTLED
+        if request.operation == GET_ORGANIZATION.operation:
+            self._check_organisation(answer, judged)
+        return answer, judged
+
+    def _check_organisation(self, answer: Answer, judged: Judgement) -> None:
+        if judged.meaning is Meaning.ABSENT:
+            raise WrongOrganisation(
+                f"{self._address.host} answers {answer.status} to getOrganization, which every organisation has; check "
+                "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
+            )
+
+    async def _is_absence_believed(self) -> bool:
+        """Tell whether who says "there is no such thing" is the organisation: afterwards, and once a minute."""
+        while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
+            meaning = await self._ask_host()
+            if meaning is Meaning.CONFIRMED:
+                self._absence_proved_at = self._clock()
+            elif meaning is not Meaning.THROTTLED:
+                return False
+        return True
 
     async def _in_flight(self, request: Request, url: URL, talk: Talk) -> Answer:
         """Make an attempt that counts as in flight until its answer, or the body of it, is over."""
@@ -313,16 +353,15 @@ class Attempts:
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self._last_trouble = reason
 
-    async def _is_host_well(self) -> bool:
+    async def _ask_host(self) -> Meaning:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
-            answer = await self._ask(await self._pacer.token())
+            _, judged = await self._ask(await self._pacer.token())
         except TransportError:
+            judged = _NOTHING_KNOWN
+        if judged.meaning is Meaning.UNCLEAR:
             self._health.suspect()
-            return False
-        if answer.status >= 500:
-            self._health.suspect()
-        return answer.status < 500
+        return judged.meaning
 
     async def _wait_for_host(self, outages: int) -> None:
         """Return when the host answers again. One caller probes; the others wait behind it.
@@ -357,7 +396,7 @@ class Attempts:
                 except TransportError:
                     continue
 
-    async def _ask(self, ticket: Ticket) -> Answer:
+    async def _ask(self, ticket: Ticket) -> tuple[Answer, Judgement]:
         """Probe: outside the connections, which requests without an answer may hold for long."""
         url = self._address.url(GET_ORGANIZATION.path, GET_ORGANIZATION.query)
         return await self._exchange(GET_ORGANIZATION, url, self._probe, self._pacer, ticket)
@@ -370,6 +409,9 @@ class Attempts:
         elif not self._health.is_known:
             advice = "; check GLADLY_HOST, the network and the proxy settings"
         return Outage(f"{host}: {trouble.value} ({self._last_trouble}){advice}. What was done is kept; resume later")
+
+
+_FAILURES = {Meaning.THROTTLED: Failure.THROTTLED, Meaning.UNCLEAR: Failure.UNCLEAR}
 
 
 class _Visit:

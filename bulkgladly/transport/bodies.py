@@ -104,6 +104,12 @@ class Body:
             pieces.append(data)
         return b"".join(pieces)
 
+    def disbelieve(self, reason: str) -> None:
+        """End the body as broken: its reader found that it is something else."""
+        if self.watch is not None:
+            self.watch.broke(reason)
+        self.close()
+
     def close(self) -> None:
         """End the body. What was not read is given up, and the connection with it."""
         if self._is_over:

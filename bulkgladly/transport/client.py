@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
-from bulkgladly.messages import Reply, Request
+from bulkgladly.messages import Meaning, Reply, Request
+from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
@@ -31,6 +32,7 @@ from bulkgladly.transport.wire import Patience, Timeouts, Wire
 __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+_NEVER = -1
 
 
 class Client:
@@ -151,16 +153,18 @@ class Client:
     async def send(self, request: Request) -> Reply:
         """Make attempts until there is a final answer, and return it.
 
-        Status 0, or a 5xx, means that the request was given back unsettled: `lost` attempts
-        may have been executed. That happens at the first such attempt where the request's
-        repeat rule is UNSAFE, else after several, and only while the host is otherwise well.
-        A 429 is waited out without limit, an outage as long as the client was told.
+        Unclear means that the request was given back unsettled: `lost` attempts may have been
+        executed. That happens at the first such attempt where the request's repeat rule is
+        UNSAFE, else after several, and only while the host is otherwise well. A 429 is waited
+        out without limit, an outage as long as the client was told. That something is absent
+        is only returned where the organisation itself has answered within the last minute.
 
         Raises:
             NotAuthenticated: The user name or the token is wrong.
             NotPermitted: The user lacks a permission.
             NotTrusted: The host's certificate is not trusted on this machine.
             Outage: The host could not be reached for too long.
+            WrongOrganisation: The host is there, and has no organisation.
             Withdrawn: It waited to leave, and may not any more.
             All of them know by `lost` how many attempts may have been executed.
 
@@ -196,7 +200,7 @@ class Client:
         """
         url = self._address.url(request.path, request.query)
         headers = self._own_headers if request.accept is None else self._own_headers | {"Accept": request.accept}
-        patience = Patience(first_byte_s, stall_s, max_bytes)
+        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers=headers, proxy=self._address.proxy())
         settled = await self._attempts.make(request, url, talk)
         with closing(self._download(self._permitted(request, settled), settled, request.operation)) as download:
@@ -226,8 +230,8 @@ class Client:
                 not trusted is `Unreachable`: the run has no need of it.
         """
         target = self._address.elsewhere(url)
-        request = Request("download", "GET", target.url.raw_path)
-        patience = Patience(first_byte_s, stall_s, max_bytes)
+        request = Request(DOWNLOAD, "GET", target.url.raw_path)
+        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
         make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
         settled = await make(request, target.url, talk)
@@ -235,19 +239,19 @@ class Client:
             yield download
 
     def _download(self, reply: Reply, settled: Settled, name: str) -> Download:
-        if reply.status == 0:
+        if not reply.status:
             raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
         return Download(reply, settled.answer.stream, max_reply_bytes=self._max_body_bytes)
 
     def _permitted(self, request: Request, settled: Settled) -> Reply:
-        status = settled.answer.status
+        meaning = settled.judgement.meaning
         refused: Fatal | None = None
-        if status == 401:
+        if meaning is Meaning.NOT_AUTHENTICATED:
             refused = NotAuthenticated(
                 f"{self._address.host} does not accept the credentials of {self._username}:"
                 " check GLADLY_USERNAME (the email address of the Gladly user) and GLADLY_API_TOKEN"
             )
-        if status == 403:
+        if meaning is Meaning.NOT_PERMITTED:
             refused = NotPermitted(
                 f"{self._address.host} does not let {self._username} do {request.operation}:"
                 " the user needs the API User permission (to delete customers also Compliance Admin)"
@@ -259,5 +263,21 @@ class Client:
 
 
 def _reply(settled: Settled) -> Reply:
-    answer, attempts, lost = settled
-    return Reply(answer.status, answer.body, answer.headers, attempts, lost)
+    answer, judged, attempts, lost = settled
+    return Reply(
+        answer.status,
+        answer.body,
+        answer.headers,
+        attempts,
+        lost,
+        judged.meaning,
+        judged.content,
+        judged.successor,
+        judged.problems,
+    )
+
+
+def _stream_status(request: Request) -> int:
+    """Return the status at which a body is worth streaming; none where the body of a success is read whole."""
+    expected = operation_of(request.operation)
+    return expected.status if expected.body.is_streamed else _NEVER

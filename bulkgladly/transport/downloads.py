@@ -29,7 +29,7 @@ class Download:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is 2xx, so that there are blocks to read."""
+        """Whether the reply is the one that the operation gives, so that there are blocks to read."""
         return self._body is not None
 
     @property
@@ -80,6 +80,14 @@ class Download:
             pieces.append(block)
         self._reply = self._reply._replace(body=self._reply.body + b"".join(pieces))
         return self._reply
+
+    def disbelieve(self, reason: str) -> None:
+        """Give up a body whose content shows that it is not what was asked for.
+
+        The host's health is told: like a reply that is unclear, it may be an outage of a gateway.
+        """
+        if self._body is not None:
+            self._body.disbelieve(reason)
 
     async def block(self, size: int) -> bytes:
         """Return the next block, or no bytes at the end. Raises as `blocks`."""

@@ -16,8 +16,8 @@ class Failure(enum.Enum):
     """Nothing left the machine."""
     LOST = "lost"
     """It left, and no whole answer came: it may have been executed."""
-    SERVER_ERROR = "server error"
-    """A 5xx: a gateway may be speaking for a server that did the work."""
+    UNCLEAR = "unclear"
+    """A reply that neither confirms nor refuses: a gateway may be speaking for a server that did the work."""
     THROTTLED = "throttled"
     """A 429: not executed."""
 
@@ -72,7 +72,7 @@ def decide(
 ) -> Verdict:
     """Return what to do after a failed attempt.
 
-    `failures` counts the attempts of this request that ended `LOST` or `SERVER_ERROR`, this
+    `failures` counts the attempts of this request that ended `LOST` or `UNCLEAR`, this
     one included. `is_host_well` claims that another request was answered properly since
     the first of them.
 

@@ -53,7 +53,9 @@ class Timeouts:
 
 
 class Patience(NamedTuple):
-    """How long a stream may be silent, before its first byte and later, and how long it may be in bytes."""
+    """Which status begins a stream, how long it may be silent, before its first byte and later, and its most bytes."""
+
+    status: int
 
     first_byte_s: float
     stall_s: float
@@ -226,11 +228,11 @@ class Wire:
     async def begin(
         self, request: Request, url: URL, *, patience: Patience, headers: Mapping[str, str], proxy: str | None
     ) -> Answer:
-        """Send one request; leave the body of a success open, and read that of any other answer.
+        """Send one request; leave the body open where the status is the expected one, and read any other.
 
         Raises:
             Unreachable: Nothing left the machine.
-            ReplyLost: It left, and no headers came, or no whole body of an answer that is no success.
+            ReplyLost: It left, and no headers came, or no whole body of an answer that is read.
             NotTrusted: Nothing left the machine, and nothing will.
         """
         try:
@@ -238,14 +240,14 @@ class Wire:
                 response = await self._request(self._streams, request, url, headers, proxy)
         except TimeoutError:
             raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
-        is_success = 200 <= response.status < 300
+        is_expected = response.status == patience.status
         body = Body(
             _Incoming(response, patience.stall_s, self._clock),
             length=response.content_length,
             coding=response.headers.get(_ENCODING, ""),
-            max_bytes=patience.max_bytes if is_success else self._max_body_bytes,
+            max_bytes=patience.max_bytes if is_expected else self._max_body_bytes,
         )
-        if is_success:
+        if is_expected:
             return _answer(response, b"", body)
         try:
             async with asyncio.timeout(self._timeouts.total_s):

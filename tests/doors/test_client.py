@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import pytest
 
-from bulkgladly.errors import NotAuthenticated, NotPermitted, Outage, UsageError
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.errors import NotAuthenticated, NotPermitted, Outage, UsageError, WrongOrganisation
+from bulkgladly.messages import Meaning, Repeat, Reply, Request
 from bulkgladly.transport import Client, Pacer, RetryPolicy, Timeouts
 
 TOKEN = "s3cr3t-token"
@@ -31,8 +31,26 @@ def answer(status: int, body: bytes = b"{}", *, headers: str = "", length: int |
     return f"{head}Content-Length: {len(body) if length is None else length}\r\n\r\n".encode() + body
 
 
-OK = answer(200)
+OK = answer(200, b"[]")
+"""What confirms the read of a list. In its place `Server` gives each other request what confirms that."""
 ORGANIZATION = "GET /api/v1/organization"
+PAGE = b"<html>a page</html>"
+TAKEN = answer(409, b'{"errors":[{"code":"taken","attr":"id"}]}')
+NOT_EXIST = answer(404, b'{"errors":[{"code":"not_exist","detail":"there is no such thing"}]}')
+
+
+def confirmed(line: str) -> bytes:
+    """What Gladly answers when it has done what the first line of a request asks for."""
+    if line == ORGANIZATION:
+        return answer(200, b'{"id":"org","name":"Example Organization"}')
+    match line.split(" ", maxsplit=1)[0], line.rpartition("/")[2]:
+        case ("POST", "customer-profiles"):
+            return answer(201, b"", headers="Location: /api/v1/customer-profiles/made\r\n")
+        case ("PATCH" | "DELETE", _):
+            return answer(204, b"")
+        case ("PUT", made):
+            return answer(200, b'{"id":"%s"}' % made.encode())
+    return OK
 
 
 Script = Sequence[bytes | str]
@@ -40,7 +58,7 @@ Script = Sequence[bytes | str]
 
 @dataclass
 class Server:
-    """Answers each request with the next step of the script, and with 200 after its end.
+    """Answers each request with the next step of the script, and with what confirms it after its end.
 
     A step is the bytes of an answer, or one of RESET, CLOSE, HANG. Bytes that end short of
     their Content-Length are followed by a close.
@@ -95,7 +113,8 @@ class Server:
         is_probe = line == ORGANIZATION
         steps, step = self.probes if is_probe else self.script, self.answered[is_probe]
         self.answered[is_probe] += 1
-        return steps[step] if step < len(steps) else OK
+        played = steps[step] if step < len(steps) else OK
+        return confirmed(line) if played == OK else played
 
     async def _play(self, step: bytes | str, writer: asyncio.StreamWriter) -> bool:
         if step == HANG:
@@ -210,16 +229,115 @@ async def test_a_path_cannot_lead_to_another_host(path: str) -> None:
         await send_one(get(path), [])
 
 
-@pytest.mark.parametrize("status", [200, 201, 204, 301, 303, 400, 404, 409, 422])
-async def test_final_answers_are_given_back(status: int) -> None:
-    """Redirects are not followed, and a refusal is the caller's to judge."""
-    body = b"" if status == 204 else b'{"errors":[]}'
-    script: Script = [answer(status, body, headers="Location: http://evil.example/\r\n")]
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (201, b"", Meaning.CONFIRMED),
+        (301, b'{"errors":[{"code":"moved","meta":{"new":"heir"}}]}', Meaning.MOVED),
+        (400, b'{"errors":[{"code":"invalid"}]}', Meaning.REFUSED),
+        (400, b'[{"code":"taken"}]', Meaning.TAKEN),
+        (409, b'{"errors":{"detail":"there is one"}}', Meaning.TAKEN),
+    ],
+)
+async def test_what_gladly_says_is_given_back(status: int, body: bytes, meaning: Meaning) -> None:
+    """With what it means. Redirects are not followed, and a refusal is the caller's to tell."""
+    script: Script = [answer(status, body, headers="Location: http://evil.example/made\r\n")]
 
     reply, server, *_ = await send_one(create(), script)
 
     assert (reply.status, reply.body, reply.attempts, reply.lost) == (status, body, 1, 0)
+    assert reply.meaning is meaning
     assert len(server.seen) == 1
+
+
+UNCLEAR: list[Any] = [
+    pytest.param(answer(200, PAGE), id="200 with a page"),
+    pytest.param(answer(201, PAGE, headers="Location: /login\r\n"), id="201 with a page"),
+    pytest.param(answer(201, b""), id="201 without a place"),
+    pytest.param(answer(201, b'{"errors":[{"code":"invalid"}]}', headers="Location: /x\r\n"), id="201 with an error"),
+    pytest.param(answer(202, b""), id="202"),
+    pytest.param(answer(204, b""), id="204"),
+    pytest.param(answer(301, b"", headers="Location: /login\r\n"), id="301 to a login page"),
+    pytest.param(answer(302, b"", headers="Location: /login\r\n"), id="302"),
+    pytest.param(answer(303, PAGE, headers="Location: http://evil.example/\r\n"), id="303"),
+    pytest.param(answer(400, PAGE), id="400 with a page"),
+    pytest.param(answer(404, PAGE), id="404 with a page"),
+    pytest.param(answer(404, b'{"message":"no route"}'), id="404 of a gateway"),
+    pytest.param(answer(408, b""), id="408"),
+    pytest.param(answer(409, b""), id="409 with nothing"),
+    pytest.param(answer(413, PAGE), id="413"),
+    pytest.param(answer(422, b'{"errors":[{"code":"invalid"}]}'), id="422"),
+    pytest.param(answer(502, PAGE), id="502"),
+]
+
+
+@pytest.mark.parametrize("step", UNCLEAR)
+async def test_what_is_not_gladlys_answer_is_repeated_where_that_is_safe(step: bytes) -> None:
+    """It may have been executed, like a request whose answer was lost."""
+    reply, server, *_ = await send_one(create(), [step, TAKEN])
+
+    assert (reply.status, reply.attempts, reply.lost) == (409, 2, 1)
+    assert server.seen == ["POST /api/v1/customer-profiles"] * 2
+
+
+@pytest.mark.parametrize("step", UNCLEAR)
+async def test_nobody_is_texted_twice_after_an_answer_that_is_not_gladlys(step: bytes) -> None:
+    """At most once: it is given back at once, with what was said, as neither done nor refused."""
+    reply, server, *_ = await send_one(create(Repeat.UNSAFE), [step])
+
+    assert (reply.status, reply.attempts, reply.lost) == (int(step[9:12]), 1, 1)
+    assert reply.meaning is Meaning.UNCLEAR
+    assert reply.body == step.split(b"\r\n\r\n", 1)[1]
+    assert len(server.seen) == 1
+
+
+async def test_a_login_page_in_front_of_everything_is_an_outage() -> None:
+    """Whoever answers every request in another form than Gladly's is not asked to do more."""
+    time = Time()
+    pages = [answer(200, PAGE)] * 99
+    async with Server(pages, pages) as server, client(server.url, time, give_up_after_s=60) as sender:
+        results = await asyncio.gather(*(sender.send(create()) for _ in range(20)), return_exceptions=True)
+
+    assert {type(result) for result in results} == {Outage}
+    assert "not in a form of Gladly's" in str(results[0])
+    assert len([line for line in server.seen if line != ORGANIZATION]) <= 20
+
+
+async def test_nothing_is_absent_before_the_organisation_has_answered() -> None:
+    """It is asked after the first 404, and once a minute at most."""
+    time = Time()
+    async with Server([NOT_EXIST] * 99) as server, client(server.url, time) as sender:
+        first = [await sender.send(create()) for _ in range(5)]
+        asked_first = server.seen.count(ORGANIZATION)
+        time.now += 59
+        await sender.send(create())
+        asked_within = server.seen.count(ORGANIZATION)
+        time.now += 2
+        await sender.send(create())
+
+    assert [(reply.meaning, reply.status, reply.lost) for reply in first] == [(Meaning.ABSENT, 404, 0)] * 5
+    assert (asked_first, asked_within, server.seen.count(ORGANIZATION)) == (1, 1, 2)
+
+
+async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
+    """A 404 beside a host that gives no answer is not believed; later ones are."""
+    reply, server, *_ = await send_one(create(), [NOT_EXIST] * 2, probes=[answer(503), CLOSE, OK])
+
+    assert (reply.meaning, reply.attempts, reply.lost) == (Meaning.ABSENT, 2, 1)
+    assert server.seen == [
+        "POST /api/v1/customer-profiles",
+        *[ORGANIZATION] * 3,
+        "POST /api/v1/customer-profiles",
+    ]
+
+
+@pytest.mark.parametrize("probe", [NOT_EXIST, answer(404, PAGE), answer(302, b"", headers="Location: /login\r\n")])
+async def test_a_host_without_an_organisation_stops_the_run(probe: bytes) -> None:
+    """A misspelt host answers 404 to everything: no record is rejected, deleted or gone for that."""
+    with pytest.raises(WrongOrganisation, match="check GLADLY_HOST") as caught:
+        await send_one(create(), [NOT_EXIST], probes=[probe])
+
+    assert caught.value.exit_code == 4
 
 
 @pytest.mark.parametrize(
@@ -241,7 +359,7 @@ async def test_bad_credentials_stop_with_advice(status: int, error: type[Excepti
 @pytest.mark.parametrize("repeat", list(Repeat))
 async def test_a_429_is_repeated_until_it_passes(repeat: Repeat) -> None:
     """Also for unsafe requests, and without counting as lost; everybody pauses meanwhile."""
-    script: Script = [answer(429, b"slow down")] * 12 + [answer(201)]
+    script: Script = [answer(429, b"slow down")] * 12
 
     reply, _, sender, gate, time = await send_one(create(repeat), script)
 
@@ -264,7 +382,7 @@ LOST: list[Any] = [
 @pytest.mark.parametrize("step", LOST)
 async def test_a_lost_answer_is_repeated_where_that_is_safe(step: bytes | str) -> None:
     """The reply that follows says how often the request may have been executed before."""
-    reply, server, *_ = await send_one(create(), [step, answer(409)], timeouts=FAST)
+    reply, server, *_ = await send_one(create(), [step, TAKEN], timeouts=FAST)
 
     assert (reply.status, reply.attempts, reply.lost) == (409, 2, 1)
     assert len(server.seen) == 2
@@ -284,7 +402,8 @@ async def test_a_server_error_ends_an_unsafe_request_with_its_body() -> None:
     reply, *_ = await send_one(create(Repeat.UNSAFE), [answer(502, b"<html>Bad gateway</html>")])
 
     assert (reply.status, reply.body, reply.attempts, reply.lost) == (502, b"<html>Bad gateway</html>", 1, 1)
-    assert reply.problems() == ()
+    assert reply.problems == ()
+    assert reply.meaning is Meaning.UNCLEAR
 
 
 async def test_a_poison_record_is_given_back() -> None:
@@ -320,7 +439,7 @@ async def test_three_failures_in_a_row_pause_everybody_until_a_probe_is_answered
     """During an outage only probes leave; the requests wait and are answered afterwards."""
     reply, server, _, _, time = await send_one(
         create(),
-        [answer(503)] * 3 + [answer(201)],
+        [answer(503)] * 3,
         probes=[answer(503), CLOSE, answer(503), OK],
         retry=RetryPolicy(base_s=0.1),
     )
@@ -338,7 +457,7 @@ async def test_an_outage_spends_no_unsafe_requests() -> None:
     async with Server([answer(503)] * 3, probes) as server, client(server.url, time, max_connections=3) as sender:
         replies = await asyncio.gather(*(sender.send(create(Repeat.UNSAFE)) for _ in range(12)))
 
-    assert sorted(reply.status for reply in replies) == [200] * 9 + [503] * 3
+    assert sorted(reply.status for reply in replies) == [201] * 9 + [503] * 3
     assert server.seen.count(ORGANIZATION) == 7
 
 
@@ -387,7 +506,7 @@ async def test_a_later_outage_is_waited_out() -> None:
             await server.__aenter__()
             reply = await waiting
 
-    assert reply.status == 200
+    assert reply.status == 201
     assert reply.lost == 0
     assert max(time.slept) <= 30.0
     assert server.seen[1:] == [ORGANIZATION, "POST /api/v1/customer-profiles"]
@@ -411,19 +530,27 @@ async def test_a_later_outage_ends_after_its_time() -> None:
     assert [type(result) for result in results] == [Outage] * 4
     assert 120 <= given_up_at - 5100 <= 180
     assert "resume" in str(results[0])
-    assert reply.status == 200
+    assert reply.status == 201
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "PATCH"])
-async def test_a_dropped_kept_connection_is_not_repeated_behind_the_pacer(method: str) -> None:
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(get(), id="GET"),
+        pytest.param(Request("updateBusinessHours", "PUT", "/api/v1/business-hours/h", body=b"{}"), id="PUT"),
+        pytest.param(Request("deleteCustomer", "DELETE", "/api/v1/customer-profiles/c"), id="DELETE"),
+        pytest.param(create(), id="POST"),
+        pytest.param(Request("updateCustomer", "PATCH", "/api/v1/customer-profiles/c", body=b"{}"), id="PATCH"),
+    ],
+)
+async def test_a_dropped_kept_connection_is_not_repeated_behind_the_pacer(request_: Request) -> None:
     """Some methods aiohttp would send twice without a word; each send must take a token."""
     time = Time()
     gate = Pacer(unlimited=True, clock=time, sleep=time.sleep)
-    request = Request("anything", method, "/api/v1/agents")
     async with Server([OK, CLOSE, OK, RESET]) as server, client(server.url, time, pacer=gate) as sender:
-        first = await sender.send(request)
-        second = await sender.send(request)
-        third = await sender.send(request)
+        first = await sender.send(request_)
+        second = await sender.send(request_)
+        third = await sender.send(request_)
 
     assert [reply.attempts for reply in (first, second, third)] == [1, 2, 2]
     assert [reply.lost for reply in (first, second, third)] == [0, 1, 1]
@@ -470,7 +597,7 @@ async def test_a_cancelled_probe_is_taken_over() -> None:
         first.cancel()
         second_reply = asyncio.wait_for(second, 5)
         await asyncio.gather(first, return_exceptions=True)
-        assert (await second_reply).status == 200
+        assert (await second_reply).status == 201
 
 
 @pytest.mark.parametrize("is_packed", [True, False])
@@ -488,10 +615,10 @@ async def test_an_endless_answer_is_cut_off(is_packed: bool) -> None:
 
 async def test_a_large_body_is_sent_whole() -> None:
     """Also above the size where aiohttp warns about bytes."""
-    body = b"x" * (3 * 1024 * 1024)
+    body = b'{"name":"%s"}' % (b"x" * (3 * 1024 * 1024))
     reply, server, *_ = await send_one(create(body=body), [CLOSE, OK])
 
-    assert reply.status == 200
+    assert reply.status == 201
     assert server.bodies == [body, body]
 
 
@@ -501,7 +628,7 @@ async def test_the_limit_headers_reach_the_pacer() -> None:
     gate = Pacer(clock=time, sleep=time.sleep)
     headers = "Ratelimit-Limit-Second: 50\r\nRatelimit-Remaining-Second: 49\r\n"
     nonsense = "Ratelimit-Limit-Second: -3\r\nRatelimit-Remaining-Second: many\r\nRetry-After: soon\r\n"
-    script: Script = [answer(200, headers=headers), answer(200, headers=nonsense)]
+    script: Script = [answer(200, b"[]", headers=headers), answer(200, b"[]", headers=nonsense)]
     async with Server(script) as server, client(server.url, time, pacer=gate) as sender:
         await sender.send(get())
         await sender.send(get())

@@ -34,7 +34,7 @@ REFUSED_IN_THE_SECOND = answer(429, headers="Ratelimit-Limit-Second: 1000\r\nRat
 REFUSED_IN_THE_MINUTE = answer(429, headers="Ratelimit-Limit-Second: 10\r\nRatelimit-Remaining-Second: 9\r\n")
 
 REPORT = Request(
-    "reports",
+    "generateReport",
     "POST",
     "/api/v1/reports",
     body=b'{"metricSet":"ConversationExportReport"}',
@@ -145,7 +145,7 @@ async def test_two_reports_at_a_time_until_their_bodies_are_read() -> None:
     """A third one waits, holds no connection, and keeps nobody else waiting."""
     setting = Setting(max_connections=1)
     async with (
-        Server([CSV] * 9) as server,
+        Server([CSV, CSV, OK, CSV]) as server,
         setting.client(server.url) as sender,
         sender.stream(REPORT) as first,
         sender.stream(REPORT),

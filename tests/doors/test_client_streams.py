@@ -38,6 +38,7 @@ from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport import Client, Download, Pacer, RetryPolicy, Timeouts
 from tests.doors.test_client import (
     CLOSE,
+    NOT_EXIST,
     OK,
     ORGANIZATION,
     SECRET,
@@ -48,6 +49,7 @@ from tests.doors.test_client import (
     Time,
     answer,
     client,
+    confirmed,
     create,
     get,
     until,
@@ -61,7 +63,7 @@ def gate_of(time: Time) -> Pacer:
     return Pacer(unlimited=True, clock=time, sleep=time.sleep, random=lambda: 1.0)
 
 
-def file(job_id: str, name: str = "items.jsonl") -> Request:
+def file(job_id: str = "job", name: str = "items.jsonl") -> Request:
     return Request("getFile", "GET", f"/api/v1/export/jobs/{job_id}/files/{name}", accept="application/x-ndjson")
 
 
@@ -152,6 +154,11 @@ def says(*parts: bytes, then: asyncio.Event | None = None) -> Step:
     return step
 
 
+def ends(reply: bytes) -> Step:
+    """Send a whole reply, and say that the connection ends with it, so that the next request takes another."""
+    return says(reply.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
@@ -183,7 +190,7 @@ async def raw(*steps: Step, **options: Any) -> AsyncIterator[tuple[Client, Raw]]
 
 async def body_of(step: Step, **options: Any) -> bytes:
     """Download from a server that does one step, and return the whole body."""
-    async with raw(step) as (sender, _), sender.stream(get(), **options) as download:
+    async with raw(step) as (sender, _), sender.stream(file(), **options) as download:
         return await read(download)
 
 
@@ -251,26 +258,25 @@ async def test_a_refusal_is_read_whole() -> None:
                 await read(download)
 
         assert (download.status, download.is_success, reply.status) == (404, False, 404)
-        assert [problem.code for problem in reply.problems()] == ["not_exist"]
+        assert [problem.code for problem in reply.problems] == ["not_exist"]
         assert reply.attempts == 1
 
 
 async def test_a_refusal_whose_body_breaks_off_is_repeated() -> None:
     """It is an answer only when it is whole; after several it is given up."""
     broken = says(b"HTTP/1.1 404 Said\r\nContent-Length: 100\r\n\r\n{")
-    whole = says(b"HTTP/1.1 404 Said\r\nContent-Length: 2\r\n\r\n{}")
-    async with raw(broken, whole) as (sender, server):
-        async with sender.stream(get()) as download:
+    async with raw(broken, ends(NOT_EXIST), ends(confirmed(ORGANIZATION))) as (sender, server):
+        async with sender.stream(file()) as download:
             reply = await download.reply()
 
-        assert (reply.status, reply.body, reply.lost) == (404, b"{}", 1)
-        assert len(server.heads) == 2
+        assert (reply.status, reply.is_absent, reply.lost) == (404, True, 1)
+        assert len(server.heads) == 3
 
 
 async def test_a_server_error_to_the_end_is_given_back() -> None:
     """With its body, as by `send`."""
     script = [answer(500, b'{"code":"x"}')] * 9
-    async with Server(script) as server, client(server.url, Time()) as sender, sender.stream(get()) as download:
+    async with Server(script) as server, client(server.url, Time()) as sender, sender.stream(file()) as download:
         reply = await download.reply()
 
     assert (reply.status, reply.body, reply.attempts, reply.lost) == (500, b'{"code":"x"}', 5, 5)
@@ -279,8 +285,8 @@ async def test_a_server_error_to_the_end_is_given_back() -> None:
 async def test_no_answer_to_the_end_is_an_error() -> None:
     """There is nothing to give back; an unsafe request is not even repeated."""
     async with Server([CLOSE] * 9) as server, client(server.url, Time()) as sender:
-        with pytest.raises(ReplyLost, match="getAgents"):
-            async with sender.stream(get(repeat=Repeat.UNSAFE)):
+        with pytest.raises(ReplyLost, match="getFile"):
+            async with sender.stream(file()._replace(repeat=Repeat.UNSAFE)):
                 pytest.fail("there is no download")
 
         assert len(server.seen) == 1
@@ -291,14 +297,14 @@ async def test_credentials_that_do_not_open_stop_a_stream_too(code: int, error: 
     """As by `send`."""
     async with Server([answer(code)]) as server, client(server.url, Time()) as sender:
         with pytest.raises(error):
-            async with sender.stream(get()):
+            async with sender.stream(file()):
                 pytest.fail("there is no download")
 
 
 async def test_the_headers_are_those_of_a_stream() -> None:
     """Credentials and the wanted type, and no packing: nobody wants to count packed bytes."""
     async with Server([OK]) as server, client(server.url, Time()) as sender:
-        async with sender.stream(get(accept="text/csv")) as download:
+        async with sender.stream(file()._replace(accept="text/csv")) as download:
             await read(download)
         sent = {line.split(": ", 1)[0].lower(): line.split(": ", 1)[1] for line in server.heads[0].split("\r\n")[1:-2]}
 
@@ -309,9 +315,9 @@ async def test_the_headers_are_those_of_a_stream() -> None:
 async def test_the_reply_of_a_success_is_its_body() -> None:
     """For answers that turn out to be small; what is too large for memory says so."""
     async with Server([answer(200, b"a,b\n1,2\n")] * 2) as server:
-        async with client(server.url, Time()) as sender, sender.stream(get()) as download:
+        async with client(server.url, Time()) as sender, sender.stream(file()) as download:
             assert (await download.reply()).body == (await download.reply()).body == b"a,b\n1,2\n"
-        async with client(server.url, Time(), max_body_bytes=5) as sender, sender.stream(get()) as download:
+        async with client(server.url, Time(), max_body_bytes=5) as sender, sender.stream(file()) as download:
             with pytest.raises(BodyTooLong, match="5 bytes"):
                 await download.reply()
 
@@ -319,7 +325,7 @@ async def test_the_reply_of_a_success_is_its_body() -> None:
 async def test_leaving_early_closes_the_connection() -> None:
     """What was not read does not come; the place of the connection is free again."""
     async with raw(endless(b"x" * KIB), says(OK), max_connections=1) as (sender, server):
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             async for block in download.blocks(KIB):
                 assert block
                 break
@@ -334,7 +340,7 @@ async def test_an_error_of_the_reader_closes_the_connection_too() -> None:
     """And passes through."""
     async with raw(endless(b"x" * KIB)) as (sender, server):
         with pytest.raises(ZeroDivisionError):
-            async with sender.stream(get()) as download:
+            async with sender.stream(file()) as download:
                 raise ZeroDivisionError(str(download.status))
         await asyncio.wait_for(server.gone.wait(), 5)
 
@@ -349,7 +355,7 @@ async def test_a_cancelled_reader_leaves_nothing_behind() -> None:
     ):
 
         async def download() -> None:
-            async with sender.stream(get()) as opened:
+            async with sender.stream(file()) as opened:
                 await read(opened)
 
         for asked in (1, 2):
@@ -370,7 +376,7 @@ async def test_a_read_that_is_cancelled_can_be_taken_up_again() -> None:
         await more.wait()
         writer.write(b"def")
 
-    async with raw(step) as (sender, _), sender.stream(get()) as download:
+    async with raw(step) as (sender, _), sender.stream(file()) as download:
         task = asyncio.create_task(read(download))
         await until(lambda: download.received == 3)
         task.cancel()
@@ -384,7 +390,7 @@ async def test_a_body_that_stalls_is_given_up() -> None:
     """After the time without a byte, whatever came before."""
     silence = asyncio.Event()
     async with raw(says(head("Content-Length: 9"), b"part", then=silence)) as (sender, _):
-        async with sender.stream(get(), stall_s=0.05) as download:
+        async with sender.stream(file(), stall_s=0.05) as download:
             with pytest.raises(ReplyLost, match=r"0\.05 s"):
                 await read(download)
 
@@ -410,16 +416,16 @@ async def test_a_long_download_is_not_cut_by_the_limit_for_answers() -> None:
             await asyncio.sleep(0.01)
 
     limits = Timeouts(connect_s=1.0, total_s=0.02)
-    async with raw(step, timeouts=limits) as (sender, _), sender.stream(get()) as download:
+    async with raw(step, timeouts=limits) as (sender, _), sender.stream(file()) as download:
         assert await read(download) == b"x" * 8
 
 
 async def test_a_refusal_that_never_ends_is_cut_by_it() -> None:
     """A drip would keep below the stall for ever."""
     drip = says(b"HTTP/1.1 404 Said\r\nContent-Length: 9\r\n\r\nx", then=asyncio.Event())
-    whole = says(b"HTTP/1.1 404 Said\r\nContent-Length: 0\r\n\r\n")
     limits = Timeouts(connect_s=1.0, total_s=0.05)
-    async with raw(drip, whole, timeouts=limits) as (sender, _), sender.stream(get()) as download:
+    steps = (drip, ends(NOT_EXIST), ends(confirmed(ORGANIZATION)))
+    async with raw(*steps, timeouts=limits) as (sender, _), sender.stream(file()) as download:
         assert (await download.reply()).lost == 1
 
 
@@ -438,7 +444,7 @@ async def test_a_refusal_that_never_ends_is_cut_by_it() -> None:
 async def test_a_body_beyond_its_limit_is_no_lost_reply(step: Step) -> None:
     """The next time it would be as long, so nothing that repeats what was lost may take it up."""
     async with raw(step) as (sender, server):
-        async with sender.stream(get(), max_bytes=1000) as download:
+        async with sender.stream(file(), max_bytes=1000) as download:
             with pytest.raises(BodyTooLong, match="1000 bytes"):
                 await read(download)
 
@@ -465,7 +471,7 @@ async def test_a_body_of_just_its_limit_is_whole() -> None:
 )
 async def test_packed_bodies_are_unpacked(coding: str, data: bytes) -> None:
     """Though none was asked for; their length is unknown then."""
-    async with raw(packed(data, coding)) as (sender, _), sender.stream(get()) as download:
+    async with raw(packed(data, coding)) as (sender, _), sender.stream(file()) as download:
         assert await read(download) == LINES
         assert download.received == len(LINES)
         assert download.length == (len(LINES) if coding == "identity" else None)
@@ -496,15 +502,15 @@ async def test_a_refusal_is_unpacked_too() -> None:
     """Its reason must be readable."""
     body = gzip.compress(b'{"errors":[{"code":"invalid"}]}')
     step = says(f"HTTP/1.1 400 Said\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body)
-    async with raw(step) as (sender, _), sender.stream(get()) as download:
-        assert [problem.code for problem in (await download.reply()).problems()] == ["invalid"]
+    async with raw(step) as (sender, _), sender.stream(file()) as download:
+        assert [problem.code for problem in (await download.reply()).problems] == ["invalid"]
 
 
 async def test_a_bomb_ends_at_its_limit_without_filling_the_memory() -> None:
     """A hundred kilobytes that would be a hundred megabytes."""
     squeezed = zlib.compressobj(9, wbits=31)
     bomb = b"".join(squeezed.compress(bytes(MIB)) for _ in range(100)) + squeezed.flush()
-    async with raw(packed(bomb)) as (sender, _), sender.stream(get(), max_bytes=20 * MIB) as download:
+    async with raw(packed(bomb)) as (sender, _), sender.stream(file(), max_bytes=20 * MIB) as download:
         tracemalloc.start()
         try:
             with pytest.raises(BodyTooLong):
@@ -518,7 +524,7 @@ async def test_a_bomb_ends_at_its_limit_without_filling_the_memory() -> None:
 
 async def test_memory_stays_bounded_while_a_reader_is_slow() -> None:
     """The server has to wait: what nobody reads is not piled up here."""
-    async with raw(endless(b"x" * 64 * KIB)) as (sender, _), sender.stream(get()) as download:
+    async with raw(endless(b"x" * 64 * KIB)) as (sender, _), sender.stream(file()) as download:
         tracemalloc.start()
         try:
             taken = 0
@@ -538,14 +544,14 @@ async def test_memory_stays_bounded_while_a_reader_is_slow() -> None:
 async def test_a_body_that_ends_with_its_connection_has_no_visible_end() -> None:
     """A cut cannot be told there, and the caller can know that."""
     step = says(head("Connection: close"), b"abc")
-    async with raw(step) as (sender, _), sender.stream(get()) as download:
+    async with raw(step) as (sender, _), sender.stream(file()) as download:
         assert await read(download) == b"abc"
         assert not download.has_visible_end
 
 
 async def test_blocks_of_nothing_are_a_mistake() -> None:
     """They would never end."""
-    async with Server([OK]) as server, client(server.url, Time()) as sender, sender.stream(get()) as download:
+    async with Server([OK]) as server, client(server.url, Time()) as sender, sender.stream(file()) as download:
         with pytest.raises(ValueError, match="at least one byte"):
             download.blocks(0)
 
@@ -555,7 +561,7 @@ async def test_a_broken_body_counts_against_the_host() -> None:
     cut = answer(200, b"part", length=99)
     time = Time()
     async with Server([cut, CLOSE, CLOSE]) as server, client(server.url, time) as sender:
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             with pytest.raises(ReplyLost):
                 await read(download)
         for _ in range(2):
@@ -565,6 +571,32 @@ async def test_a_broken_body_counts_against_the_host() -> None:
         await sender.send(create())
 
         assert server.seen.count(ORGANIZATION) == 1
+
+
+async def test_a_body_that_is_not_the_file_counts_against_the_host() -> None:
+    """A gateway that answers 200 for everybody is an outage, like one that breaks off."""
+    time = Time()
+    async with Server([answer(200, b"<html>"), CLOSE, CLOSE]) as server, client(server.url, time) as sender:
+        async with sender.stream(file()) as download:
+            assert await anext(download.blocks(1))
+            download.disbelieve("a page")
+        for _ in range(2):
+            await sender.send(create(Repeat.UNSAFE))
+
+        await sender.send(create())
+
+        assert server.seen.count(ORGANIZATION) == 1
+
+
+@pytest.mark.parametrize("code", [201, 202, 203, 204, 206])
+async def test_no_part_and_no_promise_of_a_file_is_published_as_the_file(code: int) -> None:
+    """200 alone begins it; what else claims success is asked for again."""
+    odd = answer(code, b"" if code == 204 else b'{"id":"part"}\n')
+    async with Server([odd, answer(200, b'{"id":"whole"}\n')]) as server, client(server.url, Time()) as sender:
+        async with sender.stream(file()) as download:
+            assert await read(download) == b'{"id":"whole"}\n'
+
+        assert len(server.seen) == 2
 
 
 async def test_bytes_that_arrive_are_a_sign_of_life() -> None:
@@ -579,7 +611,7 @@ async def test_bytes_that_arrive_are_a_sign_of_life() -> None:
 
     nothing = says()
     async with raw(step, nothing, nothing, nothing, nothing, says(OK)) as (sender, server):
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             for part in parts:
                 for _ in range(2):
                     assert (await sender.send(create(Repeat.UNSAFE))).status == 0
@@ -594,7 +626,8 @@ async def test_a_redirect_is_an_answer() -> None:
     """The credentials would go along if it were followed."""
     moved = b"HTTP/1.1 303 Said\r\nLocation: https://files.example.org/a?sig=1\r\nContent-Length: 0\r\n\r\n"
     async with Server([moved]) as server, client(server.url, Time()) as sender:
-        async with sender.stream(get("/api/v1/conversation-items/i/attachments/a")) as download:
+        path = "/api/v1/conversation-items/i/attachments/a"
+        async with sender.stream(Request("getAttachment", "GET", path)) as download:
             assert (download.status, download.is_success) == (303, False)
             assert download.headers["location"] == "https://files.example.org/a?sig=1"
 
@@ -725,7 +758,7 @@ async def test_a_closed_client_streams_nothing() -> None:
     """Using it outside `async with` is a mistake in the program."""
     sender = client("http://127.0.0.1:1", Time())
     with pytest.raises(RuntimeError, match="async with"):
-        async with sender.stream(get()):
+        async with sender.stream(file()):
             pytest.fail("there is no download")
 
 

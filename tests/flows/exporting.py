@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
+from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.replies import failure
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport
 from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
@@ -21,6 +23,8 @@ from bulkgladly.tables.folder import DataFolder
 
 TOKEN = "planted-token-7f3a9c"
 ITEMS = "conversation_items.jsonl"
+NOT_THERE = Fault("answer", executes=False, reply=failure(404, "not_exist", "there is no such thing"))
+"""Gladly's own 404; that of anybody else is `status(404, body="html")`."""
 NIGHT = dt.datetime(2026, 3, 20, 3, 11, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 

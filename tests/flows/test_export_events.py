@@ -255,11 +255,10 @@ async def test_a_window_that_cannot_be_read_is_read_the_next_time(lake: Lake) ->
 
 
 async def test_lines_that_are_no_events_are_rejects(lake: Lake) -> None:
-    """They are counted and kept, and the window stays a unit of its own."""
-    time = lake.wall.now - HOUR
-    body = as_lines([event(1, time)]) + b"oops\n"
+    """They are counted and kept, and a window of which nothing else is new stays a unit of its own."""
+    known = as_lines([event(1, lake.wall.now - HOUR)])
     lake.emulator.faults.script(
-        "listEvents", [Fault("answer", reply=Reply(200, body)), Fault("answer", reply=Reply(200, b"x\n"))]
+        "listEvents", [Fault("answer", reply=Reply(200, known + line)) for line in (b"oops\n", b"x\n")]
     )
 
     result = (await read(lake)).only()
@@ -267,8 +266,30 @@ async def test_lines_that_are_no_events_are_rejects(lake: Lake) -> None:
     only_rejects = (await read(lake)).only()
 
     assert (result.created, result.rejected) == (1, 1)
-    assert (only_rejects.state, only_rejects.rejected) == (UnitState.DONE, 1)
+    assert (only_rejects.state, only_rejects.created, only_rejects.rejected) == (UnitState.DONE, 0, 1)
     assert [one["raw"] for one in lake.rejects("events")] == ["oops", "x"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"x\n", b"<html>\n</html>", b'{"errors":[{"code":"invalid"}]}\n', b'{"id":7}\n', b"[]"]
+)
+async def test_no_window_counts_as_read_for_an_answer_without_events(lake: Lake, body: bytes) -> None:
+    """What is not the stream is asked for again; covered by it, the window would be lost after 24 hours."""
+    made = happen(lake, 3)
+    later(lake, minutes=1)
+    page = Fault("answer", executes=False, reply=Reply(200, body))
+    lake.emulator.faults.script("listEvents", [page])
+    once = (await read(lake)).only()
+    lake.emulator.faults.after("listEvents", 0, page)
+    later(lake, minutes=5)
+
+    always = (await read(lake)).only()
+
+    assert (once.state, once.created, once.rejected) == (UnitState.DONE, 3, 0)
+    assert always.state is UnitState.FAILED
+    assert "not the file" in always.detail
+    assert lake.ids("events") == sorted(made)
+    assert not lake.rejects("events")
 
 
 async def test_since_and_until_narrow_the_window(lake: Lake) -> None:

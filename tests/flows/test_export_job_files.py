@@ -12,12 +12,14 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.emulator import half_body, reset, status, wrong_length
+from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.part_file import PartFile
 from bulkgladly.tables.verify import verify
-from tests.flows.exporting import DAY, ITEMS, NIGHT, Lake, as_lines, note_line
+from tests.flows.exporting import DAY, ITEMS, NIGHT, NOT_THERE, Lake, as_lines, note_line
 
 ALL = ("items", "customers", "agents", "topics")
 
@@ -102,18 +104,52 @@ async def test_a_download_that_always_breaks_fails_its_unit_alone(lake: Lake) ->
 
 
 async def test_a_file_that_is_gone_is_told_once_and_not_asked_for_again(lake: Lake) -> None:
-    """404 is the end of a unit: exit 1 in the night that finds out, silence afterwards."""
-    job = lake.add_job([note_line(1)])
-    lake.emulator.faults.script("getFile", [status(404)])
+    """Past its 14 days, and after two nights that say so: exit 1 in both of them, silence afterwards."""
+    listed = [
+        {"id": f"job-{age}", "status": "COMPLETED", "updatedAt": (NIGHT - age * DAY).isoformat(), "files": files}
+        for age, files in ((0, []), (15, [ITEMS]))
+    ]
+    answer = Fault("answer", executes=False, reply=Reply(200, orjson.dumps(listed)))
+    lake.emulator.faults.after("findJobs", 0, answer)
 
-    report = await lake.export("items")
+    first = await lake.export("items")
+    after_first = lake.manifests()
+    second = await lake.export("items")
 
-    assert report.exit_code == 1
-    assert [(one.unit, one.state) for one in report.told] == [(job, "gone")]
-    assert lake.manifests()[job].incomplete == "gone"
+    assert [first.exit_code, second.exit_code] == [1, 1]
+    told = [(one.unit, one.state) for report in (first, second) for one in report.told]
+    assert told == [("job-15", "failed"), ("job-15", "gone")]
+    assert not after_first
+    assert lake.manifests()["job-15"].incomplete == "gone"
     lake.forget()
     assert (await lake.export("items")).exit_code == 0
     assert lake.asked() == {"findJobs": 1}
+
+
+@pytest.mark.parametrize("fault", [NOT_THERE, status(404, body="html")], ids=["Gladly's", "a page"])
+async def test_a_file_of_a_young_job_is_asked_for_every_night_until_it_comes(lake: Lake, fault: Fault) -> None:
+    """It is listed, and lives for 14 days: whoever says that it is not there, it is not given up."""
+    job = lake.add_job([note_line(1)])
+    lake.emulator.faults.after("getFile", 0, fault)
+
+    nights = [await lake.export("items") for _ in range(3)]
+    lake.emulator.faults.clear()
+    last = await lake.export("items")
+
+    assert [(one.unit, one.state) for night in nights for one in night.told] == [(job, "failed")] * 3
+    assert [night.exit_code for night in (*nights, last)] == [1, 1, 1, 0]
+    assert lake.ids() == ["item-000001"]
+
+
+async def test_a_page_for_a_file_costs_no_more_than_another_request(lake: Lake) -> None:
+    """A 404 that is not Gladly's is asked about again in the same night."""
+    lake.add_job([note_line(1)])
+    lake.emulator.faults.script("getFile", [status(404, body="html")])
+
+    report = await lake.export("items")
+
+    assert (report.exit_code, lake.asked()["getFile"]) == (0, 2)
+    assert lake.ids() == ["item-000001"]
 
 
 async def test_nights_that_no_job_covers_are_told_as_gone(lake: Lake) -> None:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from bulkgladly import DiskFull, UsageError
-from bulkgladly.emulator import half_body, reset, status
+from bulkgladly.emulator import half_body, reset
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.replies import Reply
@@ -25,7 +25,7 @@ from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.media_files import media_place
 from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later
-from tests.flows.exporting import Lake, note_line
+from tests.flows.exporting import NOT_THERE, Lake, note_line
 
 ATTACHMENT = {"id": "att-1", "contentType": "image/png", "filename": "a b.png", "fileSize": 3000}
 
@@ -120,7 +120,7 @@ async def test_attachments_are_downloaded_without_credentials(make_lake: Callabl
 async def test_what_is_there_is_not_fetched_again(lake: Lake) -> None:
     """Neither files nor those that are gone; --refresh fetches all, in the same place."""
     await with_items(lake, call(), mail())
-    lake.emulator.faults.script("getAttachment", [status(404)])
+    lake.emulator.faults.script("getAttachment", [NOT_THERE])
     first = await fetch(lake, "recordings"), await fetch(lake, "attachments")
     before = lake.parts()
     lake.forget()

@@ -22,7 +22,7 @@ from bulkgladly.pipelines.exports.units import UnitState
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later, path_with
-from tests.flows.exporting import NIGHT, Lake, note_line
+from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
 
 ABSENT = "nobody-000000000000000"
 
@@ -138,7 +138,7 @@ async def test_what_belonged_to_a_merged_customer_is_found(lake: Lake, is_404: b
     conversation = lake.emulator.add_conversation(old)
     lake.emulator.store.merge(old, new)
     moved = Reply(301, orjson.dumps({"errors": [{"code": "moved", "meta": {"old": old, "new": new}}]}))
-    fault = status(404) if is_404 else Fault("answer", reply=moved)
+    fault = NOT_THERE if is_404 else Fault("answer", reply=moved)
     lake.emulator.faults.script(f"GET /api/v1/customers/{old}/conversations", [fault])
 
     ends = await fetch(lake, "conversations", ids=ids_file(lake, [old, ABSENT]))
@@ -203,13 +203,24 @@ async def test_a_parent_without_children_is_asked_once(lake: Lake) -> None:
     assert (list(again), lake.asked()) == ([], {})
 
 
-@pytest.mark.parametrize("fault", [status(400), status(418), Fault("answer", reply=Reply(200, b"<html>"))])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(400),
+        status(418),
+        status(404, body="html"),
+        Fault("answer", reply=Reply(200, b"<html>")),
+        Fault("answer", reply=Reply(200, b'{"id":"somebody-else"}')),
+    ],
+    ids=["400", "418", "404 of a gateway", "a page", "somebody else"],
+)
 async def test_one_bad_answer_fails_its_parent_alone(lake: Lake, fault: Fault) -> None:
     """The others are published, the exit code tells, and the next run asks for this one again."""
     ids = people(lake, 3)
-    lake.emulator.faults.script(f"GET /api/v1/customer-profiles/{ids[1]}", [fault])
+    lake.emulator.faults.after(f"GET /api/v1/customer-profiles/{ids[1]}", 0, fault)
 
     ends = await fetch(lake, "profiles", ids=ids_file(lake, ids))
+    lake.emulator.faults.clear()
     lake.forget()
     again = await fetch(lake, "profiles", run="second", ids=ids_file(lake, ids))
 

@@ -169,11 +169,9 @@ async def server(answer: Callable[[web.BaseRequest], web.Response]) -> AsyncIter
         pytest.param(lambda _: web.Response(status=404, text="<html>"), id="404"),
         pytest.param(lambda _: web.json_response({"errors": []}, status=404), id="404 in JSON"),
         pytest.param(lambda _: web.Response(status=302, headers={"Location": "/login"}), id="redirect"),
-        pytest.param(lambda _: web.Response(text="<html>welcome</html>"), id="a web site"),
-        pytest.param(lambda _: web.json_response([]), id="something else in JSON"),
     ],
 )
-async def test_a_host_that_is_no_gladly_stops_the_run(answer: Any, world: World) -> None:
+async def test_a_host_that_has_no_organisation_stops_the_run(answer: Any, world: World) -> None:
     """A wrong organisation: exit 4, nothing rejected, one request."""
     seen: list[str] = []
 
@@ -194,6 +192,41 @@ async def test_a_host_that_is_no_gladly_stops_the_run(answer: Any, world: World)
     assert (report.exit_code, report.counts["unprocessed"]) == (4, 3)
     assert "GLADLY_HOST" in (report.reason or "")
     assert seen == ["GET /api/v1/organization"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda _: web.Response(text="<html>welcome</html>"), id="a web site"),
+        pytest.param(lambda _: web.Response(text=""), id="nothing"),
+        pytest.param(lambda _: web.json_response([]), id="a list"),
+        pytest.param(lambda _: web.json_response({"status": "ok"}), id="something else in JSON"),
+        pytest.param(lambda _: web.Response(status=400, text="<html>"), id="400 of a gateway"),
+    ],
+)
+async def test_no_customer_is_sent_to_a_host_that_is_no_gladly(
+    answer: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a login page in front of Gladly, so it is asked for a while; then exit 5, all unprocessed."""
+    monkeypatch.setattr(connection, "Client", partial(vars(connection)["Client"], first_contact_s=0.05))
+    seen: set[str] = set()
+
+    def noted(request: web.BaseRequest) -> web.Response:
+        seen.add(f"{request.method} {request.path}")
+        response: web.Response = answer(request)
+        return response
+
+    credentials = "agent@example.org", TOKEN
+    async with server(noted) as url:
+        report = await start_import(
+            "customers", [world.ndjson(people(3))], Credentials(url, *credentials), world.options
+        )
+
+    check_report(report, rows=3)
+    assert (report.exit_code, report.counts["unprocessed"]) == (5, 3)
+    assert "not in a form of Gladly's" in (report.reason or "")
+    assert "GLADLY_HOST" in (report.reason or "")
+    assert seen == {"GET /api/v1/organization"}
 
 
 async def test_an_organisation_that_vanishes_in_mid_run_stops_it(world: World) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.emulator import drop_reply, rate_limited, slow
-from bulkgladly.emulator.faults import status
+from bulkgladly.emulator.faults import Fault, status
 from bulkgladly.pipelines import import_records, lanes, linking
 from bulkgladly.pipelines.dry_run import dry_run
 from bulkgladly.pipelines.options import namespaces_after
 from tests.flows.conftest import World
+from tests.flows.exporting import NOT_THERE
 
 DUE = "2099-01-31T09:00:00Z"
 
@@ -711,12 +712,14 @@ async def test_ids_need_no_list(world: World) -> None:
     assert done(report) == {"created": 1}
 
 
-async def test_a_list_of_names_that_cannot_be_had_ends_the_run(world: World) -> None:
+@pytest.mark.parametrize("fault", [NOT_THERE, status(404, body="html"), status(400)], ids=["404", "a page", "400"])
+async def test_a_list_of_names_that_cannot_be_had_ends_the_run(fault: Fault, world: World) -> None:
     """Nothing was written, and the run is resumed later."""
     customer(world)
-    world.emulator.faults.script("getInboxes", [status(404)])
+    world.emulator.faults.after("getInboxes", 0, fault)
 
     stopped = await world.run(world.ndjson([task(1)]), resource="tasks")
+    world.emulator.faults.clear()
     resumed = await world.resume()
 
     assert (stopped.exit_code, stopped.counts["unprocessed"]) == (5, 1)

@@ -130,7 +130,7 @@ async def test_read_first_costs_one_more(world: World) -> None:
         ("quarantine", {"createCustomer": 1}, "rejected"),
         ("skip", {"createCustomer": 1}, "skipped"),
         ("update", {"createCustomer": 1, "findCustomers": 1, "updateCustomer": 1}, "updated"),
-        ("merge", {"createCustomer": 1, "findCustomers": 1, "updateCustomer": 1}, "updated"),
+        ("merge", {"createCustomer": 1, "findCustomers": 1, "getCustomer": 1, "updateCustomer": 1}, "updated"),
     ],
 )
 async def test_each_conflict_policy_has_its_price(
@@ -165,10 +165,14 @@ async def test_a_conflict_that_was_settled_costs_nothing_the_next_time(world: Wo
         ({"email:1": "person.1@example.org"}, {"findCustomers": 1, "updateCustomer": 1}),
         (MOBILE, {"findCustomers": 1, "updateCustomer": 1}),
         ({"id": "theirs"}, {"getCustomer": 1, "updateCustomer": 1}),
+        (
+            {"email:1": "person.1@example.org", "email:2": "second@example.org"},
+            {"findCustomers": 1, "getCustomer": 1, "updateCustomer": 1},
+        ),
     ],
 )
-async def test_an_update_costs_two(fields: dict[str, Any], asked: dict[str, int], world: World) -> None:
-    """A look, by id or by address, and the change."""
+async def test_an_update_costs_two_or_three(fields: dict[str, Any], asked: dict[str, int], world: World) -> None:
+    """A look, by id or by address, and the change; a list is merged into the profile and not into a search."""
     world.emulator.add_customer(
         id="theirs",
         emails=[{"original": "person.1@example.org"}],
@@ -182,7 +186,7 @@ async def test_an_update_costs_two(fields: dict[str, Any], asked: dict[str, int]
 
 
 async def test_a_delete_costs_one_where_the_id_is_known(world: World) -> None:
-    """Two where the customer is found by its address, or is gone already."""
+    """Two where it is gone already, three where it is found by its address: whom a search names is read first."""
     await world.rows(people(2))
     world.emulator.add_customer(id="theirs", emails=[{"original": "theirs@example.org"}])
     world.forget()
@@ -193,7 +197,7 @@ async def test_a_delete_costs_one_where_the_id_is_known(world: World) -> None:
     found = await world.rows([{"crm": "new", "email:1": "theirs@example.org"}], mode="delete")
 
     assert known_asked == {"deleteCustomer": 1}
-    assert world.asked() == {"findCustomers": 1, "deleteCustomer": 1}
+    assert world.asked() == {"findCustomers": 1, "getCustomer": 1, "deleteCustomer": 1}
     assert (known.counts["deleted"], found.counts["deleted"]) == (1, 1)
     assert list(world.names()) == ["person.1@example.org"]
 

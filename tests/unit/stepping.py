@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
+from multidict import CIMultiDict
 
 from bulkgladly.formats.columns import nest
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.judging import judge
+from bulkgladly.messages import Meaning, Repeat, Reply, Request
+from bulkgladly.operations import OPERATIONS, Body
 from bulkgladly.records import Known, Mode, Outcome, Position, Problem, Row
 from bulkgladly.resources.directory import Directory
 from bulkgladly.resources.identity import fingerprint
@@ -88,10 +92,54 @@ def play(resource: str, mode: str, record: Record, replies: Sequence[Reply], **p
         while True:
             _check(requests[-1], spec.operations)
             assert left, f"no reply left for {requests[-1].operation}"
-            requests.append(steps.send(left.pop(0)))
+            requests.append(steps.send(judged(requests[-1], completed(requests[-1], left.pop(0)))))
     except StopIteration as end:
         assert not left, f"{len(left)} replies were not asked for"
         return Played(requests, end.value)
+
+
+def completed(request: Request, reply: Reply) -> Reply:
+    """A reply that confirms, with the ids that a test does not care about as the API would give them."""
+    expected = OPERATIONS[request.operation]
+    if reply.status != expected.status:
+        return reply
+    own = orjson.loads(request.body or b"{}")
+    if expected.located is not None and "location" not in CIMultiDict(reply.headers):
+        return reply._replace(headers=CIMultiDict({"Location": f"{request.path}/{own.get('id', 'made')}"}))
+    body = _object(reply.body) if expected.body is Body.OBJECT else {}
+    if not body or "errors" in body:
+        return reply
+    sources = {**_variables(request), "body.id": own.get("id", "made")}
+    ids = {name: sources[source] for name, source in expected.equals}
+    return reply._replace(body=orjson.dumps({**dict.fromkeys(expected.needs, "made"), **ids, **body}))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _variables(request: Request) -> dict[str, str]:
+    """What stands in the path for each variable of the operation."""
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", OPERATIONS[request.operation].path)
+    found = re.fullmatch(pattern, request.path)
+    assert found is not None, request.path
+    return {name: unquote(value) for name, value in found.groupdict().items()}
+
+
+def judged(request: Request, reply: Reply) -> Reply:
+    """The reply as the client gives it to the steps: with what it means to this request."""
+    found = judge(request, reply.status, CIMultiDict(reply.headers), reply.body)
+    return reply._replace(
+        lost=max(reply.lost, found.meaning is Meaning.UNCLEAR),
+        meaning=found.meaning,
+        content=found.content,
+        successor=found.successor,
+        problems=found.problems,
+    )
 
 
 def reply(status: int, body: Any = None, **more: Any) -> Reply:
@@ -108,8 +156,9 @@ def refusal(status: int, code: str, attr: str | None = None, *, lost: int = 0, *
     return reply(status, {"errors": [found]}, lost=lost)
 
 
-def created(place: str = "/api/v1/things/made", **more: Any) -> Reply:
-    return Reply(201, headers={"location": place}, **more)
+def created(place: str | None = None, **more: Any) -> Reply:
+    """What most creates answer; without a place, `Location` ends in the id that was sent."""
+    return Reply(201, headers=CIMultiDict({"Location": place} if place else {}), **more)
 
 
 DONE = reply(204)

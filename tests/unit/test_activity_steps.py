@@ -40,7 +40,7 @@ CONTENT = {
 def item(**content: Any) -> Reply:
     """The activity as Gladly shows it, with what it adds."""
     added = {"receivedAt": "2026-05-01T12:00:00Z", "expandByDefault": False}
-    return reply(200, {"id": "held", "customerId": "ada", "content": {**CONTENT, **added, **content}})
+    return reply(200, {"customerId": "ada", "content": {**CONTENT, **added, **content}})
 
 
 def when(**ago: float) -> str:
@@ -52,8 +52,8 @@ def test_an_activity_is_made_below_its_customer_or_beside_an_address() -> None:
     by_id = record_of("activities", ACTIVITY)
     by_number = record_of("activities", {**ACTIVITY, "customerId": "", "customerMobile": "+16505550100"})
 
-    first = play("activities", "create", by_id, [reply(200, {})])
-    second = play("activities", "create", by_number, [reply(200, {})])
+    first = play("activities", "create", by_id, [reply(200, {"content": CONTENT})])
+    second = play("activities", "create", by_number, [reply(200, {"content": CONTENT})])
 
     assert first.calls == ["createCustomerItem"]
     assert first.body() == {"id": by_id.id, "content": CONTENT}
@@ -280,8 +280,22 @@ def test_the_same_name_gives_the_same_id_without_a_key() -> None:
     assert first.id == second.id
 
 
-def test_a_create_ends_with_the_id_that_was_sent() -> None:
-    """Whatever the reply's location says."""
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        pytest.param(created("/api/v1/topics/other"), id="another id"),
+        pytest.param(Reply(201, headers={"Location": ""}), id="no id"),
+    ],
+)
+def test_a_create_under_another_id_is_not_reported_as_created_under_ours(elsewhere: Reply) -> None:
+    """Later runs would meet nobody under our id: what our id shows decides, and nothing is sent again by itself."""
     record = record_of("topics", {"name": "Orders"})
 
-    assert play("topics", "create", record, [created("/api/v1/topics/other")]).outcome.gladly_id == record.id
+    ours = play("topics", "create", record, [created(f"/api/v1/topics/{record.id}")])
+    there = play("topics", "create", record, [elsewhere, reply(200, {"name": "Orders"})])
+    nowhere = play("topics", "create", record, [elsewhere, GONE])
+
+    assert (ours.outcome.word, ours.outcome.gladly_id) == (Word.CREATED, record.id)
+    assert there.calls == nowhere.calls == ["addTopic", "getTopic"]
+    assert (there.outcome.word, there.outcome.gladly_id) == (Word.CREATED, record.id)
+    assert (nowhere.outcome.word, nowhere.outcome.status) == (Word.UNKNOWN, 201)

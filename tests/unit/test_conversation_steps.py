@@ -109,6 +109,7 @@ def test_a_row_without_what_it_needs(resource: str, fields: dict[str, Any], mode
     assert found.code == code
 
 
+NOT_FOUND_PAGE = Reply(404, b"<html>not found</html>")
 TOPICS = {"conversationId": "talk", "topicIds": ["t-1", "t-2"]}
 
 
@@ -120,12 +121,16 @@ TOPICS = {"conversationId": "talk", "topicIds": ["t-1", "t-2"]}
         ([GONE, held(), GONE, held()], Word.UNCHANGED),
         ([GONE, GONE], Word.REJECTED),
         ([GONE, BROKEN], Word.UNKNOWN),
-        ([LOST], Word.UNKNOWN),
+        ([LOST, held(topicIds=["t-2"]), DONE], Word.DELETED),
+        ([LOST, held(topicIds=["t-1", "t-2"])], Word.REJECTED),
+        ([LOST, LOST], Word.UNKNOWN),
+        ([LOST, GONE], Word.REJECTED),
+        ([NOT_FOUND_PAGE, held(topicIds=["t-1", "t-2"])], Word.REJECTED),
         ([refusal(400, "invalid")], Word.REJECTED),
     ],
 )
 def test_topics_come_off_one_by_one(replies: list[Reply], word: Word) -> None:
-    """A topic that is not there is told from a conversation that is not there."""
+    """A topic that is not there is told from a conversation that is not there, and from a page that says so."""
     record = record_of("conversation-topics", TOPICS, "delete")
 
     assert play("conversation-topics", "delete", record, replies).outcome.word is word

@@ -9,7 +9,6 @@ import orjson
 import pytest
 
 from bulkgladly import UsageError
-from bulkgladly.messages import Reply
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
 from bulkgladly.pipelines.exports.lists import LIST_WORDS
 from bulkgladly.pipelines.exports.media import MEDIA_WORDS, Wanted, doubt_about
@@ -30,7 +29,6 @@ from bulkgladly.resources.exports import (
     is_askable,
     live_export,
 )
-from bulkgladly.resources.merges import successor_of
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.media_files import media_place
 
@@ -140,23 +138,6 @@ def test_events_are_asked_for_in_utc_with_milliseconds() -> None:
         ("entities", "TASK"),
         ("entities", "CONTACT"),
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "location", "new"),
-    [
-        (b'{"errors":[{"code":"moved","meta":{"old":"a","new":"b"}}]}', None, "b"),
-        (b'{"errors":{"code":"moved","meta":{"new":"b"}}}', "/api/v1/customer-profiles/c", "b"),
-        (b"", "https://org.example.org/api/v1/customer-profiles/c", "c"),
-        (b"", "https://org.example.org/elsewhere/c", None),
-        (b'{"errors":[{"meta":{"new":7}}]}', None, None),
-    ],
-)
-def test_where_a_merged_customer_went(body: bytes, location: str | None, new: str | None) -> None:
-    headers = {} if location is None else {"location": location}
-
-    assert successor_of(Reply(301, body, headers)) == new
-    assert successor_of(Reply(200, body, headers)) is None
 
 
 def test_elements_keep_every_character() -> None:

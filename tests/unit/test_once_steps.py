@@ -138,13 +138,35 @@ def test_a_key_stands_for_one_note(before: str, word: Word) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(GONE, "not_exist"), (refusal(400, "blank", "body"), "blank"), (Reply(413, b"<html>"), "http_413")],
+    [(GONE, "not_exist"), (refusal(400, "blank", "body"), "blank")],
 )
 def test_a_refused_note_is_a_reject(answer: Reply, code: str) -> None:
     """It was not made, so it may be corrected and sent."""
     played = play("notes", "create", note(), [answer])
 
     assert (played.outcome.word, played.outcome.code, played.outcome.accepted) == (Word.REJECTED, code, None)
+
+
+@pytest.mark.parametrize("status", [200, 202, 301, 302, 303, 400, 404, 408, 409, 413, 422, 499])
+@pytest.mark.parametrize("body", [b"", b"<html>a page</html>", b'{"message": "no route"}'])
+def test_a_note_is_not_sent_twice_when_somebody_else_answers_for_gladly(status: int, body: bytes) -> None:
+    """It may have been made, so it is looked for; `retry` would send what was rejected."""
+    made = play("notes", "create", note(), [Reply(status, body), reply(200, [listed()])])
+    unseen = play("notes", "create", note(), [Reply(status, body), reply(200, [])])
+    unread = play("notes", "create", note(), [Reply(status, body), Reply(404, b"<html>")])
+
+    assert (made.outcome.word, made.outcome.gladly_id) == (Word.CREATED, "found")
+    assert [one.outcome.word for one in (unseen, unread)] == [Word.UNKNOWN, Word.UNKNOWN]
+    assert unseen.outcome.accepted == note().fingerprints
+
+
+def test_a_note_without_an_id_in_its_place_is_looked_for() -> None:
+    """201 alone is what any gateway can say."""
+    nowhere = Reply(201, headers={"Location": ""})
+
+    played = play("notes", "create", note(), [nowhere, reply(200, [listed()])])
+
+    assert (played.calls[-1], played.outcome.word) == ("getConversationItems", Word.CREATED)
 
 
 # --- business hours --------------------------------------------------------------------------
@@ -186,27 +208,41 @@ def test_a_schedule_whose_reply_was_lost_is_found_in_the_list() -> None:
     assert lost.outcome.word is Word.UNKNOWN
 
 
+PAGE = Reply(200, b"<html>sign in</html>")
+WRITTEN = reply(200, schedule(name="New", version=5))
 OUTDATED = refusal(409, "version_outdated", "version")
 
 
 @pytest.mark.parametrize(
     ("replies", "word"),
     [
-        ([reply(200, schedule()), reply(200)], Word.UPDATED),
+        ([reply(200, schedule()), reply(200, schedule(name="New"))], Word.UPDATED),
         ([reply(200, schedule(name="New"))], Word.UNCHANGED),
-        ([reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), reply(200)], Word.UPDATED),
+        ([reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), WRITTEN], Word.UPDATED),
         ([reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), OUTDATED], Word.REJECTED),
         ([reply(200, schedule()), OUTDATED._replace(lost=1), reply(200, schedule(name="New"))], Word.UPDATED),
         ([reply(200, schedule()), LOST, reply(200, schedule(name="New"))], Word.UPDATED),
         ([reply(200, schedule()), LOST, LOST], Word.UNKNOWN),
+        ([reply(200, schedule()), PAGE, reply(200, schedule(name="New"))], Word.UPDATED),
+        ([reply(200, schedule()), PAGE, reply(200, schedule()), WRITTEN], Word.UPDATED),
+        ([reply(200, schedule()), PAGE, PAGE], Word.UNKNOWN),
         ([reply(200, schedule()), LOST, reply(200, schedule()), LOST], Word.UNKNOWN),
         ([reply(200, schedule()), refusal(400, "invalid", "primary")], Word.REJECTED),
         ([GONE], Word.REJECTED),
         ([LOST], Word.REJECTED),
+        ([PAGE], Word.REJECTED),
+        ([reply(200, {"errors": []})], Word.REJECTED),
+        ([reply(200, schedule("bh_2"))], Word.REJECTED),
+        ([reply(200, {"id": "bh_1", "name": "Old"})], Word.REJECTED),
+        ([reply(200, schedule(version="3"))], Word.REJECTED),
+        ([reply(200, schedule(officeHours="always"))], Word.REJECTED),
     ],
 )
 def test_a_schedule_is_written_with_the_version_that_was_read(replies: list[Reply], word: Word) -> None:
-    """And read again once, when somebody else was faster, or our own first attempt."""
+    """And read again once, when somebody else was faster, or our own first attempt.
+
+    What is not that schedule, whole, is not written back.
+    """
     record = record_of("business-hours", {"id": "bh_1", "name": "New"}, "update")
 
     assert play("business-hours", "update", record, replies).outcome.word is word
@@ -220,7 +256,7 @@ def test_the_second_write_has_the_new_version() -> None:
         "business-hours",
         "update",
         record,
-        [reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), reply(200)],
+        [reply(200, schedule()), OUTDATED, reply(200, schedule(version=4)), WRITTEN],
     )
 
     assert [played.body(1)["version"], played.body(3)["version"]] == [3, 4]
@@ -262,6 +298,12 @@ COLLECTION = {
     "startAfter": DUE,
     "recipients": [{"customerName": "Ada", "timezone": "Europe/Paris", "emailAddress": "ada@example.org"}],
 }
+SENT = {
+    "sms": reply(200, {"conversationItemId": "m-1"}),
+    "emails": reply(200, {"conversationItemId": "m-1"}),
+    "replies": created("/api/v1/conversation-items/m-1"),
+    "recipient-collections": reply(200, {"id": "m-1"}),
+}
 MESSAGES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sms", SMS, {"customer": {"mobileNumber": "+16505550100"}, "from": "+16505550199", "body": "Hello"}),
     (
@@ -286,12 +328,12 @@ def test_a_message_is_sent_once(resource: str, fields: dict[str, Any], body: dic
     known = record_of(resource, fields)
     known.known = remembered(known, "m-1")
 
-    sent = play(resource, "create", record, [reply(200, {"id": "m-1", "conversationItemId": "m-1"})])
+    sent = play(resource, "create", record, [SENT[resource]])
     lost = play(resource, "create", record, [LOST, ORGANISATION])
     in_doubt = play(resource, "create", record_of(resource, fields, doubt=True), [])
     again = play(resource, "create", known, [])
 
-    assert sent.body() == body
+    assert (sent.body(), sent.outcome.gladly_id) == (body, "m-1")
     assert sent.requests[0].repeat is Repeat.UNSAFE
     assert [one.outcome.word for one in (sent, lost, in_doubt, again)] == [
         Word.CREATED,
@@ -299,6 +341,20 @@ def test_a_message_is_sent_once(resource: str, fields: dict[str, Any], body: dic
         Word.UNKNOWN,
         Word.UNCHANGED,
     ]
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 302, 400, 404, 408, 499])
+@pytest.mark.parametrize(("resource", "fields"), [(resource, fields) for resource, fields, _ in MESSAGES])
+def test_nobody_is_texted_twice_when_somebody_else_answers_for_gladly(
+    resource: str, fields: dict[str, Any], status: int
+) -> None:
+    """It may have been sent: unknown, and not a reject that `retry` would send again."""
+    played = play(
+        resource, "create", record_of(resource, fields), [Reply(status, b"<html>a page</html>"), ORGANISATION]
+    )
+
+    assert played.outcome.word is Word.UNKNOWN
+    assert played.outcome.accepted == record_of(resource, fields).fingerprints
 
 
 @pytest.mark.parametrize(("resource", "fields", "body"), MESSAGES)

@@ -36,7 +36,7 @@ def test_what_was_not_executed_is_always_repeated(failure: Failure, repeat: Repe
     assert verdict(failure, failures=failures, repeat=repeat) == Wait(0.0)
 
 
-@pytest.mark.parametrize("failure", [Failure.LOST, Failure.SERVER_ERROR])
+@pytest.mark.parametrize("failure", [Failure.LOST, Failure.UNCLEAR])
 @pytest.mark.parametrize("is_host_well", [True, False])
 def test_an_unsafe_request_that_may_have_landed_is_never_repeated(failure: Failure, is_host_well: bool) -> None:
     """At most once: the first doubt ends it."""
@@ -65,7 +65,7 @@ def test_a_record_that_keeps_failing_is_given_back_once_the_host_is_well(
 @pytest.mark.parametrize(("retry_after_s", "seconds"), [(0.0, 0.5), (7.0, 7.0), (100_000.0, 300.0)])
 def test_a_server_error_may_name_the_wait(retry_after_s: float, seconds: float) -> None:
     """Retry-After lengthens the wait, within reason, and never shortens it."""
-    assert verdict(Failure.SERVER_ERROR, retry_after_s=retry_after_s) == Wait(seconds)
+    assert verdict(Failure.UNCLEAR, retry_after_s=retry_after_s) == Wait(seconds)
 
 
 @pytest.mark.parametrize(("attempt", "most_s"), [(1, 0.5), (2, 1.0), (7, 32.0), (8, 60.0), (10_000, 60.0)])

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import Repeat, Reply
 from bulkgladly.records import Problem, Stage, Word
 from tests.unit.stepping import (
@@ -13,7 +12,6 @@ from tests.unit.stepping import (
     DUE,
     GONE,
     LOST,
-    ORGANISATION,
     created,
     play,
     prepared,
@@ -26,12 +24,13 @@ from tests.unit.stepping import (
 FIELDS = {"customerId": "ada", "inboxId": "general", "body": "Call back", "dueAt": DUE}
 TAKEN = refusal(409, "taken", "newConversationItems")
 TAKEN_400 = refusal(400, "taken", "id")
+NOT_GLADLYS = [Reply(status, b"<html>a page</html>") for status in (302, 404, 408, 409, 413)]
+CLAIMS = [Reply(200, b"<html>sign in</html>"), Reply(202), reply(200, {"errors": [{"code": "invalid"}]})]
 
 
 def held(**fields: Any) -> Reply:
     """The task as Gladly shows it, with what it adds."""
     task = {
-        "id": "held",
         "customerId": "ada",
         "timestamp": "2026-01-01T00:00:00Z",
         "assignee": {"inboxId": "general", "agentId": "bela"},
@@ -71,7 +70,7 @@ def test_a_closed_task_is_closed_after_it_was_made() -> None:
     assert "was made" in (failed.outcome.detail or "")
 
 
-@pytest.mark.parametrize("taken", [TAKEN, TAKEN_400, Reply(409, b"<html>")], ids=["409", "400", "HTML"])
+@pytest.mark.parametrize("taken", [TAKEN, TAKEN_400], ids=["409", "400"])
 @pytest.mark.parametrize(("lost", "word"), [(0, Word.UNCHANGED), (1, Word.CREATED)])
 def test_a_taken_id_with_equal_content(taken: Reply, lost: int, word: Word) -> None:
     """Ours or there before: told apart by whether an attempt was lost."""
@@ -106,7 +105,7 @@ def test_what_is_left_of_a_lost_create_is_finished() -> None:
     assert played.outcome.word is Word.CREATED
 
 
-@pytest.mark.parametrize("unclear", [LOST, BROKEN])
+@pytest.mark.parametrize("unclear", [LOST, BROKEN, *NOT_GLADLYS])
 def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
     """There, it was made; not there, it is a reject; no answer, unknown."""
     record = record_of("tasks", FIELDS)
@@ -118,6 +117,17 @@ def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
     assert made.calls == not_made.calls == nobody_knows.calls == ["createTask", "getTask"]
     assert (made.outcome.word, not_made.outcome.word) == (Word.CREATED, Word.REJECTED)
     assert nobody_knows.outcome.word is Word.UNKNOWN
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_task_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> None:
+    """There, it was; not there, nobody knows, and it is not sent again by itself."""
+    made = play("tasks", "create", record_of("tasks", FIELDS), [claim, held()])
+    not_there = play("tasks", "create", record_of("tasks", FIELDS), [claim, GONE])
+
+    assert made.calls == not_there.calls == ["createTask", "getTask"]
+    assert (made.outcome.word, not_there.outcome.word) == (Word.CREATED, Word.UNKNOWN)
+    assert "look for it in Gladly" in (not_there.outcome.detail or "")
 
 
 def test_doubt_is_settled_by_asking_first() -> None:
@@ -139,7 +149,7 @@ def test_a_merge_is_followed_and_no_further_than_five_times() -> None:
 
     named = play("tasks", "create", record_of("tasks", FIELDS), [moved, created()])
     asked = play("tasks", "create", record_of("tasks", FIELDS), [GONE, moved, created()])
-    endless = play("tasks", "create", record_of("tasks", FIELDS), [moved] * 6 + [ORGANISATION])
+    endless = play("tasks", "create", record_of("tasks", FIELDS), [moved] * 6)
 
     assert named.calls == ["createTask", "createTask"]
     assert named.requests[1].path == "/api/v1/customers/bela/tasks"
@@ -155,18 +165,17 @@ def test_a_customer_that_is_not_there_is_a_reject() -> None:
     assert (played.outcome.code, played.outcome.attr, played.outcome.status) == ("not_exist", "customerId", 404)
 
 
-def test_a_path_without_a_parent_that_is_not_there_asks_for_the_organisation() -> None:
-    """Such a path always exists, in an organisation."""
+def test_a_path_without_a_parent_that_is_not_there_is_a_reject() -> None:
+    """What Gladly says is told; that the organisation is there at all, the client has asked."""
     fields = {**FIELDS, "customerEmail": "Ada@example.org"}
     del fields["customerId"]
     record = record_of("tasks", fields)
 
-    played = play("tasks", "create", record, [GONE, ORGANISATION])
+    played = play("tasks", "create", record, [GONE])
 
-    assert played.calls == ["createTaskAndCustomer", "getOrganization"]
+    assert played.calls == ["createTaskAndCustomer"]
     assert played.body(0)["customer"] == {"emailAddress": "Ada@example.org"}
-    with pytest.raises(WrongOrganisation):
-        play("tasks", "create", record_of("tasks", fields), [GONE, Reply(404)])
+    assert (played.outcome.word, played.outcome.code, played.outcome.status) == (Word.REJECTED, "not_exist", 404)
 
 
 def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
@@ -214,10 +223,12 @@ def test_an_update_reads_and_writes_what_differs() -> None:
     equal = play("tasks", "update", record, [held(assignee={"inboxId": "general", "agentId": "cleo"})])
     gone = play("tasks", "update", record, [GONE])
     unread = play("tasks", "update", record, [reply(200, [])])
+    other = play("tasks", "update", record, [held(id="somebody-elses")])
+    page = play("tasks", "update", record, [Reply(404, b"<html>not found</html>")])
 
     assert played.body() == {"assignee": {"inboxId": "general", "agentId": "cleo"}}
     assert [one.outcome.word for one in (played, equal)] == [Word.UPDATED, Word.UNCHANGED]
-    assert [one.outcome.code for one in (gone, unread)] == ["not_exist", "unreadable"]
+    assert [one.outcome.code for one in (gone, unread, other, page)] == ["not_exist", *["unreadable"] * 3]
 
 
 def test_a_past_date_is_refused_where_a_task_would_be_made() -> None:

@@ -13,6 +13,7 @@ import anyio.to_thread
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.messages import Reply, Request
+from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.report import Observer
 from bulkgladly.tables.convert import ConversionReport
@@ -72,6 +73,8 @@ class Context:
     """The time, for what may happen hours after the run began: a window that ends now, when a row was fetched."""
     begun_at: dt.datetime | None = None
     """When the run began that this session goes on with; None where it is the first."""
+    run: str = ""
+    """The name of the run, which no other has."""
     next_loss: dt.datetime | None = None
     """From then on data is lost unless another export runs before."""
     notes: list[str] = field(default_factory=list)
@@ -119,10 +122,10 @@ class Context:
                 async with self.client.stream(
                     request, stall_s=stall_s, max_bytes=self.options.max_file_bytes
                 ) as download:
-                    if not 200 <= download.status < 300:
+                    if not download.is_success:
                         reply = await download.reply()
                         return Refused(reply, why(reply))
-                    report = await convert(writer, download.blocks(_BLOCK_BYTES))
+                    report = await convert(writer, BelievedBlocks(download, _BLOCK_BYTES))
                 return Converted(writer, report)
             except BodyTooLong as error:
                 await _abandon(writer)
@@ -194,6 +197,7 @@ def why(reply: Reply) -> str:
     """Return what an answer that is no success says, for people."""
     if not reply.status:
         return f"no answer came in {reply.attempts} attempts"
-    problem = next(iter(reply.problems()), None)
+    problem = next(iter(reply.problems), None)
     said = f": {problem.detail or problem.code}" if problem and (problem.detail or problem.code) else ""
-    return f"Gladly answered {reply.status}{said}"
+    odd = ", not in a form of Gladly's" if reply.is_unclear else ""
+    return f"Gladly answered {reply.status}{said}{odd}"

@@ -119,7 +119,7 @@ class EventsTask:
     async def run(self, context: Context) -> UnitResult:
         """Stream the window once; events that the data set has, or that come twice, are left out."""
         found = await self._download(context)
-        while isinstance(found, Refused) and found.reply is not None and found.reply.status == 400:
+        while isinstance(found, Refused) and found.reply is not None and found.reply.is_refused:
             if not await self._gives_way(context, found.reply):
                 break
             found = await self._download(context)
@@ -143,7 +143,7 @@ class EventsTask:
 
     async def _gives_way(self, context: Context, reply: Reply) -> bool:
         """Change what Gladly refused, if that can be found out; tell whether it is worth to ask again."""
-        problems = reply.problems()
+        problems = reply.problems
         first, end = self.window
         later = _in_milliseconds(context.clock() - EVENTS_WINDOW + MARGIN + STEP_IN)
         is_too_early = any(problem.attr == "startAt" for problem in problems)
@@ -164,7 +164,7 @@ class EventsTask:
         refused = []
         for name in self.entities:
             reply = await context.client.send(events_request(end - _PROBE, end, [name]))
-            if reply.status == 400:
+            if reply.is_refused:
                 refused.append(name)
         return refused
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.pipelines.exports.context import Context, Refused
-from bulkgladly.pipelines.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, next_loss, period_text
+from bulkgladly.pipelines.exports.context import Context, Refused, why
+from bulkgladly.pipelines.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, newest_of, next_loss, period_text
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.tables.coverage import coverage_of
 from bulkgladly.tables.declared import DATA_SETS, data_set_of, undeclared
@@ -36,12 +36,16 @@ class JobFiles:
     async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
         """List the jobs once, tell what is gone for good, and yield the files that are new, the oldest first."""
         reply = await context.client.send(FIND_JOBS)
-        listed = reply.json()
-        if reply.status != 200 or not isinstance(listed, list):
-            why = f"the list of jobs could not be read: Gladly answered {reply.status}"
-            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=why))
+        if not reply.is_confirmed:
+            detail = f"the list of jobs could not be read: {why(reply)}"
+            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
             return
-        jobs = jobs_of(listed)
+        jobs, odd = jobs_of(reply.content)
+        if odd:
+            detail = (
+                f"{odd:,} of {odd + len(jobs):,} entries in the list of jobs are not jobs; their files are not fetched"
+            )
+            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
         context.next_loss = next_loss(jobs)
         if not jobs:
             context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
@@ -56,7 +60,7 @@ class JobFiles:
         for data_set in (*self._data_sets, *self._unknown(context, done)):
             manifests = {manifest.unit: manifest for manifest in context.folder.manifests(data_set.name)}
             tasks += _gaps(context, data_set, list(manifests.values()), done)
-            tasks += _wanted(context, data_set, manifests, chosen)
+            tasks += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
         tasks += _failed(context, jobs)
         # Job by job, so that a run that is cut short leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
@@ -76,11 +80,15 @@ class JobFiles:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """One file of one job. `earlier` is what the data set has of it, where Gladly made the job again."""
+    """One file of one job. `earlier` is what the data set has of it, where Gladly made the job again.
+
+    A file of a job that `is_expired` may be deleted in Gladly.
+    """
 
     job: Job
     into: DataSet
     earlier: Manifest | None
+    is_expired: bool = False
 
     @property
     def data_set(self) -> str:
@@ -105,11 +113,14 @@ class JobFile:
             "files": list(job.files),
         }
         if isinstance(found, Refused):
-            if found.reply is None or found.reply.status != 404:
+            if found.reply is None or not found.reply.is_absent:
                 return UnitResult(UnitState.FAILED, detail=found.detail)
-            if self.earlier is None:
+            if not await context.in_thread(self._is_gone, context, file):
+                detail = f"{file} of {_job_text(job)} is listed and cannot be had ({found.detail}); asked for again"
+                return UnitResult(UnitState.FAILED, detail=detail)
+            if self.earlier is None or self.earlier.incomplete == _GONE:
                 await self._note_gone(context, source, about)
-            detail = f"{file} of {_job_text(job)} is gone for good; Gladly Support may make it again"
+            detail = f"{file} of {_job_text(job)} is lost: Gladly has deleted it; Gladly Support may make it again"
             return UnitResult(UnitState.GONE, detail=detail)
         report = found.report
         if self.earlier is not None and report.rows < self.earlier.rows:
@@ -125,22 +136,40 @@ class JobFile:
         updated = min(self.earlier.rows, report.rows) if self.earlier is not None else 0
         return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
 
+    def _is_gone(self, context: Context, file: str) -> bool:
+        """Tell whether a file that Gladly says it does not have is gone: past its time, and said so in two runs."""
+        if not self.is_expired:
+            return False
+        name = f"absent {self.job.id} {file}"
+        noted = context.folder.noted(self.data_set, name)
+        if noted is None:
+            context.folder.note(self.data_set, name, {"run": context.run})
+        return noted is not None and noted.get("run") != context.run
+
     async def _note_gone(self, context: Context, source: Source, about: Mapping[str, Any]) -> None:
         """Leave a manifest without rows, so that nobody asks for the file again."""
         empty = await context.convert_lines((), self.into, self.name, source)
-        await context.in_thread(empty.commit, about=about, incomplete=_GONE)
+        replaces = (self.earlier,) if self.earlier is not None else ()
+        await context.in_thread(empty.commit, about=about, incomplete=_GONE, replaces=replaces)
 
 
 def _wanted(
-    context: Context, data_set: DataSet, manifests: dict[str, Manifest], done: Sequence[Job]
+    context: Context,
+    data_set: DataSet,
+    manifests: dict[str, Manifest],
+    done: Sequence[Job],
+    newest: dt.datetime | None,
 ) -> Iterator[UnitTask]:
     for job in done:
         if data_set.file not in job.files:
             continue  # a completed job may lack a file
         earlier = manifests.get(job.id)
-        is_new = earlier is None or _is_newer(job, earlier.source.get("job_updated_at"))
+        # What an earlier version believed to be gone at the first 404 is asked for as long as it can be there.
+        is_expired = job.is_expired(newest)
+        is_doubtful = earlier is not None and earlier.incomplete == _GONE and not is_expired
+        is_new = earlier is None or is_doubtful or _is_newer(job, earlier.source.get("job_updated_at"))
         if context.options.refresh or (is_new and not _is_kept(context, data_set, job)):
-            yield JobFile(job, data_set, earlier)
+            yield JobFile(job, data_set, earlier, is_expired)
 
 
 def _is_newer(job: Job, known: object) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from bulkgladly.messages import Request
 from bulkgladly.tables.times import moment_of
 
-__all__ = ("FIND_JOBS", "RETENTION", "Job", "file_request", "jobs_of", "next_loss", "period_text")
+__all__ = ("FIND_JOBS", "RETENTION", "Job", "file_request", "jobs_of", "newest_of", "next_loss", "period_text")
 
 RETENTION = dt.timedelta(days=14)
 """Jobs and files live so long; then only Gladly Support can make them again [gladly-api, export-files]."""
@@ -34,6 +34,10 @@ class Job:
         """The period it covers, the end not included; None where Gladly does not say."""
         return (self.start, self.end) if self.start and self.end and self.start < self.end else None
 
+    def is_expired(self, newest: dt.datetime | None) -> bool:
+        """Tell whether Gladly may have dropped its files: by the newest job, since no clock of ours proves it."""
+        return self.updated_at is not None and newest is not None and newest - self.updated_at > RETENTION
+
     def is_within(self, since: dt.datetime | None, until: dt.datetime | None) -> bool:
         """Tell whether its period has a share in a span; a job without a period has one in every span."""
         return not (
@@ -42,10 +46,15 @@ class Job:
         )
 
 
-def jobs_of(listed: Iterable[Any]) -> list[Job]:
-    """Return the jobs of a listing, the one updated first first; entries that are none are left out."""
+def jobs_of(listed: Sequence[Any]) -> tuple[list[Job], int]:
+    """Return the jobs of a listing, the one updated first first, and how many entries are not jobs."""
     jobs = [job for entry in listed if (job := _job(entry)) is not None]
-    return sorted(jobs, key=lambda job: (_updated(job), job.id))
+    return sorted(jobs, key=lambda job: (_updated(job), job.id)), len(listed) - len(jobs)
+
+
+def newest_of(jobs: Iterable[Job]) -> dt.datetime | None:
+    """Return when the newest job was updated; None where no job tells."""
+    return max((job.updated_at for job in jobs if job.updated_at), default=None)
 
 
 def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
@@ -77,9 +86,11 @@ def _job(entry: Any) -> Job | None:
     parameters = entry.get("parameters")
     period = parameters if isinstance(parameters, Mapping) else {}
     files = entry.get("files")
+    if not isinstance(entry.get("status"), str):
+        return None
     return Job(
         id=entry["id"],
-        status=str(entry.get("status", "")),
+        status=entry["status"],
         updated_at=_time(entry.get("updatedAt")),
         start=_time(period.get("startAt")),
         end=_time(period.get("endAt")),

@@ -66,7 +66,7 @@ class ListTask:
         if isinstance(request, UnitResult):
             return request
         reply = await context.client.send(request)
-        if reply.status != 200:
+        if not reply.is_confirmed:
             return UnitResult(UnitState.FAILED, detail=why(reply))
         try:
             lines = await context.in_thread(elements_of, reply.body, is_list=self.row.is_list)
@@ -80,11 +80,9 @@ class ListTask:
         if not self.row.variables:
             return self.row.request()
         reply = await context.client.send(GET_ORGANIZATION)
-        found = reply.json()
-        org_id = found.get("id") if isinstance(found, dict) else None
-        if reply.status != 200 or not isinstance(org_id, str):
+        if reply.object is None:
             return UnitResult(UnitState.FAILED, detail=f"the organisation's id could not be read: {why(reply)}")
-        return self.row.request(org_id)
+        return self.row.request(str(reply.object["id"]))
 
     def _published(self, context: Context, reply: Reply, lines: Sequence[bytes]) -> UnitResult:
         row, data_set, now = self.row, DATA_SETS[self.row.data_set], context.clock()

@@ -11,7 +11,7 @@ from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, U
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, wait_before, why
-from bulkgladly.pipelines.exports.gathering import GONE, WHOLE, Gathering, in_chunks
+from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import COMPOSITE, source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
@@ -134,18 +134,17 @@ class Fetch:
                 return await self._stored(context, wanted, download)
             reply = await download.reply()
         location = reply.headers.get("Location")
-        if reply.status not in (302, 303, 307) or not location:
-            state = UnitState.GONE if reply.status in (GONE, 400) else UnitState.FAILED
+        if not reply.is_confirmed or not location:
+            is_gone = reply.is_absent or reply.is_refused
+            state = UnitState.GONE if is_gone else UnitState.FAILED
             return UnitResult(state, detail=why(reply))
         # An address for whoever has it: our credentials do not go there. It is asked for anew for each try.
         url = urljoin(context.host, location)
         async with context.client.stream_elsewhere(url, max_bytes=limit) as download:
             if download.is_success:
                 return await self._stored(context, wanted, download)
-            detail = f"the address of the file answered {download.status}"
-            if download.status in (GONE, 410):
-                return UnitResult(UnitState.FAILED, detail=detail)
-            raise ReplyLost(detail)  # it may have expired
+            # It may have expired; the next try asks for another address.
+            raise ReplyLost(f"the address of the file answered {download.status}")
 
     async def _stored(self, context: Context, wanted: Wanted, download: Download) -> tuple[StoredFile, str | None]:
         file: MediaFile = await context.in_thread(_opened, context, self.row.word, wanted)

@@ -4,10 +4,11 @@ One request for each parent, so the count of requests is everything: what the da
 not asked for again, unless a newer export job shows that the parent was active since.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.judging import claims_success
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import Context, why
@@ -18,7 +19,7 @@ from bulkgladly.pipelines.exports.parents import COMPOSITE, Skipped, demand_pare
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
 from bulkgladly.resources.exports import Parent as ParentKind
-from bulkgladly.resources.merges import MAX_MERGES, successor_of
+from bulkgladly.resources.merges import MAX_MERGES
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.lookups import values_in
@@ -41,8 +42,8 @@ PARENT_WORDS = (
 
 _PROFILES = live_export("profiles")
 _BY_ASKED, _BY_ID = ("_asked_id",), ("id",)
-_NOT_OFFERED: Mapping[str, int] = {"getItem": 400}
-"""Where another status than 404 says that there is nothing to be had: an item of a type that the API does not show."""
+_NOT_OFFERED = ("getItem",)
+"""Where a refusal says that there is nothing to be had: an item of a type that the API does not show."""
 
 
 class PerParent:
@@ -103,10 +104,11 @@ class Ask:
     async def run(self, context: Context) -> UnitResult | None:
         """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
         reply = await self._reply(context)
-        if reply.status in (GONE, _NOT_OFFERED.get(self.row.operation)):
+        is_refused = reply.is_refused and self.row.operation in _NOT_OFFERED
+        if reply.is_absent or is_refused:
             await context.in_thread(self.gathering.keep, context, self.name, GONE)
             return None
-        if reply.status != 200:
+        if not reply.is_confirmed:
             # What Gladly says about an address may repeat it.
             detail = why(reply) if self.row.variables else f"Gladly answered {reply.status}"
             return UnitResult(UnitState.FAILED, detail=detail)
@@ -134,14 +136,15 @@ class Ask:
     async def _successor(self, context: Context, reply: Reply, asked: str) -> str | None:
         """Return the new id of a merged customer.
 
-        What conversations and tasks of an old id answer is UNKNOWN. Should it be 404, only
-        the profile tells a customer who was merged from one who never was.
+        What conversations and tasks of an old id answer is UNKNOWN. Should it be 404, or those of
+        the new one, only the profile tells a customer who was merged from one who never was.
         """
         if self.row.parent is not ParentKind.CUSTOMER:
             return None
-        if reply.status == GONE and self.row.operation != _PROFILES.operation:
+        is_odd = reply.is_absent or (reply.is_unclear and claims_success(reply.status))
+        if is_odd and self.row.operation != _PROFILES.operation:
             reply = await context.client.send(_PROFILES.request(asked))
-        return successor_of(reply)
+        return reply.successor
 
     def _keep(self, context: Context, reply: Reply) -> int:
         """Keep a success, and return under which status."""

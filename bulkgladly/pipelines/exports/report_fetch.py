@@ -123,11 +123,9 @@ class ReportFetch:
         if name == "channel":
             return Split(name, tuple(channel for channel in CHANNELS if channel != "allChannels"))
         reply = await self._context.client.send(_LISTS[name])
-        listed = reply.json()
-        if reply.status != 200 or not isinstance(listed, list):
+        if not reply.is_confirmed:
             raise ReportFailed(f"the list of {name} could not be read: {why(reply)}")
-        ids = [item["id"] for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
-        return Split(name, tuple(sorted(set(ids))))
+        return Split(name, tuple(sorted({str(item["id"]) for item in reply.objects})))
 
     def _is_cut(self, body: ReportBody) -> bool:
         return body.rows + body.beyond + len(body.rejects) >= self._row_cap
@@ -147,7 +145,7 @@ class ReportFetch:
                 return body
             # A detail may repeat what was asked for, such as a phone number.
             refused = refused or f"{shown(why(body))} for {days.name}"
-            if any(problem.attr == "metricSet" for problem in body.problems()):
+            if any(problem.attr == "metricSet" for problem in body.problems):
                 # A name that Gladly does not know is as unknown for the other windows: one request is enough.
                 self._history.refused = refused
             if not _is_about_period(body):
@@ -188,4 +186,4 @@ def _next(plan: Generator[P, A, R], answer: A | None) -> tuple[P | None, R | Non
 
 
 def _is_about_period(reply: Reply) -> bool:
-    return reply.status == 400 and any(problem.attr in _PERIOD_FIELDS for problem in reply.problems())
+    return reply.is_refused and any(problem.attr in _PERIOD_FIELDS for problem in reply.problems)

@@ -64,6 +64,7 @@ class ExportSession:
             host=credentials.host,
             now=dt.datetime.now(dt.UTC),
             begun_at=dt.datetime.fromisoformat(run.header().created_at),
+            run=run.name,
         )
         for name in (_PLAN, ANSWERS):
             self.log.forget_units(name)

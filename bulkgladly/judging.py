@@ -1,0 +1,234 @@
+"""What a reply means: the one place where the status of a reply is looked at. Pure.
+
+A reply confirms only what its operation declares (`bulkgladly.operations`); it refuses, or says that
+something is absent, only in the form of Gladly's own errors. All else is unclear: it may have been done.
+Facts: gladly-api, README, "Errors" and "Merged customers".
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import orjson
+
+from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Meaning, Request, decoded
+from bulkgladly.operations import Body, Operation, operation_of
+
+__all__ = ("Judgement", "claims_success", "is_server_error", "judge", "problems_in")
+
+CODES = frozenset(
+    {
+        "blank",
+        "in_use",
+        "invalid",
+        "invalid_state",
+        "moved",
+        "not_a_number",
+        "not_exist",
+        "present",
+        "taken",
+        "temporary_failure",
+        "too_long",
+        "version_outdated",
+        "wrong_length",
+    }
+)
+"""The documented codes of errors. Others may come; only a bare error is known by its code alone."""
+
+
+class Judgement(NamedTuple):
+    """What a reply means, and what was read of it to find that out."""
+
+    meaning: Meaning
+    content: Any = None
+    problems: tuple[ApiProblem, ...] = ()
+    successor: str | None = None
+
+
+_UNCLEAR = Judgement(Meaning.UNCLEAR)
+_CONFIRMED = Judgement(Meaning.CONFIRMED)
+_REFUSED, _CONFLICT = 400, 409
+_ABSENT, _MOVED = 404, 301
+# What Gladly's body is for these is UNKNOWN, and a wrong guess does no harm: all of them stop or wait.
+_BY_STATUS = {
+    401: Judgement(Meaning.NOT_AUTHENTICATED),
+    403: Judgement(Meaning.NOT_PERMITTED),
+    429: Judgement(Meaning.THROTTLED),
+}
+_PROFILES = "/api/v1/customer-profiles"
+
+
+def judge(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Judgement:
+    """Return what a reply says about its request.
+
+    Of an operation whose body is streamed the head alone is judged; what arrives is for the reader to
+    judge. A host that has no organisation is absent, in whatever form it says so.
+    """
+    expected = operation_of(request.operation)
+    if status == expected.status:
+        return _confirmed(request, expected, headers, body)
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if request.operation == GET_ORGANIZATION.operation and (status == _ABSENT or 300 <= status < 400):
+        return Judgement(Meaning.ABSENT)
+    return _by_errors(request, status, headers, _json(body))
+
+
+def _by_errors(request: Request, status: int, headers: Mapping[str, str], content: Any) -> Judgement:
+    """Judge a reply that confirms nothing by the errors in it, as only Gladly writes them."""
+    problems = problems_in(content)
+    if status == _MOVED and (successor := _successor(request, headers, problems)) is not None:
+        return Judgement(Meaning.MOVED, content, problems, successor)
+    if status in (_REFUSED, _CONFLICT) and problems:
+        is_taken = status == _CONFLICT or any(problem.code == "taken" for problem in problems)
+        return Judgement(Meaning.TAKEN if is_taken else Meaning.REFUSED, content, problems)
+    if status == _ABSENT and any(problem.code is None or problem.code in CODES for problem in problems):
+        return Judgement(Meaning.ABSENT, content, problems)
+    return Judgement(Meaning.UNCLEAR, problems=problems)
+
+
+def claims_success(status: int) -> bool:
+    """Tell whether somebody on the way says that all went well, be it true or not."""
+    return 200 <= status < 300
+
+
+def is_server_error(status: int) -> bool:
+    """Tell whether a reply says that the host is there, and could not answer."""
+    return status >= 500
+
+
+def problems_in(content: Any) -> tuple[ApiProblem, ...]:
+    """Return the errors of a body in one of Gladly's forms; none for any other body.
+
+    There are four: `errors` as a list or as one object, a bare list, a bare object. The bare forms
+    are told from other people's errors by a documented code.
+    """
+    is_bare = not (isinstance(content, dict) and "errors" in content)
+    found = content if is_bare else content["errors"]
+    entries = [found] if isinstance(found, dict) else found
+    if not isinstance(entries, list):
+        return ()
+    problems = tuple(_problem(entry) for entry in entries if isinstance(entry, dict))
+    if is_bare and not all(problem.code in CODES for problem in problems):
+        return ()
+    return tuple(problem for problem in problems if problem.code or problem.attr or problem.detail)
+
+
+def _problem(entry: Mapping[str, Any]) -> ApiProblem:
+    meta = entry.get("meta")
+    return ApiProblem(
+        code=_text(entry.get("code")),
+        attr=_text(entry.get("attr")),
+        detail=_text(entry.get("detail")),
+        meta=meta if isinstance(meta, dict) else {},
+    )
+
+
+def _confirmed(request: Request, expected: Operation, headers: Mapping[str, str], body: bytes) -> Judgement:
+    match expected.body:
+        case Body.NOTHING:
+            return _CONFIRMED if _is_nothing(request, expected, headers, body) else _UNCLEAR
+        case Body.LINES | Body.CSV | Body.BYTES:
+            return _CONFIRMED
+        case Body.ELSEWHERE:
+            return _CONFIRMED if headers.get("Location") else _UNCLEAR
+    content = _json(body)
+    is_expected = _is_object if expected.body is Body.OBJECT else _is_list
+    return Judgement(Meaning.CONFIRMED, content) if is_expected(request, expected, content) else _UNCLEAR
+
+
+def _is_nothing(request: Request, expected: Operation, headers: Mapping[str, str], body: bytes) -> bool:
+    if expected.located is not None:
+        identity = unquote(headers.get("Location", "").rstrip("/").rpartition("/")[2])
+        own = _own(request, expected.located) if expected.located else None
+        if not identity or (own is not None and own != identity):
+            return False
+    if not body or body.isspace():
+        return True
+    # Gladly may add fields to a reply without a new version; whoever adds an error, or a page, is not answering.
+    content = _json(body)
+    return expected.located is not None and isinstance(content, dict) and "errors" not in content and not _bare(content)
+
+
+def _bare(content: Mapping[str, Any]) -> bool:
+    return bool(problems_in(content)) or "error" in content or "message" in content
+
+
+def _is_object(request: Request, expected: Operation, content: Any) -> bool:
+    if not isinstance(content, dict) or "errors" in content:
+        return False
+    return _has_members(request, expected, content)
+
+
+def _is_list(request: Request, expected: Operation, content: Any) -> bool:
+    if not isinstance(content, list):
+        return False
+    fits = (isinstance(entry, dict) and _has_members(request, expected, entry) for entry in content)
+    if expected.body is Body.ENTRIES:
+        return not content or any(fits)
+    return all(fits)
+
+
+def _has_members(request: Request, expected: Operation, content: Mapping[str, Any]) -> bool:
+    if not all(_is_there(content.get(name)) for name in expected.needs):
+        return False
+    for name, source in expected.equals:
+        wanted = _own(request, source[5:]) if source.startswith("body.") else _asked(request, expected)[source]
+        # A create without an id of ours gets one from Gladly.
+        if not isinstance(content.get(name), str) or (wanted is not None and content[name] != wanted):
+            return False
+    if not all(is_fit(content[name]) for name, is_fit in expected.shapes if content.get(name) is not None):
+        return False
+    for name, source in expected.echoes:
+        said = content.get(name)
+        if isinstance(said, str) and said.lower() != _asked(request, expected)[source].lower():
+            return False
+    return True
+
+
+def _is_there(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and value != "")
+
+
+def _asked(request: Request, expected: Operation) -> Mapping[str, str]:
+    """Return the variables of a request's path, as they were before they became segments."""
+    found = _pattern(expected.path).fullmatch(request.path)
+    if found is None:
+        raise ValueError(f"{request.operation} does not ask for {expected.path}")
+    return {name: unquote(value) for name, value in found.groupdict().items()}
+
+
+@lru_cache(maxsize=128)
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+
+def _own(request: Request, member: str) -> str | None:
+    """Return a text of the request's body: the id under which a create makes something."""
+    content = orjson.loads(request.body or b"null")
+    return _text(content.get(member)) if isinstance(content, dict) else None
+
+
+def _successor(request: Request, headers: Mapping[str, str], problems: tuple[ApiProblem, ...]) -> str | None:
+    """Return the customer that a reply names in place of the asked one; never the same, which would go in circles."""
+    asked = _asked(request, operation_of(request.operation)).get("customerId")
+    for problem in problems:
+        if isinstance(new := problem.meta.get("new"), str) and new and new != asked:
+            return new
+    # Not declared for getCustomer, but one client reads it there.
+    head, _, last = headers.get("Location", "").rpartition("/")
+    is_profile = head.endswith(_PROFILES) and asked is not None and unquote(last) != asked
+    return unquote(last) if is_profile and last else None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return decoded(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
