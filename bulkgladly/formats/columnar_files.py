@@ -18,6 +18,7 @@ from pyarrow import types
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats import cells
+from bulkgladly.formats.contract import place_of
 from bulkgladly.formats.json_lines import parse_object
 from bulkgladly.json_paths import parsed, put
 from bulkgladly.records import Position, Problem, Row, Stage
@@ -46,6 +47,7 @@ class _ColumnarReader(ABC):
 
     def __init__(self, path: Path, file_index: int) -> None:
         self._path = path
+        self._held: int | None = None
         self._file_index = file_index
         with self._damage_named("no readable header"):
             self._rows = _RowMaker(self._read_schema(), path)
@@ -54,6 +56,10 @@ class _ColumnarReader(ABC):
     def path(self) -> Path:
         """The file, as the user named it."""
         return self._path
+
+    def hold(self, handle: int | None) -> None:
+        """Read from an open file where its name is gone, as `Reader` says."""
+        self._held = handle
 
     def columns(self) -> tuple[str, ...]:
         """Return the names of the top-level columns."""
@@ -104,7 +110,8 @@ class ParquetReader(_ColumnarReader):
 
     def _open(self) -> pq.ParquetFile:
         # A page whose checksum does not fit is an error: its values would be somebody else's.
-        return pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
+        place = place_of(self._path, self._held)
+        return pq.ParquetFile(place, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
 
     def _read_schema(self) -> pa.Schema:
         with self._open() as file:
@@ -147,7 +154,7 @@ class ArrowReader(_ColumnarReader):
     def _opened(self) -> Iterator[tuple[pa.OSFile, pa.RecordBatchFileReader | pa.RecordBatchStreamReader]]:
         # Not mapped into memory: a file that is cut while it is read would kill the process.
         open_reader = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
-        with pa.OSFile(str(self._path), "rb") as file, open_reader(file) as reader:
+        with pa.OSFile(str(place_of(self._path, self._held)), "rb") as file, open_reader(file) as reader:
             yield file, reader
 
     def _read_schema(self) -> pa.Schema:

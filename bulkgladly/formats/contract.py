@@ -1,6 +1,8 @@
 """What every input format offers, and how its files are read."""
 
 import codecs
+import contextlib
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Protocol
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Position, Row
 
-__all__ = ("FORMATS", "ReadOptions", "Reader")
+__all__ = ("FORMATS", "ReadOptions", "Reader", "place_of")
 
 FORMATS = ("ndjson", "csv", "parquet", "arrow")
 
@@ -79,6 +81,24 @@ class Reader(Protocol):
     @abstractmethod
     def sample(self, n: int) -> list[Row]:
         """Return the first `n` rows, or all if there are fewer."""
+
+    @abstractmethod
+    def hold(self, handle: int | None) -> None:
+        """Read from an open file of the caller's, where its name is gone or stands for another one; None: no more."""
+
+
+def place_of(path: Path, handle: int | None) -> Path:
+    """Return under which name a file can be opened that may be held open: its own, unless that is gone or another's.
+
+    Only Linux has another name for a file without one; elsewhere such a file is lost.
+    """
+    if handle is None:
+        return path
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return path
+    held = Path(f"/proc/self/fd/{handle}")
+    return held if held.exists() else path
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -44,6 +44,8 @@ class InputFile:
     path: Path
     size: int
     mtime_ns: int
+    identity: tuple[int, int, int] = (0, 0, 0)
+    """Device, number and last change of the file, by which one that was put in its place is told."""
 
     @property
     def name(self) -> str:
@@ -77,6 +79,40 @@ class Inputs:
         self.readers = tuple(readers)
         self._expand = expand
         self.files = tuple(_describe(reader.path) for reader in readers)
+        self._held: list[int] = []
+
+    def hold(self) -> None:
+        """Keep the files open, so that they can be read to their end where somebody removes or replaces them."""
+        for reader in self.readers:
+            try:
+                handle = os.open(reader.path, os.O_RDONLY)
+            except OSError:
+                continue  # whoever reads it learns why
+            self._held.append(handle)
+            reader.hold(handle)
+
+    def let_go(self) -> None:
+        """Close what `hold` keeps open. May be called twice."""
+        for reader in self.readers:
+            reader.hold(None)
+        while self._held:
+            os.close(self._held.pop())
+
+    def altered(self, digests: Sequence[str]) -> list[str]:
+        """Say which files are not any more what they were when they were opened.
+
+        Size, times and number of the file are compared, and its content with `digests` where
+        these differ. Reads such a file whole.
+        """
+        found = []
+        for file, digest in zip(self.files, digests, strict=True):
+            try:
+                if _describe(file.path) != file and file.fingerprint() != digest:
+                    found.append(f"{file.path} was changed while it was read")
+            except InputError:
+                what = "cannot be read any more" if os.path.lexists(file.path) else "was removed while it was read"
+                found.append(f"{file.path} {what}")
+        return found
 
     @classmethod
     def open(cls, patterns: Sequence[str], options: ReadOptions | None = None, *, expand: Expand | None = None) -> Self:
@@ -210,4 +246,4 @@ def _describe(path: Path) -> InputFile:
         stats = path.stat()
     except OSError as exc:
         raise InputError(f"{path}: cannot be read: {exc}") from exc
-    return InputFile(path, stats.st_size, stats.st_mtime_ns)
+    return InputFile(path, stats.st_size, stats.st_mtime_ns, (stats.st_dev, stats.st_ino, stats.st_ctime_ns))

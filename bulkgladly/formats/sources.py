@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 import zstandard
 
 from bulkgladly.errors import InputError
+from bulkgladly.formats.contract import place_of
 
 __all__ = ("BLOCK_BYTES", "Source", "Stream", "cuts_at_bytes")
 
@@ -76,6 +77,8 @@ class Source:
     def __init__(self, path: Path, *, transcode_from: str | None = None) -> None:
         self.path = path
         self.transcode_from = transcode_from
+        self.held: int | None = None
+        """The file itself, held open by somebody, for when its name is gone."""
         self.packing = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
 
     def open(self, offset: int = 0) -> "Stream":
@@ -128,7 +131,7 @@ class Stream:
         self._first = b""
         self.offset = 0
         try:
-            self._file: BinaryIO = source.path.open("rb")
+            self._file: BinaryIO = place_of(source.path, source.held).open("rb")
         except OSError as exc:
             raise InputError(f"{source.path}: cannot be opened: {exc}") from exc
         self._packed = _Packed(self._file)

@@ -30,6 +30,10 @@ class TextReader(ABC):
         """The file, as the user named it."""
         return self._path
 
+    def hold(self, handle: int | None) -> None:
+        """Read from an open file where its name is gone, as `Reader` says."""
+        self._source.held = handle
+
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """Return the column names that all rows share, or None if each row brings its own."""
