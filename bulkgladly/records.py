@@ -139,11 +139,13 @@ class Known:
     """What earlier requests taught us: under which id Gladly holds a record, and what it last accepted.
 
     `accepted` maps field names to fingerprints. The id is empty where a record may have been
-    sent that Gladly gives its own id, and nobody saw the answer.
+    sent that Gladly gives its own id, and nobody saw the answer; `held_by` then names the run
+    that may have sent it, as far as that is known.
     """
 
     gladly_id: str
     accepted: Mapping[str, str]
+    held_by: str = ""
 
 
 class Outcome(NamedTuple):

@@ -95,6 +95,20 @@ def retry(
         str | None,
         typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
     ] = None,
+    sent_nothing: Annotated[
+        bool,
+        typer.Option(
+            "--sent-nothing",
+            help="You have looked in Gladly, and the rows that ended as unknown were not sent: send these rows only.",
+        ),
+    ] = False,
+    contacts_people: Annotated[
+        bool,
+        typer.Option(
+            "--i-know-this-contacts-people",
+            help="Allow sms, emails, replies and recipient-collections; one record is sent first, to be looked at.",
+        ),
+    ] = False,
     rate: flags.Rate = None,
     reserve: flags.Reserve = None,
     concurrency: flags.Concurrency = None,
@@ -115,6 +129,7 @@ def retry(
     folder = find_run(state_dir, run)
     if folder is None:
         raise UsageError(f"there is no run {run!r} in {state_dir}")
+    folder.check()
     if folder.header().mode == "export":
         raise UsageError(f"run {folder.name} is an export: run the same command again, and it fetches what is missing")
     credentials = credentials_for(context, profile)
@@ -125,6 +140,7 @@ def retry(
             on_conflict=on_conflict or stored.on_conflict,
             on_duplicate=on_duplicate or stored.on_duplicate,
             phone_region=phone_region or stored.phone_region,
+            contacts_people=contacts_people,
             pace=changed_pace(stored.pace, rate, reserve, concurrency),
             limits=changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
         )
@@ -132,6 +148,8 @@ def retry(
     async def work(observer: Any) -> Any:
         from bulkgladly.pipelines.run_import import retry_import
 
-        return await retry_import(folder, credentials, change=change, observer=observer, with_signals=True)
+        return await retry_import(
+            folder, credentials, change=change, sent_nothing=sent_nothing, observer=observer, with_signals=True
+        )
 
     run_and_leave(work, json=json, progress=progress, log_format=log_format)

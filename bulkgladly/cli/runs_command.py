@@ -10,20 +10,16 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.running import print_json
 
-__all__ = ("list_", "show")
+__all__ = ("about_run", "list_", "show")
 
 EXAMPLES = 5
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """List the runs of this state directory, the oldest first."""
-    from bulkgladly.journal.results import count_by_word
-    from bulkgladly.journal.runs import list_runs
+    from bulkgladly.journal.runs import all_folders
 
-    rows: list[dict[str, Any]] = []
-    for run in list_runs(state_dir):
-        counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
-        rows.append({"run": run.name, "status": run.live_status(), "counts": counts})
+    rows = [about_run(run) for run in all_folders(state_dir)]
     if json:
         print_json(rows)
         return
@@ -31,7 +27,24 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         typer.echo(f"no runs in {state_dir}", err=True)
     for row in rows:
         told = ", ".join(f"{number:,} {word}" for word, number in row["counts"].items())
-        typer.echo(f"{row['run']:<50} {row['status']:<12} {told}")
+        typer.echo(f"{row['run']:<50} {row['status']:<12} {row.get('problem', told)}")
+
+
+def about_run(run: Any) -> dict[str, Any]:
+    """Say how a run stands, or why it cannot be used: one that is damaged stops no other from being listed."""
+    from bulkgladly.errors import BulkgladlyError
+    from bulkgladly.journal.results import count_by_word
+
+    fault = run.fault()
+    if fault is not None:
+        return {"run": run.name, "status": fault.word, "counts": {}, "problem": fault.detail}
+    if not (run.path / "run.json").exists():
+        return {"run": run.name, "status": "new", "counts": {}}  # another process is just beginning it
+    try:
+        counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
+        return {"run": run.name, "status": run.live_status(), "counts": counts}
+    except BulkgladlyError as error:
+        return {"run": run.name, "status": "damaged", "counts": {}, "problem": str(error)}
 
 
 def show(
@@ -49,6 +62,7 @@ def show(
     if folder is None:
         typer.echo(f"no runs in {state_dir}", err=True)
         raise typer.Exit(0)
+    folder.check()
     header = folder.header()
     has_records = folder.has_records()
     about: dict[str, Any] = {

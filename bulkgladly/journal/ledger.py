@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,16 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, open_reader, open_state, scope_of
+from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, reading
+from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
 
-__all__ = ("Admission", "Clash", "Intent", "Ledger", "Standing", "has_doubts", "known_by")
+__all__ = ("Admission", "Clash", "Intent", "Ledger", "Reservation", "Standing", "has_doubts", "known_by")
 
 LOADED_JOBS = 8
 LINGER_S = 0.01
+# What may be handed to the loop's thread. A cursor among it would be freed there while the writer uses its statement.
+_PLAIN = (type(None), bool, int, str, list, dict, Known, BulkgladlyError)
 
 
 class Admission(NamedTuple):
@@ -68,6 +71,13 @@ class Intent(NamedTuple):
     operation: str
 
 
+class Reservation(NamedTuple):
+    """A record that Gladly could not tell from a second one: its key, and the fingerprints of what it holds."""
+
+    key: str
+    accepted: Mapping[str, str]
+
+
 class Ledger:
     """One run's journal, and the state that it shares with the other runs.
 
@@ -83,31 +93,40 @@ class Ledger:
         state: Path,
         scope: tuple[str, str, str],
         is_state_synced: bool = False,
+        run: str = "",
         vitals: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the journal in `folder`, or make it.
 
         `scope` is host, resource and namespace. With `is_state_synced` what is remembered for
-        later runs survives a power failure, too: where nothing else keeps a twin away.
-        `vitals` is asked at each commit for what else shall survive, as a JSON object.
+        later runs survives a power failure, too: where nothing else keeps a twin away. What
+        the journal has and the state has lost is then written down there again. `run` is the
+        name under which keys are reserved. `vitals` is asked at each commit for what else
+        shall survive, as a JSON object.
 
         Raises:
-            JournalDamaged: The journal or the state cannot be used.
+            DiskFull, JournalDamaged, JournalError: The journal or the state cannot be used.
         """
-        self._connection = open_journal(folder / "journal.sqlite")
+        self._path = folder / "journal.sqlite"
+        self._connection = open_journal(self._path)
         try:
-            self._state = open_state(state, is_synced=is_state_synced)
-        except JournalDamaged:
+            self._state = State(state, scope, is_synced=is_state_synced, run=run or folder.name)
+        except BaseException:
             self._connection.close()
             raise
         try:
-            self._scope = scope_of(self._state, *scope)
             self._load()
-        except sqlite3.DatabaseError as error:
+            if is_state_synced:
+                self._state.restore(self._sent())
+        except BaseException as error:
             self._state.close()
             self._connection.close()
-            raise JournalDamaged(f"{folder / 'journal.sqlite'} cannot be read: {error}") from error
+            if isinstance(error, sqlite3.Error):
+                raise journal_error(error, self._path) from error
+            if isinstance(error, ValueError | TypeError):
+                raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
+            raise
         self._vitals = vitals
         self._clock = clock
         self._queue: queue.SimpleQueue[_Job | _Settled | None] = queue.SimpleQueue()
@@ -136,6 +155,13 @@ class Ledger:
         )
         self._doubts: dict[int, float] = dict(self._connection.execute(open_intents, (self.mark.seq, self.mark.seq)))
 
+    def _sent(self) -> list[tuple[str, str]]:
+        """Return the keys of what the run has sent, or may have, with the ids."""
+        sent = (
+            "SELECT key, coalesce(gladly_id, '') FROM records WHERE key IS NOT NULL AND word IN ('created', 'unknown')"
+        )
+        return self._connection.execute(sent).fetchall()
+
     def wants(self, seq: int) -> bool:
         """Tell whether a row still has to be worked on in this process."""
         return seq >= self.mark.seq and seq not in self._done_above
@@ -151,12 +177,12 @@ class Ledger:
 
     async def known(self, keys: Sequence[str]) -> dict[str, Known]:
         """Return what the state knows of source keys, everything settled so far included."""
-        result: dict[str, Known] = await self._ask(lambda: self._known(keys))
+        result: dict[str, Known] = await self._ask(lambda: self._state.known(keys))
         return result
 
     async def known_in(self, host: str, resource: str, namespace: str, keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in Gladly of source keys of any resource and namespace, as far as they are known."""
-        result: dict[str, str] = await self._ask(lambda: self._known_in((host, resource, namespace), keys))
+        result: dict[str, str] = await self._ask(lambda: self._state.known_in((host, resource, namespace), keys))
         return result
 
     async def recent_ids(self, most: int) -> list[str]:
@@ -165,18 +191,61 @@ class Ledger:
         rows = await self._ask(lambda: self._connection.execute(sql, (most,)).fetchall())
         return [str(row[0]) for row in reversed(rows)]
 
+    async def has_sent(self) -> bool:
+        """Tell whether a record of the run went out, so that there is something to look at in Gladly."""
+        sql = "SELECT 1 FROM records WHERE attempts > 0 AND word IN ('created', 'unknown') LIMIT 1"
+        result: bool = await self._ask(lambda: self._connection.execute(sql).fetchone() is not None)
+        return result
+
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Note that requests are about to leave. They are on the disk when this returns."""
-        now = self._clock()
-        rows = [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
         done = self._loop.create_future()
-        self._put(_Job(intents=rows, done=done))
+        self._put(_Job(intents=self._rows_of(intents), done=done))
         await done
 
-    async def withdraw(self, seqs: Sequence[int]) -> None:
-        """Take back intents whose requests never left, so that nobody asks about them."""
+    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+        """Note that a request that nobody could tell from a second one is about to leave; None if it may.
+
+        If its key is known already, also since a moment ago and by another run, what is known
+        is returned, nothing is noted, and it must not leave. When this returns None the key is
+        reserved on the disk, in the file that other runs will look into.
+
+        Raises:
+            JournalDamaged: The state was deleted or replaced; the request must not leave.
+        """
+        about = (intent.seq, reservation.key)
+        result: Known | None = await self._ask(lambda: self._reserve(intent, reservation), reserves=about)
+        return result
+
+    def _reserve(self, intent: Intent, reservation: Reservation) -> Known | BulkgladlyError | None:
+        if (problem := self._state.misplaced()) is not None:
+            return problem
+        known = self._state.reserve(*reservation)
+        if known is None:
+            self._write_intents(self._rows_of([intent]))
+        return known
+
+    async def withdraw(self, seqs: Sequence[int], *, reserved: Sequence[str] = ()) -> None:
+        """Take back intents, and keys `reserved` for them: their requests did not leave, or made nothing.
+
+        Nobody asks about them then, and this or another run may send them.
+        """
         rows = [(seq,) for seq in seqs]
-        await self._ask(lambda: self._connection.executemany("DELETE FROM intents WHERE seq = ?", rows))
+
+        def delete() -> None:
+            self._connection.executemany("DELETE FROM intents WHERE seq = ?", rows)
+            if reserved:
+                self._state.take_back(reserved)
+
+        await self._ask(delete)
+
+    async def check_state(self) -> None:
+        """Make sure that the state is still the file that this run has been writing.
+
+        Raises:
+            JournalDamaged: It was deleted or replaced.
+        """
+        await self._ask(self._state.misplaced)
 
     def settle(
         self,
@@ -188,17 +257,20 @@ class Ledger:
         former_key: str | None = None,
         attempts: int = 0,
         original: bytes | None = None,
+        is_reserved: bool = False,
     ) -> None:
         """Note that a row has reached its end; it is in the next group commit.
 
         `attempts` counts the requests it took; `original` is the row as it shall stand in
         the rejects file. What is no longer there is forgotten by its `former_key`, too.
-        `flush` waits for the disk.
+        `is_reserved` says that its key was reserved: an outcome that tells of nothing sent (a
+        refusal) gives the key free. `flush` waits for the disk.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
         """
-        self._put(_Settled(seq, position, outcome, key, former_key, attempts, original, self._clock()))
+        now = self._clock()
+        self._put(_Settled(seq, position, outcome, key, former_key, attempts, original, now, is_reserved))
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome, where nothing is to be kept of them."""
@@ -221,9 +293,11 @@ class Ledger:
 
     async def note(self, name: str, value: str) -> None:
         """Keep a word about the run itself (its status, say). On the disk when this returns."""
-        await self._ask(
-            lambda: self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
-        )
+
+        def write() -> None:
+            self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+        await self._ask(write)
         await self.flush()
 
     def close(self) -> None:
@@ -238,9 +312,13 @@ class Ledger:
             raise self._failure
         self._queue.put(job)
 
-    async def _ask(self, question: Callable[[], Any]) -> Any:
+    async def _ask(self, question: Callable[[], Any], *, reserves: tuple[int, str] | None = None) -> Any:
+        """Have the writer's thread answer a question, in its turn and after the commit it belongs to.
+
+        An answer is a plain value (`_PLAIN`); anything else ends the run.
+        """
         done = self._loop.create_future()
-        self._put(_Job(question=question, done=done))
+        self._put(_Job(question=question, done=done, reserves=reserves))
         return await done
 
     def _work(self) -> None:
@@ -277,36 +355,55 @@ class Ledger:
             self._write_settled(settled)
             self._write_checkpoint()
             # The state first: cut off in between, a record is asked about although it is known, and not forgotten.
-            if self._state.in_transaction:
-                self._state.execute("COMMIT")
+            self._state.commit()
             self._connection.execute("COMMIT")
+            reserving = [job for job in jobs if isinstance(job, _Job) and job.reserves is not None]
+            if reserving and (problem := self._state.misplaced()) is not None:
+                answers = self._unreserved(reserving, answers, problem)
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             if self._failure is None:
-                self._failure = journal_error(error)
+                self._failure = journal_error(error, self._path)
                 self._roll_back()
             answers = [(job.done, self._failure) for job in jobs if isinstance(job, _Job) and job.done is not None]
         if answers:
             self._loop.call_soon_threadsafe(_resolve, answers)
 
+    def _unreserved(
+        self, jobs: "list[_Job]", answers: list[tuple[asyncio.Future[Any], Any]], problem: BulkgladlyError
+    ) -> list[tuple[asyncio.Future[Any], Any]]:
+        """Take back what has just been reserved in a file that nobody else will look into; nothing of it leaves."""
+        granted = [done for done, known in answers if known is None]
+        for job in jobs:
+            if job.reserves is not None and job.done in granted:
+                seq, key = job.reserves
+                self._connection.execute("DELETE FROM intents WHERE seq = ?", (seq,))
+                self._state.take_back([key])
+        self._state.commit()
+        told = [job.done for job in jobs]
+        return [(done, problem if done in told else answer) for done, answer in answers]
+
     def _roll_back(self) -> None:
         """Forget what did not reach the disk, so that the report tells what did."""
+        self._state.roll_back()
         with contextlib.suppress(sqlite3.Error):
-            for connection in (self._state, self._connection):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             self._load()
 
     def _perform(self, job: "_Job") -> Any:
         self._write_intents(job.intents)
         for seq in job.passed:
             self._frontier.settle(seq)
-        return job.question() if job.question is not None else None
+        answer = job.question() if job.question is not None else None
+        if not isinstance(answer, _PLAIN):
+            raise TypeError(f"a {type(answer).__name__} must not leave the thread of the journal")
+        return answer
 
     def _admit(self, rows: Sequence[Admission]) -> list[Standing]:
         for row in rows:
             self._frontier.admit(row.seq, row.position)
         keys = [row.key for row in rows if row.key]
-        known = self._known(keys + [row.former_key for row in rows if row.former_key is not None])
+        known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
         clashes = self._claim([row for row in rows if row.claims])
         return [
             Standing(
@@ -317,21 +414,6 @@ class Ledger:
             )
             for row in rows
         ]
-
-    def _known(self, keys: Sequence[str]) -> dict[str, Known]:
-        rows = self._remembered(self._scope, keys)
-        return {key: Known(gladly_id, orjson.loads(accepted)) for key, gladly_id, accepted in rows}
-
-    def _known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
-        rows = self._remembered(scope_of(self._state, *scope), keys)
-        return {key: gladly_id for key, gladly_id, _ in rows}
-
-    def _remembered(self, scope: int, keys: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-        for start in range(0, len(keys), 500):
-            part = keys[start : start + 500]
-            marks = ",".join("?" * len(part))
-            sql = f"SELECT key, gladly_id, accepted FROM known WHERE scope = ? AND key IN ({marks})"  # noqa: S608
-            yield from self._state.execute(sql, (scope, *part))
 
     def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
         """Let each row take its claims; return a clash for those that came too late."""
@@ -354,28 +436,37 @@ class Ledger:
                     break
         return clashes
 
+    def _rows_of(self, intents: Sequence[Intent]) -> list[tuple[Any, ...]]:
+        now = self._clock()
+        return [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
+
     def _write_intents(self, rows: Sequence[tuple[Any, ...]]) -> None:
         insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
 
     def _write_settled(self, settled: Sequence["_Settled"]) -> None:
         if not settled:
             return
-        rows, known, gone = [], [], []
+        rows, known, gone, refused = [], [], [], []
         for one in settled:
             outcome, key = one.outcome, one.key
             self.counts[outcome.word.value] += 1
             self._frontier.settle(one.seq)
             rows.append(_record_row(one))
-            if key is not None and outcome.word is Word.DELETED:
-                gone += [(self._scope, one_key) for one_key in (key, one.former_key) if one_key is not None]
-            elif key is not None and outcome.accepted is not None:
-                known.append((self._scope, key, outcome.gladly_id or "", orjson.dumps(outcome.accepted)))
+            if key is None:
+                continue
+            if outcome.word is Word.DELETED:
+                gone += [key] if one.former_key is None else [key, one.former_key]
+            elif outcome.accepted is not None:
+                known.append((key, outcome.gladly_id or "", outcome.accepted))
+            elif one.is_reserved and outcome.word is not Word.UNKNOWN:
+                refused.append(key)
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
-        if (known or gone) and not self._state.in_transaction:
-            self._state.execute("BEGIN IMMEDIATE")
-        insert_rows(self._state, "INSERT OR REPLACE INTO known", known)
+        if known:
+            self._state.remember(known)
         if gone:
-            self._state.executemany("DELETE FROM known WHERE scope = ? AND key = ?", gone)
+            self._state.forget(gone)
+        if refused:
+            self._state.take_back(refused)
 
     def _write_checkpoint(self) -> None:
         mark = self._frontier.advance()
@@ -401,6 +492,8 @@ class _Job:
     intents: Sequence[tuple[Any, ...]] = ()
     passed: Sequence[int] = ()
     done: "asyncio.Future[Any] | None" = None
+    reserves: tuple[int, str] | None = None
+    """The row and the key whose request waits for this to be on the disk."""
 
 
 class _Settled(NamedTuple):
@@ -412,6 +505,7 @@ class _Settled(NamedTuple):
     attempts: int
     original: bytes | None
     at: float
+    is_reserved: bool = False
 
 
 def known_by(known: Mapping[str, Known], key: str, former_key: str | None) -> Known | None:
@@ -426,13 +520,10 @@ def has_doubts(folder: Path) -> bool:
     Raises:
         JournalDamaged: There is no journal in the folder, or it cannot be read.
     """
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         found = connection.execute(
             "SELECT 1 FROM intents WHERE NOT EXISTS (SELECT 1 FROM records WHERE records.seq = intents.seq) LIMIT 1"
         ).fetchone()
-    finally:
-        connection.close()
     return found is not None
 
 

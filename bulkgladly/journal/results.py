@@ -1,32 +1,38 @@
 """The result files of a run, drawn from its journal: always all of them, whole or not at all."""
 
 import base64
+import contextlib
+import enum
 import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.journal.schema import open_reader
+from bulkgladly.journal.schema import file_error, reading
 from bulkgladly.records import Position, Row
 
 __all__ = (
     "RESULT_FILES",
     "ResultFile",
+    "RetryRows",
+    "UnknownRows",
     "count_by_word",
     "first_rejects",
     "original_of",
     "rejects",
     "rejects_by_code",
+    "unsettled_keys",
     "write_results",
     "write_retry",
 )
 
 RESULT_FILES = ("success.ndjson", "rejected.ndjson", "unprocessed.ndjson")
+_MAY_HAVE_BEEN_SENT = "word = 'unknown' AND gladly_id IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,24 @@ class ResultFile:
     rows: int
     size: int
     digest: str
+
+
+class UnknownRows(enum.Enum):
+    """What a retry does with rows that may have been sent, where Gladly could not tell a second one."""
+
+    TAKEN = enum.auto()
+    """They are no such rows: asking settles them."""
+    LEFT = enum.auto()
+    ALONE = enum.auto()
+    """A person has looked: they were not sent. Only they are taken."""
+
+
+class RetryRows(NamedTuple):
+    """How many rows a retry takes, how many it leaves where they are, and how many of all may have been sent."""
+
+    taken: int
+    left: int
+    unsettled: int
 
 
 def original_of(row: Row) -> bytes:
@@ -62,17 +86,17 @@ def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]
 
     `names` are the input files by number. `unprocessed` are the rows that were not
     reached. A crash leaves the files of the last time.
+
+    Raises:
+        DiskFull, JournalDamaged, JournalError: They cannot be written, or the journal cannot be read.
     """
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         contents = (
             _successes(connection, names),
             rejects(connection, names),
             (original_of(row) for row in unprocessed),
         )
         return [_publish(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
-    finally:
-        connection.close()
 
 
 def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
@@ -100,18 +124,14 @@ def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[by
 
 def count_by_word(folder: Path) -> dict[str, int]:
     """Return how many records ended in which way, counted from the records themselves."""
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute("SELECT word, count(*) FROM records GROUP BY word")
         return {str(word): int(number) for word, number in rows}
-    finally:
-        connection.close()
 
 
 def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
     """Return the first rejects as lines for people: position, code, way out; no values of the row."""
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute(
             "SELECT file, number, code, attr, detail FROM records WHERE original IS NOT NULL"
             " AND word <> 'skipped' ORDER BY seq LIMIT ?",
@@ -121,39 +141,44 @@ def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
             f"{names[file]}, record {number}: {code}{f' ({attr})' if attr else ''}: {detail}"
             for file, number, code, attr, detail in rows
         ]
-    finally:
-        connection.close()
 
 
 def rejects_by_code(folder: Path) -> dict[str, int]:
     """Return how many records were rejected for which code, the most frequent first."""
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute(
             "SELECT coalesce(code, '?'), count(*) FROM records WHERE original IS NOT NULL"
             " AND word <> 'skipped' GROUP BY 1 ORDER BY 2 DESC, 1"
         )
         return {str(code): int(number) for code, number in rows}
-    finally:
-        connection.close()
 
 
-def write_retry(folder: Path, target: Path, *, with_duplicates: bool) -> tuple[int, int]:
-    """Write the rows of a run that are worth another try; return how many, and how many are left out.
+def write_retry(
+    folder: Path, target: Path, *, with_duplicates: bool, unknown: UnknownRows = UnknownRows.TAKEN
+) -> RetryRows:
+    """Write the rows of a run that are worth another try, and return how many.
 
     Left out are rows that could not be read, and without `with_duplicates` those whose key
-    came twice: alone they would overwrite the row that was taken.
+    came twice: alone they would overwrite the row that was taken. What may have been sent,
+    and could not be told from a second one, is taken, left alone, or alone taken.
     """
-    connection = open_reader(folder / "journal.sqlite")
     worth = "word <> 'skipped' AND stage <> 'read'" + ("" if with_duplicates else " AND code <> 'duplicate_key'")
+    if unknown is not UnknownRows.TAKEN:
+        worth += f" AND {'' if unknown is UnknownRows.ALONE else 'NOT '}({_MAY_HAVE_BEEN_SENT})"
     rows = "FROM records WHERE original IS NOT NULL"
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         kept = connection.execute(f"SELECT original {rows} AND {worth} ORDER BY seq")
         taken = _publish(target, (row[0] for row in kept)).rows
-        found = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()
-    finally:
-        connection.close()
-    return taken, int(found[0]) - taken
+        found = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()[0]
+        unsettled = connection.execute(f"SELECT count(*) {rows} AND {_MAY_HAVE_BEEN_SENT}").fetchone()[0]
+    return RetryRows(taken, left=int(found) - taken, unsettled=int(unsettled))
+
+
+def unsettled_keys(folder: Path) -> list[str]:
+    """Return the keys of the rows that may have been sent, and could not be told from a second one."""
+    sql = f"SELECT key FROM records WHERE key IS NOT NULL AND {_MAY_HAVE_BEEN_SENT} ORDER BY seq"  # noqa: S608
+    with reading(folder / "journal.sqlite") as connection:
+        return [str(key) for (key,) in connection.execute(sql)]
 
 
 def _successes(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
@@ -175,13 +200,20 @@ def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:
 def _publish(path: Path, lines: Iterable[bytes]) -> ResultFile:
     aside = path.with_name(f".{path.name}.partial")
     digest, rows, size = hashlib.blake2b(digest_size=16), 0, 0
-    with os.fdopen(os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        for line in lines:
-            whole = line + b"\n"
-            file.write(whole)
-            digest.update(whole)
-            rows, size = rows + 1, size + len(whole)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with os.fdopen(os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            for line in lines:
+                whole = line + b"\n"
+                file.write(whole)
+                digest.update(whole)
+                rows, size = rows + 1, size + len(whole)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise file_error(error, path) from error
+        raise
     return ResultFile(str(path), rows, size, digest.hexdigest())

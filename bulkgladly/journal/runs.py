@@ -1,24 +1,42 @@
 """A run's folder: its name, what it began with, and the lock that dies with its holder."""
 
+import contextlib
 import datetime as dt
 import fcntl
 import os
 import secrets
+import shlex
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
-from bulkgladly.errors import JournalDamaged, RunLocked, UsageError
-from bulkgladly.journal.schema import open_reader
+from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
+from bulkgladly.journal.schema import JOURNAL_VERSION, file_error, journal_version, open_journal, reading, sync_folder
 from bulkgladly.local_paths import AnyPath, local_path
 
-__all__ = ("InputFile", "RunFolder", "RunHeader", "find_run", "list_runs", "write_private")
+__all__ = (
+    "Fault",
+    "InputFile",
+    "RunFolder",
+    "RunHeader",
+    "all_folders",
+    "beginning",
+    "find_run",
+    "list_runs",
+    "open_to_others",
+    "write_private",
+)
 
 FORMAT = 1
+_NAMES_TRIED = 100
+_BEGIN_WAIT_S = 30.0
+_TEXTS = ("run", "resource", "mode", "host", "created_at", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,16 @@ class RunHeader:
     version: str
     parent: str | None = None
     format: int = field(default=FORMAT)
+    is_whole: bool = False
+    """The journal was there before this header. False where an older version wrote the header first."""
+
+
+class Fault(NamedTuple):
+    """Why a run cannot be used: in a word, and in a sentence that says what to do."""
+
+    word: str
+    """`damaged`, `half-born` (it was killed before it began) or `newer`."""
+    detail: str
 
 
 class RunFolder:
@@ -66,41 +94,67 @@ class RunFolder:
 
     @classmethod
     def create(cls, state_dir: Path, resource: str, mode: str, now: dt.datetime) -> "RunFolder":
-        """Make a new folder `<resource>-<mode>_<UTC time>_<4 hex>`.
+        """Make a new folder `<resource>-<mode>_<UTC time>_<8 hex>`, which no other process makes as well.
 
         Raises:
+            DiskFull: There is no room for it.
             UsageError: The state directory cannot be written.
         """
-        name = f"{resource}-{mode}_{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(2)}"
-        path = state_dir / "runs" / name
+        begin = f"{resource}-{mode}_{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
+        runs = state_dir / "runs"
         try:
-            for folder in (state_dir, path.parent, path):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=folder != path)
+            for folder in (state_dir, runs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for _ in range(_NAMES_TRIED):
+                path = runs / f"{begin}_{secrets.token_hex(4)}"
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir(mode=0o700)
+                    sync_folder(runs)
+                    return cls(path)
         except OSError as error:
+            if isinstance(ours := file_error(error, runs), DiskFull):
+                raise ours from error
             raise UsageError(
-                f"cannot make the run folder {path}: {error.strerror}; choose another with --state-dir"
+                f"cannot make a run folder in {runs}: {error.strerror}; choose another place with --state-dir"
             ) from error
-        return cls(path)
+        raise UsageError(f"cannot make a run folder in {runs}: {_NAMES_TRIED} names were taken; look into that folder")
 
     def lock(self) -> Self:
         """Take the run for this process. The lock ends with the process, however it ends.
 
         Raises:
             RunLocked: Another process works on this run.
+            JournalError: The run is not there any more, or its lock cannot be opened.
         """
-        handle = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        path = self.path / "lock"
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
-            holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
+            raise file_error(error, path) from error
+        try:
+            self._hold(handle, path)
+        except OSError as error:
             os.close(handle)
-            raise RunLocked(
-                f"run {self.name} is being worked on by process {holder or '?'}; wait for it, or end it first"
-            ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+            raise file_error(error, path) from error
+        except BaseException:
+            os.close(handle)
+            raise
         self._lock = handle
         return self
+
+    def _hold(self, handle: int, path: Path) -> None:
+        if not _take(handle, tries=5):
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
+            raise RunLocked(
+                f"run {self.name} is being worked on by process {holder or '?'}; wait for it, or end it first"
+            )
+        # Whoever held it may have removed the run: then this is the lock of nothing.
+        if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
+            raise JournalError(f"run {self.name} was removed by another process; start again")
+        # Only for the message that others get: a full disk does not matter here.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
 
     def unlock(self) -> None:
         """Give the run back. Calling it twice is allowed."""
@@ -116,9 +170,26 @@ class RunFolder:
     ) -> None:
         self.unlock()
 
+    def make_journal(self) -> None:
+        """Make the journal, whole or not at all. Nothing may be sent before it is there.
+
+        Raises:
+            DiskFull, JournalError: It cannot be made.
+        """
+        open_journal(self.path / "journal.sqlite").close()
+        sync_folder(self.path)
+
     def write_header(self, header: RunHeader) -> None:
-        """Write `run.json`, whole or not at all, and on the disk when this returns."""
-        write_private(self.path / "run.json", orjson.dumps(asdict(header), option=orjson.OPT_INDENT_2))
+        """Write `run.json`, whole or not at all, and on the disk when this returns. The journal comes first.
+
+        Raises:
+            DiskFull, JournalError: It cannot be written.
+        """
+        path = self.path / "run.json"
+        try:
+            write_private(path, orjson.dumps(asdict(header), option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            raise file_error(error, path) from error
 
     def header(self) -> RunHeader:
         """Read `run.json`.
@@ -132,20 +203,78 @@ class RunFolder:
             if found["format"] > FORMAT:
                 raise JournalDamaged(f"{path} was written by a newer version of bulkgladly; use that version")
             found["inputs"] = tuple(InputFile(**item) for item in found["inputs"])
-            return RunHeader(**found)
+            header = RunHeader(**found)
+            if not all(isinstance(getattr(header, name), str) for name in _TEXTS):
+                raise TypeError("a text is missing")
+            if not isinstance(header.settings, dict):
+                raise TypeError("the settings are missing")
+            if not all(isinstance(text, str) for item in header.inputs for text in (item.path, item.digest)):
+                raise TypeError("an input has no path")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise JournalDamaged(f"{path} is no run header: {error}") from error
+            raise JournalDamaged(f"{path} is not a run header: {error}; {self._removal}") from error
+        return header
+
+    @property
+    def _removal(self) -> str:
+        return f"move the folder away or remove it: rm -r {shlex.quote(str(self.path))}"
+
+    def fault(self) -> Fault | None:
+        """Return why the run cannot be used; None where its header and its journal are there, and sound at first sight.
+
+        A run that another process is just beginning has no fault, and no header yet either.
+        """
+        path = self.path / "run.json"
+        try:
+            if not path.exists():
+                return None if self._is_held() else self._half_born()
+            header = self.header()
+            version = journal_version(self.path / "journal.sqlite")
+        except OSError as error:
+            return Fault("damaged", f"{self.path} cannot be read: {error.strerror}; {self._removal}")
+        except JournalError as error:
+            word = "newer" if "newer version" in str(error) else "damaged"
+            return Fault(word, str(error))
+        except BulkgladlyError as error:
+            return Fault("damaged", str(error))
+        return self._fault_of_journal(header, version)
+
+    def _half_born(self) -> Fault:
+        return Fault("half-born", f"it was stopped before it began, and sent nothing; {self._removal}")
+
+    def _fault_of_journal(self, header: RunHeader, version: int) -> Fault | None:
+        path = self.path / "journal.sqlite"
+        if version > JOURNAL_VERSION:
+            return Fault("newer", f"{path} was written by a newer version of bulkgladly; use that version")
+        if version:
+            return None
+        if not header.is_whole:
+            # An older version wrote the header first.
+            detail = f"{path} is missing or was never finished: it was stopped before it began, or the file was deleted"
+            return Fault("half-born", f"{detail}; start the import or export again, and {self._removal}")
+        return Fault(
+            "damaged",
+            f"{path} is missing or empty, so what the run has sent is not known; put the file back from a copy, or "
+            f"start again with a new run, and {self._removal}",
+        )
+
+    def check(self) -> None:
+        """Make sure that the run can be used.
+
+        Raises:
+            JournalDamaged: It cannot; the message says why, and what to do.
+        """
+        if (fault := self.fault()) is not None:
+            raise JournalDamaged(f"run {self.name} is {fault.word}: {fault.detail}")
 
     def status(self) -> str:
-        """Return what the journal last noted: running, complete, stopped, or new."""
-        try:
-            connection = open_reader(self.path / "journal.sqlite")
-        except JournalDamaged:
-            return "new"
-        try:
+        """Return what the journal last noted: running, complete, stopped, ..., or new.
+
+        Raises:
+            JournalDamaged: The run cannot be used.
+        """
+        self.check()
+        with reading(self.path / "journal.sqlite") as connection:
             row = connection.execute("SELECT value FROM meta WHERE name = 'status'").fetchone()
-        finally:
-            connection.close()
         return str(row[0]) if row else "new"
 
     def live_status(self) -> str:
@@ -167,18 +296,24 @@ class RunFolder:
         return False
 
     def has_records(self) -> bool:
-        """Tell whether a record was settled or on its way in this run."""
-        try:
-            connection = open_reader(self.path / "journal.sqlite")
-        except JournalDamaged:
-            return False
-        try:
-            return (
-                connection.execute("SELECT 1 FROM records UNION ALL SELECT 1 FROM intents LIMIT 1").fetchone()
-                is not None
-            )
-        finally:
-            connection.close()
+        """Tell whether a record was settled or on its way in this run.
+
+        Raises:
+            JournalDamaged: The journal cannot be read.
+        """
+        with reading(self.path / "journal.sqlite") as connection:
+            found = connection.execute("SELECT 1 FROM records UNION ALL SELECT 1 FROM intents LIMIT 1").fetchone()
+        return found is not None
+
+    def remove(self) -> None:
+        """Remove the run, whose lock the caller holds. Killed in between, it counts as one that never began.
+
+        Raises:
+            OSError: Something of it cannot be removed.
+        """
+        (self.path / "run.json").unlink(missing_ok=True)
+        sync_folder(self.path)
+        shutil.rmtree(self.path)
 
     def report(self) -> Mapping[str, Any] | None:
         """Return the last report, or None where the run has written none."""
@@ -189,42 +324,130 @@ class RunFolder:
         return found
 
 
+def all_folders(state_dir: AnyPath) -> list[RunFolder]:
+    """Return every folder among the runs of a state directory, oldest first, whatever is in it.
+
+    Raises:
+        UsageError: The state directory cannot be read.
+    """
+    try:
+        folders = [RunFolder(path) for path in (local_path(state_dir) / "runs").iterdir() if path.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"{state_dir} cannot be read: {error.strerror}; choose another with --state-dir") from error
+    return sorted(folders, key=lambda run: (run.name.rpartition("_")[0].partition("_")[2], run.name))
+
+
 def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
-    """Yield the runs of a state directory, oldest first."""
-    runs = local_path(state_dir) / "runs"
-    if runs.is_dir():
-        folders = [RunFolder(path) for path in runs.iterdir() if (path / "run.json").is_file()]
-        yield from sorted(folders, key=lambda run: (run.name.rpartition("_")[0].partition("_")[2], run.name))
+    """Yield the runs of a state directory that can be used, oldest first. What is wrong with one stops no other."""
+    for run in all_folders(state_dir):
+        if run.fault() is None and (run.path / "run.json").exists():
+            yield run
 
 
 def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
     """Return a run by its name or an unambiguous part of it; without a name the newest of `statuses`.
 
+    By its name a run is also found that cannot be used, for the caller to learn why; without
+    one it is passed over.
+
     Raises:
         UsageError: No run, or more than one, has this name.
     """
-    runs = list(list_runs(state_dir))
     if name is None:
-        return next((run for run in reversed(runs) if not statuses or run.status() in statuses), None)
-    exact = [run for run in runs if run.name == name] or [run for run in runs if name in run.name]
-    if len(exact) == 1:
-        return exact[0]
-    if not exact:
-        raise UsageError(f"there is no run {name!r} in {state_dir}; `bulkgladly runs list` shows those there are")
-    raise UsageError(f"{name!r} fits {len(exact)} runs: {', '.join(run.name for run in exact[:4])}; name it in full")
+        runs = list(list_runs(state_dir))[::-1]
+        return next((run for run in runs if not statuses or _status_or_none(run) in statuses), None)
+    named = [run for run in all_folders(state_dir) if name in run.name]
+    for found in (
+        [run for run in named if run.name == name],
+        [run for run in named if run.fault() is None],
+        named,
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(run.name for run in found[:4])
+            raise UsageError(f"{name!r} fits {len(found)} runs: {names}; name it in full")
+    raise UsageError(f"there is no run {name!r} in {state_dir}; `bulkgladly runs list` shows those there are")
+
+
+def _status_or_none(run: RunFolder) -> str | None:
+    try:
+        return run.status()
+    except BulkgladlyError:  # damaged further on, or removed a moment ago
+        return None
+
+
+@contextlib.contextmanager
+def beginning(state_dir: Path) -> Iterator[None]:
+    """Let one run at a time begin: from the look at the unfinished ones until the new one can be seen.
+
+    Raises:
+        RunLocked: Another process has been beginning one for half a minute.
+        UsageError: The state directory cannot be written.
+    """
+    path = state_dir / "lock"
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        if isinstance(ours := file_error(error, path), DiskFull):
+            raise ours from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; choose another place with --state-dir"
+        ) from error
+    try:
+        deadline = time.monotonic() + _BEGIN_WAIT_S
+        while not _take(handle):
+            if time.monotonic() > deadline:
+                raise RunLocked(f"another process holds {path} and does not go on; end it, then try again")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, tries: int = 1) -> bool:
+    """Take a lock; with several `tries` also one that another process only looks at for a moment."""
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01 if left else 0)
+        else:
+            return True
+    return False
+
+
+def open_to_others(state_dir: Path) -> str | None:
+    """Return a sentence where other users of the machine may look into a state directory, or write to it.
+
+    Its files are private by themselves, but who may write to the folder can put others in their
+    place. It is told and not changed: a folder that was there before is not ours to close.
+    """
+    try:
+        mode = state_dir.stat().st_mode & 0o777
+    except OSError:
+        return None
+    if not mode & 0o077:
+        return None
+    what = "can be changed" if mode & 0o022 else "can be listed"
+    return f"{state_dir} {what} by other users (mode {mode:o}); to close it: chmod 700 {shlex.quote(str(state_dir))}"
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file for its owner alone, whole or not at all, and on the disk when this returns."""
     aside = path.with_name(f".{path.name}.partial")
-    handle = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        handle = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)

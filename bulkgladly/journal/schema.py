@@ -1,27 +1,42 @@
-"""The tables of a run's journal and of the state that outlives runs, and how both are opened."""
+"""The tables of a run's journal and of the state that outlives runs, how both are opened, and their errors."""
 
+import contextlib
+import errno
 import os
 import sqlite3
-from collections.abc import Sequence
+import stat
+import time
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged
+from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError
 
 __all__ = (
     "JOURNAL_VERSION",
+    "file_error",
     "insert_rows",
     "journal_error",
+    "journal_version",
     "open_journal",
     "open_reader",
     "open_state",
+    "reading",
     "scope_of",
+    "sync_folder",
     "touch_private",
 )
 
 JOURNAL_VERSION = 1
 STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
+LOCK_WAIT_S = 60.0
+_LITTLE_ROOM = 256 * 1024
+"""Bytes. With less than this free, SQLite's errors of reading and writing mean that the disk is full."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# The errors with which SQLite tells of a full disk besides SQLITE_FULL: it could not extend or make a file.
+_MAY_BE_FULL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 _JOURNAL = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -103,19 +118,49 @@ CREATE TABLE IF NOT EXISTS known (
     accepted  TEXT NOT NULL,         -- fingerprint per field of what Gladly last accepted, JSON
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may have sent them
+    scope   INTEGER NOT NULL,
+    key     TEXT NOT NULL,
+    run     TEXT NOT NULL,           -- the run whose request may have left
+    for_run TEXT,                    -- the run that may send it again: a person has looked, and it was not sent
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
 """
 
 
 def touch_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, unless it exists."""
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    """Make an empty file that only its owner can read, unless it exists; its name is on the disk on return.
+
+    What exists is not opened: closing it would take SQLite's locks from this process.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def open_journal(journal: Path) -> sqlite3.Connection:
-    """Open a run's journal for writing. Every commit is on the disk when it returns (`synchronous=FULL`).
+    """Open a run's journal for writing, or make it. Every commit is on the disk when it returns (`synchronous=FULL`).
+
+    Its tables and its version come in one transaction: killed before, the version is 0.
 
     Raises:
+        DiskFull: There is no room to make or to open it.
         JournalDamaged: Not a journal, or one written by a newer version.
+        JournalError: It cannot be opened.
     """
     connection = _opened(journal)
     try:
@@ -126,14 +171,10 @@ def open_journal(journal: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > JOURNAL_VERSION:
             raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
-        connection.executescript(_JOURNAL)
-        connection.execute(f"PRAGMA user_version={JOURNAL_VERSION}")
-    except JournalDamaged:
+        _make_tables(connection, _JOURNAL, version=JOURNAL_VERSION if version < JOURNAL_VERSION else None)
+    except BaseException as error:
         connection.close()
-        raise
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise JournalDamaged(f"{journal} cannot be used: {error}") from error
+        raise _as_ours(error, journal) from error
     return connection
 
 
@@ -146,54 +187,168 @@ def open_state(state: Path, *, is_synced: bool = False) -> sqlite3.Connection:
     later, and never makes a twin.
 
     Raises:
-        JournalDamaged: The state cannot be used.
+        DiskFull, JournalDamaged, JournalError: The state cannot be used.
     """
     connection = _opened(state)
     try:
         connection.execute(f"PRAGMA synchronous={'FULL' if is_synced else 'NORMAL'}")
         connection.execute("PRAGMA cache_size=-32000")
-        connection.executescript(_STATE)
-    except sqlite3.DatabaseError as error:
+        _make_tables(connection, _STATE)
+    except BaseException as error:
         connection.close()
-        raise JournalDamaged(f"{state} cannot be used: {error}") from error
+        raise _as_ours(error, state) from error
     return connection
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    touch_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+    connection = None
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise JournalDamaged(f"{path} cannot be used: {error}") from error
+        touch_private(path)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise JournalError(f"{path} is not a regular file; put the file itself there, not a link to it")
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_S)
+        _write_ahead(connection)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        raise _as_ours(error, path) from error
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Two processes that do so at once get in each other's way, and SQLite waits for neither."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _LOCKED or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _make_tables(connection: sqlite3.Connection, script: str, *, version: int | None = None) -> None:
+    """Make what is not there yet, with the version last: all of it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    if version is not None:
+        connection.execute(f"PRAGMA user_version={version}")
+    connection.execute("COMMIT")
+
+
+def journal_version(journal: Path) -> int:
+    """Return the version of a journal: 0 where there is none, or one whose making was cut short.
+
+    Raises:
+        JournalDamaged, JournalError: It cannot be read.
+    """
+    try:
+        if not journal.stat().st_size:
+            return 0
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise file_error(error, journal) from error
+    with _connected(journal) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def open_reader(journal: Path) -> sqlite3.Connection:
     """Open a journal for reading beside its writer.
 
     Raises:
-        JournalDamaged: There is no journal, or it cannot be read.
+        JournalDamaged: There is no journal, its making was cut short, or it cannot be read.
     """
-    connection = None
+    version = journal_version(journal)
+    if version == 0:
+        raise JournalDamaged(f"{journal} cannot be read: there is no journal, or it was never finished")
+    if version > JOURNAL_VERSION:
+        raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
     try:
-        connection = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
-        connection.execute("SELECT 1 FROM records LIMIT 1")
-    except sqlite3.DatabaseError as error:
-        if connection is not None:
-            connection.close()
-        raise JournalDamaged(f"{journal} cannot be read: {error}") from error
-    return connection
+        return _connect_to_read(journal)
+    except sqlite3.Error as error:
+        raise journal_error(error, journal) from error
 
 
-def journal_error(error: Exception) -> BulkgladlyError:
-    """Return an error met while writing a journal as one of ours."""
+@contextlib.contextmanager
+def reading(journal: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal for reading, and close it; SQLite's errors meanwhile become ours.
+
+    Raises:
+        JournalDamaged: As `open_reader`, also where it turns out to be damaged further on.
+    """
+    connection = open_reader(journal)
+    with contextlib.closing(connection), _ours(journal):
+        yield connection
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    with _ours(path), contextlib.closing(_connect_to_read(path)) as connection:
+        yield connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+
+
+@contextlib.contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise journal_error(error, path) from error
+
+
+def _as_ours(error: BaseException, path: Path) -> BaseException:
+    return journal_error(error, path) if isinstance(error, sqlite3.Error | OSError) else error
+
+
+def journal_error(error: Exception, path: Path) -> BulkgladlyError:
+    """Return an error met while opening, reading or writing one of a run's databases as one of ours.
+
+    An error that is none of the file's is a mistake in this program: exit code 70.
+    """
     if isinstance(error, BulkgladlyError):
         return error
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return DiskFull("no room left for the journal; make room, then resume")
-    return JournalDamaged(f"the journal could not be written: {error}")
+    if isinstance(error, OSError):
+        return file_error(error, path)
+    code = _code(error)
+    if code == sqlite3.SQLITE_FULL or "is full" in str(error) or (code in _MAY_BE_FULL and _has_little_room(path)):
+        return _disk_full(path)
+    if code in _LOCKED:
+        return JournalError(f"{path} is locked by another process; end that process, then try again")
+    if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return JournalDamaged(f"{path} cannot be used: {error}")
+    return BulkgladlyError(f"internal error while {path.name} was used: {type(error).__name__}: {error}")
+
+
+def file_error(error: OSError, path: Path) -> BulkgladlyError:
+    """Return an error of the file system, met at one of a run's own files, as one of ours."""
+    if error.errno in _FULL:
+        return _disk_full(path)
+    return JournalError(f"{path} cannot be used: {error.strerror or error}")
+
+
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(f"{path}: no space left on the disk; make room, then resume")
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary error code; 0 where there is none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _has_little_room(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _LITTLE_ROOM
 
 
 def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:

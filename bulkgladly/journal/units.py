@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.journal.schema import journal_error, open_journal, open_reader
+from bulkgladly.errors import JournalDamaged
+from bulkgladly.journal.schema import journal_error, open_journal, reading
 
 __all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")
 
@@ -67,13 +68,19 @@ class UnitLog:
         """Open the journal in `folder`, or make it. `vitals` is asked at each call for what else shall survive.
 
         Raises:
-            JournalDamaged: The journal cannot be used.
+            DiskFull, JournalDamaged, JournalError: The journal cannot be used.
         """
-        self._connection = open_journal(folder / "journal.sqlite")
+        self._path = folder / "journal.sqlite"
+        self._connection = open_journal(self._path)
         self._vitals, self._clock = vitals, clock
         self._lock = threading.Lock()
-        row = self._connection.execute("SELECT value FROM meta WHERE name = 'vitals'").fetchone()
-        self.earlier_vitals: Mapping[str, Any] = orjson.loads(row[0]) if row else {}
+        try:
+            with self._ours():
+                row = self._connection.execute("SELECT value FROM meta WHERE name = 'vitals'").fetchone()
+                self.earlier_vitals: Mapping[str, Any] = orjson.loads(row[0]) if row else {}
+        except BaseException:
+            self._connection.close()
+            raise
 
     def settle(self, line: UnitLine) -> None:
         """Note how a unit ended. Its rows add up over the times that the run fetched it; the last state counts.
@@ -105,12 +112,12 @@ class UnitLog:
     def kept(self, data_set: str) -> list[Answer]:
         """Return the answers that wait, by key."""
         sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
-        with self._lock:
+        with self._lock, self._ours():
             return [Answer(*row) for row in self._connection.execute(sql, (data_set,))]
 
     def waiting(self) -> int:
         """Return how many answers wait to be published."""
-        with self._lock:
+        with self._lock, self._ours():
             return int(self._connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
 
     def words_waiting(self) -> list[str]:
@@ -132,7 +139,7 @@ class UnitLog:
 
     def units(self) -> list[UnitLine]:
         """Return the units that have ended in this run, by data set and name."""
-        with self._lock:
+        with self._lock, self._ours():
             return list(_units(self._connection))
 
     def close(self) -> None:
@@ -149,7 +156,16 @@ class UnitLog:
             except Exception as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise journal_error(error) from error
+                raise journal_error(error, self._path) from error
+
+    @contextlib.contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise journal_error(error, self._path) from error
+        except ValueError as error:
+            raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 
     def _write_note(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
@@ -161,13 +177,10 @@ def units_of(folder: Path) -> list[UnitLine]:
     Raises:
         JournalDamaged: There is no journal, or it cannot be read.
     """
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'units'").fetchone() is None:
             return []
         return list(_units(connection))
-    finally:
-        connection.close()
 
 
 def kept_in(folder: Path) -> int:
@@ -176,15 +189,10 @@ def kept_in(folder: Path) -> int:
     Raises:
         JournalDamaged: There is no journal, or it cannot be read.
     """
-    connection = open_reader(folder / "journal.sqlite")
-    try:
+    with reading(folder / "journal.sqlite") as connection:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'fetched'").fetchone() is None:
             return 0
         return int(connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
-    except sqlite3.Error as error:
-        raise journal_error(error) from error
-    finally:
-        connection.close()
 
 
 def _units(connection: sqlite3.Connection) -> Iterator[UnitLine]:

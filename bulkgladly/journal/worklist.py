@@ -7,8 +7,10 @@ set and from where the ids come from.
 """
 
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from bulkgladly.journal.schema import journal_error
@@ -127,5 +129,5 @@ class WorkList:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise journal_error(error) from error
+                    raise journal_error(error, Path(tempfile.gettempdir(), "worklist")) from error
                 raise

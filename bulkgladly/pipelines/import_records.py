@@ -11,13 +11,13 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
-from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Standing, known_by
+from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Reservation, Standing, known_by
 from bulkgladly.journal.results import original_of
-from bulkgladly.messages import Repeat, Request
+from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
 from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.stages import Feed, Stop
-from bulkgladly.records import Outcome, Problem, Row, Stage, Word
+from bulkgladly.records import Known, Outcome, Problem, Row, Stage, Word
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.settings import Limits
@@ -38,6 +38,8 @@ class Task:
     record: Record
     steps: Steps
     request: Request
+    is_reserved: bool = False
+    """Its key stands in the state as one that may have been sent, on behalf of this run."""
 
 
 Looked = tuple[Row, Record | Problem | None, Standing]
@@ -173,7 +175,7 @@ class Importer:
                 await self._withdraw([task])
                 return None
             outcome, attempts = await self._carry_out(task)
-            self._settle(record.row, outcome, record, attempts)
+            self._settle(record.row, outcome, record, attempts, is_reserved=task.is_reserved)
         except Withdrawn as error:
             self._stop.fail(error)
             return None
@@ -204,8 +206,12 @@ class Importer:
         return False
 
     async def _withdraw(self, tasks: Sequence[Task]) -> None:
-        """Take back the intents of records that have not begun, but for those in doubt before."""
-        await self._ledger.withdraw([task.record.row.seq for task in tasks if not task.record.doubt])
+        """Take back the intents and reservations of records that have not begun, but for those in doubt before."""
+        mine = [task for task in tasks if not task.record.doubt]
+        reserved = [task.record.key for task in mine if task.is_reserved]
+        await self._ledger.withdraw([task.record.row.seq for task in mine], reserved=reserved)
+        for task in mine:
+            task.is_reserved = False
 
     async def _look_up(self, rows: list[Row]) -> list[Looked]:
         """Prepare a batch, and admit it to the journal."""
@@ -292,35 +298,78 @@ class Importer:
         Raises:
             Withdrawn, Fatal, Outage: The record is in doubt only where something of it may have been executed.
         """
-        request, tries, may_be_done = task.request, 0, False
-        if request.repeat is Repeat.UNSAFE:
-            # Not before its turn: what a crash leaves of these may have to end as unknown.
-            await self._intend_one(task, request)
+        request, tries, is_noted, may_be_done = task.request, 0, True, False
         while True:
-            try:
-                reply = await self._client.send(request)
-            except BulkgladlyError as error:
-                if not may_be_done and not error.lost:
-                    await self._withdraw([task])
-                raise
+            if request.repeat is Repeat.UNSAFE:
+                # Not before its turn: what a crash leaves of these has to end as unknown.
+                if not task.is_reserved and (known := await self._reserve(task, request)) is not None:
+                    following = self._begin_again(task, known)
+                    if isinstance(following, Outcome):
+                        return following, tries
+                    request = following
+                    continue
+            elif request.repeat is Repeat.DETECTED and not is_noted:
+                await self._intend_one(task, request)
+            reply = await self._send(task, request, may_be_done=may_be_done)
             tries += reply.attempts
-            is_refused = request.repeat is not Repeat.HARMLESS and not reply.lost and not reply.is_confirmed
-            may_be_done |= request.repeat is not Repeat.HARMLESS and not is_refused
+            is_write = request.repeat is not Repeat.HARMLESS
+            is_refused = is_write and not reply.lost and not reply.is_confirmed
+            may_be_done |= is_write and not is_refused
             try:
                 request = task.steps.send(reply)
             except StopIteration as end:
                 return end.value, tries
+            is_noted = False
             if is_refused:
                 # It made nothing, so after a crash nobody must take what is found for made by us.
                 await self._withdraw([task])
-            if request.repeat is not Repeat.HARMLESS:
-                await self._intend_one(task, request)
+
+    async def _send(self, task: Task, request: Request, *, may_be_done: bool) -> Reply:
+        """Send, and take back what was noted of the record where nothing of it can have been executed."""
+        try:
+            return await self._client.send(request)
+        except BulkgladlyError as error:
+            if not may_be_done and not error.lost:
+                await self._withdraw([task])
+            raise
+
+    async def _reserve(self, task: Task, request: Request) -> Known | None:
+        """Reserve the key of a record before it leaves; None if it may, else what is known of the key."""
+        _note_moment([task])
+        record = task.record
+        task.is_reserved = True
+        try:
+            known = await self._ledger.reserve(_intent(record, request), Reservation(record.key, record.fingerprints))
+        except anyio.get_cancelled_exc_class():
+            # It did not leave, so nothing is in doubt.
+            with anyio.CancelScope(shield=True):
+                await self._withdraw([task])
+            raise
+        task.is_reserved = known is None
+        return known
+
+    def _begin_again(self, task: Task, known: Known) -> Request | Outcome:
+        """Start the steps of a record again, of whose key another run has just told something."""
+        task.record.known = known
+        task.steps = self._spec.procedures[self._policy.mode](task.record, self._policy)
+        try:
+            return next(task.steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
     async def _intend_one(self, task: Task, request: Request) -> None:
         _note_moment([task])
         await self._ledger.intend([_intent(task.record, request)])
 
-    def _settle(self, row: Row, outcome: Outcome, record: Record | None = None, attempts: int = 0) -> None:
+    def _settle(
+        self,
+        row: Row,
+        outcome: Outcome,
+        record: Record | None = None,
+        attempts: int = 0,
+        *,
+        is_reserved: bool = False,
+    ) -> None:
         if record is not None and record.former_key is not None:
             outcome = _remembered_anew(outcome, record)
         original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
@@ -332,6 +381,7 @@ class Importer:
             former_key=record.former_key if record else None,
             attempts=attempts,
             original=original,
+            is_reserved=is_reserved,
         )
         if outcome.word is Word.REJECTED:
             self._rejected += 1

@@ -1,7 +1,7 @@
 """An import as a run: begin it, go on with it, try its rejects again."""
 
+import contextlib
 import datetime as dt
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,17 +11,26 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import InputChanged, RunLocked, UsageError
+from bulkgladly.errors import InputChanged, JournalError, RunLocked, UsageError
 from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
 from bulkgladly.journal.ledger import has_doubts
-from bulkgladly.journal.results import write_retry
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, list_runs
+from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
+from bulkgladly.journal.runs import (
+    InputFile,
+    RunFolder,
+    RunHeader,
+    all_folders,
+    beginning,
+    list_runs,
+    open_to_others,
+)
+from bulkgladly.journal.state import State
 from bulkgladly.pipelines.mapped import check_mapped_columns, mapper_for, refuse_cut_identity, unchanged_mapping
 from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
-from bulkgladly.pipelines.report import Observer, Report
+from bulkgladly.pipelines.report import Observer, Report, counted
 from bulkgladly.pipelines.session import Session
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
@@ -88,43 +97,75 @@ async def _begin(
     with_signals: bool,
     own_input: Callable[[RunFolder], Path] | None = None,
     parent: str | None = None,
+    take_over: Callable[[RunFolder], None] = lambda _folder: None,
 ) -> Report:
-    """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files."""
+    """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files.
+
+    `take_over` is called when the run has its name, before anybody can see it.
+    """
     refuse_unlimited(options.pace, credentials)
     folder: RunFolder | None = None
+    is_born = False
     try:
         if own_input is not None:
-            folder = _new_folder(options, spec)
+            folder = _new_folder(options, spec).lock()
             patterns = [str(await anyio.to_thread.run_sync(own_input, folder))]
         inputs = open_inputs(spec, patterns, options)
         check_columns(spec, inputs, options)
         _refuse_to_contact(spec, inputs, options)
         files_now = await anyio.to_thread.run_sync(_input_files, inputs)
-        if parent is None:
-            _refuse_unfinished(options.state_dir, spec, credentials.host, files_now, new_run=new_run)
-    except UsageError:
-        if folder is not None:
-            shutil.rmtree(folder.path)
-        raise
-    folder = folder or _new_folder(options, spec)
-    with folder.lock():
-        folder.write_header(
-            RunHeader(
-                run=folder.name,
-                resource=spec.name,
-                mode=_mode_of(options),
-                host=credentials.host,
-                inputs=tuple(files_now),
-                settings=storable(options),
-                created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                version=__version__,
-                parent=parent,
-            )
-        )
-        session = Session(folder, spec, options, inputs, credentials, observer)
+
+        def give_birth() -> RunFolder:
+            nonlocal folder
+            with beginning(options.state_dir):
+                if parent is None:
+                    for line in _refuse_unfinished(
+                        options.state_dir, spec, credentials.host, files_now, new_run=new_run
+                    ):
+                        observer.note(line)
+                folder = folder or _new_folder(options, spec).lock()
+                folder.make_journal()
+                take_over(folder)
+                folder.write_header(_header(folder, spec, options, credentials, files_now, parent))
+            return folder
+
+        folder = await anyio.to_thread.run_sync(give_birth)
+        is_born = True
+    finally:
+        if folder is not None and not is_born:
+            with contextlib.suppress(OSError):
+                folder.remove()
+            folder.unlock()
+    with folder:
+        if (told := open_to_others(options.state_dir)) is not None:
+            observer.note(told)
+        digests = [file.digest for file in files_now]
+        session = Session(folder, spec, options, inputs, credentials, observer, digests=digests)
         if session.rows_exact and not session.rows:
             observer.note("the input has no rows: nothing to import")
         return await session.run(with_signals=with_signals)
+
+
+def _header(
+    folder: RunFolder,
+    spec: ResourceSpec,
+    options: ImportOptions,
+    credentials: Credentials,
+    files: Sequence[InputFile],
+    parent: str | None,
+) -> RunHeader:
+    return RunHeader(
+        run=folder.name,
+        resource=spec.name,
+        mode=_mode_of(options),
+        host=credentials.host,
+        inputs=tuple(files),
+        settings=storable(options),
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        parent=parent,
+        is_whole=True,
+    )
 
 
 async def resume_import(
@@ -145,9 +186,11 @@ async def resume_import(
     Raises:
         InputChanged: An input file, the mapping or the transform is not the one that the
             run began with.
+        JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
     """
+    folder.check()
     with folder.lock():
         header = folder.header()
         _refuse_other_host(folder, header, credentials)
@@ -160,9 +203,12 @@ async def resume_import(
             options = replace(options, mapping=mapping)
         spec = resource(header.resource)
         inputs = open_inputs(spec, [item.path for item in header.inputs], options)
-        if not accept_changed_input:
+        digests = [item.digest for item in header.inputs]
+        if accept_changed_input:
+            digests = [item.digest for item in await anyio.to_thread.run_sync(_input_files, inputs)]
+        else:
             await anyio.to_thread.run_sync(_refuse_changed, header, inputs)
-        session = Session(folder, spec, options, inputs, credentials, observer or Observer())
+        session = Session(folder, spec, options, inputs, credentials, observer or Observer(), digests=digests)
         return await session.run(with_signals=with_signals)
 
 
@@ -171,6 +217,7 @@ async def retry_import(
     credentials: Credentials,
     *,
     change: Callable[[ImportOptions], ImportOptions] = lambda options: options,
+    sent_nothing: bool = False,
     observer: Observer | None = None,
     with_signals: bool = False,
 ) -> Report:
@@ -180,39 +227,103 @@ async def retry_import(
     way stay where they are: those that could not be
     read, and (unless `on_duplicate="last"`) those whose key another row of the run had.
 
+    What is sent at most once and may have been sent stays where it is, too. `sent_nothing`
+    says that a person has looked and it was not: then these rows, and only these, are sent,
+    each once, as if for the first time. What contacts people has to be allowed again
+    (`contacts_people`, by `change`), and one record goes first.
+
     Raises:
+        JournalDamaged: The run cannot be used; the message says why.
         UsageError: There are no such rows, or the credentials are for another host.
     """
+    folder.check()
     header = folder.header()
     _refuse_other_host(folder, header, credentials)
     stored = restore_options(header.settings, folder.state_dir)
     stored = replace(stored, reading=ReadOptions(format="ndjson"), limits=fresh_limits(stored.limits))
+    # It was allowed for the first time, by somebody who knew what was in the file.
+    stored = replace(stored, contacts_people=False)
     if stored.mapping is not None:  # the usual cure of a reject is a corrected mapping
         stored = replace(stored, mapping=unchanged_mapping(stored.mapping, accept_changed=True))
     options = change(stored)
     observer = observer or Observer()
+    spec = resource(header.resource)
+    if sent_nothing and not spec.is_at_most_once:
+        raise UsageError(
+            f"--sent-nothing is for what is sent at most once; what became of {spec.name} is asked by a plain "
+            f"`bulkgladly retry {folder.name}`"
+        )
+    unknown = UnknownRows.ALONE if sent_nothing else UnknownRows.LEFT if spec.is_at_most_once else UnknownRows.TAKEN
 
     def own_input(new: RunFolder) -> Path:
         path = new.path / "retry.ndjson"
-        taken, left = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last")
-        if not taken:
-            why = f": its {left} rejected rows could not be read, or need another --on-duplicate" if left else ""
-            raise UsageError(f"run {folder.name} has nothing to retry{why}")
-        if left:
-            observer.note(f"{left} rejected rows are left out: they could not be read, or their key came twice")
+        rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
+        for line in _left_alone(folder, spec, rows, unknown):
+            observer.note(line)
         return path
 
+    def take_over(new: RunFolder) -> None:
+        if sent_nothing:
+            _release(folder, new, (header.host, spec.name, options.namespace))
+
     return await _begin(
-        resource(header.resource),
+        spec,
         (),
         credentials,
         options,
         observer=observer,
         new_run=True,
         own_input=own_input,
+        take_over=take_over,
         with_signals=with_signals,
         parent=folder.name,
     )
+
+
+def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
+    """Say which rows a retry leaves where they are.
+
+    Raises:
+        UsageError: All of them.
+    """
+    lines = []
+    others = rows.left
+    if unknown is UnknownRows.LEFT and rows.unsettled:
+        others -= rows.unsettled
+        lines.append(
+            f"{counted(rows.unsettled, 'row')} of {spec.name} may have been sent, and {_are(rows.unsettled)} left alone"
+            f"; look in Gladly, and if nothing was sent: bulkgladly retry {folder.name} --sent-nothing"
+        )
+    if unknown is UnknownRows.ALONE:
+        if not rows.taken:
+            raise UsageError(f"run {folder.name} has no rows that may have been sent, so there are none to send again")
+        if others:
+            lines.append(f"{counted(others, 'other row')} not taken: try them again by `retry` without --sent-nothing")
+    elif others:
+        lines.append(f"{counted(others, 'rejected row')} left out: unreadable, or a key that came twice")
+    if not rows.taken:
+        why = f": {'; '.join(lines)}" if lines else ""
+        raise UsageError(f"run {folder.name} has nothing to retry{why}")
+    return lines
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _release(old: RunFolder, new: RunFolder, scope: tuple[str, str, str]) -> None:
+    """Let a retry send what may have been sent by the run that it follows, or by one that nobody can ask any more."""
+    keys = unsettled_keys(old.path)
+    state = State(new.state_dir / "state.sqlite", scope, is_synced=True, run=new.name)
+    try:
+        gone = {run for run in state.holders(keys) if not _is_sound(new.path.parent / run)}
+        state.release(keys, of={old.name, *gone})
+    finally:
+        state.close()
+
+
+def _is_sound(path: Path) -> bool:
+    return path.is_dir() and RunFolder(path).fault() is None
 
 
 def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
@@ -313,29 +424,64 @@ def _refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOption
 
 def _refuse_unfinished(
     state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile], *, new_run: bool
-) -> None:
-    """Let nobody begin anew by mistake; nor on purpose, where what was on its way could go out twice."""
-    if new_run and not spec.is_at_most_once:
-        return
+) -> list[str]:
+    """Refuse to start a second run of the same input; return what to say of runs that cannot be used.
+
+    Raises:
+        UsageError: An unfinished run of the input can go on; or there is no telling what one has sent.
+    """
     mine = {file.path for file in files} | {file.digest for file in files}
-    for run in list_runs(state_dir):
-        header = run.header()
+
+    def is_same(header: RunHeader) -> bool:
         theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        if header.resource != spec.name or header.host != host or not mine & theirs:
-            continue
-        if run.status() == "complete" or _drop_if_empty(run):
-            continue
-        if spec.is_at_most_once and has_doubts(run.path):
-            raise UsageError(
-                f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
-                f"go on with `bulkgladly resume {run.name}`"
-            )
-        if new_run:
-            continue
+        return header.resource == spec.name and header.host == host and bool(mine & theirs)
+
+    if not new_run or spec.is_at_most_once:
+        for run in list_runs(state_dir):
+            with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
+                if is_same(run.header()):
+                    _refuse_second(run, spec, new_run=new_run)
+    return _faults_told(state_dir, spec, is_same, new_run=new_run)
+
+
+def _refuse_second(run: RunFolder, spec: ResourceSpec, *, new_run: bool) -> None:
+    if run.status() == "complete" or _drop_if_empty(run):
+        return
+    if spec.is_at_most_once and has_doubts(run.path):
         raise UsageError(
-            f"run {run.name} of the same input is not finished; go on with `bulkgladly resume {run.name}`, "
-            "or start anew with --new-run"
+            f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
+            f"go on with `bulkgladly resume {run.name}`"
         )
+    if new_run:
+        return
+    raise UsageError(
+        f"run {run.name} of the same input is not finished; go on with `bulkgladly resume {run.name}`, "
+        "or start anew with --new-run"
+    )
+
+
+def _faults_told(
+    state_dir: Path, spec: ResourceSpec, is_same: Callable[[RunHeader], bool], *, new_run: bool
+) -> list[str]:
+    """Return a line for each run of the same input that cannot be used."""
+    lines = []
+    for run in all_folders(state_dir):
+        if (fault := run.fault()) is None:
+            continue
+        try:
+            header = run.header()
+        except JournalError:
+            continue
+        if not is_same(header):
+            continue
+        if spec.is_at_most_once and not header.is_whole and not new_run:
+            # An older version kept what it was about to send nowhere else.
+            raise UsageError(
+                f"run {run.name} of the same input is {fault.word}, and nothing else tells what it has sent: "
+                f"look in Gladly, then {fault.detail}; or start anew with --new-run"
+            )
+        lines.append(f"run {run.name} of the same input is {fault.word}: {fault.detail}")
+    return lines
 
 
 def _drop_if_empty(run: RunFolder) -> bool:
@@ -344,7 +490,9 @@ def _drop_if_empty(run: RunFolder) -> bool:
         return False
     try:
         with run.lock():
-            shutil.rmtree(run.path)
-    except RunLocked:
+            if run.has_records():
+                return False
+            run.remove()
+    except (RunLocked, OSError):
         return False
     return True

@@ -1,6 +1,7 @@
 """One process's work on a run: from the lock to the last commit."""
 
 import contextlib
+from collections.abc import Sequence
 
 import anyio
 import anyio.to_thread
@@ -16,7 +17,7 @@ from bulkgladly.pipelines.linking import check_names, fetch_directory, names_in
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView, counted
 from bulkgladly.pipelines.stages import Stop, heeding_signals, run_stages, stopping
-from bulkgladly.records import Mode, Word
+from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.settings import Credentials
 
@@ -26,6 +27,8 @@ SPARE = 2  # records that wait for a worker: few, since a kill leaves their inte
 SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
 WORKERS_AT_MOST_ONCE = 4
 NOTED_ROWS = 100_000
+_WELL = (None, 3, 10)
+"""How a run ends whose files, as far as it knows, are as they should be."""
 
 
 class Session:
@@ -42,9 +45,12 @@ class Session:
         inputs: Inputs,
         credentials: Credentials,
         observer: Observer,
+        *,
+        digests: Sequence[str],
     ) -> None:
+        """`digests` are the hashes of the inputs as they are now, by number."""
         self.folder, self.spec, self.options = folder, spec, options
-        self.inputs, self.observer = inputs, observer
+        self.inputs, self.observer, self.digests = inputs, observer, digests
         self.policy = options.policy(credentials.host)
         self.names = tuple(str(file.path) for file in inputs.files)
         self.rows, self.rows_exact = inputs.estimate_rows()
@@ -56,6 +62,7 @@ class Session:
             state=folder.state_dir / "state.sqlite",
             scope=(credentials.host, spec.name, options.namespace),
             is_state_synced=spec.is_at_most_once,
+            run=folder.name,
             vitals=self.connection.vitals,
         )
         self.done_before = self.ledger.counts.total()
@@ -63,8 +70,12 @@ class Session:
 
     async def run(self, *, with_signals: bool) -> Report:
         """Work, then publish the result files and the report; the report says how it went."""
-        with heeding_signals(self.stop, wanted=with_signals):
-            return await self._run()
+        self.inputs.hold()
+        try:
+            with heeding_signals(self.stop, wanted=with_signals):
+                return await self._run()
+        finally:
+            self.inputs.let_go()
 
     async def _run(self) -> Report:
         try:
@@ -97,7 +108,7 @@ class Session:
             spare=SPARE_UNLIMITED if self.options.pace.unlimited else SPARE,
             ignore=self.options.ignore_columns,
             names=self.names,
-            is_canary=self._needs_canary(),
+            is_canary=await self._needs_canary(),
         )
 
         async def read() -> None:
@@ -128,10 +139,9 @@ class Session:
         workers = self.connection.concurrency
         return min(workers, WORKERS_AT_MOST_ONCE) if self.spec.is_at_most_once else workers
 
-    def _needs_canary(self) -> bool:
+    async def _needs_canary(self) -> bool:
         """Tell whether people would get messages, and nobody has looked at one of them yet."""
-        counts = self.ledger.counts
-        return bool(self.spec.contacts_people) and not counts[Word.CREATED] and not counts[Word.UNKNOWN]
+        return bool(self.spec.contacts_people) and not await self.ledger.has_sent()
 
     def _warn(self) -> None:
         """Say before the first request what cannot be repeated."""
@@ -177,12 +187,18 @@ class Session:
             await self.ledger.flush()
         except BulkgladlyError as error:
             self.stop.fail(error)
+        exit_code, reason = self.stop.exit_code, self.stop.reason
+        if exit_code in _WELL:
+            try:
+                await self.ledger.check_state()
+            except BulkgladlyError as error:
+                exit_code, reason = error.exit_code, str(error)
         self.observer.tick(self.view())
         if self.stop.is_draining and self.rows - self.ledger.counts.total() > NOTED_ROWS:
             self.observer.note("the state is saved; writing the unprocessed rows, which may take a while")
         ending = Ending(
-            exit_code=self.stop.exit_code,
-            reason=self.stop.reason,
+            exit_code=exit_code,
+            reason=reason,
             mark=self.ledger.frontier,
             is_settled=self.ledger.is_settled,
             vitals=self.connection.vitals(),

@@ -70,7 +70,7 @@ def _look(record: Record) -> Generator[Request, Reply, Trace]:
             continue
         if is_ours(record, one, one.get("createdAt")):
             return Trace(str(one["id"]))
-    return Trace(is_surely_absent=True)
+    return Trace()
 
 
 _ONCE = OnceSteps(Sending(noun="schedule", request=_request, made=_made, look=_look))

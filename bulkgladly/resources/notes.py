@@ -10,14 +10,11 @@ from bulkgladly.records import Mode
 from bulkgladly.resources.compare import same_value
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, id_in_location, is_cut, is_ours
+from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.spec import Record, ResourceSpec
 
 __all__ = ("NOTES",)
-
-ITEMS_CAP = 1000
-"""Items of a conversation that one answer holds [gladly-api, paging]."""
 
 _FIELDS = (
     Field("conversationId", Kind.ID, most=MAX_ID, required=ALWAYS),
@@ -45,14 +42,12 @@ def _look(record: Record) -> Generator[Request, Reply, Trace]:
     """Look for the note among the items: same text, made through the API, since the request left."""
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/items"
     reply = yield Request("getConversationItems", "GET", path)
-    if reply.is_absent:
-        return Trace(is_surely_absent=True)
     if not reply.is_confirmed:
         return Trace()
     for item in reply.objects:
         if _is_this(item, record):
             return Trace(str(item["id"]))
-    return Trace(is_surely_absent=not is_cut(reply, reply.objects, ITEMS_CAP))
+    return Trace()
 
 
 def _is_this(item: Mapping[str, Any], record: Record) -> bool:

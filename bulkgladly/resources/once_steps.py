@@ -1,23 +1,23 @@
 """What is done for one record whose create takes no id of ours: sent at most once. Pure generators.
 
-An intent is on the disk before the request leaves. After an answer that got lost, and after a
-crash, the record is looked for where the API lists such things; where it does not, or where
-looking shows nothing for sure, the record ends as `unknown` and is never sent again, in this
-run or a later one with the same source key. Facts: gladly-api, README, "Retry safety".
+Its key is reserved on the disk, for all runs, before the request leaves. After an answer that got
+lost, and after a crash, the record is looked for where the API lists such things. What is found
+counts as created. What is not found may lag behind, so it proves nothing: such a record ends as
+`unknown` and is not sent again, in this run or a later one with the same source key, unless a
+person has looked and says so (`retry --sent-nothing`). Facts: gladly-api, README, "Retry safety".
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
-from bulkgladly.resources.exports import LIMITED_DATA
 from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.outcomes import refused
 from bulkgladly.resources.spec import Policy, Record, Steps
 
-__all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_cut", "is_ours")
+__all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_ours")
 
 CLOCK_SKEW_S = 300.0
 """By how much Gladly's clock and ours may differ: what is older than the request by more than this is not ours."""
@@ -25,10 +25,9 @@ CLOCK_SKEW_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What looking for a record showed: the id it got, or that it is surely not there."""
+    """What looking for a record showed: the id it got. None proves nothing: a list may be cut, or lag behind."""
 
     gladly_id: str | None = None
-    is_surely_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,13 @@ class OnceSteps:
 
     def create(self, record: Record, _policy: Policy) -> Steps:
         """Send the record, unless it was sent before or may have been."""
-        if record.known is not None:
+        if record.known is not None and (record.known.gladly_id or not record.doubt):
             return self._as_known(record)
         if record.doubt:
             trace = yield from self._look(record)
             if trace.gladly_id is not None:
                 return self._created(record, trace.gladly_id)
-            if not trace.is_surely_absent:
-                return self._unsettled(record, None)
+            return self._unsettled(record, None)
         reply = yield self._at.request(record)
         if reply.is_confirmed:
             return self._created(record, self._at.made(reply), status=reply.status)
@@ -83,9 +81,13 @@ class OnceSteps:
     def _as_known(self, record: Record) -> Outcome:
         known = record.known
         if known is None or not known.gladly_id:
+            by = known.held_by if known is not None else ""
             detail = (
-                f"an earlier run may have sent this {self._at.noun}; look in Gladly, and give the row another key "
-                "where it has to be sent"
+                f"run {by} may have sent this {self._at.noun}; look in Gladly, and if it was not sent: "
+                f"bulkgladly retry {by} --sent-nothing"
+                if by
+                else f"an earlier run may have sent this {self._at.noun}; look in Gladly, and if it was not sent, "
+                "`retry` this run with --sent-nothing"
             )
             return self._unsettled(record, None)._replace(detail=detail)
         if all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items()):
@@ -106,7 +108,10 @@ class OnceSteps:
             stage=Stage.API,
             status=(reply.status or None) if reply is not None else None,
             code="unsettled",
-            detail=f"the {self._at.noun} may have been sent, and nothing tells for sure; it is not sent again",
+            detail=(
+                f"the {self._at.noun} may have been sent, and is not sent again; look in Gladly, and if it was not "
+                "sent, `retry` this run with --sent-nothing"
+            ),
             accepted=record.fingerprints,
         )
 
@@ -122,12 +127,6 @@ class OnceSteps:
 def id_in_location(reply: Reply) -> str | None:
     """Return the id at the end of a reply's `Location`, which most creates answer with."""
     return reply.headers.get("location", "").rstrip("/").rpartition("/")[2] or None
-
-
-def is_cut(reply: Reply, elements: Sequence[object], cap: int) -> bool:
-    """Tell whether a list may lack something: it is flagged as cut, or as long as its cap."""
-    flag = reply.headers.get(LIMITED_DATA)
-    return (flag is not None and flag.strip().lower() != "false") or len(elements) >= cap
 
 
 def is_ours(record: Record, made: Mapping[str, Any], moment: object) -> bool:

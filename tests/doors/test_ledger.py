@@ -14,15 +14,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.errors import DiskFull, JournalDamaged
+from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError
 from bulkgladly.journal import ledger as ledger_module
-from bulkgladly.journal.ledger import Admission, Intent, Ledger, Standing
+from bulkgladly.journal import schema
+from bulkgladly.journal.ledger import Admission, Intent, Ledger, Reservation, Standing
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
-from bulkgladly.journal.schema import JOURNAL_VERSION, open_journal, open_reader
+from bulkgladly.journal.schema import JOURNAL_VERSION, journal_error, journal_version, open_journal, open_reader
+from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.resources.identity import digest64
 
 SCOPE = ("https://example.gladly.com", "customers", "default")
+
+
+def _sqlite_error(code: int, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
 
 
 def place(seq: int) -> Position:
@@ -190,6 +198,309 @@ async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
 
     assert [standing.doubt for standing in standings] == [False, True, False]
     assert count_by_word(tmp_path) == {"created": 1}
+
+
+async def test_a_run_is_not_lost_to_an_object_of_the_database_in_another_thread(tmp_path: Path) -> None:
+    """A cursor that the loop's thread frees while the writer uses its statement ends a run: none gets there."""
+    ledger = open_ledger(tmp_path)
+
+    with pytest.raises(BulkgladlyError, match="Cursor must not leave") as caught:
+        await ledger._ask(lambda: ledger._connection.execute("SELECT 1"))
+    ledger.close()
+
+    assert caught.value.exit_code == 70, "a mistake of ours, and not of the file"
+
+
+async def test_no_answer_is_an_object_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked: the answers are values."""
+    given: list[object] = []
+    resolve = ledger_module._resolve
+
+    def noted(answers: list[tuple[Any, Any]]) -> None:
+        given.extend(answer for _, answer in answers)
+        resolve(answers)
+
+    monkeypatch.setattr(ledger_module, "_resolve", noted)
+    ledger = open_ledger(tmp_path, is_state_synced=True)
+    await admit(ledger, range(3))
+    await ledger.intend([intent(0)])
+    await ledger.withdraw([0], reserved=["k-0"])
+    await ledger.reserve(intent(1), reservation("k-1"))
+    await ledger.reserve(intent(2), reservation("k-1"))
+    await ledger.note("status", "running")
+    await ledger.known(["k-0", "k-1"])
+    await ledger.known_in(*SCOPE, ["k-0"])
+    await ledger.recent_ids(3)
+    await ledger.has_sent()
+    await ledger.check_state()
+    ledger.close()
+
+    assert len(given) >= 11
+    assert {type(answer) for answer in given} <= {type(None), bool, list, dict, Known}
+
+
+# --- reservations: what nobody could tell from a second one -----------------------------------
+
+
+def reservation(key: str) -> Reservation:
+    return Reservation(key, {"body": "f1"})
+
+
+def reserving(folder: Path, run: str) -> Ledger:
+    """The ledger of a run that shares its state with the others of the folder."""
+    (folder / run).mkdir(exist_ok=True)
+    return Ledger(folder / run, state=folder / "state.sqlite", scope=SCOPE, is_state_synced=True, run=run)
+
+
+async def test_a_note_is_not_sent_twice_when_two_runs_have_its_key(tmp_path: Path) -> None:
+    """The second to reserve a key learns who may have sent it, also while the first is at work."""
+    first, second = reserving(tmp_path, "a"), reserving(tmp_path, "b")
+
+    got = await first.reserve(intent(0), reservation("k"))
+    refused = await second.reserve(intent(0), reservation("k"))
+    first.settle(0, place(0), created(0, body="f1"), key="k", is_reserved=True)
+    await first.flush()
+    settled = await second.reserve(intent(0), reservation("k"))
+    first.close()
+    second.close()
+
+    assert (got, refused) == (None, Known("", {"body": "f1"}, held_by="a"))
+    assert settled == Known("id-0", {"body": "f1"})
+
+
+async def test_a_reservation_is_durable_when_it_is_acknowledged(tmp_path: Path) -> None:
+    """No such request leaves before the disk knows about it, in the file that every run shares."""
+    ledger = reserving(tmp_path, "a")
+    await ledger.reserve(intent(0), reservation("k"))
+
+    copy = snapshot(tmp_path, "copy")
+    ledger.close()
+    later = reserving(copy, "b")
+    known = await later.known(["k"])
+    later.close()
+
+    assert known == {"k": Known("", {"body": "f1"}, held_by="a")}
+
+
+@pytest.mark.parametrize("how", ["refused", "withdrawn"])
+async def test_what_surely_was_not_sent_can_be_sent(how: str, tmp_path: Path) -> None:
+    """A refusal and a request that never left give the key free, for this run and for others."""
+    ledger = reserving(tmp_path, "a")
+    await ledger.reserve(intent(0), reservation("k"))
+    if how == "refused":
+        ledger.settle(0, place(0), Outcome.rejected(Problem("blank", "x")), key="k", is_reserved=True)
+    else:
+        await ledger.withdraw([0], reserved=["k"])
+    again = reserving(tmp_path, "b")
+    got = await again.reserve(intent(0), reservation("k"))
+    ledger.close()
+    again.close()
+
+    assert got is None
+
+
+async def test_a_reservation_of_another_run_is_not_taken_back(tmp_path: Path) -> None:
+    """Neither by a reject with its key, nor by an unknown that was never sent."""
+    first, second = reserving(tmp_path, "a"), reserving(tmp_path, "b")
+    await first.reserve(intent(0), reservation("k"))
+    second.settle(0, place(0), Outcome.rejected(Problem("blank", "x")), key="k")
+    await second.withdraw([1], reserved=["k"])
+    second.settle(2, place(2), Outcome(Word.UNKNOWN, accepted={"body": "f2"}), key="k")
+    await second.flush()
+    first.settle(0, place(0), created(0, body="f1"), key="k", is_reserved=True)
+    await first.flush()
+    second.settle(3, place(3), Outcome(Word.UNKNOWN, accepted={"body": "f3"}), key="k")
+    await second.flush()
+
+    known = await second.known(["k"])
+    first.close()
+    second.close()
+
+    assert known == {"k": Known("id-0", {"body": "f1"})}
+
+
+def remove_state(folder: Path) -> None:
+    for path in folder.glob("state.sqlite*"):
+        path.unlink()
+
+
+async def test_a_state_that_was_deleted_lets_nothing_leave(tmp_path: Path) -> None:
+    """Other runs would look into another file: the key is not reserved, and the run is told."""
+    ledger = reserving(tmp_path, "a")
+    await ledger.reserve(intent(0), reservation("k-0"))
+    ledger.settle(0, place(0), created(0, body="f1"), key="k-0", is_reserved=True)
+    await ledger.flush()
+    remove_state(tmp_path)
+
+    with pytest.raises(JournalDamaged, match=r"state\.sqlite was deleted"):
+        await ledger.reserve(intent(1), reservation("k-1"))
+    with pytest.raises(JournalDamaged, match=r"state\.sqlite was deleted"):
+        await ledger.check_state()
+    ledger.settle(1, place(1), Outcome.rejected(Problem("x", "still written")), key="k-1")
+    await ledger.flush()
+    ledger.close()
+    resumed = reserving(tmp_path, "a")
+    known = await resumed.known(["k-0", "k-1"])
+    resumed.close()
+
+    assert known == {"k-0": Known("id-0", {})}, "what the journal has is written down again"
+
+
+async def test_a_state_that_was_replaced_is_told(tmp_path: Path) -> None:
+    """By an older copy, say."""
+    ledger = reserving(tmp_path, "a")
+    (tmp_path / "copy").write_bytes((tmp_path / "state.sqlite").read_bytes())
+    (tmp_path / "copy").replace(tmp_path / "state.sqlite")
+
+    with pytest.raises(JournalDamaged, match="replaced by another file"):
+        await ledger.check_state()
+    ledger.close()
+
+
+def test_what_a_person_has_looked_for_can_be_sent_once(tmp_path: Path) -> None:
+    """By the run it was released to, and by no other; of two that ask, one gets it."""
+    asyncio.run(_released(tmp_path))
+
+
+async def _released(folder: Path) -> None:
+    old = reserving(folder, "old")
+    await old.reserve(intent(0), reservation("k"))
+    old.close()
+    for run in ("one", "two"):
+        state = State(folder / "state.sqlite", SCOPE, is_synced=True, run=run)
+        state.release(["k", "never seen"], of={"old"})
+        state.close()
+    one, two, other = (reserving(folder, run) for run in ("one", "two", "other"))
+    known = [await ledger.known(["k"]) for ledger in (one, two, other)]
+    got = [await ledger.reserve(intent(0), reservation("k")) for ledger in (one, two, two, other)]
+    for ledger in (one, two, other):
+        ledger.close()
+
+    assert [bool(found) for found in known] == [True, False, True]
+    assert [found and found.held_by for found in got] == ["old", None, "two", "two"]
+
+
+async def test_only_what_the_run_itself_may_have_sent_is_released(tmp_path: Path) -> None:
+    """Somebody else's request may be on its way at this moment."""
+    old = reserving(tmp_path, "old")
+    await old.reserve(intent(0), reservation("k"))
+    state = State(tmp_path / "state.sqlite", SCOPE, is_synced=True, run="new")
+    state.release(["k"], of={"another"})
+
+    assert state.known(["k"])["k"].held_by == "old"
+    assert state.holders(["k"]) == {"old"}
+    state.close()
+    old.close()
+
+
+def test_a_link_in_place_of_the_state_is_not_followed(tmp_path: Path) -> None:
+    """It may lead into somebody else's file."""
+    (tmp_path / "precious").touch()
+    (tmp_path / "state.sqlite").symlink_to(tmp_path / "precious")
+
+    with pytest.raises(JournalError, match=r"state\.sqlite is not a regular file"):
+        State(tmp_path / "state.sqlite", SCOPE, is_synced=True, run="a")
+    assert (tmp_path / "precious").read_bytes() == b""
+
+
+async def test_a_state_that_somebody_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the journal, which is well."""
+    monkeypatch.setattr(schema, "LOCK_WAIT_S", 0.05)
+    ledger = reserving(tmp_path, "a")
+    other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(JournalError, match=r"state\.sqlite is locked by another process"):
+        await ledger.reserve(intent(0), reservation("k"))
+    other.close()
+    ledger.close()
+
+
+# --- the birth of a journal -------------------------------------------------------------------
+
+
+def test_a_journal_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Cut off at any statement, it has no table and no version, and the next one makes it."""
+    for number in range(1, 100):
+        path = tmp_path / f"{number}.sqlite"
+        if not _cut_at(path, number):
+            break
+        assert journal_version(path) == 0
+        with pytest.raises(JournalDamaged, match="no journal, or it was never finished"):
+            open_reader(path)
+        with contextlib.closing(sqlite3.connect(path)) as found:
+            assert found.execute("SELECT name FROM sqlite_master").fetchall() == []
+        open_journal(path).close()
+        assert journal_version(path) == JOURNAL_VERSION
+    assert number > 10
+
+
+class CutOff(Exception):
+    """The end of a process in the middle of its statements."""
+
+
+def _cut_at(path: Path, number: int) -> bool:
+    """Make a journal, and end at its n-th statement; False where it has fewer."""
+    connect, left = sqlite3.connect, [number]
+
+    class Connection(sqlite3.Connection):
+        def execute(self, *args: Any) -> sqlite3.Cursor:
+            left[0] -= 1
+            if left[0] == 0:
+                self.close()
+                raise CutOff
+            return super().execute(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, factory=Connection, **more))
+        try:
+            open_journal(path).close()
+        except CutOff:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "part"),
+    [
+        (_sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full"), 5, "no space left"),
+        (sqlite3.OperationalError("database or disk is full"), 5, "no space left"),
+        (_sqlite_error(sqlite3.SQLITE_IOERR_WRITE, "disk I/O error"), 2, "disk I/O error"),
+        (_sqlite_error(sqlite3.SQLITE_BUSY, "database is locked"), 2, "locked by another process"),
+        (_sqlite_error(sqlite3.SQLITE_CORRUPT, "malformed"), 2, "malformed"),
+        (sqlite3.ProgrammingError("a mistake"), 70, "internal error"),
+        (TypeError("a mistake"), 70, "internal error"),
+        (OSError(28, "No space left on device"), 5, "no space left"),
+        (OSError(13, "Permission denied"), 2, "Permission denied"),
+    ],
+)
+def test_errors_are_told_apart_in_one_place(error: Exception, exit_code: int, part: str, tmp_path: Path) -> None:
+    """A full disk is 5, what is wrong with a file is 2, and a mistake of ours is 70."""
+    ours = journal_error(error, tmp_path / "journal.sqlite")
+
+    assert ours.exit_code == exit_code
+    assert part in str(ours)
+
+
+def test_an_error_of_reading_on_a_full_disk_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has several words for it."""
+    monkeypatch.setattr(schema, "_has_little_room", lambda _path: True)
+    for code in (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN):
+        assert journal_error(_sqlite_error(code, "disk I/O error"), tmp_path / "journal.sqlite").exit_code == 5
+
+
+async def test_a_disk_that_is_full_when_a_journal_is_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same words as later on."""
+
+    def full(_connection: object, *_: object, **__: object) -> None:
+        raise _sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
+
+    monkeypatch.setattr(schema, "_make_tables", full)
+
+    with pytest.raises(DiskFull, match=r"journal\.sqlite: no space left"):
+        open_ledger(tmp_path)
 
 
 async def test_commits_are_made_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

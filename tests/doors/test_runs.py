@@ -1,21 +1,35 @@
 """A run's folder: its name, its header, its lock, and who may look into it."""
 
+import contextlib
 import datetime as dt
 import os
 import re
+import secrets
+import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from bulkgladly.errors import JournalDamaged, RunLocked, UsageError
+from bulkgladly.cli.runs_command import about_run
+from bulkgladly.errors import JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, find_run, list_runs, write_private
+from bulkgladly.journal.runs import (
+    InputFile,
+    RunFolder,
+    RunHeader,
+    all_folders,
+    find_run,
+    list_runs,
+    open_to_others,
+    write_private,
+)
+from bulkgladly.journal.schema import JOURNAL_VERSION
 
 NOON = dt.datetime(2026, 3, 4, 12, 0, 0, tzinfo=dt.UTC)
 SCOPE = ("https://example.gladly.com", "customers", "default")
@@ -31,11 +45,13 @@ def header(run: RunFolder) -> RunHeader:
         settings={"mode": "upsert", "pace": {"rate": 5.0}},
         created_at="2026-03-04T12:00:00+00:00",
         version="0.1.0",
+        is_whole=True,
     )
 
 
 def make(state_dir: Path, *, mode: str = "upsert", now: dt.datetime = NOON) -> RunFolder:
     run = RunFolder.create(state_dir, "customers", mode, now)
+    run.make_journal()
     run.write_header(header(run))
     return run
 
@@ -53,12 +69,12 @@ def open_umask() -> Iterator[None]:
 
 
 def test_a_folder_says_what_and_when(tmp_path: Path) -> None:
-    """Resource, mode, UTC time and four hex digits."""
+    """Resource, mode, UTC time and eight hex digits."""
     local = dt.datetime(2026, 3, 4, 14, 0, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 
     run = RunFolder.create(tmp_path / "state", "customers", "upsert", local)
 
-    assert re.fullmatch(r"customers-upsert_20260304T120000Z_[0-9a-f]{4}", run.name)
+    assert re.fullmatch(r"customers-upsert_20260304T120000Z_[0-9a-f]{8}", run.name)
     assert run.path == tmp_path / "state" / "runs" / run.name
     assert run.state_dir == tmp_path / "state"
 
@@ -73,7 +89,7 @@ def test_everything_is_for_its_owner_alone(tmp_path: Path) -> None:
 
         assert {mode_of(path) for path in files} == {0o600}
     assert [mode_of(path) for path in (tmp_path / "state", run.path.parent, run.path)] == [0o700] * 3
-    assert {path.name for path in files} == {"run.json", "lock"}
+    assert {path.name for path in files} == {"run.json", "lock", "journal.sqlite"}
 
 
 def test_two_runs_of_one_second_are_two_folders(tmp_path: Path) -> None:
@@ -108,12 +124,12 @@ def test_a_child_run_names_its_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (None, "no run header"),
-        (b"", "no run header"),
-        (b"{", "no run header"),
-        (b"[]", "no run header"),
-        (b"{}", "no run header"),
-        (b'{"format": 1, "inputs": [], "surprise": 1}', "no run header"),
+        (None, "not a run header"),
+        (b"", "not a run header"),
+        (b"{", "not a run header"),
+        (b"[]", "not a run header"),
+        (b"{}", "not a run header"),
+        (b'{"format": 1, "inputs": [], "surprise": 1}', "not a run header"),
         (b'{"format": 99}', "newer version"),
     ],
 )
@@ -182,7 +198,7 @@ async def journal(run: RunFolder, status: str) -> None:
 
 
 async def test_status_is_what_the_journal_noted(tmp_path: Path) -> None:
-    """A run without a journal is new."""
+    """A run whose journal says nothing yet is new."""
     run = make(tmp_path)
 
     before = run.status()
@@ -215,7 +231,7 @@ def test_a_run_without_a_report_has_none(tmp_path: Path) -> None:
 
 
 def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
-    """By time, whatever they imported; a folder without a header is no run."""
+    """By time, whatever they imported; a folder without a header is no run yet."""
     late = make(tmp_path, mode="create", now=NOON + dt.timedelta(hours=1))
     early = make(tmp_path, mode="upsert", now=NOON - dt.timedelta(hours=1))
     middle = make(tmp_path, mode="delete")
@@ -237,6 +253,147 @@ async def test_runs_are_found_by_a_part_of_their_name(tmp_path: Path) -> None:
     assert _name(find_run(tmp_path, None)) == other.name
     assert _name(find_run(tmp_path, None, statuses=("stopped", "failed"))) == one.name
     assert find_run(tmp_path, None, statuses=("failed",)) is None
+
+
+# --- runs that cannot be used -----------------------------------------------------------------
+
+
+def unborn(run: RunFolder) -> None:
+    for path in run.path.iterdir():
+        path.unlink()
+
+
+def without_journal(run: RunFolder) -> None:
+    (run.path / "journal.sqlite").unlink()
+
+
+def emptied(run: RunFolder) -> None:
+    (run.path / "journal.sqlite").write_bytes(b"")
+
+
+def scrambled(run: RunFolder) -> None:
+    (run.path / "journal.sqlite").write_bytes(os.urandom(20_000))
+
+
+def from_the_future(run: RunFolder) -> None:
+    with contextlib.closing(sqlite3.connect(run.path / "journal.sqlite")) as connection:
+        connection.execute(f"PRAGMA user_version={JOURNAL_VERSION + 1}")
+
+
+def future_header(run: RunFolder) -> None:
+    found = orjson.loads((run.path / "run.json").read_bytes())
+    (run.path / "run.json").write_bytes(orjson.dumps({**found, "format": 99}))
+
+
+def foreign(run: RunFolder) -> None:
+    (run.path / "run.json").write_bytes(b'{"name": "something else"}')
+
+
+def odd_types(run: RunFolder) -> None:
+    found = orjson.loads((run.path / "run.json").read_bytes())
+    (run.path / "run.json").write_bytes(orjson.dumps({**found, "settings": [], "host": 7}))
+
+
+def header_is_a_folder(run: RunFolder) -> None:
+    (run.path / "run.json").unlink()
+    (run.path / "run.json").mkdir()
+
+
+def old_and_half_born(run: RunFolder) -> None:
+    """What the version before this one left when it was killed early: the header, and some tables."""
+    run.write_header(replace(header(run), is_whole=False))
+    (run.path / "journal.sqlite").unlink()
+    with contextlib.closing(sqlite3.connect(run.path / "journal.sqlite")) as connection:
+        connection.execute("CREATE TABLE intents (seq INTEGER)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word", "part"),
+    [
+        (unborn, "half-born", "sent nothing"),
+        (without_journal, "damaged", "missing or empty"),
+        (emptied, "damaged", "missing or empty"),
+        (scrambled, "damaged", "not a database"),
+        (from_the_future, "newer", "use that version"),
+        (future_header, "newer", "use that version"),
+        (foreign, "damaged", "not a run header"),
+        (odd_types, "damaged", "not a run header"),
+        (header_is_a_folder, "damaged", "not a run header"),
+        (old_and_half_born, "half-born", "start the import or export again"),
+    ],
+)
+async def test_one_bad_run_stops_no_other_command(
+    spoil: Callable[[RunFolder], None], word: str, part: str, tmp_path: Path
+) -> None:
+    """It is named with what is wrong and what to do; all others are found, listed and used as before."""
+    bad = make(tmp_path, mode="create")
+    good = make(tmp_path, now=NOON - dt.timedelta(hours=1))
+    await journal(good, "stopped")
+    spoil(bad)
+
+    fault = bad.fault()
+
+    assert fault is not None
+    assert (fault.word, part in fault.detail) == (word, True), fault
+    assert word == "newer" or f"rm -r {bad.path}" in fault.detail or "not a database" in fault.detail
+    assert [run.name for run in list_runs(tmp_path)] == [good.name]
+    assert _name(find_run(tmp_path, None)) == good.name
+    assert _name(find_run(tmp_path, None, statuses=("stopped", "new"))) == good.name
+    assert _name(find_run(tmp_path, "customers")) == good.name
+    assert _name(find_run(tmp_path, bad.name)) == bad.name
+    assert [about_run(run)["status"] for run in all_folders(tmp_path)] == ["stopped", word]
+    with pytest.raises(JournalDamaged, match=f"run {bad.name} is {word}"):
+        bad.check()
+    with pytest.raises(JournalDamaged):
+        bad.status()
+
+
+def test_a_run_that_is_just_beginning_is_not_called_half_born(tmp_path: Path) -> None:
+    """Its process holds the lock."""
+    run = RunFolder.create(tmp_path, "customers", "upsert", NOON)
+
+    with run.lock():
+        assert RunFolder(run.path).fault() is None
+        assert list(list_runs(tmp_path)) == []
+    assert (fault := run.fault()) is not None
+    assert fault.word == "half-born"
+
+
+def test_two_runs_of_one_second_never_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where chance gives the same digits: whoever comes second draws again."""
+    draws = iter(["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "bbbbbbbb"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _size: next(draws))
+
+    names = [RunFolder.create(tmp_path, "customers", "upsert", NOON).name for _ in range(2)]
+
+    assert [name[-8:] for name in names] == ["aaaaaaaa", "bbbbbbbb"]
+
+
+def test_a_run_that_was_removed_meanwhile_is_not_locked(tmp_path: Path) -> None:
+    """Else two processes would work on what one of them takes for the run."""
+    run = make(tmp_path)
+    with run.lock():
+        handle = os.open(run.path / "lock", os.O_RDWR)
+        run.remove()
+    with pytest.raises(JournalError, match="removed by another process"):
+        run._hold(handle, run.path / "lock")
+    os.close(handle)
+
+
+def test_who_may_change_the_memory_of_runs_is_told(tmp_path: Path) -> None:
+    """A folder that was there before is not ours to close."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+
+    told = []
+    for mode in (0o700, 0o755, 0o777):
+        state.chmod(mode)
+        told.append(open_to_others(state))
+
+    assert told[0] is None
+    assert "can be listed by other users (mode 755)" in str(told[1])
+    assert f"chmod 700 {state}" in str(told[2])
+    assert "can be changed by other users" in str(told[2])
 
 
 def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:

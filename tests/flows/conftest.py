@@ -169,10 +169,13 @@ class World:
         check_report(report)
         return report
 
-    async def retry(self, run: RunFolder | None = None, **changes: Any) -> Report:
+    async def retry(self, run: RunFolder | None = None, *, sent_nothing: bool = False, **changes: Any) -> Report:
         """Import the rejects of a run (the last) again, and check the report."""
         report = await retry_import(
-            run or self.last_run(), self.credentials, change=lambda stored: replace(stored, **changes)
+            run or self.last_run(),
+            self.credentials,
+            change=lambda stored: replace(stored, **changes),
+            sent_nothing=sent_nothing,
         )
         check_report(report)
         return report

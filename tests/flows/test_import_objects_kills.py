@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "business-hours": {"name": "{}", "officeHours": {"timezone": "Europe/Paris"}},
     "webhooks": {"url": "https://example.org/{}", "events": ["TASK/CREATED"], "enabled": True},
 }
+AT_MOST_ONCE = ("notes", "business-hours")
 SHOWN = {
     "tasks": ("tasks", "body"),
     "topics": ("topics", "name"),
@@ -77,8 +78,18 @@ async def test_every_object_once_wherever_it_dies(resource: str, point: str, wor
 
     report = await world.resume(state=plug.after)
 
+    if resource in AT_MOST_ONCE:
+        # What was about to leave proves nothing by not being there: a person has to look.
+        missing = set(map(str, range(ROWS))) - set(made(world, resource))
+        assert {row["crm"] for row in world.result(report, "rejected")} == missing
+        assert report.counts["unknown"] == len(missing) <= 3
+        if missing:
+            world.options = world.choose({"state_dir": plug.after})
+            again = await world.retry(sent_nothing=True)
+            assert (again.counts["created"], again.exit_code) == (len(missing), 0)
+    else:
+        assert (report.counts["created"], report.exit_code) == (ROWS, 0)
     assert made(world, resource) == dict.fromkeys(map(str, range(ROWS)), 1)
-    assert (report.counts["created"], report.exit_code) == (ROWS, 0)
     if resource == "tasks":
         assert {task["status"] for key, task in world.emulator.store.tasks.items() if key != "held"} == {"CLOSED"}
 

@@ -61,13 +61,18 @@ async def _dead(_client: Client, _request: Request) -> Reply:
 
 
 def _before_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Ledger.intend
+    intend, reserve = Ledger.intend, Ledger.reserve
 
-    async def intend(self: Ledger, intents: Any) -> None:
+    async def intended(self: Ledger, intents: Any) -> None:
         plug.passed()
-        await original(self, intents)
+        await intend(self, intents)
 
-    monkeypatch.setattr(Ledger, "intend", intend)
+    async def reserved(self: Ledger, *args: Any) -> Any:
+        plug.passed()
+        return await reserve(self, *args)
+
+    monkeypatch.setattr(Ledger, "intend", intended)
+    monkeypatch.setattr(Ledger, "reserve", reserved)
 
 
 def _after_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:

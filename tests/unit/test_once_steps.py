@@ -88,31 +88,40 @@ def test_a_lost_note_is_looked_for(unclear: Reply, items: list[Any], word: Word)
 
 
 @pytest.mark.parametrize(
-    ("answer", "calls", "word"),
+    ("answer", "word"),
     [
-        (reply(200, [listed()]), ["getConversationItems"], Word.CREATED),
-        (reply(200, []), ["getConversationItems", "addNoteToConversation"], Word.CREATED),
-        (reply(200, [listed(-9999)]), ["getConversationItems", "addNoteToConversation"], Word.CREATED),
-        (GONE, ["getConversationItems", "addNoteToConversation"], Word.CREATED),
-        (reply(200, [], headers={"Gladly-Limited-Data": "true"}), ["getConversationItems"], Word.UNKNOWN),
-        (
-            reply(200, [], headers={"Gladly-Limited-Data": "False"}),
-            ["getConversationItems", "addNoteToConversation"],
-            Word.CREATED,
-        ),
-        (reply(200, [listed(-9999)] * 1000), ["getConversationItems"], Word.UNKNOWN),
-        (BROKEN, ["getConversationItems"], Word.UNKNOWN),
-        (reply(200, {"not": "a list"}), ["getConversationItems"], Word.UNKNOWN),
+        (reply(200, [listed()]), Word.CREATED),
+        (reply(200, []), Word.UNKNOWN),
+        (reply(200, [listed(-9999)]), Word.UNKNOWN),
+        (GONE, Word.UNKNOWN),
+        (reply(200, [], headers={"Gladly-Limited-Data": "true"}), Word.UNKNOWN),
+        (reply(200, [listed(-9999)] * 1000), Word.UNKNOWN),
+        (BROKEN, Word.UNKNOWN),
+        (Reply(404, b"<html>no upstream</html>"), Word.UNKNOWN),
+        (reply(200, {"not": "a list"}), Word.UNKNOWN),
     ],
 )
-def test_a_note_in_doubt_is_looked_for_before_it_is_sent(answer: Reply, calls: list[str], word: Word) -> None:
-    """What is surely not there is sent now; a list that was cut proves nothing."""
-    more = [created("/n/n-2")] if len(calls) > 1 else []
+@pytest.mark.parametrize("known", [None, Known("", {}, held_by="customers-create_x")])
+def test_a_note_in_doubt_is_not_sent_again_whatever_the_list_says(
+    known: Known | None, answer: Reply, word: Word
+) -> None:
+    """What is found is ours; what is not found may lag behind, and a second note cannot be taken back."""
+    played = play("notes", "create", note(doubt=True, known=known), [answer])
 
-    played = play("notes", "create", note(doubt=True), [answer, *more])
-
-    assert played.calls == calls
+    assert played.calls == ["getConversationItems"]
     assert played.outcome.word is word
+
+
+@pytest.mark.parametrize(("held_by", "told"), [("notes-create_x", "retry notes-create_x"), ("", "an earlier run")])
+def test_what_another_run_may_have_sent_names_that_run(held_by: str, told: str) -> None:
+    """A person has to look, and must know which run to ask to send it."""
+    record = note(known=Known("", {}, held_by=held_by))
+
+    played = play("notes", "create", record, [])
+
+    assert (played.outcome.word, played.calls) == (Word.UNKNOWN, [])
+    assert told in (played.outcome.detail or "")
+    assert "--sent-nothing" in (played.outcome.detail or "")
 
 
 def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:

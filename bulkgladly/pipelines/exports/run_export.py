@@ -1,5 +1,6 @@
 """An export as a run: begin it, go on with it. What is published needs no run to be understood."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ import anyio.to_thread
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import JournalError, UsageError
-from bulkgladly.journal.runs import RunFolder, RunHeader, list_runs
+from bulkgladly.journal.runs import RunFolder, RunHeader, list_runs, open_to_others
 from bulkgladly.journal.units import kept_in, units_of
 from bulkgladly.pipelines.exports.kinds import kinds_for
 from bulkgladly.pipelines.exports.options import ExportOptions, restore_export_options, storable_export
@@ -105,6 +106,7 @@ async def resume_export(
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
     """
+    run.check()
     header = run.header()
     if header.host != credentials.host:
         raise UsageError(f"run {run.name} belongs to {header.host}, but the credentials are for {credentials.host}")
@@ -122,6 +124,9 @@ async def _begin(
     with folder:
         run = RunFolder.create(options.state_dir, words, EXPORT, dt.datetime.now(dt.UTC))
         with run.lock():
+            run.make_journal()
+            if observer is not None and (told := open_to_others(options.state_dir)) is not None:
+                observer.note(told)
             run.write_header(
                 RunHeader(
                     run=run.name,
@@ -132,6 +137,7 @@ async def _begin(
                     settings=storable_export(options),
                     created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                     version=__version__,
+                    is_whole=True,
                 )
             )
             return await _work(run, folder, options, credentials, observer, with_signals=with_signals)
@@ -181,19 +187,28 @@ def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[Ru
     out = str(options.out.absolute())
     found = []
     for run in list_runs(options.state_dir):
-        try:
+        with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
             header = run.header()
             is_same = header.mode == EXPORT and header.host == credentials.host and header.settings.get("out") == out
-            if is_same and run.status() not in ("complete", "new") and _has_begun(run):
+            if not is_same or run.status() == "complete":
+                continue
+            if _has_begun(run):
                 found.append(run)
-        except JournalError:
-            continue
+            else:
+                _remove_empty(run)
     return found[::-1]
 
 
 def _has_begun(run: RunFolder) -> bool:
     """Tell whether a run has something that another one would ask for again, or tell again."""
     return bool(units_of(run.path)) or kept_in(run.path) > 0
+
+
+def _remove_empty(run: RunFolder) -> None:
+    """Remove a run that never got as far as its first unit (a wrong token, say): it would only stand in the way."""
+    with contextlib.suppress(OSError), run.lock():
+        if not _has_begun(run):
+            run.remove()
 
 
 def _is_same(run: RunFolder, options: ExportOptions) -> bool:

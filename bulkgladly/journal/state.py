@@ -1,0 +1,225 @@
+"""What outlives runs: which key stands for which object in Gladly, and which keys may have been sent.
+
+What Gladly gives its own id has no other protection against a second one than this file. So
+before such a record leaves, its key is *reserved* here: a row without an id, on the disk, in
+a transaction that fails if the key is there already. That holds between runs, also those at
+work at the same moment, and for a run whose journal is lost.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bulkgladly.errors import JournalDamaged
+from bulkgladly.journal.schema import insert_rows, journal_error, open_state, scope_of
+from bulkgladly.records import Known
+
+__all__ = ("State",)
+
+_GROUP = 500
+
+
+class State:
+    """The state on a connection of its own, for one scope (host, resource, namespace) and one run.
+
+    Writes come into the open transaction, which the first of them begins, and `commit` ends.
+    All methods raise `DiskFull`, `JournalDamaged` or `JournalError`, with the file's name.
+    """
+
+    def __init__(self, path: Path, scope: tuple[str, str, str], *, is_synced: bool, run: str) -> None:
+        """Open the file, or make it. With `is_synced` a commit is on the disk when it returns."""
+        self._path, self._run = path, run
+        self._is_synced = is_synced
+        self._connection = open_state(path, is_synced=is_synced)
+        try:
+            with self._ours():
+                self._scope = scope_of(self._connection, *scope)
+                self._identity = _identity(path)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def known(self, keys: Sequence[str]) -> dict[str, Known]:
+        """Return what is known of source keys; without an id what may have been sent.
+
+        What was released to this run is not among it: this run may send it.
+        """
+        with self._ours():
+            rows = list(self._rows(self._scope, keys))
+            if not (open_keys := [key for key, gladly_id, _ in rows if not gladly_id]):
+                return {key: Known(gladly_id, orjson.loads(accepted)) for key, gladly_id, accepted in rows}
+            holders = self._holders(open_keys)
+            return {
+                key: Known(gladly_id, orjson.loads(accepted), held_by=holders.get(key, ("", None))[0])
+                for key, gladly_id, accepted in rows
+                if gladly_id or holders.get(key, ("", None))[1] != self._run
+            }
+
+    def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
+        """Return the ids in Gladly of source keys of another scope; empty for what may have been sent."""
+        with self._ours():
+            number = scope_of(self._connection, *scope)
+            return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
+
+    def holders(self, keys: Sequence[str]) -> set[str]:
+        """Return the runs that may have sent keys which have no id; an older version noted none."""
+        with self._ours():
+            return {run for run, _ in self._holders(keys).values() if run}
+
+    def release(self, keys: Sequence[str], *, of: Collection[str]) -> None:
+        """Let this run send keys that may have been sent, since a person has looked and they were not.
+
+        Only what the runs in `of` may have sent, or what an older version noted without a
+        run, is released. Until this run sends them they stay reserved for everybody else.
+        On the disk on return.
+        """
+        with self._ours():
+            self._begin()
+            holders = self._holders(keys)
+            for key, gladly_id, _ in list(self._rows(self._scope, keys)):
+                run = holders.get(key, ("", None))[0]
+                if not gladly_id and (not run or run in of):
+                    row = (self._scope, key, run, self._run)
+                    self._connection.execute("INSERT OR REPLACE INTO reserved VALUES (?, ?, ?, ?)", row)
+            self._connection.execute("COMMIT")
+
+    def restore(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Write down source keys and ids that a run's journal has and this file has not. On the disk on return."""
+        with self._ours():
+            self._begin()
+            there = {key for key, _, _ in self._rows(self._scope, [key for key, _ in rows])}
+            self.remember([(key, gladly_id, {}) for key, gladly_id in rows if key not in there])
+            self._connection.execute("COMMIT")
+
+    def reserve(self, key: str, accepted: Mapping[str, str]) -> Known | None:
+        """Note that a record is about to leave; None if it may, else what is known of its key already.
+
+        It may leave after the commit that follows, and only then.
+        """
+        with self._ours():
+            self._begin()
+            row = (self._scope, key, orjson.dumps(accepted).decode())
+            found = self._connection.execute("INSERT OR IGNORE INTO known VALUES (?, ?, '', ?)", row)
+            if found.rowcount == 0:
+                # A person has looked for it, and this run may send it: once, like the first time.
+                handed_over = self._connection.execute(
+                    "UPDATE reserved SET run = ?, for_run = NULL WHERE scope = ? AND key = ? AND for_run = ?",
+                    (self._run, self._scope, key, self._run),
+                )
+                return None if handed_over.rowcount else self.known([key])[key]
+            self._hold([key])
+            return None
+
+    def take_back(self, keys: Sequence[str]) -> None:
+        """Forget reservations of this run: their requests did not leave, or were refused."""
+        with self._ours():
+            self._begin()
+            for key in keys:
+                mine = (self._scope, key, self._run)
+                gone = self._connection.execute("DELETE FROM reserved WHERE scope = ? AND key = ? AND run = ?", mine)
+                if gone.rowcount:
+                    forget = "DELETE FROM known WHERE scope = ? AND key = ? AND gladly_id = ''"
+                    self._connection.execute(forget, mine[:2])
+
+    def remember(self, rows: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
+        """Keep under which id Gladly holds each key, and what it accepted.
+
+        Where keys are reserved, an empty id (it may have been sent) never replaces another.
+        """
+        with self._ours():
+            self._begin()
+            found = [(self._scope, key, gladly_id, orjson.dumps(accepted)) for key, gladly_id, accepted in rows]
+            if self._is_synced:
+                unknown = [row for row in found if not row[2]]
+                found = [row for row in found if row[2]]
+                insert_rows(self._connection, "INSERT OR IGNORE INTO known", unknown)
+                self._hold([key for _, key, _, _ in unknown])
+                self._settle([key for _, key, _, _ in found])
+            insert_rows(self._connection, "INSERT OR REPLACE INTO known", found)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Forget keys whose objects are deleted."""
+        with self._ours():
+            self._begin()
+            for key in keys:
+                self._connection.execute("DELETE FROM known WHERE scope = ? AND key = ?", (self._scope, key))
+            if self._is_synced:
+                self._settle(keys)
+
+    def commit(self) -> None:
+        """End the open transaction, if there is one."""
+        with self._ours():
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Forget what has not been committed. Never raises."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def misplaced(self) -> JournalDamaged | None:
+        """Return what is wrong where the file that later runs will open is not the one that this run writes."""
+        with self._ours():
+            found = _identity(self._path)
+        if found == self._identity:
+            return None
+        what = "was deleted" if found is None else "was replaced by another file"
+        return JournalDamaged(
+            f"{self._path} {what} while the run was working, so later runs would not know what this one has sent. "
+            "Put the file back, or leave it as it is, then resume: that writes down again what this run has sent"
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _begin(self) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def _hold(self, keys: Iterable[str]) -> None:
+        rows = [(self._scope, key, self._run) for key in keys]
+        insert_rows(self._connection, "INSERT OR IGNORE INTO reserved (scope, key, run)", rows)
+
+    def _settle(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._connection.execute("DELETE FROM reserved WHERE scope = ? AND key = ?", (self._scope, key))
+
+    def _holders(self, keys: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+        rows = _in_groups(self._connection, "SELECT key, run, for_run FROM reserved", self._scope, keys)
+        return {key: (run, for_run) for key, run, for_run in rows}
+
+    def _rows(self, scope: int, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        return _in_groups(self._connection, "SELECT key, gladly_id, accepted FROM known", scope, keys)
+
+    @contextlib.contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise journal_error(error, self._path) from error
+        except ValueError as error:
+            raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
+
+
+def _in_groups(
+    connection: sqlite3.Connection, select: str, scope: int, keys: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(keys), _GROUP):
+        part = keys[start : start + _GROUP]
+        marks = ",".join("?" * len(part))
+        yield from connection.execute(f"{select} WHERE scope = ? AND key IN ({marks})", (scope, *part))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another in its place; None where there is none."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
