@@ -1,17 +1,18 @@
 """The end of a session: the result files, the invariant, the report."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.errors import InputError
+from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
 from bulkgladly.journal.runs import RunFolder, write_private
+from bulkgladly.journal.schema import file_error
 from bulkgladly.pipelines.report import COUNT_WORDS, Report
 from bulkgladly.records import Mark, Row, Word
 from bulkgladly.resources.table import RESOURCES
@@ -19,19 +20,24 @@ from bulkgladly.resources.table import RESOURCES
 __all__ = ("Ending", "publish")
 
 READ_ROWS = 1000
+_BUG = 70
+_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a session ended, as the journal and the stop saw it.
 
-    `exit_code` None stands for the end of the input.
+    `exit_code` None stands for the end of the input. `counts` are the outcomes that the
+    journal has, `digests` the hashes of the inputs as this session read them.
     """
 
     exit_code: int | None
     reason: str | None
     mark: Mark
     is_settled: Callable[[int], bool]
+    counts: Mapping[str, int]
+    digests: Sequence[str]
     vitals: Mapping[str, Any]
 
 
@@ -39,21 +45,30 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Ending) -> Report:
     """Write the result files and the report of a run, and return the report.
 
     The number of rows read is found by reading on from the low-water mark to the end of
-    the input, independently of the outcomes that it is compared with.
+    the input, independently of the outcomes that it is compared with. Where the files
+    cannot be written there is a report all the same, which says so.
     """
     rest = _Rest(inputs, ending)
     names = [str(file.path) for file in inputs.files]
-    files = write_results(folder.path, names, rest)
-    by_word = count_by_word(folder.path)
+    by_word, by_code = ending.counts, dict[str, int]()
+    files: list[ResultFile] = []
+    problem: BulkgladlyError | None = None
+    try:
+        by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
+        files = write_results(folder.path, names, rest)
+    except BulkgladlyError as error:
+        problem = error
+        rest.finish()
     counts = {word: by_word.get(word, 0) for word in COUNT_WORDS}
     counts["unprocessed"] = rest.unprocessed
     header = folder.header()
-    status, exit_code = _verdict(ending, counts)
+    is_other = list(ending.digests) != [item.digest for item in header.inputs]
+    end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
     report = Report(
         run=folder.name,
-        status=status,
-        exit_code=exit_code,
-        reason=ending.reason,
+        status=end.status,
+        exit_code=end.exit_code,
+        reason=end.reason,
         resource=header.resource,
         mode=header.mode,
         host=header.host,
@@ -65,13 +80,25 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Ending) -> Report:
         seconds=ending.vitals["seconds"],
         files={Path(file.path).name: _about(file) for file in files},
         folder=str(folder.path),
-        rejects_by_code=rejects_by_code(folder.path),
-        next_commands=_next_commands(folder, status, counts),
+        rejects_by_code=by_code,
+        next_commands=_next_commands(folder, end.status, counts),
         started_at=header.created_at,
         ended_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
-    write_private(folder.path / "report.json", orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
-    write_private(folder.path / "report.md", report.as_markdown().encode())
+    return _written(folder, report)
+
+
+def _written(folder: RunFolder, report: Report) -> Report:
+    """Write the report, and return it; if there is no room for it, it says so and is not complete."""
+    try:
+        write_private(folder.path / "report.json", orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
+        write_private(folder.path / "report.md", report.as_markdown().encode())
+    except OSError as error:
+        problem = file_error(error, folder.path / "report.json")
+        if report.exit_code in (0, 1):
+            report = replace(report, status="failed", exit_code=problem.exit_code, reason=str(problem))
+            commands = (f"bulkgladly resume {folder.name}{_where(folder)}", report.next_commands[-1])
+            report = replace(report, next_commands=commands)
     return report
 
 
@@ -79,36 +106,70 @@ class _Rest:
     """The rows without an outcome; counts them, and all rows, on the way."""
 
     def __init__(self, inputs: Inputs, ending: Ending) -> None:
-        self._inputs, self._ending = inputs, ending
+        self._ending = ending
+        self._batches = inputs.batches(ending.mark, size=READ_ROWS)
         self.unprocessed = 0
         self.read = ending.mark.seq
+        self.problem: InputError | None = None
+        """Why the input could not be read to its end: what could be read is what is told."""
 
     def __iter__(self) -> Iterator[Row]:
         try:
-            for rows in self._inputs.batches(self._ending.mark, size=READ_ROWS):
+            for rows in self._batches:
                 self.read = rows[-1].seq + 1
-                for row in rows:
-                    if not self._ending.is_settled(row.seq):
-                        self.unprocessed += 1
-                        yield row
-        except InputError:
-            if self._ending.exit_code is None:
-                raise
-            # The run ended for it, or before it: what could be read is what is told.
+                open_rows = [row for row in rows if not self._ending.is_settled(row.seq)]
+                self.unprocessed += len(open_rows)
+                yield from open_rows
+        except InputError as error:
+            self.problem = error
+
+    def finish(self) -> None:
+        """Count what nobody has asked for."""
+        for _ in self:
+            pass
 
 
-def _verdict(ending: Ending, counts: Mapping[str, int]) -> tuple[str, int]:
-    if ending.exit_code is None or (ending.exit_code == 10 and not counts["unprocessed"]):
-        return "complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0
-    if ending.exit_code in (3, 10):
-        return "stopped", ending.exit_code
-    if ending.exit_code > 128:
-        return "interrupted", ending.exit_code
-    return "failed", ending.exit_code
+class _End(NamedTuple):
+    status: str
+    exit_code: int
+    reason: str | None
+
+
+def _verdict(
+    ending: Ending, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
+) -> _End:
+    """Say how a run ended. It is complete only where every row that was read has an outcome.
+
+    `problem` is why there are no result files, or why the input could not be read to its end.
+    """
+    if ending.exit_code not in (None, 3, 10):
+        return _End("interrupted" if ending.exit_code > _SIGNAL else "failed", ending.exit_code, ending.reason)
+    is_unread = isinstance(problem, InputError)
+    if problem is not None and not is_unread:
+        return _End("failed", problem.exit_code, str(problem))
+    is_accounted = not counts["unprocessed"] and counts["read"] == sum(counts[word] for word in COUNT_WORDS)
+    if ending.exit_code == 3 or (ending.exit_code == 10 and not is_accounted):
+        return _End("stopped", ending.exit_code, ending.reason)
+    if problem is not None:
+        return _End("failed", problem.exit_code, str(problem))
+    if is_accounted:
+        return _End("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
+    if is_other_input:
+        reason = (
+            f"the input has {counts['read']:,} rows, but the run has outcomes of others as well: it is not the input "
+            "that the run began with. Put the old file back, then resume; or import the new one with --new-run"
+        )
+        return _End("failed", InputChanged.exit_code, reason)
+    reason = "rows have no outcome although the run came to its end; this is a bug, please report it"
+    return _End("failed", _BUG, reason)
+
+
+def _where(folder: RunFolder) -> str:
+    return "" if folder.state_dir == Path(".bulkgladly") else f" --state-dir {folder.state_dir}"
 
 
 def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) -> tuple[str, ...]:
-    where = "" if folder.state_dir == Path(".bulkgladly") else f" --state-dir {folder.state_dir}"
+    where = _where(folder)
     commands = []
     if status != "complete":
         commands.append(f"bulkgladly resume {folder.name}{where}")

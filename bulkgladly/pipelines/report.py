@@ -145,7 +145,7 @@ class Report:
             f"| {name} | {about['rows']:,} | `{about['blake2b']}` |" for name, about in self.files.items()
         )
         steps = "\n".join(f"    {command}" for command in self.next_commands)
-        sum_text = "adds up" if self.adds_up else "DOES NOT ADD UP: please report this as a bug"
+        sum_text = "adds up" if self.adds_up else f"does not add up ({self.reason or 'please report this as a bug'})"
         verdict = f"{self.resource}, {self.mode}, {self.host}: **{self.status}** (exit code {self.exit_code})"
         if self.reason:
             verdict += f", {self.reason}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import BulkgladlyError, DiskFull
+from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.runs import RunFolder
@@ -188,11 +188,8 @@ class Session:
         except BulkgladlyError as error:
             self.stop.fail(error)
         exit_code, reason = self.stop.exit_code, self.stop.reason
-        if exit_code in _WELL:
-            try:
-                await self.ledger.check_state()
-            except BulkgladlyError as error:
-                exit_code, reason = error.exit_code, str(error)
+        if exit_code in _WELL and (problem := await self._look_back()) is not None:
+            exit_code, reason = problem.exit_code, str(problem)
         self.observer.tick(self.view())
         if self.stop.is_draining and self.rows - self.ledger.counts.total() > NOTED_ROWS:
             self.observer.note("the state is saved; writing the unprocessed rows, which may take a while")
@@ -201,17 +198,28 @@ class Session:
             reason=reason,
             mark=self.ledger.frontier,
             is_settled=self.ledger.is_settled,
+            counts=dict(self.ledger.counts),
+            digests=self.digests,
             vitals=self.connection.vitals(),
         )
-        try:
-            report = await anyio.to_thread.run_sync(publish, self.folder, self.inputs, ending)
-        except OSError as error:
-            raise DiskFull(
-                f"the result files in {self.folder.path} could not be written: {error.strerror}; make room, then resume"
-            ) from error
+        report = await anyio.to_thread.run_sync(publish, self.folder, self.inputs, ending)
         with contextlib.suppress(BulkgladlyError):
             await self.ledger.note("status", report.status)
         return report
+
+    async def _look_back(self) -> BulkgladlyError | None:
+        """Return what has changed under the run: the state that later runs will ask, or an input."""
+        try:
+            await self.ledger.check_state()
+            altered = await anyio.to_thread.run_sync(self.inputs.altered, self.digests)
+        except BulkgladlyError as error:
+            return error
+        if not altered:
+            return None
+        return InputChanged(
+            f"{'; '.join(altered)}, so rows may have been passed over. Put the old file back, then resume; or go on "
+            "with the file as it is: resume with --accept-changed-input"
+        )
 
     def view(self) -> RunView:
         """Return how the run stands at this moment."""

@@ -18,7 +18,6 @@ import pytest
 
 from bulkgladly import (
     Credentials,
-    DiskFull,
     ImportOptions,
     InputChanged,
     Limits,
@@ -571,7 +570,7 @@ async def test_everything_kept_is_for_its_owner_alone(world: World) -> None:
 
 
 async def test_a_disk_that_is_full_at_the_end_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as an internal error; the journal is whole, and a resume writes the files."""
+    """In a report that nobody could write; the journal is whole, and a resume writes the files."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -579,12 +578,14 @@ async def test_a_disk_that_is_full_at_the_end_is_told(world: World, monkeypatch:
     monkeypatch.setattr(closing, "write_private", full)
     path = world.ndjson(people(3))
 
-    with pytest.raises(DiskFull):
-        await world.run(path)
+    report = await start_import("customers", [path], world.credentials, world.options)
     monkeypatch.setattr(closing, "write_private", write_private)
     resumed = await world.resume()
 
-    assert resumed.counts["created"] == 3
+    assert (report.exit_code, report.status, report.counts["created"]) == (5, "failed", 3)
+    assert "no space left" in (report.reason or "")
+    assert report.next_commands[0].startswith("bulkgladly resume")
+    assert (resumed.counts["created"], resumed.exit_code) == (3, 0)
 
 
 async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -600,6 +601,7 @@ async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pyt
 
     assert report.counts["created"] == 4
     assert report.counts["unprocessed"] == 1
+    assert (report.status, report.exit_code) == ("failed", 70)
 
 
 async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
