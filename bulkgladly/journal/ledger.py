@@ -342,6 +342,7 @@ class Ledger:
                 raise self._failure
             self._connection.execute("BEGIN IMMEDIATE")
             settled: list[_Settled] = []
+            reserving: list[_Job] = []
             for job in jobs:
                 if isinstance(job, _Settled):
                     settled.append(job)
@@ -349,6 +350,8 @@ class Ledger:
                 # What a job asks or writes comes after everything that was settled before it.
                 self._write_settled(settled)
                 settled = []
+                if job.reserves is not None:
+                    reserving.append(job)
                 answer = self._perform(job)
                 if job.done is not None:
                     answers.append((job.done, answer))
@@ -357,7 +360,6 @@ class Ledger:
             # The state first: cut off in between, a record is asked about although it is known, and not forgotten.
             self._state.commit()
             self._connection.execute("COMMIT")
-            reserving = [job for job in jobs if isinstance(job, _Job) and job.reserves is not None]
             if reserving and (problem := self._state.misplaced()) is not None:
                 answers = self._unreserved(reserving, answers, problem)
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
