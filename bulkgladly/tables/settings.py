@@ -21,9 +21,14 @@ _SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_
 """Texts whose smallest and largest value are worth keeping, beside all numbers and times."""
 
 
-@cache
 def parquet_settings(schema: pa.Schema) -> dict[str, Any]:
     """Return the arguments of a Parquet writer for a declared schema."""
+    # Before Arrow 21 a schema that has metadata cannot be hashed.
+    return _settings(schema.remove_metadata())
+
+
+@cache
+def _settings(schema: pa.Schema) -> dict[str, Any]:
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     repeating = [path for path, kept in leaves if types.is_string(kept) and path.rpartition(".")[2] not in _MANY_VALUES]
     return {
