@@ -2,13 +2,16 @@
 
 import sys
 
-from bulkgladly.cli.app import run
+from bulkgladly.cli.streams import mend_streams
 
 __all__ = ("main",)
 
 
 def main() -> None:
     """Run the program and leave with its exit code."""
+    mend_streams()
+    from bulkgladly.cli.app import run  # noqa: PLC0415 - no file may be opened before the streams are mended
+
     sys.exit(run())
 
 

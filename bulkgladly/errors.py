@@ -18,7 +18,7 @@
     ├─ Outage                  not reachable for longer than the run may wait            exit 5
     ├─ NotTrusted              the host's certificate is not trusted on this machine     exit 5
     ├─ Withdrawn               a request that did not leave, because the run ends        exit 10
-    └─ DiskFull                the state could not be written                            exit 5
+    └─ DiskFull                something could not be written                            exit 5
 
 A record that cannot be sent, or that Gladly refuses, is never an exception: it is an
 `Outcome` (see `records`).
@@ -138,6 +138,6 @@ class Withdrawn(BulkgladlyError):
 
 
 class DiskFull(BulkgladlyError):
-    """The state could not be written. What was committed before is whole; resume later."""
+    """Something could not be written. What was committed before is whole; resume later."""
 
     exit_code = 5

@@ -1,9 +1,13 @@
 """The program `bulkgladly`: its commands, and what every one of them does with an error."""
 
+import contextvars
+import errno
 import os
+import sqlite3
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +24,10 @@ from bulkgladly.cli import (
     schema_command,
 )
 from bulkgladly.cli.configuration import use_settings_file
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
+from bulkgladly.cli.streams import lost_output
+from bulkgladly.errors import BulkgladlyError, UsageError
+from bulkgladly.os_errors import os_problem
 
 __all__ = ("app", "run")
 
@@ -68,7 +75,7 @@ def emulator(context: typer.Context) -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"bulkgladly {__version__}")
+        print_lines(f"bulkgladly {__version__}")
         raise typer.Exit
 
 
@@ -96,30 +103,76 @@ def run() -> int:
     `BULKGLADLY_DEBUG=1` shows where an internal error came from.
     """
     os.umask(0o077)  # what lies beside the journal (WAL files, spooled input) is its owner's alone too
+    code = contextvars.copy_context().run(_run)  # what one command was told is not told to the next
+    error = lost_output()
+    if code == 0 and error is not None and error.errno not in _NOBODY_READS:
+        tell(f"error: the standard output could not be written: {why_lost(error)}")
+        return os_problem(error).exit_code
+    return code
+
+
+_NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the stream was closed from the beginning
+
+
+def _run() -> int:
     try:
+        _refuse_undecodable()
         result = app(standalone_mode=False)
     except BulkgladlyError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+        return _told(error)
     except typer.Abort:
-        sys.stderr.write("stopped; nothing was sent\n")
+        tell("stopped; nothing was sent")
         return 130
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        if os.environ.get("BULKGLADLY_DEBUG"):
-            raise
+    except Exception as error:  # noqa: BLE001 - the last door: whatever comes is told, never traced
         return _explain(error)
     return result if isinstance(result, int) else 0
 
 
+def _refuse_undecodable() -> None:
+    """Refuse names that are no text: they could be kept neither in a journal nor in a data set.
+
+    Raises:
+        UsageError: An argument or a variable of ours is not valid UTF-8.
+    """
+    variables = [value for name, value in os.environ.items() if name.startswith(("BULKGLADLY_", "GLADLY_"))]
+    for text in (*sys.argv[1:], *variables):
+        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{text}: the name is not valid UTF-8; rename the file or the folder")
+
+
+def _told(error: BulkgladlyError) -> int:
+    tell(f"error: {error}")
+    return error.exit_code
+
+
 def _explain(error: Exception) -> int:
-    """Usage errors of the command line explain themselves; anything else is a bug of ours."""
-    if callable(show := getattr(error, "show", None)):
-        show()
-        return int(getattr(error, "exit_code", 2))
-    sys.stderr.write(
-        f"internal error: {type(error).__name__}: {error}\n"
-        "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened\n"
+    """Usage errors explain themselves, and the system's have a reason outside; anything else is a bug of ours."""
+    if callable(getattr(error, "format_message", None)):
+        return _explain_usage(error)
+    if os.environ.get("BULKGLADLY_DEBUG"):
+        tell(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+    if isinstance(error, OSError):
+        return _told(os_problem(error))
+    if isinstance(error, sqlite3.Error):
+        from bulkgladly.journal.schema import journal_error
+
+        return _told(journal_error(error, Path("a journal")))
+    tell(
+        f"internal error: {type(error).__name__}: {error}",
+        "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened",
     )
     return 70
+
+
+def _explain_usage(error: Any) -> int:
+    """Print what the parser of the command line found, with where help is."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print_text(error.format_message())
+        return int(error.exit_code)
+    tell(f"error: {error.format_message()}")
+    if context is not None:
+        tell(f"run `{context.command_path} --help` for help")
+    return int(getattr(error, "exit_code", 2))

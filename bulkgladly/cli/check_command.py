@@ -1,6 +1,5 @@
 """`check`: the offline preflight, as a table for people or as JSON."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,9 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
-from bulkgladly.cli.running import changed_pace, print_json
+from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.running import changed_pace
+from bulkgladly.cli.streams import standard_input
 from bulkgladly.records import Mode
 from bulkgladly.settings import Pace
 
@@ -122,7 +123,7 @@ def check(
             parents=parents or [],
             parents_key=parents_key,
             show_values=show_values,
-            stdin=sys.stdin.buffer,
+            stdin=standard_input(),
         )
     )
     if json:
@@ -144,13 +145,13 @@ def _print_findings(report: "CheckReport") -> None:
     head = ("result", "rows", "rule", "field")
     rows = [(one.severity.value, f"{one.rows:,}", one.code, one.field or "") for one in report.findings]
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
-    typer.echo(_line(head, widths))
+    print_lines(_line(head, widths))
     for row, finding in zip(rows, report.findings, strict=True):
-        typer.echo(_line(row, widths))
+        print_lines(_line(row, widths))
         for example in finding.examples:
             value = "" if example.value is None else f" ({example.value})"
-            typer.echo(f"    {example.place}: {example.detail}{value}")
-        typer.echo(f"    fix: {finding.fix}")
+            print_lines(f"    {example.place}: {example.detail}{value}")
+        print_lines(f"    fix: {finding.fix}")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -163,20 +164,16 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _tell(report: "CheckReport") -> None:
     """Say in a few lines for people how the rows fare, and what an import would take."""
-
-    def say(text: str) -> None:
-        typer.echo(text, err=True)
-
     counts: Any = report.counts
-    say(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
+    tell(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
     if not counts["read"]:
-        say("  the input has no rows: nothing to check")
+        tell("  the input has no rows: nothing to check")
     for word, said in _SAID.items():
         if counts[word]:
-            say(f"  {counts[word]:>11,} {said}")
+            tell(f"  {counts[word]:>11,} {said}")
     for what, number in report.not_judged.items():
-        say(f"  {number:>11,} x not judged here: {what}")
+        tell(f"  {number:>11,} x not judged here: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
-        say("  --parents FILE tells which there are; names are looked up when the import begins")
+        tell("  --parents FILE tells which there are; names are looked up when the import begins")
     for mode, estimate in report.estimates.items():
-        say(f"  --mode {mode}: {estimate.text()}")
+        tell(f"  --mode {mode}: {estimate.text()}")

@@ -8,11 +8,13 @@ from typing import Any
 
 import typer
 
+from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Credentials, load_toml
 
 __all__ = ("credentials_for", "credentials_or_none", "use_settings_file")
 
+STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 COMMANDS = ("import", "export", "dump", "check", "resume", "retry", "doctor")
 
 
@@ -36,6 +38,8 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
     defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
     context.obj = sections.get("profiles", {})
+    names_one = bool(os.environ.get(STATE_DIR_VARIABLE)) or any("state_dir" in found for found in defaults.values())
+    note_invocation(config=path, is_state_dir_set=names_one)
 
 
 def _flags_of(context: typer.Context, command: str) -> set[str]:
@@ -63,6 +67,7 @@ def credentials_for(context: typer.Context, profile: str | None) -> Credentials:
     if profile not in profiles:
         known = ", ".join(profiles) or "none"
         raise UsageError(f"there is no profile {profile!r} in the settings file; there are: {known}")
+    note_invocation(profile=profile)
     return Credentials.from_environment(profile=profiles[profile])
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.running import print_json
+from bulkgladly.cli.output import print_json, print_lines, tell
 
 __all__ = ("compact", "drift", "show", "verify")
 
@@ -47,7 +47,7 @@ def verify(
     else:
         for one in found.findings:
             place = one.path or (f"{one.data_set}, unit {one.unit}" if one.unit else one.data_set)
-            typer.echo(f"{one.kind}: {place}: {one.detail}\n  {one.way_out}")
+            print_lines(f"{one.kind}: {place}: {one.detail}", f"  {one.way_out}")
         _tell_verdict(folder, found)
     raise typer.Exit(0 if found.is_sound else 1)
 
@@ -57,15 +57,15 @@ def _tell_verdict(folder: Path, found: Any) -> None:
 
     rows, parts, rejected = (sum(getattr(s, name) for s in found.data_sets) for name in ("rows", "parts", "rejected"))
     told = counted(len(found.findings), "finding")
-    typer.echo(f"{counted(rows, 'row')} in {counted(parts, 'part')}: {told}", err=True)
+    tell(f"{counted(rows, 'row')} in {counted(parts, 'part')}: {told}")
     if rejected:
-        typer.echo(f"rejected: {counted(rejected, 'line')}, in {folder / '_rejects'}", err=True)
+        tell(f"rejected: {counted(rejected, 'line')}, in {folder / '_rejects'}")
     for text in found.warnings:
-        typer.echo(f"warning: {text}", err=True)
+        tell(f"warning: {text}")
     if found.is_in_use:
-        typer.echo("an export is writing here: files on their way were passed over", err=True)
+        tell("an export is writing here: files on their way were passed over")
     if found.is_sound and not found.is_deep:
-        typer.echo("names, sizes, row counts and columns were compared; --deep reads every byte", err=True)
+        tell("names, sizes, row counts and columns were compared; --deep reads every byte")
 
 
 def show(folder: Folder, json: flags.Json = False) -> None:
@@ -79,7 +79,7 @@ def show(folder: Folder, json: flags.Json = False) -> None:
         print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
         return
     if not summaries:
-        typer.echo(f"nothing is published in {folder} yet", err=True)
+        tell(f"nothing is published in {folder} yet")
         return
     head = ("data set", "units", "rows", "parts", "bytes", "from", "to", "rejects", "drift", "schema", "written")
     rows = [
@@ -97,9 +97,9 @@ def show(folder: Folder, json: flags.Json = False) -> None:
     _print_table(head, rows)
     for one in summaries:
         for begin, end in one.coverage.gaps:
-            typer.echo(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
+            print_lines(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
         if one.incomplete:
-            typer.echo(f"incomplete units of {one.data_set}: {one.incomplete:,}; `dataset verify` says why")
+            print_lines(f"incomplete units of {one.data_set}: {one.incomplete:,}; `dataset verify` says why")
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
@@ -117,7 +117,7 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
         )
         return
     if not found:
-        typer.echo("every value has its column", err=True)
+        tell("every value has its column")
         return
     head = ("data set", "path", "kind", "count", "units", "since", "first in unit")
     _print_table(
@@ -151,7 +151,7 @@ def compact(
         opened.pass_over_damage()
         recovery = opened.recover()
         for text in clock_warnings(recovery.newest, opened.now()):
-            typer.echo(f"warning: {text}", err=True)
+            tell(f"warning: {text}")
         names = data_sets or [each for each in opened.data_sets() if _has_rows(opened, each)]
         for name in names:
             try:
@@ -159,10 +159,10 @@ def compact(
             except UsageError as error:
                 if len(names) == 1:
                     raise
-                typer.echo(f"{name}: not compacted: {error}", err=True)
+                tell(f"{name}: not compacted: {error}")
                 failed += 1
                 continue
-            typer.echo(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}", err=True)
+            tell(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}")
             done.append(
                 {
                     "data_set": name,
@@ -173,7 +173,7 @@ def compact(
     if json:
         print_json(done)
     elif not done and not failed:
-        typer.echo(f"nothing is published in {folder} yet", err=True)
+        tell(f"nothing is published in {folder} yet")
     if failed:
         raise typer.Exit(1)
 
@@ -202,7 +202,7 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     cells = [head, *rows]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     for row in cells:
-        typer.echo("  ".join(_padded(row, widths)).rstrip())
+        print_lines("  ".join(_padded(row, widths)).rstrip())
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

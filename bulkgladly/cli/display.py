@@ -3,12 +3,13 @@
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.report import Estimate, Observer, RunView, counted, duration_text
+from bulkgladly.shown import MOST_NAME, shown
 
 __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")
 
@@ -27,6 +28,7 @@ def logger_for(log_format: str) -> logging.Logger:
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format} is no choice; it is text or json")
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
     if log_format == "json":
         from pythonjsonlogger.json import JsonFormatter
 
@@ -36,6 +38,14 @@ def logger_for(log_format: str) -> logging.Logger:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     return logger
+
+
+class _OneLine(logging.Formatter):
+    """A message as one line, whatever it quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return shown(record.getMessage())
 
 
 class LineDisplay(Observer):
@@ -141,7 +151,7 @@ def view_fields(view: RunView) -> dict[str, Any]:
     }
 
 
-def summary_of(report: Any) -> str:
+def summary_of(report: Any) -> Sequence[str]:
     """Return the end of a run as a few lines: counts, invariant, files, the next commands."""
     counts = report.counts
     told = ", ".join(f"{counts[word]:,} {word}" for word in (*SHOWN, "unprocessed") if counts[word])
@@ -156,13 +166,14 @@ def summary_of(report: Any) -> str:
     width = max(map(len, report.files), default=0)
     lines += [f"  {name:<{width}} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
-    return "\n".join(lines)
+    return lines
 
 
 def _panel(view: RunView) -> Any:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
+    from rich.text import Text
 
     top = Table.grid(padding=(0, 1))
     share = 100 * view.done / view.rows if view.rows else 0.0
@@ -170,14 +181,15 @@ def _panel(view: RunView) -> Any:
     about = "" if view.rows_exact else "~"
     top.add_row(
         ProgressBar(total=max(view.rows, 1), completed=view.done, width=36),
-        f"{view.done:,} of {about}{view.rows:,} {view.things}  {share:.1f} %  {eta}",
+        Text(f"{view.done:,} of {about}{view.rows:,} {view.things}  {share:.1f} %  {eta}"),
     )
     told = "  ".join(f"{word} {view.counts[word]:,}" for word in SHOWN if view.counts.get(word))
     pace = f"{_pace_text(view)}  in flight {view.in_flight}  429s {view.throttled}  "
     wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
+    # Text, not str: what Rich is given as a str it reads as markup.
     return Group(
         top,
-        told or "nothing done yet",
-        pace + (wait + view.waiting if view.waiting else ""),
-        "safe to stop: Ctrl-C once, then `resume`; a second Ctrl-C waits for nothing",
+        Text(told or "nothing done yet"),
+        Text(pace + (wait + shown(view.waiting, MOST_NAME) if view.waiting else "")),
+        Text("safe to stop: Ctrl-C once, then `resume`; a second Ctrl-C waits for nothing"),
     )

@@ -16,6 +16,7 @@ import typer
 from bulkgladly._version import __version__
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
+from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import BulkgladlyError, WrongOrganisation
 from bulkgladly.settings import Credentials
 
@@ -39,7 +40,7 @@ def doctor(
         mark = {True: "ok", False: "BAD", None: "note"}[is_good]
         findings.append({"what": what, "result": mark, "text": text})
         if not json:
-            typer.echo(f"{mark:>5}  {what:<12} {text}")
+            print_lines(f"{mark:>5}  {what:<12} {text}")
 
     found(
         "version",
@@ -62,9 +63,7 @@ def doctor(
         found("Gladly", False, str(error))
         exit_code = error.exit_code
     if json:
-        import orjson
-
-        typer.echo(orjson.dumps({"findings": findings}, option=orjson.OPT_INDENT_2).decode())
+        print_json({"findings": findings})
     if not exit_code and any(finding["result"] == "BAD" for finding in findings):
         exit_code = 2
     raise typer.Exit(exit_code)

@@ -1,6 +1,5 @@
 """`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,9 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for, credentials_or_none
-from bulkgladly.cli.running import changed_limits, changed_pace, print_json, run_and_leave
+from bulkgladly.cli.output import print_json, tell
+from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
+from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -187,7 +188,7 @@ def import_(
             options,
             observer=observer,
             new_run=new_run,
-            stdin=sys.stdin.buffer,
+            stdin=standard_input(),
             with_signals=True,
         )
 
@@ -204,17 +205,17 @@ def _dry_run(
     # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
     host = credentials.host if credentials else ""
     result = anyio.run(lambda: dry_run(resource, files, options, host=host))
-    typer.echo(f"dry run: {result.rows:,} rows read, nothing was sent", err=True)
+    tell(f"dry run: {result.rows:,} rows read, nothing was sent")
     if not result.rows:
-        typer.echo("  the input has no rows: nothing to import", err=True)
+        tell("  the input has no rows: nothing to import")
     for operation, number in result.first_requests.items():
-        typer.echo(f"  {number:>9,} would begin with {operation}", err=True)
+        tell(f"  {number:>9,} would begin with {operation}")
     for word, number in result.settled.items():
-        typer.echo(f"  {number:>9,} {word} without a request", err=True)
+        tell(f"  {number:>9,} {word} without a request")
     for finding in result.findings:
-        typer.echo(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}", err=True)
-        typer.echo(f"            at {'; '.join(finding.examples)}", err=True)
-    typer.echo(f"  to send: {result.estimate.text()}", err=True)
+        tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
+        tell(f"            at {'; '.join(finding.examples)}")
+    tell(f"  to send: {result.estimate.text()}")
     if json:
         print_json(result.as_dict())
     raise typer.Exit(result.exit_code)
@@ -238,7 +239,7 @@ def _rehearse(
                 credentials,
                 replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
                 observer=observer,
-                stdin=sys.stdin.buffer,
+                stdin=standard_input(),
                 with_signals=True,
             )
         per_second = options.pace.expected_per_second()
@@ -252,6 +253,6 @@ def _rehearse(
 def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
+    if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; say --yes to do it without being asked")
-    typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True)
+    typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True, err=True)

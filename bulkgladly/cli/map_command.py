@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.running import print_json
+from bulkgladly.cli.output import print_json, print_lines, print_text, tell
+from bulkgladly.commands import next_command
 
 if TYPE_CHECKING:
     from bulkgladly.formats.contract import ReadOptions
@@ -44,10 +45,10 @@ def init(
 
     text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
     if out is None:
-        typer.echo(text, nl=False)
+        print_text(text)
         return
     _write_new(out, text)
-    typer.echo(f"{out}: review it, then `bulkgladly map check {' '.join(files)} --map {out}`", err=True)
+    tell(f"{out}: review it, then `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
 
 
 def check(
@@ -112,27 +113,29 @@ def _write_new(path: Path, text: str) -> None:
 def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
     say = _say(show_values)
     for example in found.examples:
-        typer.echo(f"{example.file}, record {example.number}")
+        print_lines(f"{example.file}, record {example.number}")
         for name, value in example.input.items():
-            typer.echo(f"  - {name}: {say(value)}")
+            print_lines(f"  - {name}: {say(value)}")
         for number, record in enumerate(example.output, 1):
             if len(example.output) > 1:
-                typer.echo(f"  = {number} of {len(example.output)}")
+                print_lines(f"  = {number} of {len(example.output)}")
             for name, value in record.items():
-                typer.echo(f"  + {name}: {value if 'problem' in record else say(value)}")
+                print_lines(f"  + {name}: {value if 'problem' in record else say(value)}")
         for problem in example.problems:
-            typer.echo(f"  ! {problem.word.value}: {problem.code}: {problem.detail}")
+            print_lines(f"  ! {problem.word.value}: {problem.code}: {problem.detail}")
     for difference in found.differences:
-        typer.echo(f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}")
+        print_lines(
+            f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}"
+        )
     if found.unused:
-        typer.echo(f"not used: {', '.join(found.unused)}", err=True)
+        tell(f"not used: {', '.join(found.unused)}")
     if found.absent:
-        typer.echo(f"read, but in none of the rows looked at: {', '.join(found.absent)}", err=True)
+        tell(f"read, but in none of the rows looked at: {', '.join(found.absent)}")
     if found.tested:
         failed = len({difference.line for difference in found.differences})
-        typer.echo(f"{found.tested - failed} of {found.tested} expectations are met", err=True)
+        tell(f"{found.tested - failed} of {found.tested} expectations are met")
     if not show_values:
-        typer.echo("letters stand as a or A and digits as 9; --show-values shows what the rows hold", err=True)
+        tell("letters stand as a or A and digits as 9; --show-values shows what the rows hold")
 
 
 def _difference_text(difference: "Difference", say: Any) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
+from bulkgladly.cli.output import tell
 from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
 from bulkgladly.errors import UsageError
 
@@ -46,7 +47,7 @@ def resume(
     folder = find_run(state_dir, run, statuses=UNFINISHED)
     if folder is None or folder.status() == "complete":
         name = f"run {folder.name} is complete" if folder else f"no unfinished run in {state_dir}"
-        typer.echo(f"{name}; nothing to resume", err=True)
+        tell(f"{name}; nothing to resume")
         raise typer.Exit(0)
     credentials = credentials_for(context, profile)
     is_export = folder.header().mode == "export"

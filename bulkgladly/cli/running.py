@@ -1,17 +1,17 @@
 """What the commands share that work on a run: flags over stored settings, the display, the exit code."""
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import typer
 
+from bulkgladly.cli.output import print_json, tell
 from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("changed_limits", "changed_pace", "print_json", "run_and_leave")
+__all__ = ("changed_limits", "changed_pace", "run_and_leave")
 
 
 def run_and_leave(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
@@ -26,9 +26,9 @@ def run_and_leave(work: Callable[[Any], Any], *, json: bool, progress: str, log_
     if log_format == "json":
         logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
     else:
-        typer.echo(summary_of(report), err=True)
+        tell(*summary_of(report))
     if json:
-        print_json(report.as_dict())
+        print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
     raise typer.Exit(report.exit_code)
 
 
@@ -63,11 +63,3 @@ def changed_limits(
     if give_up_after is not None:
         limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
     return replace(limits, max_requests=max_requests, max_rows=max_rows)
-
-
-def print_json(content: Any) -> None:
-    """Print a result for programs on stdout."""
-    import orjson
-
-    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
-    sys.stdout.flush()

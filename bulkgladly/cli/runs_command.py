@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.running import print_json
+from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.commands import next_command
 
 __all__ = ("about_run", "list_", "show")
 
@@ -24,10 +25,10 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         print_json(rows)
         return
     if not rows:
-        typer.echo(f"no runs in {state_dir}", err=True)
+        tell(f"no runs in {state_dir}")
     for row in rows:
         told = ", ".join(f"{number:,} {word}" for word, number in row["counts"].items())
-        typer.echo(f"{row['run']:<50} {row['status']:<12} {row.get('problem', told)}")
+        print_lines(f"{row['run']:<50} {row['status']:<12} {row.get('problem', told)}")
 
 
 def about_run(run: Any) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def show(
 
     folder = find_run(state_dir, run)
     if folder is None:
-        typer.echo(f"no runs in {state_dir}", err=True)
+        tell(f"no runs in {state_dir}")
         raise typer.Exit(0)
     folder.check()
     header = folder.header()
@@ -82,31 +83,31 @@ def show(
     if json:
         print_json(about)
         return
-    typer.echo(f"{about['run']}: {about['status']}")
-    typer.echo(f"  {about['resource']}, {about['mode']}, {about['host']}")
+    print_lines(f"{about['run']}: {about['status']}")
+    print_lines(f"  {about['resource']}, {about['mode']}, {about['host']}")
     for path in about["inputs"]:
-        typer.echo(f"  input     {path}")
-    typer.echo(f"  folder    {about['folder']}")
+        print_lines(f"  input     {path}")
+    print_lines(f"  folder    {about['folder']}")
     for word, number in about["counts"].items():
-        typer.echo(f"  {number:>9,} {word}")
+        print_lines(f"  {number:>9,} {word}")
     for code, number in about["rejects_by_code"].items():
-        typer.echo(f"  {number:>9,} x {code}")
+        print_lines(f"  {number:>9,} x {code}")
     for line in about["first_rejects"]:
-        typer.echo(f"    {line}")
+        print_lines(f"    {line}")
     if header.mode == "export" and about["report"] is not None:
         _show_export(about["report"])
     if about["status"] in ("interrupted", "stopped", "failed"):
-        typer.echo(f"  next: bulkgladly resume {about['run']}")
+        print_lines(f"  next: {next_command('resume', folder.name, state_dir=state_dir, connects=True)}")
 
 
 def _show_export(report: Mapping[str, Any]) -> None:
     """Print what an export's report tells beside its counts."""
     for told in report["told"][:EXAMPLES]:
-        typer.echo(f"    {told['state']}: {told['data_set']} {told['unit']}: {told['detail']}")
+        print_lines(f"    {told['state']}: {told['data_set']} {told['unit']}: {told['detail']}")
     for note in report["notes"]:
-        typer.echo(f"    {note}")
+        print_lines(f"    {note}")
     if report["next_loss"] is not None:
-        typer.echo(f"  run it again before {report['next_loss']}: from then on Gladly drops what was not fetched")
+        print_lines(f"  run it again before {report['next_loss']}: from then on Gladly drops what was not fetched")
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

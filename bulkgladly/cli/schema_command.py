@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.running import print_json
+from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import UsageError
 
 __all__ = ("show",)
@@ -27,15 +27,15 @@ def show(
         print_json(found)
         return
     if "modes" in found:
-        typer.echo(f"rows of {name} to import: modes {', '.join(found['modes'])}")
+        print_lines(f"rows of {name} to import: modes {', '.join(found['modes'])}")
         _print(("column", "in nested JSON", "holds"), [tuple(row.values()) for row in found["columns"]])
     if "data_set" in found:
         about = found["data_set"]
         key, folders = (", ".join(about[part]) or "none" for part in ("key", "partitions"))
-        typer.echo(f"data set {name}: version {about['version']}, key {key}, folders {folders}")
+        print_lines(f"data set {name}: version {about['version']}, key {key}, folders {folders}")
         _print(("column", "type"), [tuple(row.values()) for row in about["columns"]])
     if "report" in found:
-        typer.echo(f"report {name}: the columns that are known; others become text, under the name of their header")
+        print_lines(f"report {name}: the columns that are known; others become text, under the name of their header")
         _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
 
 
@@ -83,7 +83,7 @@ def _known() -> list[str]:
 def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
-        typer.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_lines("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _rows(plan: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.schema import JOURNAL_VERSION, file_error, journal_version, open_journal, reading, sync_folder
 from bulkgladly.local_paths import AnyPath, local_path
@@ -369,7 +370,8 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
         if found:
             names = ", ".join(run.name for run in found[:4])
             raise UsageError(f"{name!r} fits {len(found)} runs: {names}; name it in full")
-    raise UsageError(f"there is no run {name!r} in {state_dir}; `bulkgladly runs list` shows those there are")
+    listing = next_command("runs", "list", state_dir=local_path(state_dir))
+    raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` shows those there are")
 
 
 def _status_or_none(run: RunFolder) -> str | None:

@@ -1,7 +1,6 @@
 """The tables of a run's journal and of the state that outlives runs, how both are opened, and their errors."""
 
 import contextlib
-import errno
 import os
 import sqlite3
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError
+from bulkgladly.os_errors import is_full
 
 __all__ = (
     "JOURNAL_VERSION",
@@ -33,7 +33,6 @@ STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prep
 LOCK_WAIT_S = 60.0
 _LITTLE_ROOM = 256 * 1024
 """Bytes. With less than this free, SQLite's errors of reading and writing mean that the disk is full."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # The errors with which SQLite tells of a full disk besides SQLITE_FULL: it could not extend or make a file.
 _MAY_BE_FULL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -329,7 +328,7 @@ def journal_error(error: Exception, path: Path) -> BulkgladlyError:
 
 def file_error(error: OSError, path: Path) -> BulkgladlyError:
     """Return an error of the file system, met at one of a run's own files, as one of ours."""
-    if error.errno in _FULL:
+    if is_full(error):
         return _disk_full(path)
     return JournalError(f"{path} cannot be used: {error.strerror or error}")
 

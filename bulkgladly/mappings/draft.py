@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from bulkgladly.commands import next_command
 from bulkgladly.mappings.mapping import VERSION
 from bulkgladly.mappings.shapes import Profile, profiles, shown
 from bulkgladly.mappings.targets import ALIASES, KEY_ENDS, KEY_NAMES, Target, normal
 from bulkgladly.mappings.values import Fields
+from bulkgladly.shown import escaped_toml
 
 __all__ = ("draft_mapping",)
 
@@ -39,12 +42,12 @@ def draft_mapping(
     Columns that are not used stand at the end, commented out.
     """
     found = profiles(rows)
-    files = [" ".join(name.split()) for name in files]
+    try_it = next_command("map", "check", *map(Path, files), "--map", "THIS_FILE")
     key = _key_column(found)
     lines, used = _guess(found, targets, key is not None, show_values=show_values)
     out = [
         f"# How the rows of {', '.join(files)} become {to}. A draft from {len(rows)} rows: read every line, then",
-        f"# bulkgladly map check {' '.join(files)} --map THIS_FILE",
+        f"# {try_it}",
         f"version = {VERSION}",
         f"to = {_toml(to)}",
     ]
@@ -58,7 +61,7 @@ def draft_mapping(
     out += [f"# {target.name} is needed: {target.help}" for target in _missing(targets, filled)]
     left = [profile for profile in found if profile.names not in used and profile is not key]
     out += _unused(left, targets, show_values=show_values)
-    return "\n".join(out) + "\n"
+    return "".join(f"{escaped_toml(line)}\n" for line in out)
 
 
 def _guess(
@@ -227,9 +230,9 @@ def _key(name: str) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML writes it; its texts are those of JSON but for one character."""
+    """Return a value as TOML writes it; its texts are those of JSON; see where the lines are joined."""
     if isinstance(value, dict):
         return _inline(value.items())
     if isinstance(value, list):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
@@ -97,7 +98,7 @@ def _written(folder: RunFolder, report: Report) -> Report:
         problem = file_error(error, folder.path / "report.json")
         if report.exit_code in (0, 1):
             report = replace(report, status="failed", exit_code=problem.exit_code, reason=str(problem))
-            commands = (f"bulkgladly resume {folder.name}{_where(folder)}", report.next_commands[-1])
+            commands = (_resume(folder), report.next_commands[-1])
             report = replace(report, next_commands=commands)
     return report
 
@@ -164,18 +165,17 @@ def _verdict(
     return _End("failed", _BUG, reason)
 
 
-def _where(folder: RunFolder) -> str:
-    return "" if folder.state_dir == Path(".bulkgladly") else f" --state-dir {folder.state_dir}"
+def _resume(folder: RunFolder) -> str:
+    return next_command("resume", folder.name, state_dir=folder.state_dir, connects=True)
 
 
 def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) -> tuple[str, ...]:
-    where = _where(folder)
     commands = []
     if status != "complete":
-        commands.append(f"bulkgladly resume {folder.name}{where}")
+        commands.append(_resume(folder))
     elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
-        commands.append(f"bulkgladly retry {folder.name}{where}")
-    commands.append(f"bulkgladly runs show {folder.name}{where}")
+        commands.append(next_command("retry", folder.name, state_dir=folder.state_dir, connects=True))
+    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
 
 

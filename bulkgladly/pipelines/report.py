@@ -7,6 +7,7 @@ from typing import Any
 
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.shown import MOST_NAME, shown, shown_cell
 
 __all__ = ("COUNT_WORDS", "Estimate", "Observer", "Report", "RunView", "counted", "duration_text")
 
@@ -122,7 +123,7 @@ class Report:
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, beside counts and files."""
-        return tuple(f"{number:>9,} x {code}" for code, number in self.rejects_by_code.items())
+        return tuple(f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items())
 
     @property
     def per_second(self) -> float:
@@ -140,16 +141,22 @@ class Report:
         """Return the report as one page for people."""
         rows = "\n".join(f"| {word} | {self.counts[word]:,} |" for word in ("read", *COUNT_WORDS))
         sent = "\n".join(f"| {name} | {number:,} |" for name, number in sorted(self.requests.items()))
-        codes = "\n".join(f"| {code} | {number:,} |" for code, number in self.rejects_by_code.items())
+        codes = "\n".join(f"| {shown_cell(code)} | {number:,} |" for code, number in self.rejects_by_code.items())
         files = "\n".join(
             f"| {name} | {about['rows']:,} | `{about['blake2b']}` |" for name, about in self.files.items()
         )
-        steps = "\n".join(f"    {command}" for command in self.next_commands)
-        sum_text = "adds up" if self.adds_up else f"does not add up ({self.reason or 'please report this as a bug'})"
+        steps = "\n".join(f"    {shown(command)}" for command in self.next_commands)
+        sum_text = (
+            "adds up"
+            if self.adds_up
+            else f"does not add up ({shown_cell(self.reason or 'please report this as a bug')})"
+        )
         verdict = f"{self.resource}, {self.mode}, {self.host}: **{self.status}** (exit code {self.exit_code})"
         if self.reason:
-            verdict += f", {self.reason}"
-        waits = "".join(f"; waited {duration_text(span)}: {reason}" for reason, span in self.waits_s.items())
+            verdict += f", {shown_cell(self.reason)}"
+        waits = "".join(
+            f"; waited {duration_text(span)}: {shown_cell(reason)}" for reason, span in self.waits_s.items()
+        )
         effort = f"{self.throttled:,} answers of 429; {duration_text(self.seconds)} of work"
         effort += f", {self.per_second:.2f} requests a second{waits}"
         parts = [

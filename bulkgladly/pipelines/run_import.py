@@ -11,6 +11,7 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from bulkgladly._version import __version__
+from bulkgladly.commands import next_command
 from bulkgladly.errors import InputChanged, JournalError, RunLocked, UsageError
 from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import ReadOptions
@@ -251,7 +252,7 @@ async def retry_import(
     if sent_nothing and not spec.is_at_most_once:
         raise UsageError(
             f"--sent-nothing is for what is sent at most once; what became of {spec.name} is asked by a plain "
-            f"`bulkgladly retry {folder.name}`"
+            f"`{_retry(folder)}`"
         )
     unknown = UnknownRows.ALONE if sent_nothing else UnknownRows.LEFT if spec.is_at_most_once else UnknownRows.TAKEN
 
@@ -280,6 +281,10 @@ async def retry_import(
     )
 
 
+def _retry(folder: RunFolder, *flags: str) -> str:
+    return next_command("retry", folder.name, *flags, state_dir=folder.state_dir, connects=True)
+
+
 def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
     """Say which rows a retry leaves where they are.
 
@@ -292,7 +297,7 @@ def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown:
         others -= rows.unsettled
         lines.append(
             f"{counted(rows.unsettled, 'row')} of {spec.name} may have been sent, and {_are(rows.unsettled)} left alone"
-            f"; look in Gladly, and if nothing was sent: bulkgladly retry {folder.name} --sent-nothing"
+            f"; look in Gladly, and if nothing was sent: {_retry(folder, '--sent-nothing')}"
         )
     if unknown is UnknownRows.ALONE:
         if not rows.taken:
@@ -447,16 +452,16 @@ def _refuse_unfinished(
 def _refuse_second(run: RunFolder, spec: ResourceSpec, *, new_run: bool) -> None:
     if run.status() == "complete" or _drop_if_empty(run):
         return
+    resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
     if spec.is_at_most_once and has_doubts(run.path):
         raise UsageError(
             f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
-            f"go on with `bulkgladly resume {run.name}`"
+            f"go on with `{resume}`"
         )
     if new_run:
         return
     raise UsageError(
-        f"run {run.name} of the same input is not finished; go on with `bulkgladly resume {run.name}`, "
-        "or start anew with --new-run"
+        f"run {run.name} of the same input is not finished; go on with `{resume}`, or start again with --new-run"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bulkgladly._version import __version__
+from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.arrays import Array
 from bulkgladly.tables.current import UNIT, announce, settle
@@ -85,7 +86,8 @@ def compact(
         if damage.data_set == name:  # passed over for others; here its rows would be missing without a word
             raise InputError(damage.detail)
     if not manifests:
-        raise UsageError(f"{folder.path} has no rows of {name!r}; `bulkgladly dataset show {folder.path}` lists them")
+        listing = next_command("dataset", "show", folder.path)
+        raise UsageError(f"{folder.path} has no rows of {name!r}; `{listing}` lists them")
     shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
@@ -206,7 +208,7 @@ class _Compaction:
         top = self._folder.path
         return InputError(
             f"{top}: {self._data_set.name} has {found} rows where its manifests count {self.rows_read}; "
-            f"`bulkgladly dataset verify {top}` tells which part is damaged"
+            f"`{next_command('dataset', 'verify', top)}` tells which part is damaged"
         )
 
 

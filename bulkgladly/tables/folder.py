@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
@@ -99,7 +100,8 @@ class DataFolder:
             path = local_path(path).absolute()
             if not (path / MARKER).exists():
                 if not create:
-                    raise UsageError(f"{path} is no data set of bulkgladly; `bulkgladly dump {path}` makes one")
+                    dump = next_command("dump", path, connects=True)
+                    raise UsageError(f"{path} is no data set of bulkgladly; `{dump}` makes one")
                 path.mkdir(parents=True, exist_ok=True)
                 refuse_foreign(path)
                 write_marker(path, host, now())

@@ -11,15 +11,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
+from bulkgladly.shown import shown
 from bulkgladly.tables.blocks import Reject
 
-__all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "NotAReport", "Record", "records_in", "shown")
+__all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "NotAReport", "Record", "beginning", "records_in")
 
 MAX_RECORD_BYTES = 64 << 20
 """A record of more is taken for a missing quote."""
 
 _BOM = b"\xef\xbb\xbf"
-_SHOWN = 100
+_MOST_QUOTED = 100
 _PERSONAL = re.compile(r"\S*@\S*|\+?\d[\d\s().-]{4,}\d")
 
 
@@ -79,11 +80,9 @@ def records_in(blocks: Iterable[bytes]) -> Iterator[Record | Reject]:
             yield Record(feed.first_line, cells, feed.raw(), feed.has_line_end)
 
 
-def shown(text: str) -> str:
+def beginning(text: str) -> str:
     """Return the beginning of a text for a message: one line, without what may be an address or a number."""
-    line = " ".join(text.split())
-    masked = _PERSONAL.sub("…", "".join(each for each in line if each.isprintable()))
-    return masked if len(masked) <= _SHOWN else masked[:_SHOWN] + "…"
+    return shown(_PERSONAL.sub("…", " ".join(text.split())), _MOST_QUOTED)
 
 
 def _lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from bulkgladly.tables.arrays import integers
 from bulkgladly.tables.blocks import Reject
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, TEXT, TIMESTAMP
 from bulkgladly.tables.drift import DriftKind, DriftLog
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, records_in, shown
+from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.tables.report_layout import CELL_TYPES, ReportLayout
 from bulkgladly.tables.times import moment_of
 
@@ -136,20 +136,20 @@ class _Reading:
                 body.rejects.append(Reject(record.line, "ragged_row", detail, record.raw))
         self._flush()
         if body.rejects and not body.rows:
-            raise NotAReport(f"no line has as many cells as its first, which is {shown(','.join(body.header))!r}")
+            raise NotAReport(f"no line has as many cells as its first, which is {beginning(','.join(body.header))!r}")
         return body
 
     def _begin(self, record: Record | Reject) -> None:
         """Take the first line that is not blank for the header."""
         if isinstance(record, Reject):
-            raise NotAReport(f"its first line is {shown(record.raw.decode(errors='replace'))!r}")
+            raise NotAReport(f"its first line is {beginning(record.raw.decode(errors='replace'))!r}")
         cells = tuple(cell.strip("\ufeff \t\r\n") for cell in record.cells)
         if not any(cells):
             self._body.blank += 1
             return
         self._body.header = cells
         if len(cells) == 1 or cells[0][:1] in "<{[":
-            raise NotAReport(f"its first line is {shown(','.join(cells))!r}")
+            raise NotAReport(f"its first line is {beginning(','.join(cells))!r}")
         self._names = self._names_of(cells)
         self._check(self._names)
 

@@ -10,7 +10,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
 
-WORDS = ("errors", "records", "messages", "settings", "local_paths", "json_paths", "source_keys", "_version")
+WORDS = (
+    "commands",
+    "errors",
+    "json_paths",
+    "judging",
+    "local_paths",
+    "messages",
+    "operations",
+    "os_errors",
+    "records",
+    "settings",
+    "shown",
+    "source_keys",
+    "_version",
+)
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "resources": 1,
@@ -158,6 +172,24 @@ def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
     }
 
     assert {"bulkgladly.tables" if room_of(name) == "tables" else name for name in users} == homes
+
+
+def test_text_leaves_the_program_in_one_place() -> None:
+    """What comes from outside is made harmless there, so no module may print by itself."""
+    homes = {"bulkgladly.cli.output", "bulkgladly.cli.streams", "bulkgladly.cli.display"}
+    printers = {
+        name
+        for name, tree in TREES.items()
+        if room_of(name) != "emulator"
+        and any(
+            (isinstance(node, ast.Attribute) and node.attr in ("echo", "secho", "echo_via_pager"))
+            or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr", "sys.stdin"))
+            or (isinstance(node, ast.Name) and node.id == "print")
+            for node in ast.walk(tree)
+        )
+    }
+
+    assert printers == homes
 
 
 def test_task_groups_are_opened_in_one_module() -> None:

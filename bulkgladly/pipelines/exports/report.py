@@ -11,6 +11,7 @@ from bulkgladly.journal.runs import RunHeader
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.pipelines.exports.units import UnitState
 from bulkgladly.pipelines.report import COUNT_WORDS, counted, duration_text
+from bulkgladly.shown import shown, shown_cell
 
 __all__ = ("ExportReport", "Told", "counts_of", "report_of")
 
@@ -100,10 +101,12 @@ class ExportReport:
             f"| {name} | {about['rows']:,} | {about['parts']:,} | {about['bytes']:,} |"
             for name, about in self.files.items()
         )
-        told = "\n".join(f"- {line}" for line in self.details)
-        verdict = f"{self.resource}, {self.host}, into {self.out}: **{self.status}** (exit code {self.exit_code})"
+        told = "\n".join(f"- {shown_cell(line)}" for line in self.details)
+        verdict = (
+            f"{self.resource}, {self.host}, into {shown_cell(self.out)}: **{self.status}** (exit code {self.exit_code})"
+        )
         if self.reason:
-            verdict += f", {self.reason}"
+            verdict += f", {shown_cell(self.reason)}"
         effort = f"{counted(self.throttled, 'answer')} of 429; {duration_text(self.seconds)} of work"
         return (
             "\n\n".join(
@@ -115,7 +118,7 @@ class ExportReport:
                     f"| request | sent |\n|---|---:|\n{sent}",
                     f"{effort}; {self.started_at} to {self.ended_at}.",
                     f"| data set | rows | parts | bytes |\n|---|---:|---:|---:|\n{files}",
-                    "Next:\n\n" + "\n".join(f"    {command}" for command in self.next_commands),
+                    "Next:\n\n" + "\n".join(f"    {shown(command)}" for command in self.next_commands),
                 ]
             )
             + "\n"

@@ -11,7 +11,7 @@ from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.resources.report_windows import Days, Filters, Grid, Split, by_days, by_filters
 from bulkgladly.resources.reports import CHANNELS, Query, request_for
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, shown
+from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, beginning
 from bulkgladly.tables.report_rows import ReportBody, read_report
 
 __all__ = ("Answers", "FullDays", "ReportFailed", "ReportFetch")
@@ -144,7 +144,7 @@ class ReportFetch:
                 body.rejects = [replace(each, detail=f"{each.detail} (answer for {where})") for each in body.rejects]
                 return body
             # A detail may repeat what was asked for, such as a phone number.
-            refused = refused or f"{shown(why(body))} for {days.name}"
+            refused = refused or f"{beginning(why(body))} for {days.name}"
             if any(problem.attr == "metricSet" for problem in body.problems):
                 # A name that Gladly does not know is as unknown for the other windows: one request is enough.
                 self._history.refused = refused

@@ -8,6 +8,7 @@ from dataclasses import replace
 import anyio.to_thread
 
 from bulkgladly._version import __version__
+from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.journal.runs import RunFolder, RunHeader, list_runs, open_to_others
 from bulkgladly.journal.units import kept_in, units_of
@@ -57,10 +58,11 @@ async def start_export(
                 _tell_kept(run, kept, observer)
                 return await _go_on(run, options, credentials, observer, with_signals=with_signals)
         for run, kept in unfinished:
+            resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
             waiting = f" and keeps {kept:,} answers" if kept else ""
             raise UsageError(
-                f"run {run.name} into {options.out} is not finished{waiting}; continue it with "
-                f"`bulkgladly resume {run.name}`, or start a new one with --new-run"
+                f"run {run.name} into {options.out} is not finished{waiting}; continue it with `{resume}`, "
+                "or start a new one with --new-run"
             )
     words = "+".join(options.words) if len(options.words) <= _MOST_NAMED else "several"
     return await _begin(words, options, credentials, observer, with_signals=with_signals)

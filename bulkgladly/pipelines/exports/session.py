@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
+from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull
 from bulkgladly.journal.runs import RunFolder, write_private
 from bulkgladly.journal.units import UnitLine, UnitLog
@@ -291,7 +292,7 @@ class ExportSession:
         return found
 
     def _next_commands(self) -> list[str]:
-        where = "" if self.run_folder.state_dir.name == ".bulkgladly" else f" --state-dir {self.run_folder.state_dir}"
         if self.stop.exit_code is not None:
-            return [f"bulkgladly resume {self.run_folder.name}{where}"]
-        return [f"bulkgladly dataset show {self.options.out}"]
+            run = self.run_folder
+            return [next_command("resume", run.name, state_dir=run.state_dir, connects=True)]
+        return [next_command("dataset", "show", self.options.out)]

@@ -1,0 +1,134 @@
+"""Every next command that is printed finds its run when a shell runs it in the same directory."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.emulator import Emulator
+from tests.flows.serving import served
+
+DIRECTORIES = (None, "state", "my 'own' $state", "../beside", ".bulkgladly/.bulkgladly", "/")
+IMPORT = ("import", "customers", "rows.csv", "--key", "crm_id", "--json")
+Program = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with served(Emulator(rate=None, seed_customers=2)) as running:
+        yield running
+
+
+@pytest.fixture
+def program(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    """The program in an empty folder, with credentials in the environment and a file with one bad row of three."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name, value in {
+        "GLADLY_HOST": emulator.url,
+        "GLADLY_USERNAME": emulator.options.username,
+        "GLADLY_API_TOKEN": emulator.options.token,
+        "BULKGLADLY_RATE": "unlimited",
+        "BULKGLADLY_NAMESPACE": tmp_path.name,
+        "COLUMNS": "200",
+    }.items():
+        monkeypatch.setenv(name, value)
+    Path("rows.csv").write_text("crm_id,name,email:1\nC1,Ada Ashby,\nC2,Ben Birch,nobody\nC3,Cleo Holt,\n")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
+        code = run()
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.fixture(params=DIRECTORIES, ids=str)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The state directory as a flag, or none for the default."""
+    given: str | None = request.param
+    if given is None:
+        return []
+    return ["--state-dir", f"{tmp_path}/absolute" if given == "/" else given]
+
+
+def taken(command: str) -> list[str]:
+    """The words that a shell makes of a command, without its name."""
+    words = ["/bin/sh", "-c", f"bulkgladly() {{ printf '%s\\0' \"$@\"; }}\n{command}"]
+    return subprocess.run(words, capture_output=True, check=True).stdout.decode().split("\0")[:-1]
+
+
+def test_the_commands_of_an_import_go_on_with_it(program: Program, where: list[str]) -> None:
+    """Stopped: the report, `runs show` and the refusal name the same command; finished: `retry`, which works too."""
+    stopped = json.loads(program(*IMPORT, "--limit", "1", *where)[1])
+    resume, show = stopped["next_commands"]
+
+    refused, _, why = program(*IMPORT, *where)
+    assert refused == 2
+    assert re.findall("`(bulkgladly resume .*?)`", why) == [resume]
+    shown = program(*taken(show))[1]
+    assert shown.startswith(f"{stopped['run']}: stopped")
+    assert shown.rstrip().endswith(f"next: {resume}")
+    code, out, _ = program(*taken(resume), "--json")
+    finished = json.loads(out)
+    assert (code, finished["run"], finished["status"]) == (1, stopped["run"], "complete")
+    retry, show = finished["next_commands"]
+    assert program(*taken(show))[1].startswith(f"{stopped['run']}: complete")
+    code, out, _ = program(*taken(retry), "--json")
+    assert (code, json.loads(out)["counts"]["rejected"]) == (1, 1)
+    code, _, why = program("runs", "show", "nothing-like-it", *where)
+    assert code == 2
+    (listing,) = re.findall("`(bulkgladly runs list.*?)`", why)
+    assert stopped["run"] in program(*taken(listing))[1]
+
+
+def test_the_commands_of_an_export_go_on_with_it(program: Program, where: list[str]) -> None:
+    """Stopped: `resume`, also from the refusal; finished: a look at the data set, whatever its name."""
+    export = ("export", "customers", "inboxes", "--out", "my lake", "--ids", "ids.txt")
+    Path("ids.txt").write_text("id\nnobody-1\nnobody-2\nnobody-3\n")
+    stopped = json.loads(program(*export, "--max-requests", "2", "--json", *where)[1])
+    (resume,) = stopped["next_commands"]
+
+    code, _, why = program(*export, *where)
+    assert code == 2
+    assert re.findall("`(bulkgladly resume .*?)`", why) == [resume]
+    code, out, _ = program(*taken(resume), "--json")
+    finished = json.loads(out)
+    assert (finished["run"], finished["status"]) == (stopped["run"], "complete")
+    (show,) = finished["next_commands"]
+    assert "inboxes" in program(*taken(show))[1]
+
+
+def test_a_profile_and_a_settings_file_are_in_the_next_command(
+    program: Program, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them the next command would look elsewhere, or be nobody."""
+    monkeypatch.delenv("GLADLY_HOST")
+    monkeypatch.setenv("MY_TOKEN", emulator.options.token)
+    profile = f'host = "{emulator.url}"\nusername = "{emulator.options.username}"\ntoken_env = "MY_TOKEN"\n'
+    Path("my settings.toml").write_text(f'state_dir = "kept"\n[profiles.eu]\n{profile}')
+    settings = ("--config", "my settings.toml")
+
+    stopped = json.loads(program(*settings, *IMPORT, "--limit", "1", "--profile", "eu")[1])
+    code, out, _ = program(*taken(stopped["next_commands"][0]), "--json")
+
+    assert (code, json.loads(out)["run"]) == (1, stopped["run"])
+
+
+def test_a_draft_says_how_it_is_tried(program: Program) -> None:
+    """Also for files with blanks in their names."""
+    Path("my rows.csv").write_text("id,name\n1,Ada\n2,Ben\n")
+
+    _, _, told = program("map", "init", "my rows.csv", "--to", "customers", "--out", "my map.toml")
+
+    (check,) = re.findall("`(bulkgladly map check.*?)`", told)
+    assert program(*taken(check))[0] == 0
+    assert program(*taken(Path("my map.toml").read_text().splitlines()[1].removeprefix("# ")))[0] == 2

@@ -1,0 +1,164 @@
+"""Standard streams that are closed, full, or read by nobody: they take no part in what happens."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.cli.streams import Outlet
+from bulkgladly.emulator import Emulator
+from tests.flows.serving import served
+
+CSV = "crm_id,name\nE1,Ada Ashby\nE2,Ben Birch\n"
+STREAMS = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1")
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+Child = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def streams(*only: str) -> list[object]:
+    return [pytest.param(each, marks=FULL if "/dev/full" in each else ()) for each in only or STREAMS]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with served(Emulator(rate=None, seed_customers=2, seed_jobs=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def child(emulator: Emulator, tmp_path: Path) -> Child:
+    """The program as a child in an empty folder with a file of two rows, its streams as a shell is told."""
+    (tmp_path / "a.csv").write_text(CSV)
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "GLADLY_HOST": emulator.url,
+        "GLADLY_USERNAME": emulator.options.username,
+        "GLADLY_API_TOKEN": emulator.options.token,
+        "BULKGLADLY_RATE": "unlimited",
+        "BULKGLADLY_NAMESPACE": tmp_path.name,
+        "PYTHONWARNINGS": "error",
+    }
+
+    def call(*arguments: str, redirect: str = "", to: int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":
+        program = [sys.executable, "-m", "bulkgladly", *arguments]
+        words = ["/bin/sh", "-c", f'exec "$@" {redirect}', "sh", *program]
+        return subprocess.run(words, cwd=tmp_path, env=environment, stdout=to, stderr=to, text=True, check=False)
+
+    return call
+
+
+IMPORT = ("import", "customers", "a.csv", "--key", "crm_id", "--json")
+
+
+@pytest.mark.parametrize("redirect", streams())
+def test_an_import_is_done_whatever_the_streams_are(redirect: str, child: Child, tmp_path: Path) -> None:
+    """Every row is there, the files are written, and the exit code is that of the run."""
+    done = child(*IMPORT, redirect=redirect)
+
+    (run,) = (tmp_path / ".bulkgladly" / "runs").iterdir()
+    report = json.loads((run / "report.json").read_bytes())
+    assert (done.returncode, report["exit_code"], report["counts"]["created"]) == (0, 0, 2)
+    assert len((run / "success.ndjson").read_bytes().splitlines()) == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "0").exists()
+
+
+@pytest.mark.parametrize("redirect", streams(">&-", ">/dev/full"))
+def test_json_that_nobody_gets_is_told_with_the_place_that_has_it(redirect: str, child: Child, tmp_path: Path) -> None:
+    """The run's exit code stands; the same report lies in its folder."""
+    done = child(*IMPORT, redirect=redirect)
+
+    (run,) = (tmp_path / ".bulkgladly" / "runs").iterdir()
+    assert done.returncode == 0
+    assert "the JSON could not be written to the standard output" in done.stderr
+    assert f".bulkgladly/runs/{run.name}/report.json holds the same" in done.stderr
+
+
+@pytest.mark.parametrize("redirect", streams("<&- >&- 2>&-", ">/dev/full 2>&1"))
+def test_an_export_is_done_whatever_the_streams_are(redirect: str, child: Child, tmp_path: Path) -> None:
+    """The data set is whole, and the exit code is that of the run."""
+    done = child("export", "inboxes", "--out", "lake", "--json", redirect=redirect)
+
+    assert done.returncode == 0
+    (run,) = (tmp_path / ".bulkgladly" / "runs").iterdir()
+    assert json.loads((run / "report.json").read_bytes())["counts"]["created"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("check", "customers", "a.csv", "--key", "crm_id"), 0),
+        (("runs", "list"), 0),
+        (("doctor",), 0),
+        (("--help",), 0),
+        (("frobnicate",), 2),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else str(value),
+)
+@pytest.mark.parametrize("redirect", streams("<&- >&- 2>&-", "2>/dev/full"))
+def test_other_commands_leave_as_if_somebody_read(
+    arguments: tuple[str, ...], code: int, redirect: str, child: Child
+) -> None:
+    """A closed stream is a wish not to read; a full one for people is no reason to fail."""
+    assert child(*arguments, redirect=redirect).returncode == code
+
+
+@FULL
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "customers", "a.csv", "--key", "crm_id", "--json"), ("doctor", "--json"), ("--help",), ("--version",)],
+    ids=lambda words: words[0],
+)
+def test_an_answer_that_a_full_disk_swallows_is_not_0(arguments: tuple[str, ...], child: Child) -> None:
+    """Where what is printed is all that there is, half of it must not pass for the whole: exit code 5."""
+    done = child(*arguments, redirect=">/dev/full")
+
+    assert done.returncode == 5
+    assert "the standard output could not be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [IMPORT, ("schema", "show", "customers"), ("--help",)], ids=lambda words: words[0]
+)
+def test_a_reader_that_has_gone_changes_nothing(arguments: tuple[str, ...], child: Child) -> None:
+    """As in `... | head -1`: what is not read is dropped without a word."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert child(*arguments, to=write).returncode == 0
+    finally:
+        os.close(write)
+
+
+def test_output_is_whole_where_somebody_has_made_the_stream_non_blocking() -> None:
+    """A shared terminal or pipe can become so at any moment; what finds no room waits."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    text, found = b"x" * (1 << 20), bytearray()
+
+    def drain() -> None:
+        with os.fdopen(read, "rb") as end:
+            found.extend(end.read())
+
+    reader = threading.Thread(target=drain)
+    outlet = Outlet(write)
+    reader.start()
+    assert outlet.write(text) == len(text)
+    os.close(write)
+    reader.join()
+
+    assert (bytes(found), outlet.error) == (text, None)
+
+
+def test_a_closed_standard_input_is_not_an_empty_one(child: Child, tmp_path: Path) -> None:
+    """`import -` needs rows: it says that there are none to read, and makes no run."""
+    done = child("import", "customers", "-", "--key", "crm_id", redirect="<&-")
+
+    assert done.returncode == 2
+    assert "`-` reads the standard input, and there is none" in done.stderr
+    assert not list((tmp_path / ".bulkgladly").glob("runs/*"))
