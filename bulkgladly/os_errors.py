@@ -17,11 +17,11 @@ _FULL = MappingProxyType(
         errno.ENOSPC: "no space left on the disk; make room",
         errno.EDQUOT: "the disk quota is used up; make room, or ask for more",
         errno.EFBIG: "the file would be longer than is allowed here; raise the limit (ulimit -f)",
+        errno.EROFS: "the file system is read-only; mount it for writing",
     }
 )
 _BROKEN = MappingProxyType(
     {
-        errno.EROFS: "the file system is read-only; mount it for writing",
         errno.EIO: "the disk reports an error; look at it, or use another",
         errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
         errno.ENFILE: "too many files are open on this machine; end something else",
@@ -36,7 +36,7 @@ _REFUSED = MappingProxyType(
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether an error says that there is no room: no space, no quota, or no longer file."""
+    """Tell whether an error says that a disk takes no more, whatever it is: no space, no quota, read-only."""
     return error.errno in _FULL
 
 
@@ -71,4 +71,5 @@ def os_problem(error: OSError) -> BulkgladlyError:
     names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     if is_full(error) or error.errno in _BROKEN:
         return not_written(names or "a file", error, "start the same command again")
-    return UsageError(f"{names or 'a file'} cannot be used: {error.strerror or error}")
+    why = error.strerror or str(error) or type(error).__name__
+    return UsageError(f"{names} cannot be used: {why}" if names else why)

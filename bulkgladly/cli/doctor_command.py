@@ -18,6 +18,7 @@ from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import BulkgladlyError, WrongOrganisation
+from bulkgladly.os_errors import not_written
 from bulkgladly.settings import Credentials
 
 __all__ = ("doctor",)
@@ -78,15 +79,24 @@ def _disk(state_dir: Path) -> Iterator[tuple[str, bool | None, str]]:
     enough = free >= LEAST_FREE_BYTES
     advice = "" if enough else "; a run of a million records needs about 1 GB"
     yield "disk", enough, f"{free / 2**30:.1f} GiB free in {place}{advice}"
+    try:
+        each_ms = _sync_ms(place)
+    except OSError as error:
+        yield "disk sync", False, str(not_written(f"a file in {place}", error, "look again"))
+        return
+    is_quick = each_ms < SLOW_SYNC_MS
+    yield "disk sync", True if is_quick else None, f"{each_ms:.1f} ms for each sync to the disk"
+
+
+def _sync_ms(place: Path) -> float:
+    """Return how long one of five blocks takes to be on the disk, in milliseconds."""
     with tempfile.TemporaryFile(dir=place) as file:
         started = time.perf_counter()
         for _ in range(5):
             file.write(b"x" * 4096)
             file.flush()
             os.fsync(file.fileno())
-        each_ms = (time.perf_counter() - started) * 200
-    is_quick = each_ms < SLOW_SYNC_MS
-    yield "disk sync", True if is_quick else None, f"{each_ms:.1f} ms for each sync to the disk"
+        return (time.perf_counter() - started) * 200
 
 
 def _ask(credentials: Credentials) -> Iterator[tuple[str, bool | None, str]]:
@@ -134,11 +144,12 @@ def _clock(date: str | None) -> Iterator[tuple[str, bool | None, str]]:
     import email.utils
 
     try:
-        theirs = email.utils.parsedate_to_datetime(date)
+        told = email.utils.parsedate_to_datetime(date)
     except ValueError:
-        yield "clock", None, "the reply has no readable date, so the clock cannot be compared"
+        yield "clock", None, f"the answer's Date is not a time: {date}"
         return
-    skew = (dt.datetime.now(dt.UTC) - theirs.replace(tzinfo=theirs.tzinfo or dt.UTC)).total_seconds()
+    told = told.replace(tzinfo=dt.UTC) if told.tzinfo is None else told
+    skew = (dt.datetime.now(dt.UTC) - told).total_seconds()
     is_right = abs(skew) < MOST_SKEW_S
     advice = "" if is_right else "; set the clock, since exports and reports go by time"
     yield "clock", is_right, f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's{advice}"

@@ -1,6 +1,5 @@
 """Several input files as one run of rows."""
 
-import errno
 import glob
 import hashlib
 import os
@@ -11,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from bulkgladly.errors import DiskFull, InputError
+from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.local_paths import local_path
+from bulkgladly.os_errors import is_full, not_written
 from bulkgladly.records import Mark, Row
 
 __all__ = ("Expand", "InputFile", "Inputs", "spool")
@@ -205,8 +205,8 @@ def spool(stream: BinaryIO, path: Path) -> None:
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"{path}: no room to keep the input; free some and start again") from exc
+        if is_full(exc):
+            raise not_written(f"the copy of the input in {path}", exc, "start again") from exc
         raise InputError(f"{path}: the input cannot be kept: {exc}") from exc
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bulkgladly.errors import DiskFull
+from bulkgladly.os_errors import writing
 
 __all__ = ("Digests",)
 
@@ -22,12 +22,17 @@ class Digests:
     """
 
     def __init__(self, folder: Path, *, held: int = _HELD) -> None:
-        """Keep the parts in an empty folder of the caller's; `held` pairs wait in memory to be written."""
+        """Keep the parts in an empty folder of the caller's; `held` pairs wait in memory to be written.
+
+        Raises:
+            DiskFull: The folder cannot be made.
+        """
         self._folder = folder
         self._most_held, self._held = held, 0
         self._parts = [array("q") for _ in range(_PARTS)]
         self._is_on_disk = False
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(f"the folder {folder}", "start again"):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row: int, digests: Sequence[int]) -> None:
         """Note the digests of a row.
@@ -68,14 +73,12 @@ class Digests:
         return self._folder / f"{part:03}"
 
     def _write(self) -> None:
-        try:
+        with writing(f"the hashes of what must be unique, in {self._folder},", "start again"):
             for number, part in enumerate(self._parts):
                 if part:
                     with self._path(number).open("ab") as file:
                         part.tofile(file)
                     del part[:]
-        except OSError as exc:
-            raise DiskFull(f"{self._folder}: no room for the hashes of what must be unique: {exc}") from exc
         self._held, self._is_on_disk = 0, True
 
     def _read(self, part: int) -> "array[int]":

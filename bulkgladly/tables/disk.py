@@ -1,13 +1,13 @@
 """Files that must be whole after a kill or a power loss: written aside, synced, renamed."""
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from bulkgladly.errors import DiskFull, InputError
+from bulkgladly.errors import InputError
+from bulkgladly.os_errors import is_full, not_written
 
 __all__ = ("below", "full_disk_named", "hash_of", "partial_of", "sync_file", "sync_folder", "write_whole")
 
@@ -75,11 +75,11 @@ def full_disk_named(folder: Path) -> Iterator[None]:
     """Turn the errors of a disk without space into ours.
 
     Raises:
-        DiskFull: There is no space left where the folder is, or a quota is used up.
+        DiskFull: There is no space left where the folder is. What is published there is whole.
     """
     try:
         yield
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"{folder}: no space left; what is published there is whole; free some and resume") from exc
+        if is_full(exc):
+            raise not_written(folder, exc) from exc
         raise

@@ -366,7 +366,7 @@ def test_a_full_disk_is_named(tmp_path: Path, file_format: str, monkeypatch: pyt
     writer = PartWriter(tmp_path / "items", ITEMS, SOURCE, PartOptions(format=file_format))
     writer.write(Rows((), pa.RecordBatch.from_arrays([pa.array(["a"], pa.string())], names=["id"])))
 
-    with pytest.raises(DiskFull, match=f"{tmp_path}/items: no space left"):
+    with pytest.raises(DiskFull, match=f"{tmp_path}/items could not be written: no space left"):
         writer.finish()
     writer.abandon()
 

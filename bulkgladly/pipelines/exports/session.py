@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import anyio.to_thread
 import orjson
 
 from bulkgladly.commands import next_command
-from bulkgladly.errors import BulkgladlyError, DiskFull
+from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.runs import RunFolder, write_private
 from bulkgladly.journal.units import UnitLine, UnitLog
+from bulkgladly.os_errors import not_written
 from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.gathering import ANSWERS
@@ -261,16 +263,29 @@ class ExportSession:
             next_loss=self.context.next_loss,
             next_commands=self._next_commands(),
         )
+        report = self._written(report)
+        with contextlib.suppress(BulkgladlyError):
+            self.log.note("status", report.status)
+        return report
+
+    def _written(self, report: ExportReport) -> ExportReport:
+        """Write the report, and return it; if there is no room for it, it says so and is not complete."""
         path = self.run_folder.path
         try:
             write_private(path / "report.json", orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
             write_private(path / "report.md", report.as_markdown().encode())
         except OSError as error:
-            raise DiskFull(
-                f"the report in {path} could not be written: {error.strerror}; make room, then resume"
-            ) from error
-        with contextlib.suppress(BulkgladlyError):
-            self.log.note("status", report.status)
+            problem = not_written(f"the report in {path}", error)
+            if report.exit_code not in (0, 1):
+                return replace(report, notes=(*report.notes, str(problem)))
+            self.stop.reached(problem.exit_code, str(problem))
+            return replace(
+                report,
+                status="failed",
+                exit_code=problem.exit_code,
+                reason=str(problem),
+                next_commands=tuple(self._next_commands()),
+            )
         return report
 
     def _files(self) -> Mapping[str, Mapping[str, Any]]:

@@ -1,0 +1,180 @@
+"""A disk that takes no more, wherever it is met: exit code 5, what was done is whole, and it is told."""
+
+import errno
+import io
+import json
+import os
+import resource
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.emulator import Emulator
+from bulkgladly.errors import DiskFull
+from bulkgladly.journal.digests import Digests
+from tests.flows.serving import served
+
+Program = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with served(Emulator(rate=None, seed_customers=2)) as running:
+        yield running
+
+
+@pytest.fixture
+def program(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    """The program in an empty folder, with two rows on the standard input."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "GLADLY_HOST": emulator.url,
+        "GLADLY_USERNAME": emulator.options.username,
+        "GLADLY_API_TOKEN": emulator.options.token,
+        "BULKGLADLY_RATE": "unlimited",
+        "BULKGLADLY_NAMESPACE": tmp_path.name,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"crm_id":"1","name":"Ada Ashby"}\n')))
+        code = run()
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Let the disk have no room for files whose name holds a text: it says so when they are synced."""
+    plain = os.fsync
+    refused: list[str] = []
+
+    def fsync(handle: int) -> None:
+        found = os.fstat(handle)
+        for name in refused:
+            for path in Path.cwd().rglob(f"*{name}*"):
+                if path.stat().st_ino == found.st_ino:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("bulkgladly-*/*"):  # noqa: S108 - where `check` spools
+            if refused and path.stat().st_ino == found.st_ino:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    yield refused.append
+    refused.clear()
+
+
+def test_no_room_for_the_standard_input_is_5_and_leaves_no_half_run(
+    program: Program, full: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Nothing was sent, and nothing stands in the way of the same command later."""
+    full("stdin.")
+
+    code, _, err = program("import", "customers", "-", "--key", "crm_id")
+
+    assert code == 5
+    assert "the copy of the input in" in err
+    assert "no space left on the disk; make room, then start again" in err
+    assert "no runs" in program("runs", "list")[2]
+
+
+def test_no_room_for_what_check_spools_is_5(
+    program: Program, full: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a look only, but not a bug."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    full("stdin.")
+
+    code, _, err = program("check", "customers", "-", "--key", "crm_id")
+
+    assert code == 5
+    assert "no space left on the disk" in err
+
+
+def test_an_export_whose_report_finds_no_room_tells_it_all_the_same(
+    program: Program, full: Callable[[str], None]
+) -> None:
+    """The JSON is printed, says `failed` and 5, and `resume` ends the run once there is room."""
+    full("report.json")
+
+    code, out, err = program("export", "inboxes", "--out", "lake", "--json")
+
+    report = json.loads(out)
+    assert (code, report["exit_code"], report["status"]) == (5, 5, "failed")
+    assert report["counts"]["created"] > 0
+    assert "no space left on the disk; make room, then resume" in report["reason"]
+    assert report["next_commands"] == [f"bulkgladly resume {report['run']}"]
+    assert report["reason"] in err
+
+
+def test_an_export_that_ends_after_the_disk_was_full_is_complete(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published before counts; nothing is fetched twice."""
+    plain = os.fsync
+
+    def fsync(handle: int) -> None:
+        if (Path("lake") / "_manifest").exists() and any(
+            path.stat().st_ino == os.fstat(handle).st_ino for path in Path.cwd().rglob(".report.json.partial")
+        ):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        plain(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert program("export", "inboxes", "--out", "lake", "--json")[0] == 5
+    monkeypatch.setattr(os, "fsync", plain)
+
+    code, out, _ = program("resume", "--json")
+
+    assert (code, json.loads(out)["status"]) == (0, "complete")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), 5),
+        (OSError(errno.EIO, os.strerror(errno.EIO), "x"), 5),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "x"), 2),
+        (sqlite3.OperationalError("database or disk is full"), 5),
+        (sqlite3.DatabaseError("file is not a database"), 2),
+    ],
+    ids=str,
+)
+def test_an_error_of_the_system_is_never_called_a_bug(
+    error: Exception, code: int, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that nobody met in its place."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bulkgladly.pipelines.run_import.start_import", broken)
+
+    found, _, err = program("import", "customers", "-", "--key", "crm_id")
+
+    assert found == code
+    assert err.startswith("error: ")
+    assert "internal error" not in err
+
+
+def test_no_room_for_the_hashes_of_a_check_is_a_full_disk(tmp_path: Path) -> None:
+    """They are written in mid-check, where many rows are looked at."""
+    digests = Digests(tmp_path / "marks", held=10_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(DiskFull, match="the hashes of what must be unique"):
+            digests.add(1, [256] * 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
