@@ -10,13 +10,14 @@ import pytest
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.replies import no_content
 from bulkgladly.emulator.routing import Found, Operation, Router
+from tests.signing import basic_auth
 
 AGENTS = "/api/v1/agents"
 TOKEN = "emulator-token"
 
 
 def basic(username: str, token: str) -> dict[str, str]:
-    return {"Authorization": aiohttp.encode_basic_auth(username, token)}
+    return {"Authorization": basic_auth(username, token)}
 
 
 def session(emulator: Emulator, headers: Mapping[str, str] | None = None) -> aiohttp.ClientSession:

@@ -10,6 +10,7 @@ import pytest
 
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.public_answers import LIST_CAP
+from tests.signing import basic_auth
 
 PATH = "/api/v1/answers"
 ORGANIZATION = "/api/v1/orgs/example-organization"
@@ -33,7 +34,7 @@ def an_emulator(**options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 

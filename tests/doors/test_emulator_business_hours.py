@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator
+from tests.signing import basic_auth
 
 PATH = "/api/v1/business-hours"
 HOURS = {"timezone": "Europe/Berlin", "monday": [{"start": "9:00", "stop": "17:30"}]}
@@ -22,7 +23,7 @@ def an_emulator(**options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 

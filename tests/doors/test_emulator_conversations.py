@@ -13,6 +13,7 @@ from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.event_shapes import EVENT_SHAPES, WORDS, Field
 from bulkgladly.emulator.happenings import Happenings
 from bulkgladly.emulator.linked import Linked
+from tests.signing import basic_auth
 
 CONVERSATIONS = "/api/v1/conversations"
 NOW = Clock(wall=lambda: 1_704_164_645.678)
@@ -23,7 +24,7 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
     """An emulator without a limit, with one customer, and a session that knows the credentials."""
     async with Emulator(**({"clock": NOW, "rate": None} | changes)) as emulator:
         emulator.add_customer(id="c-1", emails=[{"original": "ada@example.org"}])
-        credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+        credentials = basic_auth(emulator.options.username, emulator.options.token)
         async with aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
             yield emulator, client
 

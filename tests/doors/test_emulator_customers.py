@@ -7,12 +7,13 @@ import pytest
 from yarl import URL
 
 from bulkgladly.emulator import Clock, Emulator, Refusal
+from tests.signing import basic_auth
 
 PATH = "/api/v1/customer-profiles"
 
 
 def session(emulator: Emulator) -> aiohttp.ClientSession:
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     return aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials})
 
 

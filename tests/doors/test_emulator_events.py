@@ -22,6 +22,7 @@ from bulkgladly.emulator import (
 )
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
+from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 EVENTS = "/api/v1/events"
@@ -54,7 +55,7 @@ def an_emulator(wall: Wall | None = None, **options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 
@@ -311,7 +312,7 @@ async def test_other_faults_answer_for_the_stream(fault: Any, code: int) -> None
 
 async def test_events_need_the_permission() -> None:
     """Known users without it are refused."""
-    headers = {"Authorization": aiohttp.encode_basic_auth("noperm@example.org", "emulator-token")}
+    headers = {"Authorization": basic_auth("noperm@example.org", "emulator-token")}
     async with client_of(an_emulator()) as client, client.get(EVENTS, headers=headers) as response:
         assert response.status == 403
 

@@ -26,6 +26,7 @@ from bulkgladly.emulator import (
 )
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.export_items import ITEMS_PER_CONVERSATION
+from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 JOBS = "/api/v1/export/jobs"
@@ -56,7 +57,7 @@ def an_emulator(**options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 
@@ -610,7 +611,7 @@ async def test_stop_does_not_wait_for_a_slow_download() -> None:
 @pytest.mark.parametrize("path", ["/api/v1/export/schedules", JOBS, f"{JOBS}/j", f"{JOBS}/j/files/a.jsonl"])
 async def test_exports_need_the_permission(path: str) -> None:
     """Known users without it are refused before anything is looked up."""
-    credentials = aiohttp.encode_basic_auth("noperm@example.org", "emulator-token")
+    credentials = basic_auth("noperm@example.org", "emulator-token")
     headers = {"Authorization": credentials}
     async with client_of(an_emulator()) as client, client.get(path, headers=headers) as response:
         assert response.status == 403

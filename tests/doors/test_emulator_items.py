@@ -11,6 +11,7 @@ from bulkgladly.emulator import Clock, Emulator, half_body
 from bulkgladly.emulator.item_contents import Scene, contents
 from bulkgladly.emulator.item_types import REDACTABLE_TYPES, redacted
 from bulkgladly.emulator.media import attachment_bytes, recording_bytes
+from tests.signing import basic_auth
 
 ITEMS = "/api/v1/conversation-items"
 OF_CUSTOMER = "/api/v1/customers/c-1/conversation-items"
@@ -27,7 +28,7 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
         phones = [{"original": "+16505550123", "type": "MOBILE"}]
         emulator.add_customer(id="c-1", emails=[{"original": "ada@example.org"}], phones=phones)
         emulator.add_conversation("c-1", id="v-1")
-        credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+        credentials = basic_auth(emulator.options.username, emulator.options.token)
         async with aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
             yield emulator, client
 

@@ -9,6 +9,7 @@ import pytest
 from bulkgladly.emulator import Clock, Emulator, EmulatorOptions, Limiter
 from bulkgladly.emulator.limiter import Budget, FixedWindow, LeakyBucket, SlidingLog
 from bulkgladly.emulator.replies import BodyKind
+from tests.signing import basic_auth
 
 AGENTS = "/api/v1/agents"
 
@@ -24,7 +25,7 @@ class Hands:
 
 
 def session(emulator: Emulator) -> aiohttp.ClientSession:
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     return aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials})
 
 

@@ -32,6 +32,7 @@ from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.options import Algorithm
 from bulkgladly.emulator.report_book import ODDITIES
 from bulkgladly.emulator.report_sets import METRIC_SETS, TIMES_ONLY, MetricSet
+from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -66,7 +67,7 @@ def an_emulator(hands: Hands | None = None, **options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 
@@ -818,7 +819,7 @@ async def test_other_faults_answer_for_the_report(fault: Any, code: int) -> None
 @pytest.mark.parametrize("path", [REPORTS, WORK_SESSIONS])
 async def test_reports_need_the_permission(path: str) -> None:
     """Known users without it are refused before anything is looked at."""
-    headers = {"Authorization": aiohttp.encode_basic_auth("noperm@example.org", "emulator-token")}
+    headers = {"Authorization": basic_auth("noperm@example.org", "emulator-token")}
     async with client_of(an_emulator()) as client, client.post(path, headers=headers) as response:
         assert response.status == 403
 

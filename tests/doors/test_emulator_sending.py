@@ -16,6 +16,7 @@ from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.identity_tokens import LIFETIME_S
 from bulkgladly.emulator.options import EmulatorOptions
+from tests.signing import basic_auth
 
 SMS = "/api/v1/communications/sms"
 EMAIL = "/api/v1/communications/email"
@@ -39,7 +40,7 @@ def an_emulator(**options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 

@@ -17,6 +17,7 @@ from bulkgladly.emulator import Emulator, EmulatorOptions, FaultScriptError, Sta
 from bulkgladly.emulator.__main__ import main, options_from
 from bulkgladly.emulator.profiles import checked_fields
 from bulkgladly.emulator.seeding import invented_customer
+from tests.signing import basic_auth
 
 ROOT = Path(__file__).parents[2]
 _TWINS = orjson.dumps(
@@ -190,7 +191,7 @@ async def test_signal_stops_the_process_cleanly_and_saves(tmp_path: Path, number
     """What was created is in the file; the exit code is 0."""
     file = tmp_path / "state.json"
     async with process("--state", str(file)) as (child, url):
-        credentials = aiohttp.encode_basic_auth("agent@example.org", "emulator-token")
+        credentials = basic_auth("agent@example.org", "emulator-token")
         async with (
             aiohttp.ClientSession(url, headers={"Authorization": credentials}) as client,
             client.post("/api/v1/customer-profiles", json={"id": "c-1"}) as response,

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator
+from tests.signing import basic_auth
 
 TASKS = "/api/v1/tasks"
 OF_CUSTOMER = "/api/v1/customers/c-1/tasks"
@@ -20,7 +21,7 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
     """An emulator without a limit, with one customer, and a session that knows the credentials."""
     async with Emulator(rate=None, clock=NOW, **changes) as emulator:
         emulator.add_customer(id="c-1", emails=[{"original": "ada@example.org"}])
-        credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+        credentials = basic_auth(emulator.options.username, emulator.options.token)
         async with aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
             yield emulator, client
 

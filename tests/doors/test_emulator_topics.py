@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Emulator
+from tests.signing import basic_auth
 
 TOPICS = "/api/v1/topics"
 
@@ -16,7 +17,7 @@ TOPICS = "/api/v1/topics"
 async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.ClientSession]]:
     """An emulator without a limit, and a session that knows the credentials."""
     async with Emulator(rate=None, **changes) as emulator:
-        credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+        credentials = basic_auth(emulator.options.username, emulator.options.token)
         async with aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
             yield emulator, client
 

@@ -15,6 +15,7 @@ from bulkgladly.emulator import Clock, Emulator, drop_reply, status
 from bulkgladly.emulator.errands import Errand, carry_out, is_loopback
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.emulator.webhook_events import DEPRECATED_SPELLING
+from tests.signing import basic_auth
 
 PATH = "/api/v1/webhooks"
 URL = "https://hooks.example.org/one"
@@ -31,7 +32,7 @@ def an_emulator(**options: Any) -> Emulator:
 @asynccontextmanager
 async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and somebody who may use it."""
-    credentials = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+    credentials = basic_auth(emulator.options.username, emulator.options.token)
     async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
         yield client
 
@@ -283,7 +284,7 @@ async def test_ping_is_sent_to_a_loopback_address() -> None:
     assert method == "POST"
     assert sorted(ping) == ["content", "id", "timestamp", "type"]
     assert (ping["type"], ping["content"]) == ("PING", {})
-    assert headers["Authorization"] == aiohttp.encode_basic_auth("me", "token")
+    assert headers["Authorization"] == basic_auth("me", "token")
     assert (headers["X-Key"], headers["Content-Type"]) == ("v", "application/json")
     [line] = emulator.store.collections["webhook_log"].values()
     assert (line["webhookId"], line["status"], line["sent"]) == (webhook["id"], 200, True)

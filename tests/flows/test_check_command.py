@@ -25,6 +25,7 @@ from bulkgladly.pipelines.checks.report import CheckReport
 from bulkgladly.pipelines.dry_run import DryRun, dry_run
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
+from tests.signing import basic_auth
 
 
 class Answer(NamedTuple):
@@ -514,7 +515,7 @@ async def test_check_and_gladly_agree_on_every_row(tmp_path: Path, resource: str
     async with Emulator(rate=None) as emulator:
         if resource != "customers":
             emulator.add_customer(id="ada", name="Ada Sample")
-        login = aiohttp.encode_basic_auth(emulator.options.username, emulator.options.token)
+        login = basic_auth(emulator.options.username, emulator.options.token)
         async with aiohttp.ClientSession(emulator.url, headers={"Authorization": login}) as client:
             inbox = await first_inbox(client)
             for row, code in cases:
