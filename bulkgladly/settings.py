@@ -127,7 +127,7 @@ class Credentials:
         """
         env = os.environ if environment is None else environment
         if profile is not None:
-            parts = str(profile.get("host", "")), str(profile.get("username", "")), _profile_token(profile, env)
+            parts = _named(profile, "host"), _named(profile, "username"), _profile_token(profile, env)
         else:
             parts = _variable(env, "GLADLY_HOST"), _variable(env, "GLADLY_USERNAME"), _variable(env, "GLADLY_API_TOKEN")
         found = cls(*parts)
@@ -241,34 +241,46 @@ def _variable(env: Mapping[str, str], name: str) -> str:
 
 
 def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
-    if name := profile.get("token_env"):
-        return env.get(str(name), "")
-    if path := profile.get("token_file"):
-        return _read_secret(Path(str(path)).expanduser(), "token_file")
+    if name := _named(profile, "token_env"):
+        return env.get(name, "")
+    if path := _named(profile, "token_file"):
+        return _read_secret(Path(path), "token_file")
     if command := profile.get("token_command"):
         return _run_for_secret(command)
-    if service := profile.get("token_keyring"):
-        return _from_keyring(str(service), str(profile.get("username", "")))
+    if service := _named(profile, "token_keyring"):
+        return _from_keyring(service, _named(profile, "username"))
     return _variable(env, "GLADLY_API_TOKEN")
+
+
+def _named(profile: Mapping[str, Any], name: str) -> str:
+    """Return a text of a profile, empty where it has none."""
+    value = profile.get(name, "")
+    if not isinstance(value, str):
+        raise UsageError(f"{name} in the profile is not a text; write it in quotes")
+    return value
 
 
 def _read_secret(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
+        return path.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name} names {path}, which cannot be read: {type(error).__name__}") from error
 
 
-def _run_for_secret(command: str | list[str]) -> str:
+def _run_for_secret(command: object) -> str:
+    if isinstance(command, list) and all(isinstance(word, str) for word in command):
+        command = shlex.join(command)
+    if not isinstance(command, str):
+        raise UsageError("token_command is not a text or a list of texts; write it in quotes")
     try:
-        words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+        words = shlex.split(command)
     except ValueError as error:
         raise UsageError(f"token_command is no command: {error}") from None
     if not words:
         raise UsageError("token_command is empty")
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - the user's own command
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise UsageError(f"token_command {words[0]!r} failed: {type(error).__name__}") from None
     return done.stdout.strip()
 
@@ -278,4 +290,8 @@ def _from_keyring(service: str, username: str) -> str:
         import keyring  # noqa: PLC0415 - an optional extra, needed by few
     except ImportError:
         raise UsageError("token_keyring needs the extra: pip install 'bulkgladly[keyring]'") from None
-    return keyring.get_password(service, username) or ""
+    try:
+        return keyring.get_password(service, username) or ""
+    except Exception as error:
+        # A backend is somebody else's program, and may raise whatever it likes.
+        raise UsageError(f"token_keyring {service!r} failed: {type(error).__name__}") from error

@@ -17,6 +17,7 @@ from bulkgladly.settings import Limits, Pace, load_toml
 
 __all__ = ("dump", "export")
 
+MOST_LOOK_BACK_DAYS = 3650
 _WHAT, _PARENTS, _REPORTS, _FILES, _SAFETY = "What", "Of whom", "Reports", "Files", "Safety"
 
 Format = Annotated[
@@ -60,6 +61,7 @@ LookBack = Annotated[
     int,
     typer.Option(
         min=0,
+        max=MOST_LOOK_BACK_DAYS,
         help="Read so many days of reports again, since Gladly restates rows.",
         envvar="BULKGLADLY_LOOK_BACK_DAYS",
         rich_help_panel=_REPORTS,
@@ -294,17 +296,49 @@ def dump(
     run_and_leave(work, json=json, progress=progress, log_format=log_format)
 
 
-_IN_FILE = (
-    *("what", "reports", "reports_from", "look_back_days"),
-    *("format", "compression", "partition", "keep_raw", "max_file_size"),
-)
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_words(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _is_day(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, dt.date) and not isinstance(value, dt.datetime))
+
+
+def _is_days(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST_LOOK_BACK_DAYS
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_IN_FILE: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("what", "reports", "partition"), (_is_words, 'texts, such as ["items", "customers"]')),
+    "reports_from": (_is_day, "a day, such as 2026-11-22"),
+    "look_back_days": (_is_days, f"a number of days from 0 to {MOST_LOOK_BACK_DAYS}"),
+    **dict.fromkeys(("format", "compression"), (_is_text, 'a text, such as "zstd"')),
+    "keep_raw": (_is_flag, "true or false"),
+    "max_file_size": (_is_text, 'a text, such as "20GB"'),
+}
+
+
+def _refuse_kind(config: Path | None, name: str, value: Any) -> None:
+    is_fit, wanted = _IN_FILE[name]
+    if not is_fit(value):
+        raise UsageError(f"{config}: {name} is not valid; write {wanted}")
 
 
 def _laid_over(context: typer.Context, config: Path | None) -> Callable[[str, Any], Any]:
     """Return how a value is found: a flag or a variable that was given, else what the file says, else the default."""
     found: Mapping[str, Any] = {} if config is None else load_toml(config)
-    for name in found:
-        if name not in _IN_FILE:
+    for name, value in found.items():
+        if name in _IN_FILE:
+            _refuse_kind(config, name, value)
+        else:
             close = difflib.get_close_matches(name, _IN_FILE, n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(_IN_FILE)}"
             raise UsageError(f"{config} has {name}, which a dump does not know{hint}")
@@ -349,9 +383,9 @@ def _time(flag: str, text: str | None) -> dt.datetime | None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{flag} {text}: write a day or a time, such as 2026-11-22 or 2026-11-22T08:00Z") from None
-    return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
 
 
 def _day(flag: str, value: Any) -> dt.date | None:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from bulkgladly.cli.output import print_json, tell
-from bulkgladly.cli.values import concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.cli.values import bounded, concurrency_of, error_budget_of, rate_of, seconds_of, share_of
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("changed_limits", "changed_pace", "run_and_leave")
@@ -62,4 +62,8 @@ def changed_limits(
         limits = replace(limits, max_duration_s=seconds_of("--max-duration", max_duration))
     if give_up_after is not None:
         limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", give_up_after))
-    return replace(limits, max_requests=max_requests, max_rows=max_rows)
+    return replace(
+        limits,
+        max_requests=None if max_requests is None else bounded(max_requests),
+        max_rows=None if max_rows is None else bounded(max_rows),
+    )

@@ -5,11 +5,13 @@ import re
 
 from bulkgladly.errors import UsageError
 
-__all__ = ("bytes_of", "concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
+__all__ = ("bounded", "bytes_of", "concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+MOST_NUMBER = 2**53 - 1
+MOST_SECONDS = 3650 * 86400.0
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -35,9 +37,10 @@ def seconds_of(flag: str, text: str) -> float:
         UsageError: Not a span.
     """
     found = _SPAN.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not 0 < seconds <= MOST_SECONDS:
         raise UsageError(f"{flag} {text}: write a time above 0, such as 90s, 30m, 8h or 2d")
-    return float(found[1]) * _SECONDS[found[2]]
+    return seconds
 
 
 def bytes_of(flag: str, text: str) -> int:
@@ -47,10 +50,10 @@ def bytes_of(flag: str, text: str) -> int:
         UsageError: Not a size above 0.
     """
     found = _SIZE.fullmatch(text.strip())
-    size = int(float(found[1]) * _BYTES[found[2]]) if found else 0
-    if size <= 0:
+    size = float(found[1]) * _BYTES[found[2]] if found else 0.0
+    if not 1 <= size <= MOST_NUMBER:
         raise UsageError(f"{flag} {text}: write a size above 0, such as 500MB or 20GB")
-    return size
+    return int(size)
 
 
 def rate_of(text: str) -> float:
@@ -68,6 +71,11 @@ def rate_of(text: str) -> float:
     if not 0 < rate < math.inf:
         raise UsageError(f"--rate {text}: write requests per second above 0, such as 5")
     return rate
+
+
+def bounded(number: int) -> int:
+    """Return a count that is at most what every JSON reader takes for a whole number; more is no limit either."""
+    return min(number, MOST_NUMBER)
 
 
 def concurrency_of(text: str) -> int | None:
@@ -95,7 +103,7 @@ def error_budget_of(text: str) -> tuple[int | None, float | None]:
             if 0 <= percent <= 100:
                 return None, percent
         elif int(text) >= 0:
-            return int(text), None
+            return bounded(int(text)), None
     except ValueError:
         pass
     raise UsageError(f"--max-errors {text}: write a count such as 100, or a percentage such as 1%")

@@ -232,6 +232,8 @@ def _expand(pattern: str) -> list[Path]:
 def _refuse_duplicates(paths: list[Path]) -> None:
     seen: dict[Path, Path] = {}
     for path in paths:
+        if any("\ud800" <= character <= "\udfff" for character in str(path)):
+            raise InputError(f"{path}: the name is not valid UTF-8; rename the file")
         try:
             real = path.resolve()
         except (OSError, RuntimeError, ValueError) as exc:
