@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types tests format demo migrate soak bench dist clean
+.PHONY: help install test lint types tests format demo migrate soak bench compat dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -50,5 +50,8 @@ bench: $(STAMP) ## all measurements, with their bars
 dist: $(STAMP) ## build wheel and sdist, and try both in clean environments
 	$(BIN)/python benchmarks/try_dist.py
 
+compat: $(STAMP) ## the tests with the lowest and newest packages, and with other Pythons that are here
+	$(BIN)/python benchmarks/try_compat.py $(CASES)
+
 clean: ## remove what was built; not .venv
-	rm -rf build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist .compat .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
