@@ -1,5 +1,6 @@
 """Reports into a data set: every row of every day once, whatever is cut, odd, or restated."""
 
+import contextlib
 import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -106,7 +107,8 @@ class Desk:
             reports_pacer=Pacer(unlimited=True),
             random=lambda: 0.0,
         )
-        with DataFolder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock() as folder:
+        opened = DataFolder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
+        with contextlib.closing(log), opened as folder:
             folder.recover()
             async with client:
                 yield Context(
@@ -118,7 +120,6 @@ class Desk:
                     host=lake.emulator.url,
                     now=now,
                 )
-        log.close()
 
     async def fetch(
         self,
