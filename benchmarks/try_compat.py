@@ -85,7 +85,15 @@ def environment(case: Case, python: Path) -> Path:
         return inside
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([python, "-m", "venv", folder], check=True)
-    pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"]
+    pip: list[str | Path] = [
+        inside,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--prefer-binary",
+    ]
     subprocess.run([*pip, *wanted[:-1]], check=True)
     subprocess.run([*pip, "--no-deps", "--editable", ROOT], check=True)
     stamp.write_text(mark)

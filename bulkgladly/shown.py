@@ -19,7 +19,6 @@ MOST_DETAIL = 2000
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MARKUP = re.compile(r"[\\`*\[\]<>|]")
-_IN_JSON = re.compile("[\x7f-\xa0\xad\u0600-\uffff]|[\U00010000-\U0010ffff]")
 
 
 def shown(text: str, most: int = MOST_LINE) -> str:
@@ -43,7 +42,8 @@ def shown_cell(text: str, most: int = MOST_DETAIL) -> str:
 
 def escaped_json(text: str) -> str:
     r"""Return JSON in which what is not printable stands as `\uXXXX`: the same value, and safe on a terminal."""
-    return _IN_JSON.sub(_json_escape, text)
+    lines = (line if line.isprintable() else "".join(map(_json_escape, line)) for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def escaped_toml(line: str) -> str:
@@ -67,8 +67,7 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    character = found[0]
+def _json_escape(character: str) -> str:
     if character.isprintable():
         return character
     units = character.encode("utf-16-be", "surrogatepass")

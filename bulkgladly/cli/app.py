@@ -5,7 +5,6 @@ import errno
 import os
 import sqlite3
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,6 +151,8 @@ def _explain(error: Exception) -> int:
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)
     if os.environ.get("BULKGLADLY_DEBUG"):
+        import traceback
+
         tell(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
     if isinstance(error, OSError):
         return _told(os_problem(error))
