@@ -128,7 +128,7 @@ def test_names_of_files_and_columns_and_keys_cannot_forge_a_line(program: Progra
     assert program("map", "init", f"{NAME}.csv", "--to", "customers", "--show-values")[0] == 0
     assert program("import", NAME, f"{NAME}.csv")[0] == 2
     assert program("import", "customers", f"{NAME}.csv", "--mode", NAME)[0] == 2
-    assert program(NAME)[0] == 2
+    assert program(f"x{NAME}")[0] == 2  # a first letter, since older parsers take other signs for flags
 
 
 def test_a_draft_with_odd_names_can_be_read_back(program: Program) -> None:
