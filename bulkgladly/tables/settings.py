@@ -23,7 +23,7 @@ _SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_
 
 def parquet_settings(schema: pa.Schema) -> dict[str, Any]:
     """Return the arguments of a Parquet writer for a declared schema."""
-    # Before Arrow 21 a schema that has metadata cannot be hashed.
+    # With Arrow 20 a schema that has metadata cannot be hashed.
     return _settings(schema.remove_metadata())
 
 
