@@ -5,9 +5,12 @@ POST /_emulator/rate       {"rate": 50}                 null lifts the limit
 POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 sends it away
 POST /_emulator/merge      {"old": "id", "new": "id"}
 POST /_emulator/jobs       {"items": 500}               a night passes: an export job of what is there
+POST /_emulator/refuse     {"for_s": 2}                 refuse connections for so long
 POST /_emulator/faults     [...]                        see `bulkgladly.emulator.faults`; DELETE drops all
 """
 
+import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,22 +26,30 @@ from bulkgladly.emulator.store import Store
 __all__ = ("CONTROL_PREFIX", "Control")
 
 CONTROL_PREFIX = "/_emulator/"
+_ANSWER_WITHIN_S = 0.05
 
 
 class Control:
     """Answers the control endpoints. What cannot be done is 400 with the reason, and changes nothing."""
 
     def __init__(
-        self, store: Store, limiter: Limiter, faults: FaultScript, requests: RequestLog, exports: Exporter
+        self,
+        store: Store,
+        limiter: Limiter,
+        faults: FaultScript,
+        requests: RequestLog,
+        exports: Exporter,
+        refuse: Callable[[float], None],
     ) -> None:
         self._store, self._limiter, self._faults, self._requests = store, limiter, faults, requests
-        self._exports = exports
+        self._exports, self._refuse = exports, refuse
         self._doors: dict[tuple[str, str], Callable[[Any], object]] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "rate"): self._set_rate,
             ("POST", "neighbour"): self._set_neighbour,
             ("POST", "merge"): self._merge,
             ("POST", "jobs"): self._add_job,
+            ("POST", "refuse"): self._begin_refusing,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._drop_faults,
         }
@@ -96,6 +107,14 @@ class Control:
         if not isinstance(items, int) or isinstance(items, bool) or items < 0:
             raise ValueError("items must be a whole number, 0 or more")
         return {"id": self._exports.add_job(items=items)}
+
+    def _begin_refusing(self, payload: dict[str, Any]) -> object:
+        for_s = float(payload["for_s"])
+        if not 0 <= for_s < math.inf:
+            raise ValueError(f"for_s is {for_s}: it must be 0 or more")
+        # After the answer to this very request.
+        asyncio.get_running_loop().call_later(_ANSWER_WITHIN_S, self._refuse, for_s)
+        return {"for_s": for_s}
 
     def _add_faults(self, payload: object) -> object:
         self._faults.load(payload)

@@ -1,12 +1,10 @@
 """The emulator as an object: starts, answers on a socket of its own, stops, remembers."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import orjson
-from aiohttp import web
 
 from bulkgladly.emulator.additions import place_comment, place_conversation, place_item, place_task
 from bulkgladly.emulator.answers import AnswerUser, use_answer
@@ -21,6 +19,7 @@ from bulkgladly.emulator.exporter import Exporter
 from bulkgladly.emulator.faults import FaultScript, FaultScriptError
 from bulkgladly.emulator.knowledge import seed_knowledge
 from bulkgladly.emulator.limiter import Limiter
+from bulkgladly.emulator.listener import Listener
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.report_limits import ReportLimits
 from bulkgladly.emulator.reports import Reports
@@ -34,9 +33,6 @@ from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
 from bulkgladly.emulator.webhooks import give_up_on
 
 __all__ = ("Emulator",)
-
-_HOST = "127.0.0.1"
-_STOP_WITHIN_S = 1.0
 
 
 class Emulator:
@@ -69,8 +65,7 @@ class Emulator:
             clock=clock,
         )
         self.report_limits = ReportLimits(options, clock)
-        self._server: asyncio.Server | None = None
-        self._connections: web.Server | None = None
+        self._listener: Listener | None = None
         self._exchange: Exchange | None = None
         self._url = ""
         self._fill()
@@ -216,7 +211,7 @@ class Emulator:
         Raises:
             OSError: The port is taken.
         """
-        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports)
+        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports, self.refuse)
         parts = Parts(
             self.options,
             self.clock,
@@ -227,14 +222,14 @@ class Emulator:
             self.requests,
             Router((*OPERATIONS, *ELSEWHERE)),
             control,
+            self.refuse,
         )
         if self.options.neighbour_rate:
             self.limiter.add_neighbour(self.options.neighbour_rate, seed=self.options.seed)
         self._exchange = Exchange(parts)
-        self._connections = web.Server(self._exchange, access_log=None)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connections, _HOST, self.options.port, backlog=1024)
-        self._url = f"http://{_HOST}:{self._server.sockets[0].getsockname()[1]}"
+        self._listener = listener = Listener(self._exchange, self.faults)
+        await listener.start(self.options.port)
+        self._url = listener.url
 
     async def stop(self) -> None:
         """Stop listening, end what hangs or streams, close all connections, write the state file if one is set.
@@ -242,15 +237,23 @@ class Emulator:
         Raises:
             OSError: The state could not be written; the emulator has stopped all the same.
         """
-        if self._server is None or self._connections is None or self._exchange is None:
+        if self._listener is None or self._exchange is None:
             return
-        server, self._server = self._server, None
+        listener, self._listener = self._listener, None
         self._exchange.stop()
-        server.close()
-        self._connections.pre_shutdown()
-        await self._connections.shutdown(_STOP_WITHIN_S)
+        await listener.stop()
         if self.options.state_file is not None:
             save_state(self.store, self.options.state_file)
+
+    def refuse(self, for_s: float | None = None) -> None:
+        """Close all connections, whatever they are at, and refuse new ones: for a time, or until `accept`."""
+        if self._listener is not None:
+            self._listener.refuse(for_s)
+
+    async def accept(self) -> None:
+        """Take connections again after `refuse`; nothing happens where none are refused."""
+        if self._listener is not None:
+            await self._listener.accept()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import NamedTuple
 from weakref import WeakSet
@@ -10,6 +11,7 @@ from weakref import WeakSet
 from aiohttp import web
 
 from bulkgladly.emulator.access import Access
+from bulkgladly.emulator.altering import altered
 from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.control import CONTROL_PREFIX, Control
 from bulkgladly.emulator.errands import Errand, carry_out
@@ -21,7 +23,7 @@ from bulkgladly.emulator.report_limits import ReportLimits
 from bulkgladly.emulator.request_log import RequestLog, Seen
 from bulkgladly.emulator.routing import Call, Found, Operation, Router
 from bulkgladly.emulator.store import Store
-from bulkgladly.emulator.wire import break_off, response_for, send_whole, until_gone
+from bulkgladly.emulator.wire import Sent, end_now, response_for, send_whole, speak, until_gone
 
 __all__ = ("Exchange", "Parts")
 
@@ -38,6 +40,7 @@ class Parts(NamedTuple):
     requests: RequestLog
     router: Router
     control: Control
+    refuse: Callable[[float], None]
 
 
 class _Arrival(NamedTuple):
@@ -68,9 +71,14 @@ class Exchange:
         self._delays = options.latency_s > 0 or options.jitter_s > 0
         self._stopping = asyncio.Event()
         self._streaming: WeakSet[asyncio.WriteTransport] = WeakSet()
+        self._stale: WeakSet[asyncio.BaseTransport] = WeakSet()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        transport = request.transport
+        if self._stale and transport in self._stale and isinstance(transport, asyncio.Transport):
+            transport.close()
+            return Sent(is_kept=False)
         path, _, query = request.raw_path.partition("?")
         body = await request.read() if request.body_exists else b""
         if path.startswith(CONTROL_PREFIX):
@@ -151,16 +159,31 @@ class Exchange:
         return reply
 
     async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
+        request = arrival.request
         own = await self._carried_out(arrival) if fault.executes else _NOTHING
-        reply = fault.reply or own
-        self._note(arrival, reply.status if fault.ending in ("answer", "half", "overlong") else None)
+        reply = altered(fault, own, path=arrival.path, url=f"http://{request.headers.get('Host', '')}")
+        self._note(arrival, None if fault.framing in ("raw", "nothing") else reply.status)
         if fault.delay_s:
             await self._wait(fault.delay_s)
-        if fault.ending == "answer":
+        if fault.is_plain and (reply is own or reply.stream is not None):
             return response_for(reply, headers)
+        broken = await speak(request, fault, reply, headers, self._stopping)
+        if broken is not None:
+            return broken
+        return await self._ended(request, fault)
+
+    async def _ended(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+        """Treat a connection as a fault asks for, now that all was said."""
+        transport = request.transport
         if fault.ending == "hang":
-            await until_gone(arrival.request, self._stopping)
-        return break_off(arrival.request, fault.ending, reply, headers)
+            await until_gone(request, self._stopping)
+        if fault.ending == "stale" and transport is not None:
+            self._stale.add(transport)
+        if fault.ending in ("answer", "stale") and fault.framing != "unframed":
+            return Sent(is_kept=request.keep_alive)
+        if isinstance(transport, asyncio.Transport):
+            end_now(transport, fault, self._parts.refuse)
+        return Sent(is_kept=False)
 
     async def _wait(self, delay_s: float) -> None:
         try:

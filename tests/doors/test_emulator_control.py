@@ -116,3 +116,27 @@ async def test_malformed_body_is_400_and_unknown_door_404() -> None:
             assert response.status == 400
         async with client.get("/_emulator/nonsense") as response:
             assert response.status == 404
+
+
+async def test_connections_can_be_refused_for_a_time() -> None:
+    """The answer still comes; then nobody gets in until the time is over."""
+    async with Emulator(rate=None) as emulator:
+        assert await post(emulator, "refuse", {"for_s": 60}) == (200, {"for_s": 60.0})
+        is_open = True
+        while is_open:
+            try:
+                await status_of(emulator)
+            except aiohttp.ClientError:
+                is_open = False
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await status_of(emulator)
+        await emulator.accept()
+
+        assert (await status_of(emulator))["requests"] == {}
+
+
+@pytest.mark.parametrize("payload", [{}, {"for_s": -1}, {"for_s": "long"}, {"for_s": "inf"}, []])
+async def test_a_refusal_without_a_time_is_refused(payload: object) -> None:
+    """Nobody locks himself out for ever."""
+    async with Emulator(rate=None) as emulator:
+        assert (await post(emulator, "refuse", payload))[0] == 400
