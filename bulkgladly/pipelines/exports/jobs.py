@@ -61,12 +61,16 @@ def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
     """Return when data will be lost if nobody fetches any more: when the job after the newest one goes.
 
     That job comes as long after the newest as the newest covers; where no period is told, a day.
+    None where no job has a time from which that could be told.
     """
     newest = max((job for job in jobs if job.updated_at and job.status == "COMPLETED"), key=_updated, default=None)
     if newest is None or newest.updated_at is None:
         return None
     span = newest.period[1] - newest.period[0] if newest.period else dt.timedelta(days=1)
-    return newest.updated_at + min(span, dt.timedelta(days=1)) + RETENTION
+    try:
+        return newest.updated_at + min(span, dt.timedelta(days=1)) + RETENTION
+    except OverflowError:  # the last days of the year 9999, which stand for "never" somewhere
+        return None
 
 
 def file_request(job: Job, file: str) -> Request:
