@@ -175,6 +175,12 @@ class Stream:
             raise InputError(f"{where}: the {self._source.packing} data ends too early; fetch it again") from exc
         except (zlib.error, zstandard.ZstdError) as exc:
             raise InputError(f"{where}: no valid {self._source.packing} data: {exc}") from exc
+        except UnicodeError as exc:  # what cannot be decoded is marked; this is an encoding as a whole
+            encoding = self._source.transcode_from
+            raise InputError(
+                f"{where}: not a file in {encoding}, which begins with a byte order mark; "
+                f"pass --encoding {encoding}-le or {encoding}-be, or the encoding that it really has"
+            ) from exc
         except OSError as exc:
             raise InputError(f"{where}: cannot be read on: {exc}") from exc
 

@@ -158,3 +158,13 @@ def test_the_rows_of_a_compressed_file_are_estimated(tmp_path: Path, suffix: str
 
     assert not is_exact
     assert 40_000 < count < 60_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_wide_encoding_without_its_mark_is_named(tmp_path: Path, encoding: str) -> None:
+    """A file that is not what --encoding says is an input error that names the fix, not an internal one."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+
+    with pytest.raises(InputError, match=f"--encoding {encoding}-le"):
+        Source(path, transcode_from=encoding).head()
