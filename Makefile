@@ -3,10 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FUZZ_VENV := .venv-fuzz
+FUZZ_STAMP := $(FUZZ_VENV)/.installed
+FUZZ_S ?= 1800
 SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types tests format demo migrate soak bench compat dist clean
+.PHONY: help install test lint types tests format demo migrate soak fuzz bench compat dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -41,8 +44,18 @@ demo: $(STAMP) ## import samples/ into a local emulator at 10/s, kill it, resume
 migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and resumed on the way
 	@$(BIN)/python -m samples.migrate
 
-soak: $(STAMP) ## the long tests: 100 random kills, hours of faults in minutes
+soak: $(STAMP) ## the long tests: a kill at every step, thousands of random ones, hours of faults in minutes
 	$(BIN)/pytest -m soak --timeout 3000
+
+# The coverage-guided fuzzer is built for some platforms only; without it hypothesis searches alone.
+$(FUZZ_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis
+	-$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
+	@touch $@
+
+fuzz: $(FUZZ_STAMP) ## search for bytes that break a parser, for FUZZ_S seconds in all (1800)
+	$(FUZZ_VENV)/bin/python -m tests.fuzz.run --seconds $(FUZZ_S)
 
 bench: $(STAMP) ## all measurements, with their bars
 	$(BIN)/python -m benchmarks
