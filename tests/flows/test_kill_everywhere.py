@@ -1,0 +1,331 @@
+"""Killed before any sync, rename, unlink, creation, commit, request or answer, a command can simply be said again."""
+
+import json
+import random
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from bulkgladly.emulator import Emulator
+from bulkgladly.tables.folder import DataFolder
+from bulkgladly.tables.verify import verify
+from tests.dying import DEEDS, TURNS, End, Mortals
+from tests.flows.exporting import a_lake, note_line
+from tests.flows.serving import served
+from tests.planted import PEOPLE, TOKEN, USER, traces
+
+PACE = ("--rate", "unlimited", "--progress", "none", "--json")
+TOLD = re.compile(r"go on with `bulkgladly (resume [^`]+)`")
+NOTES = 4
+GOOD = 4
+
+
+@dataclass
+class Desk:
+    """One place to work at, and an organisation of its own."""
+
+    mortals: Mortals
+    emulator: Emulator
+    folder: Path
+    said: list[str] = field(default_factory=list[str])
+    inputs: list[Path] = field(default_factory=list[Path])
+
+    def run(self, *arguments: str, at: int | None = None, of: str = DEEDS) -> End:
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        end = self.mortals.run(
+            *arguments,
+            environment={
+                "HOME": str(self.folder),
+                "TMPDIR": str(self.folder / "tmp"),
+                "GLADLY_HOST": self.emulator.url,
+                "GLADLY_USERNAME": USER,
+                "GLADLY_API_TOKEN": TOKEN,
+            },
+            folder=self.folder,
+            at=at,
+            of=of,
+        )
+        self.said += [end.output, end.errors]
+        return end
+
+    def as_told(self, *arguments: str) -> End:
+        """Say a command, and then what it says should be said instead."""
+        end = self.run(*arguments)
+        for _ in range(2):
+            told = TOLD.search(end.errors) if end.status == 2 else None
+            if told is None:
+                break
+            end = self.run(*told[1].split(), *PACE)
+        return end
+
+    def write(self, name: str, rows: list[dict[str, Any]]) -> Path:
+        path = self.folder / name
+        path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        self.inputs.append(path)
+        return path
+
+
+class Flow:
+    """A command, and what must be true after it was killed and said again."""
+
+    command: tuple[str, ...]
+    is_reading = False
+    """Whether the organisation stays as it is, so that all desks can share one."""
+
+    def organisation(self) -> Emulator:
+        return Emulator(rate=None, token=TOKEN)
+
+    def prepare(self, desk: Desk) -> None:
+        """Lay out what the command needs."""
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Look at what is there at the end."""
+
+
+def person(number: int) -> dict[str, Any]:
+    """The people who must not be found anywhere but in rows."""
+    name, address, phone = PEOPLE
+    return {"crm": f"k-{number}", "name": name, "email:1": f"{number}.{address}", "phone:1": f"+1{phone[:-1]}{number}"}
+
+
+class Customers(Flow):
+    """Four new customers, and a row that is refused."""
+
+    command: tuple[str, ...] = ("import", "customers", "people.ndjson", "--key", "crm", *PACE)
+
+    def prepare(self, desk: Desk) -> None:
+        desk.write("people.ndjson", [*map(person, range(GOOD)), {**person(GOOD), "email:1": "nobody"}])
+        desk.write("more.ndjson", [person(9)])
+
+    def check(self, desk: Desk, end: End) -> None:
+        assert end.status == 1, end
+        counts = json.loads(end.output)["counts"]
+        assert (counts["read"], counts["rejected"], counts["unprocessed"], counts["unknown"]) == (GOOD + 1, 1, 0, 0)
+        assert (counts["created"], counts["unchanged"]) in ((GOOD, 0), (0, GOOD)), counts
+        assert self.held(desk) == dict.fromkeys((f"{number}.{PEOPLE[1]}" for number in range(GOOD)), 1)
+        later = desk.run("import", "customers", "more.ndjson", "--key", "crm", *PACE)
+        assert later.status == 0, later
+        assert len(self.held(desk)) == GOOD + 1
+
+    def held(self, desk: Desk) -> Counter[str]:
+        profiles = desk.emulator.store.customers.values()
+        return Counter(entry["normalized"] for profile in profiles for entry in profile["emails"])
+
+
+class Notes(Flow):
+    """Notes, which Gladly cannot keep from being there twice."""
+
+    command: tuple[str, ...] = ("import", "notes", "notes.ndjson", "--key", "crm", *PACE)
+
+    def organisation(self) -> Emulator:
+        emulator = super().organisation()
+        emulator.add_customer(id="ada", emails=[{"original": "ada@example.org"}])
+        emulator.add_conversation("ada", id="talk", inboxId="inbox-1")
+        return emulator
+
+    def prepare(self, desk: Desk) -> None:
+        rows = [{"crm": f"n-{n}", "conversationId": "talk", "body": f"{n} {PEOPLE[0]}"} for n in range(NOTES)]
+        desk.write("notes.ndjson", rows)
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Each is there once where it says so, and at most once where it says that it does not know."""
+        for again in (False, True):
+            end = desk.run(*self.command) if again else end
+            report = json.loads(end.output)
+            words = self.words(Path(desk.folder / report["folder"]))
+            held = self.held(desk)
+            assert len(words) == report["counts"]["read"] == NOTES, report
+            assert end.status == int("unknown" in words.values()), end
+            for key, word in words.items():
+                assert word in ("created", "unchanged", "unknown"), words
+                assert held[key] == 1 if word != "unknown" else held[key] <= 1, (words, held)
+
+    def held(self, desk: Desk) -> Counter[str]:
+        texts = [str(item["content"].get("body", "")) for item in desk.emulator.store.items.values()]
+        return Counter(f"n-{text[0]}" for text in texts if text.endswith(PEOPLE[0]))
+
+    def words(self, folder: Path) -> Mapping[str, str]:
+        success, rejected = (
+            [orjson.loads(line) for line in (folder / f"{name}.ndjson").read_bytes().splitlines()]
+            for name in ("success", "rejected")
+        )
+        words = {row["key"]: row["action"] for row in success}
+        return words | {row["crm"]: row["_bulkgladly"]["outcome"] for row in rejected}
+
+
+class Export(Flow):
+    """Two nights' files into a new data set."""
+
+    command: tuple[str, ...] = ("export", "items", "customers", "--out", "lake", *PACE)
+    is_reading = True
+
+    def organisation(self) -> Emulator:
+        lake = a_lake(Path())
+        for night in (0, 1):
+            items = [note_line(4 * night + row, content=self.content) for row in range(4)]
+            customers = [{"id": f"customer-{night}", "name": PEOPLE[0]}]
+            files = {"conversation_items.jsonl": lines(items), "customers.jsonl": lines(customers)}
+            lake.add_job(b"", nights_ago=night, job_id=f"job-{night}", files=files)
+        return lake.emulator
+
+    content: Mapping[str, Any] = {"type": "CONVERSATION_NOTE", "body": PEOPLE[1]}
+
+    def check(self, desk: Desk, end: End) -> None:
+        assert end.status == 0, end
+        self.look(desk)
+        assert self.ids(desk, "items") == [f"item-{number:06}" for number in range(8)]
+        assert self.ids(desk, "customers") == ["customer-0", "customer-1"]
+        later = desk.run("dump", "lake", "--what", "items,customers", *PACE)
+        assert later.status == 0, later
+        assert "getFile" not in json.loads(later.output)["requests"]
+
+    def look(self, desk: Desk) -> None:
+        assert verify(DataFolder.open(desk.folder / "lake"), deep=True).findings == ()
+
+    def ids(self, desk: Desk, name: str) -> list[str]:
+        return sorted(str(found) for found in pq.read_table(desk.folder / "lake" / name).column("id").to_pylist())
+
+
+class Dump(Export):
+    """The same, as every night."""
+
+    command: tuple[str, ...] = ("dump", "lake", "--what", "items,customers", *PACE)
+
+
+class Compact(Export):
+    """One row for each key, made of a whole data set."""
+
+    command: tuple[str, ...] = ("dataset", "compact", "lake")
+
+    def prepare(self, desk: Desk) -> None:
+        assert desk.run(*Dump.command).status == 0
+
+    def check(self, desk: Desk, end: End) -> None:
+        super().check(desk, end)
+        current = pq.read_table(desk.folder / "lake" / "current" / "items").column("id").to_pylist()
+        assert sorted(map(str, current)) == [f"item-{number:06}" for number in range(8)]
+
+
+def lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(row) + b"\n" for row in rows)
+
+
+FLOWS: Mapping[str, Callable[[], Flow]] = {
+    "customers": Customers,
+    "notes": Notes,
+    "export": Export,
+    "dump": Dump,
+    "compact": Compact,
+}
+
+
+class Stage:
+    """Where one flow is played, over and over, from the same beginning."""
+
+    def __init__(self, flow: Flow, mortals: Mortals, folder: Path) -> None:
+        self._flow, self._mortals, self._folder = flow, mortals, folder
+        self._shared: Desk | None = None
+
+    @contextmanager
+    def open(self) -> Iterator["Stage"]:
+        """Lay out once what never changes."""
+        with ExitStack() as stack:
+            if self._flow.is_reading:
+                self._shared = stack.enter_context(self._laid_out(self._folder / "template"))
+            yield self
+
+    @contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """Everything as it is before the command; nothing of it is left afterwards."""
+        folder = self._folder / "desk"
+        if self._shared is None:
+            with self._laid_out(folder) as desk:
+                yield desk
+        else:
+            shutil.copytree(self._shared.folder, folder)
+            yield Desk(self._mortals, self._shared.emulator, folder)
+        shutil.rmtree(folder)
+
+    @contextmanager
+    def _laid_out(self, folder: Path) -> Iterator[Desk]:
+        folder.mkdir()
+        with served(self._flow.organisation()) as emulator:
+            desk = Desk(self._mortals, emulator, folder)
+            self._flow.prepare(desk)
+            yield desk
+
+    def steps(self, *, of: str = DEEDS) -> int:
+        """Run the command to its end, and count its steps."""
+        with self.desk() as desk:
+            end = desk.run(*self._flow.command, of=of)
+            self._flow.check(desk, end)
+            return end.steps
+
+    def kills(self, numbers: Iterable[int], *, of: str = DEEDS) -> list[str]:
+        """Kill the command before each of these steps, say it again, and return what is wrong then."""
+        return [wrong for number in numbers if (wrong := self._killed(number, of)) is not None]
+
+    def _killed(self, number: int, of: str) -> str | None:
+        with self.desk() as desk:
+            killed = desk.run(*self._flow.command, at=number, of=of)
+            try:
+                again = desk.as_told(*self._flow.command) if killed.is_killed else killed
+                self._flow.check(desk, again)
+                listed = desk.run("runs", "list")
+                assert listed.status == 0, listed
+                assert not traces([desk.folder], desk.said, inputs=desk.inputs)
+            except (AssertionError, KeyError, ValueError, OSError) as exc:
+                return f"{of} {number}, {killed.last}: {' '.join(str(exc).split())[:600]}"
+        return None
+
+
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[Mortals]:
+    """Processes to kill."""
+    with ExitStack() as stack:
+        yield stack.enter_context(Mortals())
+
+
+def spread(total: int, most: int) -> list[int]:
+    """So many of the steps, the first and the last among them, evenly."""
+    assert total > most
+    return sorted({1 + round(number * (total - 1) / (most - 1)) for number in range(most)})
+
+
+@pytest.fixture(params=FLOWS)
+def stage(request: pytest.FixtureRequest, mortals: Mortals, tmp_path: Path) -> Iterator[Stage]:
+    """One flow after the other."""
+    with Stage(FLOWS[request.param](), mortals, tmp_path).open() as stage:
+        yield stage
+
+
+@pytest.mark.timeout(120)
+def test_said_again_after_a_kill_at_some_steps(stage: Stage) -> None:
+    """Evenly spread over all there are: right words, nothing lost, nothing twice, nothing blocked."""
+    assert stage.kills(spread(stage.steps(), 9)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_said_again_after_a_kill_at_every_step(stage: Stage) -> None:
+    """All of them, one by one."""
+    assert stage.kills(range(1, stage.steps() + 1)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_said_again_after_a_kill_at_any_await(stage: Stage) -> None:
+    """Sixty turns of the event loop, drawn by a seed."""
+    turns = range(1, stage.steps(of=TURNS) + 1)
+    drawn = random.Random(len(turns)).sample(turns, min(60, len(turns)))  # noqa: S311  # repeatable
+
+    assert stage.kills(drawn, of=TURNS) == []
