@@ -100,7 +100,7 @@ class _ColumnarReader(ABC):
     def _damage_named(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError, EOFError) as exc:
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as exc:  # the last of a name in the schema
             reason = str(exc).strip().partition("\n")[0]
             raise InputError(f"{self._path}: {what}: {reason}; fetch or write the file again") from exc
 
