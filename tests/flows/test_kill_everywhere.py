@@ -5,7 +5,7 @@ import random
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -301,6 +301,11 @@ def spread(total: int, most: int) -> list[int]:
     return sorted({1 + round(number * (total - 1) / (most - 1)) for number in range(most)})
 
 
+def refuse(wrong: Sequence[str]) -> None:
+    """Fail, and name every kill after which something was wrong."""
+    assert not wrong, f"{len(wrong)} kills:\n" + "\n".join(wrong)
+
+
 @pytest.fixture(params=FLOWS)
 def stage(request: pytest.FixtureRequest, mortals: Mortals, tmp_path: Path) -> Iterator[Stage]:
     """One flow after the other."""
@@ -311,14 +316,14 @@ def stage(request: pytest.FixtureRequest, mortals: Mortals, tmp_path: Path) -> I
 @pytest.mark.timeout(120)
 def test_said_again_after_a_kill_at_some_steps(stage: Stage) -> None:
     """Evenly spread over all there are: right words, nothing lost, nothing twice, nothing blocked."""
-    assert stage.kills(spread(stage.steps(), 9)) == []
+    refuse(stage.kills(spread(stage.steps(), 9)))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_said_again_after_a_kill_at_every_step(stage: Stage) -> None:
     """All of them, one by one."""
-    assert stage.kills(range(1, stage.steps() + 1)) == []
+    refuse(stage.kills(range(1, stage.steps() + 1)))
 
 
 @pytest.mark.soak
@@ -328,4 +333,4 @@ def test_said_again_after_a_kill_at_any_await(stage: Stage) -> None:
     turns = range(1, stage.steps(of=TURNS) + 1)
     drawn = random.Random(len(turns)).sample(turns, min(60, len(turns)))  # noqa: S311  # repeatable
 
-    assert stage.kills(drawn, of=TURNS) == []
+    refuse(stage.kills(drawn, of=TURNS))

@@ -240,7 +240,8 @@ def fuzz_lines(data: bytes) -> None:
         for batch in cut(_pieces(body, size), batch_bytes=number + 1, max_line_bytes=1 << 20):
             assert batch.first == len(found) + 1
             found += [bytes(line)[:-1] for line in batch.lines.to_pylist()]
-        assert len(found) == len(wanted)
+        # A file of a byte order mark alone may count as one line that is blank.
+        assert found == wanted or (found, wanted) == ([b""], [])
 
 
 def fuzz_export_lines(data: bytes) -> None:
