@@ -11,7 +11,7 @@ In a file (`--faults FILE`, or the body of `POST /_emulator/faults`) the same is
      {"match": "POST /api/v1/customer-profiles", "at": [3], "fault": "rate_limited", "retry_after_s": 2},
      {"match": "GET /api/v1/*", "every": 50, "fault": "status", "status": 503, "body": "html"},
      {"match": "getFile", "at": [1], "times": 3, "fault": "answer", "status": 200, "json": {"errors": []}},
-     {"match": "createNote", "at": [2], "fault": "200_html", "executes": true},
+     {"match": "addNoteToConversation", "at": [2], "fault": "200_html", "executes": true},
      {"match": "connect", "at": [4], "fault": "reset"},
      {"match": "*", "after": 1000, "fault": "slow", "delay_s": 5}]
 
