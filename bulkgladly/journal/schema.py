@@ -299,12 +299,12 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 def _ours(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise journal_error(error, path) from error
 
 
 def _as_ours(error: BaseException, path: Path) -> BaseException:
-    return journal_error(error, path) if isinstance(error, sqlite3.Error | OSError) else error
+    return journal_error(error, path) if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) else error
 
 
 def journal_error(error: Exception, path: Path) -> BulkgladlyError:
@@ -321,7 +321,9 @@ def journal_error(error: Exception, path: Path) -> BulkgladlyError:
         return _disk_full(path)
     if code in _LOCKED:
         return JournalError(f"{path} is locked by another process; end that process, then try again")
-    if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+    is_mistake = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
+    # SQLite quotes a damaged schema in its message, and that may be no text.
+    if isinstance(error, sqlite3.Error | UnicodeDecodeError) and not is_mistake:
         return JournalDamaged(f"{path} cannot be used: {error}")
     return BulkgladlyError(f"internal error while {path.name} was used: {type(error).__name__}: {error}")
 
