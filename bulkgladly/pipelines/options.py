@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import JournalDamaged, UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
@@ -138,7 +138,20 @@ def storable(options: ImportOptions) -> dict[str, Any]:
 
 
 def restore_options(stored: Mapping[str, Any], state_dir: Path) -> ImportOptions:
-    """Return the options that a run was begun with; names that are not known any more are dropped."""
+    """Return the options that a run was begun with; names that are not known any more are dropped.
+
+    Raises:
+        JournalDamaged: They are not options of an import.
+    """
+    try:
+        return _restored(stored, state_dir)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise JournalDamaged(
+            f"the settings in a run.json in {state_dir} are damaged: {error}; restore the file from a copy"
+        ) from error
+
+
+def _restored(stored: Mapping[str, Any], state_dir: Path) -> ImportOptions:
     values = _known(ImportOptions, stored)
     values["mode"] = Mode(values.get("mode", Mode.UPSERT))
     values["ignore_columns"] = tuple(values.get("ignore_columns", ()))
