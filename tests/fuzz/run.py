@@ -7,6 +7,7 @@ new code are kept in `.fuzz/corpus/`, so that the next run goes on from there.
 """
 
 import argparse
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ("CORPUS", "main")
@@ -64,7 +66,10 @@ def _fuzz_apart(name: str, seconds: float) -> bool:
     runs = next((line.strip() for line in done.stderr.splitlines() if line.startswith("Done ")), "")
     sys.stdout.write(f"{name:<14} {'held' if is_sound else 'FAILED'}  {time.monotonic() - began:5.0f} s  {runs}\n")
     if not is_sound:
-        sys.stdout.write("\n".join(f"    {line}" for line in (done.stdout + done.stderr).splitlines()[-40:]) + "\n")
+        told = [
+            line for line in (done.stderr + done.stdout).splitlines() if not line.startswith(("INFO", "#", "WARNING"))
+        ]
+        sys.stdout.write("\n".join(f"    {line}" for line in told[-40:]) + "\n")
     sys.stdout.flush()
     return is_sound
 
@@ -89,9 +94,26 @@ def _fuzz_here(name: str, seconds: float) -> int:
         f"-artifact_prefix={FOUND}/{name}-",
         "-print_final_stats=0",
     )
-    atheris.Setup([sys.argv[0], *limits, str(grown), *([str(seeds)] if seeds.is_dir() else [])], TARGETS[name])
+    atheris.Setup(
+        [sys.argv[0], *limits, str(grown), *([str(seeds)] if seeds.is_dir() else [])], _kept(name, TARGETS[name])
+    )
     atheris.Fuzz()
     return 0
+
+
+def _kept(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Keep the input that a target fails on, and end at once: an interpreter that ends slowly looks like a hang."""
+
+    def attempt(data: bytes) -> None:
+        try:
+            target(data)
+        except BaseException:  # noqa: BLE001  # whatever it is, it was found
+            (FOUND / f"{name}-failed-{hashlib.blake2b(data, digest_size=8).hexdigest()}").write_bytes(data)
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+            os._exit(1)
+
+    return attempt
 
 
 def _by_hypothesis(name: str, seconds: float) -> int:
