@@ -278,6 +278,7 @@ class Stage:
         with self.desk() as desk:
             killed = desk.run(*self._flow.command, at=number, of=of)
             try:
+                assert killed.is_killed or killed.steps < number, killed
                 again = desk.as_told(*self._flow.command) if killed.is_killed else killed
                 self._flow.check(desk, again)
                 listed = desk.run("runs", "list")
