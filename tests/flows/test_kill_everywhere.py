@@ -21,6 +21,7 @@ from bulkgladly.tables.verify import verify
 from tests.dying import DEEDS, TURNS, End, Mortals
 from tests.flows.exporting import a_lake, note_line
 from tests.flows.serving import served
+from tests.folders import in_memory
 from tests.planted import PEOPLE, TOKEN, USER, traces
 
 PACE = ("--rate", "unlimited", "--progress", "none", "--json")
@@ -308,9 +309,9 @@ def refuse(wrong: Sequence[str]) -> None:
 
 
 @pytest.fixture(params=FLOWS)
-def stage(request: pytest.FixtureRequest, mortals: Mortals, tmp_path: Path) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, mortals: Mortals) -> Iterator[Stage]:
     """One flow after the other."""
-    with Stage(FLOWS[request.param](), mortals, tmp_path).open() as stage:
+    with in_memory() as folder, Stage(FLOWS[request.param](), mortals, folder).open() as stage:
         yield stage
 
 

@@ -9,7 +9,6 @@ kept, a note at most once, sums that hold, and words that are so.
 import asyncio
 import itertools
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -30,6 +29,7 @@ from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.verify import verify
 from tests.flows.conftest import TOKEN, World, lines
 from tests.flows.test_kill_points import POINTS, Crash, Plug
+from tests.folders import new_in_memory
 from tests.planted import PEOPLE, traces
 
 _Result = TypeVar("_Result")
@@ -59,7 +59,7 @@ class Organisation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
-        self._folder = Path(tempfile.mkdtemp(prefix="model-"))
+        self._folder = new_in_memory("model-")
         self._emulator = Emulator(rate=None, token=TOKEN)
         self._emulator.add_customer(id="desk", emails=[{"original": "desk@example.org"}])
         self._emulator.add_conversation("desk", id="talk", inboxId="inbox-1")
@@ -336,6 +336,8 @@ def search(*, examples: int, steps: int, is_repeatable: bool) -> None:
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            # A failure is told at once where the time is short, and made small where there is some.
+            phases=(Phase.generate,) if is_repeatable else (Phase.generate, Phase.shrink),
             print_blob=False,
         ),
     )
