@@ -264,7 +264,7 @@ class Organisation(RuleBasedStateMachine):
 
         What was deleted meanwhile is passed over: that an equal row costs no request is promised, too.
         """
-        assert report.status == "complete"
+        assert report.status == "complete", (report.status, report.reason)
         success = self._world.result(report, "success")
         if report.resource == "notes":
             self._said_created |= {line["key"] for line in success}
