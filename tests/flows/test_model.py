@@ -42,7 +42,9 @@ FAULTS: st.SearchStrategy[Fault | None] = st.sampled_from(
         *(status(503), status(503, executes=True, body="html")),
     ]
 )
-CRASHES = st.one_of(st.none(), st.tuples(st.sampled_from(sorted(POINTS)), st.integers(1, 4)))
+# "before commit" needs more records than there are here: without a crash it would swallow the last outcomes.
+MOMENTS = sorted(set(POINTS) - {"before commit"})
+CRASHES = st.one_of(st.none(), st.tuples(st.sampled_from(MOMENTS), st.integers(1, 4)))
 
 
 @dataclass
