@@ -31,9 +31,9 @@ _CUSTOMERS = ResourceSpec(
     },
     requests_per_record={
         Mode.CREATE: (1, 1),
-        Mode.UPDATE: (1, 2),
+        Mode.UPDATE: (1, 3),
         Mode.UPSERT: (1, 3),
-        Mode.DELETE: (1, 2),
+        Mode.DELETE: (1, 3),
     },
     operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
     fetch=lambda _record, gladly_id: customer_steps.get_profile(gladly_id),
