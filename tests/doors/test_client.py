@@ -320,7 +320,7 @@ async def test_nothing_is_absent_before_the_organisation_has_answered() -> None:
 
 
 async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
-    """A 404 beside a host that gives no answer is not believed; later ones are."""
+    """A 404 beside a host that gives no answer is not believed; what the organisation says afterwards proves it."""
     reply, server, *_ = await send_one(create(), [NOT_EXIST] * 2, probes=[answer(503), CLOSE, OK])
 
     assert (reply.meaning, reply.attempts, reply.lost) == (Meaning.ABSENT, 2, 1)
@@ -328,6 +328,7 @@ async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
         "POST /api/v1/customer-profiles",
         *[ORGANIZATION] * 3,
         "POST /api/v1/customer-profiles",
+        ORGANIZATION,
     ]
 
 
