@@ -49,6 +49,9 @@ class Listener:
         if self._reopening is not None:
             self._reopening.cancel()
         if self._server is not None:
+            _accept_no_more(self._server)
+        await asyncio.sleep(0)
+        if self._server is not None:
             self._server.close()
         if self._held is not None:
             self._held.close()
@@ -59,10 +62,16 @@ class Listener:
 
     def refuse(self, for_s: float | None) -> None:
         """Close all connections and refuse new ones: for a time, or until `accept`."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
-        self._server = None
+        _accept_no_more(server)
+        asyncio.get_running_loop().call_soon(self._hold, server)
+        if for_s is not None:
+            self._reopening = asyncio.get_running_loop().create_task(self._accept_after(for_s))
+
+    def _hold(self, server: asyncio.Server) -> None:
+        server.close()
         # Bound, but not listening: nobody else gets the port meanwhile.
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,11 +79,10 @@ class Listener:
         for handler in self._handlers.connections:
             if handler.transport is not None:
                 handler.transport.close()
-        if for_s is not None:
-            self._reopening = asyncio.get_running_loop().create_task(self._accept_after(for_s))
 
     async def accept(self) -> None:
         """Take connections again after `refuse`."""
+        await asyncio.sleep(0)
         held, self._held = self._held, None
         if held is not None:
             loop = asyncio.get_running_loop()
@@ -87,3 +95,9 @@ class Listener:
     def _connection(self) -> asyncio.BaseProtocol:
         fault = self._faults.next_connection_fault() if self._faults else None
         return self._handlers() if fault is None else Cut(fault, self.refuse, self._silent)
+
+
+def _accept_no_more(server: asyncio.Server) -> None:
+    """Let what is accepted become a connection before the server closes; closed at once, it forgets it unanswered."""
+    for each in server.sockets:
+        asyncio.get_running_loop().remove_reader(each.fileno())

@@ -242,7 +242,8 @@ async def test_half_of_the_latency_passes_before_the_limit(monkeypatch: pytest.M
     waits: list[tuple[float, int]] = []
 
     async def noted(delay_s: float) -> None:
-        waits.append((delay_s, emulator.limiter.admitted))
+        if delay_s:
+            waits.append((delay_s, emulator.limiter.admitted))
         await real_sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", noted)
