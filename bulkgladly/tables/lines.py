@@ -80,8 +80,8 @@ class _Cutter:
     def last_line(self) -> Iterator[LineBatch]:
         if self._skipped is not None:
             yield self._too_long(self._skipped)
-        elif self.held_bytes:
-            yield from self._apart(self._joined([*self._parts, b"\n"]))
+        elif data := self._joined(self._parts):
+            yield from self._apart(data + b"\n")
 
     def _up_to_last_newline(self) -> bytes:
         """Return all whole lines, and hold what follows them; each byte is copied once."""

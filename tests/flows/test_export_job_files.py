@@ -253,6 +253,37 @@ async def test_files_of_unknown_names_are_kept_line_by_line(lake: Lake) -> None:
     assert (await lake.dump(*ALL)).counts["read"] == 0
 
 
+async def test_a_file_of_an_unknown_name_needs_no_ids(lake: Lake) -> None:
+    """Nobody knows its key; a page or an error in its place is not kept all the same."""
+    lake.add_job(b"", files={"moods.jsonl": b'{"mood":"calm"}\n', ITEMS: as_lines([note_line(1)])})
+    lake.emulator.faults.script("GET */files/moods.jsonl", [_said(b"<html>\n</html>"), _said(b'{"errors":[]}')])
+
+    report = await lake.dump(*ALL)
+
+    assert (report.exit_code, report.counts["created"]) == (0, 2)
+    (row,) = lake.table("other/moods.jsonl").to_pylist()
+    assert orjson.loads(row["_extra"]) == {"mood": "calm"}
+
+
+def _said(body: bytes) -> Fault:
+    return Fault("answer", executes=False, reply=Reply(200, body))
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"\n\n", b"\xef\xbb\xbf", b"oops\n"], ids=["nothing", "blank lines", "byte order mark", "a reject"]
+)
+async def test_a_file_that_begins_with_a_long_line_is_the_file(lake: Lake, begin: bytes) -> None:
+    """An email can be longer than a block: its line is not whole in the first one."""
+    content = {"type": "CONVERSATION_NOTE", "body": "x" * 3_000_000}
+    lake.add_job(begin + as_lines([note_line(1, content=content), note_line(2)]))
+
+    report = await lake.export("items")
+
+    assert report.counts["created"] == 2
+    assert lake.ids() == ["item-000001", "item-000002"]
+    assert lake.asked()["getFile"] == 1
+
+
 async def test_since_and_until_choose_jobs_by_the_period_they_cover(lake: Lake) -> None:
     """A job counts when its period has a share in the span."""
     for nights in range(4):

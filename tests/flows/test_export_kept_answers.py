@@ -79,9 +79,10 @@ async def test_no_answer_is_paid_for_twice_when_the_limit_is_met_again_and_again
     _, run, kept = await stopped(lake, ids)
     lake.forget()
     for _ in range(4):
-        report = await lake.export("profiles", ids=lake.folder / "ids.txt", **FEW)
-        if report.exit_code == 0:
+        if (report := await lake.export("profiles", ids=lake.folder / "ids.txt", **FEW)).exit_code == 0:
             break
+    else:
+        pytest.fail("it does not get further")
 
     assert (report.exit_code, report.run) == (0, run.name)
     assert lake.ids("profiles") == sorted(ids)

@@ -167,6 +167,18 @@ async def test_a_host_that_answers_404_for_everything_rejects_nobody(world: Worl
     assert report.counts["rejected"] == 0
 
 
+async def test_a_token_that_ends_among_404s_ends_the_run(world: World) -> None:
+    """Who says that nobody is there may be somebody who lets nobody in: exit 4 names the token, and not the rows."""
+    await world.rows(people(3))
+    world.emulator.faults.after("* /api/v1/customer-profiles/*", 0, answer(404, ERRORS))
+    world.emulator.faults.after("getOrganization", 1, answer(401))  # the greeting passes
+
+    report = await world.rows(people(3), mode="delete")
+
+    assert (report.exit_code, report.counts["rejected"]) == (4, 0)
+    assert len(world.emulator.store.customers) == 3
+
+
 @pytest.mark.parametrize("body", [PAGE, b"", b"{}", b'{"message":"no route matched"}', ERRORS])
 async def test_a_404_does_not_lose_job_files_for_ever(body: bytes, lake: Lake) -> None:
     """A listed job that is younger than 14 days has its files, whatever somebody says one night."""
@@ -338,6 +350,27 @@ async def test_a_job_file_answered_with_something_else_is_fetched_another_night(
     assert (first.exit_code, second.exit_code) == (1, 0)
     assert not rejected
     assert len(lake.ids()) == 3
+
+
+async def test_a_job_file_that_a_gateway_cut_is_fetched_again(lake: Lake) -> None:
+    """Its length and its end were right for what the gateway had; the last line tells."""
+    lines = as_lines([note_line(number) for number in range(3)])
+    lake.add_job(lines)
+    lake.emulator.faults.at("getFile", [1], answer(200, lines[:-9]))
+
+    report = await lake.dump("items")
+
+    assert (report.exit_code, len(lake.ids()), lake.rejects()) == (0, 3, [])
+
+
+async def test_a_job_file_whose_last_line_is_always_bad_is_published_with_a_reject(lake: Lake) -> None:
+    """Else one bad line would cost the whole file."""
+    lines = as_lines([note_line(number) for number in range(3)])
+    lake.add_job(lines[:-9])
+
+    report = await lake.dump("items")
+
+    assert (report.exit_code, len(lake.ids()), len(lake.rejects())) == (1, 2, 1)
 
 
 async def test_an_empty_job_file_of_gladlys_own_is_no_failure(lake: Lake) -> None:

@@ -125,7 +125,10 @@ class Context:
                     if not download.is_success:
                         reply = await download.reply()
                         return Refused(reply, why(reply))
-                    report = await convert(writer, BelievedBlocks(download, _BLOCK_BYTES))
+                    blocks = BelievedBlocks(
+                        download, _BLOCK_BYTES, key=data_set.key, is_last_try=attempt == DOWNLOAD_TRIES
+                    )
+                    report = await convert(writer, blocks)
                 return Converted(writer, report)
             except BodyTooLong as error:
                 await _abandon(writer)

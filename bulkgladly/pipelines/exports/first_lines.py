@@ -1,58 +1,104 @@
-"""Whether what arrives as a file of JSON lines is one: looked at in its first block, before anything is published."""
+"""Whether what arrives as a file of JSON lines is one: its first lines tell, before anything is published."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 import orjson
 
 from bulkgladly.errors import ReplyLost
+from bulkgladly.tables.lines import MAX_LINE_BYTES
 from bulkgladly.transport.downloads import Download
 
 __all__ = ("BelievedBlocks",)
 
 _LINES = re.compile("ndjson|jsonl")  # application/x-ndjson for files, application/x-jsonlines for events
+_BOM = b"\xef\xbb\xbf"
 
 
 class BelievedBlocks(AsyncIterator[bytes]):
-    """The blocks of a download, once its first lines show that it is what was asked for.
+    """The blocks of a download whose lines show that it is what was asked for, and that it is whole.
 
-    Among the lines of the first block must be an object with an `id`, as each kind of file has: a page, an
-    error or somebody else's JSON has none. A body without lines is believed only where its type says what it is.
-    It raises as `Download.blocks`, and `ReplyLost` where it is something else: the download may be repeated.
+    One of the first lines must be an object that has the `key` of its kind, as texts: a page, an error or
+    somebody else's JSON has none. Blocks are given out before that line is whole, since a line can be longer
+    than a block; so publish nothing before the end. A body without lines is believed only where its type says
+    what it is. A last line without an end that is no JSON was cut, unless `is_last_try`: if it is so every
+    time, that is how the file is. It raises as `Download.blocks`, and `ReplyLost` where it is something else
+    or cut: the download may be repeated.
     """
 
-    def __init__(self, download: Download, size: int) -> None:
-        self._download, self._blocks = download, download.blocks(size)
+    def __init__(self, download: Download, size: int, *, key: Sequence[str], is_last_try: bool = False) -> None:
+        self._download, self._blocks, self._key = download, download.blocks(size), key
+        self._is_last_try = is_last_try
         self._is_believed = False
+        self._has_lines = False
+        self._seen_bytes = 0
+        self._unfinished: list[bytes] = []
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
         block = await anext(self._blocks, b"")
+        if not block and not self._is_last_try and _is_cut(b"".join(self._unfinished)):
+            raise self._disbelieved("the reply ends in the middle of a line")
+        lines = self._whole_lines(block)
         if not self._is_believed:
-            self._judge(block)
+            self._judge(block, lines)
         if not block:
             raise StopAsyncIteration
         return block
 
-    def _judge(self, block: bytes) -> None:
-        if block.strip():
-            if not any(_is_row(line) for line in block.split(b"\n")):
-                raise self._disbelieved("the reply is not the file: none of its first lines is an object with an id")
-            self._is_believed = True
-        elif not block and not _LINES.search(self._download.headers.get("Content-Type", "")):
+    def _judge(self, block: bytes, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            if self._is_row(line):
+                self._is_believed = True
+                return
+            self._has_lines = self._has_lines or not line.isspace()
+        self._seen_bytes += len(block)
+        if block and self._seen_bytes <= MAX_LINE_BYTES:
+            return
+        if self._has_lines or block:
+            named = f" with {' and '.join(self._key)}" if self._key else ""
+            raise self._disbelieved(f"the reply is not the file: none of its first lines is an object{named}")
+        if not _LINES.search(self._download.headers.get("Content-Type", "")):
             raise self._disbelieved("the reply is empty, and its type is not that of the file")
+
+    def _whole_lines(self, block: bytes) -> Sequence[bytes]:
+        """Return the lines that a block ends, until one is believed; the end of the body ends the last one."""
+        if block and b"\n" not in block:
+            self._unfinished.append(block)
+            return ()
+        end = block.rfind(b"\n")
+        if self._is_believed:
+            self._unfinished = [block[end + 1 :]]
+            return ()
+        whole = b"".join((*self._unfinished, block[: max(end, 0)]))
+        self._unfinished = [block[end + 1 :]]
+        return [line for line in whole.removeprefix(_BOM).split(b"\n") if line]
+
+    def _is_row(self, line: bytes) -> bool:
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return False
+        return (
+            isinstance(found, dict)
+            and "errors" not in found
+            and all(isinstance(found.get(name), str) for name in self._key)
+        )
 
     def _disbelieved(self, reason: str) -> ReplyLost:
         self._download.disbelieve(reason)
         return ReplyLost(reason)
 
 
-def _is_row(line: bytes) -> bool:
-    try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError:
+def _is_cut(line: bytes) -> bool:
+    """Tell whether what follows the last end of a line is something, and no whole JSON."""
+    if not line.removeprefix(_BOM).strip() or len(line) > MAX_LINE_BYTES:
         return False
-    return isinstance(found, dict) and isinstance(found.get("id"), str) and "errors" not in found
+    try:
+        orjson.loads(line.removeprefix(_BOM))
+    except orjson.JSONDecodeError:
+        return True
+    return False

@@ -62,7 +62,7 @@ async def start_export(
             waiting = f" and keeps {kept:,} answers" if kept else ""
             raise UsageError(
                 f"run {run.name} into {options.out} is not finished{waiting}; continue it with `{resume}`, "
-                "or start a new one with --new-run"
+                "or start again with --new-run"
             )
     words = "+".join(options.words) if len(options.words) <= _MOST_NAMED else "several"
     return await _begin(words, options, credentials, observer, with_signals=with_signals)
@@ -192,25 +192,14 @@ def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[Ru
         with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
             header = run.header()
             is_same = header.mode == EXPORT and header.host == credentials.host and header.settings.get("out") == out
-            if not is_same or run.status() == "complete":
-                continue
-            if _has_begun(run):
+            if is_same and run.status() != "complete" and _has_begun(run):
                 found.append(run)
-            else:
-                _remove_empty(run)
     return found[::-1]
 
 
 def _has_begun(run: RunFolder) -> bool:
     """Tell whether a run has something that another one would ask for again, or tell again."""
     return bool(units_of(run.path)) or kept_in(run.path) > 0
-
-
-def _remove_empty(run: RunFolder) -> None:
-    """Remove a run that never got as far as its first unit (a wrong token, say): it would only stand in the way."""
-    with contextlib.suppress(OSError), run.lock():
-        if not _has_begun(run):
-            run.remove()
 
 
 def _is_same(run: RunFolder, options: ExportOptions) -> bool:
