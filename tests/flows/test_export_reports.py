@@ -15,6 +15,7 @@ import pytest
 from bulkgladly import Pace
 from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_length
 from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.pipelines.exports.context import Context
@@ -492,6 +493,32 @@ async def test_an_answer_that_breaks_again_and_again_fails_its_window_alone(desk
     assert run.states == {"failed": 1, "done": 1}
     assert f"{TRIES} downloads in a row broke off" in run.details[0]
     assert (await desk.fetch(CONVERSATIONS)).states == {"done": 1}
+
+
+def nothing(content_type: str) -> Fault:
+    return Fault("answer", executes=False, reply=Reply(200, b"", content_type=content_type))
+
+
+@pytest.mark.parametrize("said", ["application/octet-stream", "text/html"])
+async def test_a_report_without_a_byte_is_asked_for_again(said: str, desk: Desk) -> None:
+    """Days without data have no byte either; a gateway's answer would make them days without data for ever."""
+    desk.lake.emulator.faults.script(REPORT, [nothing(said)])
+
+    run = await desk.fetch(CONVERSATIONS)
+
+    assert run.states == {"done": 2}
+    assert by(desk.texts(f"reports/{CONVERSATIONS}"), "conversation_id") == by(
+        desk.rows(CONVERSATIONS), "conversation_id"
+    )
+
+
+async def test_days_without_data_may_have_a_report_without_a_type(desk: Desk) -> None:
+    """As often as it is asked, and the organisation answers."""
+    desk.lake.emulator.faults.after(REPORT, 0, nothing("application/octet-stream"))
+
+    run = await desk.fetch(CONVERSATIONS)
+
+    assert run.states == {"done": 2}
 
 
 async def test_what_gladly_refuses_fails_with_its_reason(desk: Desk) -> None:
