@@ -130,18 +130,18 @@ async def _begin(
                 folder.write_header(_header(folder, spec, options, credentials, files_now, parent))
             return folder
 
-        folder = await anyio.to_thread.run_sync(give_birth)
+        born = await anyio.to_thread.run_sync(give_birth)
         is_born = True
     finally:
         if folder is not None and not is_born:
             with contextlib.suppress(OSError):
                 folder.remove()
             folder.unlock()
-    with folder:
+    with born:
         if (told := open_to_others(options.state_dir)) is not None:
             observer.note(told)
         digests = [file.digest for file in files_now]
-        session = Session(folder, spec, options, inputs, credentials, observer, digests=digests)
+        session = Session(born, spec, options, inputs, credentials, observer, digests=digests)
         if session.rows_exact and not session.rows:
             observer.note("the input has no rows: nothing to import")
         return await session.run(with_signals=with_signals)
@@ -456,12 +456,12 @@ def _refuse_second(run: RunFolder, spec: ResourceSpec, *, new_run: bool) -> None
     if spec.is_at_most_once and has_doubts(run.path):
         raise UsageError(
             f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
-            f"go on with `{resume}`"
+            f"continue it with `{resume}`"
         )
     if new_run:
         return
     raise UsageError(
-        f"run {run.name} of the same input is not finished; go on with `{resume}`, or start again with --new-run"
+        f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start again with --new-run"
     )
 
 

@@ -14,6 +14,7 @@ import orjson
 
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+from bulkgladly.resources.contacts import email_identity
 from bulkgladly.resources.customers import CONTACT_LISTS, changes_to, gaps_in, holds_email, holds_mobile
 from bulkgladly.resources.merges import MAX_MERGES
 from bulkgladly.resources.outcomes import first_problem, refused, undone, unknown, unread
@@ -361,7 +362,12 @@ def _search(record: Record, *, by_phone: bool) -> Generator[Request, Reply, "_Se
 
 
 def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str, str]]:
-    emails = [("email", entry["original"]) for entry in payload.get("emails") or ()]
+    emails: list[tuple[str, str]] = []
+    for entry in payload.get("emails") or ():
+        given, composed = str(entry["original"]), email_identity(entry)
+        emails.append(("email", given))
+        if composed != given.lower():
+            emails.append(("email", composed))  # a search may know one spelling alone of what is not ASCII
     if not by_phone:
         return emails
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]

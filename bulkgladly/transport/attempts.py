@@ -70,6 +70,8 @@ class HostUnknown(Unreachable):
 
 _NO_ANSWER = Answer(0, b"", {})
 _NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
+_CONFIRMED = Judgement(Meaning.CONFIRMED)
+_KEPT_OUT = (Meaning.NOT_AUTHENTICATED, Meaning.NOT_PERMITTED)
 _MAY_HAVE_HAPPENED = (Failure.LOST, Failure.UNCLEAR)
 
 
@@ -145,8 +147,12 @@ class Attempts:
                 continue
             tally.attempts += 1
             last, judged, failure = tried
-            if judged.meaning is Meaning.ABSENT and not await self._allowance.wait(self._is_absence_believed):
-                judged, failure = _NOTHING_KNOWN, Failure.UNCLEAR
+            if judged.meaning is Meaning.ABSENT:
+                said, host = await self._allowance.wait(self._host_behind_absence)
+                if host.meaning in _KEPT_OUT:
+                    return Settled(said, host, tally.attempts, tally.lost)
+                if host.meaning is not Meaning.CONFIRMED:
+                    judged, failure = _NOTHING_KNOWN, Failure.UNCLEAR
             if failure is None:
                 return Settled(last, judged, tally.attempts, tally.lost)
             if failure in _MAY_HAVE_HAPPENED:
@@ -163,7 +169,7 @@ class Attempts:
                 random=self._random,
                 retry_after_s=last.retry_after_s,
             )
-            if isinstance(verdict, Ask) and await self._allowance.wait(self._ask_host) is Meaning.UNCLEAR:
+            if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
                 continue
             if not isinstance(verdict, Wait):
                 return Settled(answer, judgement, tally.attempts, tally.lost)
@@ -313,15 +319,15 @@ class Attempts:
                 "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
-    async def _is_absence_believed(self) -> bool:
-        """Tell whether who says "there is no such thing" is the organisation: afterwards, and once a minute."""
+    async def _host_behind_absence(self) -> tuple[Answer, Judgement]:
+        """Ask who says "there is no such thing" whether it is the organisation: afterwards, and once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
-            meaning = await self._ask_host()
-            if meaning is Meaning.CONFIRMED:
+            answer, judged = await self._ask_host()
+            if judged.meaning is Meaning.CONFIRMED:
                 self._absence_proved_at = self._clock()
-            elif meaning is not Meaning.THROTTLED:
-                return False
-        return True
+            elif judged.meaning is not Meaning.THROTTLED:
+                return answer, judged
+        return _NO_ANSWER, _CONFIRMED
 
     async def _in_flight(self, request: Request, url: URL, talk: Talk) -> Answer:
         """Make an attempt that counts as in flight until its answer, or the body of it, is over."""
@@ -353,15 +359,19 @@ class Attempts:
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self._last_trouble = reason
 
-    async def _ask_host(self) -> Meaning:
+    async def _ask_host(self) -> tuple[Answer, Judgement]:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
-            _, judged = await self._ask(await self._pacer.token())
+            answer, judged = await self._ask(await self._pacer.token())
         except TransportError:
-            judged = _NOTHING_KNOWN
+            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
         if judged.meaning is Meaning.UNCLEAR:
             self._health.suspect()
-        return judged.meaning
+        return answer, judged
+
+    async def _is_host_unclear(self) -> bool:
+        _, judged = await self._ask_host()
+        return judged.meaning is Meaning.UNCLEAR
 
     async def _wait_for_host(self, outages: int) -> None:
         """Return when the host answers again. One caller probes; the others wait behind it.

@@ -164,9 +164,10 @@ async def test_an_unclear_answer_about_the_former_id_makes_no_second_customer(an
     with earlier_version():
         await world.rows([named("K1 ")])
     forget_state(world)
-    world.emulator.faults.script("getCustomer", [answer])
+    world.emulator.faults.after("getCustomer", 0, answer)
 
     report = await world.rows([named("K1 ")])
+    world.emulator.faults.clear()
 
     assert done(report) == {"rejected": 1}
     assert done(await world.retry()) == {"unchanged": 1}

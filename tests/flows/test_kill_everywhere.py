@@ -25,7 +25,7 @@ from tests.folders import in_memory
 from tests.planted import PEOPLE, TOKEN, USER, traces
 
 PACE = ("--rate", "unlimited", "--progress", "none", "--json")
-TOLD = re.compile(r"go on with `bulkgladly (resume [^`]+)`")
+TOLD = re.compile(r"continue it with `bulkgladly (resume [^`]+)`")
 NOTES = 4
 GOOD = 4
 

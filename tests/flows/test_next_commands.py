@@ -92,12 +92,11 @@ def test_the_commands_of_an_import_go_on_with_it(program: Program, where: list[s
 
 def test_the_commands_of_an_export_go_on_with_it(program: Program, where: list[str]) -> None:
     """Stopped: `resume`, also from the refusal; finished: a look at the data set, whatever its name."""
-    export = ("export", "customers", "inboxes", "--out", "my lake", "--ids", "ids.txt")
-    Path("ids.txt").write_text("id\nnobody-1\nnobody-2\nnobody-3\n")
-    stopped = json.loads(program(*export, "--max-requests", "2", "--json", *where)[1])
+    export = ("export", "inboxes", "teams", "topics", "--out", "my lake")
+    stopped = json.loads(program(*export, "--max-requests", "3", "--json", *where)[1])
     (resume,) = stopped["next_commands"]
 
-    code, _, why = program(*export, *where)
+    code, _, why = program(*export, "--keep-raw", *where)
     assert code == 2
     assert re.findall("`(bulkgladly resume .*?)`", why) == [resume]
     code, out, _ = program(*taken(resume), "--json")

@@ -29,6 +29,9 @@ def kinds_for(options: ExportOptions) -> list[Kind]:
         raise UsageError(f"name what to export: {', '.join(EXPORT_WORDS)}")
     if strange := [word for word in words if word not in EXPORT_WORDS]:
         raise UsageError(f"there is no {strange[0]!r} to export; choose from: {', '.join(EXPORT_WORDS)}")
+    if (options.ids or options.emails) and not any(word in PARENT_WORDS or word in MEDIA_WORDS for word in words):
+        named, wanted = "--ids" if options.ids else "--emails", ", ".join(words)
+        raise UsageError(f"{wanted} cannot be had by {named}; leave it out, or choose from: {', '.join(PARENT_WORDS)}")
     kinds: list[Kind] = []
     if files := [word for word in JOB_WORDS if word in words]:
         kinds.append(JobFiles(files))
