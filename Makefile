@@ -9,7 +9,7 @@ FUZZ_S ?= 1800
 SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types tests format demo migrate soak fuzz bench compat dist clean
+.PHONY: help install test lint types tests format demo migrate soak faults fuzz bench compat dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and r
 
 soak: $(STAMP) ## the long tests: a kill at every step, thousands of random ones, hours of faults in minutes
 	$(BIN)/pytest -m soak --timeout 3000
+
+faults: $(STAMP) ## every reply against every kind of request, and docs/faults.md from it
+	$(BIN)/python -m tests.faults.table
 
 # The coverage-guided fuzzer is built for some platforms only; without it hypothesis searches alone.
 $(FUZZ_STAMP): pyproject.toml
