@@ -238,7 +238,7 @@ def main() -> int:
         return 0
     finally:
         emulator.terminate()
-        emulator.wait()
+        emulator.communicate()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from bulkgladly.settings import Pace
 from bulkgladly.transport import Client, Pacer, RetryPolicy, Timeouts, reports_pacer
 from bulkgladly.transport.pacer import REPORTS
 from tests.doors.test_client import CLOSE, OK, RESET, Script, Server, Time, answer, client, create, get, until
-from tests.doors.test_client_streams import Raw, Step, chunk, head
+from tests.doors.test_client_streams import Raw, Step, chunk, file, head
 
 REPORT = Request("generateReport", "POST", "/api/v1/reports", body=b"{}", budget=BudgetClass.REPORTS)
 BUSY = answer(503)
@@ -147,7 +147,7 @@ async def test_a_download_in_progress_is_in_flight_and_ends() -> None:
         writer.write(chunk(b"last") + chunk(b""))
 
     async with Raw(slow) as server, patient(server.url) as sender:
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             blocks = download.blocks(1)
             assert await anext(blocks) == b"first"
             sender.withdraw("SIGINT")
@@ -188,7 +188,7 @@ CALLS: dict[str, Call] = {
 
 async def call(sender: Client, url: str, how: str) -> None:
     if how == "stream":
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             await download.reply()
     elif how == "own":
         async with sender.stream_elsewhere(f"{url}/own") as download:

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.errors import NotTrusted, Unreachable, UsageError
-from bulkgladly.messages import Repeat
+from bulkgladly.messages import Repeat, Request
 from bulkgladly.settings import Credentials, trusted_certificates
-from tests.doors.serving_tls import CERTIFICATE, OK, Proxy, proxy, secure_server
-from tests.doors.test_client import TOKEN, USERNAME, Time, client, create, get
+from tests.doors.serving_tls import CERTIFICATE, Proxy, proxy, secure_server
+from tests.doors.test_client import TOKEN, USERNAME, Time, client, confirmed, create, get
+from tests.doors.test_client_streams import file
 
 ORG = "https://org.example.test"
 SECRET = base64.b64encode(f"{USERNAME}:{TOKEN}".encode())
+
+MOVED = Request("getAttachment", "GET", "/api/v1/conversation-items/item/attachments/moved")
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +33,11 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def trust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust the certificate of the servers here."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+
+def said(head: str) -> bytes:
+    """What the organisation answers."""
+    return confirmed(head.partition(" HTTP/1.1")[0])
 
 
 def shown_secrets(seen: Proxy) -> bool:
@@ -55,7 +63,7 @@ async def test_a_stream_with_a_bad_certificate_ends_at_once_too() -> None:
     """The same for downloads."""
     async with secure_server([]) as port, client(f"https://localhost:{port}", Time()) as sender:
         with pytest.raises(NotTrusted):
-            async with sender.stream(get()):
+            async with sender.stream(file()):
                 pass
 
 
@@ -74,12 +82,12 @@ async def test_another_host_that_is_not_trusted_is_one_download_that_failed() ->
 async def test_the_certificates_of_ssl_cert_file_are_trusted() -> None:
     """What the message advises works, also for what is sent on a connection of its own."""
     heads: list[str] = []
-    async with secure_server(heads) as port, client(f"https://localhost:{port}", Time()) as sender:
+    async with secure_server(heads, said) as port, client(f"https://localhost:{port}", Time()) as sender:
         replies = [await sender.send(get()), await sender.send(create(Repeat.UNSAFE))]
-        async with sender.stream(get()) as download:
+        async with sender.stream(file()) as download:
             replies.append(await download.reply())
 
-    assert [reply.status for reply in replies] == [200, 200, 200]
+    assert [reply.status for reply in replies] == [200, 201, 200]
     assert all(f"Authorization: Basic {SECRET.decode()}" in head for head in heads)
 
 
@@ -110,21 +118,21 @@ def test_an_ssl_cert_file_that_is_none_is_told_before_the_first_request(
 async def through_a_proxy(monkeypatch: pytest.MonkeyPatch, login: str = "") -> tuple[Proxy, list[str]]:
     """Send all that this client can send through a proxy; return what that was shown, and what arrived."""
     heads: list[str] = []
-    redirect = b"HTTP/1.1 302 Found\r\nLocation: https://media.example.test/file\r\nContent-Length: 0\r\n\r\n"
+    redirect = b"HTTP/1.1 303 See Other\r\nLocation: https://media.example.test/file\r\nContent-Length: 0\r\n\r\n"
 
-    def answer(head: str) -> bytes:
-        return redirect if "/moved" in head else OK
-
-    async with secure_server(heads, answer) as port, proxy(port) as seen:
+    async with (
+        secure_server(heads, lambda head: redirect if "/moved" in head else said(head)) as port,
+        proxy(port) as seen,
+    ):
         monkeypatch.setenv("HTTPS_PROXY", f"http://{login}{seen.url}")
         async with client(ORG, Time()) as sender:
             replies = [await sender.send(get()), await sender.send(create(Repeat.UNSAFE)), await sender.send(create())]
-            async with sender.stream(get("/moved")) as moved:
-                assert (await moved.reply()).status == 302
+            async with sender.stream(MOVED) as moved:
+                assert (await moved.reply()).is_confirmed
             for url in (f"{ORG}/own", moved.headers["Location"]):
                 async with sender.stream_elsewhere(url) as download:
                     replies.append(await download.reply())
-    assert [reply.status for reply in replies] == [200] * 5
+    assert [reply.status for reply in replies] == [200, 201, 201, 200, 200]
     return seen, heads
 
 

@@ -421,6 +421,7 @@ async def test_a_state_that_somebody_locks_is_named(tmp_path: Path, monkeypatch:
 
 def test_a_journal_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
     """Cut off at any statement, it has no table and no version, and the next one makes it."""
+    number = 0
     for number in range(1, 100):
         path = tmp_path / f"{number}.sqlite"
         if not _cut_at(path, number):

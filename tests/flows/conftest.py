@@ -89,13 +89,17 @@ def files_with(text: str, folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
 
 
+def _usual_options() -> ImportOptions:
+    return ImportOptions()
+
+
 @dataclass
 class World:
     """One organisation, and one directory with all that is kept about it."""
 
     emulator: Emulator
     folder: Path
-    options: ImportOptions = field(default_factory=ImportOptions)
+    options: ImportOptions = field(default_factory=_usual_options)
 
     @property
     def state(self) -> Path:

@@ -206,7 +206,7 @@ async def test_a_note_is_not_sent_twice_when_the_memory_is_lost_in_mid_run(
     """The run ends at once with exit code 2, and a resume writes down again what it has sent."""
     rows = notes(40)
     path = talk.ndjson(rows)
-    options = talk.choose({"pace": Pace(rate=1000, reserve=0.0, concurrency=1)})
+    options = talk.choose({"pace": Pace(unlimited=True, concurrency=1)})
 
     report = await start_import(
         "notes", [path], talk.credentials, options, observer=Meddler(lambda: meddle(talk.state))
@@ -228,7 +228,7 @@ async def test_a_note_is_not_sent_twice_when_the_memory_is_lost_in_mid_run(
 async def test_a_run_that_lost_the_memory_is_not_a_success(world: World) -> None:
     """Also where nobody could be made twice: the next run would ask about all of them."""
     path = world.ndjson([{"crm": str(number), "name": f"Sample {number}"} for number in range(50)])
-    options = world.choose({"pace": Pace(rate=1000, reserve=0.0, concurrency=1)})
+    options = world.choose({"pace": Pace(unlimited=True, concurrency=1)})
 
     report = await start_import(
         "customers", [path], world.credentials, options, observer=Meddler(lambda: remove_state(world.state))

@@ -15,7 +15,7 @@ from bulkgladly import Observer, Pace, Report, resume_import, start_import
 from tests.flows.conftest import World, people, person
 
 ROWS = 60
-SLOW = Pace(rate=1000, reserve=0.0, concurrency=2)
+SLOW = Pace(unlimited=True, concurrency=2)
 
 
 class Meddler(Observer):

@@ -337,7 +337,7 @@ def search(*, examples: int, steps: int, is_repeatable: bool) -> None:
             derandomize=is_repeatable,
             database=None,
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
             # A failure is told at once where the time is short, and made small where there is some.
             phases=(Phase.generate,) if is_repeatable else (Phase.generate, Phase.shrink),
             print_blob=False,

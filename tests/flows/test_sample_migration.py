@@ -25,7 +25,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a whole migration, at a rate that leaves time for the kill, and what it printed."""
     folder = tmp_path_factory.mktemp("migration") / "zendesk"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "samples.migrate", "--rate", "300", "--folder", str(folder)],
+        [sys.executable, "-W", "error", "-m", "samples.migrate", "--rate", "100", "--folder", str(folder)],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

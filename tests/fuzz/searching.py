@@ -34,7 +34,7 @@ def search(name: str, *, examples: int, seed: int | None = None) -> None:
         derandomize=seed is None,
         database=None,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         phases=(Phase.generate, Phase.shrink),
         print_blob=False,
     )

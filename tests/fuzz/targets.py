@@ -7,13 +7,14 @@ so that one input is one case. `tests/fuzz/corpus/<name>/` has seeds, and every 
 
 import atexit
 import contextlib
+import contextvars
 import gzip
 import json
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from bulkgladly.cli.configuration import use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.runs import RunFolder, list_runs
+from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
+from bulkgladly.judging import Judgement, judge
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
-from bulkgladly.messages import Reply
+from bulkgladly.messages import GET_ORGANIZATION, Meaning
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
-from bulkgladly.pipelines.exports.jobs import file_request, jobs_of, next_loss
+from bulkgladly.pipelines.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.pipelines.options import restore_options
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
@@ -45,7 +47,7 @@ from bulkgladly.tables.layout import MARKER
 from bulkgladly.tables.lines import cut
 from bulkgladly.tables.manifests import manifest_from, manifest_json
 from bulkgladly.tables.marker import host_in
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, records_in, shown
+from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.tables.report_layout import ReportLayout
 from bulkgladly.transport.address import delay_s
 from bulkgladly.transport.unpacking import unpacker_for
@@ -148,21 +150,22 @@ def _plain(row: Row) -> str:
 
 
 def fuzz_problems(data: bytes) -> None:
-    """The errors in the body of any answer."""
-    reply = Reply(400, data)
-    reply.json()
-    for problem in reply.problems():
+    """The errors in the body of any answer, and what they say of any request."""
+    statuses = (200, 201, 301, 303, 400, 404, 409)
+    for status, request in product(statuses, (GET_ORGANIZATION, FIND_JOBS)):
+        assert isinstance(judge(request, status, {}, data), Judgement)
+    for problem in judge(FIND_JOBS, 400, {}, data).problems:
         assert all(text is None or isinstance(text, str) for text in (problem.code, problem.attr, problem.detail))
         assert isinstance(problem.meta, Mapping)
 
 
 def fuzz_jobs(data: bytes) -> None:
     """A list of export jobs, and what is asked for on its word."""
-    listed = Reply(200, data).json()
-    if not isinstance(listed, list):
+    found = judge(FIND_JOBS, 200, {}, data)
+    if found.meaning is not Meaning.CONFIRMED:
         return
-    jobs = jobs_of(listed)
-    assert len(jobs) <= len(listed)
+    jobs, odd = jobs_of(found.content)
+    assert len(jobs) + odd == len(found.content)
     next_loss(jobs)
     for job in jobs:
         for since, until in pairwise((None, *(job.period or ()), None)):
@@ -299,7 +302,7 @@ def fuzz_report_csv(data: bytes) -> None:
     header = next((record.cells for record in found if isinstance(record, Record) and record.cells), [])
     names = column_names(header)
     assert len(set(names)) == len(names) == len(header)
-    line = shown(body.decode("latin-1"))
+    line = beginning(body.decode("latin-1"))
     assert "\x1b" not in line
     assert "\n" not in line
 
@@ -334,7 +337,7 @@ def fuzz_settings(data: bytes) -> None:
     path = _file("bulkgladly.toml", data)
     context = typer.Context(_COMMAND, info_name="bulkgladly")
     with contextlib.suppress(UsageError):
-        use_settings_file(context, path)
+        contextvars.copy_context().run(use_settings_file, context, path)
         settings = load_toml(path)
         for profile in settings.get("profiles", {}).values():
             # Not the ways that run a program, or read a file or a key ring.
@@ -352,8 +355,11 @@ def fuzz_run_header(data: bytes) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for name in ("run.json", "report.json"):
         (path / name).write_bytes(data)
-    assert [run.path for run in list_runs(state)] == [path]
+    # Without a journal it is damaged whatever it says: named, and passed over.
+    assert [run.path for run in all_folders(state)] == [path]
+    assert not list(list_runs(state))
     run = RunFolder(path)
+    assert run.fault() is not None
     run.report()
     with contextlib.suppress(JournalDamaged, UsageError):
         header = run.header()
@@ -388,9 +394,9 @@ def fuzz_manifest(data: bytes) -> None:
     with contextlib.suppress(InputError, UsageError):
         _file(MARKER, data)
         host_in(_FOLDER)
-    note = Reply(200, data).json()
-    if isinstance(note, dict):
-        with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError):
+        note = orjson.loads(data)
+        if isinstance(note, dict):
             ReportLayout.from_note("report", note)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import orjson
 
-from bulkgladly.emulator import Emulator, emulator, hang
+from bulkgladly.emulator import Emulator, hang, listener
 
 ROOT = "/recorded"
 PORT = 18453
@@ -56,7 +56,7 @@ class Scenario:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.folder = folder
-        emulator._HOST = HOSTS[name]
+        listener._HOST = HOSTS[name]
         self.gladly = Emulator(rate=None, token=TOKEN, port=PORT, state_file=folder / "emulator.json", seed_customers=6)
         self.environment = {
             **os.environ,

@@ -149,7 +149,8 @@ def test_a_merge_is_followed_and_no_further_than_five_times() -> None:
 
     named = play("tasks", "create", record_of("tasks", FIELDS), [moved, created()])
     asked = play("tasks", "create", record_of("tasks", FIELDS), [GONE, moved, created()])
-    endless = play("tasks", "create", record_of("tasks", FIELDS), [moved] * 6)
+    ever_on = [refusal(301, "moved", "customer id", old="ada", new=f"c-{turn}") for turn in range(6)]
+    endless = play("tasks", "create", record_of("tasks", FIELDS), ever_on)
 
     assert named.calls == ["createTask", "createTask"]
     assert named.requests[1].path == "/api/v1/customers/bela/tasks"
