@@ -26,7 +26,7 @@ from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Admission, Ledger
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
 from bulkgladly.pipelines.options import ImportOptions, storable
-from bulkgladly.records import Outcome, Word
+from bulkgladly.records import Mode, Outcome, Word
 from bulkgladly.settings import Pace
 
 BAR_S = 1.5
@@ -52,7 +52,7 @@ async def settle(folder: RunFolder, inputs: Inputs, host: str, settled: int) -> 
 
 def prepare(state_dir: Path, file: Path, host: str, settled: int) -> RunFolder:
     """Make a run that stopped after that many records."""
-    options = ImportOptions(pace=Pace(unlimited=True), state_dir=state_dir)
+    options = ImportOptions(mode=Mode.UPSERT, pace=Pace(unlimited=True), state_dir=state_dir)
     folder = RunFolder.create(state_dir, "customers", "upsert", dt.datetime.now(dt.UTC))
     inputs = Inputs.open([str(file)])
     info = inputs.files[0]
@@ -66,6 +66,7 @@ def prepare(state_dir: Path, file: Path, host: str, settled: int) -> RunFolder:
             settings=storable(options),
             created_at=dt.datetime.now(dt.UTC).isoformat(),
             version=__version__,
+            is_whole=True,
         )
     )
     asyncio.run(settle(folder, inputs, host, settled))

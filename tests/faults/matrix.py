@@ -10,7 +10,7 @@ from bulkgladly.emulator.fault_answers import ANSWERS
 from bulkgladly.emulator.faults import Fault
 from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 
-__all__ = ("CELLS", "GROUPS", "IMPOSSIBLE", "Cell")
+__all__ = ("CELLS", "GROUPS", "IMPOSSIBLE", "STORMS", "Cell")
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "refused connection": ("refused_before", "own_then_refused"),
@@ -34,6 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "429_retry_after_garbage",
         "429_retry_after_blank",
     ),
+    "storm of 429": ("429_storm",),
     "5xx": ("500_errors", "502_html", "503_empty", "503_retry_after_seconds", "504_message", "599_html"),
     "4xx of a gateway": (
         "400_html",
@@ -70,7 +71,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "whole, in another dress": ("own_in_gzip", "own_in_chunks", "own_unframed", "own_as_html", "200_own_odd_limits"),
     "Gladly's own refusal": ("400_errors", "409_gladly_taken", "404_gladly"),
 }
-"""The replies, by what they are. Names are those of the emulator's catalogue."""
+"""The replies, by what they are. Names are those of the emulator's catalogue, and of `STORMS`."""
+
+STORMS: Mapping[str, tuple[str, int]] = {"429_storm": ("429_errors", 25)}
+"""Replies that come many times in a row."""
 
 IMPOSSIBLE: Mapping[str, str] = {
     "TLS failures": "fail before any request, whatever its kind: `tests/doors/test_client_tls.py`, with a real server",
@@ -81,6 +85,7 @@ _HARMLESS = frozenset(
         *GROUPS["whole, in another dress"],
         *GROUPS["slow drip"],
         *GROUPS["429"],
+        *STORMS,
         "own_then_refused",
         "own_then_stale",
         "own_then_close",
@@ -107,9 +112,15 @@ class Cell:
 
     @property
     def fault(self) -> Fault:
-        fault = replace(ANSWERS[self.reply], executes=self.executes)
+        name, _ = STORMS.get(self.reply, (self.reply, 1))
+        fault = replace(ANSWERS[name], executes=self.executes)
         # A report is long: byte by byte it would take longer than all other cells together.
         return replace(fault, drip_s=1e-6) if self.kind == "report" and fault.drip_s else fault
+
+    @property
+    def times(self) -> int:
+        """How many requests of the kind meet it, one after the other."""
+        return STORMS.get(self.reply, (self.reply, 1))[1]
 
     @property
     def forged(self) -> str | None:
@@ -177,6 +188,8 @@ def _cells() -> Iterator[Cell]:
                     yield Cell(kind, group, name, executes=True)
                     continue
                 yield Cell(kind, group, name, executes=False)
+                if name in STORMS:
+                    continue
                 if kind in IMPORTS and ANSWERS[name].reply is not None and not name.startswith(("429", "401", "403")):
                     yield Cell(kind, group, name, executes=True)
 

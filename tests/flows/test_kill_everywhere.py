@@ -318,7 +318,7 @@ def stage(request: pytest.FixtureRequest, mortals: Mortals) -> Iterator[Stage]:
 @pytest.mark.timeout(120)
 def test_said_again_after_a_kill_at_some_steps(stage: Stage) -> None:
     """Evenly spread over all there are: right words, nothing lost, nothing twice, nothing blocked."""
-    refuse(stage.kills(spread(stage.steps(), 9)))
+    refuse(stage.kills(spread(stage.steps(), 7)))
 
 
 @pytest.mark.soak
