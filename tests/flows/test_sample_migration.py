@@ -1,5 +1,6 @@
 """The sample migration: its files are what their generator writes, and `make migrate` does what it says."""
 
+import asyncio
 import datetime as dt
 import json
 import subprocess
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from bulkgladly import Pace
+from bulkgladly.transport import default_pacer
+from samples.demo import QUICK
 from samples.zendesk.make_export import UNTIL, write_export
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +58,15 @@ def test_the_dates_of_the_export_move_with_its_end(tmp_path: Path) -> None:
     times = {comment["created_at"][:10] for one in read(tmp_path / "tickets.ndjson") for comment in one["comments"]}
     year_ago = (until - dt.timedelta(days=365)).isoformat()
     assert min(times) < year_ago < max(times) <= until.isoformat()
+
+
+def test_the_demo_speeds_up_to_a_limit_that_an_import_follows() -> None:
+    """Else a newcomer waits for minutes at the pace of Gladly."""
+    pacer = default_pacer(Pace(reserve=0))
+
+    pacer.answered(asyncio.run(pacer.token()), status=200, limit=QUICK, remaining=QUICK - 1)
+
+    assert pacer.view().limit == QUICK
 
 
 @pytest.mark.timeout(180)
