@@ -38,8 +38,9 @@ class Operation(NamedTuple):
     pairs a member with a variable of the path, or with a member of the request's body in front of which
     stands `body.`: both must be there and be the same. `echoes` pairs them in the same way, where the
     member may be missing. `shapes` says what members are that are merged with ours and sent back: one of
-    another form would be lost. `located` is the member of the request's body with which `Location` ends; where
-    it is empty, `Location` ends in an id that Gladly chose, and None where none is answered.
+    another form would be lost. `one_of` names members of which no object lacks all. `located` is the member
+    of the request's body with which `Location` ends; where it is empty, `Location` ends in an id that Gladly
+    chose, and None where none is answered.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Operation(NamedTuple):
     echoes: tuple[tuple[str, str], ...] = ()
     shapes: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
     located: str | None = None
+    one_of: tuple[str, ...] = ()
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -79,6 +81,7 @@ def _is_version(value: Any) -> bool:
 
 
 _PROFILE = (("emails", _is_contacts), ("phones", _is_contacts), ("customAttributes", _is_map))
+_PROFILE_HAS = ("name", "emails", "phones", "address", "customAttributes", "createdAt", "updatedAt")
 _HOURS_SHAPE = (("version", _is_version), ("officeHours", _is_map))
 
 
@@ -155,8 +158,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "getTaskComment": _one(f"{_TASK}/comments/{{commentId}}", "commentId"),
     "getCustomAttribute": _one("/api/v1/custom-attributes/{customAttributeId}", "customAttributeId"),
     "createCustomer": _located("/api/v1/customer-profiles", "id"),
-    "findCustomers": _many("/api/v1/customer-profiles")._replace(shapes=_PROFILE),
-    "getCustomer": _one(_CUSTOMER, "customerId")._replace(shapes=_PROFILE),
+    "findCustomers": _many("/api/v1/customer-profiles")._replace(shapes=_PROFILE, one_of=_PROFILE_HAS),
+    "getCustomer": _one(_CUSTOMER, "customerId")._replace(shapes=_PROFILE, one_of=_PROFILE_HAS),
     "updateCustomer": _done("PATCH", _CUSTOMER),
     "deleteCustomer": _done("DELETE", _CUSTOMER),
     "createUserIdentityJWT": Operation("POST", "/api/v1/user-identity-jwt", 200, Body.OBJECT, needs=("token",)),

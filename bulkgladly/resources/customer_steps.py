@@ -159,6 +159,9 @@ def _after_conflict(record: Record, policy: Policy, reply: Reply) -> Steps:
         if not found.is_absent:
             was_ours = bool(reply.lost or record.doubt)
             return (yield from _settle_existing(record, policy, found, was_ours=was_ours))
+        if reply.lost or record.doubt:
+            # It is taken, and is not there: one of the two is late, and it may be our own.
+            return unknown(found.reply, record.id)
     elif reply.lost or record.doubt:
         # The address may be taken by our own first attempt.
         found = yield from _fetch(record.id)

@@ -42,8 +42,8 @@ def _lines() -> Iterator[str]:
     yield "## How a row or a unit may end"
     yield ""
     yield "*As without the fault* means that the request is repeated, or looked up, until it is certain. Where a table"
-    yield "cell names more words, each of them is true: `unknown` says that it may have been done, `rejected` and"
-    yield "`unprocessed` that it was not."
+    yield "cell names more words, each of them is true: `unknown` says that it may have been done, `rejected` that it"
+    yield "was not, and `unprocessed` that the run ended before anybody knows: `resume` asks about what had left."
     yield ""
     kinds = list(KINDS)
     yield "| Reply | Variants | Objects with ids, lists and files | Notes and messages |"

@@ -50,7 +50,7 @@ def asked(name: str) -> Request:
 
 def held(row: Operation) -> dict[str, Any]:
     """The object that confirms."""
-    members: dict[str, Any] = dict.fromkeys(row.needs, "some text")
+    members: dict[str, Any] = dict.fromkeys((*row.needs, *row.one_of[:1]), "some text")
     return members | dict.fromkeys([name for name, _ in row.equals], OWN) | ({"id": OWN} if "id" in row.needs else {})
 
 

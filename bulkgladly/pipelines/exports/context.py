@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -115,6 +116,7 @@ class Context:
         Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
         """
         trouble = ""
+        cut_at: Counter[int] = Counter()
         for attempt in range(1, DOWNLOAD_TRIES + 1):
             await wait_before(attempt, self.client)
             writer = self.writer(data_set, unit, source, passing=passing and passing())
@@ -126,7 +128,7 @@ class Context:
                         reply = await download.reply()
                         return Refused(reply, why(reply))
                     blocks = BelievedBlocks(
-                        download, _BLOCK_BYTES, key=data_set.key, is_last_try=attempt == DOWNLOAD_TRIES
+                        download, _BLOCK_BYTES, key=data_set.key, cut_at=cut_at, tries=DOWNLOAD_TRIES
                     )
                     report = await convert(writer, blocks)
                 return Converted(writer, report)

@@ -1,6 +1,7 @@
 """Whether what arrives as a file of JSON lines is one: its first lines tell, before anything is published."""
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
@@ -22,14 +23,14 @@ class BelievedBlocks(AsyncIterator[bytes]):
     One of the first lines must be an object that has the `key` of its kind, as texts: a page, an error or
     somebody else's JSON has none. Blocks are given out before that line is whole, since a line can be longer
     than a block; so publish nothing before the end. A body without lines is believed only where its type says
-    what it is. A last line without an end that is no JSON was cut, unless `is_last_try`: if it is so every
-    time, that is how the file is. It raises as `Download.blocks`, and `ReplyLost` where it is something else
-    or cut: the download may be repeated.
+    what it is. A last line without an end that is no JSON was cut, unless it is so at the same byte in `tries`
+    downloads, which `cut_at` counts: then that is how the file is. It raises as `Download.blocks`, and
+    `ReplyLost` where it is something else or cut: the download may be repeated.
     """
 
-    def __init__(self, download: Download, size: int, *, key: Sequence[str], is_last_try: bool = False) -> None:
+    def __init__(self, download: Download, size: int, *, key: Sequence[str], cut_at: Counter[int], tries: int) -> None:
         self._download, self._blocks, self._key = download, download.blocks(size), key
-        self._is_last_try = is_last_try
+        self._cut_at, self._tries = cut_at, tries
         self._is_believed = False
         self._has_lines = False
         self._seen_bytes = 0
@@ -40,8 +41,11 @@ class BelievedBlocks(AsyncIterator[bytes]):
 
     async def __anext__(self) -> bytes:
         block = await anext(self._blocks, b"")
-        if not block and not self._is_last_try and _is_cut(b"".join(self._unfinished)):
-            raise self._disbelieved("the reply ends in the middle of a line")
+        self._seen_bytes += len(block)
+        if not block and _is_cut(b"".join(self._unfinished)):
+            self._cut_at[self._seen_bytes] += 1
+            if self._cut_at[self._seen_bytes] < self._tries:
+                raise self._disbelieved("the reply ends in the middle of a line")
         lines = self._whole_lines(block)
         if not self._is_believed:
             self._judge(block, lines)
@@ -55,7 +59,6 @@ class BelievedBlocks(AsyncIterator[bytes]):
                 self._is_believed = True
                 return
             self._has_lines = self._has_lines or not line.isspace()
-        self._seen_bytes += len(block)
         if block and self._seen_bytes <= MAX_LINE_BYTES:
             return
         if self._has_lines or block:

@@ -47,9 +47,14 @@ class Job:
 
 
 def jobs_of(listed: Sequence[Any]) -> tuple[list[Job], int]:
-    """Return the jobs of a listing, the one updated first first, and how many entries are not jobs."""
+    """Return the jobs of a listing, the one updated first first, and how many entries are not jobs.
+
+    A job that is listed more than once is the one that was updated last.
+    """
     jobs = [job for entry in listed if (job := _job(entry)) is not None]
-    return sorted(jobs, key=lambda job: (_updated(job), job.id)), len(listed) - len(jobs)
+    ordered = sorted(jobs, key=lambda job: (_updated(job), job.id))
+    latest = {job.id: job for job in ordered}
+    return sorted(latest.values(), key=lambda job: (_updated(job), job.id)), len(listed) - len(jobs)
 
 
 def newest_of(jobs: Iterable[Job]) -> dt.datetime | None:
