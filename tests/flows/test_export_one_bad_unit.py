@@ -45,7 +45,7 @@ def manifest_of(lake: Lake, unit: str, data_set: str = "items") -> Path:
 
 
 async def test_later_nights_are_not_lost_when_a_job_is_listed_twice(lake: Lake) -> None:
-    """The rows of the one that came first are there once, and so are those of the jobs behind it."""
+    """Its rows are there once, and so are those of the jobs behind it."""
     twice = lake.add_job([note_line(1)], nights_ago=2)
     later = lake.add_job([note_line(2)], nights_ago=1)
     listed = [
@@ -56,9 +56,7 @@ async def test_later_nights_are_not_lost_when_a_job_is_listed_twice(lake: Lake) 
 
     report = await lake.export("items")
 
-    assert (report.exit_code, report.status) == (1, "complete")
-    assert list(failures(report)) == [("items", twice)]
-    assert "came twice" in failures(report)["items", twice]
+    assert (report.exit_code, report.status, failures(report)) == (0, "complete", {})
     assert lake.ids() == ["item-000001", "item-000002"]
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
 
