@@ -1,7 +1,7 @@
 """`make demo`: an import at Gladly's real pace, killed in the middle and resumed, and a dump of what it made.
 
 Everything happens on this machine: an emulator on a loopback port, and `.demo/` for the
-run's files. Takes about half a minute.
+run's files. Takes about a minute.
 """
 
 import json
