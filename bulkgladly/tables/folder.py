@@ -289,8 +289,9 @@ class DataFolder:
         if not manifest.is_balanced:
             raise ValueError(f"the numbers of {manifest.data_set} {manifest.unit} do not add up")
         old = self.manifest(manifest.data_set, manifest.unit)
-        if old is not None and manifest_place(old.data_set, old.unit) not in {
-            manifest_place(one.data_set, one.unit) for one in replaces
+        # By place and number: one that was published meanwhile is not the one that this writer has seen.
+        if old is not None and (manifest_place(old.data_set, old.unit), old.sequence) not in {
+            (manifest_place(one.data_set, one.unit), one.sequence) for one in replaces
         }:
             raise UsageError(
                 f"{manifest.data_set}: the unit {manifest.unit} came twice, and was published already; the first one "

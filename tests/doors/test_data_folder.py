@@ -280,6 +280,21 @@ def test_a_unit_is_not_replaced_by_accident(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "agents").column("id").to_pylist() == ["a", "b"]
 
 
+def test_a_unit_is_not_replaced_by_one_who_has_seen_an_older_one(tmp_path: Path) -> None:
+    """Two writers with the same unit in mind: the second would leave files that no manifest names."""
+    with opened(tmp_path).lock() as folder:
+        seen = published(folder, "a")
+        newer = published(folder, "a", "xy", replaces=[seen])
+        late = UnitWriter(folder, AGENTS, "a", Source("a", "f"))
+        late.convert([b'{"id":"z"}'])
+        with pytest.raises(UsageError, match="published already"):
+            late.commit(replaces=[seen])
+        late.abandon()
+
+        assert folder.manifests("agents") == [newer]
+    assert pq.read_table(tmp_path / "agents").column("id").to_pylist() == ["x", "y"]
+
+
 def test_numbers_that_do_not_add_up_are_not_published(tmp_path: Path) -> None:
     """A mistake of the caller, found before anything is decided."""
     with opened(tmp_path).lock() as folder:
