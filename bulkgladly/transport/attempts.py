@@ -71,17 +71,9 @@ class HostUnknown(Unreachable):
 _NO_ANSWER = Answer(0, b"", {})
 _NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
 _CONFIRMED = Judgement(Meaning.CONFIRMED)
+_Tried = tuple[Answer, Judgement, Failure | None]
 _KEPT_OUT = (Meaning.NOT_AUTHENTICATED, Meaning.NOT_PERMITTED)
 _MAY_HAVE_HAPPENED = (Failure.LOST, Failure.UNCLEAR)
-
-
-class _Tally:
-    """What one request has come to so far."""
-
-    __slots__ = ("attempts", "lost")
-
-    def __init__(self) -> None:
-        self.attempts = self.lost = 0
 
 
 class Attempts:
@@ -130,51 +122,44 @@ class Attempts:
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
-        tally = _Tally()
-        try:
-            return await self._until_final(request, url, talk, tally)
-        except BulkgladlyError as error:
-            error.lost = tally.lost
-            raise
-
-    async def _until_final(self, request: Request, url: URL, talk: Talk, tally: "_Tally") -> Settled:
         outages, good_before = self._outages, 0
         answer, judgement = _NO_ANSWER, _NOTHING_KNOWN
-        while True:
-            tried = await self._attempt(request, url, talk)
-            if tried is None:
-                await self._allowance.wait(partial(self._wait_for_host, outages))
-                continue
-            tally.attempts += 1
-            last, judged, failure = tried
-            if judged.meaning is Meaning.ABSENT:
-                said, host = await self._allowance.wait(self._host_behind_absence)
-                if host.meaning in _KEPT_OUT:
-                    return Settled(said, host, tally.attempts, tally.lost)
-                if host.meaning is not Meaning.CONFIRMED:
-                    judged, failure = _NOTHING_KNOWN, Failure.UNCLEAR
-            if failure is None:
-                return Settled(last, judged, tally.attempts, tally.lost)
-            if failure in _MAY_HAVE_HAPPENED:
-                if not tally.lost:
-                    good_before = self._health.good_answers
-                tally.lost += 1
-                answer, judgement = (last, judged) if last.status else (answer, judgement)
-            verdict = decide(
-                self._retry,
-                failure=failure,
-                failures=tally.lost,
-                repeat=request.repeat,
-                is_host_well=self._health.good_answers > good_before,
-                random=self._random,
-                retry_after_s=last.retry_after_s,
-            )
-            if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
-                continue
-            if not isinstance(verdict, Wait):
-                return Settled(answer, judgement, tally.attempts, tally.lost)
-            if verdict.seconds > 0:
-                await self.rest(verdict.seconds)
+        attempts = lost = 0
+        try:
+            while True:
+                tried = await self._attempt(request, url, talk)
+                if tried is None:
+                    await self._allowance.wait(partial(self._wait_for_host, outages))
+                    continue
+                attempts += 1
+                last, judged, failure = tried
+                if judged.meaning is Meaning.ABSENT:
+                    last, judged, failure = await self._seen_by_organisation(last, judged)
+                if failure is None:
+                    return Settled(last, judged, attempts, lost)
+                if failure in _MAY_HAVE_HAPPENED:
+                    if not lost:
+                        good_before = self._health.good_answers
+                    lost += 1
+                    answer, judgement = (last, judged) if last.status else (answer, judgement)
+                verdict = decide(
+                    self._retry,
+                    failure=failure,
+                    failures=lost,
+                    repeat=request.repeat,
+                    is_host_well=self._health.good_answers > good_before,
+                    random=self._random,
+                    retry_after_s=last.retry_after_s,
+                )
+                if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
+                    continue
+                if not isinstance(verdict, Wait):
+                    return Settled(answer, judgement, attempts, lost)
+                if verdict.seconds > 0:
+                    await self.rest(verdict.seconds)
+        except BulkgladlyError as error:
+            error.lost = lost
+            raise
 
     async def rest(self, seconds: float, *, is_ours: bool = True) -> None:
         """Wait before a request is made again.
@@ -218,7 +203,8 @@ class Attempts:
             answer, judged = _NO_ANSWER, _NOTHING_KNOWN
             await self._allowance.wait(self._connections.acquire, is_ours=False)
             try:
-                answer = await self._in_flight(request, url, talk)
+                self._allowance.in_flight += 1
+                answer = await talk(request, url)
                 judged = judge(request, answer.status, answer.headers, answer.body)
             except TransportError as caught:
                 error = caught
@@ -226,6 +212,7 @@ class Attempts:
                 raise Unreachable(str(refused)) from None
             finally:
                 if answer.stream is None:
+                    self._allowance.in_flight -= 1
                     self._connections.release()
             if answer.stream is not None:
                 answer.stream.watch = _Elsewhere(self._connections, self._allowance)
@@ -241,7 +228,7 @@ class Attempts:
             wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
 
-    async def _attempt(self, request: Request, url: URL, talk: Talk) -> tuple[Answer, Judgement, Failure | None] | None:
+    async def _attempt(self, request: Request, url: URL, talk: Talk) -> _Tried | None:
         """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
         if self._health.is_down():
             return None
@@ -275,8 +262,11 @@ class Attempts:
             raise
         self._left_at = ticket.sent_at
         self.sent[request.operation] += 1
+        self._allowance.in_flight += 1
+        is_open = False
         try:
-            answer = await self._in_flight(request, url, talk)
+            answer = await talk(request, url)
+            is_open = answer.stream is not None
         except Unreachable as error:
             gate.lost(ticket)
             trouble = Trouble.NAME if isinstance(error, HostUnknown) else Trouble.CONNECT
@@ -291,6 +281,8 @@ class Attempts:
         except BaseException:
             gate.lost(ticket)
             raise
+        finally:
+            self._allowance.in_flight -= not is_open
         judged = judge(request, answer.status, answer.headers, answer.body)
         note = gate.answered if answer.stream is None else gate.heard
         note(
@@ -319,6 +311,15 @@ class Attempts:
                 "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
+    async def _seen_by_organisation(self, absent: Answer, judged: Judgement) -> _Tried:
+        """Return an absence as it is where the organisation itself is behind it, else what that makes of it."""
+        said, host = await self._allowance.wait(self._host_behind_absence)
+        if host.meaning is Meaning.CONFIRMED:
+            return absent, judged, None
+        if host.meaning in _KEPT_OUT:
+            return said, host, None
+        return absent, _NOTHING_KNOWN, Failure.UNCLEAR
+
     async def _host_behind_absence(self) -> tuple[Answer, Judgement]:
         """Ask who says "there is no such thing" whether it is the organisation: afterwards, and once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
@@ -328,17 +329,6 @@ class Attempts:
             elif judged.meaning is not Meaning.THROTTLED:
                 return answer, judged
         return _NO_ANSWER, _CONFIRMED
-
-    async def _in_flight(self, request: Request, url: URL, talk: Talk) -> Answer:
-        """Make an attempt that counts as in flight until its answer, or the body of it, is over."""
-        self._allowance.in_flight += 1
-        is_open = False
-        try:
-            answer = await talk(request, url)
-            is_open = answer.stream is not None
-        finally:
-            self._allowance.in_flight -= not is_open
-        return answer
 
     def paused(self, seconds: float) -> None:
         """Note that this process did not run for so long: that is nobody's fault."""

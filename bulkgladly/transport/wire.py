@@ -135,8 +135,8 @@ class _Connector(aiohttp.TCPConnector):
 class Wire:
     """Sessions for whole answers, for requests that are sent once only, and for bodies that are read as they come.
 
-    None of them holds credentials by itself: a header of a session would go to the proxy on
-    the way as well. They travel with each request to the organisation, inside its tunnel.
+    With a proxy on the way none of them holds credentials by itself: a header of a session would go
+    to the proxy as well. They travel with each request to the organisation, inside its tunnel.
     """
 
     def __init__(
@@ -153,7 +153,8 @@ class Wire:
 
         `trust` takes the place of the TLS settings of the system.
         """
-        self._own_headers = dict(own_headers)
+        # Without a proxy they may be the session's, which saves merging them into every request.
+        self._for_session, self._each_time = ({}, dict(own_headers)) if proxy else (dict(own_headers), {})
         self._proxy = proxy
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
@@ -167,16 +168,19 @@ class Wire:
     def connect(self) -> None:
         """Open the sessions; no connection is made before the first request."""
         kept = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust)
-        self._session = self._open(kept, "gzip, deflate")
+        self._session = self._open(kept, "gzip, deflate", self._for_session)
         # A kept connection may be closed by the other side as it is used again. Then nobody knows
         # what became of the request; what must not be repeated gets a connection of its own.
         fresh = aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._trust)
-        self._fresh = self._open(fresh, "gzip, deflate")
-        self._streams = self._open(kept, "identity", read_bufsize=_STREAM_BUFFER_BYTES, connector_owner=False)
+        self._fresh = self._open(fresh, "gzip, deflate", self._for_session)
+        # Streams may lead to another host, which must not see the credentials.
+        self._streams = self._open(kept, "identity", {}, read_bufsize=_STREAM_BUFFER_BYTES, connector_owner=False)
 
-    def _open(self, connector: aiohttp.TCPConnector, codings: str, **options: Any) -> aiohttp.ClientSession:
+    def _open(
+        self, connector: aiohttp.TCPConnector, codings: str, headers: Mapping[str, str], **options: Any
+    ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            headers={"User-Agent": f"bulkgladly/{__version__}", "Accept-Encoding": codings},
+            headers={"User-Agent": f"bulkgladly/{__version__}", "Accept-Encoding": codings, **headers},
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             # The total is watched by `Deadlines`: aiohttp's timer for each request takes an eighth of its time.
@@ -203,7 +207,7 @@ class Wire:
             ReplyLost: It left, and no whole answer came.
             NotTrusted: Nothing left the machine, and nothing will.
         """
-        headers = self._own_headers
+        headers = self._each_time
         if request.accept is not None:
             headers = headers | {"Accept": request.accept}
         session = self._fresh if request.repeat is Repeat.UNSAFE else self._session
