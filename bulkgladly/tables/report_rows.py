@@ -97,7 +97,7 @@ def read_report(
     All rows are held in memory: as many as the API gives in one answer.
 
     Raises:
-        BodyCutOff: The body is not whole.
+        BodyCutOff: The body is not whole, or more than once there.
         NotAReport: It is something else than this report.
         Exception: Whatever `blocks` raised.
     """
@@ -114,6 +114,7 @@ class _Reading:
         self._names_of, self._check, self._settle = names_of, check, settle
         self._body = ReportBody()
         self._names: tuple[str, ...] = ()
+        self._first: Sequence[str] = ()
         self._held: list[Record] = []
 
     def read(self, blocks: Iterable[bytes]) -> ReportBody:
@@ -125,6 +126,8 @@ class _Reading:
                 body.rejects.append(record)
             elif not record.cells:
                 body.blank += 1
+            elif record.cells == self._first:
+                raise BodyCutOff(f"its first line comes again on line {record.line}: the body is there twice")
             elif len(record.cells) == len(body.header):
                 self._held.append(record)
                 if len(self._held) == _BATCH_ROWS:
@@ -147,7 +150,7 @@ class _Reading:
         if not any(cells):
             self._body.blank += 1
             return
-        self._body.header = cells
+        self._body.header, self._first = cells, record.cells
         if len(cells) == 1 or cells[0][:1] in "<{[":
             raise NotAReport(f"its first line is {beginning(','.join(cells))!r}")
         self._names = self._names_of(cells)

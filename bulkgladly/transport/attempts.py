@@ -379,13 +379,14 @@ class Attempts:
             probes = 0
             while self._health.is_down():
                 patience_s = self._health.patience_s(self._clock())
-                if patience_s <= 0:
+                # Never without asking once: the failures before it may be one record's.
+                if patience_s <= 0 and probes:
                     self._outages += 1
                     self._health.give_up()
                     raise self._outage()
                 probes += 1
                 wait_s = backoff(probes, base_s=_PROBE_BASE_S, cap_s=_PROBE_CAP_S, random=self._random)
-                self._pacer.hold(min(wait_s, patience_s), f"outage: {self._health.trouble.value}")
+                self._pacer.hold(min(wait_s, max(patience_s, 0.0)), f"outage: {self._health.trouble.value}")
                 ticket = await self._pacer.token()
                 if not self._health.is_down():
                     # Someone's late answer came meanwhile.

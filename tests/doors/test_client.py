@@ -303,6 +303,17 @@ async def test_a_login_page_in_front_of_everything_is_an_outage() -> None:
     assert len([line for line in server.seen if line != ORGANIZATION]) <= 20
 
 
+async def test_one_request_that_is_never_answered_is_no_outage_however_short_the_patience() -> None:
+    """The failures that used the patience up are its own: the host is asked before everybody's work ends."""
+    time = Time()
+    pages = [answer(200, PAGE)] * 9
+    async with Server(pages, [OK] * 9) as server, client(server.url, time, give_up_after_s=0.001) as sender:
+        reply = await sender.send(create())
+
+    assert (reply.meaning, reply.attempts) == (Meaning.UNCLEAR, 5)
+    assert server.seen.count(ORGANIZATION) > 0
+
+
 async def test_nothing_is_absent_before_the_organisation_has_answered() -> None:
     """It is asked after the first 404, and once a minute at most."""
     time = Time()

@@ -272,6 +272,12 @@ def test_a_body_that_ends_within_a_record_is_no_body(content: bytes) -> None:
         read(content)
 
 
+def test_a_body_that_is_there_twice_is_no_body() -> None:
+    """It is downloaded again: every row of it would count twice."""
+    with pytest.raises(BodyCutOff, match="comes again on line 3"):
+        read((HEADER + FIRST) * 2)
+
+
 def test_a_last_record_without_a_line_end_counts() -> None:
     """If it is as wide as the header."""
     assert [row["id"] for row in rows_of(read(HEADER + FIRST + b"b,,,,"))] == ["a", "b"]

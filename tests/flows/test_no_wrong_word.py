@@ -449,6 +449,21 @@ async def test_odd_entries_in_the_list_of_jobs_are_told_and_hide_no_other(lake: 
     assert len(lake.ids()) == 1
 
 
+@pytest.mark.parametrize("files", [None, "conversation_items.jsonl", [7], {}])
+async def test_a_job_that_does_not_say_its_files_is_told(files: Any, lake: Lake) -> None:
+    """Nobody would ask for them, in any night."""
+    good = lake.add_job([note_line(1)])
+    job = {"status": "COMPLETED", "updatedAt": "2026-03-20T03:11:00Z"}
+    listed = [{"id": good, **job, "files": [ITEMS]}, {"id": "silent", **job, "files": files}]
+    always(lake.emulator, "findJobs", answer(200, orjson.dumps(listed)))
+
+    report = await lake.dump("items")
+
+    assert report.exit_code == 1
+    assert "1 of 2 entries" in report.told[0].detail
+    assert len(lake.ids()) == 1
+
+
 @pytest.mark.parametrize("body", [PAGE, b"{}", b'{"jobs":[]}', b'["odd"]', b""])
 async def test_a_list_of_jobs_that_is_none_fails_the_night(body: bytes, lake: Lake) -> None:
     lake.add_job([note_line(1)])

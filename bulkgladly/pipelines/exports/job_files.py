@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.pipelines.exports.context import Context, Refused, why
-from bulkgladly.pipelines.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, newest_of, next_loss, period_text
+from bulkgladly.pipelines.exports.jobs import (
+    COMPLETED,
+    FIND_JOBS,
+    Job,
+    file_request,
+    jobs_of,
+    newest_of,
+    next_loss,
+    period_text,
+)
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.tables.coverage import coverage_of
 from bulkgladly.tables.declared import DATA_SETS, data_set_of, undeclared
@@ -54,7 +63,7 @@ class JobFiles:
 
     def _planned(self, context: Context, jobs: Sequence[Job]) -> list[UnitTask]:
         tasks: list[UnitTask] = []
-        done = [job for job in jobs if job.status == "COMPLETED"]
+        done = [job for job in jobs if job.status == COMPLETED]
         options = context.options
         chosen = [job for job in done if job.is_within(options.since, options.until)]
         for data_set in (*self._data_sets, *self._unknown(context, done)):

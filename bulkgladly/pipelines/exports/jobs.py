@@ -9,7 +9,20 @@ from urllib.parse import quote
 from bulkgladly.messages import Request
 from bulkgladly.tables.times import moment_of
 
-__all__ = ("FIND_JOBS", "RETENTION", "Job", "file_request", "jobs_of", "newest_of", "next_loss", "period_text")
+__all__ = (
+    "COMPLETED",
+    "FIND_JOBS",
+    "RETENTION",
+    "Job",
+    "file_request",
+    "jobs_of",
+    "newest_of",
+    "next_loss",
+    "period_text",
+)
+
+COMPLETED = "COMPLETED"
+"""The status of a job whose files are there."""
 
 RETENTION = dt.timedelta(days=14)
 """Jobs and files live so long; then only Gladly Support can make them again [gladly-api, export-files]."""
@@ -68,7 +81,7 @@ def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
     That job comes as long after the newest as the newest covers; where no period is told, a day.
     None where no job has a time from which that could be told.
     """
-    newest = max((job for job in jobs if job.updated_at and job.status == "COMPLETED"), key=_updated, default=None)
+    newest = max((job for job in jobs if job.updated_at and job.status == COMPLETED), key=_updated, default=None)
     if newest is None or newest.updated_at is None:
         return None
     span = newest.period[1] - newest.period[0] if newest.period else dt.timedelta(days=1)
@@ -94,16 +107,19 @@ def _job(entry: Any) -> Job | None:
         return None
     parameters = entry.get("parameters")
     period = parameters if isinstance(parameters, Mapping) else {}
-    files = entry.get("files")
-    if not isinstance(entry.get("status"), str):
+    files, status = entry.get("files"), entry.get("status")
+    if not isinstance(status, str):
+        return None
+    # A job that is done says which files it made, be it none; otherwise nobody would ask for them.
+    if status == COMPLETED and not (isinstance(files, list) and all(isinstance(file, str) and file for file in files)):
         return None
     return Job(
         id=entry["id"],
-        status=entry["status"],
+        status=status,
         updated_at=_time(entry.get("updatedAt")),
         start=_time(period.get("startAt")),
         end=_time(period.get("endAt")),
-        files=_names(files) if isinstance(files, Sequence) and not isinstance(files, str) else (),
+        files=_names(files) if isinstance(files, list) else (),
     )
 
 
