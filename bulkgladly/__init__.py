@@ -43,13 +43,14 @@ if TYPE_CHECKING:
     from bulkgladly.pipelines.checks.report import CheckReport
     from bulkgladly.pipelines.dry_run import DryRun, dry_run
     from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-    from bulkgladly.pipelines.exports.report import ExportReport
     from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
+    from bulkgladly.pipelines.exports.summary import ExportReport
+    from bulkgladly.pipelines.import_summary import Report
     from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
     from bulkgladly.pipelines.options import ImportOptions
-    from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
     from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
     from bulkgladly.records import Mode, Word
+    from bulkgladly.runs.observer import Estimate, Observer, RunView
     from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = (
@@ -134,23 +135,18 @@ _HOMES = {
         "ExportOptions",
         "ReportQuery",
     ),
-    "bulkgladly.pipelines.exports.report": ("ExportReport",),
+    "bulkgladly.pipelines.exports.summary": ("ExportReport",),
     "bulkgladly.pipelines.exports.run_export": (
         "dump",
         "resume_export",
         "start_export",
     ),
+    "bulkgladly.pipelines.import_summary": ("Report",),
     "bulkgladly.pipelines.mapped": (
         "MapChoice",
         "choose_mapping",
     ),
     "bulkgladly.pipelines.options": ("ImportOptions",),
-    "bulkgladly.pipelines.report": (
-        "Estimate",
-        "Observer",
-        "Report",
-        "RunView",
-    ),
     "bulkgladly.pipelines.run_import": (
         "resume_import",
         "retry_import",
@@ -159,6 +155,11 @@ _HOMES = {
     "bulkgladly.records": (
         "Mode",
         "Word",
+    ),
+    "bulkgladly.runs.observer": (
+        "Estimate",
+        "Observer",
+        "RunView",
     ),
     "bulkgladly.settings": (
         "Credentials",

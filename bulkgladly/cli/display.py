@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.report import Estimate, Observer, RunView, counted, duration_text
+from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
 from bulkgladly.shown import MOST_NAME, shown
 
 __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")

@@ -306,6 +306,20 @@ class RunFolder:
             found = connection.execute("SELECT 1 FROM records UNION ALL SELECT 1 FROM intents LIMIT 1").fetchone()
         return found is not None
 
+    def is_empty(self) -> bool:
+        """Tell whether the run holds nothing that another one would have to ask for, or read, again.
+
+        Raises:
+            JournalDamaged: The journal cannot be read.
+        """
+        with reading(self.path / "journal.sqlite") as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for table in ("records", "intents", "units", "fetched"):
+                found = table in tables and connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
+                if found:
+                    return False
+        return not any(self.path.glob("stdin.*"))
+
     def remove(self) -> None:
         """Remove the run, whose lock the caller holds. Killed in between, it counts as one that never began.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 import orjson
 
 from bulkgladly.errors import JournalDamaged
@@ -92,8 +93,11 @@ class UnitLog:
             self._connection.execute(_SETTLE, (*line, self._clock()))
             self._write_note("vitals", orjson.dumps(self._vitals()).decode())
 
-    def note(self, name: str, value: str) -> None:
-        """Keep a word about the run itself (its status, say)."""
+    async def note(self, name: str, value: str) -> None:
+        """Keep a word about the run itself (its status, say). On the disk when this returns."""
+        await anyio.to_thread.run_sync(self._note, name, value)
+
+    def _note(self, name: str, value: str) -> None:
         with self._commit():
             self._write_note(name, value)
             self._write_note("vitals", orjson.dumps(self._vitals()).decode())

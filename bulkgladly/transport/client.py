@@ -26,7 +26,7 @@ from bulkgladly.transport.downloads import Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
 from bulkgladly.transport.pauses import PauseWatch
-from bulkgladly.transport.retry import RetryPolicy
+from bulkgladly.transport.retry import RetryPolicy, backoff
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 
 __all__ = ("Client", "Timeouts")
@@ -90,6 +90,7 @@ class Client:
             trust=trusted_certificates() if self._address.is_secure else None,
         )
         self._allowance = Allowance(max_requests)
+        self._retry, self._random = retry or RetryPolicy(), random
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
@@ -97,7 +98,7 @@ class Client:
             reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
             max_connections=max_connections,
             allowance=self._allowance,
-            retry=retry or RetryPolicy(),
+            retry=self._retry,
             health=Health(first_contact_s=first_contact_s, give_up_after_s=give_up_after_s),
             clock=clock,
             sleep=sleep,
@@ -130,6 +131,11 @@ class Client:
         What waits to, for whatever reason, is `Withdrawn` at once; what is in flight comes to its end.
         """
         self._allowance.close(reason)
+
+    def backoff_s(self, attempt: int) -> float:
+        """Return how long to wait, in seconds, after the first, second ... failure of a download."""
+        retry = self._retry
+        return backoff(attempt, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random)
 
     async def rest(self, seconds: float) -> None:
         """Wait before something is asked for again.

@@ -32,8 +32,10 @@ from bulkgladly.emulator.faults import FAULTS
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
 from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport
-from bulkgladly.pipelines.report import COUNT_WORDS, Estimate, Report
+from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.records import Position
+from bulkgladly.runs.observer import Estimate
+from bulkgladly.runs.summary import COUNT_WORDS
 from bulkgladly.settings import base_url
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.pipelines import connection
 from bulkgladly.pipelines.exports import context
+from bulkgladly.runs import connection
 from bulkgladly.transport import Client, RetryPolicy, Timeouts, default_pacer, reports_pacer
 
 __all__ = ("quick",)

@@ -16,25 +16,14 @@ from typing import Any
 import orjson
 import pyarrow.dataset as pads
 
-from bulkgladly import (
-    Credentials,
-    ImportOptions,
-    Limits,
-    Pace,
-    Report,
-    RunFolder,
-    list_runs,
-    resume_import,
-    retry_import,
-    start_import,
-)
+from bulkgladly import Credentials, ImportOptions, Limits, Pace, Report, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.happenings import Happening
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import start_export
+from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.records import Mode
+from tests.flows.quickly import resume_import, retry_import, start_export, start_import
 
 __all__ = ("KINDS", "Scene")
 

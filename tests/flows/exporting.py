@@ -16,10 +16,10 @@ from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import failure
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
+from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.folder import DataFolder
+from tests.flows.quickly import dump, resume_export, start_export
 
 TOKEN = "planted-token-7f3a9c"
 ITEMS = "conversation_items.jsonl"

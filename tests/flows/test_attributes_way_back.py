@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly import ExportOptions, ImportOptions, Pace, start_import
+from bulkgladly import ExportOptions, ImportOptions, Pace
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.columnar_files import ParquetReader
-from bulkgladly.pipelines.exports.run_export import start_export
 from bulkgladly.settings import Credentials
 from bulkgladly.tables.compact import compact
 from bulkgladly.tables.declared import DATA_SETS
@@ -22,6 +21,7 @@ from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.restore import to_line
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
+from tests.flows.quickly import start_export, start_import
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "A1": {"tier": "gold", "visits": 12, "vip": True, "ltv": 10.5, "tags": ["a", "b"], "a.b": 1, "odd key": False},

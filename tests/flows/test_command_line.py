@@ -16,7 +16,8 @@ from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.report import Estimate, RunView
+from bulkgladly.runs.observer import Estimate, RunView
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 CSV = "crm_id,name,email:1\nC1,Ada Ashby,ada@example.org\nC2,Ben Birch,ben@example.org\nC3,Cleo Holt,nobody\n"
@@ -47,7 +48,7 @@ def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 

@@ -10,6 +10,7 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator, EmulatorOptions
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 Program = Callable[..., int]
@@ -41,7 +42,7 @@ def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 

@@ -15,12 +15,12 @@ from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.errors import InputError, ReplyLost, RunLocked, UsageError
 from bulkgladly.pipelines.exports import job_files, lists
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import dump
+from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.pipelines.exports.units import UnitState, failed_by
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.verify import verify
 from tests.flows.exporting import ITEMS, Lake, a_lake, as_lines, note_line
+from tests.flows.quickly import dump
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from bulkgladly.pipelines.exports.report_fetch import TRIES
 from bulkgladly.pipelines.exports.report_plan import FIRST_DAYS, estimate
 from bulkgladly.pipelines.exports.reports import Reports
 from bulkgladly.pipelines.exports.units import UnitResult
-from bulkgladly.pipelines.report import Observer
 from bulkgladly.resources.report_columns import column_names
+from bulkgladly.runs.observer import Observer
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.verify import verify

@@ -34,9 +34,10 @@ from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
 from bulkgladly.pipelines.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
-from bulkgladly.pipelines.options import restore_options
+from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
+from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
 from bulkgladly.tables.blocks import Reject
 from bulkgladly.tables.commits import read_decision
@@ -361,7 +362,7 @@ def fuzz_run_header(data: bytes) -> None:
     run.report()
     with contextlib.suppress(JournalDamaged, UsageError):
         header = run.header()
-        restore_options(header.settings, state)
+        restored(ImportOptions, header.settings, state)
 
 
 def fuzz_journal(data: bytes) -> None:

@@ -1,7 +1,6 @@
 """What every task of an export works with: the door, the folder, the settings, and ways to publish."""
 
 import datetime as dt
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from bulkgladly.journal.units import UnitLog
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.report import Observer
+from bulkgladly.runs.observer import Observer
 from bulkgladly.tables.convert import ConversionReport
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.folder import DataFolder, utc_now
@@ -25,7 +24,6 @@ from bulkgladly.tables.passing import Passing
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.transport.client import Client
-from bulkgladly.transport.retry import backoff
 
 __all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "wait_before", "why")
 
@@ -172,7 +170,7 @@ async def wait_before(attempt: int, client: Client) -> None:
         Withdrawn: The run ends meanwhile.
     """
     if attempt > 1:
-        await client.rest(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
+        await client.rest(client.backoff_s(attempt - 1))
 
 
 async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:

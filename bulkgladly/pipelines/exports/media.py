@@ -9,13 +9,13 @@ import orjson
 
 from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, UsageError
 from bulkgladly.journal.worklist import Parent, ToAsk
-from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, wait_before, why
 from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import COMPOSITE, source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport, is_askable, live_export
+from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.lookups import values_in
 from bulkgladly.tables.media_files import MediaFile, StoredFile

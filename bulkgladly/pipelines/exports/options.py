@@ -1,10 +1,7 @@
-"""Everything about an export but the credentials, and how a run remembers it."""
+"""Everything about an export but the credentials."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import LocalPath, OptionalPath
@@ -12,7 +9,7 @@ from bulkgladly.settings import Limits, Pace
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.parts import PartOptions
 
-__all__ = ("ExportOptions", "ReportQuery", "restore_export_options", "storable_export")
+__all__ = ("ExportOptions", "ReportQuery")
 
 FORMATS = {
     "parquet": ("zstd", "snappy", "gzip", "none"),
@@ -91,38 +88,3 @@ class ExportOptions:
         names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
         compression = self.compression or FORMATS[self.format][0]
         return PartOptions(format=self.format, compression=compression, partition=names)
-
-
-def storable_export(options: ExportOptions) -> dict[str, Any]:
-    """Return the options as JSON can hold them, for `run.json`. There is no secret among them."""
-    found = asdict(options)
-    del found["state_dir"]
-    for name in ("out", "ids", "emails", "from_dataset"):
-        found[name] = None if found[name] is None else str(Path(found[name]).absolute())
-    return found
-
-
-def restore_export_options(stored: Mapping[str, Any], state_dir: Path) -> ExportOptions:
-    """Return the options that a run was begun with; names that are not known any more are dropped."""
-    values = _known(ExportOptions, stored)
-    for name in ("out", "ids", "emails", "from_dataset"):
-        values[name] = None if values.get(name) is None else Path(values[name])
-    for name in ("since", "until"):
-        values[name] = None if values.get(name) is None else dt.datetime.fromisoformat(values[name])
-    values["words"] = tuple(values.get("words", ()))
-    partition = values.get("partition")
-    values["partition"] = None if partition is None else tuple(partition)
-    query = _known(ReportQuery, values.get("report", {}))
-    for name in ("first", "last"):
-        query[name] = None if query.get(name) is None else dt.date.fromisoformat(query[name])
-    for name in ("metric_sets", "inboxes", "teams"):
-        query[name] = tuple(query.get(name, ()))
-    values["report"] = ReportQuery(**query)
-    for name, kind in (("pace", Pace), ("limits", Limits)):
-        values[name] = kind(**_known(kind, values.get(name, {})))
-    return ExportOptions(**{**values, "state_dir": state_dir})
-
-
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {item.name for item in fields(kind)}
-    return {name: value for name, value in values.items() if name in names}

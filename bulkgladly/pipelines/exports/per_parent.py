@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.judging import claims_success
 from bulkgladly.messages import Reply, Request
-from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.gathering import CUT, GONE, WHOLE, Gathering, in_chunks
@@ -20,6 +19,7 @@ from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, U
 from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.merges import MAX_MERGES
+from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.lookups import values_in

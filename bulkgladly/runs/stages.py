@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 
 from bulkgladly.errors import BulkgladlyError, Withdrawn
-from bulkgladly.pipelines.report import counted
+from bulkgladly.runs.observer import counted
 
 __all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "stopping")
 

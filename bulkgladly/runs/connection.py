@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import GET_ORGANIZATION
+from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.transport.client import Client
 from bulkgladly.transport.pacer import Pacer, PaceView, default_pacer, reports_pacer
@@ -34,11 +35,11 @@ class Momentum(NamedTuple):
 class Connection:
     """The client of one session of a run. `earlier` is what the sessions before it had cost."""
 
-    def __init__(self, credentials: Credentials, pace: Pace, limits: Limits) -> None:
+    def __init__(self, credentials: Credentials, pace: Pace, limits: Limits, environment: Environment = USUAL) -> None:
         """Build the client; nothing is opened until it is entered."""
         self.host = credentials.host
-        self.pacer: Pacer = default_pacer(pace)
-        self.reports: Pacer = reports_pacer(pace)
+        self.pacer: Pacer = default_pacer(pace, random=environment.random)
+        self.reports: Pacer = reports_pacer(pace, random=environment.random)
         self.concurrency = concurrency_of(pace)
         self.client = Client(
             credentials.host,
@@ -46,9 +47,12 @@ class Connection:
             credentials.token(),
             pacer=self.pacer,
             reports_pacer=self.reports,
+            retry=environment.retry,
             give_up_after_s=limits.give_up_after_s,
+            first_contact_s=environment.first_contact_s,
             max_connections=self.concurrency,
             max_requests=limits.max_requests,
+            random=environment.random,
         )
         self.started = time.monotonic()
         self.earlier: Mapping[str, Any] = {}
