@@ -48,8 +48,11 @@ if TYPE_CHECKING:
     from bulkgladly.pipelines.import_summary import Report
     from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
     from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.pipelines.rehearsal import rehearse_import
+    from bulkgladly.pipelines.resume import resume_run
     from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
     from bulkgladly.records import Mode, Word
+    from bulkgladly.runs.diagnosis import Diagnosis, diagnose
     from bulkgladly.runs.observer import Estimate, Observer, RunView
     from bulkgladly.settings import Credentials, Limits, Pace
 
@@ -57,6 +60,7 @@ __all__ = (
     "BulkgladlyError",
     "CheckReport",
     "Credentials",
+    "Diagnosis",
     "DiskFull",
     "DryRun",
     "Estimate",
@@ -90,12 +94,15 @@ __all__ = (
     "__version__",
     "check",
     "choose_mapping",
+    "diagnose",
     "dry_run",
     "dump",
     "find_run",
     "list_runs",
+    "rehearse_import",
     "resume_export",
     "resume_import",
+    "resume_run",
     "retry_import",
     "start_export",
     "start_import",
@@ -147,6 +154,8 @@ _HOMES = {
         "choose_mapping",
     ),
     "bulkgladly.pipelines.options": ("ImportOptions",),
+    "bulkgladly.pipelines.rehearsal": ("rehearse_import",),
+    "bulkgladly.pipelines.resume": ("resume_run",),
     "bulkgladly.pipelines.run_import": (
         "resume_import",
         "retry_import",
@@ -155,6 +164,10 @@ _HOMES = {
     "bulkgladly.records": (
         "Mode",
         "Word",
+    ),
+    "bulkgladly.runs.diagnosis": (
+        "Diagnosis",
+        "diagnose",
     ),
     "bulkgladly.runs.observer": (
         "Estimate",

@@ -38,8 +38,9 @@ class Connection:
     def __init__(self, credentials: Credentials, pace: Pace, limits: Limits, environment: Environment = USUAL) -> None:
         """Build the client; nothing is opened until it is entered."""
         self.host = credentials.host
-        self.pacer: Pacer = default_pacer(pace, random=environment.random)
-        self.reports: Pacer = reports_pacer(pace, random=environment.random)
+        clock, sleep, random = environment.clock, environment.sleep, environment.random
+        self.pacer: Pacer = default_pacer(pace, clock=clock, sleep=sleep, random=random)
+        self.reports: Pacer = reports_pacer(pace, clock=clock, sleep=sleep, random=random)
         self.concurrency = concurrency_of(pace)
         self.client = Client(
             credentials.host,
@@ -52,7 +53,11 @@ class Connection:
             first_contact_s=environment.first_contact_s,
             max_connections=self.concurrency,
             max_requests=limits.max_requests,
-            random=environment.random,
+            timeouts=environment.timeouts,
+            max_body_bytes=environment.max_body_bytes,
+            clock=clock,
+            sleep=sleep,
+            random=random,
         )
         self.started = time.monotonic()
         self.earlier: Mapping[str, Any] = {}

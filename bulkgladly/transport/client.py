@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
-from bulkgladly.messages import Meaning, Reply, Request
+from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
 from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
@@ -81,10 +81,11 @@ class Client:
             "Content-Type": "application/json",
         }
         self._max_body_bytes = max_body_bytes
+        self._timeouts = timeouts or Timeouts()
         self._wire = Wire(
             self._own_headers,
             proxy=self._address.proxy(),
-            timeouts=timeouts or Timeouts(),
+            timeouts=self._timeouts,
             max_body_bytes=max_body_bytes,
             clock=clock,
             trust=trusted_certificates() if self._address.is_secure else None,
@@ -184,16 +185,16 @@ class Client:
         self,
         request: Request,
         *,
-        stall_s: float = 60.0,
-        first_byte_s: float = 120.0,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
         max_bytes: int | None = None,
     ) -> AsyncIterator[Download]:
         """Make attempts as `send` does until the body of a success begins, and hand it over as it arrives.
 
         An attempt may take `first_byte_s` until its headers are there; then the body may
-        take any time, but not be silent for `stall_s` while it is waited for, nor be longer
-        than `max_bytes` (unpacked). Redirects are not followed. The caller repeats a body
-        that breaks off; this method knows nothing of what was read.
+        take any time, but not be silent for `stall_s` while it is waited for (both as the client's
+        time-outs say, unless given), nor be longer than `max_bytes` (unpacked). Redirects are not
+        followed. The caller repeats a body that breaks off; this method knows nothing of what was read.
 
         The context holds one of the client's connections, or one of the reports in flight,
         until it ends or the body was read: inside it, do not wait for what needs the last one.
@@ -206,7 +207,7 @@ class Client:
         """
         url = self._address.url(request.path, request.query)
         headers = self._own_headers if request.accept is None else self._own_headers | {"Accept": request.accept}
-        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers=headers, proxy=self._address.proxy())
         settled = await self._attempts.make(request, url, talk)
         with closing(self._download(self._permitted(request, settled), settled, request.operation)) as download:
@@ -217,8 +218,8 @@ class Client:
         self,
         url: str,
         *,
-        stall_s: float = 60.0,
-        first_byte_s: float = 120.0,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
         max_bytes: int | None = None,
     ) -> AsyncIterator[Download]:
         """Download from an absolute URL that an answer named, without credentials.
@@ -237,12 +238,19 @@ class Client:
         """
         target = self._address.elsewhere(url)
         request = Request(DOWNLOAD, "GET", target.url.raw_path)
-        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
         make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
         settled = await make(request, target.url, talk)
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
+
+    def _patience(
+        self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None
+    ) -> Patience:
+        timeouts = self._timeouts
+        usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
+        return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
 
     def _download(self, reply: Reply, settled: Settled, name: str) -> Download:
         if not reply.status:

@@ -105,7 +105,6 @@ class Context:
         unit: str,
         source: Source,
         *,
-        stall_s: float = 60.0,
         passing: Callable[[], Passing] | None = None,
     ) -> Converted | Refused:
         """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
@@ -119,9 +118,7 @@ class Context:
             await wait_before(attempt, self.client)
             writer = self.writer(data_set, unit, source, passing=passing and passing())
             try:
-                async with self.client.stream(
-                    request, stall_s=stall_s, max_bytes=self.options.max_file_bytes
-                ) as download:
+                async with self.client.stream(request, max_bytes=self.options.max_file_bytes) as download:
                     if not download.is_success:
                         reply = await download.reply()
                         return Refused(reply, why(reply))

@@ -18,8 +18,6 @@ __all__ = ("Answers", "FullDays", "ReportFailed", "ReportFetch")
 
 TRIES = 3
 """Downloads of one answer; each spends of the ten a minute."""
-FIRST_BYTE_S = 300.0
-"""Reports take long to begin; other clients wait as long [gladly-api, reports]."""
 
 _LISTS = {
     "inboxes": Request("getInboxes", "GET", "/api/v1/inboxes"),
@@ -159,9 +157,7 @@ class ReportFetch:
         for number in range(1, TRIES + 1):
             # No back-off here: the pace of reports keeps requests seconds apart.
             try:
-                async with context.client.stream(
-                    request, first_byte_s=FIRST_BYTE_S, max_bytes=context.options.max_file_bytes
-                ) as download:
+                async with context.client.stream(request, max_bytes=context.options.max_file_bytes) as download:
                     if not download.is_success:
                         return await download.reply()
                     body = await read_in_thread(
