@@ -6,10 +6,9 @@ It imports nothing of the toolkit, so that it can disagree with it.
         ...  # talk to emulator.url as emulator.options.username with emulator.options.token
 """
 
-from bulkgladly.emulator.clock import Clock
 from bulkgladly.emulator.emulator import Emulator
-from bulkgladly.emulator.exporter import Exporter
-from bulkgladly.emulator.faults import (
+from bulkgladly.emulator.exports.exporter import Exporter
+from bulkgladly.emulator.faults.faults import (
     Fault,
     FaultScript,
     FaultScriptError,
@@ -23,16 +22,17 @@ from bulkgladly.emulator.faults import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.limiter import Limiter
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.replies import Refusal
-from bulkgladly.emulator.report_book import Oddity
-from bulkgladly.emulator.report_limits import ReportLimits
-from bulkgladly.emulator.reports import Reports
-from bulkgladly.emulator.request_log import RequestLog, Seen
-from bulkgladly.emulator.server import serve, welcome
-from bulkgladly.emulator.state import StateError
-from bulkgladly.emulator.store import Store, Taken
+from bulkgladly.emulator.organisation.clock import Clock
+from bulkgladly.emulator.organisation.report_corrections import Oddity
+from bulkgladly.emulator.organisation.state_file import StateError
+from bulkgladly.emulator.organisation.store import Store, Taken
+from bulkgladly.emulator.protocol.replies import Refusal
+from bulkgladly.emulator.reports.reports import Reports
+from bulkgladly.emulator.server.rate_limits import Limiter
+from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.request_log import RequestLog, Seen
+from bulkgladly.emulator.serving import serve, welcome
 
 __all__ = (
     "Clock",

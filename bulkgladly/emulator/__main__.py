@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.report_book import ODDITIES
-from bulkgladly.emulator.server import serve, welcome
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES
+from bulkgladly.emulator.serving import serve, welcome
 
 __all__ = ("main", "options_from")
 

@@ -6,10 +6,10 @@ Nothing of the API's rules for new ones holds here: they can be old, closed or o
 from collections.abc import Mapping
 from typing import Any
 
-from bulkgladly.emulator.happenings import APPLICATION
-from bulkgladly.emulator.store import Entity, Store
-from bulkgladly.emulator.tasks import note_task
-from bulkgladly.emulator.threads import assignee_of, new_timeline_id, note_message
+from bulkgladly.emulator.operations.tasks import note_task
+from bulkgladly.emulator.operations.timeline import assignee_of, new_timeline_id, note_message
+from bulkgladly.emulator.organisation.event_log import APPLICATION
+from bulkgladly.emulator.organisation.store import Entity, Store
 
 __all__ = ("CONVERSATION_STATUSES", "place_comment", "place_conversation", "place_item", "place_task")
 

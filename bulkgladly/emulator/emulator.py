@@ -7,30 +7,30 @@ from typing import Any, Self
 import orjson
 
 from bulkgladly.emulator.additions import place_comment, place_conversation, place_item, place_task
-from bulkgladly.emulator.answers import AnswerUser, use_answer
-from bulkgladly.emulator.call_recorder import end_call, start_call
-from bulkgladly.emulator.campaigns import CampaignType, add_campaign
-from bulkgladly.emulator.clock import Clock
-from bulkgladly.emulator.control import Control
-from bulkgladly.emulator.customers import create_from
-from bulkgladly.emulator.event_seeding import seed_events
-from bulkgladly.emulator.exchange import Exchange, Parts
-from bulkgladly.emulator.exporter import Exporter
-from bulkgladly.emulator.faults import FaultScript, FaultScriptError
-from bulkgladly.emulator.knowledge import seed_knowledge
-from bulkgladly.emulator.limiter import Limiter
-from bulkgladly.emulator.listener import Listener
+from bulkgladly.emulator.exports.exporter import Exporter
+from bulkgladly.emulator.faults.faults import FaultScript, FaultScriptError
+from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.operations.answers import AnswerUser, use_answer
+from bulkgladly.emulator.operations.call_recorder import end_call, start_call
+from bulkgladly.emulator.operations.campaigns import CampaignType, add_campaign
+from bulkgladly.emulator.operations.customers import create_from
+from bulkgladly.emulator.operations.webhooks import give_up_on
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.report_limits import ReportLimits
-from bulkgladly.emulator.reports import Reports
-from bulkgladly.emulator.request_log import RequestLog
-from bulkgladly.emulator.routing import Router
-from bulkgladly.emulator.seeding import seed_customers, seed_directory
-from bulkgladly.emulator.seeding_conversations import seed_conversations, seed_custom_attributes
-from bulkgladly.emulator.state import load_state, save_state
-from bulkgladly.emulator.store import Entity, Store
-from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
-from bulkgladly.emulator.webhooks import give_up_on
+from bulkgladly.emulator.organisation.clock import Clock
+from bulkgladly.emulator.organisation.state_file import load_state, save_state
+from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.routing import Router
+from bulkgladly.emulator.reports.reports import Reports
+from bulkgladly.emulator.seeding.seed_answers import seed_knowledge
+from bulkgladly.emulator.seeding.seed_conversations import seed_conversations, seed_custom_attributes
+from bulkgladly.emulator.seeding.seed_events import seed_events
+from bulkgladly.emulator.seeding.seed_organisation import seed_customers, seed_directory
+from bulkgladly.emulator.server.control import Control
+from bulkgladly.emulator.server.exchange import Exchange, Parts
+from bulkgladly.emulator.server.listener import Listener
+from bulkgladly.emulator.server.rate_limits import Limiter
+from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.request_log import RequestLog
 
 __all__ = ("Emulator",)
 

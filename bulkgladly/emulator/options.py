@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from bulkgladly.emulator.caps import CAPS
-from bulkgladly.emulator.export_jobs import RETENTION
-from bulkgladly.emulator.replies import BodyKind
+from bulkgladly.emulator.organisation.export_jobs import RETENTION
+from bulkgladly.emulator.protocol.caps import CAPS
+from bulkgladly.emulator.protocol.replies import BodyKind
 from bulkgladly.emulator.report_options import ReportOptions
 
 __all__ = ("Algorithm", "EmulatorOptions")
@@ -90,7 +90,7 @@ class EmulatorOptions(ReportOptions):
     items_per_job: int = 180
     """Invented conversation items of a generated export job."""
     faults_file: Path | None = None
-    """JSON list of scripted faults, see `bulkgladly.emulator.faults`."""
+    """JSON list of scripted faults, see `bulkgladly.emulator.faults.faults`."""
     state_file: Path | None = None
     """Loaded at the start if it exists, written at a clean stop."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args
 
-from bulkgladly.emulator.report_book import ODDITIES, Oddity
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES, Oddity
 
 __all__ = ("ReportOptions", "TimeForm")
 

@@ -6,27 +6,35 @@ from typing import Any, get_args
 
 import pytest
 
-from bulkgladly.emulator import activities, answers, business_hours, item_types, replying, tasks, webhooks
-from bulkgladly.emulator.answers import CONTENT_TYPES
-from bulkgladly.emulator.campaigns import CampaignType
-from bulkgladly.emulator.caps import CAPS, LIMITED_DATA
-from bulkgladly.emulator.communications import MAX_SUBJECT
-from bulkgladly.emulator.customers import FIND_CAP
-from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, entity_of
-from bulkgladly.emulator.events import LOOKBACK
-from bulkgladly.emulator.export_files import FILE_NAMES
-from bulkgladly.emulator.export_jobs import JOB_STATUSES, RETENTION
-from bulkgladly.emulator.identity_tokens import IDENTITY_TYPES
-from bulkgladly.emulator.item_contents import Scene, contents
+from bulkgladly.emulator.exports.job_files import FILE_NAMES
+from bulkgladly.emulator.operations import (
+    activities,
+    answers,
+    business_hours,
+    item_types,
+    message_replies,
+    tasks,
+    webhooks,
+)
+from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.operations.answers import CONTENT_TYPES
+from bulkgladly.emulator.operations.campaigns import CampaignType
+from bulkgladly.emulator.operations.customers import FIND_CAP
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WORDS, entity_of
+from bulkgladly.emulator.operations.events import LOOKBACK
+from bulkgladly.emulator.operations.identity_tokens import IDENTITY_TYPES
+from bulkgladly.emulator.operations.outbound_messages import MAX_SUBJECT
+from bulkgladly.emulator.operations.public_answers import LIST_CAP
+from bulkgladly.emulator.operations.task_comments import MAX_COMMENT
+from bulkgladly.emulator.operations.webhook_events import WEBHOOK_EVENTS
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.public_answers import LIST_CAP
-from bulkgladly.emulator.report_periods import LEVELS
-from bulkgladly.emulator.report_sets import METRIC_SETS
-from bulkgladly.emulator.report_things import CHANNELS
-from bulkgladly.emulator.routing import Operation, Router
-from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
-from bulkgladly.emulator.task_comments import MAX_COMMENT
-from bulkgladly.emulator.webhook_events import WEBHOOK_EVENTS
+from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION
+from bulkgladly.emulator.protocol.caps import CAPS, LIMITED_DATA
+from bulkgladly.emulator.protocol.routing import Operation, Router
+from bulkgladly.emulator.reports.facts import CHANNELS
+from bulkgladly.emulator.reports.metric_sets import METRIC_SETS
+from bulkgladly.emulator.reports.periods import LEVELS
+from bulkgladly.emulator.seeding.conversation_script import Scene, contents
 
 FACTS = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 
@@ -134,7 +142,7 @@ def test_items_follow_the_facts() -> None:
 
     assert sorted(item_types.SHOWN_TYPES) == sorted(enums["item_content_type"])
     assert sorted(item_types.REDACTABLE_TYPES) == sorted(enums["redactable_types"])
-    assert sorted(replying.REPLY_TYPES) == sorted(enums["reply_content_type"])
+    assert sorted(message_replies.REPLY_TYPES) == sorted(enums["reply_content_type"])
     assert sorted(activities.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
     assert FACTS["windows"]["customer_activity_max_age_days"] == activities.MAX_AGE.days
     assert [limits[f"customer_activity_{field}"] for field in ("title", "body", "source_name", "link_text")] == [
@@ -149,9 +157,9 @@ def test_replies_and_tasks_follow_the_facts() -> None:
     """Their lengths and states are the documented ones."""
     limits = FACTS["field_limits"]
 
-    assert limits["reply_body_example"] == replying.MAX_REPLY
-    assert limits["quick_reply_options"] == f"1-{replying.MAX_OPTIONS}"
-    assert limits["quick_reply_label"] == replying.MAX_OPTION_LABEL
+    assert limits["reply_body_example"] == message_replies.MAX_REPLY
+    assert limits["quick_reply_options"] == f"1-{message_replies.MAX_OPTIONS}"
+    assert limits["quick_reply_label"] == message_replies.MAX_OPTION_LABEL
     assert limits["task_body"] == tasks.MAX_TASK_BODY
     assert limits["task_comment"] == MAX_COMMENT
     assert list(tasks.TASK_STATUSES) == FACTS["enums"]["task_status"]

@@ -21,7 +21,7 @@ from bulkgladly.emulator import (
     wrong_length,
 )
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)

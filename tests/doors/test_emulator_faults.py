@@ -27,7 +27,7 @@ from bulkgladly.emulator import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.fault_answers import ANSWERS, BODIES, RETRY_AFTER
+from bulkgladly.emulator.faults.fault_catalogue import ANSWERS, BODIES, RETRY_AFTER
 
 CREATE = "POST /api/v1/customer-profiles"
 AGENTS = "GET /api/v1/agents"

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator, half_body
-from bulkgladly.emulator.item_contents import Scene, contents
-from bulkgladly.emulator.item_types import REDACTABLE_TYPES, redacted
-from bulkgladly.emulator.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.operations.item_types import REDACTABLE_TYPES, redacted
+from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.seeding.conversation_script import Scene, contents
 from tests.signing import basic_auth
 
 ITEMS = "/api/v1/conversation-items"

@@ -15,8 +15,8 @@ import pytest
 
 from bulkgladly.emulator import Emulator, EmulatorOptions, FaultScriptError, StateError, serve
 from bulkgladly.emulator.__main__ import main, options_from
-from bulkgladly.emulator.profiles import checked_fields
-from bulkgladly.emulator.seeding import invented_customer
+from bulkgladly.emulator.operations.customer_profiles import checked_fields
+from bulkgladly.emulator.seeding.seed_organisation import invented_customer
 from tests.signing import basic_auth
 
 ROOT = Path(__file__).parents[2]

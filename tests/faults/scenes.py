@@ -29,7 +29,7 @@ from bulkgladly import (
     start_import,
 )
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.happenings import Happening
+from bulkgladly.emulator.organisation.event_log import Happening
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
 from bulkgladly.pipelines.exports.report import ExportReport

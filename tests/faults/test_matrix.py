@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from bulkgladly.emulator.fault_answers import ANSWERS
+from bulkgladly.emulator.faults.fault_catalogue import ANSWERS
 from tests.faults.matrix import CELLS, GROUPS, STORMS, Cell
 from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 from tests.faults.table import PAGE, page, play_all

@@ -1,0 +1,57 @@
+"""Every operation the emulator knows. A further one is a row in a room and, for a new room, a line here."""
+
+from bulkgladly.emulator.operations.answer_contents import ANSWER_CONTENT_OPERATIONS
+from bulkgladly.emulator.operations.answers import ANSWER_OPERATIONS
+from bulkgladly.emulator.operations.business_hours import BUSINESS_HOURS_OPERATIONS
+from bulkgladly.emulator.operations.call_recorder import CALL_RECORDER_OPERATIONS
+from bulkgladly.emulator.operations.campaigns import CAMPAIGN_OPERATIONS
+from bulkgladly.emulator.operations.conversation_topics import LABEL_OPERATIONS
+from bulkgladly.emulator.operations.conversations import CONVERSATION_OPERATIONS
+from bulkgladly.emulator.operations.customers import CUSTOMER_OPERATIONS
+from bulkgladly.emulator.operations.directory import DIRECTORY_OPERATIONS
+from bulkgladly.emulator.operations.events import EVENT_OPERATIONS
+from bulkgladly.emulator.operations.exports import EXPORT_OPERATIONS
+from bulkgladly.emulator.operations.identity_tokens import IDENTITY_OPERATIONS
+from bulkgladly.emulator.operations.items import ITEM_OPERATIONS
+from bulkgladly.emulator.operations.media import DOWNLOAD_OPERATIONS, MEDIA_OPERATIONS
+from bulkgladly.emulator.operations.message_replies import REPLY_OPERATIONS
+from bulkgladly.emulator.operations.notes import NOTE_OPERATIONS
+from bulkgladly.emulator.operations.outbound_messages import COMMUNICATION_OPERATIONS
+from bulkgladly.emulator.operations.public_answers import PUBLIC_ANSWER_OPERATIONS
+from bulkgladly.emulator.operations.task_comments import TASK_COMMENT_OPERATIONS
+from bulkgladly.emulator.operations.tasks import TASK_OPERATIONS
+from bulkgladly.emulator.operations.topics import TOPIC_OPERATIONS
+from bulkgladly.emulator.operations.webhooks import WEBHOOK_OPERATIONS
+from bulkgladly.emulator.protocol.routing import Operation
+from bulkgladly.emulator.reports.reports import REPORT_OPERATIONS
+
+__all__ = ("ELSEWHERE", "OPERATIONS")
+
+OPERATIONS: tuple[Operation, ...] = (
+    *CUSTOMER_OPERATIONS,
+    *DIRECTORY_OPERATIONS,
+    *EXPORT_OPERATIONS,
+    *CONVERSATION_OPERATIONS,
+    *ITEM_OPERATIONS,
+    *MEDIA_OPERATIONS,
+    *LABEL_OPERATIONS,
+    *NOTE_OPERATIONS,
+    *REPLY_OPERATIONS,
+    *TASK_OPERATIONS,
+    *TASK_COMMENT_OPERATIONS,
+    *TOPIC_OPERATIONS,
+    *COMMUNICATION_OPERATIONS,
+    *IDENTITY_OPERATIONS,
+    *PUBLIC_ANSWER_OPERATIONS,
+    *ANSWER_OPERATIONS,
+    *ANSWER_CONTENT_OPERATIONS,
+    *CALL_RECORDER_OPERATIONS,
+    *BUSINESS_HOURS_OPERATIONS,
+    *CAMPAIGN_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
+    *REPORT_OPERATIONS,
+    *EVENT_OPERATIONS,
+)
+
+ELSEWHERE: tuple[Operation, ...] = DOWNLOAD_OPERATIONS
+"""What Gladly's answers refer to on other hosts, and which is no operation of its API."""

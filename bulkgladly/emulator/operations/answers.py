@@ -1,0 +1,172 @@
+"""The operations on answers themselves; what they say is in `answer_contents`.
+
+Facts: endpoints.md, rows 41 to 44, and schemas.md, section 9, of the fact sheet. A taken name is
+409 when an answer is made and 400 when one is renamed. Whether names differ by case alone, how
+long an id may be, and whether unknown audiences are refused is UNKNOWN: here names are compared as
+they are, ids have any length, and audiences are not looked up.
+"""
+
+import re
+from typing import Any, Literal, get_args
+
+from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = (
+    "ANSWER_OPERATIONS",
+    "CONTENT_TYPES",
+    "MAX_DESCRIPTION",
+    "MAX_NAME",
+    "AnswerUser",
+    "existing_answer",
+    "in_use",
+    "use_answer",
+)
+
+MAX_NAME = 500
+MAX_DESCRIPTION = 10_000
+
+CONTENT_TYPES = ("public", "email", "messaging", "reference")
+
+AnswerUser = Literal["rules", "help_center", "threads"]
+"""What can use an answer, and keeps it from being deleted."""
+
+_PATH = "/api/v1/answers"
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def use_answer(
+    store: Store, answer_id: str, by: AnswerUser = "rules", *, content_type: str | None = None, place: str | None = None
+) -> None:
+    """Let something use an answer, as only Gladly's application can.
+
+    `content_type` limits it to the contents of that type; a help center uses public ones. `place` is
+    the id of the help center, which is made up unless given.
+
+    Raises:
+        KeyError: There is no such answer.
+        ValueError: There is no such user, or no such type.
+    """
+    if by not in get_args(AnswerUser):
+        raise ValueError(f"by is {by!r}: it can be {', '.join(get_args(AnswerUser))}")
+    if content_type is not None and content_type not in CONTENT_TYPES:
+        raise ValueError(f"content_type is {content_type!r}: it can be {', '.join(CONTENT_TYPES)}")
+    use: Entity = {
+        "id": store.new_id("answer_uses"),
+        "answerId": store.collections["answers"][answer_id]["id"],
+        "by": by,
+    }
+    if by == "help_center":
+        section = {"sectionID": store.new_id(), "snippetID": store.new_id()}
+        use |= {"type": "public", "meta": {"helpCenterID": place or store.new_id(), **section}}
+    elif content_type is not None:
+        use["type"] = content_type
+    store.collections["answer_uses"][use["id"]] = use
+
+
+def in_use(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
+    """The 400 for an answer that is used, or for one type of its contents; None where nothing uses it."""
+    uses = [
+        use
+        for use in store.collections["answer_uses"].values()
+        if use["answerId"] == answer_id and (content_type is None or use.get("type") in (None, content_type))
+    ]
+    if not uses:
+        return None
+    return refuse(400, *(problem("in_use", f"used by {use['by']}", meta=use.get("meta")) for use in uses))
+
+
+def existing_answer(call: Call) -> Entity:
+    """The answer that the path names.
+
+    Raises:
+        Refusal: 404.
+    """
+    answer = call.store.collections["answers"].get(call.params["answerId"])
+    if answer is None:
+        raise call.not_found("answer")
+    return answer
+
+
+def _add(call: Call) -> Reply:
+    payload = call.json_object()
+    body, store = Body(payload), call.store
+    answer_id = body.text("id")
+    if answer_id is not None and not _ID.fullmatch(answer_id):
+        body.fault("id", "invalid", "id holds characters other than letters, digits, - and _")
+    name = body.needed("name", most=MAX_NAME)
+    rest = _description_and_audiences(body)
+    body.refuse_faults()
+    conflicts = _conflicts(store, answer_id, name)
+    if conflicts:
+        raise refuse(409, *conflicts)
+    moment = store.now()
+    answer = {"id": answer_id or store.new_id("answers"), "name": name, **rest, "createdAt": moment}
+    store.collections["answers"][answer["id"]] = {**answer, "updatedAt": moment}
+    return json_reply(answer)
+
+
+def _get(call: Call) -> Reply:
+    return json_reply(existing_answer(call))
+
+
+def _update(call: Call) -> Reply:
+    answer, body = existing_answer(call), Body(call.json_object())
+    changes: Entity = {}
+    if body.names("name"):
+        changes["name"] = body.needed("name", most=MAX_NAME)
+    changes |= _description_and_audiences(body)
+    body.refuse_faults()
+    if _named(call.store, changes.get("name"), other_than=answer["id"]) is not None:
+        raise refuse(400, problem("taken", "name used by another answer", attr="name"))
+    call.store.collections["answers"][answer["id"]] = answer | changes | {"updatedAt": call.store.now()}
+    return no_content()
+
+
+def _delete(call: Call) -> Reply:
+    answer_id, collections = existing_answer(call)["id"], call.store.collections
+    used = in_use(call.store, answer_id)
+    if used is not None:
+        raise used
+    call.store.remove("answers", answer_id)
+    contents = collections["answer_contents"]
+    for key in [key for key, content in contents.items() if content["answerId"] == answer_id]:
+        del contents[key]
+    return no_content()
+
+
+def _description_and_audiences(body: Body) -> Entity:
+    """Those of both that the body names; null empties them."""
+    found: Entity = {}
+    if body.names("description"):
+        found["description"] = body.text("description", most=MAX_DESCRIPTION) or ""
+    if body.names("audienceIds"):
+        found["audienceIds"] = body.some_texts("audienceIds")
+    return found
+
+
+def _conflicts(store: Store, answer_id: str | None, name: str) -> list[dict[str, Any]]:
+    conflicts = []
+    if answer_id is not None and store.has_had("answers", answer_id):
+        conflicts.append(problem("taken", "this answer id is already in use", attr="id"))
+    owner = _named(store, name)
+    if owner is not None:
+        meta = {"existingAnswerId": owner}
+        conflicts.append(problem("taken", "name used by another answer", attr="name", meta=meta))
+    return conflicts
+
+
+def _named(store: Store, name: str | None, other_than: str | None = None) -> str | None:
+    """The id of the answer that has this name."""
+    answers = store.collections["answers"].values()
+    return next((answer["id"] for answer in answers if answer["name"] == name and answer["id"] != other_than), None)
+
+
+ANSWER_OPERATIONS = (
+    Operation("POST", _PATH, "addAnswer", _add, (200, 400, 409)),
+    Operation("GET", f"{_PATH}/{{answerId}}", "getAnswerById", _get, (200, 404)),
+    Operation("PATCH", f"{_PATH}/{{answerId}}", "updateAnswer", _update, (204, 400, 404)),
+    Operation("DELETE", f"{_PATH}/{{answerId}}", "deleteAnswer", _delete, (204, 400, 404)),
+)

@@ -1,0 +1,151 @@
+"""Conversations: reading them with their items, assigning, closing and reopening them.
+
+Facts: endpoints.md, rows 3 to 5 and 14, and README.md, "Endpoint rules that yield errors", of the
+fact sheet. Conversations are not created by the API.
+
+Which agents belong to an inbox the API does not tell: here the collection `inbox_members` holds
+the `agentIds` of an inbox under its id, and an inbox that is not in it takes every agent.
+"""
+
+from typing import NamedTuple
+
+from bulkgladly.emulator.operations.item_types import is_shown
+from bulkgladly.emulator.operations.timeline import (
+    add_item,
+    assignee_of,
+    change,
+    customer_waits,
+    existing_conversation,
+    note_conversation,
+)
+from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.fields import Fields
+from bulkgladly.emulator.protocol.lists import capped_list
+from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = ("CONVERSATION_OPERATIONS", "Assignee", "read_assignee")
+
+_CONVERSATION = "/api/v1/conversations/{conversationId}"
+
+
+class Assignee(NamedTuple):
+    """Whom something is to be assigned to."""
+
+    inbox_id: str
+    agent_id: str | None
+
+
+def read_assignee(fields: Fields, store: Store, *, required: bool = False) -> Assignee | None:
+    """The `assignee` of a request body: its inbox and its agent have to be there."""
+    part = fields.part("assignee", required=required)
+    if part is None:
+        return None
+    inbox_id, agent_id = part.text("inboxId", required=True), part.text("agentId")
+    if inbox_id is not None and inbox_id not in store.collections["inboxes"]:
+        part.fault("inboxId", "not_exist", "no inbox has this id")
+    if agent_id and agent_id not in store.collections["agents"]:
+        part.fault("agentId", "not_exist", "no agent has this id")
+    return None if inbox_id is None else Assignee(inbox_id, agent_id or None)
+
+
+def _of_customer(call: Call) -> Reply:
+    # No error is documented; what the id of a merged customer answers is UNKNOWN.
+    customer_id = call.params["customerId"]
+    if customer_id not in call.store.customers:
+        raise call.not_found("customer")
+    conversations = call.store.conversations.of("customerId", customer_id)
+    return capped_list(call, "getConversations", conversations, by="createdAt")
+
+
+def _get(call: Call) -> Reply:
+    return json_reply(existing_conversation(call))
+
+
+def _items(call: Call) -> Reply:
+    conversation = existing_conversation(call)
+    items = [item for item in call.store.items.of("conversationId", conversation["id"]) if is_shown(item)]
+    sessions = call.query.get("sessionId")
+    if sessions is not None:
+        items = [item for item in items if item.get("sessionId") in sessions]
+    return capped_list(call, "getConversationItems", items, by="timestamp")
+
+
+def _patch(call: Call) -> Reply:
+    conversation = existing_conversation(call)
+    fields = Fields(call.json_object())
+    assignee, status = read_assignee(fields, call.store), fields.part("status")
+    value = None if status is None else status.choice("value", ("CLOSED", "OPEN"), required=True)
+    force = status is not None and status.flag("force") is True
+    # A conversation that is reopened in the same request is open when it gets its assignee.
+    reassigns = assignee is not None and not _is_taken_as_unchanged(call, conversation, assignee)
+    if assignee is not None:
+        _check_membership(fields, call.store, assignee)
+        if reassigns and conversation["status"] == "CLOSED" and value != "OPEN":
+            fields.fault("assignee", "invalid_state", "a closed conversation cannot be reassigned")
+    if value == "CLOSED" and conversation["status"] != "CLOSED":
+        _check_closing(fields, call, conversation, force=force)
+    fields.refuse_faults()
+    if value == "OPEN":
+        conversation = _open(call.store, conversation)
+    if assignee is not None and reassigns:
+        conversation = _assign(call.store, conversation, assignee)
+    if value == "CLOSED" and conversation["status"] != "CLOSED":
+        _close(call.store, conversation)
+    return no_content()
+
+
+def _is_taken_as_unchanged(call: Call, conversation: Entity, assignee: Assignee) -> bool:
+    is_same = (conversation["inboxId"], conversation.get("agentId")) == assignee
+    return is_same and (conversation["status"] != "CLOSED" or call.options.closed_assignee == "unchanged")
+
+
+def _check_membership(fields: Fields, store: Store, assignee: Assignee) -> None:
+    members = store.collections["inbox_members"].get(assignee.inbox_id)
+    agent_id = assignee.agent_id
+    if members is not None and agent_id in store.collections["agents"] and agent_id not in members["agentIds"]:
+        fields.fault("assignee.agentId", "invalid", "the agent does not belong to the inbox")
+
+
+def _check_closing(fields: Fields, call: Call, conversation: Entity, *, force: bool) -> None:
+    if call.options.topics_before_closing and not conversation.get("topicIds"):
+        fields.fault("status.value", "invalid_state", "the conversation needs a topic before it can be closed")
+    if not force and customer_waits(call.store, conversation["id"]):
+        fields.fault("status.value", "invalid_state", "the customer waits for an answer; force closes all the same")
+
+
+def _open(store: Store, conversation: Entity) -> Entity:
+    if conversation["status"] == "OPEN":
+        return conversation
+    opened = change(store, conversation, status="OPEN", closedAt=None)
+    if conversation["status"] == "CLOSED":
+        add_item(store, opened, {"type": "CONVERSATION_STATUS_CHANGE", "status": "OPEN"})
+        note_conversation(store, "CONVERSATION/REOPENED", opened, context={"assignee": assignee_of(conversation)})
+    return opened
+
+
+def _close(store: Store, conversation: Entity) -> None:
+    closed = change(store, conversation, status="CLOSED", closedAt=store.now())
+    add_item(store, closed, {"type": "CONVERSATION_STATUS_CHANGE", "status": "CLOSED"})
+    note_conversation(store, "CONVERSATION/CLOSED", closed, context={"assignee": assignee_of(conversation)})
+
+
+def _assign(store: Store, conversation: Entity, assignee: Assignee) -> Entity:
+    assigned = change(store, conversation, inboxId=assignee.inbox_id, agentId=assignee.agent_id)
+    note_conversation(
+        store,
+        "CONVERSATION_ASSIGNEE/UPDATED",
+        assigned,
+        reason="MANUAL",
+        assignee=assignee_of(assigned),
+        context={"assignee": assignee_of(conversation)},
+    )
+    return assigned
+
+
+CONVERSATION_OPERATIONS = (
+    Operation("GET", "/api/v1/customers/{customerId}/conversations", "getConversations", _of_customer, (200, 404)),
+    Operation("GET", _CONVERSATION, "getConversation", _get, (200, 404)),
+    Operation("PATCH", _CONVERSATION, "patchConversation", _patch, (204, 400, 404)),
+    Operation("GET", f"{_CONVERSATION}/items", "getConversationItems", _items, (200, 404)),
+)

@@ -1,0 +1,135 @@
+"""The five operations on customer profiles."""
+
+from collections.abc import Callable
+
+from bulkgladly.emulator.operations.customer_profiles import checked_fields, checked_id, patched
+from bulkgladly.emulator.organisation.addresses import bare_email, e164, is_email
+from bulkgladly.emulator.organisation.event_log import API_USER
+from bulkgladly.emulator.organisation.store import Entity, Store, Taken
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = ("CUSTOMER_OPERATIONS", "FIND_CAP", "create_from")
+
+FIND_CAP = 50
+"""findCustomers gives no more than this, and no sign that there are more."""
+
+_PATH = "/api/v1/customer-profiles"
+
+
+def create_from(store: Store, payload: Entity) -> str:
+    """Check a request body and add the customer; the id is its own or a generated one.
+
+    Raises:
+        Refusal: 400 for what cannot be kept, 409 for an id or address that is taken.
+    """
+    chosen = payload.get("id")
+    customer_id = store.new_id() if chosen is None else checked_id(chosen)
+    fields = {name: value for name, value in checked_fields(payload).items() if value is not None}
+    moment = store.now()
+    try:
+        store.add_customer({"id": customer_id, **fields, "createdAt": moment, "updatedAt": moment})
+    except Taken as taken:
+        raise _conflict(taken) from taken
+    store.happenings.note("CUSTOMER_PROFILE/CREATED", {"customerId": customer_id}, API_USER)
+    return customer_id
+
+
+def _create(call: Call) -> Reply:
+    return created(f"{_PATH}/{create_from(call.store, call.json_object())}")
+
+
+def _find(call: Call) -> Reply:
+    given = {name: values for name, values in call.query.items() if name in _SEARCHES}
+    if len(given) != 1 or len(next(iter(given.values()))) != 1:
+        detail = "exactly one of email, phoneNumber and externalCustomerId is needed"
+        raise refuse(400, problem("invalid", detail))
+    [(name, [value])] = given.items()
+    matches = _SEARCHES[name](call.store, value)
+    # The sort is stable, so of two profiles written in the same millisecond the later stays in front.
+    newest_first = sorted(matches, key=lambda profile: str(profile["updatedAt"]), reverse=True)
+    return json_reply(newest_first[:FIND_CAP])
+
+
+def _get(call: Call) -> Reply:
+    customer_id = call.params["customerId"]
+    profile = call.store.customers.get(customer_id)
+    if profile is not None:
+        return json_reply(profile)
+    heir = call.store.successor(customer_id, last=call.options.moved_to == "last")
+    if heir is None:
+        raise call.not_found("customer")
+    meta = {"old": customer_id, "new": heir}
+    moved = problem("moved", "this customer id was replaced", attr="customerId", meta=meta)
+    reply = json_reply({"errors": [moved]}, 301)
+    return reply._replace(headers={"Location": f"{_PATH}/{heir}"}) if call.options.moved_location else reply
+
+
+def _update(call: Call) -> Reply:
+    profile = _existing(call)
+    fields = checked_fields(call.json_object())
+    changed = patched(profile, fields, merge_attributes=call.options.attributes == "merge")
+    try:
+        call.store.replace_customer(changed | {"updatedAt": call.store.now()})
+    except Taken as taken:
+        raise _conflict(taken) from taken
+    call.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": changed["id"]}, API_USER)
+    return no_content()
+
+
+def _delete(call: Call) -> Reply:
+    customer_id = _existing(call)["id"]
+    if call.store.has_open_conversation(customer_id):
+        detail = "the customer has conversations that are not closed"
+        raise refuse(400, problem("invalid_state", detail, attr="conversation"), single=True)
+    call.store.remove_customer(customer_id)
+    call.store.happenings.note("CUSTOMER_PROFILE/DELETED", {"customerId": customer_id}, API_USER)
+    return no_content()
+
+
+def _existing(call: Call) -> Entity:
+    profile = call.store.customers.get(call.params["customerId"])
+    if profile is None:
+        raise call.not_found("customer")
+    return profile
+
+
+def _conflict(taken: Taken) -> Refusal:
+    details = {"id": "this customer id is already in use"}
+    return refuse(
+        409,
+        *(
+            problem("taken", details.get(attr, "an address belongs to another customer"), attr=attr)
+            for attr in taken.attributes
+        ),
+    )
+
+
+def _by_email(store: Store, value: str) -> list[Entity]:
+    email = bare_email(value)
+    if not is_email(email):
+        raise refuse(400, problem("invalid", "not an email address", attr="email"))
+    return store.find_by_email(email)
+
+
+def _by_phone(store: Store, value: str) -> list[Entity]:
+    # Without %2B the plus arrives as a space; reading that as a US number would hide the mistake.
+    number = e164(value) if value.startswith("+") else None
+    if number is None:
+        raise refuse(400, problem("invalid", "not a number in E.164 form", attr="phoneNumber"))
+    return store.find_by_phone(number)
+
+
+_SEARCHES: dict[str, Callable[[Store, str], list[Entity]]] = {
+    "email": _by_email,
+    "phoneNumber": _by_phone,
+    "externalCustomerId": Store.find_by_external_id,
+}
+
+CUSTOMER_OPERATIONS = (
+    Operation("POST", _PATH, "createCustomer", _create, (201, 400, 409)),
+    Operation("GET", _PATH, "findCustomers", _find, (200, 400)),
+    Operation("GET", f"{_PATH}/{{customerId}}", "getCustomer", _get, (200, 301, 404)),
+    Operation("PATCH", f"{_PATH}/{{customerId}}", "updateCustomer", _update, (204, 400, 404, 409)),
+    Operation("DELETE", f"{_PATH}/{{customerId}}", "deleteCustomer", _delete, (204, 400, 404), needs="compliance"),
+)

@@ -1,0 +1,102 @@
+"""The events stream: what happened in the last 24 hours, one line of JSON each.
+
+Facts: events.md, "GET /api/v1/events", of the fact sheet.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from zlib import crc32
+
+import orjson
+
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, entity_of
+from bulkgladly.emulator.organisation.event_log import Happening
+from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, Stream, problem, refuse
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = ("EVENT_OPERATIONS", "LOOKBACK")
+
+LOOKBACK = timedelta(hours=24)
+"""How far back `startAt` may lie."""
+
+_LINES_PER_BLOCK = 250
+_MS = timedelta(milliseconds=1)
+
+
+def _list(call: Call) -> Reply:
+    start, end, entities = _window(call)
+    # Whether the bounds themselves belong to the window is not documented; for its end they do.
+    first_ms = -((start - _EPOCH) // -_MS)
+    if call.options.events_start == "exclusive":
+        first_ms = (start - _EPOCH) // _MS + 1
+    last_ms = (end - _EPOCH) // _MS
+    now_ms, lag_ms = call.store.clock.wall() * 1000, call.options.events_lag_s * 1000
+    # The happenings go on while the answer is sent: it holds those of this moment.
+    found = tuple(
+        happening
+        for happening in call.store.happenings
+        if first_ms <= happening.epoch_ms <= last_ms
+        and happening.type in EVENT_SHAPES
+        and entity_of(happening.type) in entities
+        and (not lag_ms or happening.epoch_ms + _share(happening) * lag_ms <= now_ms)
+    )
+    return _streamed(found)
+
+
+def _streamed(found: tuple[Happening, ...]) -> Reply:
+    def blocks() -> Iterator[bytes]:
+        lines = (orjson.dumps(happening.shown(), option=orjson.OPT_APPEND_NEWLINE) for happening in found)
+        while block := b"".join(islice(lines, _LINES_PER_BLOCK)):
+            yield block
+
+    # The size is looked for only by faults that break the answer in its middle.
+    stream = Stream(blocks, cache(lambda: sum(map(len, blocks()))), chunked=True)
+    return Reply(200, content_type="application/x-jsonlines", stream=stream)
+
+
+def _share(happening: Happening) -> float:
+    """The part of the lag by which this event is late: always the same one."""
+    return crc32(happening.id.encode()) / 0xFFFF_FFFF
+
+
+def _window(call: Call) -> tuple[datetime, datetime, frozenset[str]]:
+    query, now = call.query, datetime.fromtimestamp(call.store.clock.wall(), UTC)
+    problems = [
+        problem("blank", f"{name} is missing", attr=name)
+        for name in ("startAt", "entities")
+        if not any(query.get(name, ()))
+    ]
+    if problems:
+        raise refuse(400, *problems)
+    start, end = _moment(query["startAt"], "startAt"), now
+    if query.get("endAt"):
+        end = _moment(query["endAt"], "endAt")
+    entities = frozenset(query["entities"])
+    if not entities <= ENTITIES:
+        raise _invalid("entities", f"entities can be {', '.join(sorted(ENTITIES))}")
+    if start < now - LOOKBACK:
+        raise _invalid("startAt", "startAt is more than 24 hours ago")
+    if end <= start:
+        raise _invalid("startAt", "startAt is not before endAt")
+    return start, end, entities
+
+
+def _moment(values: list[str], name: str) -> datetime:
+    if len(values) > 1:
+        raise _invalid(name, f"{name} is given more than once")
+    try:
+        return moment_of(values[0])
+    except ValueError as exc:
+        raise _invalid(name, f"{name} is no ISO 8601 time") from exc
+
+
+def _invalid(attr: str, detail: str) -> Refusal:
+    return refuse(400, problem("invalid", detail, attr=attr))
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+EVENT_OPERATIONS = (Operation("GET", "/api/v1/events", "listEvents", _list, (200, 400)),)

@@ -1,0 +1,116 @@
+"""The two operations that would reach people: a text message and an email.
+
+Facts: endpoints.md, rows 1 and 2, and schemas.md, section 13, of the fact sheet. Nothing is sent; every
+message that Gladly would have sent is an item outside any conversation, and stays in the collection
+`sent_messages` when its customer is deleted. A text goes to the customer who has the number as a
+mobile one; without one a customer is made. Senders that the option `senders` does not name are 400:
+that a sender must be configured is documented, the answer is not.
+"""
+
+from bulkgladly.emulator.operations.customers import create_from
+from bulkgladly.emulator.operations.timeline import new_timeline_id
+from bulkgladly.emulator.organisation.addresses import bare_email, e164, is_email
+from bulkgladly.emulator.organisation.event_log import API_USER
+from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.replies import Reply, json_reply
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = ("COMMUNICATION_OPERATIONS", "MAX_SUBJECT")
+
+MAX_SUBJECT = 999
+"""A subject has under 1000 characters."""
+
+
+def _send_sms(call: Call) -> Reply:
+    body = Body(call.json_object())
+    recipient = body.part("customer", required=True)
+    number = "" if recipient is None else _number(recipient, "mobileNumber")
+    sender = _number(body, "from")
+    _check_sender(call, body, sender)
+    content = {"type": "SMS", "from": sender, "to": number, "content": body.needed("body")}
+    body.refuse_faults()
+    customer_id = _owner_of(call.store, number)
+    if customer_id is None:
+        customer_id = create_from(call.store, {"phones": [{"original": number, "type": "MOBILE"}]})
+    return _sent(call.store, customer_id, content)
+
+
+def _send_email(call: Call) -> Reply:
+    body = Body(call.json_object())
+    address, name = _recipient(body)
+    sender = _email(body, "from")
+    _check_sender(call, body, sender)
+    subject = body.needed("subject", most=MAX_SUBJECT)
+    text = _text_of(body.part("body", required=True))
+    body.refuse_faults()
+    found = call.store.find_by_email(address)
+    if found:
+        customer_id = str(found[0]["id"])
+    else:
+        customer_id = create_from(call.store, {"name": name, "emails": [{"original": address}]})
+    content = {"type": "EMAIL", "from": sender, "to": [address], "subject": subject, "content": text}
+    return _sent(call.store, customer_id, content)
+
+
+def _recipient(body: Body) -> tuple[str, str | None]:
+    recipients = [(_email(entry, "email"), entry.text("name")) for entry in body.some_parts("to")]
+    if len(recipients) == 1:
+        return recipients[0]
+    if recipients:
+        body.fault("to", "invalid", "only one address is supported")
+    return "", None
+
+
+def _text_of(body: Body | None) -> str:
+    """The plain text, or the HTML where there is none."""
+    if body is None:
+        return ""
+    html, text = body.text("html"), body.text("text")
+    if not (text or html):
+        body.fault("text", "blank", "html and text are missing")
+    return text or html or ""
+
+
+def _number(body: Body, name: str) -> str:
+    text = body.needed(name)
+    number = e164(text) if text else ""
+    if number is None:
+        body.fault(name, "invalid", f"{name} is no phone number")
+    return number or ""
+
+
+def _email(body: Body, name: str) -> str:
+    address = bare_email(body.needed(name))
+    if address and not is_email(address):
+        body.fault(name, "invalid", f"{name} is no email address")
+    return address
+
+
+def _check_sender(call: Call, body: Body, sender: str) -> None:
+    senders = call.options.senders
+    if sender and senders is not None and sender.lower() not in {known.lower() for known in senders}:
+        body.fault("from", "invalid", "the sender is not configured for the organization")
+
+
+def _owner_of(store: Store, number: str) -> str | None:
+    # Numbers of other types may repeat, so only a mobile one says who is meant.
+    mobile = {"normalized": number, "type": "MOBILE"}.items()
+    for customer in store.find_by_phone(number):
+        if any(mobile <= phone.items() for phone in customer["phones"]):
+            return str(customer["id"])
+    return None
+
+
+def _sent(store: Store, customer_id: str, content: Entity) -> Reply:
+    item: Entity = {"id": new_timeline_id(store), "customerId": customer_id, "timestamp": store.now()}
+    item |= {"initiator": API_USER, "content": content}
+    for kind in ("items", "sent_messages"):
+        store.collections[kind][item["id"]] = item
+    return json_reply({"customerId": customer_id, "conversationItemId": item["id"]})
+
+
+COMMUNICATION_OPERATIONS = (
+    Operation("POST", "/api/v1/communications/sms", "sendSMS", _send_sms, (200, 400)),
+    Operation("POST", "/api/v1/communications/email", "sendEmail", _send_email, (200, 400)),
+)

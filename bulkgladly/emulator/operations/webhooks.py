@@ -1,0 +1,206 @@
+"""The five operations on webhooks. Events are not delivered; a PING is sent where the options say so.
+
+Facts: endpoints.md, rows 74 to 78, events.md, "Webhooks in brief", and schemas.md, section 10, of
+the fact sheet. A PING must be answered with 200 when a webhook is made enabled, is enabled, or gets
+another URL, enabled or not; otherwise nothing changes. The texts and codes of createWebhook's
+refusals are UNKNOWN, and a webhook that is enabled is refused deletion without a body.
+
+What is write-only, credentials and headers, lies in the store and in the state file as it came.
+"""
+
+import re
+from collections.abc import Callable, MutableMapping
+
+from yarl import URL
+
+from bulkgladly.emulator.operations.webhook_events import DEPRECATED_SPELLING, WEBHOOK_EVENTS
+from bulkgladly.emulator.operations.webhook_pings import note_ping, ping_errand
+from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.outgoing_requests import Errand, is_loopback
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.routing import Call, Operation
+
+__all__ = ("MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "give_up_on")
+
+MAX_NAME = 200
+MAX_WEBHOOKS = 20
+
+_PATH = "/api/v1/webhooks"
+_ONE = f"{_PATH}/{{webhookId}}"
+_SUBSCRIBABLE = frozenset({*WEBHOOK_EVENTS, DEPRECATED_SPELLING})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_WRITE_ONLY = ("credentials", "headers")
+
+
+def give_up_on(store: Store, webhook_id: str) -> None:
+    """Do what Gladly does after the last redelivery: disable the webhook and date that.
+
+    Raises:
+        KeyError: There is no such webhook.
+    """
+    now, webhooks = store.now(), _webhooks(store)
+    webhooks[webhook_id] = webhooks[webhook_id] | {"enabled": False, "disabledAtDueToRetryLimit": now, "updatedAt": now}
+
+
+def _list(call: Call) -> Reply:
+    return json_reply([_shown(webhook) for webhook in _webhooks(call.store).values()])
+
+
+def _get(call: Call) -> Reply:
+    return json_reply(_shown(_existing(call)))
+
+
+def _create(call: Call) -> Reply | Errand:
+    store, body = call.store, Body(call.json_object())
+    fields: Entity = {"url": _url(body), "events": _events(body), **_optional_fields(body)}
+    body.refuse_faults()
+    _check_room(store)
+    _check_unique(store, fields["url"])
+    moment = store.now()
+    webhook: Entity = {
+        "id": store.new_id("webhooks"),
+        "enabled": False,
+        **fields,
+        "createdAt": moment,
+        "updatedAt": moment,
+    }
+
+    def commit() -> Reply:
+        _check_room(store)
+        _check_unique(store, webhook["url"])
+        _webhooks(store)[webhook["id"]] = webhook
+        return created(f"{_PATH}/{webhook['id']}")
+
+    return _after_ping(call, webhook, commit) if webhook["enabled"] else commit()
+
+
+def _update(call: Call) -> Reply | Errand:
+    before, body = _existing(call), Body(call.json_object())
+    changes = _optional_fields(body)
+    if body.names("url"):
+        changes["url"] = _url(body)
+    if body.names("events"):
+        changes["events"] = _events(body)
+    body.refuse_faults()
+    after = before | changes
+    _check_unique(call.store, after["url"], other_than=before["id"])
+
+    def commit() -> Reply:
+        _check_unique(call.store, after["url"], other_than=before["id"])
+        webhook = _existing(call) | changes | {"updatedAt": call.store.now()}
+        if webhook["enabled"]:
+            webhook.pop("disabledAtDueToRetryLimit", None)
+        _webhooks(call.store)[webhook["id"]] = webhook
+        return no_content()
+
+    is_enabled_now = after["enabled"] and not before["enabled"]
+    return _after_ping(call, after, commit) if is_enabled_now or after["url"] != before["url"] else commit()
+
+
+def _delete(call: Call) -> Reply:
+    webhook = _existing(call)
+    if webhook["enabled"]:
+        raise Refusal(Reply(400))
+    call.store.remove("webhooks", webhook["id"])
+    return no_content()
+
+
+def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Reply | Errand:
+    """Go on with `commit` once the URL has answered the PING, or is taken to have done so."""
+    is_sent = call.options.ping == "send" and is_loopback(webhook["url"])
+
+    def then(status: int | None) -> Reply:
+        note_ping(call.store, webhook, status, is_sent=is_sent)
+        if status != 200:
+            raise refuse(400, problem("invalid", "the URL did not answer the PING with 200", attr="url"))
+        return commit()
+
+    if is_sent:
+        return ping_errand(call.store, webhook, then, within_s=call.options.ping_timeout_s)
+    return then(None if call.options.ping == "refuse" else 200)
+
+
+def _webhooks(store: Store) -> MutableMapping[str, Entity]:
+    return store.collections["webhooks"]
+
+
+def _existing(call: Call) -> Entity:
+    webhook = _webhooks(call.store).get(call.params["webhookId"])
+    if webhook is None:
+        raise call.not_found("webhook")
+    return webhook
+
+
+def _check_room(store: Store) -> None:
+    if len(_webhooks(store)) >= MAX_WEBHOOKS:
+        raise refuse(400, problem("invalid", f"an organization has at most {MAX_WEBHOOKS} webhooks"))
+
+
+def _check_unique(store: Store, url: str, other_than: str | None = None) -> None:
+    if any(webhook["url"] == url and webhook["id"] != other_than for webhook in _webhooks(store).values()):
+        raise refuse(400, problem("taken", "another webhook has this URL", attr="url"))
+
+
+def _shown(webhook: Entity) -> Entity:
+    shown = {name: value for name, value in webhook.items() if name not in _WRITE_ONLY}
+    return shown | {"hasCredentials": bool(webhook.get("credentials")), "headerKeys": list(webhook.get("headers", ()))}
+
+
+def _url(body: Body) -> str:
+    text = body.needed("url")
+    try:
+        url = URL(text)
+        allowed = ("https", "http") if is_loopback(text) else ("https",)
+        if text and not (url.host and url.scheme in allowed):
+            body.fault("url", "invalid", "url must be an https URL")
+    except ValueError:
+        body.fault("url", "invalid", "url is no URL")
+    return text
+
+
+def _events(body: Body) -> list[str]:
+    events = body.texts("events")
+    if not _SUBSCRIBABLE.issuperset(events):
+        body.fault("events", "invalid", "events must be those that webhooks can subscribe to")
+    return events
+
+
+def _optional_fields(body: Body) -> Entity:
+    """Those of name, enabled, credentials and headers that the body names; null empties all but `enabled`."""
+    fields: Entity = {}
+    if body.names("name"):
+        fields["name"] = body.text("name", most=MAX_NAME) or ""
+    enabled = body.flag("enabled")
+    if enabled is not None:
+        fields["enabled"] = enabled
+    if body.names("credentials"):
+        fields["credentials"] = _credentials(body.part("credentials"))
+    if body.names("headers"):
+        fields["headers"] = _headers(body)
+    return fields
+
+
+def _credentials(body: Body | None) -> dict[str, str] | None:
+    if body is None:
+        return None
+    credentials = {"username": body.needed("username"), "password": body.needed("password")}
+    realm = body.text("realm")
+    return credentials if realm is None else credentials | {"realm": realm}
+
+
+def _headers(body: Body) -> dict[str, str]:
+    headers = body.texts_by_name("headers")
+    if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text) for name, text in headers.items()):
+        body.fault("headers", "invalid", "headers must have names and values that HTTP allows")
+    return headers
+
+
+WEBHOOK_OPERATIONS = (
+    Operation("POST", _PATH, "createWebhook", _create, (201, 400)),
+    Operation("GET", _PATH, "getWebhooks", _list, (200,)),
+    Operation("PATCH", _ONE, "updateWebhook", _update, (204, 400, 404)),
+    Operation("DELETE", _ONE, "deleteWebhook", _delete, (204, 400, 404)),
+    Operation("GET", _ONE, "getWebhook", _get, (200, 404)),
+)

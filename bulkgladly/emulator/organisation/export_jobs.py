@@ -1,0 +1,131 @@
+"""The export jobs of the organization and their files, for as long as Gladly keeps them.
+
+Facts: export-files.md, "Listing jobs", and schemas.md, section 12, of the fact sheet.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from bulkgladly.emulator.organisation.clock import Clock
+
+__all__ = (
+    "JOB_STATUSES",
+    "RETENTION",
+    "SCHEDULE_ID",
+    "ExportFile",
+    "ExportJob",
+    "ExportJobs",
+    "JobStatus",
+    "moment_of",
+    "written",
+)
+
+JobStatus = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
+
+JOB_STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+
+RETENTION = timedelta(days=14)
+"""Jobs and their files are there for so long after `updatedAt`."""
+
+SCHEDULE_ID = "daily-export-schedule"
+"""The one schedule that every organization has by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """The content of one file, made anew for every download and the same each time.
+
+    `measure` tells its size in bytes, or None where nobody knows it before the end.
+    """
+
+    blocks: Callable[[], Iterable[bytes]] = field(repr=False)
+    measure: Callable[[], int | None] = field(repr=False)
+
+    @classmethod
+    def of(cls, content: bytes | Callable[[], Iterable[bytes]]) -> "ExportFile":
+        """A file from its bytes, or from a function that yields them block by block, even endlessly."""
+        if isinstance(content, bytes):
+            return cls(lambda: (content,) if content else (), lambda: len(content))
+        return cls(content, lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """One job. `updated_at` is the text the API shows, `moment` the same for comparisons."""
+
+    id: str
+    status: JobStatus
+    updated_at: str
+    moment: datetime
+    start_at: str
+    end_at: str
+    files: Mapping[str, ExportFile]
+
+    def shown(self) -> dict[str, Any]:
+        """The job in the form in which the API returns it."""
+        return {
+            "id": self.id,
+            "scheduleId": SCHEDULE_ID,
+            "status": self.status,
+            "updatedAt": self.updated_at,
+            "parameters": {"type": "CONVERSATIONS", "startAt": self.start_at, "endAt": self.end_at},
+            "files": list(self.files),
+        }
+
+
+class ExportJobs:
+    """Jobs in the order in which they were put in; what is past its retention is not there."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._jobs: dict[str, ExportJob] = {}
+
+    def now(self) -> datetime:
+        """This moment by the emulator's clock."""
+        return datetime.fromtimestamp(self._clock.wall(), UTC)
+
+    def put(self, job: ExportJob) -> None:
+        """Add a job, or put it in the place of the one with the same id."""
+        self._jobs[job.id] = job
+
+    def get(self, job_id: str) -> ExportJob | None:
+        """The job with this id, unless it is too old, or dated later than now."""
+        job = self._jobs.get(job_id)
+        return job if job is not None and self._is_there(job) else None
+
+    def present(self) -> list[ExportJob]:
+        """All jobs that are there now."""
+        return [job for job in self._jobs.values() if self._is_there(job)]
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job with its files.
+
+        Raises:
+            KeyError: There is no job with this id.
+        """
+        del self._jobs[job_id]
+
+    def _is_there(self, job: ExportJob) -> bool:
+        now = self.now()
+        return now - RETENTION <= job.moment <= now
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that an ISO 8601 text names; without an offset it is UTC, beyond microseconds it is cut.
+
+    Raises:
+        ValueError: The text names none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(f"{text} lies outside the calendar") from exc
+
+
+def written(moment: datetime) -> str:
+    """A moment as jobs show it: UTC, as many fraction digits as it needs, `Z`."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return text.rstrip("0").removesuffix(".") + "Z"

@@ -1,0 +1,239 @@
+"""What the emulated organization holds, in memory, and the rules that must always be true of it."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from bulkgladly.emulator.organisation.clock import Clock, timestamp
+from bulkgladly.emulator.organisation.event_log import APPLICATION, Happenings
+from bulkgladly.emulator.organisation.export_jobs import ExportJobs
+from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.indexes import AddressBook
+from bulkgladly.emulator.organisation.linked import Linked
+from bulkgladly.emulator.organisation.merging import united_conversation, united_profile
+from bulkgladly.emulator.organisation.report_corrections import ReportBook
+
+__all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
+
+Entity = dict[str, Any]
+"""One object, in the form in which the API returns it."""
+
+COLLECTIONS = (
+    "customers",
+    "conversations",
+    "items",
+    "transcripts",
+    "tasks",
+    "task_comments",
+    "custom_attributes",
+    "agents",
+    "inboxes",
+    "inbox_members",
+    "teams",
+    "topics",
+    "audiences",
+    "answers",
+    "answer_contents",
+    "answer_uses",
+    "business_hours",
+    "calls",
+    "campaigns",
+    "recipient_collections",
+    "sent_messages",
+    "webhooks",
+    "webhook_log",
+)
+"""The kinds of objects; a further kind is one more word here."""
+
+
+class Taken(Exception):  # a state of the data, not a fault
+    """An id or an address belongs to somebody else; `attributes` says which. Nothing was changed."""
+
+    def __init__(self, *attributes: str) -> None:
+        super().__init__(", ".join(attributes))
+        self.attributes = attributes
+
+
+class Store:
+    """All objects by kind and id: read them freely.
+
+    An object is never changed in place but replaced, so whoever holds one holds a snapshot. Write
+    customers through the methods only, which keep the address book true; the last written is the
+    last. Every method either does all of its work or raises before any of it.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, seed: int = 0, reuse_deleted_ids: bool = True) -> None:
+        self.clock = clock or Clock()
+        self.customers: dict[str, Entity] = {}
+        self.conversations = Linked("customerId")
+        self.items = Linked("conversationId", "customerId")
+        self.tasks = Linked("customerId")
+        self.task_comments = Linked("taskId")
+        self.collections: dict[str, MutableMapping[str, Entity]] = {name: {} for name in COLLECTIONS}
+        for name in ("customers", "conversations", "items", "tasks", "task_comments"):
+            self.collections[name] = getattr(self, name)
+        self.organization: Entity = {}
+        self.jobs = ExportJobs(self.clock)
+        self.happenings = Happenings(self.clock, seed=seed)
+        self.report_book = ReportBook()
+        self.merged: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self._book = AddressBook()
+        self._reuse_deleted_ids = reuse_deleted_ids
+        self._ids = _generated_ids(seed)
+
+    def count(self, kind: str) -> int:
+        """How many objects of a kind there are, such as `customers`."""
+        return len(self.collections[kind])
+
+    def now(self) -> str:
+        """This moment, as the API writes it."""
+        return timestamp(self.clock.wall())
+
+    def new_id(self, kind: str = "customers") -> str:
+        """A fresh id in the API's own style: 22 URL-safe characters that begin with a letter."""
+        if kind == "customers":
+            return next(identifier for identifier in self._ids if not self.is_taken(identifier))
+        return next(identifier for identifier in self._ids if not self.has_had(kind, identifier))
+
+    def is_taken(self, customer_id: str) -> bool:
+        """Whether a new customer may not have this id. Ids of merged customers stay taken."""
+        gone = not self._reuse_deleted_ids and customer_id in self.deleted
+        return customer_id in self.customers or customer_id in self.merged or gone
+
+    def has_had(self, kind: str, identifier: str) -> bool:
+        """Whether a new object of a kind other than customers may not have this id."""
+        gone = not self._reuse_deleted_ids and f"{kind}:{identifier}" in self.deleted
+        return identifier in self.collections[kind] or gone
+
+    def remove(self, kind: str, identifier: str) -> None:
+        """Delete an object of a kind other than customers.
+
+        Raises:
+            KeyError: There is none with this id.
+        """
+        del self.collections[kind][identifier]
+        self.deleted.add(f"{kind}:{identifier}")
+
+    def add_customer(self, profile: Entity) -> None:
+        """Take over a checked profile that has an id; the store keeps the very dict.
+
+        Raises:
+            Taken: For the id alone, or for the addresses that others have.
+        """
+        customer_id = profile["id"]
+        if self.is_taken(customer_id):
+            raise Taken("id")
+        self._claim(profile)
+        self.customers[customer_id] = profile
+        self.deleted.discard(customer_id)
+
+    def replace_customer(self, profile: Entity) -> None:
+        """Put a checked profile in the place of the one with the same id.
+
+        Raises:
+            Taken: For addresses that others have.
+            KeyError: There is no customer with this id.
+        """
+        before = self.customers[profile["id"]]
+        conflicts = self._book.conflicts(profile, profile["id"])
+        if conflicts:
+            raise Taken(*conflicts)
+        self._forget(before)
+        self._claim(profile)
+        self.customers[profile["id"]] = profile
+
+    def remove_customer(self, customer_id: str) -> None:
+        """Delete a profile with its conversations, items and tasks; its addresses are free again.
+
+        Raises:
+            KeyError: There is no customer with this id.
+        """
+        self._forget(self.customers[customer_id])
+        self.deleted.add(customer_id)
+        for task in self.tasks.of("customerId", customer_id):
+            for comment in self.task_comments.of("taskId", task["id"]):
+                self.remove("task_comments", comment["id"])
+        for item in self.items.of("customerId", customer_id):
+            self.collections["transcripts"].pop(item["id"], None)
+        for kind, belongings in (("conversations", self.conversations), ("items", self.items), ("tasks", self.tasks)):
+            for entity in belongings.of("customerId", customer_id):
+                self.remove(kind, entity["id"])
+
+    def has_open_conversation(self, customer_id: str) -> bool:
+        """Whether a conversation of this customer is not closed."""
+        return bool(self._open_conversations(customer_id))
+
+    def merge(self, old: str, new: str) -> None:
+        """Do what the application does: `old` ceases; `new` gains its addresses, fields, conversations, tasks.
+
+        Where both have a value, that of `new` stays. Where both have an open conversation, that of
+        `old` becomes part of the other (README.md of the fact sheet, "Merged customers").
+
+        Raises:
+            KeyError: One of the two is no customer.
+            ValueError: Both are the same.
+        """
+        if old == new:
+            raise ValueError(f"{old} cannot be merged into itself")
+        loser, winner = self.customers[old], self.customers[new]
+        self._forget(loser)
+        self.merged[old] = new
+        absorbed, absorbing = self._join_open_conversations(old, new)
+        for belongings in (self.conversations, self.items, self.tasks):
+            for entity in belongings.of("customerId", old):
+                belongings[entity["id"]] = entity | {"customerId": new}
+        self.replace_customer(united_profile(loser, winner) | {"updatedAt": self.now()})
+        content = {"sourceCustomerId": old, "destinationCustomerId": new}
+        content |= {"sourceConversationId": absorbed, "destinationConversationId": absorbing}
+        self.happenings.note("CUSTOMER/MERGED", content, APPLICATION)
+
+    def successor(self, customer_id: str, *, last: bool = False) -> str | None:
+        """The customer that this one was merged into (with `last` the end of the chain), or None."""
+        heir = self.merged.get(customer_id)
+        while last and heir is not None and heir in self.merged:
+            heir = self.merged[heir]
+        return heir
+
+    def find_by_email(self, email: str) -> list[Entity]:
+        """The profile with this address in any case, in a list of one or none."""
+        return [self.customers[i] for i in self._book.by_email(email)]
+
+    def find_by_phone(self, number: str) -> list[Entity]:
+        """The profiles with this E.164 number, whatever its type; the last written comes first."""
+        return [self.customers[i] for i in self._book.by_phone(number)]
+
+    def find_by_external_id(self, external_id: str) -> list[Entity]:
+        """The profiles with this `externalCustomerId`; the last written comes first."""
+        return [self.customers[i] for i in self._book.by_external_id(external_id)]
+
+    def _claim(self, profile: Entity) -> None:
+        conflicts = self._book.conflicts(profile, profile["id"])
+        if conflicts:
+            raise Taken(*conflicts)
+        self._book.enter(profile)
+
+    def _forget(self, profile: Entity) -> None:
+        self._book.leave(profile)
+        del self.customers[profile["id"]]
+
+    def _open_conversations(self, customer_id: str) -> list[Entity]:
+        return [c for c in self.conversations.of("customerId", customer_id) if c["status"] != "CLOSED"]
+
+    def _join_open_conversations(self, old: str, new: str) -> tuple[str, str]:
+        """The ids of the conversation that went and of the one that has its items now; empty without."""
+        going, staying = self._open_conversations(old), self._open_conversations(new)
+        if not going or not staying:
+            return "", ""
+        source, destination = going[-1], staying[-1]
+        for item in self.items.of("conversationId", source["id"]):
+            self.items[item["id"]] = item | {"conversationId": destination["id"]}
+        self.conversations[destination["id"]] = united_conversation(source, destination)
+        del self.conversations[source["id"]]
+        return str(source["id"]), str(destination["id"])
+
+
+def _generated_ids(seed: int) -> Iterator[str]:
+    number = 0
+    while True:
+        yield slug(f"{seed}:{number}")
+        number += 1

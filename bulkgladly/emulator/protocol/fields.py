@@ -1,0 +1,125 @@
+"""Request bodies read field by field, so that one answer can name everything that is wrong with them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.protocol.replies import Refusal, problem, refuse
+
+__all__ = ("Fields",)
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+class Fields:
+    """One JSON object of a request body. What is null counts as absent; unknown fields are ignored.
+
+    Every method but `refuse_faults` answers None for what is absent or at fault, and remembers the
+    fault, with codes as README.md, "Errors", of the fact sheet has them.
+    """
+
+    def __init__(self, payload: Mapping[str, Any], *, at: str = "", faults: list[dict[str, Any]] | None = None) -> None:
+        self._payload = payload
+        self._at = at
+        self._faults: list[dict[str, Any]] = [] if faults is None else faults
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._payload.get(name) is not None
+
+    def fault(self, name: str, code: str, detail: str) -> None:
+        """Remember that a field is at fault; an empty name means the object itself."""
+        attr = ".".join(part for part in (self._at, name) if part)
+        self._faults.append(problem(code, detail, attr=attr or None))
+
+    def refuse_faults(self) -> None:
+        """Go on only with a body without faults.
+
+        Raises:
+            Refusal: 400 with all of them.
+        """
+        if self._faults:
+            raise self.refusal()
+
+    def refusal(self) -> Refusal:
+        """400 with all faults so far."""
+        return refuse(400, *self._faults)
+
+    def text(self, name: str, *, required: bool = False, most: int | None = None) -> str | None:
+        """A string of at most so many characters; a required one may not be blank."""
+        value = self._payload.get(name)
+        if value is None or (required and isinstance(value, str) and not value.strip()):
+            if required:
+                self.fault(name, "blank", f"{name} is missing")
+        elif not isinstance(value, str):
+            self.fault(name, "invalid", f"{name} must be a string")
+        elif most is not None and len(value) > most:
+            self.fault(name, "too_long", f"{name} is over the limit of {most}")
+        else:
+            return value
+        return None
+
+    def choice(self, name: str, choices: Iterable[str], *, required: bool = False) -> str | None:
+        """One of several words."""
+        value = self.text(name, required=required)
+        if value is None or value in choices:
+            return value
+        self.fault(name, "invalid", f"{name} can be {', '.join(choices)}")
+        return None
+
+    def flag(self, name: str) -> bool | None:
+        """True or false."""
+        value = self._payload.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self.fault(name, "invalid", f"{name} must be true or false")
+        return None
+
+    def moment(self, name: str, *, required: bool = False) -> datetime | None:
+        """A moment in RFC 3339, in UTC; beyond microseconds it is cut."""
+        value = self.text(name, required=required)
+        if value is None:
+            return None
+        try:
+            if _MOMENT.fullmatch(value):
+                return moment_of(value)
+        except ValueError:
+            pass  # the shape is right, the day is none of the calendar
+        self.fault(name, "invalid", f"{name} is no RFC 3339 time")
+        return None
+
+    def part(self, name: str, *, required: bool = False) -> Self | None:
+        """An object within this one; its faults are named with both names."""
+        value = self._payload.get(name)
+        if value is None:
+            if required:
+                self.fault(name, "blank", f"{name} is missing")
+        elif isinstance(value, dict):
+            return type(self)(value, at=f"{self._at}.{name}" if self._at else name, faults=self._faults)
+        else:
+            self.fault(name, "invalid", f"{name} must be an object")
+        return None
+
+    def parts(self, name: str) -> list[Self]:
+        """The objects of an array; no array is an empty one. They share one name."""
+        value = self._payload.get(name)
+        if value is None:
+            return []
+        if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+            at = f"{self._at}.{name}" if self._at else name
+            return [type(self)(entry, at=at, faults=self._faults) for entry in value]
+        self.fault(name, "invalid", f"{name} must be an array of objects")
+        return []
+
+    def texts(self, name: str) -> list[str]:
+        """The strings of an array that must not be empty."""
+        value = self._payload.get(name)
+        if value is None or value == []:
+            self.fault(name, "blank", f"{name} is missing")
+        elif isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+            return value
+        else:
+            self.fault(name, "invalid", f"{name} must be an array of strings")
+        return []

@@ -1,0 +1,192 @@
+"""The two operations on reports, and the reports as tests see them past the socket.
+
+Facts: reports.md of the fact sheet.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import chain, islice
+
+from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.organisation.report_corrections import Oddities, Oddity
+from bulkgladly.emulator.organisation.store import Store
+from bulkgladly.emulator.protocol.replies import Reply, Stream
+from bulkgladly.emulator.protocol.routing import Call, Operation
+from bulkgladly.emulator.reports.facts import View, cast_of
+from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, WORK_SESSIONS, MetricSet
+from bulkgladly.emulator.reports.periods import Period
+from bulkgladly.emulator.reports.report_columns import Column
+from bulkgladly.emulator.reports.report_requests import Asked, read_report, read_work_sessions
+from bulkgladly.emulator.reports.report_rows import ANCHORS, FIRST_DAY, Ask, Cells, World, rows_of
+
+__all__ = ("REPORT_OPERATIONS", "Reports")
+
+_CSV = "text/csv"
+_DAY = timedelta(days=1)
+_ROWS_PER_BLOCK = 250
+_HELD_MOST = 64 * 1024
+_STRANGERS = 10
+_ERROR_TEXT = b"Unexpected error occurred\n"
+
+
+class Reports:
+    """The reports of one organization: what is invented, and what a test puts right in it.
+
+    Rows depend on the seed, what is counted, the day and the directory alone, not on the period or the
+    filters asked for, nor on the moment. Nothing of it is part of the state file.
+    """
+
+    def __init__(self, store: Store, options: EmulatorOptions) -> None:
+        self._store, self._options = store, options
+        self._empty_days = frozenset(map(date.fromisoformat, options.report_empty_days))
+
+    @property
+    def oddities(self) -> Oddities:
+        """What is odd about answers, by metric set (`WorkSessionEventsReport` for the path of its own).
+
+        Sets that are not in it follow the option.
+        """
+        return self._store.report_book.oddities
+
+    def rows(self, metric_set: str, *, day: date) -> list[dict[str, str]]:
+        """The rows of one UTC day by header, as the report has them without filters, by the day.
+
+        Raises:
+            KeyError: There is no such set.
+        """
+        found = _named(metric_set)
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        ask = Ask(found, Period(start, start + _DAY), View(UTC, "UTC", "utc"))
+        headers = [column.header for column in found.columns]
+        return [dict(zip(headers, cells, strict=True)) for cells in rows_of(ask, self._world(found))]
+
+    def add_rows(self, metric_set: str, rows: Sequence[Mapping[str, str]], *, day: date, whole: bool = False) -> None:
+        """Restate a day: a row whose key is there already changes the cells it names, any other is added.
+
+        With `whole` they take the place of everything the day had, and none empty it. Cells that a new
+        row does not name are empty. A row belongs to the inbox, agent and channel that its cells name;
+        where the set has no such column, to an inbox and a channel that depend on its cells.
+        Of sets that add up, the daily rows that nobody filters are restated.
+
+        Raises:
+            KeyError: There is no such set, or a row lacks a cell of the key.
+            ValueError: A row has a column that the set has not, or is dated outside the day (UTC).
+        """
+        found = _named(metric_set)
+        for row in rows:
+            _check(row, found, day)
+        entry = self._store.report_book.restate(found.data, day)
+        if whole:
+            entry.whole = True
+            entry.rows.clear()
+        entry.rows += [dict(row) for row in rows]
+
+    def answer(self, asked: Asked) -> Reply:
+        """The report as it stands now; large ones are made while they are sent."""
+        found = asked.ask.metric_set
+        oddity = self.oddities.get(found.name, self._options.report_oddity)
+        latest = datetime.fromtimestamp(self._store.clock.wall() - self._options.report_lag_s, UTC)
+        ask = asked.ask._replace(period=asked.ask.period.within(Period(FIRST_DAY, latest)))
+        world, options = self._world(found), self._options
+
+        def blocks() -> Iterator[bytes]:
+            rows = islice(rows_of(ask, world), options.report_row_cap)
+            return _document(rows, found, ask.channel, oddity, header_alone=options.empty_report == "header")
+
+        # The type is named here as well, because an answer without a body would have none.
+        headers = {"Content-Disposition": f"attachment; filename={asked.filename}", "Content-Type": _CSV}
+        held = bytearray()
+        for block in blocks():
+            held += block
+            if len(held) > _HELD_MOST:
+                # The size is looked for only by faults that break the answer in its middle.
+                size = cache(lambda: sum(map(len, blocks())))
+                return Reply(200, headers=headers, content_type=_CSV, stream=Stream(blocks, size, chunked=True))
+        return Reply(200, bytes(held), headers, _CSV)
+
+    def _world(self, found: MetricSet) -> World:
+        options = self._options
+        return World(
+            cast_of(self._store, options.seed_customers or _STRANGERS),
+            options.seed,
+            options.report_rows_per_day,
+            self._empty_days,
+            self._store.report_book.restated(found.data),
+        )
+
+
+def _named(metric_set: str) -> MetricSet:
+    return WORK_SESSIONS if metric_set == WORK_SESSIONS.name else METRIC_SETS[metric_set]
+
+
+def _check(row: Mapping[str, str], found: MetricSet, day: date) -> None:
+    unknown = sorted(row.keys() - {column.header for column in found.columns})
+    if unknown:
+        raise ValueError(f"{found.name} has no column {', '.join(unknown)}")
+    missing = [found.columns[n].header for n in found.key if found.columns[n].header not in row]
+    if missing:
+        raise KeyError(*missing)
+    dated = [row.get(column.header, "") for value in ANCHORS for column in found.columns if column.value == value]
+    moment = next((moment_of(text) for text in dated if text and found.by is None), None)
+    if moment is not None and moment.date() != day:
+        raise ValueError(f"a row of {found.name} is dated {moment:%Y-%m-%d}: it is no row of {day}")
+
+
+def _document(
+    rows: Iterable[Cells], found: MetricSet, channel: str | None, oddity: Oddity, *, header_alone: bool
+) -> Iterator[bytes]:
+    """The CSV as bytes, many rows at a time."""
+    if oddity == "empty_body":
+        return
+    if oddity == "error_text":
+        yield _ERROR_TEXT
+        return
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None and not header_alone:
+        return
+    yield {"bom": b"\xef\xbb\xbf", "blank_first_lines": b"\n\n"}.get(oddity, b"")
+    shown = _shown(found, channel, oddity)
+    extra = oddity == "extra_column"
+    header = [found.columns[n].header for n in shown] + ["Added Later"] * extra
+    lines = ([cells[n] for n in shown] + ["new"] * extra for cells in chain(() if first is None else (first,), rows))
+    yield from _encoded(chain((header,), lines))
+
+
+def _shown(found: MetricSet, channel: str | None, oddity: Oddity) -> list[int]:
+    shown = [n for n, column in enumerate(found.columns) if _comes(column, channel)]
+    if oddity == "missing_column":
+        shown.remove(found.key[0] if found.key else shown[0])
+    return shown
+
+
+def _comes(column: Column, channel: str | None) -> bool:
+    return not column.voice_only or channel in (None, "voice")
+
+
+def _encoded(lines: Iterator[Sequence[str]]) -> Iterator[bytes]:
+    while block := list(islice(lines, _ROWS_PER_BLOCK)):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(block)
+        yield text.getvalue().encode()
+
+
+def _report(call: Call) -> Reply:
+    return Reports(call.store, call.options).answer(read_report(call))
+
+
+def _work_sessions(call: Call) -> Reply:
+    return Reports(call.store, call.options).answer(read_work_sessions(call))
+
+
+_PATH = "/api/v1/reports"
+_WORK_SESSIONS = f"{_PATH}/work-session-events"
+
+REPORT_OPERATIONS = (
+    Operation("POST", _PATH, "generateReport", _report, (200, 400), report=True),
+    Operation("POST", _WORK_SESSIONS, "generateWorkSessionReport", _work_sessions, (200, 400), report=True),
+)

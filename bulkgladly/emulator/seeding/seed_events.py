@@ -1,0 +1,94 @@
+"""Invented events of the last 24 hours, of all types in turn."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WORDS, Field
+from bulkgladly.emulator.organisation.clock import timestamp
+from bulkgladly.emulator.organisation.event_log import Happening
+from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.store import Store
+
+__all__ = ("seed_events",)
+
+_DAY_MS = 86_400_000
+_SHARED_EVERY = 7
+_CUSTOMERS = 10
+_INITIATORS = ("AGENT", "API", "AUTOMATION", "CUSTOMER", "INTERNAL", "EXTERNAL", "SYSTEM")
+_NUMBERED = {"inboxId": 2, "agentId": 5, "topicId": 3}
+
+
+class _Scene(NamedTuple):
+    """One event to be told: its number, its moment, and where its draws come from."""
+
+    number: int
+    moment: datetime
+    draw: random.Random
+    id_of: Callable[[str], str]
+
+    def at(self, **shift: float) -> str:
+        return timestamp((self.moment + timedelta(**shift)).timestamp())
+
+
+def seed_events(store: Store, count: int, *, seed: int) -> None:
+    """Begin the happenings of a store with so many, spread over the 24 hours before now.
+
+    The same seed and moment give the same events. Every seventh shares its millisecond with the one
+    before it, as it happens.
+    """
+    store.happenings.open_with(_invented(count, round(store.clock.wall() * 1000), seed))
+
+
+def _invented(count: int, now_ms: int, seed: int) -> Iterator[Happening]:
+    draw = random.Random(f"{seed}:events")  # noqa: S311  # a repeatable draw is the point
+    types = tuple(EVENT_SHAPES)
+    for number in range(count):
+        place = number - (number % _SHARED_EVERY == _SHARED_EVERY - 1)
+        # The oldest is one step inside the window, so that it can be asked for.
+        epoch_ms = now_ms - _DAY_MS + _DAY_MS * (place + 1) // (count + 1)
+        event = types[number % len(types)]
+        scene = _Scene(number, datetime.fromtimestamp(epoch_ms / 1000, UTC), draw, lambda name: _some_id(name, draw))
+        initiator = {"id": f"initiator-{draw.randrange(1, 6)}", "type": draw.choice(_INITIATORS)}
+        # What is noted later counts from 1 on.
+        yield Happening(event, _content(EVENT_SHAPES[event], scene), initiator, epoch_ms, -number, seed)
+
+
+def _content(fields: tuple[Field, ...], scene: _Scene) -> dict[str, Any]:
+    """An object with all required fields and about half of the others."""
+    return {field.name: _value(field, scene) for field in fields if field.required or scene.draw.getrandbits(1)}
+
+
+def _value(field: Field, scene: _Scene) -> Any:
+    if isinstance(field.kind, tuple):
+        return _content(field.kind, scene)
+    if field.kind in WORDS:
+        return scene.draw.choice(WORDS[field.kind])
+    make = _MADE.get(field.kind)
+    return scene.id_of(field.kind) if make is None else make(scene)
+
+
+def _some_id(name: str, draw: random.Random) -> str:
+    if name.endswith("ustomerId"):
+        return f"seeded-{draw.randrange(_CUSTOMERS):07}"
+    if name in _NUMBERED:
+        return f"{name.removesuffix('Id')}-{draw.randrange(_NUMBERED[name]) + 1}"
+    return slug(f"{name}:{draw.randrange(1000)}")
+
+
+_MADE: Mapping[str, Callable[[_Scene], Any]] = {
+    "moment": lambda scene: scene.at(),
+    "earlier": lambda scene: scene.at(minutes=-15),
+    "later": lambda scene: scene.at(days=1),
+    "availableFor": lambda scene: sorted(scene.draw.sample(WORDS["work"], scene.draw.randrange(5))),
+    "reason": lambda scene: {"id": f"reason-{scene.draw.randrange(3)}", "name": "Lunch"},
+    "matchReasons": lambda _: ["PEOPLE_MATCH"],
+    "entryPoint": lambda _: "support@example.org",
+    "finalIVRSelection": lambda _: "Orders",
+    "customAttributeKey": lambda _: "tier",
+    "customAttributeValue": lambda scene: scene.draw.choice(("gold", "silver")),
+    "currency": lambda _: "USD",
+    "monetaryUnit": lambda scene: scene.draw.randrange(10_000) / 100,
+}
+"""What is neither an id nor one of fixed words."""

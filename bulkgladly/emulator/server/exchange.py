@@ -1,0 +1,223 @@
+"""One request from arrival to answer: latency, rate limit, faults, access, operation, latency."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import NamedTuple
+from weakref import WeakSet
+
+from aiohttp import web
+
+from bulkgladly.emulator.faults.altered_replies import altered
+from bulkgladly.emulator.faults.faults import Fault, FaultScript
+from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.organisation.clock import Clock
+from bulkgladly.emulator.organisation.store import Store
+from bulkgladly.emulator.protocol.outgoing_requests import Errand, carry_out
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, failure
+from bulkgladly.emulator.protocol.routing import Call, Found, Operation, Router
+from bulkgladly.emulator.server.access import Access
+from bulkgladly.emulator.server.control import CONTROL_PREFIX, Control
+from bulkgladly.emulator.server.rate_limits import Limiter, Verdict
+from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.request_log import RequestLog, Seen
+from bulkgladly.emulator.server.responses import Sent, end_now, response_for, send_whole, speak, until_gone
+
+__all__ = ("Exchange", "Parts")
+
+
+class Parts(NamedTuple):
+    """What an exchange works with; the emulator owns all of it."""
+
+    options: EmulatorOptions
+    clock: Clock
+    store: Store
+    limiter: Limiter
+    report_limits: ReportLimits
+    faults: FaultScript
+    requests: RequestLog
+    router: Router
+    control: Control
+    refuse: Callable[[float], None]
+
+
+class _Arrival(NamedTuple):
+    request: web.BaseRequest
+    path: str
+    operation: Operation
+    call: Call
+
+
+_NOTHING = Reply(200)
+"""Stands in for the answer of an operation that a fault kept from being carried out."""
+
+
+class Exchange:
+    """The handler behind the socket.
+
+    The limit counts for the organization, so it comes before the credentials are read, and a
+    refused request is never carried out. Unknown paths are answered 404 without touching the limit.
+    Once an operation has begun it is finished, even if the client has gone; one that waits for another
+    server's answer has done nothing yet, and does nothing if the emulator stops meanwhile.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._options = options = parts.options
+        self._access = Access(options)
+        self._random = random.Random(options.seed)  # noqa: S311  # a repeatable draw is the point
+        self._delays = options.latency_s > 0 or options.jitter_s > 0
+        self._stopping = asyncio.Event()
+        self._streaming: WeakSet[asyncio.WriteTransport] = WeakSet()
+        self._stale: WeakSet[asyncio.BaseTransport] = WeakSet()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        transport = request.transport
+        if self._stale and transport in self._stale and isinstance(transport, asyncio.Transport):
+            transport.close()
+            return Sent(is_kept=False)
+        path, _, query = request.raw_path.partition("?")
+        body = await request.read() if request.body_exists else b""
+        if path.startswith(CONTROL_PREFIX):
+            return response_for(self._parts.control.answer(request.method, path, body), {})
+        latency_s = self._draw_latency() if self._delays else 0.0
+        if latency_s:
+            await asyncio.sleep(latency_s / 2)
+        found = self._parts.router.find(request.method, path)
+        if isinstance(found, Found):
+            call = Call(self._parts.store, self._options, found.params, query, body, request.headers)
+            arrival = _Arrival(request, path, found.operation, call)
+            if found.operation.report:
+                return await self._reported(arrival, latency_s / 2)
+            response = await self._routed(arrival)
+        else:
+            response = self._unrouted(request.method, path, found)
+        if latency_s:
+            await asyncio.sleep(latency_s / 2)
+        return response
+
+    def stop(self) -> None:
+        """End what hangs or waits on purpose, and the connections that have served downloads."""
+        self._stopping.set()
+        for transport in self._streaming:
+            # A client that reads slowly, or not at all, would keep the rest of its download open.
+            transport.abort()
+
+    async def _routed(self, arrival: _Arrival) -> web.StreamResponse:
+        verdict = self._parts.limiter.take() if arrival.operation.limited else None
+        headers = self._rate_headers(verdict)
+        if verdict is not None and not verdict.admitted:
+            return self._turned_away(arrival, headers)
+        return await self._admitted(arrival, headers)
+
+    async def _reported(self, arrival: _Arrival, wait_s: float) -> web.StreamResponse:
+        """As `_routed`, with the limits of the reports: a place there is held until the last byte is sent."""
+        verdict = self._parts.limiter.take() if self._options.reports_count_twice else None
+        headers = self._rate_headers(verdict)
+        admitted = verdict is None or verdict.admitted
+        with self._parts.report_limits.place() if admitted else nullcontext(enter_result=False) as has_place:
+            if has_place:
+                response = await self._admitted(arrival, headers)
+            else:
+                # No header tells of the limits of the reports.
+                response = self._turned_away(arrival, {} if admitted else headers)
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            await send_whole(arrival.request, response)
+        return response
+
+    async def _admitted(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+        faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
+        fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
+        if fault is not None:
+            return await self._spoiled(arrival, fault, headers)
+        reply = await self._carried_out(arrival)
+        self._note(arrival, reply.status)
+        return response_for(reply, headers)
+
+    def _turned_away(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+        reply = self._too_many()
+        self._note(arrival, reply.status)
+        return response_for(reply, headers)
+
+    async def _carried_out(self, arrival: _Arrival) -> Reply:
+        operation = arrival.operation
+        refusal = self._access.refusal(arrival.request.headers.get("Authorization"), operation.needs)
+        if refusal is not None:
+            return refusal
+        try:
+            done = operation.run(arrival.call)
+            reply = done.then(await carry_out(done)) if isinstance(done, Errand) else done
+        except Refusal as refused:
+            return refused.reply
+        transport = arrival.request.transport
+        if reply.stream is not None and isinstance(transport, asyncio.WriteTransport):
+            self._streaming.add(transport)
+        return reply
+
+    async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
+        request = arrival.request
+        own = await self._carried_out(arrival) if fault.executes else _NOTHING
+        reply = altered(fault, own, path=arrival.path, url=f"http://{request.headers.get('Host', '')}")
+        self._note(arrival, None if fault.framing in ("raw", "nothing") else reply.status)
+        if fault.delay_s:
+            await self._wait(fault.delay_s)
+        if fault.is_plain and (reply is own or reply.stream is not None):
+            return response_for(reply, headers)
+        broken = await speak(request, fault, reply, headers, self._stopping)
+        if broken is not None:
+            return broken
+        return await self._ended(request, fault)
+
+    async def _ended(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+        """Treat a connection as a fault asks for, now that all was said."""
+        transport = request.transport
+        if fault.ending == "hang":
+            await until_gone(request, self._stopping)
+        if fault.ending == "stale" and transport is not None:
+            self._stale.add(transport)
+        if fault.ending in ("answer", "stale") and fault.framing != "unframed":
+            return Sent(is_kept=request.keep_alive)
+        if isinstance(transport, asyncio.Transport):
+            end_now(transport, fault, self._parts.refuse)
+        return Sent(is_kept=False)
+
+    async def _wait(self, delay_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), delay_s)
+        except TimeoutError:
+            return
+
+    def _draw_latency(self) -> float:
+        jitter_s = self._options.jitter_s
+        return max(0.0, self._options.latency_s + self._random.uniform(-jitter_s, jitter_s))
+
+    def _rate_headers(self, verdict: Verdict | None) -> dict[str, str]:
+        if verdict is None or not self._options.headers:
+            return {}
+        return {
+            "Ratelimit-Limit-Second": str(self._parts.limiter.rate),
+            "Ratelimit-Remaining-Second": str(verdict.remaining),
+        }
+
+    def _too_many(self) -> Reply:
+        kind, wait_s = self._options.refusal_body, self._options.retry_after_s
+        reply = failure(429, "rate_limited", "the organization's requests are used up", kind=kind)
+        return reply if wait_s is None else reply._replace(headers={"Retry-After": str(math.ceil(wait_s))})
+
+    def _unrouted(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
+        if methods:
+            reply = failure(405, "invalid", "this path does not have this method")
+            reply = reply._replace(headers={"Allow": ", ".join(methods)})
+        else:
+            reply = failure(404, "not_exist", "no such path")
+        self._parts.requests.note(Seen(self._parts.clock.wall(), method, path, reply.status, None))
+        return response_for(reply, {})
+
+    def _note(self, arrival: _Arrival, status: int | None) -> None:
+        operation = arrival.operation
+        seen = Seen(self._parts.clock.wall(), operation.method, arrival.path, status, operation.operation_id)
+        self._parts.requests.note(seen)
