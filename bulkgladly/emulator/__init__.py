@@ -6,11 +6,10 @@ It imports nothing of the toolkit, so that it can disagree with it.
         ...  # talk to emulator.url as emulator.options.username with emulator.options.token
 """
 
-from bulkgladly.emulator.emulator import Emulator
+from bulkgladly.emulator.emulator import Emulator, serve, welcome
 from bulkgladly.emulator.exports.exporter import Exporter
-from bulkgladly.emulator.faults.faults import (
+from bulkgladly.emulator.faults.fault import (
     Fault,
-    FaultScript,
     FaultScriptError,
     answer,
     drop_reply,
@@ -22,6 +21,7 @@ from bulkgladly.emulator.faults.faults import (
     status,
     wrong_length,
 )
+from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.report_corrections import Oddity
@@ -29,10 +29,8 @@ from bulkgladly.emulator.organisation.state_file import StateError
 from bulkgladly.emulator.organisation.store import Store, Taken
 from bulkgladly.emulator.protocol.replies import Refusal
 from bulkgladly.emulator.reports.reports import Reports
-from bulkgladly.emulator.server.rate_limits import Limiter
-from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog, Seen
-from bulkgladly.emulator.serving import serve, welcome
 
 __all__ = (
     "Clock",

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bulkgladly.emulator.emulator import serve, welcome
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.report_corrections import ODDITIES
-from bulkgladly.emulator.serving import serve, welcome
 
 __all__ = ("main", "options_from")
 

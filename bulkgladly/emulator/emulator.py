@@ -1,20 +1,18 @@
 """The emulator as an object: starts, answers on a socket of its own, stops, remembers."""
 
-from collections.abc import Mapping
+import asyncio
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
 import orjson
 
-from bulkgladly.emulator.additions import place_comment, place_conversation, place_item, place_task
+from bulkgladly.emulator.application import Application
 from bulkgladly.emulator.exports.exporter import Exporter
-from bulkgladly.emulator.faults.faults import FaultScript, FaultScriptError
+from bulkgladly.emulator.faults.fault import FaultScriptError
+from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
-from bulkgladly.emulator.operations.answers import AnswerUser, use_answer
-from bulkgladly.emulator.operations.call_recorder import end_call, start_call
-from bulkgladly.emulator.operations.campaigns import CampaignType, add_campaign
-from bulkgladly.emulator.operations.customers import create_from
-from bulkgladly.emulator.operations.webhooks import give_up_on
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
@@ -28,14 +26,13 @@ from bulkgladly.emulator.seeding.seed_organisation import seed_customers, seed_d
 from bulkgladly.emulator.server.control import Control
 from bulkgladly.emulator.server.exchange import Exchange, Parts
 from bulkgladly.emulator.server.listener import Listener
-from bulkgladly.emulator.server.rate_limits import Limiter
-from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog
 
-__all__ = ("Emulator",)
+__all__ = ("Emulator", "serve", "welcome")
 
 
-class Emulator:
+class Emulator(Application):
     """A stand-in for one Gladly organization on a loopback port.
 
         async with Emulator(rate=10, seed_customers=3) as emulator:
@@ -52,7 +49,7 @@ class Emulator:
     def __init__(self, options: EmulatorOptions | None = None, *, clock: Clock | None = None, **changes: Any) -> None:
         self.options = options = replace(options or EmulatorOptions(), **changes)
         self.clock = clock = clock or Clock()
-        self.store = Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free")
+        super().__init__(Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free"))
         self.exports = Exporter(self.store, seed=options.seed, items_per_job=options.items_per_job)
         self.reports = Reports(self.store, options)
         self.faults = FaultScript()
@@ -81,122 +78,6 @@ class Emulator:
             raise RuntimeError("the emulator has not been started: use it with `async with`")
         return self._url
 
-    def add_customer(self, **fields: Any) -> str:
-        """Create a customer past the socket, by the same rules as createCustomer; returns its id.
-
-        Raises:
-            Refusal: What createCustomer would answer; nothing was added.
-        """
-        return create_from(self.store, fields)
-
-    def add_conversation(self, customer_id: str, **fields: Any) -> str:
-        """Begin a conversation of a customer, as none of the API's operations can; returns its id.
-
-        `fields` are those of a Conversation; without them it is open, of now, in the first inbox.
-
-        Raises:
-            KeyError: There is no such customer.
-            ValueError: A field is unknown or cannot be, or the id is in use. Nothing was added.
-        """
-        return place_conversation(self.store, customer_id, fields)
-
-    def add_item(
-        self,
-        content: Mapping[str, Any],
-        *,
-        conversation_id: str | None = None,
-        customer_id: str | None = None,
-        transcript: Mapping[str, Any] | None = None,
-        **fields: Any,
-    ) -> str:
-        """Add an item of any type to a conversation, or to a customer outside of all; returns its id.
-
-        `fields` are those of a ConversationItem; without them it is the customer's, of now. A type
-        that is none of the API's makes an item that is there and not shown. `transcript` is what
-        getVoiceTranscript answers.
-
-        Raises:
-            KeyError: There is no such conversation or customer, or the content has no `type`.
-            ValueError: A field is unknown, or the id is in use. Nothing was added.
-        """
-        return place_item(
-            self.store,
-            content,
-            conversation_id=conversation_id,
-            customer_id=customer_id,
-            transcript=transcript,
-            fields=fields,
-        )
-
-    def add_task(self, customer_id: str, **fields: Any) -> str:
-        """Add a task, be it old, overdue or closed; returns its id.
-
-        Raises:
-            KeyError: There is no such customer.
-            ValueError: A field is unknown or cannot be, or the id is in use. Nothing was added.
-        """
-        return place_task(self.store, customer_id, fields)
-
-    def add_task_comment(self, task_id: str, **fields: Any) -> str:
-        """Add a comment to a task, be it closed; returns its id.
-
-        Raises:
-            KeyError: There is no such task.
-            ValueError: A field is unknown, or the id is in use. Nothing was added.
-        """
-        return place_comment(self.store, task_id, fields)
-
-    def use_answer(
-        self,
-        answer_id: str,
-        by: AnswerUser = "rules",
-        *,
-        content_type: str | None = None,
-        place: str | None = None,
-    ) -> None:
-        """Let something use an answer, so that it cannot be deleted.
-
-        `content_type` limits the use to the contents of one type; a help center uses public ones.
-        `place` is the id of the help center.
-
-        Raises:
-            KeyError: There is no such answer.
-            ValueError: There is no such user, or no such type.
-        """
-        use_answer(self.store, answer_id, by, content_type=content_type, place=place)
-
-    def start_call(self, agent_id: str, customer_id: str, *, recording: bool = True) -> str:
-        """Let a customer call an agent, in place of a call that goes on; returns the id of its item.
-
-        Raises:
-            KeyError: There is no such agent or no such customer.
-        """
-        return start_call(self.store, agent_id, customer_id, recording=recording)
-
-    def end_call(self, agent_id: str) -> None:
-        """Take an agent off the call.
-
-        Raises:
-            KeyError: The agent is on none.
-        """
-        end_call(self.store, agent_id)
-
-    def add_campaign(self, kind: CampaignType, campaign_id: str | None = None) -> str:
-        """Make a campaign and return its id.
-
-        Raises:
-            ValueError: There is no such kind.
-        """
-        return add_campaign(self.store, kind, campaign_id)
-
-    def give_up_on_webhook(self, webhook_id: str) -> None:
-        """Disable a webhook as Gladly does after the last redelivery.
-
-        Raises:
-            KeyError: There is no such webhook.
-        """
-        give_up_on(self.store, webhook_id)
-
     def customer(self, customer_id: str) -> Entity:
         """The profile as GET returns it.
 
@@ -211,7 +92,7 @@ class Emulator:
         Raises:
             OSError: The port is taken.
         """
-        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports, self.refuse)
+        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports.add_job, self.refuse)
         parts = Parts(
             self.options,
             self.clock,
@@ -280,3 +161,39 @@ class Emulator:
                 self.faults.load(orjson.loads(faults_file.read_bytes()))
             except ValueError as exc:
                 raise FaultScriptError(f"{faults_file}: {exc}") from exc
+
+
+async def serve(options: EmulatorOptions, *, on_ready: Callable[[str], None]) -> None:
+    """Run until SIGINT or SIGTERM, then close and write the state file if one is set.
+
+    `on_ready` gets the base URL once connections are accepted.
+
+    Raises:
+        OSError: The port is taken, or a file cannot be read or written.
+        ValueError: A faults or state file cannot be understood. Nothing was started.
+
+    Cancelled: stops as cleanly as after a signal, and the state is written.
+    """
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with Emulator(options) as emulator:
+            on_ready(emulator.url)
+            await stopped.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def welcome(url: str, options: EmulatorOptions) -> str:
+    """What a person needs to use a running emulator, as a few lines of text."""
+    limit = "no limit" if options.rate is None else f"{options.rate} requests a second ({options.algorithm})"
+    return (
+        f"Gladly emulator at {url}\n"
+        f"  user:  {options.username}\n"
+        f"  token: {options.token}\n"
+        f"  pace:  {limit}\n"
+        f"Stop it with Ctrl-C."
+    )

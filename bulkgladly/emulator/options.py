@@ -2,18 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
 from bulkgladly.emulator.organisation.export_jobs import RETENTION
-from bulkgladly.emulator.protocol.caps import CAPS
-from bulkgladly.emulator.protocol.replies import BodyKind
-from bulkgladly.emulator.report_options import ReportOptions
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES, Oddity
 
-__all__ = ("Algorithm", "EmulatorOptions")
+__all__ = ("CAPS", "Algorithm", "BodyKind", "EmulatorOptions", "TimeForm")
+
+BodyKind = Literal["json", "html", "plain", "empty"]
+"""How a failing answer is dressed. Gladly documents only `json`, and not for 401, 403, 429 and 5xx."""
+
+CAPS: Mapping[str, int] = {
+    "getConversations": 100,
+    "getConversationItems": 1000,
+    "getTasks": 2000,
+    "getTaskComments": 1000,
+}
+"""The lengths at which Gladly cuts lists, by operation id; there is no paging, and a header tells of the cut.
+
+Facts: README.md, "Paging", of the fact sheet. Which end of a list is cut off is UNKNOWN.
+"""
 
 Algorithm = Literal["fixed", "leaky", "sliding"]
 """`fixed` one-second windows, `leaky` bucket with a burst, `sliding` log of the last second."""
+
+TimeForm = Literal["offset", "utc"]
+"""How moments are written where the report's time zone is not UTC, which is not documented."""
 
 _CHOICES = {
     "algorithm": get_args(Algorithm),
@@ -28,9 +44,13 @@ _CHOICES = {
     "capped_end": ("newest", "oldest"),
     "closed_assignee": ("refuse", "unchanged"),
     "ping": ("assume_ok", "send", "refuse"),
+    "report_oddity": ODDITIES,
+    "empty_report": ("empty", "header"),
+    "report_times": get_args(TimeForm),
+    "events_start": ("inclusive", "exclusive"),
 }
-
-_NUMBERS = (
+_LIMITS = ("rate", "report_rate", "report_concurrency")
+_NOT_NEGATIVE = (
     "latency_s",
     "jitter_s",
     "seed_customers",
@@ -38,11 +58,16 @@ _NUMBERS = (
     "seed_jobs",
     "items_per_job",
     "neighbour_rate",
+    "report_rows_per_day",
+    "report_row_cap",
+    "report_lag_s",
+    "seed_events",
+    "events_lag_s",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatorOptions(ReportOptions):
+class EmulatorOptions:
     """How one emulator behaves. Frozen: only the rate, the faults and the neighbour change while it runs.
 
     Raises:
@@ -90,7 +115,7 @@ class EmulatorOptions(ReportOptions):
     items_per_job: int = 180
     """Invented conversation items of a generated export job."""
     faults_file: Path | None = None
-    """JSON list of scripted faults, see `bulkgladly.emulator.faults.faults`."""
+    """JSON list of scripted faults, see `bulkgladly.emulator.faults.fault_script`."""
     state_file: Path | None = None
     """Loaded at the start if it exists, written at a clean stop."""
 
@@ -135,22 +160,59 @@ class EmulatorOptions(ReportOptions):
     ping_timeout_s: float = 15.0
     """How long a server may take over that."""
 
+    report_rate: int | None = 10
+    """Reports a minute for the whole organization, counted by the `algorithm`; None means no limit."""
+    report_concurrency: int | None = 2
+    """Reports at a time, from the moment one is let in until its last byte is sent; None means no limit."""
+    reports_count_twice: bool = True
+    """Whether a report takes from the requests of the second as well; Gladly does not say."""
+    report_rows_per_day: int = 20
+    """Invented things of each subject and day: rows of the row-per-thing reports, the sum of the others."""
+    report_row_cap: int = 100_000
+    """Rows beyond this are left out without a word."""
+    report_lag_s: float = 0.0
+    """Reports know nothing younger; at Gladly that is about an hour."""
+    report_empty_days: tuple[str, ...] = ()
+    """Days (UTC, `2026-01-31`) on which nothing happened."""
+    report_oddity: Oddity = "none"
+    """What is odd about every report; `Emulator.reports.oddities` has it by metric set."""
+    empty_report: Literal["empty", "header"] = "empty"
+    """A report without rows: nothing at all, or the header."""
+    report_times: TimeForm = "offset"
+    """Moments in a report whose time zone is not UTC: with that zone's offset, or in UTC all the same."""
+
+    seed_events: int = 0
+    """How many invented events of all types lie in the 24 hours before the start."""
+    events_lag_s: float = 0.0
+    """Each event shows up late by a part of this that its id decides; at Gladly that is up to 15 s."""
+    events_start: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether an event at `startAt` itself is sent; Gladly does not say."""
+
     def __post_init__(self) -> None:
-        ReportOptions.__post_init__(self)  # `super()` does not work in a class with slots
-        if self.rate is not None and self.rate < 1:
-            raise ValueError(f"rate is {self.rate}: it must be 1 or more, or None for no limit")
-        if self.burst is not None and self.burst < 1:
-            raise ValueError(f"burst is {self.burst}: it must be 1 or more")
+        for name in _LIMITS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}: it must be 1 or more, or None for no limit")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
-        for name in _NUMBERS:
-            if getattr(self, name) < 0:
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative")
-        for name, cap in self.caps.items():
-            if name not in CAPS or cap < 1:
-                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(CAPS)}")
+        if self.burst is not None and self.burst < 1:
+            raise ValueError(f"burst is {self.burst}: it must be 1 or more")
         if self.ping_timeout_s <= 0:
             raise ValueError(f"ping_timeout_s is {self.ping_timeout_s}: it must be more than 0")
         if self.seed_jobs > RETENTION.days:
             raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")
+        self._check_lists()
+
+    def _check_lists(self) -> None:
+        for name, cap in self.caps.items():
+            if name not in CAPS or cap < 1:
+                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(CAPS)}")
+        for day in self.report_empty_days:
+            try:
+                date.fromisoformat(day)
+            except ValueError as exc:
+                raise ValueError(f"report_empty_days has {day!r}: it is no day such as 2026-01-31") from exc

@@ -28,7 +28,7 @@ from bulkgladly.cli.app import app
 from bulkgladly.cli.configuration import COMMANDS
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
-from bulkgladly.emulator.faults.faults import FAULTS
+from bulkgladly.emulator.faults.fault import FAULTS
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
 from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport

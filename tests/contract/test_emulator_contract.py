@@ -6,30 +6,29 @@ from typing import Any, get_args
 
 import pytest
 
+from bulkgladly.emulator.application import CampaignType
 from bulkgladly.emulator.exports.job_files import FILE_NAMES
 from bulkgladly.emulator.operations import (
-    activities,
     answers,
     business_hours,
     item_types,
+    items,
     message_replies,
     tasks,
     webhooks,
 )
 from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES
-from bulkgladly.emulator.operations.campaigns import CampaignType
 from bulkgladly.emulator.operations.customers import FIND_CAP
-from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WORDS, entity_of
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WEBHOOK_EVENTS, WORDS, entity_of
 from bulkgladly.emulator.operations.events import LOOKBACK
 from bulkgladly.emulator.operations.identity_tokens import IDENTITY_TYPES
 from bulkgladly.emulator.operations.outbound_messages import MAX_SUBJECT
 from bulkgladly.emulator.operations.public_answers import LIST_CAP
-from bulkgladly.emulator.operations.task_comments import MAX_COMMENT
-from bulkgladly.emulator.operations.webhook_events import WEBHOOK_EVENTS
-from bulkgladly.emulator.options import EmulatorOptions
+from bulkgladly.emulator.operations.tasks import MAX_COMMENT
+from bulkgladly.emulator.options import CAPS, EmulatorOptions
 from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION
-from bulkgladly.emulator.protocol.caps import CAPS, LIMITED_DATA
+from bulkgladly.emulator.protocol.lists import LIMITED_DATA
 from bulkgladly.emulator.protocol.routing import Operation, Router
 from bulkgladly.emulator.reports.facts import CHANNELS
 from bulkgladly.emulator.reports.metric_sets import METRIC_SETS
@@ -143,13 +142,13 @@ def test_items_follow_the_facts() -> None:
     assert sorted(item_types.SHOWN_TYPES) == sorted(enums["item_content_type"])
     assert sorted(item_types.REDACTABLE_TYPES) == sorted(enums["redactable_types"])
     assert sorted(message_replies.REPLY_TYPES) == sorted(enums["reply_content_type"])
-    assert sorted(activities.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
-    assert FACTS["windows"]["customer_activity_max_age_days"] == activities.MAX_AGE.days
+    assert sorted(items.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
+    assert FACTS["windows"]["customer_activity_max_age_days"] == items.MAX_AGE.days
     assert [limits[f"customer_activity_{field}"] for field in ("title", "body", "source_name", "link_text")] == [
-        activities.MAX_TITLE,
-        activities.MAX_BODY,
-        activities.MAX_SOURCE_NAME,
-        activities.MAX_LINK_TEXT,
+        items.MAX_TITLE,
+        items.MAX_BODY,
+        items.MAX_SOURCE_NAME,
+        items.MAX_LINK_TEXT,
     ]
 
 

@@ -12,7 +12,7 @@ from bulkgladly.emulator import Clock, Emulator, EmulatorOptions
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WORDS, Field
 from bulkgladly.emulator.organisation.event_log import Happenings
-from bulkgladly.emulator.organisation.linked import Linked
+from bulkgladly.emulator.organisation.indexes import Linked
 from tests.signing import basic_auth
 
 CONVERSATIONS = "/api/v1/conversations"

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bulkgladly.emulator import Clock, Emulator, drop_reply, status
-from bulkgladly.emulator.operations.webhook_events import DEPRECATED_SPELLING
+from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING
 from bulkgladly.emulator.protocol.outgoing_requests import Errand, carry_out, is_loopback
 from bulkgladly.emulator.protocol.replies import Reply
 from tests.signing import basic_auth

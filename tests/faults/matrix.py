@@ -6,8 +6,8 @@ What is expected is said here, by what a reply is, and not asked of the code tha
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.faults.fault_catalogue import ANSWERS
-from bulkgladly.emulator.faults.faults import Fault
 from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 
 __all__ = ("CELLS", "GROUPS", "IMPOSSIBLE", "STORMS", "Cell")

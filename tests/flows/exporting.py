@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import failure
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport

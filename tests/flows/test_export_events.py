@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.emulator import half_body, reset, status
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply, problem
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.events import MARGIN, OVERLAP, SETTLING, Events, plan_of

@@ -12,7 +12,7 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.emulator import half_body, reset, status, wrong_length
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES

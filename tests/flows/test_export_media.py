@@ -11,7 +11,7 @@ import pytest
 
 from bulkgladly import DiskFull, UsageError
 from bulkgladly.emulator import half_body, reset
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.pipelines.exports import gathering

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly import DiskFull, Fatal, JournalDamaged, Outage
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, ReplyLost, RunLocked, UsageError
 from bulkgladly.pipelines.exports import job_files, lists

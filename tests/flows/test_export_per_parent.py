@@ -11,7 +11,7 @@ import pytest
 
 from bulkgladly import DiskFull, InputError, Limits, Pace, UsageError
 from bulkgladly.emulator import status
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.pipelines.exports import gathering

@@ -15,7 +15,7 @@ from rich.console import Console
 from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.pipelines.report import RunView
 from tests.flows.serving import served

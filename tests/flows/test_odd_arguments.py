@@ -10,7 +10,7 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.faults.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from tests.flows.serving import served
 

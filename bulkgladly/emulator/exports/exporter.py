@@ -9,14 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bulkgladly.emulator.exports.job_files import cast_of, generated_files
 from bulkgladly.emulator.exports.job_items import Cast
-from bulkgladly.emulator.organisation.export_jobs import (
-    JOB_STATUSES,
-    ExportFile,
-    ExportJob,
-    JobStatus,
-    moment_of,
-    written,
-)
+from bulkgladly.emulator.organisation.clock import moment_of, written
+from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, ExportFile, ExportJob, JobStatus
 from bulkgladly.emulator.organisation.identifiers import slug
 from bulkgladly.emulator.organisation.store import Store
 

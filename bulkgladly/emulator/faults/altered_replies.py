@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.emulator.faults.faults import Alteration, Fault
+from bulkgladly.emulator.faults.fault import Alteration, Fault
 from bulkgladly.emulator.protocol.replies import Reply
 
 __all__ = ("altered",)

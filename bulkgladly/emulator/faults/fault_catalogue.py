@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import orjson
 
-from bulkgladly.emulator.faults.faults import Alteration, Fault, answer, drop_reply, hang, reset
+from bulkgladly.emulator.faults.fault import Alteration, Fault, answer, drop_reply, hang, reset
 from bulkgladly.emulator.protocol.replies import JSON
 
 __all__ = ("ANSWERS", "BODIES", "RETRY_AFTER")

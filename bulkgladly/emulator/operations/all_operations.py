@@ -4,9 +4,8 @@ from bulkgladly.emulator.operations.answer_contents import ANSWER_CONTENT_OPERAT
 from bulkgladly.emulator.operations.answers import ANSWER_OPERATIONS
 from bulkgladly.emulator.operations.business_hours import BUSINESS_HOURS_OPERATIONS
 from bulkgladly.emulator.operations.call_recorder import CALL_RECORDER_OPERATIONS
-from bulkgladly.emulator.operations.campaigns import CAMPAIGN_OPERATIONS
 from bulkgladly.emulator.operations.conversation_topics import LABEL_OPERATIONS
-from bulkgladly.emulator.operations.conversations import CONVERSATION_OPERATIONS
+from bulkgladly.emulator.operations.conversations import CONVERSATION_OPERATIONS, NOTE_OPERATIONS
 from bulkgladly.emulator.operations.customers import CUSTOMER_OPERATIONS
 from bulkgladly.emulator.operations.directory import DIRECTORY_OPERATIONS
 from bulkgladly.emulator.operations.events import EVENT_OPERATIONS
@@ -15,11 +14,9 @@ from bulkgladly.emulator.operations.identity_tokens import IDENTITY_OPERATIONS
 from bulkgladly.emulator.operations.items import ITEM_OPERATIONS
 from bulkgladly.emulator.operations.media import DOWNLOAD_OPERATIONS, MEDIA_OPERATIONS
 from bulkgladly.emulator.operations.message_replies import REPLY_OPERATIONS
-from bulkgladly.emulator.operations.notes import NOTE_OPERATIONS
-from bulkgladly.emulator.operations.outbound_messages import COMMUNICATION_OPERATIONS
+from bulkgladly.emulator.operations.outbound_messages import CAMPAIGN_OPERATIONS, COMMUNICATION_OPERATIONS
 from bulkgladly.emulator.operations.public_answers import PUBLIC_ANSWER_OPERATIONS
-from bulkgladly.emulator.operations.task_comments import TASK_COMMENT_OPERATIONS
-from bulkgladly.emulator.operations.tasks import TASK_OPERATIONS
+from bulkgladly.emulator.operations.tasks import TASK_COMMENT_OPERATIONS, TASK_OPERATIONS
 from bulkgladly.emulator.operations.topics import TOPIC_OPERATIONS
 from bulkgladly.emulator.operations.webhooks import WEBHOOK_OPERATIONS
 from bulkgladly.emulator.protocol.routing import Operation

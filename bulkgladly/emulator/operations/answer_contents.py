@@ -9,7 +9,7 @@ import re
 
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES, existing_answer, in_use
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
@@ -37,7 +37,7 @@ def _get(call: Call) -> Reply:
 
 def _put(call: Call) -> Reply:
     answer, (language, content_type) = existing_answer(call), _place(call)
-    body = Body(call.json_object())
+    body = Fields(call.json_object())
     content: Entity = {"answerId": answer["id"], "language": language, "type": content_type}
     content["bodyHtml"] = body.needed("bodyHtml")
     match content_type:
@@ -58,7 +58,7 @@ def _delete(call: Call) -> Reply:
     content = _existing(call)
     answer_id, language, content_type = content["answerId"], content["language"], content["type"]
     if content_type in call.options.kept_contents:
-        body = Body({})
+        body = Fields({})
         body.fault("type", "invalid", "not implemented")
         body.refuse_faults()
     used = in_use(call.store, answer_id, content_type)
@@ -85,7 +85,7 @@ def _existing(call: Call) -> Entity:
 def _place(call: Call) -> tuple[str, str]:
     """Language and type from the path."""
     language, content_type = call.params["language"], call.params["type"]
-    body = Body({})
+    body = Fields({})
     if not _LANGUAGE.fullmatch(language):
         body.fault("language", "invalid", "no language code")
     elif language not in call.options.languages:

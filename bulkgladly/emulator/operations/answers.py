@@ -7,63 +7,23 @@ they are, ids have any length, and audiences are not looked up.
 """
 
 import re
-from typing import Any, Literal, get_args
+from typing import Any
 
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = (
-    "ANSWER_OPERATIONS",
-    "CONTENT_TYPES",
-    "MAX_DESCRIPTION",
-    "MAX_NAME",
-    "AnswerUser",
-    "existing_answer",
-    "in_use",
-    "use_answer",
-)
+__all__ = ("ANSWER_OPERATIONS", "CONTENT_TYPES", "MAX_DESCRIPTION", "MAX_NAME", "existing_answer", "in_use")
 
 MAX_NAME = 500
 MAX_DESCRIPTION = 10_000
 
 CONTENT_TYPES = ("public", "email", "messaging", "reference")
 
-AnswerUser = Literal["rules", "help_center", "threads"]
-"""What can use an answer, and keeps it from being deleted."""
-
 _PATH = "/api/v1/answers"
+
 _ID = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def use_answer(
-    store: Store, answer_id: str, by: AnswerUser = "rules", *, content_type: str | None = None, place: str | None = None
-) -> None:
-    """Let something use an answer, as only Gladly's application can.
-
-    `content_type` limits it to the contents of that type; a help center uses public ones. `place` is
-    the id of the help center, which is made up unless given.
-
-    Raises:
-        KeyError: There is no such answer.
-        ValueError: There is no such user, or no such type.
-    """
-    if by not in get_args(AnswerUser):
-        raise ValueError(f"by is {by!r}: it can be {', '.join(get_args(AnswerUser))}")
-    if content_type is not None and content_type not in CONTENT_TYPES:
-        raise ValueError(f"content_type is {content_type!r}: it can be {', '.join(CONTENT_TYPES)}")
-    use: Entity = {
-        "id": store.new_id("answer_uses"),
-        "answerId": store.collections["answers"][answer_id]["id"],
-        "by": by,
-    }
-    if by == "help_center":
-        section = {"sectionID": store.new_id(), "snippetID": store.new_id()}
-        use |= {"type": "public", "meta": {"helpCenterID": place or store.new_id(), **section}}
-    elif content_type is not None:
-        use["type"] = content_type
-    store.collections["answer_uses"][use["id"]] = use
 
 
 def in_use(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
@@ -92,7 +52,7 @@ def existing_answer(call: Call) -> Entity:
 
 def _add(call: Call) -> Reply:
     payload = call.json_object()
-    body, store = Body(payload), call.store
+    body, store = Fields(payload), call.store
     answer_id = body.text("id")
     if answer_id is not None and not _ID.fullmatch(answer_id):
         body.fault("id", "invalid", "id holds characters other than letters, digits, - and _")
@@ -113,7 +73,7 @@ def _get(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    answer, body = existing_answer(call), Body(call.json_object())
+    answer, body = existing_answer(call), Fields(call.json_object())
     changes: Entity = {}
     if body.names("name"):
         changes["name"] = body.needed("name", most=MAX_NAME)
@@ -137,7 +97,7 @@ def _delete(call: Call) -> Reply:
     return no_content()
 
 
-def _description_and_audiences(body: Body) -> Entity:
+def _description_and_audiences(body: Fields) -> Entity:
     """Those of both that the body names; null empties them."""
     found: Entity = {}
     if body.names("description"):

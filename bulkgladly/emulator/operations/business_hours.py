@@ -11,9 +11,9 @@ import re
 from collections.abc import MutableMapping
 from typing import Any
 
-from bulkgladly.emulator.organisation.export_jobs import written
+from bulkgladly.emulator.organisation.clock import written
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
@@ -36,7 +36,7 @@ def _get(call: Call) -> Reply:
 
 
 def _create(call: Call) -> Reply:
-    body, store = Body(call.json_object()), call.store
+    body, store = Fields(call.json_object()), call.store
     fields = _fields(body)
     body.refuse_faults()
     primary = fields.pop("primary") or not _schedules(store)
@@ -50,7 +50,7 @@ def _create(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    before, body = _existing(call), Body(call.json_object())
+    before, body = _existing(call), Fields(call.json_object())
     version, fields = body.whole("version"), _fields(body)
     primary = fields.pop("primary")
     if primary is False and before["primary"]:
@@ -93,7 +93,7 @@ def _unmark_primary(store: Store) -> None:
         schedules[schedule["id"]] = schedule | changes
 
 
-def _fields(body: Body) -> dict[str, Any]:
+def _fields(body: Fields) -> dict[str, Any]:
     # A blank name is `invalid` here and not `blank`, by the document's own example.
     name = body.needed("name", most=MAX_NAME, blank="invalid")
     return {
@@ -103,7 +103,7 @@ def _fields(body: Body) -> dict[str, Any]:
     }
 
 
-def _office_hours(body: Body | None) -> Entity:
+def _office_hours(body: Fields | None) -> Entity:
     if body is None:
         return {}
     hours: Entity = {"timezone": body.timezone("timezone")}
@@ -115,7 +115,7 @@ def _office_hours(body: Body | None) -> Entity:
     return hours
 
 
-def _exception(body: Body) -> Entity:
+def _exception(body: Fields) -> Entity:
     start, stop = body.moment("start", required=True), body.moment("stop", required=True)
     return {
         "name": body.needed("name"),
@@ -125,11 +125,11 @@ def _exception(body: Body) -> Entity:
     }
 
 
-def _blocks(body: Body, name: str) -> list[Entity]:
+def _blocks(body: Fields, name: str) -> list[Entity]:
     return [{"start": _time(block, "start"), "stop": _time(block, "stop")} for block in body.parts(name)]
 
 
-def _time(body: Body, name: str) -> str:
+def _time(body: Fields, name: str) -> str:
     text = body.needed(name)
     if text and not _TIME.fullmatch(text):
         body.fault(name, "invalid", f"{name} is no time of day such as 09:30")

@@ -1,49 +1,17 @@
 """The two operations on the recorder of an agent's phone call.
 
 Facts: endpoints.md, rows 50 and 51, and schemas.md, section 6, of the fact sheet. Calls begin and
-end outside the API: `start_call` and `end_call` do that. A call ends with the customer, too.
+end outside the API: `start_call` and `end_call` of the application do that. A call ends with the customer, too.
 """
 
-from bulkgladly.emulator.additions import place_item
-from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.organisation.store import Entity
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("CALL_RECORDER_OPERATIONS", "end_call", "start_call")
+__all__ = ("CALL_RECORDER_OPERATIONS",)
 
 _PATH = "/api/v1/agents/{agentId}/call-recorder"
-_COMPANY_NUMBER, _ANY_NUMBER = "+16505550199", "+16505550100"
-
-
-def start_call(store: Store, agent_id: str, customer_id: str, *, recording: bool = True) -> str:
-    """Let a customer call an agent, in place of a call that may go on; returns the id of its item.
-
-    Raises:
-        KeyError: There is no such agent or no such customer.
-    """
-    agent, customer = store.collections["agents"][agent_id], store.customers[customer_id]
-    caller = next((phone["normalized"] for phone in customer.get("phones", ())), _ANY_NUMBER)
-    item_id = place_item(
-        store,
-        {"type": "PHONE_CALL", "from": caller, "to": _COMPANY_NUMBER, "startedAt": store.now()},
-        conversation_id=None,
-        customer_id=customer_id,
-        transcript=None,
-        fields={"responder": {"id": agent["id"], "type": "AGENT"}},
-    )
-    call = {"id": agent["id"], "conversationItemId": item_id, "recording": recording}
-    store.collections["calls"][agent["id"]] = call
-    return item_id
-
-
-def end_call(store: Store, agent_id: str) -> None:
-    """Take an agent off the call.
-
-    Raises:
-        KeyError: The agent is on none.
-    """
-    del store.collections["calls"][agent_id]
 
 
 def _get(call: Call) -> Reply:
@@ -58,7 +26,7 @@ def _get(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    calls, agent_id, body = call.store.collections["calls"], _agent_id(call), Body(call.json_object())
+    calls, agent_id, body = call.store.collections["calls"], _agent_id(call), Fields(call.json_object())
     recording = body.flag("recording")
     body.refuse_faults()
     if agent_id in calls and recording is not None:

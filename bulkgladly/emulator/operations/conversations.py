@@ -1,7 +1,7 @@
-"""Conversations: reading them with their items, assigning, closing and reopening them.
+"""Conversations: reading them with their items and notes, assigning, closing and reopening them, adding notes.
 
-Facts: endpoints.md, rows 3 to 5 and 14, and README.md, "Endpoint rules that yield errors", of the
-fact sheet. Conversations are not created by the API.
+Facts: endpoints.md, rows 3 to 5, 14, 18 and 19, schemas.md, section 4.6, and README.md, "Endpoint rules
+that yield errors", of the fact sheet. Conversations are not created by the API. Notes are items of them.
 
 Which agents belong to an inbox the API does not tell: here the collection `inbox_members` holds
 the `agentIds` of an inbox under its id, and an inbox that is not in it takes every agent.
@@ -21,12 +21,15 @@ from bulkgladly.emulator.operations.timeline import (
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.lists import capped_list
-from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
+from bulkgladly.emulator.protocol.replies import Reply, created, json_reply, no_content
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("CONVERSATION_OPERATIONS", "Assignee", "read_assignee")
+__all__ = ("CONVERSATION_OPERATIONS", "NOTE_OPERATIONS", "Assignee", "read_assignee")
+
 
 _CONVERSATION = "/api/v1/conversations/{conversationId}"
+
+_NOTES = "/api/v1/conversations/{conversationId}/notes"
 
 
 class Assignee(NamedTuple):
@@ -143,9 +146,39 @@ def _assign(store: Store, conversation: Entity, assignee: Assignee) -> Entity:
     return assigned
 
 
+def _add_note(call: Call) -> Reply:
+    conversation = existing_conversation(call)
+    fields = Fields(call.json_object())
+    # The example nests the text, the schema has it on top.
+    is_flat = call.options.other_spellings and "content" not in fields
+    content = fields if is_flat else fields.part("content", required=True)
+    body = None if content is None else content.text("body", required=True)
+    fields.refuse_faults()
+    note = add_item(call.store, conversation, {"type": "CONVERSATION_NOTE", "body": body})
+    note_conversation(call.store, "CONVERSATION/NOTE_CREATED", conversation, noteId=note["id"])
+    return created(f"{_NOTES.replace('{conversationId}', conversation['id'])}/{note['id']}")
+
+
+def _get_note(call: Call) -> Reply:
+    conversation = existing_conversation(call)
+    note = call.store.items.get(call.params["noteId"])
+    if (
+        note is None
+        or note.get("conversationId") != conversation["id"]
+        or note["content"]["type"] != "CONVERSATION_NOTE"
+    ):
+        raise call.not_found("note")
+    return json_reply(note)
+
+
 CONVERSATION_OPERATIONS = (
     Operation("GET", "/api/v1/customers/{customerId}/conversations", "getConversations", _of_customer, (200, 404)),
     Operation("GET", _CONVERSATION, "getConversation", _get, (200, 404)),
     Operation("PATCH", _CONVERSATION, "patchConversation", _patch, (204, 400, 404)),
     Operation("GET", f"{_CONVERSATION}/items", "getConversationItems", _items, (200, 404)),
+)
+
+NOTE_OPERATIONS = (
+    Operation("POST", _NOTES, "addNoteToConversation", _add_note, (201, 400, 404)),
+    Operation("GET", f"{_NOTES}/{{noteId}}", "getNoteFromConversation", _get_note, (200, 404)),
 )

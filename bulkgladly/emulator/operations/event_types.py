@@ -1,16 +1,27 @@
-"""The content of every event of the stream, and the entity under which it is asked for.
+"""The types of events: the content of each, the entity under which the stream is asked for it, and webhooks.
 
-Facts: events.md, "Types and content", of the fact sheet.
+Facts: events.md, "Types and content", of the fact sheet; column W has those that webhooks can subscribe to.
 
-A row is a list of fields, `*` behind those that are required. What a field holds is its name, or the
-word after `=`: a kind of value, of which `event_seeding` makes one. Shared parts stand in capitals.
+A row of the stream's types is a list of fields, `*` behind those that are required. What a field holds is
+its name, or the word after `=`: a kind of value, of which `seed_events` makes one. Shared parts stand in
+capitals.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
-__all__ = ("ENTITIES", "EVENT_SHAPES", "WORDS", "EventEntity", "Field", "entity_of")
+__all__ = (
+    "DEPRECATED_SPELLING",
+    "ENTITIES",
+    "EVENT_SHAPES",
+    "WEBHOOK_EVENTS",
+    "WORDS",
+    "EventEntity",
+    "Field",
+    "entity_of",
+)
+
 
 EventEntity = Literal[
     "AGENT_AVAILABILITY",
@@ -161,3 +172,31 @@ def entity_of(event: str) -> str:
     """
     entity = event.partition("/")[0]
     return "CONVERSATION" if entity == "CONVERSATION_ASSIGNEE" else entity
+
+
+_BY_ENTITY = {
+    "AGENT_AVAILABILITY": "FOCUS_ENTERED FOCUS_EXITED UPDATED",
+    "AGENT_STATUS": "CHANGED_ACTIVE_REASON LOGGED_IN LOGGED_OUT RETURNED_FROM_AWAY WENT_AWAY",
+    "CONTACT": (
+        "ENDED FULFILLED HOLD_ENDED HOLD_STARTED JOINED MESSAGE_RECEIVED MESSAGE_SENT OFFER_ACCEPTED OFFERED"
+        " OFFER_REJECTED STARTED TRANSFERRED"
+    ),
+    "CONVERSATION": (
+        "CLOSED CREATED CUSTOM_ATTRIBUTE_ADDED CUSTOM_ATTRIBUTE_REMOVED NOTE_CREATED REOPENED TOPIC_ADDED TOPIC_REMOVED"
+    ),
+    "CONVERSATION_ASSIGNEE": "UPDATED",
+    "CONVERSATION_STATUS": "UPDATED",
+    "CUSTOMER": "MERGED",
+    "CUSTOMER_PROFILE": "CREATED DELETED MERGED UPDATED",
+    "EXPORT_JOB": "COMPLETED FAILED",
+    "PAYMENT_REQUEST": "CREATED STATUS_CHANGED VIEWED",
+    "TASK": (
+        "ASSIGNEE_UPDATED CLOSED COMMENT_ADDED CONTENT_UPDATED CREATED DUE_DATE_UPDATED FOLLOWER_ADDED"
+        " FOLLOWER_REMOVED REOPENED"
+    ),
+}
+
+WEBHOOK_EVENTS = tuple(f"{entity}/{name}" for entity, names in _BY_ENTITY.items() for name in names.split())
+
+DEPRECATED_SPELLING = "CUSTOMER_PROFILE/MERGED (deprecated)"
+"""How the document's list spells its one deprecated event; payloads have it without the remark."""

@@ -13,8 +13,8 @@ import orjson
 
 from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, entity_of
 from bulkgladly.emulator.organisation.event_log import Happening
-from bulkgladly.emulator.organisation.export_jobs import moment_of
-from bulkgladly.emulator.protocol.replies import Refusal, Reply, Stream, problem, refuse
+from bulkgladly.emulator.protocol.lists import invalid, single_moment
+from bulkgladly.emulator.protocol.replies import Reply, Stream, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
 __all__ = ("EVENT_OPERATIONS", "LOOKBACK")
@@ -71,30 +71,15 @@ def _window(call: Call) -> tuple[datetime, datetime, frozenset[str]]:
     ]
     if problems:
         raise refuse(400, *problems)
-    start, end = _moment(query["startAt"], "startAt"), now
-    if query.get("endAt"):
-        end = _moment(query["endAt"], "endAt")
+    start, end = single_moment(call, "startAt") or now, single_moment(call, "endAt") or now
     entities = frozenset(query["entities"])
     if not entities <= ENTITIES:
-        raise _invalid("entities", f"entities can be {', '.join(sorted(ENTITIES))}")
+        raise invalid("entities", f"entities can be {', '.join(sorted(ENTITIES))}")
     if start < now - LOOKBACK:
-        raise _invalid("startAt", "startAt is more than 24 hours ago")
+        raise invalid("startAt", "startAt is more than 24 hours ago")
     if end <= start:
-        raise _invalid("startAt", "startAt is not before endAt")
+        raise invalid("startAt", "startAt is not before endAt")
     return start, end, entities
-
-
-def _moment(values: list[str], name: str) -> datetime:
-    if len(values) > 1:
-        raise _invalid(name, f"{name} is given more than once")
-    try:
-        return moment_of(values[0])
-    except ValueError as exc:
-        raise _invalid(name, f"{name} is no ISO 8601 time") from exc
-
-
-def _invalid(attr: str, detail: str) -> Refusal:
-    return refuse(400, problem("invalid", detail, attr=attr))
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

@@ -5,17 +5,11 @@ Facts: export-files.md, and endpoints.md, rows 67 to 71, of the fact sheet.
 
 from datetime import datetime
 
-from bulkgladly.emulator.organisation.clock import timestamp
-from bulkgladly.emulator.organisation.export_jobs import (
-    JOB_STATUSES,
-    RETENTION,
-    SCHEDULE_ID,
-    ExportJob,
-    moment_of,
-    written,
-)
+from bulkgladly.emulator.organisation.clock import timestamp, written
+from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION, SCHEDULE_ID, ExportJob
 from bulkgladly.emulator.organisation.identifiers import slug
-from bulkgladly.emulator.protocol.replies import Refusal, Reply, Stream, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.lists import invalid, single, single_moment
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, Stream, json_reply, no_content, problem
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
 __all__ = ("EXPORT_OPERATIONS",)
@@ -33,9 +27,9 @@ def _schedules(call: Call) -> Reply:
 
 
 def _find(call: Call) -> Reply:
-    status = _single(call, "status")
+    status = single(call, "status")
     if status is not None and status not in JOB_STATUSES:
-        raise _invalid("status", f"status can be {', '.join(JOB_STATUSES)}")
+        raise invalid("status", f"status can be {', '.join(JOB_STATUSES)}")
     start, end = _bounds(call)
     # Whether the bounds themselves belong to the range is not documented: here they do.
     jobs = [job for job in call.store.jobs.present() if start <= job.moment <= end and status in (None, job.status)]
@@ -75,35 +69,16 @@ def _existing(call: Call) -> ExportJob:
 
 def _bounds(call: Call) -> tuple[datetime, datetime]:
     now = call.store.jobs.now()
-    start, end = _moment(call, "startAt"), _moment(call, "endAt")
+    start, end = single_moment(call, "startAt"), single_moment(call, "endAt")
     if start is not None and start < now - RETENTION:
-        raise _invalid("startAt", f"startAt is more than {RETENTION.days} days ago")
+        raise invalid("startAt", f"startAt is more than {RETENTION.days} days ago")
     if end is not None and end > now:
-        raise _invalid("endAt", "endAt is in the future")
+        raise invalid("endAt", "endAt is in the future")
     since, until = start or now - RETENTION, end or now
     if until < since:
         # Without endAt it is startAt, in the future, that is at fault.
-        raise _invalid("startAt" if end is None else "endAt", "endAt is before startAt")
+        raise invalid("startAt" if end is None else "endAt", "endAt is before startAt")
     return since, until
-
-
-def _moment(call: Call, name: str) -> datetime | None:
-    value = _single(call, name)
-    try:
-        return None if value is None else moment_of(value)
-    except ValueError as exc:
-        raise _invalid(name, f"{name} is no ISO 8601 time") from exc
-
-
-def _single(call: Call, name: str) -> str | None:
-    values = call.query.get(name, [])
-    if len(values) > 1:
-        raise _invalid(name, f"{name} is given more than once")
-    return values[0] if values else None
-
-
-def _invalid(attr: str, detail: str) -> Refusal:
-    return refuse(400, problem("invalid", detail, attr=attr))
 
 
 EXPORT_OPERATIONS = (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import orjson
 
 from bulkgladly.emulator.organisation.addresses import e164, is_email
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
@@ -24,7 +24,7 @@ LIFETIME_S = 3600
 
 
 def _create(call: Call) -> Reply:
-    body = Body(call.json_object())
+    body = Fields(call.json_object())
     kind, identity = body.needed("identityType"), body.needed("identity")
     if kind and kind not in IDENTITY_TYPES:
         body.fault("identityType", "invalid", f"identityType can be {', '.join(IDENTITY_TYPES)}")

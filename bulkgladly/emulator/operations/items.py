@@ -1,27 +1,57 @@
 """Items of a customer's timeline: creating activities, reading, deleting and redacting.
 
-Facts: endpoints.md, rows 6 to 8, 12, 13 and 21, and schemas.md, section 4, of the fact sheet.
-Tasks lie on the same timeline: their ids are taken for items as well, and to read one as an item
-is to read an item of a type that the API does not show.
+Facts: endpoints.md, rows 6 to 8, 12, 13 and 21, and schemas.md, section 4, of the fact sheet. Activities
+are the only items that the API creates as such. Tasks lie on the same timeline: their ids are taken for
+items as well, and to read one as an item is to read an item of a type that the API does not show.
 """
 
-from bulkgladly.emulator.operations.activities import Activity, read_activity
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from bulkgladly.emulator.operations.customers import read_recipient
 from bulkgladly.emulator.operations.item_types import DELETABLE_TYPE, REDACTABLE_TYPES, is_shown, redacted
-from bulkgladly.emulator.operations.recipients import read_recipient
 from bulkgladly.emulator.operations.tasks import TaskDraft, keep_task, read_task
 from bulkgladly.emulator.operations.timeline import chosen_timeline_id
+from bulkgladly.emulator.organisation.clock import timestamp
 from bulkgladly.emulator.organisation.event_log import API_USER
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("ITEM_OPERATIONS", "existing_item")
+__all__ = (
+    "ACTIVITY_TYPES",
+    "ITEM_OPERATIONS",
+    "MAX_AGE",
+    "MAX_BODY",
+    "MAX_LINK_TEXT",
+    "MAX_SOURCE_NAME",
+    "MAX_TITLE",
+    "Activity",
+    "existing_item",
+    "read_activity",
+)
+
 
 _ITEMS = "/api/v1/conversation-items"
 _ITEM = f"{_ITEMS}/{{itemId}}"
 _OF_CUSTOMER = "/api/v1/customers/{customerId}/conversation-items"
 _CREATABLE_TYPES = ("CUSTOMER_ACTIVITY", "TASK")
+
+ACTIVITY_TYPES = ("EMAIL", "ISSUE", "SMS", "SURVEY")
+MAX_AGE = timedelta(days=365)
+"""How long ago an activity may have occurred; older history cannot be created."""
+MAX_TITLE = 100
+MAX_BODY = 25_000
+MAX_SOURCE_NAME = 50
+MAX_LINK_TEXT = 50
+
+
+class Activity(NamedTuple):
+    """The content of an item, and where on the timeline it lies."""
+
+    content: Entity
+    moment: str
 
 
 def existing_item(call: Call) -> Entity:
@@ -127,3 +157,36 @@ ITEM_OPERATIONS = (
     Operation("POST", _OF_CUSTOMER, "createCustomerItem", _create_for_customer, (200, 301, 400, 404, 409)),
     Operation("DELETE", f"{_OF_CUSTOMER}/{{itemId}}", "deleteCustomerItem", _delete, (204, 400, 404)),
 )
+
+
+def read_activity(content: Fields, store: Store) -> Activity:
+    """The content of a request, in the form in which the API returns it.
+
+    It lies where it occurred, without that where it was received. Faults are left in `content`;
+    what is returned means nothing then.
+    """
+    now = store.jobs.now()
+    fields: dict[str, Any] = {
+        "activityType": content.choice("activityType", ACTIVITY_TYPES, required=True),
+        "title": content.text("title", most=MAX_TITLE),
+        "body": content.text("body", most=MAX_BODY),
+        "sourceName": content.text("sourceName", most=MAX_SOURCE_NAME),
+        "link": _read_link(content),
+        "expandByDefault": content.flag("expandByDefault") is True,
+    }
+    occurred = content.moment("occurredAt")
+    if occurred is not None:
+        if occurred < now - MAX_AGE:
+            content.fault("occurredAt", "invalid", f"occurredAt is more than {MAX_AGE.days} days ago")
+        fields["occurredAt"] = timestamp(occurred.timestamp())
+    fields["receivedAt"] = timestamp(now.timestamp())
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return Activity({"type": "CUSTOMER_ACTIVITY", **kept}, fields.get("occurredAt") or fields["receivedAt"])
+
+
+def _read_link(content: Fields) -> dict[str, str] | None:
+    link = content.part("link")
+    if link is None:
+        return None
+    read = {"url": link.text("url"), "text": link.text("text", most=MAX_LINK_TEXT)}
+    return {name: value for name, value in read.items() if value is not None}

@@ -1,29 +1,35 @@
-"""The two operations that would reach people: a text message and an email.
+"""What would reach people: a text message, an email, and the recipients of a campaign.
 
-Facts: endpoints.md, rows 1 and 2, and schemas.md, section 13, of the fact sheet. Nothing is sent; every
-message that Gladly would have sent is an item outside any conversation, and stays in the collection
-`sent_messages` when its customer is deleted. A text goes to the customer who has the number as a
-mobile one; without one a customer is made. Senders that the option `senders` does not name are 400:
-that a sender must be configured is documented, the answer is not.
+Facts: endpoints.md, rows 1, 2 and 72, and schemas.md, sections 13 and 15, of the fact sheet. Nothing is
+sent. Every message that Gladly would have sent is an item outside any conversation, and stays in the
+collection `sent_messages` when its customer is deleted; a recipient collection keeps its recipients. A
+text goes to the customer who has the number as a mobile one; without one a customer is made. Senders that
+the option `senders` does not name are 400: that a sender must be configured is documented, the answer is
+not.
+
+Campaigns are made outside the API. The status of a collection is SCHEDULED before `startAfter`, then
+ACTIVE; when Gladly uses which is UNKNOWN, as is the answer to a body that cannot be used (400 here).
 """
 
 from bulkgladly.emulator.operations.customers import create_from
 from bulkgladly.emulator.operations.timeline import new_timeline_id
 from bulkgladly.emulator.organisation.addresses import bare_email, e164, is_email
+from bulkgladly.emulator.organisation.clock import written
 from bulkgladly.emulator.organisation.event_log import API_USER
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("COMMUNICATION_OPERATIONS", "MAX_SUBJECT")
+__all__ = ("CAMPAIGN_OPERATIONS", "COMMUNICATION_OPERATIONS", "MAX_SUBJECT")
+
 
 MAX_SUBJECT = 999
 """A subject has under 1000 characters."""
 
 
 def _send_sms(call: Call) -> Reply:
-    body = Body(call.json_object())
+    body = Fields(call.json_object())
     recipient = body.part("customer", required=True)
     number = "" if recipient is None else _number(recipient, "mobileNumber")
     sender = _number(body, "from")
@@ -37,7 +43,7 @@ def _send_sms(call: Call) -> Reply:
 
 
 def _send_email(call: Call) -> Reply:
-    body = Body(call.json_object())
+    body = Fields(call.json_object())
     address, name = _recipient(body)
     sender = _email(body, "from")
     _check_sender(call, body, sender)
@@ -53,7 +59,7 @@ def _send_email(call: Call) -> Reply:
     return _sent(call.store, customer_id, content)
 
 
-def _recipient(body: Body) -> tuple[str, str | None]:
+def _recipient(body: Fields) -> tuple[str, str | None]:
     recipients = [(_email(entry, "email"), entry.text("name")) for entry in body.some_parts("to")]
     if len(recipients) == 1:
         return recipients[0]
@@ -62,7 +68,7 @@ def _recipient(body: Body) -> tuple[str, str | None]:
     return "", None
 
 
-def _text_of(body: Body | None) -> str:
+def _text_of(body: Fields | None) -> str:
     """The plain text, or the HTML where there is none."""
     if body is None:
         return ""
@@ -72,7 +78,7 @@ def _text_of(body: Body | None) -> str:
     return text or html or ""
 
 
-def _number(body: Body, name: str) -> str:
+def _number(body: Fields, name: str) -> str:
     text = body.needed(name)
     number = e164(text) if text else ""
     if number is None:
@@ -80,14 +86,14 @@ def _number(body: Body, name: str) -> str:
     return number or ""
 
 
-def _email(body: Body, name: str) -> str:
+def _email(body: Fields, name: str) -> str:
     address = bare_email(body.needed(name))
     if address and not is_email(address):
         body.fault(name, "invalid", f"{name} is no email address")
     return address
 
 
-def _check_sender(call: Call, body: Body, sender: str) -> None:
+def _check_sender(call: Call, body: Fields, sender: str) -> None:
     senders = call.options.senders
     if sender and senders is not None and sender.lower() not in {known.lower() for known in senders}:
         body.fault("from", "invalid", "the sender is not configured for the organization")
@@ -110,7 +116,56 @@ def _sent(store: Store, customer_id: str, content: Entity) -> Reply:
     return json_reply({"customerId": customer_id, "conversationItemId": item["id"]})
 
 
+def _create_collection(call: Call) -> Reply:
+    store = call.store
+    campaign = store.collections["campaigns"].get(call.params["campaignId"])
+    if campaign is None:
+        raise call.not_found("campaign")
+    body = Fields(call.json_object())
+    collection: Entity = {
+        "id": store.new_id("recipient_collections"),
+        "campaignId": campaign["id"],
+        "type": campaign["type"],
+    }
+    collection |= {"name": body.needed("name"), **_campaign_period(call, body)}
+    recipients = [_campaign_recipient(entry, campaign["type"]) for entry in body.some_parts("recipients")]
+    body.refuse_faults()
+    store.collections["recipient_collections"][collection["id"]] = {**collection, "recipients": recipients}
+    return json_reply(collection)
+
+
+def _campaign_period(call: Call, body: Fields) -> Entity:
+    start, end = body.moment("startAfter", required=True), body.moment("endBefore")
+    if start is None:
+        return {}
+    period = {"startAfter": written(start), "status": "SCHEDULED" if start > call.store.jobs.now() else "ACTIVE"}
+    if end is not None:
+        if end <= start:
+            body.fault("endBefore", "invalid", "endBefore is not after startAfter")
+        period["endBefore"] = written(end)
+    return period
+
+
+def _campaign_recipient(body: Fields, kind: str) -> Entity:
+    recipient = {"customerName": body.needed("customerName"), "timezone": body.timezone("timezone")}
+    name = "emailAddress" if kind == "EMAIL" else "phoneNumber"
+    address = body.needed(name)
+    if address and not (is_email(address) if kind == "EMAIL" else e164(address)):
+        body.fault(name, "invalid", f"{name} is no address for this campaign")
+    return {**recipient, name: address}
+
+
 COMMUNICATION_OPERATIONS = (
     Operation("POST", "/api/v1/communications/sms", "sendSMS", _send_sms, (200, 400)),
     Operation("POST", "/api/v1/communications/email", "sendEmail", _send_email, (200, 400)),
+)
+
+CAMPAIGN_OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/v1/campaigns/{campaignId}/recipient-collections",
+        "createRecipientCollection",
+        _create_collection,
+        (200, 400, 404),
+    ),
 )

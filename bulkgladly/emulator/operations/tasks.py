@@ -1,12 +1,13 @@
-"""Tasks of customers.
+"""Tasks of customers, and the comments on them.
 
-Facts: endpoints.md, rows 22 to 26, and schemas.md, section 5, of the fact sheet.
+Facts: endpoints.md, rows 22 to 29, and schemas.md, section 5, of the fact sheet.
 """
 
 from typing import Any, NamedTuple
 
 from bulkgladly.emulator.operations.conversations import Assignee, read_assignee
-from bulkgladly.emulator.operations.recipients import read_recipient
+from bulkgladly.emulator.operations.customer_profiles import checked_id
+from bulkgladly.emulator.operations.customers import read_recipient
 from bulkgladly.emulator.operations.timeline import chosen_timeline_id
 from bulkgladly.emulator.organisation.clock import timestamp
 from bulkgladly.emulator.organisation.event_log import API_USER
@@ -17,7 +18,9 @@ from bulkgladly.emulator.protocol.replies import Reply, created, json_reply, no_
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
 __all__ = (
+    "MAX_COMMENT",
     "MAX_TASK_BODY",
+    "TASK_COMMENT_OPERATIONS",
     "TASK_OPERATIONS",
     "TASK_STATUSES",
     "TaskDraft",
@@ -27,12 +30,17 @@ __all__ = (
     "read_task",
 )
 
+
 MAX_TASK_BODY = 10_000
 TASK_STATUSES = ("OPEN", "CLOSED")
 
 _TASKS = "/api/v1/tasks"
 _TASK = f"{_TASKS}/{{taskId}}"
 _OF_CUSTOMER = "/api/v1/customers/{customerId}/tasks"
+
+MAX_COMMENT = 10_000
+
+_COMMENTS = "/api/v1/tasks/{taskId}/comments"
 
 
 class TaskDraft(NamedTuple):
@@ -174,10 +182,59 @@ def _shown(assignee: Assignee) -> Entity:
     return {"inboxId": assignee.inbox_id, **agent}
 
 
+def _create_comment(call: Call) -> Reply:
+    task = existing_task(call)
+    payload = call.json_object()
+    fields = Fields(payload)
+    agent_id = fields.text("agentId", required=True)
+    if agent_id is not None and agent_id not in call.store.collections["agents"]:
+        fields.fault("agentId", "not_exist", "no agent has this id")
+    # The document calls the field `comment`, and `message` in the list of what is required.
+    name = "message" if call.options.other_spellings and "comment" not in fields else "comment"
+    comment = fields.text(name, required=True, most=MAX_COMMENT)
+    fields.refuse_faults()
+    comment_id = _free_comment_id(call, payload.get("id"))
+    if task["status"] == "CLOSED":
+        raise refuse(400, problem("invalid_state", "a closed task takes no comments", attr="status"))
+    kept = {"id": comment_id, "agentId": agent_id, "comment": comment, "taskId": task["id"]}
+    call.store.task_comments[comment_id] = kept | {"createdAt": call.store.now()}
+    note_task(call.store, "TASK/COMMENT_ADDED", task, commentId=comment_id)
+    return created(f"{_COMMENTS.replace('{taskId}', task['id'])}/{comment_id}")
+
+
+def _list_comments(call: Call) -> Reply:
+    comments = call.store.task_comments.of("taskId", existing_task(call)["id"])
+    return capped_list(call, "getTaskComments", comments, by="createdAt")
+
+
+def _get_comment(call: Call) -> Reply:
+    task = existing_task(call)
+    comment = call.store.task_comments.get(call.params["commentId"])
+    if comment is None or comment["taskId"] != task["id"]:
+        raise call.not_found("comment")
+    return json_reply(comment)
+
+
+def _free_comment_id(call: Call, chosen: object) -> str:
+    if chosen is None:
+        return call.store.new_id("task_comments")
+    comment_id = checked_id(chosen)
+    if call.store.has_had("task_comments", comment_id):
+        status = 409 if call.options.undocumented_409 else 400
+        raise refuse(status, problem("taken", "a comment with this id is already there", attr="id"))
+    return comment_id
+
+
 TASK_OPERATIONS = (
     Operation("POST", _TASKS, "createTaskAndCustomer", _create_with_customer, (201, 400, 409)),
     Operation("POST", _OF_CUSTOMER, "createTask", _create, (201, 400, 404, 409)),
     Operation("GET", _OF_CUSTOMER, "getTasks", _of_customer, (200, 400, 404)),
     Operation("PATCH", _TASK, "updateTask", _update, (204, 400, 404)),
     Operation("GET", _TASK, "getTask", _get, (200, 404)),
+)
+
+TASK_COMMENT_OPERATIONS = (
+    Operation("POST", _COMMENTS, "createTaskComment", _create_comment, (201, 400, 404, 409)),
+    Operation("GET", _COMMENTS, "getTaskComments", _list_comments, (200, 404)),
+    Operation("GET", f"{_COMMENTS}/{{commentId}}", "getTaskComment", _get_comment, (200, 404)),
 )

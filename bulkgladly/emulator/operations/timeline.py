@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkgladly.emulator.operations.customer_profiles import checked_id
+from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.event_log import API_USER
-from bulkgladly.emulator.organisation.export_jobs import moment_of
 from bulkgladly.emulator.organisation.identifiers import slug
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.replies import problem, refuse

@@ -2,26 +2,30 @@
 
 Facts: endpoints.md, rows 74 to 78, events.md, "Webhooks in brief", and schemas.md, section 10, of
 the fact sheet. A PING must be answered with 200 when a webhook is made enabled, is enabled, or gets
-another URL, enabled or not; otherwise nothing changes. The texts and codes of createWebhook's
+another URL, enabled or not; otherwise nothing changes. It has no documented schema: here it is the
+envelope of an event without an initiator and with empty content. The texts and codes of createWebhook's
 refusals are UNKNOWN, and a webhook that is enabled is refused deletion without a body.
 
 What is write-only, credentials and headers, lies in the store and in the state file as it came.
 """
 
+import base64
 import re
 from collections.abc import Callable, MutableMapping
 
+import orjson
 from yarl import URL
 
-from bulkgladly.emulator.operations.webhook_events import DEPRECATED_SPELLING, WEBHOOK_EVENTS
-from bulkgladly.emulator.operations.webhook_pings import note_ping, ping_errand
+from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING, WEBHOOK_EVENTS
+from bulkgladly.emulator.organisation.clock import timestamp
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.protocol.bodies import Body
+from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.outgoing_requests import Errand, is_loopback
-from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.replies import JSON, Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "give_up_on")
+__all__ = ("LOG_DAYS", "LOG_LENGTH", "MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "note_ping", "ping_errand")
+
 
 MAX_NAME = 200
 MAX_WEBHOOKS = 20
@@ -33,15 +37,11 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _WRITE_ONLY = ("credentials", "headers")
 
+LOG_LENGTH = 100
+LOG_DAYS = 31
+"""The log shows the last 100 requests of the past month."""
 
-def give_up_on(store: Store, webhook_id: str) -> None:
-    """Do what Gladly does after the last redelivery: disable the webhook and date that.
-
-    Raises:
-        KeyError: There is no such webhook.
-    """
-    now, webhooks = store.now(), _webhooks(store)
-    webhooks[webhook_id] = webhooks[webhook_id] | {"enabled": False, "disabledAtDueToRetryLimit": now, "updatedAt": now}
+_DAY_S = 86_400
 
 
 def _list(call: Call) -> Reply:
@@ -53,7 +53,7 @@ def _get(call: Call) -> Reply:
 
 
 def _create(call: Call) -> Reply | Errand:
-    store, body = call.store, Body(call.json_object())
+    store, body = call.store, Fields(call.json_object())
     fields: Entity = {"url": _url(body), "events": _events(body), **_optional_fields(body)}
     body.refuse_faults()
     _check_room(store)
@@ -77,7 +77,7 @@ def _create(call: Call) -> Reply | Errand:
 
 
 def _update(call: Call) -> Reply | Errand:
-    before, body = _existing(call), Body(call.json_object())
+    before, body = _existing(call), Fields(call.json_object())
     changes = _optional_fields(body)
     if body.names("url"):
         changes["url"] = _url(body)
@@ -148,7 +148,7 @@ def _shown(webhook: Entity) -> Entity:
     return shown | {"hasCredentials": bool(webhook.get("credentials")), "headerKeys": list(webhook.get("headers", ()))}
 
 
-def _url(body: Body) -> str:
+def _url(body: Fields) -> str:
     text = body.needed("url")
     try:
         url = URL(text)
@@ -160,14 +160,14 @@ def _url(body: Body) -> str:
     return text
 
 
-def _events(body: Body) -> list[str]:
+def _events(body: Fields) -> list[str]:
     events = body.texts("events")
     if not _SUBSCRIBABLE.issuperset(events):
         body.fault("events", "invalid", "events must be those that webhooks can subscribe to")
     return events
 
 
-def _optional_fields(body: Body) -> Entity:
+def _optional_fields(body: Fields) -> Entity:
     """Those of name, enabled, credentials and headers that the body names; null empties all but `enabled`."""
     fields: Entity = {}
     if body.names("name"):
@@ -182,7 +182,7 @@ def _optional_fields(body: Body) -> Entity:
     return fields
 
 
-def _credentials(body: Body | None) -> dict[str, str] | None:
+def _credentials(body: Fields | None) -> dict[str, str] | None:
     if body is None:
         return None
     credentials = {"username": body.needed("username"), "password": body.needed("password")}
@@ -190,11 +190,36 @@ def _credentials(body: Body | None) -> dict[str, str] | None:
     return credentials if realm is None else credentials | {"realm": realm}
 
 
-def _headers(body: Body) -> dict[str, str]:
+def _headers(body: Fields) -> dict[str, str]:
     headers = body.texts_by_name("headers")
     if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text) for name, text in headers.items()):
         body.fault("headers", "invalid", "headers must have names and values that HTTP allows")
     return headers
+
+
+def ping_errand(store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float) -> Errand:
+    """The POST to the webhook's URL, with its static headers and its Basic credentials."""
+    ping = {"id": store.new_id("webhook_log"), "type": "PING", "timestamp": store.now(), "content": {}}
+    headers = {**webhook.get("headers", {}), "Content-Type": JSON}
+    credentials = webhook.get("credentials")
+    if credentials:
+        pair = f"{credentials['username']}:{credentials['password']}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Errand(webhook["url"], orjson.dumps(ping), headers, within_s, then)
+
+
+def note_ping(store: Store, webhook: Entity, status: int | None, *, is_sent: bool) -> None:
+    """Write a PING into the log, the collection `webhook_log`, and drop what is too old for it.
+
+    A webhook that was not made, as its PING failed, has its line all the same.
+    """
+    entry = {"id": store.new_id("webhook_log"), "webhookId": webhook["id"], "url": webhook["url"], "type": "PING"}
+    log = store.collections["webhook_log"]
+    log[entry["id"]] = {**entry, "timestamp": store.now(), "status": status, "sent": is_sent}
+    oldest = timestamp(store.clock.wall() - LOG_DAYS * _DAY_S)
+    kept = [key for key, line in log.items() if line["timestamp"] >= oldest][-LOG_LENGTH:]
+    for key in log.keys() - kept:
+        del log[key]
 
 
 WEBHOOK_OPERATIONS = (

@@ -10,17 +10,7 @@ from typing import Any, Literal, get_args
 
 from bulkgladly.emulator.organisation.clock import Clock
 
-__all__ = (
-    "JOB_STATUSES",
-    "RETENTION",
-    "SCHEDULE_ID",
-    "ExportFile",
-    "ExportJob",
-    "ExportJobs",
-    "JobStatus",
-    "moment_of",
-    "written",
-)
+__all__ = ("JOB_STATUSES", "RETENTION", "SCHEDULE_ID", "ExportFile", "ExportJob", "ExportJobs", "JobStatus")
 
 JobStatus = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
 
@@ -110,22 +100,3 @@ class ExportJobs:
     def _is_there(self, job: ExportJob) -> bool:
         now = self.now()
         return now - RETENTION <= job.moment <= now
-
-
-def moment_of(text: str) -> datetime:
-    """The moment that an ISO 8601 text names; without an offset it is UTC, beyond microseconds it is cut.
-
-    Raises:
-        ValueError: The text names none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as exc:
-        raise ValueError(f"{text} lies outside the calendar") from exc
-
-
-def written(moment: datetime) -> str:
-    """A moment as jobs show it: UTC, as many fraction digits as it needs, `Z`."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    return text.rstrip("0").removesuffix(".") + "Z"

@@ -1,9 +1,10 @@
-"""Pure: generated ids in the API's own style."""
+"""Ids in the API's own style."""
 
 import base64
 import hashlib
+from collections.abc import Iterator
 
-__all__ = ("slug",)
+__all__ = ("generated_ids", "slug")
 
 
 def slug(text: str) -> str:
@@ -11,3 +12,11 @@ def slug(text: str) -> str:
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     # Clearing the first bit makes the first character a letter, as slugid's nice form has it.
     return base64.urlsafe_b64encode(bytes([digest[0] & 0x7F]) + digest[1:])[:22].decode()
+
+
+def generated_ids(seed: int) -> Iterator[str]:
+    """Ids without an end, the same ones for the same seed."""
+    number = 0
+    while True:
+        yield slug(f"{seed}:{number}")
+        number += 1

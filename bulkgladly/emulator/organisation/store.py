@@ -1,15 +1,13 @@
 """What the emulated organization holds, in memory, and the rules that must always be true of it."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from bulkgladly.emulator.organisation.clock import Clock, timestamp
 from bulkgladly.emulator.organisation.event_log import APPLICATION, Happenings
 from bulkgladly.emulator.organisation.export_jobs import ExportJobs
-from bulkgladly.emulator.organisation.identifiers import slug
-from bulkgladly.emulator.organisation.indexes import AddressBook
-from bulkgladly.emulator.organisation.linked import Linked
-from bulkgladly.emulator.organisation.merging import united_conversation, united_profile
+from bulkgladly.emulator.organisation.identifiers import generated_ids
+from bulkgladly.emulator.organisation.indexes import AddressBook, Linked
 from bulkgladly.emulator.organisation.report_corrections import ReportBook
 
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
@@ -79,7 +77,7 @@ class Store:
         self.deleted: set[str] = set()
         self._book = AddressBook()
         self._reuse_deleted_ids = reuse_deleted_ids
-        self._ids = _generated_ids(seed)
+        self._ids = generated_ids(seed)
 
     def count(self, kind: str) -> int:
         """How many objects of a kind there are, such as `customers`."""
@@ -182,7 +180,7 @@ class Store:
         for belongings in (self.conversations, self.items, self.tasks):
             for entity in belongings.of("customerId", old):
                 belongings[entity["id"]] = entity | {"customerId": new}
-        self.replace_customer(united_profile(loser, winner) | {"updatedAt": self.now()})
+        self.replace_customer(_united_profile(loser, winner) | {"updatedAt": self.now()})
         content = {"sourceCustomerId": old, "destinationCustomerId": new}
         content |= {"sourceConversationId": absorbed, "destinationConversationId": absorbing}
         self.happenings.note("CUSTOMER/MERGED", content, APPLICATION)
@@ -227,13 +225,33 @@ class Store:
         source, destination = going[-1], staying[-1]
         for item in self.items.of("conversationId", source["id"]):
             self.items[item["id"]] = item | {"conversationId": destination["id"]}
-        self.conversations[destination["id"]] = united_conversation(source, destination)
+        self.conversations[destination["id"]] = _united_conversation(source, destination)
         del self.conversations[source["id"]]
         return str(source["id"]), str(destination["id"])
 
 
-def _generated_ids(seed: int) -> Iterator[str]:
-    number = 0
-    while True:
-        yield slug(f"{seed}:{number}")
-        number += 1
+def _united_profile(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
+    """The winner with the addresses, fields and attributes of the loser that it lacks."""
+    united = {**loser, **winner}
+    for name in ("emails", "phones"):
+        kept = winner.get(name, [])
+        known = {entry["normalized"] for entry in kept}
+        # A second primary address would break the rule of at most one.
+        gained = [{**e, "primary": False} for e in loser.get(name, []) if e["normalized"] not in known]
+        if kept or gained:
+            united[name] = [*kept, *gained]
+    attributes = {**loser.get("customAttributes", {}), **winner.get("customAttributes", {})}
+    if attributes:
+        united["customAttributes"] = attributes
+    return united
+
+
+def _united_conversation(source: Mapping[str, Any], destination: Mapping[str, Any]) -> dict[str, Any]:
+    """The destination with the topics of both."""
+    united = dict(destination)
+    for name in ("topicIds", "customAttributes"):
+        kept = destination.get(name, [])
+        gained = [entry for entry in source.get(name, []) if entry not in kept]
+        if gained:
+            united[name] = [*kept, *gained]
+    return united

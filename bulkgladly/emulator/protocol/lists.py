@@ -1,15 +1,20 @@
-"""Lists as Gladly gives them: sorted, cut at a fixed length, with a header that says so."""
+"""What operations that list have in common: parameters of the query, and lists cut as Gladly cuts them."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
-from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.options import CAPS
+from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.store import Entity
-from bulkgladly.emulator.protocol.caps import CAPS, LIMITED_DATA
-from bulkgladly.emulator.protocol.replies import Reply, json_reply
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, json_reply, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call
 
-__all__ = ("capped_list",)
+__all__ = ("LIMITED_DATA", "capped_list", "invalid", "single", "single_moment")
+
+
+LIMITED_DATA = "Gladly-Limited-Data"
+"""The header that tells."""
 
 
 def capped_list(
@@ -36,3 +41,33 @@ def capped_list(
     if is_cut or call.options.limited_data == "value":
         return reply._replace(headers={LIMITED_DATA: "true" if is_cut else "false"})
     return reply
+
+
+def single(call: Call, name: str) -> str | None:
+    """The value of a query parameter that may be given once, or None.
+
+    Raises:
+        Refusal: 400, because it is given more than once.
+    """
+    values = call.query.get(name, [])
+    if len(values) > 1:
+        raise invalid(name, f"{name} is given more than once")
+    return values[0] if values else None
+
+
+def single_moment(call: Call, name: str) -> datetime | None:
+    """The moment that a query parameter names, or None.
+
+    Raises:
+        Refusal: 400, because it is given more than once or names none.
+    """
+    value = single(call, name)
+    try:
+        return None if value is None else moment_of(value)
+    except ValueError as exc:
+        raise invalid(name, f"{name} is no ISO 8601 time") from exc
+
+
+def invalid(name: str, detail: str) -> Refusal:
+    """400 for a query parameter whose value is at fault."""
+    return refuse(400, problem("invalid", detail, attr=name))

@@ -1,26 +1,13 @@
 """What the emulator answers: replies, the error envelope, and refusals."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import orjson
 
-__all__ = (
-    "JSON",
-    "BodyKind",
-    "Refusal",
-    "Reply",
-    "Stream",
-    "created",
-    "failure",
-    "json_reply",
-    "no_content",
-    "problem",
-    "refuse",
-)
+from bulkgladly.emulator.options import BodyKind
 
-BodyKind = Literal["json", "html", "plain", "empty"]
-"""How a failing answer is dressed. Gladly documents only `json`, and not for 401, 403, 429 and 5xx."""
+__all__ = ("JSON", "Refusal", "Reply", "Stream", "created", "failure", "json_reply", "no_content", "problem", "refuse")
 
 JSON = "application/json"
 

@@ -63,6 +63,7 @@ def _available(thing: Thing) -> str:
 
 _LINK = "https://emulator.example.org/customer"
 _HANDLE_MOST_S = 3600
+
 _DAY_S = 86_400
 
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
 from typing import NamedTuple
 
+from bulkgladly.emulator.options import TimeForm
 from bulkgladly.emulator.organisation.store import Entity, Store
-from bulkgladly.emulator.report_options import TimeForm
 
-__all__ = ("CHANNELS", "Cast", "Thing", "View", "cast_of", "moment_text", "things_of")
+__all__ = ("CHANNELS", "Directory", "Thing", "View", "directory_of", "moment_text", "things_of")
 
 CHANNELS: Mapping[str, str] = {
     "chat": "CHAT",
@@ -52,7 +52,7 @@ _EVENTS = {
 _INITIATORS = ("CUSTOMER", "AGENT", "AUTOMATION", "INTERNAL", "EXTERNAL", "APPLICATION", "SYSTEM")
 
 
-class Cast(NamedTuple):
+class Directory(NamedTuple):
     """Who and what the reports speak of: the directory at one moment."""
 
     agents: Sequence[Entity]
@@ -65,7 +65,7 @@ class Cast(NamedTuple):
     customers: int
 
 
-def cast_of(store: Store, customers: int) -> Cast:
+def directory_of(store: Store, customers: int) -> Directory:
     """The directory as it is now; `customers` is the number of invented ones that rows may name."""
     held = store.collections
     topics = tuple(held["topics"].values())
@@ -73,7 +73,7 @@ def cast_of(store: Store, customers: int) -> Cast:
     for team in held["teams"].values():
         for agent_id in team.get("agentIds", ()):
             teams.setdefault(agent_id, []).append(team)
-    return Cast(
+    return Directory(
         tuple(held["agents"].values()) or (_NOBODY,),
         tuple(held["inboxes"].values()) or (_NOBODY,),
         topics or (_NOBODY,),
@@ -105,10 +105,10 @@ class Thing:
     `owner` numbers the contact, conversation or task that it is or belongs to.
     """
 
-    __slots__ = ("_cast", "_day", "_owner", "_place", "bits", "moment", "view")
+    __slots__ = ("_day", "_directory", "_owner", "_place", "bits", "moment", "view")
 
-    def __init__(self, day: datetime, owner: int, bits: int, cast: Cast, view: View) -> None:
-        self._day, self._owner, self._cast = day, owner, cast
+    def __init__(self, day: datetime, owner: int, bits: int, directory: Directory, view: View) -> None:
+        self._day, self._owner, self._directory = day, owner, directory
         self.view = view
         self.bits = bits
         self._place = bits & _OWNER_BITS
@@ -142,27 +142,27 @@ class Thing:
     @property
     def agent(self) -> Entity:
         """Whose it is."""
-        return self._cast.agents[self._place % len(self._cast.agents)]
+        return self._directory.agents[self._place % len(self._directory.agents)]
 
     @property
     def inbox(self) -> Entity:
         """Where it lies."""
-        return self._cast.inboxes[(self._place >> 8) % len(self._cast.inboxes)]
+        return self._directory.inboxes[(self._place >> 8) % len(self._directory.inboxes)]
 
     @property
     def other_inbox(self) -> Entity:
         """Where it goes."""
-        return self._cast.inboxes[(self.bits >> 20) % len(self._cast.inboxes)]
+        return self._directory.inboxes[(self.bits >> 20) % len(self._directory.inboxes)]
 
     @property
     def other_agent(self) -> Entity:
         """Who gets it."""
-        return self._cast.agents[(self.bits >> 22) % len(self._cast.agents)]
+        return self._directory.agents[(self.bits >> 22) % len(self._directory.agents)]
 
     @property
     def teams(self) -> Sequence[Entity]:
         """The teams of its agent."""
-        return self._cast.teams.get(self.agent["id"], ())
+        return self._directory.teams.get(self.agent["id"], ())
 
     @property
     def channel(self) -> str:
@@ -172,18 +172,18 @@ class Thing:
     @property
     def topic(self) -> Entity:
         """What it is about."""
-        return self._cast.topics[(self.bits >> 26) % len(self._cast.topics)]
+        return self._directory.topics[(self.bits >> 26) % len(self._directory.topics)]
 
     @property
     def topics(self) -> Sequence[Entity]:
         """One or two topics."""
-        second = self._cast.topics[(self.bits >> 29) % len(self._cast.topics)]
+        second = self._directory.topics[(self.bits >> 29) % len(self._directory.topics)]
         return (self.topic,) if second is self.topic else (self.topic, second)
 
     def path(self, topic: Entity) -> str:
         """A topic with those above it."""
         names = [topic["name"]]
-        while (parent := self._cast.parents.get(topic["id"])) is not None and len(names) < _DEEPEST:
+        while (parent := self._directory.parents.get(topic["id"])) is not None and len(names) < _DEEPEST:
             topic = parent
             names.insert(0, topic["name"])
         return " > ".join(names)
@@ -191,7 +191,7 @@ class Thing:
     @property
     def customer(self) -> str:
         """Id of the seeded customer whose it is."""
-        return f"seeded-{(self._day.toordinal() * 31 + self._owner) % self._cast.customers:07}"
+        return f"seeded-{(self._day.toordinal() * 31 + self._owner) % self._directory.customers:07}"
 
     @property
     def closed(self) -> bool:
@@ -213,7 +213,9 @@ class Thing:
         return self.closed and self.bits >> 48 & 3 != 0
 
 
-def things_of(subject: str, day: datetime, count: int, cast: Cast, view: View, *, seed: int) -> Iterator[Thing]:
+def things_of(
+    subject: str, day: datetime, count: int, directory: Directory, view: View, *, seed: int
+) -> Iterator[Thing]:
     """The things of one subject and UTC day, in no order of time: the same ones however often they are asked for.
 
     Four events in a row befall the same thing, and agree on where it lies and whose it is.
@@ -225,4 +227,4 @@ def things_of(subject: str, day: datetime, count: int, cast: Cast, view: View, *
         bits = draw.getrandbits(64)
         if number % each == 0:
             shared = bits & _OWNER_BITS
-        yield Thing(day, number // each, bits & ~_OWNER_BITS | shared, cast, view)
+        yield Thing(day, number // each, bits & ~_OWNER_BITS | shared, directory, view)

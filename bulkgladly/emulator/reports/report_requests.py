@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+from bulkgladly.emulator.options import TimeForm
 from bulkgladly.emulator.protocol.replies import problem, refuse
 from bulkgladly.emulator.protocol.routing import Call
-from bulkgladly.emulator.report_options import TimeForm
 from bulkgladly.emulator.reports.facts import CHANNELS, View
 from bulkgladly.emulator.reports.metric_sets import BY_TIMES, METRIC_SETS, TIMES_ONLY, WORK_SESSIONS, MetricSet, Taken
 from bulkgladly.emulator.reports.periods import LEVELS, Level, Period, midnight

@@ -6,13 +6,12 @@ from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.report_corrections import Restated
 from bulkgladly.emulator.reports.cell_values import MEASURES, VALUES
-from bulkgladly.emulator.reports.facts import CHANNELS, Cast, Thing, View, things_of
-from bulkgladly.emulator.reports.metric_sets import MetricSet
+from bulkgladly.emulator.reports.facts import CHANNELS, Directory, Thing, View, things_of
+from bulkgladly.emulator.reports.metric_sets import Column, MetricSet
 from bulkgladly.emulator.reports.periods import Level, Period, buckets, days
-from bulkgladly.emulator.reports.report_columns import Column
 
 __all__ = ("ANCHORS", "FIRST_DAY", "Ask", "Cells", "World", "rows_of")
 
@@ -46,7 +45,7 @@ class Ask(NamedTuple):
 class World(NamedTuple):
     """What rows are made from, as it was when the report was asked for."""
 
-    cast: Cast
+    directory: Directory
     seed: int
     per_day: int
     empty_days: frozenset[date]
@@ -80,7 +79,7 @@ def _thing_rows(ask: Ask, world: World) -> Iterator[Cells]:
 def _things(ask: Ask, world: World, day: datetime) -> Iterator[Thing]:
     if day.date() in world.empty_days:
         return iter(())
-    return things_of(ask.metric_set.subject, day, world.per_day, world.cast, ask.view, seed=world.seed)
+    return things_of(ask.metric_set.subject, day, world.per_day, world.directory, ask.view, seed=world.seed)
 
 
 def _wanted(ask: Ask) -> Callable[[Thing], bool]:
@@ -105,8 +104,8 @@ def _restated_rows(ask: Ask, world: World, day: datetime, restated: Restated) ->
     ]
     known = [row.cells for row in rows]
     new = _put_right(ask.metric_set, known, restated.rows)
-    rows += [_Row(cells, day, _some_inbox(cells, world.cast), "", _some_channel(cells)) for cells in new]
-    teams = world.cast.teams
+    rows += [_Row(cells, day, _some_inbox(cells, world.directory), "", _some_channel(cells)) for cells in new]
+    teams = world.directory.teams
     for row in (_placed(row, ask.metric_set) for row in rows):
         if (
             ask.period.start <= row.moment < ask.period.end
@@ -149,8 +148,8 @@ def _placed(row: _Row, metric_set: MetricSet) -> _Row:
 _PLACES = (*ANCHORS, "inbox.id", "agent.id", "handler.id", "channel")
 
 
-def _some_inbox(cells: Cells, cast: Cast) -> str:
-    return str(cast.inboxes[crc32("\n".join(cells).encode()) % len(cast.inboxes)]["id"])
+def _some_inbox(cells: Cells, directory: Directory) -> str:
+    return str(directory.inboxes[crc32("\n".join(cells).encode()) % len(directory.inboxes)]["id"])
 
 
 def _some_channel(cells: Cells) -> str:

@@ -11,21 +11,21 @@ from functools import cache
 from itertools import chain, islice
 
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.organisation.export_jobs import moment_of
+from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.report_corrections import Oddities, Oddity
 from bulkgladly.emulator.organisation.store import Store
 from bulkgladly.emulator.protocol.replies import Reply, Stream
 from bulkgladly.emulator.protocol.routing import Call, Operation
-from bulkgladly.emulator.reports.facts import View, cast_of
-from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, WORK_SESSIONS, MetricSet
+from bulkgladly.emulator.reports.facts import View, directory_of
+from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, WORK_SESSIONS, Column, MetricSet
 from bulkgladly.emulator.reports.periods import Period
-from bulkgladly.emulator.reports.report_columns import Column
 from bulkgladly.emulator.reports.report_requests import Asked, read_report, read_work_sessions
 from bulkgladly.emulator.reports.report_rows import ANCHORS, FIRST_DAY, Ask, Cells, World, rows_of
 
 __all__ = ("REPORT_OPERATIONS", "Reports")
 
 _CSV = "text/csv"
+
 _DAY = timedelta(days=1)
 _ROWS_PER_BLOCK = 250
 _HELD_MOST = 64 * 1024
@@ -111,7 +111,7 @@ class Reports:
     def _world(self, found: MetricSet) -> World:
         options = self._options
         return World(
-            cast_of(self._store, options.seed_customers or _STRANGERS),
+            directory_of(self._store, options.seed_customers or _STRANGERS),
             options.seed,
             options.report_rows_per_day,
             self._empty_days,

@@ -1,12 +1,12 @@
-"""Invented answers, schedules and campaigns: what every emulated organization starts with."""
+"""Invented answers, business hours and campaigns: what every emulated organization starts with."""
 
 from collections.abc import Iterable
 
 from bulkgladly.emulator.operations.answer_contents import content_key
-from bulkgladly.emulator.operations.campaigns import add_campaign
 from bulkgladly.emulator.organisation.store import Entity, Store
 
 __all__ = ("seed_knowledge",)
+
 
 _MOMENT = {"createdAt": "2024-01-01T00:00:00.000Z", "updatedAt": "2024-01-01T00:00:00.000Z"}
 
@@ -16,9 +16,8 @@ def seed_knowledge(store: Store) -> None:
     _put(store, "answers", _answers())
     _put(store, "answer_contents", _contents())
     _put(store, "business_hours", _schedules())
-    add_campaign(store, "EMAIL", "campaign-1")
-    add_campaign(store, "SMS", "campaign-2")
-    add_campaign(store, "VOICE", "campaign-3")
+    types = ("EMAIL", "SMS", "VOICE")
+    _put(store, "campaigns", ({"id": f"campaign-{n}", "type": kind} for n, kind in enumerate(types, start=1)))
 
 
 def _put(store: Store, kind: str, entities: Iterable[Entity]) -> None:

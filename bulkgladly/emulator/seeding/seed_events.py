@@ -20,7 +20,7 @@ _INITIATORS = ("AGENT", "API", "AUTOMATION", "CUSTOMER", "INTERNAL", "EXTERNAL",
 _NUMBERED = {"inboxId": 2, "agentId": 5, "topicId": 3}
 
 
-class _Scene(NamedTuple):
+class _EventDraw(NamedTuple):
     """One event to be told: its number, its moment, and where its draws come from."""
 
     number: int
@@ -48,25 +48,26 @@ def _invented(count: int, now_ms: int, seed: int) -> Iterator[Happening]:
         place = number - (number % _SHARED_EVERY == _SHARED_EVERY - 1)
         # The oldest is one step inside the window, so that it can be asked for.
         epoch_ms = now_ms - _DAY_MS + _DAY_MS * (place + 1) // (count + 1)
-        event = types[number % len(types)]
-        scene = _Scene(number, datetime.fromtimestamp(epoch_ms / 1000, UTC), draw, lambda name: _some_id(name, draw))
+        event_type = types[number % len(types)]
+        moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+        event = _EventDraw(number, moment, draw, lambda name: _some_id(name, draw))
         initiator = {"id": f"initiator-{draw.randrange(1, 6)}", "type": draw.choice(_INITIATORS)}
         # What is noted later counts from 1 on.
-        yield Happening(event, _content(EVENT_SHAPES[event], scene), initiator, epoch_ms, -number, seed)
+        yield Happening(event_type, _content(EVENT_SHAPES[event_type], event), initiator, epoch_ms, -number, seed)
 
 
-def _content(fields: tuple[Field, ...], scene: _Scene) -> dict[str, Any]:
+def _content(fields: tuple[Field, ...], event: _EventDraw) -> dict[str, Any]:
     """An object with all required fields and about half of the others."""
-    return {field.name: _value(field, scene) for field in fields if field.required or scene.draw.getrandbits(1)}
+    return {field.name: _value(field, event) for field in fields if field.required or event.draw.getrandbits(1)}
 
 
-def _value(field: Field, scene: _Scene) -> Any:
+def _value(field: Field, event: _EventDraw) -> Any:
     if isinstance(field.kind, tuple):
-        return _content(field.kind, scene)
+        return _content(field.kind, event)
     if field.kind in WORDS:
-        return scene.draw.choice(WORDS[field.kind])
+        return event.draw.choice(WORDS[field.kind])
     make = _MADE.get(field.kind)
-    return scene.id_of(field.kind) if make is None else make(scene)
+    return event.id_of(field.kind) if make is None else make(event)
 
 
 def _some_id(name: str, draw: random.Random) -> str:
@@ -77,18 +78,18 @@ def _some_id(name: str, draw: random.Random) -> str:
     return slug(f"{name}:{draw.randrange(1000)}")
 
 
-_MADE: Mapping[str, Callable[[_Scene], Any]] = {
-    "moment": lambda scene: scene.at(),
-    "earlier": lambda scene: scene.at(minutes=-15),
-    "later": lambda scene: scene.at(days=1),
-    "availableFor": lambda scene: sorted(scene.draw.sample(WORDS["work"], scene.draw.randrange(5))),
-    "reason": lambda scene: {"id": f"reason-{scene.draw.randrange(3)}", "name": "Lunch"},
+_MADE: Mapping[str, Callable[[_EventDraw], Any]] = {
+    "moment": lambda event: event.at(),
+    "earlier": lambda event: event.at(minutes=-15),
+    "later": lambda event: event.at(days=1),
+    "availableFor": lambda event: sorted(event.draw.sample(WORDS["work"], event.draw.randrange(5))),
+    "reason": lambda event: {"id": f"reason-{event.draw.randrange(3)}", "name": "Lunch"},
     "matchReasons": lambda _: ["PEOPLE_MATCH"],
     "entryPoint": lambda _: "support@example.org",
     "finalIVRSelection": lambda _: "Orders",
     "customAttributeKey": lambda _: "tier",
-    "customAttributeValue": lambda scene: scene.draw.choice(("gold", "silver")),
+    "customAttributeValue": lambda event: event.draw.choice(("gold", "silver")),
     "currency": lambda _: "USD",
-    "monetaryUnit": lambda scene: scene.draw.randrange(10_000) / 100,
+    "monetaryUnit": lambda event: event.draw.randrange(10_000) / 100,
 }
 """What is neither an id nor one of fixed words."""

@@ -3,8 +3,8 @@
 import base64
 import binascii
 
-from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.protocol.replies import BodyKind, Reply, failure
+from bulkgladly.emulator.options import BodyKind, EmulatorOptions
+from bulkgladly.emulator.protocol.replies import Reply, failure
 from bulkgladly.emulator.protocol.routing import Permission
 
 __all__ = ("NO_COMPLIANCE_USER", "NO_PERMISSION_USER", "Access")

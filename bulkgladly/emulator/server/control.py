@@ -6,7 +6,7 @@ POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 sends it away
 POST /_emulator/merge      {"old": "id", "new": "id"}
 POST /_emulator/jobs       {"items": 500}               a night passes: an export job of what is there
 POST /_emulator/refuse     {"for_s": 2}                 refuse connections for so long
-POST /_emulator/faults     [...]                        see `bulkgladly.emulator.faults.faults`; DELETE drops all
+POST /_emulator/faults     [...]                        see `faults.fault_script`; DELETE drops all
 """
 
 import asyncio
@@ -16,8 +16,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.emulator.exports.exporter import Exporter
-from bulkgladly.emulator.faults.faults import FaultScript
+from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.organisation.store import Store
 from bulkgladly.emulator.protocol.replies import Reply, failure, json_reply
 from bulkgladly.emulator.server.rate_limits import Limiter
@@ -38,11 +37,11 @@ class Control:
         limiter: Limiter,
         faults: FaultScript,
         requests: RequestLog,
-        exports: Exporter,
+        add_job: Callable[..., str],
         refuse: Callable[[float], None],
     ) -> None:
         self._store, self._limiter, self._faults, self._requests = store, limiter, faults, requests
-        self._exports, self._refuse = exports, refuse
+        self._make_job, self._refuse = add_job, refuse
         self._doors: dict[tuple[str, str], Callable[[Any], object]] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "rate"): self._set_rate,
@@ -106,7 +105,7 @@ class Control:
         items = body["items"]
         if not isinstance(items, int) or isinstance(items, bool) or items < 0:
             raise ValueError("items must be a whole number, 0 or more")
-        return {"id": self._exports.add_job(items=items)}
+        return {"id": self._make_job(items=items)}
 
     def _begin_refusing(self, payload: dict[str, Any]) -> object:
         for_s = float(payload["for_s"])

@@ -11,7 +11,8 @@ from weakref import WeakSet
 from aiohttp import web
 
 from bulkgladly.emulator.faults.altered_replies import altered
-from bulkgladly.emulator.faults.faults import Fault, FaultScript
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.store import Store
@@ -19,11 +20,12 @@ from bulkgladly.emulator.protocol.outgoing_requests import Errand, carry_out
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, failure
 from bulkgladly.emulator.protocol.routing import Call, Found, Operation, Router
 from bulkgladly.emulator.server.access import Access
+from bulkgladly.emulator.server.broken_responses import end_now, speak, until_gone
+from bulkgladly.emulator.server.budgets import Verdict
 from bulkgladly.emulator.server.control import CONTROL_PREFIX, Control
-from bulkgladly.emulator.server.rate_limits import Limiter, Verdict
-from bulkgladly.emulator.server.report_limits import ReportLimits
+from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog, Seen
-from bulkgladly.emulator.server.responses import Sent, end_now, response_for, send_whole, speak, until_gone
+from bulkgladly.emulator.server.responses import Sent, response_for, send_whole
 
 __all__ = ("Exchange", "Parts")
 

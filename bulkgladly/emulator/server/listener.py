@@ -6,9 +6,9 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from bulkgladly.emulator.faults.faults import FaultScript
+from bulkgladly.emulator.faults.fault_script import FaultScript
+from bulkgladly.emulator.server.broken_responses import Cut
 from bulkgladly.emulator.server.exchange import Exchange
-from bulkgladly.emulator.server.responses import Cut
 
 __all__ = ("Listener",)
 

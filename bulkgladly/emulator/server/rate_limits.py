@@ -1,102 +1,48 @@
-"""The organization's request budget: three ways to count a second, and the limiter that uses one.
+"""The limits of the organization: its requests a second, which another client shares, and its reports.
 
-The counting classes are pure: they are told the time and never ask for it.
+Facts on the reports: README.md, "Rate limits (in full)", of the fact sheet. Both report paths share one
+limit, which is inferred.
 """
 
-import math
-from collections import deque
-from typing import NamedTuple, Protocol
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from bulkgladly.emulator.options import Algorithm
+from bulkgladly.emulator.options import Algorithm, EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
-from bulkgladly.emulator.server.neighbour import Neighbour
+from bulkgladly.emulator.server.budgets import Budget, Verdict, new_budget
 
-__all__ = ("Budget", "FixedWindow", "LeakyBucket", "Limiter", "SlidingLog", "Verdict", "new_budget")
-
-
-class Verdict(NamedTuple):
-    """Whether a request is let in, and how many more would be at this moment."""
-
-    admitted: bool
-    remaining: int
+__all__ = ("Limiter", "Neighbour", "ReportLimits")
 
 
-class Budget(Protocol):
-    """One way to count. `now` never goes back between calls; refused requests cost nothing."""
+class Neighbour:
+    """Takes `per_second` requests on average, at random moments that the seed decides.
 
-    def take(self, now: float) -> Verdict:
-        """Ask for one request at this moment."""
-        ...
+    It does not retry: what is refused is counted and forgotten.
+    """
 
+    def __init__(self, per_second: float, *, seed: int, start: float) -> None:
+        if per_second <= 0:
+            raise ValueError(f"per_second is {per_second}: a neighbour takes more than 0 requests a second")
+        self.per_second = per_second
+        self.admitted = 0
+        self.refused = 0
+        self._random = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
+        self._next = start + self._random.expovariate(per_second)
 
-class FixedWindow:
-    """`rate` requests in each window of `per_s` seconds; the edges lie at `phase_s` + whole windows."""
+    def arrivals_until(self, now: float) -> Iterator[float]:
+        """Its moments up to now, in order, each one once."""
+        while self._next <= now:
+            arrival = self._next
+            self._next += self._random.expovariate(self.per_second)
+            yield arrival
 
-    def __init__(self, rate: int, *, per_s: float = 1.0, phase_s: float = 0.0) -> None:
-        self._rate, self._per_s, self._phase_s = rate, per_s, phase_s
-        self._window = -math.inf
-        self._used = 0
-
-    def take(self, now: float) -> Verdict:
-        """See `Budget`."""
-        window = math.floor((now - self._phase_s) / self._per_s)
-        if window != self._window:
-            self._window, self._used = window, 0
-        if self._used >= self._rate:
-            return Verdict(admitted=False, remaining=0)
-        self._used += 1
-        return Verdict(admitted=True, remaining=self._rate - self._used)
-
-
-class LeakyBucket:
-    """A bucket, at first empty, that holds `burst` requests and drains `rate` of them in `per_s` seconds."""
-
-    def __init__(self, rate: int, *, per_s: float = 1.0, burst: int | None = None) -> None:
-        self._per_second = rate / per_s
-        self._burst = float(rate if burst is None else burst)
-        self._room = self._burst
-        self._seen: float | None = None
-
-    def take(self, now: float) -> Verdict:
-        """See `Budget`."""
-        elapsed = 0.0 if self._seen is None else now - self._seen
-        self._seen = now
-        self._room = min(self._burst, self._room + elapsed * self._per_second)
-        # Sums of tenths fall a hair short of one; a request exactly on time must pass.
-        if self._room < 1 - 1e-9:
-            return Verdict(admitted=False, remaining=0)
-        self._room -= 1
-        return Verdict(admitted=True, remaining=max(0, math.floor(self._room + 1e-9)))
-
-
-class SlidingLog:
-    """At most `rate` requests in any `per_s` seconds that end now."""
-
-    def __init__(self, rate: int, *, per_s: float = 1.0) -> None:
-        self._rate, self._per_s = rate, per_s
-        self._admitted: deque[float] = deque()
-
-    def take(self, now: float) -> Verdict:
-        """See `Budget`."""
-        while self._admitted and self._admitted[0] <= now - self._per_s:
-            self._admitted.popleft()
-        if len(self._admitted) >= self._rate:
-            return Verdict(admitted=False, remaining=0)
-        self._admitted.append(now)
-        return Verdict(admitted=True, remaining=self._rate - len(self._admitted))
-
-
-def new_budget(
-    algorithm: Algorithm, rate: int, *, per_s: float = 1.0, phase_s: float = 0.0, burst: int | None = None
-) -> Budget:
-    """A fresh budget of `rate` requests in `per_s` seconds."""
-    match algorithm:
-        case "fixed":
-            return FixedWindow(rate, per_s=per_s, phase_s=phase_s)
-        case "leaky":
-            return LeakyBucket(rate, per_s=per_s, burst=burst)
-        case "sliding":
-            return SlidingLog(rate, per_s=per_s)
+    def note(self, *, admitted: bool) -> None:
+        """Count the fate of one of its requests."""
+        if admitted:
+            self.admitted += 1
+        else:
+            self.refused += 1
 
 
 class Limiter:
@@ -174,3 +120,37 @@ class Limiter:
         for arrival in self._neighbour.arrivals_until(now):
             admitted = self._budget is None or self._budget.take(arrival).admitted
             self._neighbour.note(admitted=admitted)
+
+
+class ReportLimits:
+    """Counts reports against the clock it is given. What is refused costs nothing."""
+
+    def __init__(self, options: EmulatorOptions, clock: Clock) -> None:
+        self._clock = clock
+        self._most = options.report_concurrency
+        self._budget: Budget | None = None
+        if options.report_rate is not None:
+            self._budget = new_budget(options.algorithm, options.report_rate, per_s=60, phase_s=options.phase_s)
+        self.running = 0
+        self.admitted = 0
+        self.refused = 0
+
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """Ask for one report now: whether it is let in. Its place is free again at the end of the block."""
+        if not self._may_run():
+            self.refused += 1
+            yield False
+            return
+        self.admitted += 1
+        self.running += 1
+        try:
+            yield True
+        finally:
+            self.running -= 1
+
+    def _may_run(self) -> bool:
+        # The place is looked for first, so that a report too many does not use up the minute.
+        if self._most is not None and self.running >= self._most:
+            return False
+        return self._budget is None or self._budget.take(self._clock.monotonic()).admitted

@@ -1,29 +1,14 @@
-"""Replies as bytes on a connection, and the broken forms of them that no web framework offers."""
+"""Replies as whole responses of the web framework, in one piece or as a stream."""
 
 import asyncio
-import gzip
-import itertools
-import socket
-import struct
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from email.utils import formatdate
-from http.client import responses
-from typing import Self, cast
-from weakref import WeakSet
+from collections.abc import AsyncIterator, Mapping
+from typing import Self
 
 from aiohttp import web
 
-from bulkgladly.emulator.faults.faults import Coding, Fault, Framing
 from bulkgladly.emulator.protocol.replies import Reply, Stream
 
-__all__ = ("Cut", "Sent", "end_now", "response_for", "send_whole", "speak", "until_gone")
-
-_OVERLONG_BY = 64
-_SURPLUS = b'{"surplus": true}'
-_NO_LINGER = struct.pack("ii", 1, 0)
-_BLOCK = 64 * 1024
-_HELD_BYTES = 1 << 20
-_LOOK_EVERY_S = 0.02
+__all__ = ("Sent", "StreamBlocks", "response_for", "send_whole", "streaming_response")
 
 
 class Sent(web.StreamResponse):
@@ -45,184 +30,7 @@ class Sent(web.StreamResponse):
         """Nothing is left to do."""
 
 
-class Cut(asyncio.Protocol):
-    """A connection that ends, or stays silent, before a byte of it is read."""
-
-    def __init__(self, fault: Fault, refuse: Callable[[float], None], silent: WeakSet[asyncio.Transport]) -> None:
-        self._fault, self._refuse, self._silent = fault, refuse, silent
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """End it as the fault asks for, or keep it with those that nobody answers."""
-        connection = cast("asyncio.Transport", transport)
-        if self._fault.ending == "hang":
-            self._silent.add(connection)
-        else:
-            end_now(connection, self._fault, self._refuse)
-
-
-def response_for(reply: Reply, headers: Mapping[str, str]) -> web.Response:
-    """The whole answer, with further headers; the reply's own win."""
-    merged = {**headers, **reply.headers}
-    if reply.stream is not None:
-        length = None if reply.stream.chunked else reply.stream.measure()
-        return _streaming(reply, merged, _Blocks(reply.stream), length)
-    if not reply.body:
-        return web.Response(status=reply.status, headers=merged)
-    merged["Content-Type"] = reply.content_type
-    return web.Response(status=reply.status, headers=merged, body=reply.body)
-
-
-async def speak(
-    request: web.BaseRequest, fault: Fault, reply: Reply, headers: Mapping[str, str], stopping: asyncio.Event
-) -> web.StreamResponse | None:
-    """Send a reply in the form that a fault asks for, up to what becomes of the connection.
-
-    A stream that breaks off is not sent here but returned, for the server to send. Any other is held
-    whole. Ends early when the client goes away or the emulator stops.
-    """
-    if reply.stream is not None:
-        if fault.framing in ("half", "overlong") and fault.coding == "identity" and reply.stream.measure() != 0:
-            return _broken_stream(request, fault.framing, reply, {**headers, **reply.headers}, reply.stream)
-        reply = reply._replace(body=b"".join(reply.stream.blocks()), stream=None)
-    merged = {"Content-Type": reply.content_type, "Date": formatdate(usegmt=True), **headers, **reply.headers}
-    body, coded = _coded(reply.body, fault.coding)
-    blocks = _FRAMINGS[fault.framing](reply.status, {**merged, **coded}, body)
-    if fault.drip_s:
-        blocks = (block[at : at + 1] for block in blocks for at in range(len(block)))
-    for block in blocks:
-        transport = request.transport
-        if transport is None or transport.is_closing() or stopping.is_set():
-            break
-        transport.write(block)
-        if fault.drip_s:
-            await _pause(stopping, fault.drip_s)
-        while transport.get_write_buffer_size() > _HELD_BYTES and not stopping.is_set():
-            await _pause(stopping, _LOOK_EVERY_S)
-    return None
-
-
-def end_now(transport: asyncio.Transport, fault: Fault, refuse: Callable[[float], None]) -> None:
-    """End a connection, and with `refuse` all others as well."""
-    if fault.ending == "refuse":
-        transport.close()
-        refuse(fault.refuse_s)
-        return
-    if fault.ending != "reset":
-        transport.close()
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        # Closing without lingering is what makes the kernel send RST instead of FIN.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    transport.abort()
-
-
-async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Send an answer to its end, which the server would do later; a client that has gone is the end, too."""
-    try:
-        await response.prepare(request)
-        await response.write_eof()
-    except ConnectionError:
-        return
-
-
-async def until_gone(request: web.BaseRequest, stopping: asyncio.Event) -> None:
-    """Return when the client has closed the connection, or when the emulator stops."""
-    while not stopping.is_set():
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            return
-        await _pause(stopping, _LOOK_EVERY_S)
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stopping.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-def _coded(body: bytes, coding: Coding) -> tuple[bytes, Mapping[str, str]]:
-    if coding == "identity":
-        return body, {}
-    packed = body if coding == "gzip_lie" else gzip.compress(body, mtime=0)
-    return packed[: len(packed) // 2] if coding == "gzip_cut" else packed, {"Content-Encoding": "gzip"}
-
-
-def _head(status: int, headers: Mapping[str, str], **framing: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}"]
-    given = {name.replace("_", "-"): value for name, value in framing.items()}
-    lines += [f"{name}: {value}" for name, value in {**given, **headers}.items()]
-    # Latin-1, as headers are: whatever text comes, some bytes go.
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-
-def _length(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield _head(status, headers, Content_Length=str(len(body)))
-    yield body
-
-
-def _half(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    head = _head(status, headers, Content_Length=str(len(body)))
-    # Without a body, half of the head is what can be held back.
-    yield head + body[: len(body) // 2] if body else head[: len(head) // 2]
-
-
-def _overlong(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield _head(status, headers, Content_Length=str(len(body) + _OVERLONG_BY)) + body
-
-
-def _short(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    sent = body or _SURPLUS
-    yield _head(status, headers, Content_Length=str(len(body) // 2)) + sent
-
-
-def _unframed(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield _head(status, headers, Connection="close") + body
-
-
-def _chunked(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield from _chunked_cut(status, headers, body)
-    yield b"0\r\n\r\n"
-
-
-def _chunked_cut(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield _head(status, headers, Transfer_Encoding="chunked")
-    yield from (_chunk(body[at : at + _BLOCK]) for at in range(0, len(body), _BLOCK))
-
-
-def _endless(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield _head(status, headers, Transfer_Encoding="chunked")
-    yield from itertools.repeat(_chunk((body or b" ") * (_BLOCK // (len(body) or 1) + 1)))
-
-
-def _raw(_status: int, _headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
-    yield body
-
-
-def _nothing(_status: int, _headers: Mapping[str, str], _body: bytes) -> Iterator[bytes]:
-    return iter(())
-
-
-_FRAMINGS: Mapping[Framing, Callable[[int, Mapping[str, str], bytes], Iterable[bytes]]] = {
-    "length": _length,
-    "chunked": _chunked,
-    "unframed": _unframed,
-    "half": _half,
-    "overlong": _overlong,
-    "short": _short,
-    "chunked_cut": _chunked_cut,
-    "endless": _endless,
-    "raw": _raw,
-    "nothing": _nothing,
-}
-
-
-def _chunk(block: bytes) -> bytes:
-    return f"{len(block):x}\r\n".encode() + block + b"\r\n"
-
-
-class _Blocks(AsyncIterator[bytes]):
+class StreamBlocks(AsyncIterator[bytes]):
     """A stream for the server to send; with `stop_at` it closes the connection after so many bytes.
 
     It is no generator, because one that a lost client leaves behind would need to be closed.
@@ -252,21 +60,30 @@ class _Blocks(AsyncIterator[bytes]):
         raise StopAsyncIteration
 
 
-def _streaming(reply: Reply, headers: dict[str, str], blocks: _Blocks, length: int | None) -> web.Response:
+def response_for(reply: Reply, headers: Mapping[str, str]) -> web.Response:
+    """The whole answer, with further headers; the reply's own win."""
+    merged = {**headers, **reply.headers}
+    if reply.stream is not None:
+        length = None if reply.stream.chunked else reply.stream.measure()
+        return streaming_response(reply, merged, StreamBlocks(reply.stream), length)
+    if not reply.body:
+        return web.Response(status=reply.status, headers=merged)
+    merged["Content-Type"] = reply.content_type
+    return web.Response(status=reply.status, headers=merged, body=reply.body)
+
+
+async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Send an answer to its end, which the server would do later; a client that has gone is the end, too."""
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return
+
+
+def streaming_response(reply: Reply, headers: dict[str, str], blocks: StreamBlocks, length: int | None) -> web.Response:
+    """The answer whose body are these blocks; without a length it is sent in chunks."""
     headers["Content-Type"] = reply.content_type
     if length is not None:
         headers["Content-Length"] = str(length)
     return web.Response(status=reply.status, headers=headers, body=blocks)
-
-
-def _broken_stream(
-    request: web.BaseRequest, framing: Framing, reply: Reply, headers: dict[str, str], stream: Stream
-) -> web.Response:
-    """Half of it or all of it, and then the end of the connection in place of what was announced."""
-    size = stream.measure()
-    # Nobody knows the half of a stream without a length: a byte is less than all.
-    sent = None if framing == "overlong" else 1 if size is None else size // 2
-    extra = _OVERLONG_BY if framing == "overlong" else 0
-    announced = None if stream.chunked or size is None else size + extra
-    blocks = _Blocks(stream, stop_at=sent, transport=request.transport)
-    return _streaming(reply, headers, blocks, announced)
