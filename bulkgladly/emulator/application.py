@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES
-from bulkgladly.emulator.operations.customers import create_from
-from bulkgladly.emulator.operations.tasks import note_task
-from bulkgladly.emulator.operations.timeline import assignee_of, new_timeline_id, note_message
+from bulkgladly.emulator.operations.customers import create_customer
+from bulkgladly.emulator.operations.tasks import log_task_event
+from bulkgladly.emulator.operations.timeline import assignee_of, log_message_event, new_timeline_id
 from bulkgladly.emulator.organisation.event_log import APPLICATION
 from bulkgladly.emulator.organisation.store import Entity, Store
 
@@ -43,7 +43,7 @@ class Application:
         Raises:
             Refusal: What createCustomer would answer; nothing was added.
         """
-        return create_from(self.store, fields)
+        return create_customer(self.store, fields)
 
     def add_conversation(self, customer_id: str, **fields: Any) -> str:
         """Begin a conversation of a customer, as none of the API's operations can; returns its id.
@@ -72,7 +72,7 @@ class Application:
         store.conversations[conversation["id"]] = conversation
         ids = {"customerId": customer_id, "conversationId": conversation["id"]}
         context = {"assignee": assignee_of(conversation)}
-        store.happenings.note("CONVERSATION/CREATED", {**ids, "context": context}, APPLICATION)
+        store.event_log.add("CONVERSATION/CREATED", {**ids, "context": context}, APPLICATION)
         return str(conversation["id"])
 
     def add_item(
@@ -114,7 +114,7 @@ class Application:
         if transcript is not None:
             store.collections["transcripts"][item["id"]] = {**transcript, "id": item["id"]}
         if conversation is not None:
-            note_message(store, conversation, item)
+            log_message_event(store, conversation, item)
         return str(item["id"])
 
     def add_task(self, customer_id: str, **fields: Any) -> str:
@@ -141,7 +141,7 @@ class Application:
         _check_choice("status", task["status"], ("OPEN", "CLOSED"))
         _check_free(store, "tasks", task["id"])
         store.tasks[task["id"]] = task
-        note_task(store, "TASK/CREATED", task)
+        log_task_event(store, "TASK/CREATED", task)
         return str(task["id"])
 
     def add_task_comment(self, task_id: str, **fields: Any) -> str:
@@ -159,7 +159,7 @@ class Application:
         comment = {**usual, "createdAt": store.now(), **fields, "taskId": task_id}
         _check_free(store, "task_comments", comment["id"])
         store.task_comments[comment["id"]] = comment
-        note_task(store, "TASK/COMMENT_ADDED", task, commentId=comment["id"])
+        log_task_event(store, "TASK/COMMENT_ADDED", task, commentId=comment["id"])
         return str(comment["id"])
 
     def use_answer(

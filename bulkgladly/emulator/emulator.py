@@ -12,7 +12,7 @@ from bulkgladly.emulator.application import Application
 from bulkgladly.emulator.exports.exporter import Exporter
 from bulkgladly.emulator.faults.fault import FaultScriptError
 from bulkgladly.emulator.faults.fault_script import FaultScript
-from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
@@ -24,7 +24,7 @@ from bulkgladly.emulator.seeding.seed_conversations import seed_conversations, s
 from bulkgladly.emulator.seeding.seed_events import seed_events
 from bulkgladly.emulator.seeding.seed_organisation import seed_customers, seed_directory
 from bulkgladly.emulator.server.control import Control
-from bulkgladly.emulator.server.exchange import Exchange, Parts
+from bulkgladly.emulator.server.exchange import Exchange, ServerParts
 from bulkgladly.emulator.server.listener import Listener
 from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog
@@ -93,7 +93,7 @@ class Emulator(Application):
             OSError: The port is taken.
         """
         control = Control(self.store, self.limiter, self.faults, self.requests, self.exports.add_job, self.refuse)
-        parts = Parts(
+        parts = ServerParts(
             self.options,
             self.clock,
             self.store,
@@ -101,7 +101,7 @@ class Emulator(Application):
             self.report_limits,
             self.faults,
             self.requests,
-            Router((*OPERATIONS, *ELSEWHERE)),
+            Router((*OPERATIONS, *OTHER_HOST_OPERATIONS)),
             control,
             self.refuse,
         )

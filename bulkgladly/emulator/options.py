@@ -9,12 +9,12 @@ from typing import Literal, get_args
 from bulkgladly.emulator.organisation.export_jobs import RETENTION
 from bulkgladly.emulator.organisation.report_corrections import ODDITIES, Oddity
 
-__all__ = ("CAPS", "Algorithm", "BodyKind", "EmulatorOptions", "TimeForm")
+__all__ = ("LIST_CAPS", "Algorithm", "BodyKind", "EmulatorOptions", "TimeForm")
 
 BodyKind = Literal["json", "html", "plain", "empty"]
 """How a failing answer is dressed. Gladly documents only `json`, and not for 401, 403, 429 and 5xx."""
 
-CAPS: Mapping[str, int] = {
+LIST_CAPS: Mapping[str, int] = {
     "getConversations": 100,
     "getConversationItems": 1000,
     "getTasks": 2000,
@@ -209,8 +209,8 @@ class EmulatorOptions:
 
     def _check_lists(self) -> None:
         for name, cap in self.caps.items():
-            if name not in CAPS or cap < 1:
-                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(CAPS)}")
+            if name not in LIST_CAPS or cap < 1:
+                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(LIST_CAPS)}")
         for day in self.report_empty_days:
             try:
                 date.fromisoformat(day)

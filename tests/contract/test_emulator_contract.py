@@ -17,7 +17,7 @@ from bulkgladly.emulator.operations import (
     tasks,
     webhooks,
 )
-from bulkgladly.emulator.operations.all_operations import ELSEWHERE, OPERATIONS
+from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES
 from bulkgladly.emulator.operations.customers import FIND_CAP
 from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WEBHOOK_EVENTS, WORDS, entity_of
@@ -26,7 +26,7 @@ from bulkgladly.emulator.operations.identity_tokens import IDENTITY_TYPES
 from bulkgladly.emulator.operations.outbound_messages import MAX_SUBJECT
 from bulkgladly.emulator.operations.public_answers import LIST_CAP
 from bulkgladly.emulator.operations.tasks import MAX_COMMENT
-from bulkgladly.emulator.options import CAPS, EmulatorOptions
+from bulkgladly.emulator.options import LIST_CAPS, EmulatorOptions
 from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION
 from bulkgladly.emulator.protocol.lists import LIMITED_DATA
 from bulkgladly.emulator.protocol.routing import Operation, Router
@@ -131,7 +131,7 @@ def test_caps_follow_the_facts() -> None:
     """Those of the lists that tell with a header that they were cut."""
     facts = FACTS["list_caps"]
 
-    assert {name: facts[name] for name in CAPS} == dict(CAPS)
+    assert {name: facts[name] for name in LIST_CAPS} == dict(LIST_CAPS)
     assert facts["truncation_header"] == LIMITED_DATA
 
 
@@ -166,9 +166,9 @@ def test_replies_and_tasks_follow_the_facts() -> None:
 
 def test_what_lies_elsewhere_is_no_operation_of_gladly() -> None:
     """It is outside the API's paths, needs no credentials, and takes nothing of the budget."""
-    assert not {operation.operation_id for operation in ELSEWHERE} & set(BY_ID)
-    assert all(not operation.path.startswith("/api/") for operation in ELSEWHERE)
-    assert all((operation.needs, operation.limited) == ("none", False) for operation in ELSEWHERE)
+    assert not {operation.operation_id for operation in OTHER_HOST_OPERATIONS} & set(BY_ID)
+    assert all(not operation.path.startswith("/api/") for operation in OTHER_HOST_OPERATIONS)
+    assert all((operation.needs, operation.limited) == ("none", False) for operation in OTHER_HOST_OPERATIONS)
 
 
 def test_answers_follow_the_facts() -> None:

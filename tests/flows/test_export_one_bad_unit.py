@@ -149,7 +149,7 @@ async def test_events_are_not_lost_when_one_of_their_parts_is_damaged(lake: Lake
 
 def happen(lake: Lake) -> str:
     """Let something happen, and return the id of the event."""
-    return str(lake.emulator.store.happenings.note("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id)
+    return str(lake.emulator.store.event_log.add("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id)
 
 
 @pytest.mark.parametrize("name", ["gaps", "kept job"])

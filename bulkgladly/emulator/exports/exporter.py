@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bulkgladly.emulator.exports.job_files import cast_of, generated_files
 from bulkgladly.emulator.exports.job_items import Cast
-from bulkgladly.emulator.organisation.clock import moment_of, written
+from bulkgladly.emulator.organisation.clock import moment_of, shortest_timestamp
 from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, ExportFile, ExportJob, JobStatus
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.organisation.store import Store
 
 __all__ = ("Exporter", "FileContent", "Moment")
@@ -63,8 +63,8 @@ class Exporter:
             status=status,
             updated_at=dated,
             moment=moment,
-            start_at=start_at if isinstance(start_at, str) else written(start),
-            end_at=end_at if isinstance(end_at, str) else written(end),
+            start_at=start_at if isinstance(start_at, str) else shortest_timestamp(start),
+            end_at=end_at if isinstance(end_at, str) else shortest_timestamp(end),
             files={},
         )
         if end < start:
@@ -102,17 +102,25 @@ class Exporter:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         for back in reversed(range(days)):
             end = today - back * _DAY
-            job_id = slug(f"{self._seed}:export:{end:%Y-%m-%d}")
+            job_id = derived_id(f"{self._seed}:export:{end:%Y-%m-%d}")
             # The example of a job shows up to eight fraction digits, more than a datetime holds.
             dated = f"{end + _NIGHT:%Y-%m-%dT%H:%M:%S}.{end.toordinal() * 7_654_321 % 10**8:08}Z"
             if moment_of(dated) > now:
-                dated = written(now)
-            job = ExportJob(job_id, "COMPLETED", dated, moment_of(dated), written(end - _DAY), written(end), {})
+                dated = shortest_timestamp(now)
+            job = ExportJob(
+                job_id,
+                "COMPLETED",
+                dated,
+                moment_of(dated),
+                shortest_timestamp(end - _DAY),
+                shortest_timestamp(end),
+                {},
+            )
             self._put(job, None, None, cast)
 
     def _dated(self, updated_at: Moment | None) -> tuple[str, datetime]:
         moment = self._store.jobs.now() if updated_at is None else _utc(updated_at)
-        return updated_at if isinstance(updated_at, str) else written(moment), moment
+        return updated_at if isinstance(updated_at, str) else shortest_timestamp(moment), moment
 
     def _put(
         self, job: ExportJob, files: Mapping[str, FileContent] | None, items: int | None, cast: Cast | None = None

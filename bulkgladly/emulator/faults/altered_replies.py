@@ -8,7 +8,7 @@ import orjson
 from bulkgladly.emulator.faults.fault import Alteration, Fault
 from bulkgladly.emulator.protocol.replies import Reply
 
-__all__ = ("altered",)
+__all__ = ("alter_reply",)
 
 _OTHER: Mapping[str, Any] = {
     "name": "Somebody Else",
@@ -17,7 +17,7 @@ _OTHER: Mapping[str, Any] = {
 }
 
 
-def altered(fault: Fault, own: Reply, *, path: str, url: str) -> Reply:
+def alter_reply(fault: Fault, own: Reply, *, path: str, url: str) -> Reply:
     """The answer that a fault asks for, before it meets the wire."""
     reply = fault.reply or own
     if fault.alter != "none":

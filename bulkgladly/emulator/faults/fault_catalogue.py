@@ -15,7 +15,7 @@ import orjson
 from bulkgladly.emulator.faults.fault import Alteration, Fault, answer, drop_reply, hang, reset
 from bulkgladly.emulator.protocol.replies import JSON
 
-__all__ = ("ANSWERS", "BODIES", "RETRY_AFTER")
+__all__ = ("BODIES", "CATALOGUE", "RETRY_AFTER")
 
 _PAGE = (
     b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1>"
@@ -190,5 +190,5 @@ def _raw(rest: bytes) -> Fault:
 
 _PARTS = (_statuses, _redirects, _throttles, _own_answers, _connections, _bodies)
 
-ANSWERS: Mapping[str, Fault] = {name: fault for part in _PARTS for name, fault in part()}
+CATALOGUE: Mapping[str, Fault] = {name: fault for part in _PARTS for name, fault in part()}
 """All of them by name."""

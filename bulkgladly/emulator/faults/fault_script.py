@@ -20,7 +20,7 @@ In a file (`--faults FILE`, or the body of `POST /_emulator/faults`) the same is
 requests that match it from 1, and the first rule with a fault for a request decides.
 `at` names requests (with `times`, so many in a row from each), `every` takes each n-th, `after` all
 beyond the n-th; without any of them every matching request is hit. `fault` is one of the functions
-of `fault` with its arguments, or a name of `fault_catalogue.ANSWERS` with fields of a `Fault` to change.
+of `fault` with its arguments, or a name of `fault_catalogue.CATALOGUE` with fields of a `Fault` to change.
 
 `connect` stands for a connection instead of a request: what hits it ends before a byte was read.
 """
@@ -151,10 +151,10 @@ class FaultScript:
 
 def _made(name: object, rest: dict[str, Any]) -> Fault:
     # The catalogue is built of what this module has, so it comes later.
-    from bulkgladly.emulator.faults.fault_catalogue import ANSWERS  # noqa: PLC0415
+    from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE  # noqa: PLC0415
 
     if isinstance(name, str) and name in FAULTS:
         return FAULTS[name](**rest)
-    if isinstance(name, str) and name in ANSWERS:
-        return replace(ANSWERS[name], **rest)
+    if isinstance(name, str) and name in CATALOGUE:
+        return replace(CATALOGUE[name], **rest)
     raise FaultScriptError(f"fault is {name!r}; it can be {', '.join(FAULTS)}, or a name of the catalogue of answers")

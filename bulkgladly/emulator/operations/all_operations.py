@@ -22,7 +22,7 @@ from bulkgladly.emulator.operations.webhooks import WEBHOOK_OPERATIONS
 from bulkgladly.emulator.protocol.routing import Operation
 from bulkgladly.emulator.reports.reports import REPORT_OPERATIONS
 
-__all__ = ("ELSEWHERE", "OPERATIONS")
+__all__ = ("OPERATIONS", "OTHER_HOST_OPERATIONS")
 
 OPERATIONS: tuple[Operation, ...] = (
     *CUSTOMER_OPERATIONS,
@@ -50,5 +50,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *EVENT_OPERATIONS,
 )
 
-ELSEWHERE: tuple[Operation, ...] = DOWNLOAD_OPERATIONS
+OTHER_HOST_OPERATIONS: tuple[Operation, ...] = DOWNLOAD_OPERATIONS
 """What Gladly's answers refer to on other hosts, and which is no operation of its API."""

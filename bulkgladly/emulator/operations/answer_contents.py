@@ -7,7 +7,7 @@ That writing or deleting a content moves the answer's `updatedAt` is an assumpti
 
 import re
 
-from bulkgladly.emulator.operations.answers import CONTENT_TYPES, existing_answer, in_use
+from bulkgladly.emulator.operations.answers import CONTENT_TYPES, existing_answer, refusal_if_used
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
@@ -39,12 +39,12 @@ def _put(call: Call) -> Reply:
     answer, (language, content_type) = existing_answer(call), _place(call)
     body = Fields(call.json_object())
     content: Entity = {"answerId": answer["id"], "language": language, "type": content_type}
-    content["bodyHtml"] = body.needed("bodyHtml")
+    content["bodyHtml"] = body.required_text("bodyHtml")
     match content_type:
         case "public":
-            content["title"] = body.needed("title")
+            content["title"] = body.required_text("title")
         case "email":
-            content["subject"] = body.needed("subject")
+            content["subject"] = body.required_text("subject")
         case "reference":
             content["internal"] = body.flag("internal") or False
     body.refuse_faults()
@@ -61,7 +61,7 @@ def _delete(call: Call) -> Reply:
         body = Fields({})
         body.fault("type", "invalid", "not implemented")
         body.refuse_faults()
-    used = in_use(call.store, answer_id, content_type)
+    used = refusal_if_used(call.store, answer_id, content_type)
     if used is not None:
         raise used
     del call.store.collections["answer_contents"][content_key(answer_id, language, content_type)]

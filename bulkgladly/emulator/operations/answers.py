@@ -14,7 +14,7 @@ from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("ANSWER_OPERATIONS", "CONTENT_TYPES", "MAX_DESCRIPTION", "MAX_NAME", "existing_answer", "in_use")
+__all__ = ("ANSWER_OPERATIONS", "CONTENT_TYPES", "MAX_DESCRIPTION", "MAX_NAME", "existing_answer", "refusal_if_used")
 
 MAX_NAME = 500
 MAX_DESCRIPTION = 10_000
@@ -26,7 +26,7 @@ _PATH = "/api/v1/answers"
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def in_use(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
+def refusal_if_used(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
     """The 400 for an answer that is used, or for one type of its contents; None where nothing uses it."""
     uses = [
         use
@@ -56,7 +56,7 @@ def _add(call: Call) -> Reply:
     answer_id = body.text("id")
     if answer_id is not None and not _ID.fullmatch(answer_id):
         body.fault("id", "invalid", "id holds characters other than letters, digits, - and _")
-    name = body.needed("name", most=MAX_NAME)
+    name = body.required_text("name", max_length=MAX_NAME)
     rest = _description_and_audiences(body)
     body.refuse_faults()
     conflicts = _conflicts(store, answer_id, name)
@@ -75,8 +75,8 @@ def _get(call: Call) -> Reply:
 def _update(call: Call) -> Reply:
     answer, body = existing_answer(call), Fields(call.json_object())
     changes: Entity = {}
-    if body.names("name"):
-        changes["name"] = body.needed("name", most=MAX_NAME)
+    if body.mentions("name"):
+        changes["name"] = body.required_text("name", max_length=MAX_NAME)
     changes |= _description_and_audiences(body)
     body.refuse_faults()
     if _named(call.store, changes.get("name"), other_than=answer["id"]) is not None:
@@ -87,7 +87,7 @@ def _update(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     answer_id, collections = existing_answer(call)["id"], call.store.collections
-    used = in_use(call.store, answer_id)
+    used = refusal_if_used(call.store, answer_id)
     if used is not None:
         raise used
     call.store.remove("answers", answer_id)
@@ -100,16 +100,16 @@ def _delete(call: Call) -> Reply:
 def _description_and_audiences(body: Fields) -> Entity:
     """Those of both that the body names; null empties them."""
     found: Entity = {}
-    if body.names("description"):
-        found["description"] = body.text("description", most=MAX_DESCRIPTION) or ""
-    if body.names("audienceIds"):
-        found["audienceIds"] = body.some_texts("audienceIds")
+    if body.mentions("description"):
+        found["description"] = body.text("description", max_length=MAX_DESCRIPTION) or ""
+    if body.mentions("audienceIds"):
+        found["audienceIds"] = body.optional_texts("audienceIds")
     return found
 
 
 def _conflicts(store: Store, answer_id: str | None, name: str) -> list[dict[str, Any]]:
     conflicts = []
-    if answer_id is not None and store.has_had("answers", answer_id):
+    if answer_id is not None and store.is_id_taken("answers", answer_id):
         conflicts.append(problem("taken", "this answer id is already in use", attr="id"))
     owner = _named(store, name)
     if owner is not None:

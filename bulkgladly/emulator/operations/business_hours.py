@@ -11,7 +11,7 @@ import re
 from collections.abc import MutableMapping
 from typing import Any
 
-from bulkgladly.emulator.organisation.clock import written
+from bulkgladly.emulator.organisation.clock import shortest_timestamp
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content, problem, refuse
@@ -51,7 +51,7 @@ def _create(call: Call) -> Reply:
 
 def _update(call: Call) -> Reply:
     before, body = _existing(call), Fields(call.json_object())
-    version, fields = body.whole("version"), _fields(body)
+    version, fields = body.required_number("version"), _fields(body)
     primary = fields.pop("primary")
     if primary is False and before["primary"]:
         body.fault("primary", "invalid", "the primary schedule stays it until another one is")
@@ -95,7 +95,7 @@ def _unmark_primary(store: Store) -> None:
 
 def _fields(body: Fields) -> dict[str, Any]:
     # A blank name is `invalid` here and not `blank`, by the document's own example.
-    name = body.needed("name", most=MAX_NAME, blank="invalid")
+    name = body.required_text("name", max_length=MAX_NAME, blank="invalid")
     return {
         "name": name,
         "primary": body.flag("primary"),
@@ -108,9 +108,9 @@ def _office_hours(body: Fields | None) -> Entity:
         return {}
     hours: Entity = {"timezone": body.timezone("timezone")}
     for day in _DAYS:
-        if body.names(day):
+        if body.mentions(day):
             hours[day] = _blocks(body, day)
-    if body.names("exceptions"):
+    if body.mentions("exceptions"):
         hours["exceptions"] = [_exception(entry) for entry in body.parts("exceptions")]
     return hours
 
@@ -118,9 +118,9 @@ def _office_hours(body: Fields | None) -> Entity:
 def _exception(body: Fields) -> Entity:
     start, stop = body.moment("start", required=True), body.moment("stop", required=True)
     return {
-        "name": body.needed("name"),
-        "start": start and written(start),
-        "stop": stop and written(stop),
+        "name": body.required_text("name"),
+        "start": start and shortest_timestamp(start),
+        "stop": stop and shortest_timestamp(stop),
         "scheduleBlocks": _blocks(body, "scheduleBlocks"),
     }
 
@@ -130,7 +130,7 @@ def _blocks(body: Fields, name: str) -> list[Entity]:
 
 
 def _time(body: Fields, name: str) -> str:
-    text = body.needed(name)
+    text = body.required_text(name)
     if text and not _TIME.fullmatch(text):
         body.fault(name, "invalid", f"{name} is no time of day such as 09:30")
     return text

@@ -5,11 +5,11 @@ A change names a freeform topic by its key, a conversation shows it by its id.
 """
 
 from bulkgladly.emulator.operations.timeline import (
-    add_item,
+    add_conversation_item,
     assignee_of,
-    change,
+    change_conversation,
     existing_conversation,
-    note_conversation,
+    log_conversation_event,
 )
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
@@ -49,13 +49,13 @@ def _change_topics(store: Store, conversation: Entity, *, added: list[str], remo
     if not added and not removed:
         return
     left = [topic_id for topic_id in conversation.get("topicIds", []) if topic_id not in removed]
-    changed = change(store, conversation, topicIds=[*left, *added])
-    add_item(store, changed, {"type": "TOPIC_CHANGE", "addedTopicIds": added, "removedTopicIds": removed})
+    changed = change_conversation(store, conversation, topicIds=[*left, *added])
+    add_conversation_item(store, changed, {"type": "TOPIC_CHANGE", "addedTopicIds": added, "removedTopicIds": removed})
     context = {"assignee": assignee_of(conversation)}
     for topic_id in added:
-        note_conversation(store, "CONVERSATION/TOPIC_ADDED", changed, topicId=topic_id, context=context)
+        log_conversation_event(store, "CONVERSATION/TOPIC_ADDED", changed, topicId=topic_id, context=context)
     for topic_id in removed:
-        note_conversation(store, "CONVERSATION/TOPIC_REMOVED", changed, topicId=topic_id, context=context)
+        log_conversation_event(store, "CONVERSATION/TOPIC_REMOVED", changed, topicId=topic_id, context=context)
 
 
 def _change_attributes(call: Call) -> Reply:
@@ -72,9 +72,9 @@ def _change_attributes(call: Call) -> Reply:
     new = [entry for entry in added if entry not in present or entry in gone]
     if gone or new:
         left = [entry for entry in present if entry not in gone]
-        changed = change(call.store, conversation, customAttributes=[*left, *new])
-        _note_attributes(call.store, "REMOVED", changed, gone)
-        _note_attributes(call.store, "ADDED", changed, new)
+        changed = change_conversation(call.store, conversation, customAttributes=[*left, *new])
+        _log_attribute_events(call.store, "REMOVED", changed, gone)
+        _log_attribute_events(call.store, "ADDED", changed, new)
     return no_content()
 
 
@@ -94,9 +94,9 @@ def _read_attributes(fields: Fields, name: str, definitions: dict[str, Entity]) 
     return read
 
 
-def _note_attributes(store: Store, change_made: str, conversation: Entity, entries: list[Entity]) -> None:
+def _log_attribute_events(store: Store, change_made: str, conversation: Entity, entries: list[Entity]) -> None:
     for entry in entries:
-        note_conversation(
+        log_conversation_event(
             store,
             f"CONVERSATION/CUSTOM_ATTRIBUTE_{change_made}",
             conversation,

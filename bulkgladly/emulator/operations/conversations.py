@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from bulkgladly.emulator.operations.item_types import is_shown
 from bulkgladly.emulator.operations.timeline import (
-    add_item,
+    add_conversation_item,
     assignee_of,
-    change,
-    customer_waits,
+    change_conversation,
     existing_conversation,
-    note_conversation,
+    is_customer_waiting,
+    log_conversation_event,
 )
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
@@ -113,29 +113,29 @@ def _check_membership(fields: Fields, store: Store, assignee: Assignee) -> None:
 def _check_closing(fields: Fields, call: Call, conversation: Entity, *, force: bool) -> None:
     if call.options.topics_before_closing and not conversation.get("topicIds"):
         fields.fault("status.value", "invalid_state", "the conversation needs a topic before it can be closed")
-    if not force and customer_waits(call.store, conversation["id"]):
+    if not force and is_customer_waiting(call.store, conversation["id"]):
         fields.fault("status.value", "invalid_state", "the customer waits for an answer; force closes all the same")
 
 
 def _open(store: Store, conversation: Entity) -> Entity:
     if conversation["status"] == "OPEN":
         return conversation
-    opened = change(store, conversation, status="OPEN", closedAt=None)
+    opened = change_conversation(store, conversation, status="OPEN", closedAt=None)
     if conversation["status"] == "CLOSED":
-        add_item(store, opened, {"type": "CONVERSATION_STATUS_CHANGE", "status": "OPEN"})
-        note_conversation(store, "CONVERSATION/REOPENED", opened, context={"assignee": assignee_of(conversation)})
+        add_conversation_item(store, opened, {"type": "CONVERSATION_STATUS_CHANGE", "status": "OPEN"})
+        log_conversation_event(store, "CONVERSATION/REOPENED", opened, context={"assignee": assignee_of(conversation)})
     return opened
 
 
 def _close(store: Store, conversation: Entity) -> None:
-    closed = change(store, conversation, status="CLOSED", closedAt=store.now())
-    add_item(store, closed, {"type": "CONVERSATION_STATUS_CHANGE", "status": "CLOSED"})
-    note_conversation(store, "CONVERSATION/CLOSED", closed, context={"assignee": assignee_of(conversation)})
+    closed = change_conversation(store, conversation, status="CLOSED", closedAt=store.now())
+    add_conversation_item(store, closed, {"type": "CONVERSATION_STATUS_CHANGE", "status": "CLOSED"})
+    log_conversation_event(store, "CONVERSATION/CLOSED", closed, context={"assignee": assignee_of(conversation)})
 
 
 def _assign(store: Store, conversation: Entity, assignee: Assignee) -> Entity:
-    assigned = change(store, conversation, inboxId=assignee.inbox_id, agentId=assignee.agent_id)
-    note_conversation(
+    assigned = change_conversation(store, conversation, inboxId=assignee.inbox_id, agentId=assignee.agent_id)
+    log_conversation_event(
         store,
         "CONVERSATION_ASSIGNEE/UPDATED",
         assigned,
@@ -154,8 +154,8 @@ def _add_note(call: Call) -> Reply:
     content = fields if is_flat else fields.part("content", required=True)
     body = None if content is None else content.text("body", required=True)
     fields.refuse_faults()
-    note = add_item(call.store, conversation, {"type": "CONVERSATION_NOTE", "body": body})
-    note_conversation(call.store, "CONVERSATION/NOTE_CREATED", conversation, noteId=note["id"])
+    note = add_conversation_item(call.store, conversation, {"type": "CONVERSATION_NOTE", "body": body})
+    log_conversation_event(call.store, "CONVERSATION/NOTE_CREATED", conversation, noteId=note["id"])
     return created(f"{_NOTES.replace('{conversationId}', conversation['id'])}/{note['id']}")
 
 

@@ -14,7 +14,7 @@ from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("CUSTOMER_OPERATIONS", "FIND_CAP", "Recipient", "create_from", "read_recipient")
+__all__ = ("CUSTOMER_OPERATIONS", "FIND_CAP", "Recipient", "create_customer", "read_recipient")
 
 
 FIND_CAP = 50
@@ -23,7 +23,7 @@ FIND_CAP = 50
 _PATH = "/api/v1/customer-profiles"
 
 
-def create_from(store: Store, payload: Entity) -> str:
+def create_customer(store: Store, payload: Entity) -> str:
     """Check a request body and add the customer; the id is its own or a generated one.
 
     Raises:
@@ -37,12 +37,12 @@ def create_from(store: Store, payload: Entity) -> str:
         store.add_customer({"id": customer_id, **fields, "createdAt": moment, "updatedAt": moment})
     except Taken as taken:
         raise _conflict(taken) from taken
-    store.happenings.note("CUSTOMER_PROFILE/CREATED", {"customerId": customer_id}, API_USER)
+    store.event_log.add("CUSTOMER_PROFILE/CREATED", {"customerId": customer_id}, API_USER)
     return customer_id
 
 
 def _create(call: Call) -> Reply:
-    return created(f"{_PATH}/{create_from(call.store, call.json_object())}")
+    return created(f"{_PATH}/{create_customer(call.store, call.json_object())}")
 
 
 def _find(call: Call) -> Reply:
@@ -79,7 +79,7 @@ def _update(call: Call) -> Reply:
         call.store.replace_customer(changed | {"updatedAt": call.store.now()})
     except Taken as taken:
         raise _conflict(taken) from taken
-    call.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": changed["id"]}, API_USER)
+    call.store.event_log.add("CUSTOMER_PROFILE/UPDATED", {"customerId": changed["id"]}, API_USER)
     return no_content()
 
 
@@ -89,7 +89,7 @@ def _delete(call: Call) -> Reply:
         detail = "the customer has conversations that are not closed"
         raise refuse(400, problem("invalid_state", detail, attr="conversation"), single=True)
     call.store.remove_customer(customer_id)
-    call.store.happenings.note("CUSTOMER_PROFILE/DELETED", {"customerId": customer_id}, API_USER)
+    call.store.event_log.add("CUSTOMER_PROFILE/DELETED", {"customerId": customer_id}, API_USER)
     return no_content()
 
 
@@ -141,7 +141,7 @@ class Recipient(NamedTuple):
 
     def found_or_created(self, store: Store) -> str:
         """The id of the customer, who is there afterwards."""
-        return create_from(store, self.profile) if self.customer_id is None else self.customer_id
+        return create_customer(store, self.profile) if self.customer_id is None else self.customer_id
 
 
 def read_recipient(fields: Fields, store: Store) -> Recipient:

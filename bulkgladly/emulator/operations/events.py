@@ -12,7 +12,7 @@ from zlib import crc32
 import orjson
 
 from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, entity_of
-from bulkgladly.emulator.organisation.event_log import Happening
+from bulkgladly.emulator.organisation.event_log import Event
 from bulkgladly.emulator.protocol.lists import invalid, single_moment
 from bulkgladly.emulator.protocol.replies import Reply, Stream, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
@@ -34,21 +34,21 @@ def _list(call: Call) -> Reply:
         first_ms = (start - _EPOCH) // _MS + 1
     last_ms = (end - _EPOCH) // _MS
     now_ms, lag_ms = call.store.clock.wall() * 1000, call.options.events_lag_s * 1000
-    # The happenings go on while the answer is sent: it holds those of this moment.
+    # The events go on while the answer is sent: it holds those of this moment.
     found = tuple(
-        happening
-        for happening in call.store.happenings
-        if first_ms <= happening.epoch_ms <= last_ms
-        and happening.type in EVENT_SHAPES
-        and entity_of(happening.type) in entities
-        and (not lag_ms or happening.epoch_ms + _share(happening) * lag_ms <= now_ms)
+        event
+        for event in call.store.event_log
+        if first_ms <= event.epoch_ms <= last_ms
+        and event.type in EVENT_SHAPES
+        and entity_of(event.type) in entities
+        and (not lag_ms or event.epoch_ms + _share(event) * lag_ms <= now_ms)
     )
     return _streamed(found)
 
 
-def _streamed(found: tuple[Happening, ...]) -> Reply:
+def _streamed(found: tuple[Event, ...]) -> Reply:
     def blocks() -> Iterator[bytes]:
-        lines = (orjson.dumps(happening.shown(), option=orjson.OPT_APPEND_NEWLINE) for happening in found)
+        lines = (orjson.dumps(event.shown(), option=orjson.OPT_APPEND_NEWLINE) for event in found)
         while block := b"".join(islice(lines, _LINES_PER_BLOCK)):
             yield block
 
@@ -57,9 +57,9 @@ def _streamed(found: tuple[Happening, ...]) -> Reply:
     return Reply(200, content_type="application/x-jsonlines", stream=stream)
 
 
-def _share(happening: Happening) -> float:
+def _share(event: Event) -> float:
     """The part of the lag by which this event is late: always the same one."""
-    return crc32(happening.id.encode()) / 0xFFFF_FFFF
+    return crc32(event.id.encode()) / 0xFFFF_FFFF
 
 
 def _window(call: Call) -> tuple[datetime, datetime, frozenset[str]]:

@@ -5,9 +5,9 @@ Facts: export-files.md, and endpoints.md, rows 67 to 71, of the fact sheet.
 
 from datetime import datetime
 
-from bulkgladly.emulator.organisation.clock import timestamp, written
+from bulkgladly.emulator.organisation.clock import shortest_timestamp, timestamp
 from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION, SCHEDULE_ID, ExportJob
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.protocol.lists import invalid, single, single_moment
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, Stream, json_reply, no_content, problem
 from bulkgladly.emulator.protocol.routing import Call, Operation
@@ -23,7 +23,7 @@ _SCHEDULED_SINCE = timestamp(1_704_067_200)
 def _schedules(call: Call) -> Reply:
     today = call.store.jobs.now().replace(hour=0, minute=0, second=0, microsecond=0)
     schedule = {"id": SCHEDULE_ID, "frequency": "DAILY", "type": "CONVERSATIONS"}
-    return json_reply([schedule | {"nextStartAt": written(today), "updatedAt": _SCHEDULED_SINCE}])
+    return json_reply([schedule | {"nextStartAt": shortest_timestamp(today), "updatedAt": _SCHEDULED_SINCE}])
 
 
 def _find(call: Call) -> Reply:
@@ -34,7 +34,7 @@ def _find(call: Call) -> Reply:
     # Whether the bounds themselves belong to the range is not documented: here they do.
     jobs = [job for job in call.store.jobs.present() if start <= job.moment <= end and status in (None, job.status)]
     if call.options.job_order == "shuffled":
-        jobs.sort(key=lambda job: slug(f"{call.options.seed}:order:{job.id}"))
+        jobs.sort(key=lambda job: derived_id(f"{call.options.seed}:order:{job.id}"))
     return json_reply([job.shown() for job in jobs])
 
 

@@ -25,7 +25,7 @@ LIFETIME_S = 3600
 
 def _create(call: Call) -> Reply:
     body = Fields(call.json_object())
-    kind, identity = body.needed("identityType"), body.needed("identity")
+    kind, identity = body.required_text("identityType"), body.required_text("identity")
     if kind and kind not in IDENTITY_TYPES:
         body.fault("identityType", "invalid", f"identityType can be {', '.join(IDENTITY_TYPES)}")
     elif kind == "EMAIL" and identity and not is_email(identity):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bulkgladly.emulator.operations.customers import read_recipient
 from bulkgladly.emulator.operations.item_types import DELETABLE_TYPE, REDACTABLE_TYPES, is_shown, redacted
-from bulkgladly.emulator.operations.tasks import TaskDraft, keep_task, read_task
+from bulkgladly.emulator.operations.tasks import TaskDraft, read_task, store_task
 from bulkgladly.emulator.operations.timeline import chosen_timeline_id
 from bulkgladly.emulator.organisation.clock import timestamp
 from bulkgladly.emulator.organisation.event_log import API_USER
@@ -122,7 +122,7 @@ def _read_content(fields: Fields, store: Store) -> Activity | TaskDraft:
 
 def _kept(store: Store, item_id: str, customer_id: str, content: Activity | TaskDraft) -> Reply:
     if isinstance(content, TaskDraft):
-        task = keep_task(store, item_id, customer_id, content)
+        task = store_task(store, item_id, customer_id, content)
         shown = {"type": "TASK", "assignee": task["assignee"], "body": task["body"], "dueAt": task["dueAt"]}
         return json_reply(_item(item_id, customer_id, task["timestamp"], shown))
     item = _item(item_id, customer_id, content.moment, content.content)
@@ -168,9 +168,9 @@ def read_activity(content: Fields, store: Store) -> Activity:
     now = store.jobs.now()
     fields: dict[str, Any] = {
         "activityType": content.choice("activityType", ACTIVITY_TYPES, required=True),
-        "title": content.text("title", most=MAX_TITLE),
-        "body": content.text("body", most=MAX_BODY),
-        "sourceName": content.text("sourceName", most=MAX_SOURCE_NAME),
+        "title": content.text("title", max_length=MAX_TITLE),
+        "body": content.text("body", max_length=MAX_BODY),
+        "sourceName": content.text("sourceName", max_length=MAX_SOURCE_NAME),
         "link": _read_link(content),
         "expandByDefault": content.flag("expandByDefault") is True,
     }
@@ -188,5 +188,5 @@ def _read_link(content: Fields) -> dict[str, str] | None:
     link = content.part("link")
     if link is None:
         return None
-    read = {"url": link.text("url"), "text": link.text("text", most=MAX_LINK_TEXT)}
+    read = {"url": link.text("url"), "text": link.text("text", max_length=MAX_LINK_TEXT)}
     return {name: value for name, value in read.items() if value is not None}

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bulkgladly.emulator.operations.item_types import VOICE_TYPES
 from bulkgladly.emulator.operations.items import existing_item
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.organisation.store import Entity
 from bulkgladly.emulator.protocol.replies import Reply, Stream, json_reply, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
@@ -127,7 +127,7 @@ def _find(item: Entity, attachment_id: str) -> dict[str, Any] | None:
 
 
 def _key(call: Call, item: Entity, attachment: Entity) -> str:
-    return slug(f"{call.options.seed}:file:{item['id']}:{attachment['id']}")
+    return derived_id(f"{call.options.seed}:file:{item['id']}:{attachment['id']}")
 
 
 MEDIA_OPERATIONS = (

@@ -8,7 +8,13 @@ import re
 from typing import Any
 
 from bulkgladly.emulator.operations.items import existing_item
-from bulkgladly.emulator.operations.timeline import add_item, assignee_of, change, note_conversation, note_message
+from bulkgladly.emulator.operations.timeline import (
+    add_conversation_item,
+    assignee_of,
+    change_conversation,
+    log_conversation_event,
+    log_message_event,
+)
 from bulkgladly.emulator.organisation.event_log import API_USER
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
@@ -38,8 +44,8 @@ def _reply(call: Call) -> Reply:
     written = _read_content(content, item, kind)
     fields.refuse_faults()
     session = {"sessionId": item["sessionId"]} if "sessionId" in item else {}
-    sent = add_item(call.store, conversation, written, **session)
-    note_message(call.store, conversation, sent)
+    sent = add_conversation_item(call.store, conversation, written, **session)
+    log_message_event(call.store, conversation, sent)
     if not conversation.get("agentId"):
         _assign_to_the_sender(call.store, conversation)
     return created(f"/api/v1/conversation-items/{sent['id']}")
@@ -59,7 +65,7 @@ def _answerable(store: Store, item: Entity, kind: str) -> Entity:
 
 
 def _read_content(content: Fields, item: Entity, kind: str) -> dict[str, Any]:
-    body = content.text("body", required=True, most=MAX_REPLY) or ""
+    body = content.text("body", required=True, max_length=MAX_REPLY) or ""
     original = item["content"]
     if kind == "EMAIL":
         plain = content.text("bodyPlain") or _TAGS.sub("", body)
@@ -92,12 +98,12 @@ def _read_option(option: Fields) -> dict[str, str]:
     option_id = option.text("id", required=True)
     if option_id is not None and not _OPTION_ID.fullmatch(option_id):
         option.fault("id", "invalid", "id has other characters than letters, digits, - and _")
-    return {"id": option_id or "", "label": option.text("label", required=True, most=MAX_OPTION_LABEL) or ""}
+    return {"id": option_id or "", "label": option.text("label", required=True, max_length=MAX_OPTION_LABEL) or ""}
 
 
 def _assign_to_the_sender(store: Store, conversation: Entity) -> None:
-    assigned = change(store, conversation, agentId=API_USER["id"])
-    note_conversation(
+    assigned = change_conversation(store, conversation, agentId=API_USER["id"])
+    log_conversation_event(
         store,
         "CONVERSATION_ASSIGNEE/UPDATED",
         assigned,

@@ -11,10 +11,10 @@ Campaigns are made outside the API. The status of a collection is SCHEDULED befo
 ACTIVE; when Gladly uses which is UNKNOWN, as is the answer to a body that cannot be used (400 here).
 """
 
-from bulkgladly.emulator.operations.customers import create_from
+from bulkgladly.emulator.operations.customers import create_customer
 from bulkgladly.emulator.operations.timeline import new_timeline_id
 from bulkgladly.emulator.organisation.addresses import bare_email, e164, is_email
-from bulkgladly.emulator.organisation.clock import written
+from bulkgladly.emulator.organisation.clock import shortest_timestamp
 from bulkgladly.emulator.organisation.event_log import API_USER
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
@@ -34,11 +34,11 @@ def _send_sms(call: Call) -> Reply:
     number = "" if recipient is None else _number(recipient, "mobileNumber")
     sender = _number(body, "from")
     _check_sender(call, body, sender)
-    content = {"type": "SMS", "from": sender, "to": number, "content": body.needed("body")}
+    content = {"type": "SMS", "from": sender, "to": number, "content": body.required_text("body")}
     body.refuse_faults()
     customer_id = _owner_of(call.store, number)
     if customer_id is None:
-        customer_id = create_from(call.store, {"phones": [{"original": number, "type": "MOBILE"}]})
+        customer_id = create_customer(call.store, {"phones": [{"original": number, "type": "MOBILE"}]})
     return _sent(call.store, customer_id, content)
 
 
@@ -47,20 +47,20 @@ def _send_email(call: Call) -> Reply:
     address, name = _recipient(body)
     sender = _email(body, "from")
     _check_sender(call, body, sender)
-    subject = body.needed("subject", most=MAX_SUBJECT)
+    subject = body.required_text("subject", max_length=MAX_SUBJECT)
     text = _text_of(body.part("body", required=True))
     body.refuse_faults()
     found = call.store.find_by_email(address)
     if found:
         customer_id = str(found[0]["id"])
     else:
-        customer_id = create_from(call.store, {"name": name, "emails": [{"original": address}]})
+        customer_id = create_customer(call.store, {"name": name, "emails": [{"original": address}]})
     content = {"type": "EMAIL", "from": sender, "to": [address], "subject": subject, "content": text}
     return _sent(call.store, customer_id, content)
 
 
 def _recipient(body: Fields) -> tuple[str, str | None]:
-    recipients = [(_email(entry, "email"), entry.text("name")) for entry in body.some_parts("to")]
+    recipients = [(_email(entry, "email"), entry.text("name")) for entry in body.required_parts("to")]
     if len(recipients) == 1:
         return recipients[0]
     if recipients:
@@ -79,7 +79,7 @@ def _text_of(body: Fields | None) -> str:
 
 
 def _number(body: Fields, name: str) -> str:
-    text = body.needed(name)
+    text = body.required_text(name)
     number = e164(text) if text else ""
     if number is None:
         body.fault(name, "invalid", f"{name} is no phone number")
@@ -87,7 +87,7 @@ def _number(body: Fields, name: str) -> str:
 
 
 def _email(body: Fields, name: str) -> str:
-    address = bare_email(body.needed(name))
+    address = bare_email(body.required_text(name))
     if address and not is_email(address):
         body.fault(name, "invalid", f"{name} is no email address")
     return address
@@ -127,8 +127,8 @@ def _create_collection(call: Call) -> Reply:
         "campaignId": campaign["id"],
         "type": campaign["type"],
     }
-    collection |= {"name": body.needed("name"), **_campaign_period(call, body)}
-    recipients = [_campaign_recipient(entry, campaign["type"]) for entry in body.some_parts("recipients")]
+    collection |= {"name": body.required_text("name"), **_campaign_period(call, body)}
+    recipients = [_campaign_recipient(entry, campaign["type"]) for entry in body.required_parts("recipients")]
     body.refuse_faults()
     store.collections["recipient_collections"][collection["id"]] = {**collection, "recipients": recipients}
     return json_reply(collection)
@@ -138,18 +138,21 @@ def _campaign_period(call: Call, body: Fields) -> Entity:
     start, end = body.moment("startAfter", required=True), body.moment("endBefore")
     if start is None:
         return {}
-    period = {"startAfter": written(start), "status": "SCHEDULED" if start > call.store.jobs.now() else "ACTIVE"}
+    period = {
+        "startAfter": shortest_timestamp(start),
+        "status": "SCHEDULED" if start > call.store.jobs.now() else "ACTIVE",
+    }
     if end is not None:
         if end <= start:
             body.fault("endBefore", "invalid", "endBefore is not after startAfter")
-        period["endBefore"] = written(end)
+        period["endBefore"] = shortest_timestamp(end)
     return period
 
 
 def _campaign_recipient(body: Fields, kind: str) -> Entity:
-    recipient = {"customerName": body.needed("customerName"), "timezone": body.timezone("timezone")}
+    recipient = {"customerName": body.required_text("customerName"), "timezone": body.timezone("timezone")}
     name = "emailAddress" if kind == "EMAIL" else "phoneNumber"
-    address = body.needed(name)
+    address = body.required_text(name)
     if address and not (is_email(address) if kind == "EMAIL" else e164(address)):
         body.fault(name, "invalid", f"{name} is no address for this campaign")
     return {**recipient, name: address}

@@ -25,9 +25,9 @@ __all__ = (
     "TASK_STATUSES",
     "TaskDraft",
     "existing_task",
-    "keep_task",
-    "note_task",
+    "log_task_event",
     "read_task",
+    "store_task",
 )
 
 
@@ -57,7 +57,7 @@ def read_task(fields: Fields, store: Store) -> TaskDraft:
     Faults are left in `fields`; what is returned means nothing then.
     """
     assignee = read_assignee(fields, store, required=True)
-    body = fields.text("body", required=True, most=MAX_TASK_BODY)
+    body = fields.text("body", required=True, max_length=MAX_TASK_BODY)
     due = fields.moment("dueAt", required=True)
     if due is not None and due <= store.jobs.now():
         fields.fault("dueAt", "invalid", "dueAt is not in the future")
@@ -66,7 +66,7 @@ def read_task(fields: Fields, store: Store) -> TaskDraft:
     )
 
 
-def keep_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) -> Entity:
+def store_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) -> Entity:
     """Put a new task into the store, created now by the API user."""
     task = {
         "id": task_id,
@@ -79,7 +79,7 @@ def keep_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) ->
         "status": "OPEN",
     }
     store.tasks[task_id] = task
-    note_task(store, "TASK/CREATED", task)
+    log_task_event(store, "TASK/CREATED", task)
     return task
 
 
@@ -95,12 +95,12 @@ def existing_task(call: Call) -> Entity:
     return task
 
 
-def note_task(store: Store, type: str, before: Entity, **content: Any) -> None:  # noqa: A002
+def log_task_event(store: Store, type: str, before: Entity, **content: Any) -> None:  # noqa: A002
     """Note what happened to a task, with what it was before as the context."""
     context = {"createdAt": before["timestamp"], "assignee": before.get("assignee"), "dueAt": before.get("dueAt")}
     context = {name: value for name, value in context.items() if value is not None}
     ids = {"customerId": before["customerId"], "taskId": before["id"]}
-    store.happenings.note(type, {**ids, **content, "context": context}, API_USER)
+    store.event_log.add(type, {**ids, **content, "context": context}, API_USER)
 
 
 def _create_with_customer(call: Call) -> Reply:
@@ -110,7 +110,7 @@ def _create_with_customer(call: Call) -> Reply:
     draft = read_task(fields, call.store)
     fields.refuse_faults()
     task_id = chosen_timeline_id(call.store, payload, conflict=409 if call.options.undocumented_409 else 400)
-    keep_task(call.store, task_id, recipient.found_or_created(call.store), draft)
+    store_task(call.store, task_id, recipient.found_or_created(call.store), draft)
     return created(f"{_TASKS}/{task_id}")
 
 
@@ -121,7 +121,7 @@ def _create(call: Call) -> Reply:
     draft = read_task(fields, call.store)
     fields.refuse_faults()
     task_id = chosen_timeline_id(call.store, payload)
-    keep_task(call.store, task_id, customer_id, draft)
+    store_task(call.store, task_id, customer_id, draft)
     return created(f"{_TASKS}/{task_id}")
 
 
@@ -147,26 +147,26 @@ def _update(call: Call) -> Reply:
     due = fields.moment("dueAt")
     changes: Entity = {
         "status": fields.choice("status", TASK_STATUSES),
-        "body": fields.text("body", most=MAX_TASK_BODY),
+        "body": fields.text("body", max_length=MAX_TASK_BODY),
         "dueAt": None if due is None else timestamp(due.timestamp()),
         "assignee": None if assignee is None else _shown(assignee),
     }
     fields.refuse_faults()
     changed = {name: value for name, value in changes.items() if value is not None and value != before.get(name)}
     call.store.tasks[before["id"]] = before | changed
-    _note_changes(call.store, before, changed)
+    _log_changes(call.store, before, changed)
     return no_content()
 
 
-def _note_changes(store: Store, before: Entity, changed: Entity) -> None:
+def _log_changes(store: Store, before: Entity, changed: Entity) -> None:
     if "status" in changed:
-        note_task(store, "TASK/CLOSED" if changed["status"] == "CLOSED" else "TASK/REOPENED", before)
+        log_task_event(store, "TASK/CLOSED" if changed["status"] == "CLOSED" else "TASK/REOPENED", before)
     if "body" in changed:
-        note_task(store, "TASK/CONTENT_UPDATED", before)
+        log_task_event(store, "TASK/CONTENT_UPDATED", before)
     if "dueAt" in changed:
-        note_task(store, "TASK/DUE_DATE_UPDATED", before, dueAt=changed["dueAt"])
+        log_task_event(store, "TASK/DUE_DATE_UPDATED", before, dueAt=changed["dueAt"])
     if "assignee" in changed:
-        note_task(store, "TASK/ASSIGNEE_UPDATED", before, assignee=changed["assignee"])
+        log_task_event(store, "TASK/ASSIGNEE_UPDATED", before, assignee=changed["assignee"])
 
 
 def _existing_customer(call: Call) -> str:
@@ -191,14 +191,14 @@ def _create_comment(call: Call) -> Reply:
         fields.fault("agentId", "not_exist", "no agent has this id")
     # The document calls the field `comment`, and `message` in the list of what is required.
     name = "message" if call.options.other_spellings and "comment" not in fields else "comment"
-    comment = fields.text(name, required=True, most=MAX_COMMENT)
+    comment = fields.text(name, required=True, max_length=MAX_COMMENT)
     fields.refuse_faults()
     comment_id = _free_comment_id(call, payload.get("id"))
     if task["status"] == "CLOSED":
         raise refuse(400, problem("invalid_state", "a closed task takes no comments", attr="status"))
     kept = {"id": comment_id, "agentId": agent_id, "comment": comment, "taskId": task["id"]}
     call.store.task_comments[comment_id] = kept | {"createdAt": call.store.now()}
-    note_task(call.store, "TASK/COMMENT_ADDED", task, commentId=comment_id)
+    log_task_event(call.store, "TASK/COMMENT_ADDED", task, commentId=comment_id)
     return created(f"{_COMMENTS.replace('{taskId}', task['id'])}/{comment_id}")
 
 
@@ -219,7 +219,7 @@ def _free_comment_id(call: Call, chosen: object) -> str:
     if chosen is None:
         return call.store.new_id("task_comments")
     comment_id = checked_id(chosen)
-    if call.store.has_had("task_comments", comment_id):
+    if call.store.is_id_taken("task_comments", comment_id):
         status = 409 if call.options.undocumented_409 else 400
         raise refuse(status, problem("taken", "a comment with this id is already there", attr="id"))
     return comment_id

@@ -6,7 +6,7 @@ from typing import Any
 from bulkgladly.emulator.operations.customer_profiles import checked_id
 from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.event_log import API_USER
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.replies import problem, refuse
 from bulkgladly.emulator.protocol.routing import Call
@@ -14,15 +14,15 @@ from bulkgladly.emulator.protocol.routing import Call
 __all__ = (
     "CHANNELS",
     "MESSAGE_TYPES",
-    "add_item",
+    "add_conversation_item",
     "assignee_of",
-    "change",
+    "change_conversation",
     "chosen_timeline_id",
-    "customer_waits",
     "existing_conversation",
+    "is_customer_waiting",
+    "log_conversation_event",
+    "log_message_event",
     "new_timeline_id",
-    "note_conversation",
-    "note_message",
 )
 
 CHANNELS = {
@@ -58,7 +58,7 @@ def assignee_of(entity: Mapping[str, Any]) -> Entity:
     return assignee | {"agentId": entity["agentId"]} if entity.get("agentId") else assignee
 
 
-def customer_waits(store: Store, conversation_id: str) -> bool:
+def is_customer_waiting(store: Store, conversation_id: str) -> bool:
     """Whether the last message of a conversation is the customer's.
 
     The documents speak of a customer who waits for an answer and define no more. The status
@@ -72,7 +72,7 @@ def customer_waits(store: Store, conversation_id: str) -> bool:
 
 def new_timeline_id(store: Store) -> str:
     """A fresh id for an item or a task, which share one space of ids."""
-    while store.has_had("tasks", identifier := store.new_id("items")):
+    while store.is_id_taken("tasks", identifier := store.new_id("items")):
         pass
     return identifier
 
@@ -87,13 +87,13 @@ def chosen_timeline_id(store: Store, payload: Mapping[str, Any], *, conflict: in
     if chosen is None:
         return new_timeline_id(store)
     item_id = checked_id(chosen)
-    if store.has_had("items", item_id) or store.has_had("tasks", item_id):
+    if store.is_id_taken("items", item_id) or store.is_id_taken("tasks", item_id):
         detail = "an item with this id is already there"
         raise refuse(conflict, problem("taken", detail, attr="newConversationItems"))
     return item_id
 
 
-def add_item(store: Store, conversation: Mapping[str, Any], content: Entity, **fields: Any) -> Entity:
+def add_conversation_item(store: Store, conversation: Mapping[str, Any], content: Entity, **fields: Any) -> Entity:
     """Add an item of the API user to a conversation, now unless `fields` say otherwise."""
     item = {
         "id": new_timeline_id(store),
@@ -108,20 +108,20 @@ def add_item(store: Store, conversation: Mapping[str, Any], content: Entity, **f
     return item
 
 
-def change(store: Store, conversation: Mapping[str, Any], **fields: Any) -> Entity:
+def change_conversation(store: Store, conversation: Mapping[str, Any], **fields: Any) -> Entity:
     """Put other values in the place of those that a conversation has; None takes a field away."""
     changed = {name: value for name, value in {**conversation, **fields}.items() if value is not None}
     store.conversations[changed["id"]] = changed
     return changed
 
 
-def note_conversation(store: Store, type: str, conversation: Mapping[str, Any], **content: Any) -> None:  # noqa: A002
+def log_conversation_event(store: Store, type: str, conversation: Mapping[str, Any], **content: Any) -> None:  # noqa: A002
     """Note what happened to a conversation; what the event has besides the two ids is the caller's."""
     ids = {"customerId": conversation["customerId"], "conversationId": conversation["id"]}
-    store.happenings.note(type, {**ids, **content}, API_USER)
+    store.event_log.add(type, {**ids, **content}, API_USER)
 
 
-def note_message(store: Store, conversation: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+def log_message_event(store: Store, conversation: Mapping[str, Any], item: Mapping[str, Any]) -> None:
     """Note that a message came in or went out; other items are none, and of TWITTER no channel is known."""
     channel = CHANNELS.get(item["content"]["type"])
     is_customers = item["initiator"]["type"] == "CUSTOMER"
@@ -130,11 +130,11 @@ def note_message(store: Store, conversation: Mapping[str, Any], item: Mapping[st
         return
     content = {
         "channel": channel,
-        "contactId": slug(f"contact:{channel}:{conversation['id']}"),
+        "contactId": derived_id(f"contact:{channel}:{conversation['id']}"),
         "conversationId": conversation["id"],
         "customerId": conversation["customerId"],
         "messageId": item["id"],
         "context": {"assignee": assignee_of(conversation)},
     }
     direction = "RECEIVED" if is_customers else "SENT"
-    store.happenings.note(f"CONTACT/MESSAGE_{direction}", content, item["initiator"])
+    store.event_log.add(f"CONTACT/MESSAGE_{direction}", content, item["initiator"])

@@ -37,7 +37,7 @@ def _add(call: Call) -> Reply:
         fields.fault("id", "invalid", "id has characters that are not URL-safe")
     given = _read(fields, store, chosen)
     fields.refuse_faults()
-    if chosen is not None and store.has_had("topics", chosen):
+    if chosen is not None and store.is_id_taken("topics", chosen):
         raise refuse(409, problem("taken", "this topic id is already in use", attr="id"))
     topic_id = store.new_id("topics") if chosen is None else chosen
     _check_name(store, given["name"], topic_id)

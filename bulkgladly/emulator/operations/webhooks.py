@@ -20,11 +20,11 @@ from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING, WEBH
 from bulkgladly.emulator.organisation.clock import timestamp
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
-from bulkgladly.emulator.protocol.outgoing_requests import Errand, is_loopback
+from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest, is_loopback
 from bulkgladly.emulator.protocol.replies import JSON, Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("LOG_DAYS", "LOG_LENGTH", "MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "note_ping", "ping_errand")
+__all__ = ("LOG_DAYS", "LOG_LENGTH", "MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "log_ping", "ping_request")
 
 
 MAX_NAME = 200
@@ -52,7 +52,7 @@ def _get(call: Call) -> Reply:
     return json_reply(_shown(_existing(call)))
 
 
-def _create(call: Call) -> Reply | Errand:
+def _create(call: Call) -> Reply | OutgoingRequest:
     store, body = call.store, Fields(call.json_object())
     fields: Entity = {"url": _url(body), "events": _events(body), **_optional_fields(body)}
     body.refuse_faults()
@@ -76,12 +76,12 @@ def _create(call: Call) -> Reply | Errand:
     return _after_ping(call, webhook, commit) if webhook["enabled"] else commit()
 
 
-def _update(call: Call) -> Reply | Errand:
+def _update(call: Call) -> Reply | OutgoingRequest:
     before, body = _existing(call), Fields(call.json_object())
     changes = _optional_fields(body)
-    if body.names("url"):
+    if body.mentions("url"):
         changes["url"] = _url(body)
-    if body.names("events"):
+    if body.mentions("events"):
         changes["events"] = _events(body)
     body.refuse_faults()
     after = before | changes
@@ -107,18 +107,18 @@ def _delete(call: Call) -> Reply:
     return no_content()
 
 
-def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Reply | Errand:
+def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Reply | OutgoingRequest:
     """Go on with `commit` once the URL has answered the PING, or is taken to have done so."""
     is_sent = call.options.ping == "send" and is_loopback(webhook["url"])
 
     def then(status: int | None) -> Reply:
-        note_ping(call.store, webhook, status, is_sent=is_sent)
+        log_ping(call.store, webhook, status, is_sent=is_sent)
         if status != 200:
             raise refuse(400, problem("invalid", "the URL did not answer the PING with 200", attr="url"))
         return commit()
 
     if is_sent:
-        return ping_errand(call.store, webhook, then, within_s=call.options.ping_timeout_s)
+        return ping_request(call.store, webhook, then, within_s=call.options.ping_timeout_s)
     return then(None if call.options.ping == "refuse" else 200)
 
 
@@ -149,7 +149,7 @@ def _shown(webhook: Entity) -> Entity:
 
 
 def _url(body: Fields) -> str:
-    text = body.needed("url")
+    text = body.required_text("url")
     try:
         url = URL(text)
         allowed = ("https", "http") if is_loopback(text) else ("https",)
@@ -170,14 +170,14 @@ def _events(body: Fields) -> list[str]:
 def _optional_fields(body: Fields) -> Entity:
     """Those of name, enabled, credentials and headers that the body names; null empties all but `enabled`."""
     fields: Entity = {}
-    if body.names("name"):
-        fields["name"] = body.text("name", most=MAX_NAME) or ""
+    if body.mentions("name"):
+        fields["name"] = body.text("name", max_length=MAX_NAME) or ""
     enabled = body.flag("enabled")
     if enabled is not None:
         fields["enabled"] = enabled
-    if body.names("credentials"):
+    if body.mentions("credentials"):
         fields["credentials"] = _credentials(body.part("credentials"))
-    if body.names("headers"):
+    if body.mentions("headers"):
         fields["headers"] = _headers(body)
     return fields
 
@@ -185,19 +185,21 @@ def _optional_fields(body: Fields) -> Entity:
 def _credentials(body: Fields | None) -> dict[str, str] | None:
     if body is None:
         return None
-    credentials = {"username": body.needed("username"), "password": body.needed("password")}
+    credentials = {"username": body.required_text("username"), "password": body.required_text("password")}
     realm = body.text("realm")
     return credentials if realm is None else credentials | {"realm": realm}
 
 
 def _headers(body: Fields) -> dict[str, str]:
-    headers = body.texts_by_name("headers")
+    headers = body.text_mapping("headers")
     if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text) for name, text in headers.items()):
         body.fault("headers", "invalid", "headers must have names and values that HTTP allows")
     return headers
 
 
-def ping_errand(store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float) -> Errand:
+def ping_request(
+    store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float
+) -> OutgoingRequest:
     """The POST to the webhook's URL, with its static headers and its Basic credentials."""
     ping = {"id": store.new_id("webhook_log"), "type": "PING", "timestamp": store.now(), "content": {}}
     headers = {**webhook.get("headers", {}), "Content-Type": JSON}
@@ -205,10 +207,10 @@ def ping_errand(store: Store, webhook: Entity, then: Callable[[int | None], Repl
     if credentials:
         pair = f"{credentials['username']}:{credentials['password']}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return Errand(webhook["url"], orjson.dumps(ping), headers, within_s, then)
+    return OutgoingRequest(webhook["url"], orjson.dumps(ping), headers, within_s, then)
 
 
-def note_ping(store: Store, webhook: Entity, status: int | None, *, is_sent: bool) -> None:
+def log_ping(store: Store, webhook: Entity, status: int | None, *, is_sent: bool) -> None:
     """Write a PING into the log, the collection `webhook_log`, and drop what is too old for it.
 
     A webhook that was not made, as its PING failed, has its line all the same.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-__all__ = ("Clock", "moment_of", "timestamp", "written")
+__all__ = ("Clock", "moment_of", "shortest_timestamp", "timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def moment_of(text: str) -> datetime:
         raise ValueError(f"{text} lies outside the calendar") from exc
 
 
-def written(moment: datetime) -> str:
+def shortest_timestamp(moment: datetime) -> str:
     """A moment as jobs show it: UTC, as many fraction digits as it needs, `Z`."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rstrip("0").removesuffix(".") + "Z"

@@ -4,10 +4,10 @@ import base64
 import hashlib
 from collections.abc import Iterator
 
-__all__ = ("generated_ids", "slug")
+__all__ = ("derived_id", "generated_ids")
 
 
-def slug(text: str) -> str:
+def derived_id(text: str) -> str:
     """The id that belongs to a text: 22 URL-safe characters that begin with a letter."""
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     # Clearing the first bit makes the first character a letter, as slugid's nice form has it.
@@ -18,5 +18,5 @@ def generated_ids(seed: int) -> Iterator[str]:
     """Ids without an end, the same ones for the same seed."""
     number = 0
     while True:
-        yield slug(f"{seed}:{number}")
+        yield derived_id(f"{seed}:{number}")
         number += 1

@@ -4,7 +4,7 @@ from collections import UserDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ("AddressBook", "Linked")
+__all__ = ("AddressBook", "OwnedObjects")
 
 
 class AddressBook:
@@ -81,7 +81,7 @@ def _mobiles_of(profile: Mapping[str, Any]) -> Iterator[str]:
     return (phone["normalized"] for phone in profile.get("phones", ()) if phone.get("type") == "MOBILE")
 
 
-class Linked(UserDict[str, dict[str, Any]]):
+class OwnedObjects(UserDict[str, dict[str, Any]]):
     """Objects by id, indexed by the fields that name what they belong to.
 
     Replace an object to change such a field; changing it in place would leave the index behind.

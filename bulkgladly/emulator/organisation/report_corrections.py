@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, get_args
 
-__all__ = ("ODDITIES", "Oddities", "Oddity", "ReportBook", "Restated")
+__all__ = ("ODDITIES", "Oddities", "Oddity", "ReportCorrections", "RestatedDay")
 
 Oddity = Literal["none", "empty_body", "blank_first_lines", "bom", "error_text", "missing_column", "extra_column"]
 """What connectors met or must expect in place of a plain CSV (reports.md, "CSV format as connectors handle it").
@@ -32,25 +32,25 @@ class Oddities(UserDict[str, Oddity]):
 
 
 @dataclass(slots=True)
-class Restated:
+class RestatedDay:
     """What was said about one day of one metric set; with `whole` nothing invented is left of the day."""
 
     whole: bool = False
     rows: list[Mapping[str, str]] = field(default_factory=list)
 
 
-class ReportBook:
+class ReportCorrections:
     """All of it, by metric set and day. It is not part of the state file."""
 
     def __init__(self) -> None:
         self.oddities = Oddities()
-        self._restated: dict[str, dict[date, Restated]] = {}
+        self._restated: dict[str, dict[date, RestatedDay]] = {}
 
-    def restate(self, metric_set: str, day: date) -> Restated:
+    def restate(self, metric_set: str, day: date) -> RestatedDay:
         """The entry for a day, to be written to."""
-        return self._restated.setdefault(metric_set, {}).setdefault(day, Restated())
+        return self._restated.setdefault(metric_set, {}).setdefault(day, RestatedDay())
 
-    def restated(self, metric_set: str) -> dict[date, Restated]:
+    def restated(self, metric_set: str) -> dict[date, RestatedDay]:
         """The days of a set about which something was said, as they are now."""
         said = self._restated.get(metric_set, {})
-        return {day: Restated(entry.whole, list(entry.rows)) for day, entry in said.items()}
+        return {day: RestatedDay(entry.whole, list(entry.rows)) for day, entry in said.items()}

@@ -4,11 +4,11 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from bulkgladly.emulator.organisation.clock import Clock, timestamp
-from bulkgladly.emulator.organisation.event_log import APPLICATION, Happenings
+from bulkgladly.emulator.organisation.event_log import APPLICATION, EventLog
 from bulkgladly.emulator.organisation.export_jobs import ExportJobs
 from bulkgladly.emulator.organisation.identifiers import generated_ids
-from bulkgladly.emulator.organisation.indexes import AddressBook, Linked
-from bulkgladly.emulator.organisation.report_corrections import ReportBook
+from bulkgladly.emulator.organisation.indexes import AddressBook, OwnedObjects
+from bulkgladly.emulator.organisation.report_corrections import ReportCorrections
 
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
 
@@ -62,17 +62,17 @@ class Store:
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, reuse_deleted_ids: bool = True) -> None:
         self.clock = clock or Clock()
         self.customers: dict[str, Entity] = {}
-        self.conversations = Linked("customerId")
-        self.items = Linked("conversationId", "customerId")
-        self.tasks = Linked("customerId")
-        self.task_comments = Linked("taskId")
+        self.conversations = OwnedObjects("customerId")
+        self.items = OwnedObjects("conversationId", "customerId")
+        self.tasks = OwnedObjects("customerId")
+        self.task_comments = OwnedObjects("taskId")
         self.collections: dict[str, MutableMapping[str, Entity]] = {name: {} for name in COLLECTIONS}
         for name in ("customers", "conversations", "items", "tasks", "task_comments"):
             self.collections[name] = getattr(self, name)
         self.organization: Entity = {}
         self.jobs = ExportJobs(self.clock)
-        self.happenings = Happenings(self.clock, seed=seed)
-        self.report_book = ReportBook()
+        self.event_log = EventLog(self.clock, seed=seed)
+        self.report_corrections = ReportCorrections()
         self.merged: dict[str, str] = {}
         self.deleted: set[str] = set()
         self._book = AddressBook()
@@ -90,15 +90,15 @@ class Store:
     def new_id(self, kind: str = "customers") -> str:
         """A fresh id in the API's own style: 22 URL-safe characters that begin with a letter."""
         if kind == "customers":
-            return next(identifier for identifier in self._ids if not self.is_taken(identifier))
-        return next(identifier for identifier in self._ids if not self.has_had(kind, identifier))
+            return next(identifier for identifier in self._ids if not self.is_customer_id_taken(identifier))
+        return next(identifier for identifier in self._ids if not self.is_id_taken(kind, identifier))
 
-    def is_taken(self, customer_id: str) -> bool:
+    def is_customer_id_taken(self, customer_id: str) -> bool:
         """Whether a new customer may not have this id. Ids of merged customers stay taken."""
         gone = not self._reuse_deleted_ids and customer_id in self.deleted
         return customer_id in self.customers or customer_id in self.merged or gone
 
-    def has_had(self, kind: str, identifier: str) -> bool:
+    def is_id_taken(self, kind: str, identifier: str) -> bool:
         """Whether a new object of a kind other than customers may not have this id."""
         gone = not self._reuse_deleted_ids and f"{kind}:{identifier}" in self.deleted
         return identifier in self.collections[kind] or gone
@@ -119,7 +119,7 @@ class Store:
             Taken: For the id alone, or for the addresses that others have.
         """
         customer_id = profile["id"]
-        if self.is_taken(customer_id):
+        if self.is_customer_id_taken(customer_id):
             raise Taken("id")
         self._claim(profile)
         self.customers[customer_id] = profile
@@ -183,7 +183,7 @@ class Store:
         self.replace_customer(_united_profile(loser, winner) | {"updatedAt": self.now()})
         content = {"sourceCustomerId": old, "destinationCustomerId": new}
         content |= {"sourceConversationId": absorbed, "destinationConversationId": absorbing}
-        self.happenings.note("CUSTOMER/MERGED", content, APPLICATION)
+        self.event_log.add("CUSTOMER/MERGED", content, APPLICATION)
 
     def successor(self, customer_id: str, *, last: bool = False) -> str | None:
         """The customer that this one was merged into (with `last` the end of the chain), or None."""

@@ -49,7 +49,7 @@ class Fields:
         """400 with all faults so far."""
         return refuse(400, *self._faults)
 
-    def text(self, name: str, *, required: bool = False, most: int | None = None) -> str | None:
+    def text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str | None:
         """A string of at most so many characters; a required one may not be blank."""
         value = self._payload.get(name)
         if value is None or (required and isinstance(value, str) and not value.strip()):
@@ -57,8 +57,8 @@ class Fields:
                 self.fault(name, "blank", f"{name} is missing")
         elif not isinstance(value, str):
             self.fault(name, "invalid", f"{name} must be a string")
-        elif most is not None and len(value) > most:
-            self.fault(name, "too_long", f"{name} is over the limit of {most}")
+        elif max_length is not None and len(value) > max_length:
+            self.fault(name, "too_long", f"{name} is over the limit of {max_length}")
         else:
             return value
         return None
@@ -126,19 +126,19 @@ class Fields:
             self.fault(name, "invalid", f"{name} must be an array of strings")
         return []
 
-    def names(self, name: str) -> bool:
+    def mentions(self, name: str) -> bool:
         """Whether the field is there, even as null: what a PATCH changes."""
         return name in self._payload
 
-    def needed(self, name: str, *, most: int | None = None, blank: str = "blank") -> str:
+    def required_text(self, name: str, *, max_length: int | None = None, blank: str = "blank") -> str:
         """A text that must be there and say something; `blank` is the code where it does not."""
         value = self._payload.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             self.fault(name, blank, f"{name} is missing")
             return ""
-        return self.text(name, most=most) or ""
+        return self.text(name, max_length=max_length) or ""
 
-    def whole(self, name: str) -> int:
+    def required_number(self, name: str) -> int:
         """A whole number that must be there."""
         value = self._payload.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -151,25 +151,25 @@ class Fields:
 
     def timezone(self, name: str) -> str:
         """The IANA name of a time zone; it must be there."""
-        text = self.needed(name)
+        text = self.required_text(name)
         try:
             return text and ZoneInfo(text).key
         except (KeyError, ValueError, OSError):
             self.fault(name, "invalid", f"{name} is no IANA time zone")
             return ""
 
-    def some_texts(self, name: str) -> list[str]:
+    def optional_texts(self, name: str) -> list[str]:
         """The strings of an array that may be missing or empty."""
         return self.texts(name) if self._payload.get(name) else []
 
-    def some_parts(self, name: str) -> list[Self]:
+    def required_parts(self, name: str) -> list[Self]:
         """The objects of an array that must not be empty."""
         if self._payload.get(name):
             return self.parts(name)
         self.fault(name, "blank", f"{name} is missing")
         return []
 
-    def texts_by_name(self, name: str) -> dict[str, str]:
+    def text_mapping(self, name: str) -> dict[str, str]:
         """An object of strings that may be missing or empty."""
         value = self._payload.get(name)
         if value is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from bulkgladly.emulator.options import CAPS
+from bulkgladly.emulator.options import LIST_CAPS
 from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.store import Entity
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, json_reply, problem, refuse
@@ -32,7 +32,7 @@ def capped_list(
     """
     # Moments are compared as such: their texts have different numbers of digits.
     oldest_first = sorted(entities, key=lambda entity: moment_of(entity[by]))
-    cap = call.options.caps.get(operation_id, CAPS[operation_id])
+    cap = call.options.caps.get(operation_id, LIST_CAPS[operation_id])
     is_cut = len(oldest_first) > cap
     if is_cut:
         oldest_first = oldest_first[:cap] if call.options.capped_end == "newest" else oldest_first[-cap:]

@@ -9,10 +9,10 @@ from yarl import URL
 
 from bulkgladly.emulator.protocol.replies import Reply
 
-__all__ = ("Errand", "carry_out", "is_loopback")
+__all__ = ("OutgoingRequest", "is_loopback", "send_outgoing")
 
 
-class Errand(NamedTuple):
+class OutgoingRequest(NamedTuple):
     """A POST to be sent before an operation can be done.
 
     `then` gets the status of the answer, or None if there was none within `within_s` seconds. It does
@@ -36,19 +36,19 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-async def carry_out(errand: Errand) -> int | None:
+async def send_outgoing(request: OutgoingRequest) -> int | None:
     """Send the request; the status of its answer, or None. Redirects are not followed.
 
     Raises:
         ValueError: The URL leads to another machine; nothing was sent.
     """
-    if not is_loopback(errand.url):
-        raise ValueError("an errand goes to a loopback address only")
-    timeout = aiohttp.ClientTimeout(total=errand.within_s)
+    if not is_loopback(request.url):
+        raise ValueError("an request goes to a loopback address only")
+    timeout = aiohttp.ClientTimeout(total=request.within_s)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as client,
-            client.post(errand.url, data=errand.body, headers=errand.headers, allow_redirects=False) as response,
+            client.post(request.url, data=request.body, headers=request.headers, allow_redirects=False) as response,
         ):
             return response.status
     except (aiohttp.ClientError, TimeoutError, OSError):

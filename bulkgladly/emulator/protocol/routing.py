@@ -9,7 +9,7 @@ import orjson
 
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.store import Store
-from bulkgladly.emulator.protocol.outgoing_requests import Errand
+from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, problem, refuse
 
 __all__ = ("Call", "Found", "Operation", "Permission", "Router")
@@ -75,13 +75,13 @@ class Operation:
     `statuses` lists what `run` can answer, success first; 401, 403, 429 and scripted faults come
     from the machinery around it and are not repeated here.
     `run` is a plain function: it does all of its work at once, so operations never interleave.
-    One that another server must answer first gives the errand, which does the work when it is back.
+    One that another server must answer first gives the request, which does the work when it is back.
     """
 
     method: str
     path: str
     operation_id: str
-    run: Callable[[Call], Reply | Errand] = field(repr=False)
+    run: Callable[[Call], Reply | OutgoingRequest] = field(repr=False)
     statuses: tuple[int, ...]
     needs: Permission = "api"
     limited: bool = True

@@ -1,9 +1,9 @@
-"""What a cell says of a thing, word by word of the column table."""
+"""What a cell says of a fact, word by word of the column table."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from bulkgladly.emulator.organisation.store import Entity
-from bulkgladly.emulator.reports.facts import Thing
+from bulkgladly.emulator.reports.facts import Fact
 
 __all__ = ("MEASURES", "VALUES")
 
@@ -21,8 +21,8 @@ _SELECTIONS = ("Orders", "Returns, exchanges", "Agent")
 _IVR_ENDS = ("ABANDONED", "DEFLECTED", "TRANSFERRED", "VOICEMAIL")
 
 
-def _only(of: str, *events: str) -> Callable[[Thing], bool]:
-    return lambda thing: thing.event(of) in events
+def _only(of: str, *events: str) -> Callable[[Fact], bool]:
+    return lambda fact: fact.event(of) in events
 
 
 _topic_event = _only("conversation", "CONVERSATION/TOPIC_ADDED", "CONVERSATION/TOPIC_REMOVED")
@@ -35,18 +35,18 @@ _active = _only("agent", "AGENT_STATUS/LOGGED_IN", "AGENT_STATUS/CHANGED_ACTIVE_
 _availability = _only("agent", "AGENT_AVAILABILITY/UPDATED")
 
 
-def _initiator_id(thing: Thing) -> str:
-    match thing.initiator:
+def _initiator_id(fact: Fact) -> str:
+    match fact.initiator:
         case "AGENT":
-            return str(thing.agent["id"])
+            return str(fact.agent["id"])
         case "CUSTOMER":
-            return thing.customer
+            return fact.customer
         case other:
             return f"{other.lower()}-1"
 
 
-def _status(thing: Thing) -> str:
-    return "ANSWERED" if thing.answered else "ABANDONED" if thing.closed else "UNKNOWN"
+def _status(fact: Fact) -> str:
+    return "ANSWERED" if fact.answered else "ABANDONED" if fact.closed else "UNKNOWN"
 
 
 def _when(condition: bool, text: str) -> str:
@@ -57,8 +57,8 @@ def _joined(entities: Sequence[Entity]) -> str:
     return ", ".join(entity["name"] for entity in entities)
 
 
-def _available(thing: Thing) -> str:
-    return thing.pick(("[ ]", "[MAIL]", "[MAIL, VOICE]", "[MAIL, MESSAGING, TASK, VOICE]"), 50)
+def _available(fact: Fact) -> str:
+    return fact.pick(("[ ]", "[MAIL]", "[MAIL, VOICE]", "[MAIL, MESSAGING, TASK, VOICE]"), 50)
 
 
 _LINK = "https://emulator.example.org/customer"
@@ -67,11 +67,11 @@ _HANDLE_MOST_S = 3600
 _DAY_S = 86_400
 
 
-def _handle_s(thing: Thing) -> float:
-    return thing.seconds(_HANDLE_MOST_S, 34)
+def _handle_s(fact: Fact) -> float:
+    return fact.seconds(_HANDLE_MOST_S, 34)
 
 
-VALUES: Mapping[str, Callable[[Thing], str]] = {
+VALUES: Mapping[str, Callable[[Fact], str]] = {
     "moment": lambda t: t.write(t.moment),
     "ended": lambda t: t.after(_handle_s(t)),
     "date": lambda t: t.date,
@@ -165,9 +165,9 @@ VALUES: Mapping[str, Callable[[Thing], str]] = {
     "ai.messages": lambda t: t.pick(_MESSAGES, 39),
     "currency": lambda _: "USD",
 }
-"""What a cell of a thing says, by the words of the column table. Empty means no value."""
+"""What a cell of a fact says, by the words of the column table. Empty means no value."""
 
-MEASURES: Mapping[str, Callable[[Thing], float]] = {
+MEASURES: Mapping[str, Callable[[Fact], float]] = {
     "handle_s": _handle_s,
     "wait_s": lambda t: t.seconds(600, 31),
     "hold_s": lambda t: t.seconds(300, 31) if t.channel == "PHONE_CALL" else 0,

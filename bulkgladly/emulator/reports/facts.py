@@ -1,6 +1,6 @@
-"""Invented things that happened, which the reports tell of.
+"""Invented facts that happened, which the reports tell of.
 
-A thing is a number of one day with 64 drawn bits; everything that is told of it comes from those
+A fact is a number of one day with 64 drawn bits; everything that is told of it comes from those
 bits, so it reads the same in every report and under every filter.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkgladly.emulator.options import TimeForm
 from bulkgladly.emulator.organisation.store import Entity, Store
 
-__all__ = ("CHANNELS", "Directory", "Thing", "View", "directory_of", "moment_text", "things_of")
+__all__ = ("CHANNELS", "Directory", "Fact", "ReportView", "directory_of", "facts_of", "moment_text")
 
 CHANNELS: Mapping[str, str] = {
     "chat": "CHAT",
@@ -90,8 +90,8 @@ def moment_text(moment: datetime, zone: tzinfo, form: TimeForm) -> str:
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
-class View(NamedTuple):
-    """How a report looks at things."""
+class ReportView(NamedTuple):
+    """How a report looks at facts."""
 
     zone: tzinfo
     zone_name: str
@@ -99,15 +99,15 @@ class View(NamedTuple):
     phone: str = ""
 
 
-class Thing:
-    """One invented thing of one UTC day, seen in the time zone of a report.
+class Fact:
+    """One invented fact of one UTC day, seen in the time zone of a report.
 
     `owner` numbers the contact, conversation or task that it is or belongs to.
     """
 
     __slots__ = ("_day", "_directory", "_owner", "_place", "bits", "moment", "view")
 
-    def __init__(self, day: datetime, owner: int, bits: int, directory: Directory, view: View) -> None:
+    def __init__(self, day: datetime, owner: int, bits: int, directory: Directory, view: ReportView) -> None:
         self._day, self._owner, self._directory = day, owner, directory
         self.view = view
         self.bits = bits
@@ -127,7 +127,7 @@ class Thing:
         return moment_text(moment, self.view.zone, self.view.form)
 
     def after(self, seconds: float) -> str:
-        """The moment so many seconds after the thing's own, as a cell shows it."""
+        """The moment so many seconds after the fact's own, as a cell shows it."""
         return self.write(self.moment + timedelta(seconds=seconds))
 
     def named(self, kind: str) -> str:
@@ -213,12 +213,12 @@ class Thing:
         return self.closed and self.bits >> 48 & 3 != 0
 
 
-def things_of(
-    subject: str, day: datetime, count: int, directory: Directory, view: View, *, seed: int
-) -> Iterator[Thing]:
-    """The things of one subject and UTC day, in no order of time: the same ones however often they are asked for.
+def facts_of(
+    subject: str, day: datetime, count: int, directory: Directory, view: ReportView, *, seed: int
+) -> Iterator[Fact]:
+    """The facts of one subject and UTC day, in no order of time: the same ones however often they are asked for.
 
-    Four events in a row befall the same thing, and agree on where it lies and whose it is.
+    Four events in a row befall the same fact, and agree on where it lies and whose it is.
     """
     draw = Random(f"{seed}:{subject}:{day:%Y-%m-%d}")  # noqa: S311  # a repeatable draw is the point
     each = _EVENTS_EACH if subject.endswith("_event") else 1
@@ -227,4 +227,4 @@ def things_of(
         bits = draw.getrandbits(64)
         if number % each == 0:
             shared = bits & _OWNER_BITS
-        yield Thing(day, number // each, bits & ~_OWNER_BITS | shared, directory, view)
+        yield Fact(day, number // each, bits & ~_OWNER_BITS | shared, directory, view)

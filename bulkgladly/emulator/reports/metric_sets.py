@@ -13,7 +13,7 @@ is there only while all channels or voice are asked for.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-__all__ = ("BY_TIMES", "COLUMNS", "METRIC_SETS", "TIMES_ONLY", "WORK_SESSIONS", "Column", "MetricSet", "Taken")
+__all__ = ("BY_TIMES", "COLUMNS", "METRIC_SETS", "TIMES_ONLY", "WORK_SESSIONS", "Column", "MetricSet", "RequestOption")
 
 
 class Column(NamedTuple):
@@ -181,11 +181,11 @@ def _column(text: str) -> Column:
 COLUMNS: Mapping[str, tuple[Column, ...]] = {name: _columns(text) for name, text in (_GIVEN | _INVENTED).items()}
 """The columns of each metric set."""
 
-Taken = Literal["aggregationLevel", "channel", "inboxes", "teams", "phoneNumber"]
+RequestOption = Literal["aggregationLevel", "channel", "inboxes", "teams", "phoneNumber"]
 """What a request can say beside metric set and period; for some sets only."""
 
 _WORK_SESSION_EVENTS = "WorkSessionEventsReport"
-_LETTERS: Mapping[str, Taken] = {
+_LETTERS: Mapping[str, RequestOption] = {
     "A": "aggregationLevel",
     "C": "channel",
     "I": "inboxes",
@@ -197,13 +197,13 @@ _LETTERS: Mapping[str, Taken] = {
 class MetricSet(NamedTuple):
     """One kind of report.
 
-    `subject` names what is counted: sets of one subject speak of the same invented things, so that
+    `subject` names what is counted: sets of one subject speak of the same invented facts, so that
     they agree with each other. `by` names the value that groups them in each bucket of time; without
-    it every thing has a row of its own.
+    it every fact has a row of its own.
     """
 
     name: str
-    takes: frozenset[Taken]
+    takes: frozenset[RequestOption]
     subject: str
     by: str | None
     columns: tuple[Column, ...]
@@ -293,7 +293,7 @@ GladlyAISessionsDetailWithMessagesReport   -     ai_session
 
 def _metric_set(line: str) -> MetricSet:
     name, letters, subject, *by = line.split()
-    takes: frozenset[Taken] = frozenset(_LETTERS[letter] for letter in letters.split(",") if letter != "-")
+    takes: frozenset[RequestOption] = frozenset(_LETTERS[letter] for letter in letters.split(",") if letter != "-")
     return MetricSet(name, takes, subject, by[0] if by else None, COLUMNS[name])
 
 

@@ -13,12 +13,19 @@ from zoneinfo import ZoneInfo
 from bulkgladly.emulator.options import TimeForm
 from bulkgladly.emulator.protocol.replies import problem, refuse
 from bulkgladly.emulator.protocol.routing import Call
-from bulkgladly.emulator.reports.facts import CHANNELS, View
-from bulkgladly.emulator.reports.metric_sets import BY_TIMES, METRIC_SETS, TIMES_ONLY, WORK_SESSIONS, MetricSet, Taken
+from bulkgladly.emulator.reports.facts import CHANNELS, ReportView
+from bulkgladly.emulator.reports.metric_sets import (
+    BY_TIMES,
+    METRIC_SETS,
+    TIMES_ONLY,
+    WORK_SESSIONS,
+    MetricSet,
+    RequestOption,
+)
 from bulkgladly.emulator.reports.periods import LEVELS, Level, Period, midnight
-from bulkgladly.emulator.reports.report_rows import Ask
+from bulkgladly.emulator.reports.report_rows import ReportRequest
 
-__all__ = ("Asked", "read_report", "read_work_sessions")
+__all__ = ("CheckedRequest", "read_report", "read_work_sessions")
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TO_THE_MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(Z|[+-]\d\d:\d\d)")
@@ -28,10 +35,10 @@ _LONGEST_HALF_HOURLY = timedelta(days=31, hours=1)
 _NOWHEN = Period(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
 
 
-class Asked(NamedTuple):
+class CheckedRequest(NamedTuple):
     """A request that passed all checks, and the name of the file that answers it."""
 
-    ask: Ask
+    request: ReportRequest
     filename: str
 
 
@@ -53,7 +60,7 @@ class _Errors(list[dict[str, Any]]):
         return ""
 
 
-def read_report(call: Call) -> Asked:
+def read_report(call: Call) -> CheckedRequest:
     """The body of POST /reports.
 
     Raises:
@@ -62,7 +69,7 @@ def read_report(call: Call) -> Asked:
     payload, errors = call.json_object(), _Errors()
     metric_set = _metric_set(payload, errors)
     by_times = _by_times(payload, metric_set, errors)
-    view = View(UTC, "UTC", _form(call)) if by_times else _view(call, payload, errors)
+    view = ReportView(UTC, "UTC", _form(call)) if by_times else _view(call, payload, errors)
     period, label = _times(payload, errors) if by_times else _dates(payload, view, errors)
     level = _level(payload, metric_set, period, errors)
     filters = payload.get("filters") or {}
@@ -77,10 +84,10 @@ def read_report(call: Call) -> Asked:
         raise refuse(400, *errors)
     levelled = "aggregationLevel" in metric_set.takes
     name = f"{metric_set.name}-{label}{f'-{level[0].upper()}{level[1:]}' if levelled else ''}.csv"
-    return Asked(Ask(metric_set, period, view, level, channel, inboxes, teams), name)
+    return CheckedRequest(ReportRequest(metric_set, period, view, level, channel, inboxes, teams), name)
 
 
-def read_work_sessions(call: Call) -> Asked:
+def read_work_sessions(call: Call) -> CheckedRequest:
     """The body of POST /reports/work-session-events.
 
     Raises:
@@ -90,8 +97,8 @@ def read_work_sessions(call: Call) -> Asked:
     period, label = _times(payload, errors)
     if errors:
         raise refuse(400, *errors)
-    ask = Ask(WORK_SESSIONS, period, View(UTC, "UTC", _form(call)))
-    return Asked(ask, f"{WORK_SESSIONS.name}-{label}.csv")
+    request = ReportRequest(WORK_SESSIONS, period, ReportView(UTC, "UTC", _form(call)))
+    return CheckedRequest(request, f"{WORK_SESSIONS.name}-{label}.csv")
 
 
 def _form(call: Call) -> TimeForm:
@@ -120,16 +127,16 @@ def _by_times(payload: Mapping[str, Any], metric_set: MetricSet | None, errors: 
     return True
 
 
-def _view(call: Call, payload: Mapping[str, Any], errors: _Errors) -> View:
+def _view(call: Call, payload: Mapping[str, Any], errors: _Errors) -> ReportView:
     name = payload.get("timezone") or call.store.organization.get("timezone") or "UTC"
     try:
-        return View(ZoneInfo(name), name, _form(call))
+        return ReportView(ZoneInfo(name), name, _form(call))
     except (KeyError, ValueError, TypeError, OSError):
         errors.add("timezone", "invalid", "timezone is no IANA name")
-        return View(UTC, "UTC", _form(call))
+        return ReportView(UTC, "UTC", _form(call))
 
 
-def _dates(payload: Mapping[str, Any], view: View, errors: _Errors) -> tuple[Period, str]:
+def _dates(payload: Mapping[str, Any], view: ReportView, errors: _Errors) -> tuple[Period, str]:
     start, end = _date(payload, "startAt", errors), _date(payload, "endAt", errors)
     if start is None or end is None:
         return _NOWHEN, ""
@@ -197,7 +204,7 @@ def _level(payload: Mapping[str, Any], metric_set: MetricSet | None, period: Per
     return cast("Level", value)
 
 
-def _given(filters: Mapping[str, Any], metric_set: MetricSet | None, name: Taken, errors: _Errors) -> Any:
+def _given(filters: Mapping[str, Any], metric_set: MetricSet | None, name: RequestOption, errors: _Errors) -> Any:
     """The value of a filter, or None when there is none or, after an entry, when the set has no such filter."""
     value = filters.get(name)
     # An empty list and all channels are the defaults: they filter nothing.
@@ -220,7 +227,11 @@ def _channel(filters: Mapping[str, Any], metric_set: MetricSet | None, errors: _
 
 
 def _ids(
-    filters: Mapping[str, Any], metric_set: MetricSet | None, name: Taken, known: Mapping[str, Any], errors: _Errors
+    filters: Mapping[str, Any],
+    metric_set: MetricSet | None,
+    name: RequestOption,
+    known: Mapping[str, Any],
+    errors: _Errors,
 ) -> frozenset[str]:
     value = _given(filters, metric_set, name, errors)
     if value is None:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from zlib import crc32
 
 from bulkgladly.emulator.organisation.clock import moment_of
-from bulkgladly.emulator.organisation.report_corrections import Restated
+from bulkgladly.emulator.organisation.report_corrections import RestatedDay
 from bulkgladly.emulator.reports.cell_values import MEASURES, VALUES
-from bulkgladly.emulator.reports.facts import CHANNELS, Directory, Thing, View, things_of
+from bulkgladly.emulator.reports.facts import CHANNELS, Directory, Fact, ReportView, facts_of
 from bulkgladly.emulator.reports.metric_sets import Column, MetricSet
 from bulkgladly.emulator.reports.periods import Level, Period, buckets, days
 
-__all__ = ("ANCHORS", "FIRST_DAY", "Ask", "Cells", "World", "rows_of")
+__all__ = ("ANCHORS", "FIRST_DAY", "Cells", "ReportRequest", "RowSources", "rows_of")
 
 Cells = list[str]
 """One row: the text of every column of the set, in its order."""
@@ -25,12 +25,12 @@ FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
 """The organization is no older; reports about earlier days are empty."""
 
 
-class Ask(NamedTuple):
+class ReportRequest(NamedTuple):
     """What a report is asked for, after all checks. Empty filters let everything pass."""
 
     metric_set: MetricSet
     period: Period
-    view: View
+    view: ReportView
     level: Level = "daily"
     channel: str | None = None
     inboxes: frozenset[str] = frozenset()
@@ -42,14 +42,14 @@ class Ask(NamedTuple):
         return self.channel is not None or bool(self.inboxes) or bool(self.teams)
 
 
-class World(NamedTuple):
+class RowSources(NamedTuple):
     """What rows are made from, as it was when the report was asked for."""
 
     directory: Directory
     seed: int
     per_day: int
     empty_days: frozenset[date]
-    restated: Mapping[date, Restated]
+    restated: Mapping[date, RestatedDay]
 
 
 class _Row(NamedTuple):
@@ -60,63 +60,69 @@ class _Row(NamedTuple):
     channel: str
 
 
-def rows_of(ask: Ask, world: World) -> Iterator[Cells]:
+def rows_of(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
     """The rows, made while they are read. Their order says nothing."""
-    return _bucket_rows(ask, world) if ask.metric_set.by else _thing_rows(ask, world)
+    return _bucket_rows(request, sources) if request.metric_set.by else _fact_rows(request, sources)
 
 
-def _thing_rows(ask: Ask, world: World) -> Iterator[Cells]:
-    columns = ask.metric_set.columns
-    for day in days(ask.period):
-        restated = world.restated.get(day.date())
+def _fact_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
+    columns = request.metric_set.columns
+    for day in days(request.period):
+        restated = sources.restated.get(day.date())
         if restated is None:
-            wanted = filter(_wanted(ask), _things(ask, world, day))
-            yield from ([VALUES[column.value](thing) for column in columns] for thing in wanted)
+            wanted = filter(_filter_for(request), _facts(request, sources, day))
+            yield from ([VALUES[column.value](fact) for column in columns] for fact in wanted)
         else:
-            yield from _restated_rows(ask, world, day, restated)
+            yield from _restated_rows(request, sources, day, restated)
 
 
-def _things(ask: Ask, world: World, day: datetime) -> Iterator[Thing]:
-    if day.date() in world.empty_days:
+def _facts(request: ReportRequest, sources: RowSources, day: datetime) -> Iterator[Fact]:
+    if day.date() in sources.empty_days:
         return iter(())
-    return things_of(ask.metric_set.subject, day, world.per_day, world.directory, ask.view, seed=world.seed)
+    return facts_of(
+        request.metric_set.subject, day, sources.per_day, sources.directory, request.view, seed=sources.seed
+    )
 
 
-def _wanted(ask: Ask) -> Callable[[Thing], bool]:
-    channel = None if ask.channel is None else CHANNELS[ask.channel]
+def _filter_for(request: ReportRequest) -> Callable[[Fact], bool]:
+    channel = None if request.channel is None else CHANNELS[request.channel]
 
-    def judge(thing: Thing) -> bool:
+    def judge(fact: Fact) -> bool:
         return (
-            ask.period.start <= thing.moment < ask.period.end
-            and (channel is None or thing.channel == channel)
-            and (not ask.inboxes or thing.inbox["id"] in ask.inboxes)
-            and (not ask.teams or any(team["id"] in ask.teams for team in thing.teams))
+            request.period.start <= fact.moment < request.period.end
+            and (channel is None or fact.channel == channel)
+            and (not request.inboxes or fact.inbox["id"] in request.inboxes)
+            and (not request.teams or any(team["id"] in request.teams for team in fact.teams))
         )
 
     return judge
 
 
-def _restated_rows(ask: Ask, world: World, day: datetime, restated: Restated) -> Iterator[Cells]:
-    columns = ask.metric_set.columns
+def _restated_rows(
+    request: ReportRequest, sources: RowSources, day: datetime, restated: RestatedDay
+) -> Iterator[Cells]:
+    columns = request.metric_set.columns
     rows = [
         _Row([VALUES[c.value](t) for c in columns], t.moment, t.inbox["id"], t.agent["id"], t.channel)
-        for t in (() if restated.whole else _things(ask, world, day))
+        for t in (() if restated.whole else _facts(request, sources, day))
     ]
     known = [row.cells for row in rows]
-    new = _put_right(ask.metric_set, known, restated.rows)
-    rows += [_Row(cells, day, _some_inbox(cells, world.directory), "", _some_channel(cells)) for cells in new]
-    teams = world.directory.teams
-    for row in (_placed(row, ask.metric_set) for row in rows):
+    new = _apply_corrections(request.metric_set, known, restated.rows)
+    rows += [_Row(cells, day, _some_inbox(cells, sources.directory), "", _some_channel(cells)) for cells in new]
+    teams = sources.directory.teams
+    for row in (_with_own_place(row, request.metric_set) for row in rows):
         if (
-            ask.period.start <= row.moment < ask.period.end
-            and (ask.channel is None or row.channel == CHANNELS[ask.channel])
-            and (not ask.inboxes or row.inbox in ask.inboxes)
-            and (not ask.teams or any(team["id"] in ask.teams for team in teams.get(row.agent, ())))
+            request.period.start <= row.moment < request.period.end
+            and (request.channel is None or row.channel == CHANNELS[request.channel])
+            and (not request.inboxes or row.inbox in request.inboxes)
+            and (not request.teams or any(team["id"] in request.teams for team in teams.get(row.agent, ())))
         ):
             yield row.cells
 
 
-def _put_right(metric_set: MetricSet, known: Sequence[Cells], said: Sequence[Mapping[str, str]]) -> Sequence[Cells]:
+def _apply_corrections(
+    metric_set: MetricSet, known: Sequence[Cells], said: Sequence[Mapping[str, str]]
+) -> Sequence[Cells]:
     """Change the known rows in place; the rows that are new are returned."""
     key, headers = metric_set.key, [column.header for column in metric_set.columns]
     by_key = {tuple(cells[n] for n in key): cells for cells in known} if key else {}
@@ -133,7 +139,7 @@ def _put_right(metric_set: MetricSet, known: Sequence[Cells], said: Sequence[Map
     return new
 
 
-def _placed(row: _Row, metric_set: MetricSet) -> _Row:
+def _with_own_place(row: _Row, metric_set: MetricSet) -> _Row:
     """Where the row says by itself when and where it belongs, that counts."""
     said = {value: row.cells[n] for value in _PLACES if (n := metric_set.position(value)) is not None and row.cells[n]}
     dated = next((said[value] for value in ANCHORS if value in said), None)
@@ -159,15 +165,15 @@ def _some_channel(cells: Cells) -> str:
 class _Group:
     """What bucketed reports add up."""
 
-    def __init__(self, first: Thing, measures: Iterable[str]) -> None:
+    def __init__(self, first: Fact, measures: Iterable[str]) -> None:
         self.first = first
         self.moments: list[datetime] = []
         self.sums = dict.fromkeys(measures, 0.0)
 
-    def add(self, thing: Thing) -> None:
-        self.moments.append(thing.moment)
+    def add(self, fact: Fact) -> None:
+        self.moments.append(fact.moment)
         for name in self.sums:
-            self.sums[name] += MEASURES[name](thing)
+            self.sums[name] += MEASURES[name](fact)
 
     def cell(self, column: Column, bucket: Period) -> str:
         match column.value.split():
@@ -193,26 +199,28 @@ def _number(value: float) -> str:
     return f"{value:.3f}".rstrip("0").removesuffix(".")
 
 
-def _bucket_rows(ask: Ask, world: World) -> Iterator[Cells]:
-    columns, by = ask.metric_set.columns, VALUES[ask.metric_set.by or "moment"]
+def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
+    columns, by = request.metric_set.columns, VALUES[request.metric_set.by or "moment"]
     measures = {column.value.split()[1] for column in columns if column.value.startswith(("sum ", "mean "))}
-    # Buckets follow the report's time zone, things the days of UTC: two days are enough to have at hand.
-    things = lru_cache(maxsize=2)(lambda day: tuple(_things(ask, world, day)))
-    for bucket in buckets(ask.period, ask.level, ask.view.zone):
-        wanted = _wanted(ask._replace(period=bucket))
+    # Buckets follow the report's time zone, facts the days of UTC: two days are enough to have at hand.
+    facts = lru_cache(maxsize=2)(lambda day: tuple(_facts(request, sources, day)))
+    for bucket in buckets(request.period, request.level, request.view.zone):
+        wanted = _filter_for(request._replace(period=bucket))
         groups: dict[str, _Group] = {}
         for day in days(bucket):
-            for thing in filter(wanted, things(day)):
-                name = by(thing)
-                group = groups.get(name) or groups.setdefault(name, _Group(thing, measures))
-                group.add(thing)
+            for fact in filter(wanted, facts(day)):
+                name = by(fact)
+                group = groups.get(name) or groups.setdefault(name, _Group(fact, measures))
+                group.add(fact)
         rows = [[group.cell(column, bucket) for column in columns] for group in groups.values()]
-        yield from _corrected(rows, ask, world.restated.get(bucket.start.astimezone(ask.view.zone).date()))
+        yield from _with_corrections(
+            rows, request, sources.restated.get(bucket.start.astimezone(request.view.zone).date())
+        )
 
 
-def _corrected(rows: list[Cells], ask: Ask, restated: Restated | None) -> list[Cells]:
+def _with_corrections(rows: list[Cells], request: ReportRequest, restated: RestatedDay | None) -> list[Cells]:
     """What the book says of a day is said of its daily rows, and of everybody together."""
-    if restated is None or ask.level != "daily" or ask.filtered:
+    if restated is None or request.level != "daily" or request.filtered:
         return rows
     kept = [] if restated.whole else rows
-    return [*kept, *_put_right(ask.metric_set, kept, restated.rows)]
+    return [*kept, *_apply_corrections(request.metric_set, kept, restated.rows)]

@@ -16,11 +16,11 @@ from bulkgladly.emulator.organisation.report_corrections import Oddities, Oddity
 from bulkgladly.emulator.organisation.store import Store
 from bulkgladly.emulator.protocol.replies import Reply, Stream
 from bulkgladly.emulator.protocol.routing import Call, Operation
-from bulkgladly.emulator.reports.facts import View, directory_of
+from bulkgladly.emulator.reports.facts import ReportView, directory_of
 from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, WORK_SESSIONS, Column, MetricSet
 from bulkgladly.emulator.reports.periods import Period
-from bulkgladly.emulator.reports.report_requests import Asked, read_report, read_work_sessions
-from bulkgladly.emulator.reports.report_rows import ANCHORS, FIRST_DAY, Ask, Cells, World, rows_of
+from bulkgladly.emulator.reports.report_requests import CheckedRequest, read_report, read_work_sessions
+from bulkgladly.emulator.reports.report_rows import ANCHORS, FIRST_DAY, Cells, ReportRequest, RowSources, rows_of
 
 __all__ = ("REPORT_OPERATIONS", "Reports")
 
@@ -50,7 +50,7 @@ class Reports:
 
         Sets that are not in it follow the option.
         """
-        return self._store.report_book.oddities
+        return self._store.report_corrections.oddities
 
     def rows(self, metric_set: str, *, day: date) -> list[dict[str, str]]:
         """The rows of one UTC day by header, as the report has them without filters, by the day.
@@ -60,9 +60,9 @@ class Reports:
         """
         found = _named(metric_set)
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        ask = Ask(found, Period(start, start + _DAY), View(UTC, "UTC", "utc"))
+        request = ReportRequest(found, Period(start, start + _DAY), ReportView(UTC, "UTC", "utc"))
         headers = [column.header for column in found.columns]
-        return [dict(zip(headers, cells, strict=True)) for cells in rows_of(ask, self._world(found))]
+        return [dict(zip(headers, cells, strict=True)) for cells in rows_of(request, self._sources(found))]
 
     def add_rows(self, metric_set: str, rows: Sequence[Mapping[str, str]], *, day: date, whole: bool = False) -> None:
         """Restate a day: a row whose key is there already changes the cells it names, any other is added.
@@ -79,26 +79,26 @@ class Reports:
         found = _named(metric_set)
         for row in rows:
             _check(row, found, day)
-        entry = self._store.report_book.restate(found.data, day)
+        entry = self._store.report_corrections.restate(found.data, day)
         if whole:
             entry.whole = True
             entry.rows.clear()
         entry.rows += [dict(row) for row in rows]
 
-    def answer(self, asked: Asked) -> Reply:
+    def reply(self, checked: CheckedRequest) -> Reply:
         """The report as it stands now; large ones are made while they are sent."""
-        found = asked.ask.metric_set
+        found = checked.request.metric_set
         oddity = self.oddities.get(found.name, self._options.report_oddity)
         latest = datetime.fromtimestamp(self._store.clock.wall() - self._options.report_lag_s, UTC)
-        ask = asked.ask._replace(period=asked.ask.period.within(Period(FIRST_DAY, latest)))
-        world, options = self._world(found), self._options
+        request = checked.request._replace(period=checked.request.period.within(Period(FIRST_DAY, latest)))
+        sources, options = self._sources(found), self._options
 
         def blocks() -> Iterator[bytes]:
-            rows = islice(rows_of(ask, world), options.report_row_cap)
-            return _document(rows, found, ask.channel, oddity, header_alone=options.empty_report == "header")
+            rows = islice(rows_of(request, sources), options.report_row_cap)
+            return _document(rows, found, request.channel, oddity, header_alone=options.empty_report == "header")
 
         # The type is named here as well, because an answer without a body would have none.
-        headers = {"Content-Disposition": f"attachment; filename={asked.filename}", "Content-Type": _CSV}
+        headers = {"Content-Disposition": f"attachment; filename={checked.filename}", "Content-Type": _CSV}
         held = bytearray()
         for block in blocks():
             held += block
@@ -108,14 +108,14 @@ class Reports:
                 return Reply(200, headers=headers, content_type=_CSV, stream=Stream(blocks, size, chunked=True))
         return Reply(200, bytes(held), headers, _CSV)
 
-    def _world(self, found: MetricSet) -> World:
+    def _sources(self, found: MetricSet) -> RowSources:
         options = self._options
-        return World(
+        return RowSources(
             directory_of(self._store, options.seed_customers or _STRANGERS),
             options.seed,
             options.report_rows_per_day,
             self._empty_days,
-            self._store.report_book.restated(found.data),
+            self._store.report_corrections.restated(found.data),
         )
 
 
@@ -176,11 +176,11 @@ def _encoded(lines: Iterator[Sequence[str]]) -> Iterator[bytes]:
 
 
 def _report(call: Call) -> Reply:
-    return Reports(call.store, call.options).answer(read_report(call))
+    return Reports(call.store, call.options).reply(read_report(call))
 
 
 def _work_sessions(call: Call) -> Reply:
-    return Reports(call.store, call.options).answer(read_work_sessions(call))
+    return Reports(call.store, call.options).reply(read_work_sessions(call))
 
 
 _PATH = "/api/v1/reports"

@@ -1,7 +1,7 @@
 """Invented conversations of the invented customers: the same for the same seed, on every machine.
 
 A conversation has an item of every content type; a third of them has not been closed. With each
-comes a task with two comments. Nothing of it is noted as a happening: it was long ago.
+comes a task with two comments. Nothing of it is noted as an event: it was long ago.
 """
 
 import random
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.emulator.organisation.clock import timestamp
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.seeding.conversation_script import NUMBER_TOKEN, TIME_TOKEN, Scene, at, contents
 
@@ -60,7 +60,7 @@ def seed_custom_attributes(store: Store) -> None:
 def _conversation(store: Store, customer: Entity, key: str, begun: datetime, agent_id: str, number: int) -> Entity:
     status = ("CLOSED", "CLOSED", "OPEN", "CLOSED", "CLOSED", "WAITING")[number % 6]
     conversation: Entity = {
-        "id": slug(f"{key}:conversation"),
+        "id": derived_id(f"{key}:conversation"),
         "customerId": customer["id"],
         "createdAt": timestamp(begun.timestamp()),
         "inboxId": next(iter(store.collections["inboxes"])),
@@ -89,7 +89,7 @@ def _items(
     for n, (initiator, template) in enumerate(contents(scene)):
         if template["type"] == "CONVERSATION_STATUS_CHANGE" and conversation["status"] != "CLOSED":
             continue
-        item_id = slug(f"{conversation['id']}:{n}")
+        item_id = derived_id(f"{conversation['id']}:{n}")
         item = {"id": item_id, "conversationId": conversation["id"], "customerId": customer["id"]}
         item |= {"timestamp": at(n), "initiator": initiator, "content": template}
         written = orjson.dumps(item).replace(TIME_TOKEN.encode(), second.encode())
@@ -122,7 +122,7 @@ def _transcript(item: Entity) -> Entity:
 
 
 def _add_task(store: Store, customer: Entity, key: str, begun: datetime, agent_id: str, *, is_closed: bool) -> None:
-    task_id = slug(f"{key}:task")
+    task_id = derived_id(f"{key}:task")
     store.tasks[task_id] = {
         "id": task_id,
         "customerId": customer["id"],
@@ -134,7 +134,7 @@ def _add_task(store: Store, customer: Entity, key: str, begun: datetime, agent_i
         "status": "CLOSED" if is_closed else "OPEN",
     }
     for n, text in enumerate(("Asked, no answer yet.", "It arrived.")):
-        comment_id = slug(f"{key}:comment:{n}")
+        comment_id = derived_id(f"{key}:comment:{n}")
         moment = timestamp((begun + timedelta(minutes=10 + n)).timestamp())
         comment = {"id": comment_id, "agentId": agent_id, "comment": text, "taskId": task_id, "createdAt": moment}
         store.task_comments[comment_id] = comment

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WORDS, Field
 from bulkgladly.emulator.organisation.clock import timestamp
-from bulkgladly.emulator.organisation.event_log import Happening
-from bulkgladly.emulator.organisation.identifiers import slug
+from bulkgladly.emulator.organisation.event_log import Event
+from bulkgladly.emulator.organisation.identifiers import derived_id
 from bulkgladly.emulator.organisation.store import Store
 
 __all__ = ("seed_events",)
@@ -33,15 +33,15 @@ class _EventDraw(NamedTuple):
 
 
 def seed_events(store: Store, count: int, *, seed: int) -> None:
-    """Begin the happenings of a store with so many, spread over the 24 hours before now.
+    """Begin the events of a store with so many, spread over the 24 hours before now.
 
     The same seed and moment give the same events. Every seventh shares its millisecond with the one
     before it, as it happens.
     """
-    store.happenings.open_with(_invented(count, round(store.clock.wall() * 1000), seed))
+    store.event_log.begin_with(_invented(count, round(store.clock.wall() * 1000), seed))
 
 
-def _invented(count: int, now_ms: int, seed: int) -> Iterator[Happening]:
+def _invented(count: int, now_ms: int, seed: int) -> Iterator[Event]:
     draw = random.Random(f"{seed}:events")  # noqa: S311  # a repeatable draw is the point
     types = tuple(EVENT_SHAPES)
     for number in range(count):
@@ -53,7 +53,7 @@ def _invented(count: int, now_ms: int, seed: int) -> Iterator[Happening]:
         event = _EventDraw(number, moment, draw, lambda name: _some_id(name, draw))
         initiator = {"id": f"initiator-{draw.randrange(1, 6)}", "type": draw.choice(_INITIATORS)}
         # What is noted later counts from 1 on.
-        yield Happening(event_type, _content(EVENT_SHAPES[event_type], event), initiator, epoch_ms, -number, seed)
+        yield Event(event_type, _content(EVENT_SHAPES[event_type], event), initiator, epoch_ms, -number, seed)
 
 
 def _content(fields: tuple[Field, ...], event: _EventDraw) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _some_id(name: str, draw: random.Random) -> str:
         return f"seeded-{draw.randrange(_CUSTOMERS):07}"
     if name in _NUMBERED:
         return f"{name.removesuffix('Id')}-{draw.randrange(_NUMBERED[name]) + 1}"
-    return slug(f"{name}:{draw.randrange(1000)}")
+    return derived_id(f"{name}:{draw.randrange(1000)}")
 
 
 _MADE: Mapping[str, Callable[[_EventDraw], Any]] = {

@@ -17,7 +17,7 @@ from bulkgladly.emulator.faults.fault import Coding, Fault, Framing
 from bulkgladly.emulator.protocol.replies import Reply, Stream
 from bulkgladly.emulator.server.responses import StreamBlocks, streaming_response
 
-__all__ = ("Cut", "end_now", "speak", "until_gone")
+__all__ = ("CutConnection", "end_connection", "send_broken", "wait_until_closed")
 
 _OVERLONG_BY = 64
 _SURPLUS = b'{"surplus": true}'
@@ -27,7 +27,7 @@ _HELD_BYTES = 1 << 20
 _LOOK_EVERY_S = 0.02
 
 
-class Cut(asyncio.Protocol):
+class CutConnection(asyncio.Protocol):
     """A connection that ends, or stays silent, before a byte of it is read."""
 
     def __init__(self, fault: Fault, refuse: Callable[[float], None], silent: WeakSet[asyncio.Transport]) -> None:
@@ -39,10 +39,10 @@ class Cut(asyncio.Protocol):
         if self._fault.ending == "hang":
             self._silent.add(connection)
         else:
-            end_now(connection, self._fault, self._refuse)
+            end_connection(connection, self._fault, self._refuse)
 
 
-async def speak(
+async def send_broken(
     request: web.BaseRequest, fault: Fault, reply: Reply, headers: Mapping[str, str], stopping: asyncio.Event
 ) -> web.StreamResponse | None:
     """Send a reply in the form that a fault asks for, up to what becomes of the connection.
@@ -71,7 +71,7 @@ async def speak(
     return None
 
 
-def end_now(transport: asyncio.Transport, fault: Fault, refuse: Callable[[float], None]) -> None:
+def end_connection(transport: asyncio.Transport, fault: Fault, refuse: Callable[[float], None]) -> None:
     """End a connection, and with `refuse` all others as well."""
     if fault.ending == "refuse":
         transport.close()
@@ -87,7 +87,7 @@ def end_now(transport: asyncio.Transport, fault: Fault, refuse: Callable[[float]
     transport.abort()
 
 
-async def until_gone(request: web.BaseRequest, stopping: asyncio.Event) -> None:
+async def wait_until_closed(request: web.BaseRequest, stopping: asyncio.Event) -> None:
     """Return when the client has closed the connection, or when the emulator stops."""
     while not stopping.is_set():
         transport = request.transport

@@ -42,7 +42,7 @@ class Control:
     ) -> None:
         self._store, self._limiter, self._faults, self._requests = store, limiter, faults, requests
         self._make_job, self._refuse = add_job, refuse
-        self._doors: dict[tuple[str, str], Callable[[Any], object]] = {
+        self._endpoints: dict[tuple[str, str], Callable[[Any], object]] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "rate"): self._set_rate,
             ("POST", "neighbour"): self._set_neighbour,
@@ -53,13 +53,13 @@ class Control:
             ("DELETE", "faults"): self._drop_faults,
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    def reply(self, method: str, path: str, body: bytes) -> Reply:
         """The reply to one control request."""
-        door = self._doors.get((method, path.removeprefix(CONTROL_PREFIX)))
-        if door is None:
+        endpoint = self._endpoints.get((method, path.removeprefix(CONTROL_PREFIX)))
+        if endpoint is None:
             return failure(404, "not_exist", "no such control endpoint")
         try:
-            return json_reply(door(orjson.loads(body) if body else None))
+            return json_reply(endpoint(orjson.loads(body) if body else None))
         except KeyError as exc:
             return failure(400, "invalid", f"{exc} is missing or unknown")
         except (ValueError, TypeError) as exc:

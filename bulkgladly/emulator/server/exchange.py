@@ -10,27 +10,27 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from bulkgladly.emulator.faults.altered_replies import altered
+from bulkgladly.emulator.faults.altered_replies import alter_reply
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.store import Store
-from bulkgladly.emulator.protocol.outgoing_requests import Errand, carry_out
+from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest, send_outgoing
 from bulkgladly.emulator.protocol.replies import Refusal, Reply, failure
 from bulkgladly.emulator.protocol.routing import Call, Found, Operation, Router
 from bulkgladly.emulator.server.access import Access
-from bulkgladly.emulator.server.broken_responses import end_now, speak, until_gone
+from bulkgladly.emulator.server.broken_responses import end_connection, send_broken, wait_until_closed
 from bulkgladly.emulator.server.budgets import Verdict
 from bulkgladly.emulator.server.control import CONTROL_PREFIX, Control
 from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog, Seen
-from bulkgladly.emulator.server.responses import Sent, response_for, send_whole
+from bulkgladly.emulator.server.responses import AlreadySent, response_for, send_whole
 
-__all__ = ("Exchange", "Parts")
+__all__ = ("Exchange", "ServerParts")
 
 
-class Parts(NamedTuple):
+class ServerParts(NamedTuple):
     """What an exchange works with; the emulator owns all of it."""
 
     options: EmulatorOptions
@@ -65,7 +65,7 @@ class Exchange:
     server's answer has done nothing yet, and does nothing if the emulator stops meanwhile.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ServerParts) -> None:
         self._parts = parts
         self._options = options = parts.options
         self._access = Access(options)
@@ -80,11 +80,11 @@ class Exchange:
         transport = request.transport
         if self._stale and transport in self._stale and isinstance(transport, asyncio.Transport):
             transport.close()
-            return Sent(is_kept=False)
+            return AlreadySent(is_kept=False)
         path, _, query = request.raw_path.partition("?")
         body = await request.read() if request.body_exists else b""
         if path.startswith(CONTROL_PREFIX):
-            return response_for(self._parts.control.answer(request.method, path, body), {})
+            return response_for(self._parts.control.reply(request.method, path, body), {})
         latency_s = self._draw_latency() if self._delays else 0.0
         if latency_s:
             await asyncio.sleep(latency_s / 2)
@@ -93,10 +93,10 @@ class Exchange:
             call = Call(self._parts.store, self._options, found.params, query, body, request.headers)
             arrival = _Arrival(request, path, found.operation, call)
             if found.operation.report:
-                return await self._reported(arrival, latency_s / 2)
-            response = await self._routed(arrival)
+                return await self._handle_report(arrival, latency_s / 2)
+            response = await self._handle(arrival)
         else:
-            response = self._unrouted(request.method, path, found)
+            response = self._unknown_path(request.method, path, found)
         if latency_s:
             await asyncio.sleep(latency_s / 2)
         return response
@@ -108,51 +108,51 @@ class Exchange:
             # A client that reads slowly, or not at all, would keep the rest of its download open.
             transport.abort()
 
-    async def _routed(self, arrival: _Arrival) -> web.StreamResponse:
+    async def _handle(self, arrival: _Arrival) -> web.StreamResponse:
         verdict = self._parts.limiter.take() if arrival.operation.limited else None
         headers = self._rate_headers(verdict)
         if verdict is not None and not verdict.admitted:
-            return self._turned_away(arrival, headers)
-        return await self._admitted(arrival, headers)
+            return self._refuse(arrival, headers)
+        return await self._handle_admitted(arrival, headers)
 
-    async def _reported(self, arrival: _Arrival, wait_s: float) -> web.StreamResponse:
-        """As `_routed`, with the limits of the reports: a place there is held until the last byte is sent."""
+    async def _handle_report(self, arrival: _Arrival, wait_s: float) -> web.StreamResponse:
+        """As `_handle`, with the limits of the reports: a place there is held until the last byte is sent."""
         verdict = self._parts.limiter.take() if self._options.reports_count_twice else None
         headers = self._rate_headers(verdict)
         admitted = verdict is None or verdict.admitted
         with self._parts.report_limits.place() if admitted else nullcontext(enter_result=False) as has_place:
             if has_place:
-                response = await self._admitted(arrival, headers)
+                response = await self._handle_admitted(arrival, headers)
             else:
                 # No header tells of the limits of the reports.
-                response = self._turned_away(arrival, {} if admitted else headers)
+                response = self._refuse(arrival, {} if admitted else headers)
             if wait_s:
                 await asyncio.sleep(wait_s)
             await send_whole(arrival.request, response)
         return response
 
-    async def _admitted(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+    async def _handle_admitted(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
         faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
         fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
         if fault is not None:
-            return await self._spoiled(arrival, fault, headers)
-        reply = await self._carried_out(arrival)
-        self._note(arrival, reply.status)
+            return await self._apply_fault(arrival, fault, headers)
+        reply = await self._run_operation(arrival)
+        self._log(arrival, reply.status)
         return response_for(reply, headers)
 
-    def _turned_away(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
+    def _refuse(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
         reply = self._too_many()
-        self._note(arrival, reply.status)
+        self._log(arrival, reply.status)
         return response_for(reply, headers)
 
-    async def _carried_out(self, arrival: _Arrival) -> Reply:
+    async def _run_operation(self, arrival: _Arrival) -> Reply:
         operation = arrival.operation
         refusal = self._access.refusal(arrival.request.headers.get("Authorization"), operation.needs)
         if refusal is not None:
             return refusal
         try:
             done = operation.run(arrival.call)
-            reply = done.then(await carry_out(done)) if isinstance(done, Errand) else done
+            reply = done.then(await send_outgoing(done)) if isinstance(done, OutgoingRequest) else done
         except Refusal as refused:
             return refused.reply
         transport = arrival.request.transport
@@ -160,32 +160,32 @@ class Exchange:
             self._streaming.add(transport)
         return reply
 
-    async def _spoiled(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
+    async def _apply_fault(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
         request = arrival.request
-        own = await self._carried_out(arrival) if fault.executes else _NOTHING
-        reply = altered(fault, own, path=arrival.path, url=f"http://{request.headers.get('Host', '')}")
-        self._note(arrival, None if fault.framing in ("raw", "nothing") else reply.status)
+        own = await self._run_operation(arrival) if fault.executes else _NOTHING
+        reply = alter_reply(fault, own, path=arrival.path, url=f"http://{request.headers.get('Host', '')}")
+        self._log(arrival, None if fault.framing in ("raw", "nothing") else reply.status)
         if fault.delay_s:
             await self._wait(fault.delay_s)
         if fault.is_plain and (reply is own or reply.stream is not None):
             return response_for(reply, headers)
-        broken = await speak(request, fault, reply, headers, self._stopping)
+        broken = await send_broken(request, fault, reply, headers, self._stopping)
         if broken is not None:
             return broken
-        return await self._ended(request, fault)
+        return await self._end_connection(request, fault)
 
-    async def _ended(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+    async def _end_connection(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
         """Treat a connection as a fault asks for, now that all was said."""
         transport = request.transport
         if fault.ending == "hang":
-            await until_gone(request, self._stopping)
+            await wait_until_closed(request, self._stopping)
         if fault.ending == "stale" and transport is not None:
             self._stale.add(transport)
         if fault.ending in ("answer", "stale") and fault.framing != "unframed":
-            return Sent(is_kept=request.keep_alive)
+            return AlreadySent(is_kept=request.keep_alive)
         if isinstance(transport, asyncio.Transport):
-            end_now(transport, fault, self._parts.refuse)
-        return Sent(is_kept=False)
+            end_connection(transport, fault, self._parts.refuse)
+        return AlreadySent(is_kept=False)
 
     async def _wait(self, delay_s: float) -> None:
         try:
@@ -210,7 +210,7 @@ class Exchange:
         reply = failure(429, "rate_limited", "the organization's requests are used up", kind=kind)
         return reply if wait_s is None else reply._replace(headers={"Retry-After": str(math.ceil(wait_s))})
 
-    def _unrouted(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
+    def _unknown_path(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
         if methods:
             reply = failure(405, "invalid", "this path does not have this method")
             reply = reply._replace(headers={"Allow": ", ".join(methods)})
@@ -219,7 +219,7 @@ class Exchange:
         self._parts.requests.note(Seen(self._parts.clock.wall(), method, path, reply.status, None))
         return response_for(reply, {})
 
-    def _note(self, arrival: _Arrival, status: int | None) -> None:
+    def _log(self, arrival: _Arrival, status: int | None) -> None:
         operation = arrival.operation
         seen = Seen(self._parts.clock.wall(), operation.method, arrival.path, status, operation.operation_id)
         self._parts.requests.note(seen)

@@ -7,7 +7,7 @@ from weakref import WeakSet
 from aiohttp import web
 
 from bulkgladly.emulator.faults.fault_script import FaultScript
-from bulkgladly.emulator.server.broken_responses import Cut
+from bulkgladly.emulator.server.broken_responses import CutConnection
 from bulkgladly.emulator.server.exchange import Exchange
 
 __all__ = ("Listener",)
@@ -94,7 +94,7 @@ class Listener:
 
     def _connection(self) -> asyncio.BaseProtocol:
         fault = self._faults.next_connection_fault() if self._faults else None
-        return self._handlers() if fault is None else Cut(fault, self.refuse, self._silent)
+        return self._handlers() if fault is None else CutConnection(fault, self.refuse, self._silent)
 
 
 def _accept_no_more(server: asyncio.Server) -> None:

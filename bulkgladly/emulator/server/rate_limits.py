@@ -37,7 +37,7 @@ class Neighbour:
             self._next += self._random.expovariate(self.per_second)
             yield arrival
 
-    def note(self, *, admitted: bool) -> None:
+    def count(self, *, admitted: bool) -> None:
         """Count the fate of one of its requests."""
         if admitted:
             self.admitted += 1
@@ -119,7 +119,7 @@ class Limiter:
             return
         for arrival in self._neighbour.arrivals_until(now):
             admitted = self._budget is None or self._budget.take(arrival).admitted
-            self._neighbour.note(admitted=admitted)
+            self._neighbour.count(admitted=admitted)
 
 
 class ReportLimits:

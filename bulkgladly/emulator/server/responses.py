@@ -8,10 +8,10 @@ from aiohttp import web
 
 from bulkgladly.emulator.protocol.replies import Reply, Stream
 
-__all__ = ("Sent", "StreamBlocks", "response_for", "send_whole", "streaming_response")
+__all__ = ("AlreadySent", "StreamBlocks", "response_for", "send_whole", "streaming_response")
 
 
-class Sent(web.StreamResponse):
+class AlreadySent(web.StreamResponse):
     """Stands for what is on the wire already, so that the server sends nothing more."""
 
     def __init__(self, *, is_kept: bool) -> None:
