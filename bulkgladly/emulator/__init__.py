@@ -4,6 +4,20 @@ It imports nothing of the toolkit, so that it can disagree with it.
 
     async with Emulator(rate=10) as emulator:
         ...  # talk to emulator.url as emulator.options.username with emulator.options.token
+
+A folder imports only what stands below it; the layers test has the exact table.
+
+    __main__, emulator     the command, and the emulator as an object
+    application            what happens at Gladly without the API: conversations begin, calls end
+    server/                connections, rate limits, credentials, broken responses, control endpoints
+    exports/               makes export jobs and their files
+    seeding/               invented data to start with
+    operations/            the operations of the API, one module for each kind of object
+    reports/               metric sets, the invented facts behind them, and the CSV made from both
+    faults/                one fault, the script that says when, and a catalogue of odd replies
+    protocol/              what an operation is given, and what it gives back
+    options                every choice, with its default
+    organisation/          the objects, ids, addresses, export jobs, events, and the clock
 """
 
 from bulkgladly.emulator.emulator import Emulator, serve, welcome

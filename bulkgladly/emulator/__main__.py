@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from bulkgladly.emulator.emulator import serve, welcome
@@ -31,61 +32,27 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         ValueError: An option is outside what it allows.
         SystemExit: The arguments cannot be read, or ask for help.
     """
-    given, usual = _parser().parse_args(arguments), EmulatorOptions()
-    return EmulatorOptions(
-        port=given.port,
-        username=given.username,
-        token=given.token,
-        rate=given.rate or None,
-        algorithm=given.algorithm,
-        phase_s=given.phase_ms / 1000,
-        burst=given.burst,
-        headers=not given.no_headers,
-        retry_after_s=given.retry_after,
-        refusal_body=given.refusal_body,
-        neighbour_rate=given.neighbour,
-        latency_s=given.latency_ms / 1000,
-        jitter_s=given.jitter_ms / 1000,
-        seed=given.seed,
-        seed_customers=given.seed_customers,
-        seed_jobs=given.seed_jobs,
-        items_per_job=given.items_per_job,
-        faults_file=given.faults,
-        state_file=given.state,
-        attributes=given.attributes,
-        moved_location=given.moved_location,
-        moved_to=given.moved_to,
-        deleted_ids=given.deleted_ids,
-        not_found=given.not_found,
-        job_order=given.job_order,
-        file_framing=given.file_framing,
-        seed_conversations=given.seed_conversations,
-        caps=dict(given.cap),
-        limited_data=given.limited_data,
-        capped_end=given.capped_end,
-        topics_before_closing=given.topics_before_closing,
-        closed_assignee=given.closed_assignee,
-        undocumented_409=not given.no_undocumented_409,
-        other_spellings=given.other_spellings,
-        languages=tuple(given.language) if given.language else usual.languages,
-        kept_contents=tuple(given.kept_content),
-        senders=tuple(given.sender) if given.sender else None,
-        ping=given.ping,
-        ping_timeout_s=given.ping_timeout,
-        report_rate=given.report_rate or None,
-        report_concurrency=given.report_concurrency or None,
-        reports_count_twice=not given.reports_count_once,
-        report_rows_per_day=given.report_rows_per_day,
-        report_row_cap=given.report_row_cap,
-        report_lag_s=given.report_lag,
-        report_empty_days=tuple(given.report_empty_day),
-        report_oddity=given.report_oddity,
-        empty_report=given.empty_report,
-        report_times=given.report_times,
-        seed_events=given.seed_events,
-        events_lag_s=given.events_lag,
-        events_start=given.events_start,
-    )
+    given = vars(_parser().parse_args(arguments))
+    languages, senders = given["language"], given["sender"]
+    changed = {
+        "rate": given["rate"] or None,
+        "report_rate": given["report_rate"] or None,
+        "report_concurrency": given["report_concurrency"] or None,
+        "phase_s": given["phase_ms"] / 1000,
+        "latency_s": given["latency_ms"] / 1000,
+        "jitter_s": given["jitter_ms"] / 1000,
+        "headers": not given["no_headers"],
+        "reports_count_twice": not given["reports_count_once"],
+        "undocumented_409": not given["no_undocumented_409"],
+        "caps": dict(given["cap"]),
+        "languages": tuple(languages) if languages else EmulatorOptions().languages,
+        "kept_contents": tuple(given["kept_content"]),
+        "senders": tuple(senders) if senders else None,
+        "report_empty_days": tuple(given["report_empty_day"]),
+    }
+    # Every other flag has the name of its option, in the parser if not on the command line.
+    same = {option.name: given[option.name] for option in fields(EmulatorOptions) if option.name in given}
+    return EmulatorOptions(**(same | changed))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_troubles(parser)
     _add_customer_choices(parser, usual)
     _add_conversation_choices(parser, usual)
-    _add_knowledge_choices(parser, usual)
+    _add_answer_choices(parser, usual)
     _add_export_choices(parser, usual)
     _add_report_choices(parser, usual)
     _add_event_choices(parser, usual)
@@ -114,7 +81,13 @@ def _add_server(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None
     add("--port", type=int, default=8080, help="port on 127.0.0.1; 0 picks a free one (default 8080)")
     add("--username", default=usual.username, metavar="NAME", help="the user that may do everything")
     add("--token", default=usual.token, help="the token of all its users")
-    add("--state", type=Path, metavar="FILE", help="load at the start if it exists, save at a clean stop")
+    add(
+        "--state",
+        dest="state_file",
+        type=Path,
+        metavar="FILE",
+        help="load at the start if it exists, save at a clean stop",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
@@ -136,10 +109,17 @@ def _add_limits(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None
     add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift of the fixed windows' edges")
     add("--burst", type=int, metavar="N", help="capacity of the leaky bucket (default: the rate)")
     add("--no-headers", action="store_true", help="leave the Ratelimit headers off")
-    add("--retry-after", type=float, metavar="SECONDS", help="send Retry-After with 429")
+    add("--retry-after", dest="retry_after_s", type=float, metavar="SECONDS", help="send Retry-After with 429")
     forms = ("json", "html", "plain", "empty")
     add("--refusal-body", choices=forms, default=usual.refusal_body, help="body of 401, 403 and 429")
-    add("--neighbour", type=float, default=0.0, metavar="RATE", help="requests a second by another client")
+    add(
+        "--neighbour",
+        dest="neighbour_rate",
+        type=float,
+        default=0.0,
+        metavar="RATE",
+        help="requests a second by another client",
+    )
     per_minute = "reports a minute; 0 for no limit (default 10)"
     add("--report-rate", type=int, default=usual.report_rate, metavar="N", help=per_minute)
     at_a_time = "reports at a time; 0 for no limit (default 2)"
@@ -151,7 +131,7 @@ def _add_troubles(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("slowness and faults").add_argument
     add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of an answer")
     add("--jitter-ms", type=float, default=0.0, metavar="MS", help="by how much it varies to either side")
-    add("--faults", type=Path, metavar="FILE", help="JSON list of scripted faults")
+    add("--faults", dest="faults_file", type=Path, metavar="FILE", help="JSON list of scripted faults")
 
 
 def _add_customer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
@@ -178,7 +158,7 @@ def _add_conversation_choices(parser: argparse.ArgumentParser, usual: EmulatorOp
     add("--other-spellings", action="store_true", help="accept the other spellings of notes and comments")
 
 
-def _add_knowledge_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("answers, messages and webhooks").add_argument
     languages = f"a language of answers, once for each (default: {', '.join(usual.languages)})"
     add("--language", action="append", metavar="CODE", help=languages)
@@ -186,7 +166,14 @@ def _add_knowledge_choices(parser: argparse.ArgumentParser, usual: EmulatorOptio
     add("--sender", action="append", metavar="ADDRESS", help="a number or address that may send (default: any)")
     pinged = "webhooks answer their PING: all, as a server here does, or none"
     add("--ping", choices=("assume_ok", "send", "refuse"), default=usual.ping, help=pinged)
-    add("--ping-timeout", type=float, default=usual.ping_timeout_s, metavar="SECONDS", help="time for that answer")
+    add(
+        "--ping-timeout",
+        dest="ping_timeout_s",
+        type=float,
+        default=usual.ping_timeout_s,
+        metavar="SECONDS",
+        help="time for that answer",
+    )
 
 
 def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
@@ -202,7 +189,14 @@ def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
     add("--report-rows-per-day", type=int, default=usual.report_rows_per_day, metavar="N", help=rows)
     cap = "rows beyond it are left out without a word (default 100000)"
     add("--report-row-cap", type=int, default=usual.report_row_cap, metavar="N", help=cap)
-    add("--report-lag", type=float, default=0.0, metavar="SECONDS", help="reports know nothing younger")
+    add(
+        "--report-lag",
+        dest="report_lag_s",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="reports know nothing younger",
+    )
     add("--report-empty-day", action="append", default=[], metavar="DAY", help="a day (UTC) without data")
     add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="what is odd about every report")
     empty = "a report without rows: nothing at all, or its header"
@@ -213,7 +207,14 @@ def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
 
 def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("events").add_argument
-    add("--events-lag", type=float, default=0.0, metavar="SECONDS", help="events show up late by up to this much")
+    add(
+        "--events-lag",
+        dest="events_lag_s",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="events show up late by up to this much",
+    )
     start = "whether an event at startAt itself is sent"
     add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
 
