@@ -1,4 +1,4 @@
-"""`python -m bulkgladly.emulator`: the emulator from the command line."""
+"""`python -m bulkgladly.emulator`: run the emulator from the command line."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ __all__ = ("main", "options_from")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; 0 after a clean stop, 2 when it could not start or save."""
+    """Run until SIGINT or SIGTERM. Return 0 after a clean stop, 2 if it could not start or save."""
     try:
         options = options_from(arguments)
         asyncio.run(serve(options, on_ready=lambda url: _say(welcome(url, options))))
@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
-    """The options that these arguments mean.
+    """Parse the command line.
 
     Raises:
-        ValueError: An option is outside what it allows.
-        SystemExit: The arguments cannot be read, or ask for help.
+        ValueError: The value of an option is not allowed.
+        SystemExit: The arguments are not valid, or ask for help.
     """
     given = vars(_parser().parse_args(arguments))
     languages, senders = given["language"], given["sender"]
@@ -50,7 +50,7 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
         "senders": tuple(senders) if senders else None,
         "report_empty_days": tuple(given["report_empty_day"]),
     }
-    # Every other flag has the name of its option, in the parser if not on the command line.
+    # The parser stores every other flag under the name of its option.
     same = {option.name: given[option.name] for option in fields(EmulatorOptions) if option.name in given}
     return EmulatorOptions(**(same | changed))
 

@@ -1,4 +1,4 @@
-"""The emulator as an object: starts, answers on a socket of its own, stops, remembers."""
+"""The emulator as an object: it starts, serves requests on a port, stops, and saves its state."""
 
 import asyncio
 import signal
@@ -38,12 +38,12 @@ class Emulator(Application):
         async with Emulator(rate=10, seed_customers=3) as emulator:
             ...  # requests go to emulator.url
 
-    Keywords are the fields of `EmulatorOptions`; given together with options they win.
-    `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` are there from the start
-    and outlive the stop, so they can be filled before and looked at afterwards. One emulator starts once.
+    Keyword arguments are the fields of `EmulatorOptions`; they win over `options`.
+    `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` exist from the beginning
+    and outlive the stop, so you can fill them before and read them afterwards. An emulator can start once.
 
     Raises:
-        ValueError, TypeError: An option does not exist or cannot be.
+        ValueError, TypeError: An option does not exist, or its value is not allowed.
     """
 
     def __init__(self, options: EmulatorOptions | None = None, *, clock: Clock | None = None, **changes: Any) -> None:
@@ -82,7 +82,7 @@ class Emulator(Application):
         """The profile as GET returns it.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such customer.
         """
         return self.store.customers[customer_id]
 
@@ -113,10 +113,10 @@ class Emulator(Application):
         self._url = listener.url
 
     async def stop(self) -> None:
-        """Stop listening, end what hangs or streams, close all connections, write the state file if one is set.
+        """Stop listening, end pending responses, close all connections, and write the state file if one is set.
 
         Raises:
-            OSError: The state could not be written; the emulator has stopped all the same.
+            OSError: The state could not be written; the emulator has stopped anyway.
         """
         if self._listener is None or self._exchange is None:
             return
@@ -127,12 +127,12 @@ class Emulator(Application):
             save_state(self.store, self.options.state_file)
 
     def refuse(self, for_s: float | None = None) -> None:
-        """Close all connections, whatever they are at, and refuse new ones: for a time, or until `accept`."""
+        """Close all connections at once and refuse new ones, for a number of seconds or until `accept`."""
         if self._listener is not None:
             self._listener.refuse(for_s)
 
     async def accept(self) -> None:
-        """Take connections again after `refuse`; nothing happens where none are refused."""
+        """Accept connections again after `refuse`; otherwise do nothing."""
         if self._listener is not None:
             await self._listener.accept()
 
@@ -144,7 +144,7 @@ class Emulator(Application):
         await self.stop()
 
     def _fill(self) -> None:
-        # Before anything else happens, because what happens is in order.
+        # First of all, because events must be in order.
         seed_events(self.store, self.options.seed_events, seed=self.options.seed)
         state_file, faults_file = self.options.state_file, self.options.faults_file
         if state_file is not None and state_file.exists():
@@ -164,15 +164,15 @@ class Emulator(Application):
 
 
 async def serve(options: EmulatorOptions, *, on_ready: Callable[[str], None]) -> None:
-    """Run until SIGINT or SIGTERM, then close and write the state file if one is set.
+    """Run an emulator until SIGINT or SIGTERM, then stop it and write the state file if one is set.
 
-    `on_ready` gets the base URL once connections are accepted.
+    `on_ready` is called with the base URL once connections are accepted.
 
     Raises:
         OSError: The port is taken, or a file cannot be read or written.
-        ValueError: A faults or state file cannot be understood. Nothing was started.
+        ValueError: The faults file or the state file is not valid. Nothing was started.
 
-    Cancelled: stops as cleanly as after a signal, and the state is written.
+    Cancelled: the emulator stops as after a signal, and the state is written.
     """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -188,7 +188,7 @@ async def serve(options: EmulatorOptions, *, on_ready: Callable[[str], None]) ->
 
 
 def welcome(url: str, options: EmulatorOptions) -> str:
-    """What a person needs to use a running emulator, as a few lines of text."""
+    """A few lines of text with what a person needs to use a running emulator."""
     limit = "no limit" if options.rate is None else f"{options.rate} requests a second ({options.algorithm})"
     return (
         f"Gladly emulator at {url}\n"

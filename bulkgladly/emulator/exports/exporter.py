@@ -1,4 +1,4 @@
-"""Gladly's own side of the exports: makes jobs, finishes them, dates them back.
+"""Gladly's own part of the exports: it creates jobs and finishes them.
 
 No API call starts a job (export-files.md, "The model"), so tests and the demonstration do it here.
 """
@@ -17,17 +17,17 @@ from bulkgladly.emulator.organisation.store import Store
 __all__ = ("Exporter", "FileContent", "Moment")
 
 Moment = datetime | str
-"""A point in time; a text is ISO 8601 and shown as it is. Without an offset it is UTC."""
+"""A point in time. A text is ISO 8601 and is shown unchanged; without an offset it is UTC."""
 
 FileContent = bytes | Callable[[], Iterable[bytes]]
-"""All of a file, or a function that yields it block by block; the size of the latter is not announced."""
+"""A whole file, or a function that yields it in blocks, whose size is not announced."""
 
 _DAY = timedelta(days=1)
 _NIGHT = timedelta(hours=3, minutes=11, seconds=9)
 
 
 class Exporter:
-    """Makes export jobs in a store. What is generated depends on the seed, the job and the store alone."""
+    """Creates export jobs in a store. Their content depends only on the seed, the job and the store."""
 
     def __init__(self, store: Store, *, seed: int = 0, items_per_job: int = 180) -> None:
         self._store = store
@@ -47,13 +47,13 @@ class Exporter:
     ) -> str:
         """Add a job and return its id.
 
-        Without `files` a completed job gets four files generated from the store as it is now, with
-        `items` conversation items (or as many as the options say); any other job gets none.
-        `updated_at` is now unless given; a job dated later appears when the clock gets there. The
-        period exported is the day before it unless given.
+        Without `files`, a completed job gets four files generated from the present store, with `items`
+        conversation items (by default as many as the options say); any other job gets none.
+        `updated_at` is now by default. A job with a later date appears when the clock reaches it. The
+        exported period is by default the day before `updated_at`.
 
         Raises:
-            ValueError: A moment, a status or a number cannot be, or the period ends before it starts.
+            ValueError: A time, a status or a number is not valid, or the period ends before it starts.
         """
         dated, moment = self._dated(updated_at)
         end = _utc(end_at) if end_at is not None else moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -81,11 +81,11 @@ class Exporter:
         updated_at: Moment | None = None,
         items: int | None = None,
     ) -> None:
-        """Move a job on: another status, now or at the moment given, with files as for `add_job`.
+        """Give a job another status, now or at `updated_at`, with files as for `add_job`.
 
         Raises:
             KeyError: There is no such job, or it is past its retention.
-            ValueError: A moment, a status or a number cannot be.
+            ValueError: A time, a status or a number is not valid.
         """
         job = self._store.jobs.get(job_id)
         if job is None:
@@ -94,9 +94,9 @@ class Exporter:
         self._put(replace(job, status=status, updated_at=dated, moment=moment), files, items)
 
     def seed_jobs(self, days: int) -> None:
-        """Add the jobs of the last nights, oldest first; the newest covers yesterday.
+        """Add the jobs of the last nights, oldest first. The newest covers yesterday.
 
-        A night's job has the same id whenever the emulator is started.
+        The job of a night has the same id in every emulator with the same seed.
         """
         cast, now = cast_of(self._store), self._store.jobs.now()
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)

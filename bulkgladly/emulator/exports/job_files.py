@@ -1,4 +1,4 @@
-"""The four files of an export job, made from what the organization holds.
+"""The four files of an export job, generated from the objects of the organization.
 
 Facts: export-files.md, "Files". The customer lines are flat and hold no customAttributes.
 """
@@ -26,9 +26,9 @@ _NO_AGENT: Entity = {"id": "agent-0", "name": "Former Agent", "emailAddress": "f
 
 
 def cast_of(store: Store) -> Cast:
-    """Everybody, as they are now; later changes of the store do not reach it.
+    """All customers and agents as they are now; later changes of the store have no effect.
 
-    Without customers the first ten invented ones stand in, as if they had been deleted since.
+    If there are no customers, the first ten invented ones are used, as if they had been deleted since.
     """
     # The store never changes a profile in place, so references are a snapshot.
     customers = tuple(store.customers.values()) or tuple(map(invented_customer, range(_STRANGERS)))
@@ -37,7 +37,7 @@ def cast_of(store: Store) -> Cast:
 
 
 def generated_files(job_id: str, cast: Cast, period: tuple[datetime, datetime], items: int) -> dict[str, ExportFile]:
-    """The files by name. They are made block by block while they are read."""
+    """The files by name. They are generated in blocks while they are read."""
     invented = InventedItems(job_id, items, cast, period)
     files = (
         _listing(cast.agents, dict),

@@ -29,7 +29,7 @@ _TEXTS = (
 
 
 class Cast(NamedTuple):
-    """Who takes part, in the form in which the API returns them: at least one customer and one agent."""
+    """The people and topics of the items, as the API returns them: at least one customer and one agent."""
 
     customers: Sequence[Entity]
     agents: Sequence[Entity]
@@ -37,11 +37,11 @@ class Cast(NamedTuple):
 
 
 class InventedItems:
-    """`count` items of one job: the same for the same job id, however often they are read.
+    """`count` items of one job, the same for the same job id, however often they are read.
 
-    A conversation is rendered once for each of at most 250 customers; what differs between two
-    of a customer's conversations has a fixed width. So the size is known without a pass over
-    the file, and the memory does not grow with it.
+    A conversation is rendered once for each of at most 250 customers. What differs between two
+    conversations of a customer has a fixed width, so the size is known without reading the file,
+    and memory does not grow with it.
     """
 
     def __init__(self, job_id: str, count: int, cast: Cast, period: tuple[datetime, datetime]) -> None:
@@ -110,4 +110,4 @@ class InventedItems:
 _NOBODY = Scene({"id": ""}, {"id": ""}, "", "", [], str)
 
 ITEMS_PER_CONVERSATION = sum(1 for _ in contents(_NOBODY))
-"""Lines of one conversation: every content type, some in several shapes."""
+"""The number of lines of one conversation: every content type, some in several forms."""

@@ -1,4 +1,4 @@
-"""One fault: whether a request is carried out, what is answered, and what becomes of the connection."""
+"""A fault: whether a request is carried out, what the reply is, and what happens to the connection."""
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -31,42 +31,43 @@ __all__ = (
 )
 
 CONNECT = "connect"
-"""Matches connections, where requests have an operation."""
+"""The pattern that matches connections instead of requests."""
 
 Alteration = Literal["none", "other", "wrapped", "listed", "cut"]
-"""What becomes of the operation's own answer: another object of the same kind (another id, other
-addresses, also in `Location`), the same within `{"data": ...}` or within a list, or half of its JSON."""
+"""How the operation's own reply is changed: into another object of the same kind (another id, other
+addresses, also in `Location`), wrapped in `{"data": ...}` or in a list, or cut to half of its JSON."""
 
 Coding = Literal["identity", "gzip", "gzip_lie", "gzip_cut"]
-"""How the body is packed: not, as gzip, said to be gzip but plain, or gzip that ends too early."""
+"""How the body is encoded: not at all, as gzip, plain but declared as gzip, or gzip that ends too early."""
 
 Framing = Literal[
     "length", "chunked", "unframed", "half", "overlong", "short", "chunked_cut", "endless", "raw", "nothing"
 ]
 """How the body is announced and sent: with its length, in chunks, or up to the end of the connection;
-half of what was announced, less than was announced, more than was announced, chunks without the last,
-chunks for ever; the body's bytes in place of the whole answer, head and all; or nothing at all."""
+half of the announced length, less than announced (`overlong`), more than announced (`short`), chunks
+without the last one, endless chunks; the body instead of the whole response, with its own head; or
+nothing at all."""
 
 Ending = Literal["answer", "close", "reset", "hang", "stale", "refuse"]
-"""What becomes of the connection after the answer: kept for the next request, closed, reset, held until the
-client goes away, kept but closed as soon as it is used again, or closed with all others while new ones
-are refused."""
+"""What happens to the connection after the reply: it is kept for the next request, closed, reset, held
+until the client goes away, kept but closed as soon as it is used again, or closed with all others while
+new ones are refused."""
 
 
 class FaultScriptError(ValueError):
-    """A fault script says something that cannot be done; the message names the entry."""
+    """A fault script is not valid; the message names the entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one request; each field stands for itself.
+    """What happens to one request. The fields are independent of each other.
 
-    First `executes` decides whether the operation is carried out; then `delay_s` passes. The answer is
-    `reply` if given, else the operation's own (200 and nothing where it was not carried out), changed as
-    `alter` says, with `status` and `headers` instead of its own; in headers `{path}` stands for the path of
-    the request and `{url}` for the emulator's address. The body is packed, announced and sent as `coding`
-    and `framing` say, a byte each `drip_s` where that is given. Then the connection is treated as `ending`
-    says; `refuse_s` is for how long new ones are refused.
+    `executes` decides whether the operation is carried out; then the emulator waits `delay_s`. The reply is
+    `reply` if given, else the operation's own (an empty 200 if it was not carried out), changed by `alter`,
+    with `status` and `headers` in place of its own. In headers, `{path}` is the path of the request and
+    `{url}` the emulator's address. The body is encoded, announced and sent by `coding` and `framing`, one
+    byte every `drip_s` if that is given. Then `ending` decides about the connection; `refuse_s` is for how
+    long new ones are refused.
     """
 
     ending: Ending = "answer"
@@ -95,7 +96,7 @@ class Fault:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the answer is a whole one, and nothing becomes of the connection."""
+        """Whether the reply is sent whole, and the connection is kept."""
         return (self.ending, self.coding, self.framing, self.drip_s) == ("answer", "identity", "length", 0)
 
 
@@ -108,12 +109,12 @@ _CHOICES = {
 
 
 def drop_reply() -> Fault:
-    """Carry the request out, then close the connection without a word."""
+    """Carry the request out, then close the connection without a reply."""
     return Fault("close", framing="nothing")
 
 
 def reset(*, executes: bool = False) -> Fault:
-    """Reset the connection; unless asked for, the request is not carried out."""
+    """Reset the connection; the request is carried out only with `executes`."""
     return Fault("reset", executes, framing="nothing")
 
 
@@ -127,10 +128,10 @@ def answer(
     executes: bool = False,
     **more: Any,
 ) -> Fault:
-    """Answer anything: a status, a body as text, bytes, base64 or a value for JSON, and fields of `Fault`.
+    """Reply with anything: a status, a body as text, bytes, base64 or a JSON value, and fields of `Fault`.
 
     Raises:
-        FaultScriptError: It cannot be.
+        FaultScriptError: The arguments are not valid.
     """
     given = [name for name, value in (("body", body), ("json", json), ("base64", base64)) if value is not None]
     if len(given) > 1:
@@ -142,46 +143,46 @@ def answer(
         content = b64decode(base64, validate=True)
     if status is None and content is None:
         return Fault(executes=executes, **more)
-    # The check of the status is the fault's.
+    # The fault checks the status.
     fault = Fault(executes=executes, status=status, **more)
     return replace(fault, reply=Reply(status or 200, content or b"", content_type=content_type), status=None)
 
 
 def status(status: int, *, body: BodyKind = "json", executes: bool = False) -> Fault:
-    """Answer with this status; with `executes` the request was carried out all the same."""
+    """Reply with this status; with `executes` the request is carried out anyway."""
     if not 200 <= status <= 599:
         raise FaultScriptError(f"status is {status}: it must be 200 to 599")
     return Fault(executes=executes, reply=failure(status, "emulated_fault", f"scripted {status}", kind=body))
 
 
 def rate_limited(*, retry_after_s: int | None = None, body: BodyKind = "json") -> Fault:
-    """Answer 429 without carrying the request out, with or without `Retry-After`."""
+    """Reply with 429, with or without `Retry-After`; the request is not carried out."""
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     refused = failure(429, "rate_limited", "too many requests", kind=body)
     return Fault(executes=False, reply=refused._replace(headers=headers))
 
 
 def slow(delay_s: float, *, executes: bool = True) -> Fault:
-    """Carry the request out at once and answer late.
+    """Carry the request out at once and reply late.
 
-    Without `executes` nothing is carried out, and the late answer is a 504: a gateway that gave up.
+    Without `executes` it is not carried out, and the late reply is a 504, as from a gateway that gave up.
     """
     late = None if executes else failure(504, "emulated_fault", "scripted timeout")
     return Fault(executes=executes, delay_s=delay_s, reply=late)
 
 
 def half_body(*, executes: bool = True) -> Fault:
-    """Send the true length but only half of the body, then close."""
+    """Announce the true length, send half of the body, then close the connection."""
     return Fault("close", executes, framing="half")
 
 
 def wrong_length(*, executes: bool = True) -> Fault:
-    """Announce a longer body than is sent, then close."""
+    """Announce a longer body than is sent, then close the connection."""
     return Fault("close", executes, framing="overlong")
 
 
 def hang(*, executes: bool = False) -> Fault:
-    """Never answer; hold the connection until the client gives it up."""
+    """Never reply; hold the connection until the client closes it."""
     return Fault("hang", executes, framing="nothing")
 
 
@@ -189,4 +190,4 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
     fault.__name__: fault
     for fault in (drop_reply, reset, answer, status, rate_limited, slow, half_body, wrong_length, hang)
 }
-"""The faults by the name under which a file asks for them."""
+"""The faults by name, as used in a file."""

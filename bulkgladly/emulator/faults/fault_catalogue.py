@@ -1,9 +1,9 @@
-"""A catalogue of answers that are not the operation's own: what gateways, proxies, caches and lost packets say.
+"""A catalogue of replies that an operation does not give: from gateways, proxies, caches and lost packets.
 
-Names say the status and the body, or what is odd: `404_html`, `429_retry_after_negative`, `own_wrapped`. Each is a
-`Fault` for one request, and `replace(fault, executes=True)` is the same after the request was carried out; where
-the name ends in `_after` it is so already, and where it has `own` it must be, since the operation's own
-answer is what is spoiled. A storm is the same answer several times in a row.
+A name says the status and the body, or what is odd: `404_html`, `429_retry_after_negative`, `own_wrapped`. Each
+entry is a `Fault` for one request that is not carried out; `replace(fault, executes=True)` is the same for a
+request that is. Names that end in `_after`, and those with `own`, which spoil the operation's own reply, carry the
+request out already. A storm is the same reply several times in a row.
 """
 
 import gzip
@@ -35,7 +35,7 @@ BODIES: Mapping[str, tuple[bytes, str]] = {
     "null": (b"null", JSON),
     "cut_json": (b'{"id": "c-1", "emails": [{"orig', JSON),
 }
-"""Bodies by name, with their type; each goes with every status."""
+"""Bodies by name, with their content type; each is used with many statuses."""
 
 RETRY_AFTER: Mapping[str, str] = {
     "zero": "0",
@@ -102,7 +102,7 @@ def _throttles() -> Iterator[tuple[str, Fault]]:
 
 
 def _own_answers() -> Iterator[tuple[str, Fault]]:
-    """The operation's own answer, with another status, in another form, or of another object."""
+    """The operation's own reply, with another status, in another form, or of another object."""
     for status in (200, 201, 202, 203, 204, 206, 303, 404, 408, 499, 500):
         yield f"own_as_{status}", Fault(status=status)
     for alteration in _ALTERATIONS:
@@ -131,7 +131,7 @@ def _own_answers() -> Iterator[tuple[str, Fault]]:
 
 
 def _connections() -> Iterator[tuple[str, Fault]]:
-    """What happens to the connection in place of an answer."""
+    """What happens to the connection instead of a reply."""
     for when, executes in (("before", False), ("after", True)):
         yield f"reset_{when}", reset(executes=executes)
         yield f"closed_{when}", replace(drop_reply(), executes=executes)
@@ -162,11 +162,11 @@ def _connections() -> Iterator[tuple[str, Fault]]:
 
 
 def _bodies() -> Iterator[tuple[str, Fault]]:
-    """Bodies that are too much, or that are odd in themselves."""
+    """Bodies that are too large or odd in themselves."""
     yield "200_endless", answer(200, body=b'{"a": 1}\n', framing="endless")
     yield "200_endless_blanks", answer(200, body=b" ", framing="endless")
     yield "200_html_in_gzip", replace(_with(200, "html"), coding="gzip")
-    # 64 MiB as so many members of 1 MiB.
+    # 64 MiB, as 64 gzip members of 1 MiB.
     bomb = gzip.compress(b" " * (1 << 20), mtime=0) * 64
     yield "200_gzip_bomb", answer(200, body=bomb, headers={"Content-Encoding": "gzip"})
     yield "200_deep_json", answer(200, body=b"[" * 100_000 + b"]" * 100_000)
@@ -191,4 +191,4 @@ def _raw(rest: bytes) -> Fault:
 _PARTS = (_statuses, _redirects, _throttles, _own_answers, _connections, _bodies)
 
 CATALOGUE: Mapping[str, Fault] = {name: fault for part in _PARTS for name, fault in part()}
-"""All of them by name."""
+"""All entries by name."""

@@ -1,11 +1,11 @@
-"""Scripted faults: what goes wrong, and at which request. Nothing here rolls dice.
+"""Scripted faults: what goes wrong, and at which request. Nothing is left to chance.
 
 In a test:
 
     emulator.faults.script("POST /api/v1/customer-profiles", [None, drop_reply(), rate_limited()])
 
-lets the first create pass, loses the reply of the second and refuses the third; later ones pass.
-In a file (`--faults FILE`, or the body of `POST /_emulator/faults`) the same is a JSON list:
+lets the first create pass, loses the reply to the second and refuses the third; later ones pass.
+In a file (`--faults FILE`, or the body of `POST /_emulator/faults`) the script is a JSON list:
 
     [{"match": "POST /api/v1/customer-profiles", "at": [2], "fault": "drop_reply"},
      {"match": "POST /api/v1/customer-profiles", "at": [3], "fault": "rate_limited", "retry_after_s": 2},
@@ -15,14 +15,15 @@ In a file (`--faults FILE`, or the body of `POST /_emulator/faults`) the same is
      {"match": "connect", "at": [4], "fault": "reset"},
      {"match": "*", "after": 1000, "fault": "slow", "delay_s": 5}]
 
-`match` is a method and a path in which `*` stands for anything, or an operation id such as
-`createCustomer`. Requests that the rate limit refuses are not counted; every rule counts the
-requests that match it from 1, and the first rule with a fault for a request decides.
-`at` names requests (with `times`, so many in a row from each), `every` takes each n-th, `after` all
-beyond the n-th; without any of them every matching request is hit. `fault` is one of the functions
-of `fault` with its arguments, or a name of `fault_catalogue.CATALOGUE` with fields of a `Fault` to change.
+`match` is a method and a path in which `*` matches anything, or an operation id such as
+`createCustomer`. Every rule counts the requests that match it, from 1; requests that the rate limit
+refuses are not counted. The first rule that has a fault for a request decides.
+`at` lists requests (with `times`, that many in a row from each), `every` is each n-th request, `after`
+all beyond the n-th; without them the rule applies to every matching request. `fault` is one of the
+functions in `fault` with its arguments, or a name in `fault_catalogue.CATALOGUE` with fields of the
+`Fault` to change.
 
-`connect` stands for a connection instead of a request: what hits it ends before a byte was read.
+`connect` matches connections instead of requests: such a connection ends before a byte is read.
 """
 
 import re
@@ -36,7 +37,7 @@ __all__ = ("FaultScript",)
 
 
 class _Rule:
-    """Counts the requests that match and knows which of them are hit."""
+    """Counts the requests that match, and knows to which of them the fault applies."""
 
     def __init__(self, pattern: str, choose: Callable[[int], Fault | None]) -> None:
         self.is_for_connections = pattern == CONNECT
@@ -52,23 +53,23 @@ class _Rule:
 
 
 class FaultScript:
-    """The faults to come. Rules can be added at any time; each counts from the moment it was added."""
+    """The rules for faults. Rules can be added at any time; each counts from when it was added."""
 
     def __init__(self) -> None:
         self._rules: list[_Rule] = []
         self.fired = 0
 
     def __len__(self) -> int:
-        """How many rules there are, used up or not."""
+        """The number of rules, used up or not."""
         return len(self._rules)
 
     def script(self, pattern: str, entries: Sequence[Fault | None]) -> None:
-        """Hit the next matching requests in order, one entry each; None lets one pass."""
+        """Apply the entries to the next matching requests, one each; None lets a request pass."""
         entries = tuple(entries)
         self._add(pattern, lambda n: entries[n - 1] if n <= len(entries) else None)
 
     def at(self, pattern: str, numbers: Iterable[int], fault: Fault, *, times: int = 1) -> None:
-        """Hit the matching requests with these numbers, counted from 1, and with `times` so many in a row from each."""
+        """Apply the fault to the matching requests with these numbers, from 1, and to `times` in a row from each."""
         named = frozenset(numbers)
         if not all(isinstance(number, int) and number >= 1 for number in named):
             raise FaultScriptError(f"at is {sorted(named)}: requests are counted from 1")
@@ -78,26 +79,26 @@ class FaultScript:
         self._add(pattern, lambda n: fault if n in wanted else None)
 
     def every(self, pattern: str, step: int, fault: Fault) -> None:
-        """Hit each `step`-th matching request."""
+        """Apply the fault to each `step`-th matching request."""
         if step < 1:
             raise FaultScriptError(f"every is {step}: it must be 1 or more")
         self._add(pattern, lambda n: None if n % step else fault)
 
     def after(self, pattern: str, number: int, fault: Fault) -> None:
-        """Hit all matching requests beyond the first `number`."""
+        """Apply the fault to all matching requests after the first `number`."""
         if number < 0:
             raise FaultScriptError(f"after is {number}: it must be 0 or more")
         self._add(pattern, lambda n: fault if n > number else None)
 
     def clear(self) -> None:
-        """Drop all rules."""
+        """Remove all rules."""
         self._rules.clear()
 
     def load(self, document: object) -> None:
         """Add the rules of a JSON list.
 
         Raises:
-            FaultScriptError: It cannot be understood. No rule was added.
+            FaultScriptError: It is not valid. No rule was added.
         """
         if not isinstance(document, list):
             raise FaultScriptError("a fault script is a JSON list of objects")
@@ -110,11 +111,11 @@ class FaultScript:
         self._rules += loaded._rules
 
     def next_fault(self, request: str, operation_id: str) -> Fault | None:
-        """Note an admitted request (`POST /path`) and say what goes wrong with it, if anything."""
+        """Count an admitted request (`POST /path`) and return its fault, if it has one."""
         return self._first(request, operation_id)
 
     def next_connection_fault(self) -> Fault | None:
-        """Note a connection, and say what goes wrong with it before anything was read, if anything."""
+        """Count a connection and return the fault that ends it before anything is read, if it has one."""
         return self._first(CONNECT)
 
     def _first(self, *names: str) -> Fault | None:
@@ -150,7 +151,7 @@ class FaultScript:
 
 
 def _made(name: object, rest: dict[str, Any]) -> Fault:
-    # The catalogue is built of what this module has, so it comes later.
+    # It takes time to build (there is a gzip bomb in it), and few scripts use it.
     from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE  # noqa: PLC0415
 
     if isinstance(name, str) and name in FAULTS:

@@ -1,4 +1,4 @@
-"""Every operation the emulator knows. A further one is a row in a room and, for a new room, a line here."""
+"""All operations of the emulator. Add a new one to the module of its object; list a new module here."""
 
 from bulkgladly.emulator.operations.answer_contents import ANSWER_CONTENT_OPERATIONS
 from bulkgladly.emulator.operations.answers import ANSWER_OPERATIONS
@@ -51,4 +51,4 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 OTHER_HOST_OPERATIONS: tuple[Operation, ...] = DOWNLOAD_OPERATIONS
-"""What Gladly's answers refer to on other hosts, and which is no operation of its API."""
+"""What Gladly's replies refer to on other hosts; not part of its API."""

@@ -1,8 +1,8 @@
-"""The operations on what an answer says: one text for each language and type.
+"""The operations on the contents of answers: one text for each language and type.
 
 Facts: endpoints.md, rows 45 to 47, and schemas.md, section 9, of the fact sheet. Which types of
 contents cannot be deleted (400 `not implemented`) is UNKNOWN: the option `kept_contents` names them.
-That writing or deleting a content moves the answer's `updatedAt` is an assumption.
+That writing or deleting a content changes the answer's `updatedAt` is an assumption.
 """
 
 import re
@@ -16,12 +16,12 @@ from bulkgladly.emulator.protocol.routing import Call, Operation
 __all__ = ("ANSWER_CONTENT_OPERATIONS", "content_key", "content_of")
 
 _PATH = "/api/v1/answers/{answerId}/languages/{language}/type/{type}"
-# Codes are written in lower case: Gladly's own import script makes them so.
+# Codes are in lower case, as in Gladly's own import script.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
 
 
 def content_key(answer_id: str, language: str, content_type: str) -> str:
-    """What a content is kept under; an id has no slash, so no two keys are the same."""
+    """The key of a content. Ids have no slash, so keys are unique."""
     return f"{answer_id}/{language}/{content_type}"
 
 
@@ -83,7 +83,7 @@ def _existing(call: Call) -> Entity:
 
 
 def _place(call: Call) -> tuple[str, str]:
-    """Language and type from the path."""
+    """The language and the type in the path."""
     language, content_type = call.params["language"], call.params["type"]
     body = Fields({})
     if not _LANGUAGE.fullmatch(language):

@@ -1,9 +1,9 @@
-"""The operations on answers themselves; what they say is in `answer_contents`.
+"""The operations on answers themselves; their contents are in `answer_contents`.
 
 Facts: endpoints.md, rows 41 to 44, and schemas.md, section 9, of the fact sheet. A taken name is
-409 when an answer is made and 400 when one is renamed. Whether names differ by case alone, how
+409 when an answer is created and 400 when one is renamed. Whether names can differ by case alone, how
 long an id may be, and whether unknown audiences are refused is UNKNOWN: here names are compared as
-they are, ids have any length, and audiences are not looked up.
+they are written, ids have any length, and audiences are not checked.
 """
 
 import re
@@ -27,7 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def refusal_if_used(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
-    """The 400 for an answer that is used, or for one type of its contents; None where nothing uses it."""
+    """The 400 for an answer that is used, or for one used type of its contents; None if nothing uses it."""
     uses = [
         use
         for use in store.collections["answer_uses"].values()
@@ -39,10 +39,10 @@ def refusal_if_used(store: Store, answer_id: str, content_type: str | None = Non
 
 
 def existing_answer(call: Call) -> Entity:
-    """The answer that the path names.
+    """The answer in the path.
 
     Raises:
-        Refusal: 404.
+        Refusal: 404, because there is no such answer.
     """
     answer = call.store.collections["answers"].get(call.params["answerId"])
     if answer is None:
@@ -98,7 +98,7 @@ def _delete(call: Call) -> Reply:
 
 
 def _description_and_audiences(body: Fields) -> Entity:
-    """Those of both that the body names; null empties them."""
+    """Those of the two fields that the body has; null empties a field."""
     found: Entity = {}
     if body.mentions("description"):
         found["description"] = body.text("description", max_length=MAX_DESCRIPTION) or ""

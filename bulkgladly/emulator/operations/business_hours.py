@@ -1,10 +1,10 @@
 """The five operations on business hours.
 
 Facts: endpoints.md, rows 53 to 57, and schemas.md, section 14, of the fact sheet. Exactly one
-schedule is the primary one: the first that is made, then whichever is made or changed to be. The
-one before it loses the mark and moves to its next version. How the primary one ceases to be it is
-UNKNOWN: here only by another one, so `primary: false` on it is 400, and a PUT without `primary`
-leaves the mark as it is. Blocks that end before they start are kept, as no rule forbids them.
+schedule is the primary one: the first that is created, then the last that is created or changed as
+primary. The schedule before it loses the mark and gets its next version. How else a schedule can lose
+the mark is UNKNOWN: here it cannot, so `primary: false` on it is 400, and a PUT without `primary`
+leaves the mark. Blocks that end before they start are kept, because no rule forbids them.
 """
 
 import re
@@ -94,7 +94,7 @@ def _unmark_primary(store: Store) -> None:
 
 
 def _fields(body: Fields) -> dict[str, Any]:
-    # A blank name is `invalid` here and not `blank`, by the document's own example.
+    # A blank name is `invalid` here, not `blank`, as in the document's own example.
     name = body.required_text("name", max_length=MAX_NAME, blank="invalid")
     return {
         "name": name,

@@ -1,7 +1,7 @@
 """The two operations on the recorder of an agent's phone call.
 
 Facts: endpoints.md, rows 50 and 51, and schemas.md, section 6, of the fact sheet. Calls begin and
-end outside the API: `start_call` and `end_call` of the application do that. A call ends with the customer, too.
+end outside the API, with `start_call` and `end_call` of the application. Deleting the customer ends a call, too.
 """
 
 from bulkgladly.emulator.organisation.store import Entity
@@ -17,7 +17,7 @@ _PATH = "/api/v1/agents/{agentId}/call-recorder"
 def _get(call: Call) -> Reply:
     agent_id = _agent_id(call)
     going = call.store.collections["calls"].get(agent_id)
-    # The item knows whose call it is now, whatever was merged or deleted since it began.
+    # The item has the present customer, even after a merge or a deletion.
     item = None if going is None else call.store.items.get(going["conversationItemId"])
     if going is None or item is None:
         return json_reply({"agentId": agent_id, "recording": False})
@@ -35,10 +35,10 @@ def _update(call: Call) -> Reply:
 
 
 def _agent_id(call: Call) -> str:
-    """The agent whose id or email address stands in the path.
+    """The agent with the id or email address in the path.
 
     Raises:
-        Refusal: 404.
+        Refusal: 404, because there is no such agent.
     """
     wanted, agents = call.params["agentId"], call.store.collections["agents"]
     if wanted in agents:

@@ -1,7 +1,7 @@
-"""What conversations are labelled with: topics, and the freeform topics called custom attributes.
+"""Topics of conversations, and their freeform topics, which the API calls custom attributes.
 
 Facts: endpoints.md, rows 15 to 17 and 30, and schemas.md, sections 4.7 and 8, of the fact sheet.
-A change names a freeform topic by its key, a conversation shows it by its id.
+A change names a freeform topic by its key; a conversation shows it by its id.
 """
 
 from bulkgladly.emulator.operations.timeline import (
@@ -39,7 +39,7 @@ def _add_topics(call: Call) -> Reply:
 
 def _remove_topic(call: Call) -> Reply:
     conversation, topic_id = existing_conversation(call), call.params["topicId"]
-    # What a topic that is not there answers is UNKNOWN; afterwards it is not there either way.
+    # The reply for a topic that the conversation does not have is UNKNOWN; the result is the same.
     removed = [topic_id] if topic_id in conversation.get("topicIds", []) else []
     _change_topics(call.store, conversation, added=[], removed=removed)
     return no_content()

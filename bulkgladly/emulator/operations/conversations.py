@@ -3,8 +3,8 @@
 Facts: endpoints.md, rows 3 to 5, 14, 18 and 19, schemas.md, section 4.6, and README.md, "Endpoint rules
 that yield errors", of the fact sheet. Conversations are not created by the API. Notes are items of them.
 
-Which agents belong to an inbox the API does not tell: here the collection `inbox_members` holds
-the `agentIds` of an inbox under its id, and an inbox that is not in it takes every agent.
+The API does not show which agents belong to an inbox. Here the collection `inbox_members` has the
+`agentIds` of an inbox under its id; an inbox that is not in it takes every agent.
 """
 
 from typing import NamedTuple
@@ -33,14 +33,14 @@ _NOTES = "/api/v1/conversations/{conversationId}/notes"
 
 
 class Assignee(NamedTuple):
-    """Whom something is to be assigned to."""
+    """The inbox and the agent to whom something is assigned."""
 
     inbox_id: str
     agent_id: str | None
 
 
 def read_assignee(fields: Fields, store: Store, *, required: bool = False) -> Assignee | None:
-    """The `assignee` of a request body: its inbox and its agent have to be there."""
+    """The `assignee` of a request body. Its inbox and its agent must exist."""
     part = fields.part("assignee", required=required)
     if part is None:
         return None
@@ -53,7 +53,7 @@ def read_assignee(fields: Fields, store: Store, *, required: bool = False) -> As
 
 
 def _of_customer(call: Call) -> Reply:
-    # No error is documented; what the id of a merged customer answers is UNKNOWN.
+    # No error is documented; the reply for a merged customer is UNKNOWN.
     customer_id = call.params["customerId"]
     if customer_id not in call.store.customers:
         raise call.not_found("customer")
@@ -80,7 +80,7 @@ def _patch(call: Call) -> Reply:
     assignee, status = read_assignee(fields, call.store), fields.part("status")
     value = None if status is None else status.choice("value", ("CLOSED", "OPEN"), required=True)
     force = status is not None and status.flag("force") is True
-    # A conversation that is reopened in the same request is open when it gets its assignee.
+    # A conversation that the same request reopens is open when it is assigned.
     reassigns = assignee is not None and not _is_taken_as_unchanged(call, conversation, assignee)
     if assignee is not None:
         _check_membership(fields, call.store, assignee)
@@ -149,7 +149,7 @@ def _assign(store: Store, conversation: Entity, assignee: Assignee) -> Entity:
 def _add_note(call: Call) -> Reply:
     conversation = existing_conversation(call)
     fields = Fields(call.json_object())
-    # The example nests the text, the schema has it on top.
+    # The example has the text in `content`, the schema at the top.
     is_flat = call.options.other_spellings and "content" not in fields
     content = fields if is_flat else fields.part("content", required=True)
     body = None if content is None else content.text("body", required=True)

@@ -1,4 +1,4 @@
-"""Pure: what a customer profile may say, and the form in which it is kept."""
+"""What a customer profile may contain, and the form in which it is stored."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ _SMS_PREFERENCES = frozenset({"ON", "OFF", "FORBIDDEN"})
 
 
 class _Wrong(ValueError):  # says what a value is
-    """A field cannot be kept; the text says why."""
+    """A field is not valid; the text says why."""
 
 
 def checked_id(value: object) -> str:
-    """The id a client chose: letters, digits, `-` and `_`, at most 50 of them.
+    """Check the id that a client chose: letters, digits, `-` and `_`, at most 50 characters.
 
     Raises:
         Refusal: 400 with `attr=id code=invalid`.
@@ -33,13 +33,13 @@ def checked_id(value: object) -> str:
 
 
 def checked_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The known profile fields of a request body, normalized; None where the body says null.
+    """The known profile fields of a request body, normalized; None for null.
 
-    Unknown fields are dropped, as Gladly promises to ignore them; so are read-only ones, which
-    come back when a client sends a whole fetched profile.
+    Unknown fields are dropped, because Gladly promises to ignore them. So are read-only fields, which
+    come back when a client sends a whole profile that it has read.
 
     Raises:
-        Refusal: 400 naming every field at fault with `code=invalid`.
+        Refusal: 400 with `code=invalid` for every field at fault.
     """
     fields: dict[str, Any] = {}
     problems = []
@@ -57,9 +57,9 @@ def checked_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def patched(profile: Mapping[str, Any], fields: Mapping[str, Any], *, merge_attributes: bool) -> dict[str, Any]:
-    """A copy of the profile with the fields laid over it: arrays whole, null clears.
+    """A copy of the profile with these fields. Arrays are replaced as a whole; None removes a field.
 
-    With `merge_attributes` only the given keys of `customAttributes` change, and a null removes its key.
+    With `merge_attributes` only the given keys of `customAttributes` change, and None removes a key.
     """
     result = dict(profile)
     for name, value in fields.items():

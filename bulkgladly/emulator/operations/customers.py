@@ -1,6 +1,6 @@
-"""The five operations on customer profiles, and the customer whom another request names by an address.
+"""The five operations on customer profiles, and customers whom other requests name by an address.
 
-Facts on the latter: schemas.md, sections 4.2 and 5, of the fact sheet.
+Facts on the addresses: schemas.md, sections 4.2 and 5, of the fact sheet.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ __all__ = ("CUSTOMER_OPERATIONS", "FIND_CAP", "Recipient", "create_customer", "r
 
 
 FIND_CAP = 50
-"""findCustomers gives no more than this, and no sign that there are more."""
+"""findCustomers returns at most this many, and does not say if there are more."""
 
 _PATH = "/api/v1/customer-profiles"
 
 
 def create_customer(store: Store, payload: Entity) -> str:
-    """Check a request body and add the customer; the id is its own or a generated one.
+    """Check a request body and add the customer. Without an id in the body, one is generated.
 
     Raises:
-        Refusal: 400 for what cannot be kept, 409 for an id or address that is taken.
+        Refusal: 400 for fields that are not valid, 409 for an id or address that is taken.
     """
     chosen = payload.get("id")
     customer_id = store.new_id() if chosen is None else checked_id(chosen)
@@ -52,7 +52,7 @@ def _find(call: Call) -> Reply:
         raise refuse(400, problem("invalid", detail))
     [(name, [value])] = given.items()
     matches = _SEARCHES[name](call.store, value)
-    # The sort is stable, so of two profiles written in the same millisecond the later stays in front.
+    # The sort is stable: of two profiles written in the same millisecond, the later stays first.
     newest_first = sorted(matches, key=lambda profile: str(profile["updatedAt"]), reverse=True)
     return json_reply(newest_first[:FIND_CAP])
 
@@ -119,7 +119,7 @@ def _by_email(store: Store, value: str) -> list[Entity]:
 
 
 def _by_phone(store: Store, value: str) -> list[Entity]:
-    # Without %2B the plus arrives as a space; reading that as a US number would hide the mistake.
+    # Without %2B the plus arrives as a space. Accepting that as a US number would hide the mistake.
     number = e164(value) if value.startswith("+") else None
     if number is None:
         raise refuse(400, problem("invalid", "not a number in E.164 form", attr="phoneNumber"))
@@ -134,20 +134,20 @@ _SEARCHES: dict[str, Callable[[Store, str], list[Entity]]] = {
 
 
 class Recipient(NamedTuple):
-    """A customer who is there, or the profile of one who is not yet."""
+    """An existing customer, or the profile of a customer to create."""
 
     customer_id: str | None
     profile: dict[str, Any]
 
     def found_or_created(self, store: Store) -> str:
-        """The id of the customer, who is there afterwards."""
+        """The id of the customer, who is created if necessary."""
         return create_customer(store, self.profile) if self.customer_id is None else self.customer_id
 
 
 def read_recipient(fields: Fields, store: Store) -> Recipient:
-    """The `customer` of a request body: `emailAddress` or `mobilePhone`, exactly one of them.
+    """The `customer` of a request body: exactly one of `emailAddress` and `mobilePhone`.
 
-    Nobody is created here. Faults are left in `fields`; what is returned means nothing then.
+    No customer is created here. Faults are added to `fields`; do not use the result then.
     """
     nobody = Recipient(None, {})
     customer = fields.part("customer", required=True)
@@ -177,7 +177,7 @@ def _recipient_by_mobile(customer: Fields, store: Store) -> Recipient | None:
         customer.fault("mobilePhone", "invalid", "not a phone number")
         return None
     for owner in store.find_by_phone(number):
-        # Numbers of other types may repeat, so only a mobile one says who is meant.
+        # Several customers can have the same number of another type; only a mobile number has one owner.
         if any(phone["normalized"] == number and phone["type"] == "MOBILE" for phone in owner["phones"]):
             return Recipient(owner["id"], {})
     return Recipient(None, {"phones": [{"original": original, "type": "MOBILE"}]})

@@ -1,4 +1,4 @@
-"""What hardly ever changes: the organization, and the plain lists with their single objects."""
+"""The organization, and the lists that rarely change, with their single objects."""
 
 from collections.abc import Callable, Iterator
 

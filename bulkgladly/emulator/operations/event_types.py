@@ -1,9 +1,9 @@
-"""The types of events: the content of each, the entity under which the stream is asked for it, and webhooks.
+"""The types of events: the content of each, its entity in the stream, and which ones webhooks can get.
 
-Facts: events.md, "Types and content", of the fact sheet; column W has those that webhooks can subscribe to.
+Facts: events.md, "Types and content", of the fact sheet; column W is about webhooks.
 
-A row of the stream's types is a list of fields, `*` behind those that are required. What a field holds is
-its name, or the word after `=`: a kind of value, of which `seed_events` makes one. Shared parts stand in
+A row below is a type of the stream with its fields; `*` marks a required field. The kind of a field's
+value is the word after `=`, or else its name; `seed_events` invents values by kind. Shared parts are in
 capitals.
 """
 
@@ -35,11 +35,11 @@ EventEntity = Literal[
 ]
 
 ENTITIES: frozenset[str] = frozenset(get_args(EventEntity))
-"""What the query can ask for."""
+"""The entities that a query can ask for."""
 
 
 class Field(NamedTuple):
-    """One field of a content. `kind` names what it holds, or has the fields of the object it holds."""
+    """One field of a content. `kind` is the kind of its value, or the fields of the object that it holds."""
 
     name: str
     kind: "str | tuple[Field, ...]"
@@ -70,7 +70,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     ),
     "payment_status": ("COMPLETED", "DECLINED", "ERROR", "REQUESTING", "SUBMITTED", "TIMED_OUT"),
 }
-"""The values of each kind that has a fixed list of them."""
+"""The values of each kind that has a fixed list."""
 
 _PARTS = {
     "A": "inboxId* agentId",
@@ -141,14 +141,14 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _fields(words: Iterator[str]) -> tuple[Field, ...]:
-    """The fields up to the closing brace or the end."""
+    """Parse the fields up to the closing brace or the end."""
     found: list[Field] = []
     for word in words:
         if word == "}":
             break
         name, _, kind = word.partition("=")
         if name == "{":
-            # The brace belongs to the field before it, which ends in `=`.
+            # The brace belongs to the field before it, whose word ends in `=`.
             found[-1] = found[-1]._replace(kind=_fields(words))
         else:
             bare = name.removesuffix("*")
@@ -166,9 +166,9 @@ EVENT_SHAPES: Mapping[str, tuple[Field, ...]] = dict(map(_shape, filter(None, _R
 
 
 def entity_of(event: str) -> str:
-    """The entity under which a type is delivered.
+    """The entity of a type in the stream.
 
-    `CONVERSATION_ASSIGNEE/UPDATED` has none of its own; that it comes with CONVERSATION is assumed.
+    `CONVERSATION_ASSIGNEE/UPDATED` has no entity of its own; that it comes with CONVERSATION is assumed.
     """
     entity = event.partition("/")[0]
     return "CONVERSATION" if entity == "CONVERSATION_ASSIGNEE" else entity
@@ -199,4 +199,4 @@ _BY_ENTITY = {
 WEBHOOK_EVENTS = tuple(f"{entity}/{name}" for entity, names in _BY_ENTITY.items() for name in names.split())
 
 DEPRECATED_SPELLING = "CUSTOMER_PROFILE/MERGED (deprecated)"
-"""How the document's list spells its one deprecated event; payloads have it without the remark."""
+"""The document's spelling of its one deprecated event; payloads do not have the remark."""

@@ -28,13 +28,13 @@ _MS = timedelta(milliseconds=1)
 
 def _list(call: Call) -> Reply:
     start, end, entities = _window(call)
-    # Whether the bounds themselves belong to the window is not documented; for its end they do.
+    # Whether the bounds belong to the window is not documented; here the end does.
     first_ms = -((start - _EPOCH) // -_MS)
     if call.options.events_start == "exclusive":
         first_ms = (start - _EPOCH) // _MS + 1
     last_ms = (end - _EPOCH) // _MS
     now_ms, lag_ms = call.store.clock.wall() * 1000, call.options.events_lag_s * 1000
-    # The events go on while the answer is sent: it holds those of this moment.
+    # New events can be added while the reply is sent; it has only those of this moment.
     found = tuple(
         event
         for event in call.store.event_log
@@ -52,13 +52,13 @@ def _streamed(found: tuple[Event, ...]) -> Reply:
         while block := b"".join(islice(lines, _LINES_PER_BLOCK)):
             yield block
 
-    # The size is looked for only by faults that break the answer in its middle.
+    # Only faults that break the reply in the middle need the size.
     stream = Stream(blocks, cache(lambda: sum(map(len, blocks()))), chunked=True)
     return Reply(200, content_type="application/x-jsonlines", stream=stream)
 
 
 def _share(event: Event) -> float:
-    """The part of the lag by which this event is late: always the same one."""
+    """The part of the lag by which this event is late, always the same."""
     return crc32(event.id.encode()) / 0xFFFF_FFFF
 
 

@@ -31,7 +31,7 @@ def _find(call: Call) -> Reply:
     if status is not None and status not in JOB_STATUSES:
         raise invalid("status", f"status can be {', '.join(JOB_STATUSES)}")
     start, end = _bounds(call)
-    # Whether the bounds themselves belong to the range is not documented: here they do.
+    # Whether the bounds belong to the range is not documented; here they do.
     jobs = [job for job in call.store.jobs.present() if start <= job.moment <= end and status in (None, job.status)]
     if call.options.job_order == "shuffled":
         jobs.sort(key=lambda job: derived_id(f"{call.options.seed}:order:{job.id}"))
@@ -45,7 +45,7 @@ def _get(call: Call) -> Reply:
 def _delete(call: Call) -> Reply:
     job = _existing(call)
     if job.status not in _ENDED:
-        # The one 400 that the document shows as a bare list, without `errors` around it.
+        # The only 400 that the document shows as a plain list, without `errors`.
         detail = f"a job that is {job.status} cannot be deleted"
         raise Refusal(json_reply([problem("temporary_failure", detail, attr="status")], 400))
     call.store.jobs.remove(job.id)
@@ -76,7 +76,7 @@ def _bounds(call: Call) -> tuple[datetime, datetime]:
         raise invalid("endAt", "endAt is in the future")
     since, until = start or now - RETENTION, end or now
     if until < since:
-        # Without endAt it is startAt, in the future, that is at fault.
+        # Without endAt the fault is in startAt, which lies in the future.
         raise invalid("startAt" if end is None else "endAt", "endAt is before startAt")
     return since, until
 

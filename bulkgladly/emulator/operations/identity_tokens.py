@@ -1,7 +1,7 @@
 """createUserIdentityJWT: a signed token that says who a visitor is.
 
 Facts: schemas.md, section 16, of the fact sheet. Claims, lifetime and signature of Gladly's tokens
-are UNKNOWN; these are HS256 with a key that opens nothing, and end after an hour. Neither field is
+are UNKNOWN; these use HS256 with a key that opens nothing, and expire after an hour. Neither field is
 marked as required, but a token for nobody is refused.
 """
 

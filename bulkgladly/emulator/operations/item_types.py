@@ -1,4 +1,4 @@
-"""Pure: the content types of items, what may be done with each, and what redaction leaves of one.
+"""The content types of items, what can be done with each, and what redaction leaves of an item.
 
 Facts: schemas.md, section 4.3, and endpoints.md, rows 7, 8 and 21, of the fact sheet.
 """
@@ -24,14 +24,14 @@ SHOWN_TYPES = (
     "INSTAGRAM_DIRECT",
     "TWITTER",
 )
-"""What the API shows; items of other types are there, but not for it."""
+"""The types that the API shows; items of other types exist, but are hidden."""
 
 REDACTABLE_TYPES = ("CHAT_MESSAGE", "SMS", "EMAIL", "TWITTER", "WHATSAPP", "VOICEMAIL", "PHONE_CALL")
 
 DELETABLE_TYPE = "CUSTOMER_ACTIVITY"
 
 VOICE_TYPES = ("PHONE_CALL", "VOICEMAIL")
-"""What can have a recording and a transcript."""
+"""The types that can have a recording and a transcript."""
 
 _SAID = ("content", "subject")
 _RECORDED = ("recordingUrl", "recordingDuration", "recordingSummary")
@@ -45,14 +45,14 @@ def is_shown(item: Mapping[str, Any]) -> bool:
 def redacted(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a redactable type without what was said.
 
-    The documents tell of the recording summary alone that it becomes REDACTED. The rest is a
-    choice: texts are empty, attachments gone, recordings DELETED; who, when and where stay.
+    The documents say only that the recording summary becomes REDACTED. The rest is a choice: texts
+    are emptied, attachments removed, recordings DELETED; people, times and addresses stay.
     """
     left = {name: "" if name in _SAID else value for name, value in content.items() if name not in _RECORDED}
     left.pop("attachments", None)
     if content["type"] in VOICE_TYPES and "recordingStatus" in content:
         left |= {"recordingStatus": "DELETED", "recordingSummary": {"status": "REDACTED"}}
     if content.get("messageType") == "QUICK_REPLY_RESPONSE":
-        # What was chosen is what was said; what could be chosen is not the customer's.
+        # The selected option is what the customer said; the list of options is not.
         left["messageData"] = {**content["messageData"], "selectedOptionId": ""}
     return left

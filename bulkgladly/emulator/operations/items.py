@@ -1,8 +1,8 @@
 """Items of a customer's timeline: creating activities, reading, deleting and redacting.
 
 Facts: endpoints.md, rows 6 to 8, 12, 13 and 21, and schemas.md, section 4, of the fact sheet. Activities
-are the only items that the API creates as such. Tasks lie on the same timeline: their ids are taken for
-items as well, and to read one as an item is to read an item of a type that the API does not show.
+are the only items that the API creates as such. Tasks are on the same timeline: items cannot
+have their ids, and a task that is read as an item is an item of a type that the API does not show.
 """
 
 from datetime import timedelta
@@ -40,7 +40,7 @@ _CREATABLE_TYPES = ("CUSTOMER_ACTIVITY", "TASK")
 
 ACTIVITY_TYPES = ("EMAIL", "ISSUE", "SMS", "SURVEY")
 MAX_AGE = timedelta(days=365)
-"""How long ago an activity may have occurred; older history cannot be created."""
+"""How long ago an activity may have occurred; older activities cannot be created."""
 MAX_TITLE = 100
 MAX_BODY = 25_000
 MAX_SOURCE_NAME = 50
@@ -48,7 +48,7 @@ MAX_LINK_TEXT = 50
 
 
 class Activity(NamedTuple):
-    """The content of an item, and where on the timeline it lies."""
+    """The content of an item, and its time on the timeline."""
 
     content: Entity
     moment: str
@@ -58,7 +58,7 @@ def existing_item(call: Call) -> Entity:
     """The item of the path.
 
     Raises:
-        Refusal: 404; 400 `invalid` if there is one that the API does not show.
+        Refusal: 404, because there is no such item; 400 `invalid`, because the API does not show it.
     """
     item_id = call.params["itemId"]
     item = call.store.items.get(item_id)
@@ -162,8 +162,8 @@ ITEM_OPERATIONS = (
 def read_activity(content: Fields, store: Store) -> Activity:
     """The content of a request, in the form in which the API returns it.
 
-    It lies where it occurred, without that where it was received. Faults are left in `content`;
-    what is returned means nothing then.
+    Its time on the timeline is when it occurred, or else when it was received. Faults are added to
+    `content`; do not use the result then.
     """
     now = store.jobs.now()
     fields: dict[str, Any] = {

@@ -1,9 +1,9 @@
 """Recordings, transcripts and attachments of items.
 
 Facts: endpoints.md, rows 9 to 11, and schemas.md, section 4.4, of the fact sheet.
-Bytes are invented from ids, so they are the same every time and nothing has to be kept. An
-attachment lies behind an address of its own, as on a host of files: who has the address has the
-file, credentials are an error there, and nothing is taken of the organization's budget.
+Bytes are derived from ids, so they are always the same and need not be stored. An attachment has an
+address of its own, as on a file host: whoever has the address gets the file, credentials are an
+error there, and a download does not count against the organization's limit.
 """
 
 from collections.abc import Iterator
@@ -35,15 +35,15 @@ _FRAME_MS = 24
 
 
 def recording_bytes(item_id: str, duration_s: int) -> bytes:
-    """A recording: silence in mono MP3 at 32 kbit/s, for at least so many seconds.
+    """A recording: silence in mono MP3 at 32 kbit/s, at least `duration_s` seconds long.
 
-    Each frame ends in bytes that players skip; they tell the recordings apart.
+    Each frame ends in bytes that players skip, so that recordings differ.
     """
     return b"".join(_recording_blocks(item_id, duration_s))
 
 
 def attachment_bytes(item_id: str, attachment_id: str, size: int) -> bytes:
-    """The whole of an attachment."""
+    """A whole attachment."""
     return b"".join(_attachment_blocks(item_id, attachment_id, size))
 
 
@@ -139,4 +139,4 @@ MEDIA_OPERATIONS = (
 DOWNLOAD_OPERATIONS = (
     Operation("GET", _DOWNLOAD, "downloadAttachment", _download, (200, 400, 404), needs="none", limited=False),
 )
-"""No operation of Gladly's: what the address of an attachment answers."""
+"""The address of an attachment, which is not an operation of Gladly's API."""

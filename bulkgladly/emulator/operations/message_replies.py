@@ -1,7 +1,7 @@
-"""Replies to what customers wrote.
+"""Replies to messages of customers.
 
-Facts: endpoints.md, row 20, and schemas.md, section 4.5, of the fact sheet. That a type is
-supported is read here as: it is the type of the message that is replied to.
+Facts: endpoints.md, row 20, and schemas.md, section 4.5, of the fact sheet. Here a type is supported
+if it is the type of the message to which the reply belongs.
 """
 
 import re
@@ -25,7 +25,7 @@ __all__ = ("MAX_OPTIONS", "MAX_OPTION_LABEL", "MAX_REPLY", "REPLY_OPERATIONS", "
 
 REPLY_TYPES = ("EMAIL", "CHAT_MESSAGE", "FACEBOOK_MESSAGE", "INSTAGRAM_DIRECT", "SMS", "TWITTER", "WHATSAPP")
 MAX_REPLY = 2048
-"""Characters of a body: the only number that is known, from an example; channels may have their own."""
+"""Characters of a body. The only known number, from an example; channels may have limits of their own."""
 MAX_OPTIONS = 10
 MAX_OPTION_LABEL = 50
 
@@ -52,7 +52,7 @@ def _reply(call: Call) -> Reply:
 
 
 def _answerable(store: Store, item: Entity, kind: str) -> Entity:
-    """The conversation of an item that can be replied to with this type."""
+    """The conversation of an item to which a message of this type can reply."""
     conversation = store.conversations.get(item.get("conversationId", ""))
     if item["initiator"]["type"] != "CUSTOMER" or conversation is None:
         raise refuse(400, problem("invalid", "only messages of customers in a conversation can be replied to"))

@@ -3,12 +3,11 @@
 Facts: endpoints.md, rows 1, 2 and 72, and schemas.md, sections 13 and 15, of the fact sheet. Nothing is
 sent. Every message that Gladly would have sent is an item outside any conversation, and stays in the
 collection `sent_messages` when its customer is deleted; a recipient collection keeps its recipients. A
-text goes to the customer who has the number as a mobile one; without one a customer is made. Senders that
-the option `senders` does not name are 400: that a sender must be configured is documented, the answer is
-not.
+text goes to the customer with this mobile number; if there is none, a customer is created. Senders that
+are not in the option `senders` get 400: that a sender must be configured is documented, the reply is not.
 
-Campaigns are made outside the API. The status of a collection is SCHEDULED before `startAfter`, then
-ACTIVE; when Gladly uses which is UNKNOWN, as is the answer to a body that cannot be used (400 here).
+Campaigns are created outside the API. The status of a collection is SCHEDULED before `startAfter`, then
+ACTIVE; when Gladly uses which is UNKNOWN, as is the reply to a body that is not valid (400 here).
 """
 
 from bulkgladly.emulator.operations.customers import create_customer
@@ -25,7 +24,7 @@ __all__ = ("CAMPAIGN_OPERATIONS", "COMMUNICATION_OPERATIONS", "MAX_SUBJECT")
 
 
 MAX_SUBJECT = 999
-"""A subject has under 1000 characters."""
+"""A subject has fewer than 1000 characters."""
 
 
 def _send_sms(call: Call) -> Reply:
@@ -69,7 +68,7 @@ def _recipient(body: Fields) -> tuple[str, str | None]:
 
 
 def _text_of(body: Fields | None) -> str:
-    """The plain text, or the HTML where there is none."""
+    """The plain text, or else the HTML."""
     if body is None:
         return ""
     html, text = body.text("html"), body.text("text")
@@ -100,7 +99,7 @@ def _check_sender(call: Call, body: Fields, sender: str) -> None:
 
 
 def _owner_of(store: Store, number: str) -> str | None:
-    # Numbers of other types may repeat, so only a mobile one says who is meant.
+    # Several customers can have the same number of another type; only a mobile number has one owner.
     mobile = {"normalized": number, "type": "MOBILE"}.items()
     for customer in store.find_by_phone(number):
         if any(mobile <= phone.items() for phone in customer["phones"]):

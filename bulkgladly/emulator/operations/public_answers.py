@@ -1,10 +1,10 @@
 """The four operations that show answers to anybody, without credentials.
 
-Facts: endpoints.md, rows 37 to 40, of the fact sheet. Shown is what has a public content in the
-language. UNKNOWN, and chosen here: `lng` is en-us wherever it is missing; an answer's `name` is the
-name it has in the organization; with `audienceId` those answers are shown that have that audience,
-without it all; a search finds the answers whose name, title or text holds all its words in any
-case, and nothing without a word; a help center holds the answers that it uses.
+Facts: endpoints.md, rows 37 to 40, of the fact sheet. An answer is shown if it has a public content in
+the language. UNKNOWN, and chosen here: `lng` is en-us by default; an answer's `name` is its name in the
+organization; `audienceId` shows only answers with that audience; a search finds answers whose name,
+title or text contains all its words in upper or lower case, and nothing without a word; a help center
+has the answers that it uses.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = ("DEFAULT_LANGUAGE", "LIST_CAP", "PUBLIC_ANSWER_OPERATIONS")
 
 DEFAULT_LANGUAGE = "en-us"
 LIST_CAP = 1000
-"""listAnswers gives no more than this, and no sign that there are more."""
+"""listAnswers returns at most this many, and does not say if there are more."""
 
 _PATH = "/api/v1/orgs/{orgId}"
 _TAG = re.compile(r"<[^>]*>")
@@ -52,10 +52,10 @@ def _get(call: Call) -> Reply:
 
 
 def _shown(call: Call) -> Iterator[Entity]:
-    """The answers for everybody, each with its content in the language asked for.
+    """The public answers, each with its content in the requested language.
 
     Raises:
-        Refusal: 404, because the organization is another one.
+        Refusal: 404, because the path names another organization.
     """
     if call.params["orgId"] != call.store.organization.get("id"):
         raise call.not_found("organization")

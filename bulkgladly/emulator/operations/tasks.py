@@ -44,7 +44,7 @@ _COMMENTS = "/api/v1/tasks/{taskId}/comments"
 
 
 class TaskDraft(NamedTuple):
-    """What a new task says."""
+    """The fields of a new task."""
 
     assignee: Entity
     body: str
@@ -52,9 +52,9 @@ class TaskDraft(NamedTuple):
 
 
 def read_task(fields: Fields, store: Store) -> TaskDraft:
-    """What a request body says of a new task: it is due in the future.
+    """The new task of a request body. It must be due in the future.
 
-    Faults are left in `fields`; what is returned means nothing then.
+    Faults are added to `fields`; do not use the result then.
     """
     assignee = read_assignee(fields, store, required=True)
     body = fields.text("body", required=True, max_length=MAX_TASK_BODY)
@@ -67,7 +67,7 @@ def read_task(fields: Fields, store: Store) -> TaskDraft:
 
 
 def store_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) -> Entity:
-    """Put a new task into the store, created now by the API user."""
+    """Add a new task to the store, created now by the API user."""
     task = {
         "id": task_id,
         "customerId": customer_id,
@@ -84,10 +84,10 @@ def store_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) -
 
 
 def existing_task(call: Call) -> Entity:
-    """The task of the path.
+    """The task in the path.
 
     Raises:
-        Refusal: 404.
+        Refusal: 404, because there is no such task.
     """
     task = call.store.tasks.get(call.params["taskId"])
     if task is None:
@@ -96,7 +96,7 @@ def existing_task(call: Call) -> Entity:
 
 
 def log_task_event(store: Store, type: str, before: Entity, **content: Any) -> None:  # noqa: A002
-    """Note what happened to a task, with what it was before as the context."""
+    """Add an event of a task to the log; its context is the task as it was before."""
     context = {"createdAt": before["timestamp"], "assignee": before.get("assignee"), "dueAt": before.get("dueAt")}
     context = {name: value for name, value in context.items() if value is not None}
     ids = {"customerId": before["customerId"], "taskId": before["id"]}
@@ -143,7 +143,7 @@ def _update(call: Call) -> Reply:
     before = existing_task(call)
     fields = Fields(call.json_object())
     assignee = read_assignee(fields, call.store)
-    # That a task is due in the future is asked of new ones only.
+    # Only new tasks must be due in the future.
     due = fields.moment("dueAt")
     changes: Entity = {
         "status": fields.choice("status", TASK_STATUSES),
@@ -170,7 +170,7 @@ def _log_changes(store: Store, before: Entity, changed: Entity) -> None:
 
 
 def _existing_customer(call: Call) -> str:
-    # What a merged id answers here is UNKNOWN: it is treated as any other that no customer has.
+    # The reply for a merged id is UNKNOWN; here it is the same as for an unknown id.
     customer_id = call.params["customerId"]
     if customer_id not in call.store.customers:
         raise call.not_found("customer")
@@ -189,7 +189,7 @@ def _create_comment(call: Call) -> Reply:
     agent_id = fields.text("agentId", required=True)
     if agent_id is not None and agent_id not in call.store.collections["agents"]:
         fields.fault("agentId", "not_exist", "no agent has this id")
-    # The document calls the field `comment`, and `message` in the list of what is required.
+    # The document calls the field `comment`, but `message` in its list of required fields.
     name = "message" if call.options.other_spellings and "comment" not in fields else "comment"
     comment = fields.text(name, required=True, max_length=MAX_COMMENT)
     fields.refuse_faults()

@@ -1,4 +1,4 @@
-"""What every operation on a conversation needs: the conversation, its items, the news of a change."""
+"""What operations on conversations share: finding one, adding items to it, changing it, logging its events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,14 +37,14 @@ CHANNELS = {
 """The channel of a contact, by the content type of its messages (events.md, "K channels")."""
 
 MESSAGE_TYPES = frozenset({*CHANNELS, "TWITTER"})
-"""Content types with which somebody says something to somebody."""
+"""The content types of messages from one person to another."""
 
 
 def existing_conversation(call: Call) -> Entity:
-    """The conversation of the path.
+    """The conversation in the path.
 
     Raises:
-        Refusal: 404; also where the path names another customer than its own.
+        Refusal: 404, because there is no such conversation, or the path names another customer.
     """
     conversation = call.store.conversations.get(call.params["conversationId"])
     if conversation is None or conversation["customerId"] != call.params.get("customerId", conversation["customerId"]):
@@ -53,16 +53,16 @@ def existing_conversation(call: Call) -> Entity:
 
 
 def assignee_of(entity: Mapping[str, Any]) -> Entity:
-    """Inbox and agent of a conversation, in the form that events have."""
+    """The inbox and the agent of a conversation, in the form used by events."""
     assignee = {"inboxId": entity["inboxId"]}
     return assignee | {"agentId": entity["agentId"]} if entity.get("agentId") else assignee
 
 
 def is_customer_waiting(store: Store, conversation_id: str) -> bool:
-    """Whether the last message of a conversation is the customer's.
+    """Whether the last message of a conversation is from the customer.
 
-    The documents speak of a customer who waits for an answer and define no more. The status
-    WAITING is no sign: they do not say who waits for whom in it.
+    The documents speak of a customer who waits for a reply, without a definition. The status WAITING
+    does not help: they do not say who waits for whom.
     """
     items = store.items.of("conversationId", conversation_id)
     messages = [item for item in reversed(items) if item["content"]["type"] in MESSAGE_TYPES]
@@ -71,17 +71,17 @@ def is_customer_waiting(store: Store, conversation_id: str) -> bool:
 
 
 def new_timeline_id(store: Store) -> str:
-    """A fresh id for an item or a task, which share one space of ids."""
+    """A new id for an item or a task; no two of them have the same id."""
     while store.is_id_taken("tasks", identifier := store.new_id("items")):
         pass
     return identifier
 
 
 def chosen_timeline_id(store: Store, payload: Mapping[str, Any], *, conflict: int = 409) -> str:
-    """The id that a request body chose for an item or a task, or a fresh one.
+    """The id that a request body has for an item or a task, or a new one.
 
     Raises:
-        Refusal: 400 for what cannot be an id; `conflict` for one that is taken, whatever it has it.
+        Refusal: 400 for an id that is not valid, `conflict` for one that an item or a task has.
     """
     chosen = payload.get("id")
     if chosen is None:
@@ -94,7 +94,7 @@ def chosen_timeline_id(store: Store, payload: Mapping[str, Any], *, conflict: in
 
 
 def add_conversation_item(store: Store, conversation: Mapping[str, Any], content: Entity, **fields: Any) -> Entity:
-    """Add an item of the API user to a conversation, now unless `fields` say otherwise."""
+    """Add an item to a conversation, by default from the API user and now."""
     item = {
         "id": new_timeline_id(store),
         "conversationId": conversation["id"],
@@ -109,23 +109,23 @@ def add_conversation_item(store: Store, conversation: Mapping[str, Any], content
 
 
 def change_conversation(store: Store, conversation: Mapping[str, Any], **fields: Any) -> Entity:
-    """Put other values in the place of those that a conversation has; None takes a field away."""
+    """Replace fields of a conversation; None removes a field."""
     changed = {name: value for name, value in {**conversation, **fields}.items() if value is not None}
     store.conversations[changed["id"]] = changed
     return changed
 
 
 def log_conversation_event(store: Store, type: str, conversation: Mapping[str, Any], **content: Any) -> None:  # noqa: A002
-    """Note what happened to a conversation; what the event has besides the two ids is the caller's."""
+    """Add an event of a conversation to the log; `content` is what it has besides the two ids."""
     ids = {"customerId": conversation["customerId"], "conversationId": conversation["id"]}
     store.event_log.add(type, {**ids, **content}, API_USER)
 
 
 def log_message_event(store: Store, conversation: Mapping[str, Any], item: Mapping[str, Any]) -> None:
-    """Note that a message came in or went out; other items are none, and of TWITTER no channel is known."""
+    """Add the event of a message to the log. Other items have none, nor has TWITTER, whose channel is not known."""
     channel = CHANNELS.get(item["content"]["type"])
     is_customers = item["initiator"]["type"] == "CUSTOMER"
-    # An outgoing voicemail is no message in the events.
+    # In the events, an outgoing voicemail is not a message.
     if channel is None or (channel == "VOICEMAIL" and not is_customers):
         return
     content = {

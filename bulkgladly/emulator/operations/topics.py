@@ -1,7 +1,7 @@
 """Topics: what conversations can be about.
 
-Facts: endpoints.md, rows 63 to 66, and schemas.md, section 7, of the fact sheet. Names are
-compared as they are written; what a parent that is missing answers is UNKNOWN: here 400.
+Facts: endpoints.md, rows 63 to 66, and schemas.md, section 7, of the fact sheet. Names are compared
+as they are written; the reply for an unknown parent is UNKNOWN: here 400.
 """
 
 import re
@@ -17,7 +17,7 @@ __all__ = ("TOPIC_OPERATIONS",)
 
 _TOPICS = "/api/v1/topics"
 _TOPIC = f"{_TOPICS}/{{topicId}}"
-# The document speaks of characters that are not allowed, and of no length.
+# The document says that some characters are not allowed, and nothing about the length.
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -1,12 +1,12 @@
-"""The five operations on webhooks. Events are not delivered; a PING is sent where the options say so.
+"""The five operations on webhooks. Events are not delivered; a PING is sent if the options say so.
 
 Facts: endpoints.md, rows 74 to 78, events.md, "Webhooks in brief", and schemas.md, section 10, of
-the fact sheet. A PING must be answered with 200 when a webhook is made enabled, is enabled, or gets
-another URL, enabled or not; otherwise nothing changes. It has no documented schema: here it is the
-envelope of an event without an initiator and with empty content. The texts and codes of createWebhook's
-refusals are UNKNOWN, and a webhook that is enabled is refused deletion without a body.
+the fact sheet. The URL must reply to a PING with 200 when a webhook is created enabled, is enabled, or gets
+another URL; otherwise nothing changes. The schema of a PING is not documented: here it is an event without
+an initiator and with empty content. The texts and codes of createWebhook's refusals are UNKNOWN. The
+refusal to delete an enabled webhook has no body.
 
-What is write-only, credentials and headers, lies in the store and in the state file as it came.
+Credentials and headers, which are write-only, are in the store and in the state file unencrypted.
 """
 
 import base64
@@ -108,7 +108,7 @@ def _delete(call: Call) -> Reply:
 
 
 def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Reply | OutgoingRequest:
-    """Go on with `commit` once the URL has answered the PING, or is taken to have done so."""
+    """Call `commit` once the URL has replied to the PING, or is assumed to have done so."""
     is_sent = call.options.ping == "send" and is_loopback(webhook["url"])
 
     def then(status: int | None) -> Reply:
@@ -168,7 +168,7 @@ def _events(body: Fields) -> list[str]:
 
 
 def _optional_fields(body: Fields) -> Entity:
-    """Those of name, enabled, credentials and headers that the body names; null empties all but `enabled`."""
+    """Those of name, enabled, credentials and headers that the body has; null empties all but `enabled`."""
     fields: Entity = {}
     if body.mentions("name"):
         fields["name"] = body.text("name", max_length=MAX_NAME) or ""
@@ -200,7 +200,7 @@ def _headers(body: Fields) -> dict[str, str]:
 def ping_request(
     store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float
 ) -> OutgoingRequest:
-    """The POST to the webhook's URL, with its static headers and its Basic credentials."""
+    """The PING to the webhook's URL, with its headers and Basic credentials."""
     ping = {"id": store.new_id("webhook_log"), "type": "PING", "timestamp": store.now(), "content": {}}
     headers = {**webhook.get("headers", {}), "Content-Type": JSON}
     credentials = webhook.get("credentials")
@@ -211,9 +211,9 @@ def ping_request(
 
 
 def log_ping(store: Store, webhook: Entity, status: int | None, *, is_sent: bool) -> None:
-    """Write a PING into the log, the collection `webhook_log`, and drop what is too old for it.
+    """Add a PING to the log, the collection `webhook_log`, and remove entries that are too old.
 
-    A webhook that was not made, as its PING failed, has its line all the same.
+    A webhook that was not created because its PING failed has an entry as well.
     """
     entry = {"id": store.new_id("webhook_log"), "webhookId": webhook["id"], "url": webhook["url"], "type": "PING"}
     log = store.collections["webhook_log"]

@@ -1,7 +1,7 @@
-"""Pure: email addresses and phone numbers in the form in which Gladly compares them.
+"""Email addresses and phone numbers, in the form in which Gladly compares them.
 
-The emulator may not lean on the libraries the client uses: it must be able to disagree. So the
-rules here are few: enough to accept what is plausible and to refuse what plainly is not.
+The emulator must not use the client's libraries, because it must be able to disagree with them. It has
+only a few rules: enough to accept what is plausible and to refuse what is clearly wrong.
 """
 
 import re
@@ -14,7 +14,7 @@ CALLING_CODES = {
     "IT": "39", "JP": "81", "KR": "82", "MX": "52", "NL": "31", "NO": "47", "NZ": "64", "PL": "48",
     "PT": "351", "SE": "46", "SG": "65", "US": "1", "ZA": "27",
 }  # fmt: skip
-"""The regions whose national numbers are understood; others must be written with a plus sign."""
+"""The regions whose national numbers are understood; other numbers need a plus sign."""
 
 _EMAIL = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\".]+(?:\.[^\s@<>,;\".]+)*")
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
@@ -28,12 +28,12 @@ def bare_email(text: str) -> str:
 
 
 def is_email(text: str) -> bool:
-    """Whether the text is one bare address."""
+    """Whether the text is a single address without a name."""
     return _EMAIL.fullmatch(text) is not None
 
 
 def e164(original: str, region: str = "US") -> str | None:
-    """The number as `+` and digits, or None if it is not a number of that region.
+    """The number as `+` and digits, or None if it is not a valid number of that region.
 
     A number with a plus sign needs no region. US and Canadian numbers have ten digits after the 1.
     """

@@ -1,4 +1,4 @@
-"""The two clocks of the emulator, as parameters, so that tests never wait; and the forms of moments."""
+"""The emulator's two clocks, which are parameters so that tests never wait, and how moments are written."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ __all__ = ("Clock", "moment_of", "shortest_timestamp", "timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`monotonic` paces (rate limits, the neighbour); `wall` dates (createdAt, the request log).
+    """`monotonic` is used for pacing (rate limits, the neighbour), `wall` for dates (createdAt, request log).
 
-    Both return seconds. Replace them by any callable to stop or move time.
+    Both return seconds. Replace either with a callable to stop or move time.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -20,15 +20,15 @@ class Clock:
 
 
 def timestamp(epoch_s: float) -> str:
-    """The RFC 3339 form Gladly's examples show: UTC, milliseconds, `Z`."""
+    """The RFC 3339 form of Gladly's examples: UTC, milliseconds, `Z`."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def moment_of(text: str) -> datetime:
-    """The moment that an ISO 8601 text names; without an offset it is UTC, beyond microseconds it is cut.
+    """Parse an ISO 8601 time. Without an offset it is UTC; digits beyond microseconds are dropped.
 
     Raises:
-        ValueError: The text names none.
+        ValueError: The text is not a valid time.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -38,6 +38,6 @@ def moment_of(text: str) -> datetime:
 
 
 def shortest_timestamp(moment: datetime) -> str:
-    """A moment as jobs show it: UTC, as many fraction digits as it needs, `Z`."""
+    """A moment as export jobs show it: UTC, as many fraction digits as needed, `Z`."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rstrip("0").removesuffix(".") + "Z"

@@ -1,7 +1,7 @@
-"""What happened in the organization, in order: the source of its events.
+"""The events of the organization, in order.
 
 Facts: events.md, "Envelope" and "Types and content", of the fact sheet. Only ids and names are
-kept, never what people wrote.
+kept, never the texts that people wrote.
 """
 
 from collections import deque
@@ -14,16 +14,16 @@ from bulkgladly.emulator.organisation.identifiers import derived_id
 __all__ = ("API_USER", "APPLICATION", "Event", "EventLog")
 
 API_USER: dict[str, Any] = {"id": "example-api-user", "type": "API"}
-"""Who does what comes through the API."""
+"""The initiator of everything that is done through the API."""
 
 APPLICATION: dict[str, Any] = {"id": "example-application", "type": "SYSTEM"}
-"""Who does what Gladly's own application does, such as merging two customers."""
+"""The initiator of what Gladly's own application does, such as merging two customers."""
 
 
 class Event(NamedTuple):
-    """One thing that happened. `content` has the documented shape of its type.
+    """One event. `content` has the documented shape of its type.
 
-    `epoch_ms` never falls from one event to the next; several can share a millisecond.
+    `epoch_ms` never decreases from one event to the next; several events can share a millisecond.
     """
 
     type: str
@@ -36,7 +36,7 @@ class Event(NamedTuple):
     @property
     def id(self) -> str:
         """The id, in the API's own style."""
-        # With the moment in it, an id is not given again by an emulator that starts from a state file.
+        # The moment is part of the id, so an emulator that starts from a state file never repeats one.
         return derived_id(f"{self.seed}:event:{self.epoch_ms}:{self.number}")
 
     @property
@@ -45,7 +45,7 @@ class Event(NamedTuple):
         return timestamp(self.epoch_ms / 1000)
 
     def shown(self) -> dict[str, Any]:
-        """The event in the form in which the API returns it; without an initiator that part is left out."""
+        """The event as the API returns it. An event without an initiator has no such field."""
         shown = {"id": self.id, "type": self.type, "timestamp": self.timestamp, "initiator": self.initiator}
         if self.initiator is None:
             del shown["initiator"]
@@ -55,8 +55,8 @@ class Event(NamedTuple):
 class EventLog:
     """The last `keep` events, oldest first; `len` and iteration work as on a list.
 
-    Ids and written moments are made when somebody asks, so that noting costs next to nothing.
-    They are not part of the state file.
+    Ids and timestamps are made only when they are read, so adding an event costs almost nothing.
+    Events are not part of the state file.
     """
 
     def __init__(self, clock: Clock, *, seed: int = 0, keep: int = 100_000) -> None:
@@ -67,9 +67,9 @@ class EventLog:
         self._last_ms = 0
 
     def add(self, type: str, content: dict[str, Any], initiator: dict[str, Any] | None = None) -> Event:  # noqa: A002
-        """Add what happens now. The content is kept as it is: it must not change afterwards.
+        """Add an event that happens now. The content is not copied: do not change it afterwards.
 
-        A clock that goes back does not take the order with it: the moment is the last one then.
+        If the clock goes back, the event gets the moment of the last one, so the order holds.
         """
         epoch_ms = self._last_ms = max(self._last_ms, round(self._clock.wall() * 1e6) // 1000)
         self._count += 1
@@ -78,10 +78,10 @@ class EventLog:
         return event
 
     def begin_with(self, past: Iterable[Event]) -> None:
-        """Begin with what happened earlier, oldest first.
+        """Start the log with earlier events, oldest first.
 
         Raises:
-            ValueError: Something has been noted already.
+            ValueError: The log already has events.
         """
         if self._kept:
             raise ValueError("the past comes before what was noted")

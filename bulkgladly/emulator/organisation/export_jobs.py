@@ -17,7 +17,7 @@ JobStatus = Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
 JOB_STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 
 RETENTION = timedelta(days=14)
-"""Jobs and their files are there for so long after `updatedAt`."""
+"""How long jobs and their files are kept after `updatedAt`."""
 
 SCHEDULE_ID = "daily-export-schedule"
 """The one schedule that every organization has by default."""
@@ -25,9 +25,9 @@ SCHEDULE_ID = "daily-export-schedule"
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """The content of one file, made anew for every download and the same each time.
+    """The content of one file, generated again for every download and always the same.
 
-    `measure` tells its size in bytes, or None where nobody knows it before the end.
+    `measure` returns its size in bytes, or None if it is not known before the end.
     """
 
     blocks: Callable[[], Iterable[bytes]] = field(repr=False)
@@ -35,7 +35,7 @@ class ExportFile:
 
     @classmethod
     def of(cls, content: bytes | Callable[[], Iterable[bytes]]) -> "ExportFile":
-        """A file from its bytes, or from a function that yields them block by block, even endlessly."""
+        """A file from its bytes, or from a function that yields them in blocks, even without an end."""
         if isinstance(content, bytes):
             return cls(lambda: (content,) if content else (), lambda: len(content))
         return cls(content, lambda: None)
@@ -43,7 +43,7 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """One job. `updated_at` is the text the API shows, `moment` the same for comparisons."""
+    """One job. `updated_at` is the text that the API shows, `moment` the same time for comparisons."""
 
     id: str
     status: JobStatus
@@ -54,7 +54,7 @@ class ExportJob:
     files: Mapping[str, ExportFile]
 
     def shown(self) -> dict[str, Any]:
-        """The job in the form in which the API returns it."""
+        """The job as the API returns it."""
         return {
             "id": self.id,
             "scheduleId": SCHEDULE_ID,
@@ -66,31 +66,31 @@ class ExportJob:
 
 
 class ExportJobs:
-    """Jobs in the order in which they were put in; what is past its retention is not there."""
+    """Jobs in the order in which they were added; jobs past their retention are not shown."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._jobs: dict[str, ExportJob] = {}
 
     def now(self) -> datetime:
-        """This moment by the emulator's clock."""
+        """The current time of the emulator's clock."""
         return datetime.fromtimestamp(self._clock.wall(), UTC)
 
     def put(self, job: ExportJob) -> None:
-        """Add a job, or put it in the place of the one with the same id."""
+        """Add a job, or replace the job with the same id."""
         self._jobs[job.id] = job
 
     def get(self, job_id: str) -> ExportJob | None:
-        """The job with this id, unless it is too old, or dated later than now."""
+        """The job with this id, unless it is too old or dated in the future."""
         job = self._jobs.get(job_id)
         return job if job is not None and self._is_there(job) else None
 
     def present(self) -> list[ExportJob]:
-        """All jobs that are there now."""
+        """All jobs that the API shows now."""
         return [job for job in self._jobs.values() if self._is_there(job)]
 
     def remove(self, job_id: str) -> None:
-        """Forget a job with its files.
+        """Delete a job and its files.
 
         Raises:
             KeyError: There is no job with this id.

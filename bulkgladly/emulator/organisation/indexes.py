@@ -12,7 +12,7 @@ class AddressBook:
 
     Emails are compared in lower case and belong to one customer each. Phones are compared in
     E.164; those of type MOBILE belong to one customer each, others may repeat.
-    A profile must leave the book in the form in which it entered.
+    A profile must be removed in the same form in which it was entered.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class AddressBook:
         self._external: dict[str, dict[str, None]] = {}
 
     def conflicts(self, profile: Mapping[str, Any], customer_id: str) -> list[str]:
-        """The fields that name an address of another customer: `emails`, `phones`, both or none."""
+        """The fields that hold an address of another customer: `emails`, `phones`, both or neither."""
         taken = []
         if any(self._emails.get(key, customer_id) != customer_id for key in _emails_of(profile)):
             taken.append("emails")
@@ -41,7 +41,7 @@ class AddressBook:
             index.setdefault(key, {})[customer_id] = None
 
     def leave(self, profile: Mapping[str, Any]) -> None:
-        """Forget a profile."""
+        """Remove a profile."""
         for email in _emails_of(profile):
             self._emails.pop(email, None)
         for number in _mobiles_of(profile):
@@ -53,16 +53,16 @@ class AddressBook:
                 index.pop(key, None)
 
     def by_email(self, email: str) -> list[str]:
-        """The id of the one owner, or nothing."""
+        """The id of the owner, in a list of one or none."""
         owner = self._emails.get(email.lower())
         return [] if owner is None else [owner]
 
     def by_phone(self, number: str) -> list[str]:
-        """The ids of all profiles with this E.164 number, whatever its type; the last written comes first."""
+        """The ids of all profiles with this E.164 number of any type, the last written first."""
         return list(reversed(self._phones.get(number, {})))
 
     def by_external_id(self, external_id: str) -> list[str]:
-        """The ids of all profiles with this external id; the last written comes first."""
+        """The ids of all profiles with this external id, the last written first."""
         return list(reversed(self._external.get(external_id, {})))
 
     def _shared_keys(self, profile: Mapping[str, Any]) -> Iterator[tuple[dict[str, dict[str, None]], str]]:
@@ -82,9 +82,9 @@ def _mobiles_of(profile: Mapping[str, Any]) -> Iterator[str]:
 
 
 class OwnedObjects(UserDict[str, dict[str, Any]]):
-    """Objects by id, indexed by the fields that name what they belong to.
+    """Objects by id, indexed by the fields that name their owners.
 
-    Replace an object to change such a field; changing it in place would leave the index behind.
+    To change such a field, replace the object. Changing it in place would make the index wrong.
     """
 
     def __init__(self, *fields: str) -> None:
@@ -93,13 +93,13 @@ class OwnedObjects(UserDict[str, dict[str, Any]]):
         super().__init__()
 
     def of(self, field: str, owner: str) -> list[dict[str, Any]]:
-        """The objects whose `field` is `owner`, in the order in which they came to it."""
+        """The objects whose `field` is `owner`, in the order in which they were added to it."""
         return [self.data[key] for key in self._owned.get((field, owner), ())]
 
     def __setitem__(self, key: str, entity: dict[str, Any]) -> None:
         before = self.data.get(key, {})
         for field in self._fields:
-            # An object that stays where it was keeps its place in the order.
+            # An object that keeps its owner keeps its place in the order.
             if before.get(field) != entity.get(field):
                 self._part(field, before.get(field), key)
                 self._join(field, entity.get(field), key)

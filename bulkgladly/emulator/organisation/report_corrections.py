@@ -1,4 +1,4 @@
-"""What tests tell the reports beyond what is invented: rows put right later, and odd answers."""
+"""Corrections of the reports by tests: restated rows, and odd responses."""
 
 from collections import UserDict
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from typing import Literal, get_args
 __all__ = ("ODDITIES", "Oddities", "Oddity", "ReportCorrections", "RestatedDay")
 
 Oddity = Literal["none", "empty_body", "blank_first_lines", "bom", "error_text", "missing_column", "extra_column"]
-"""What connectors met or must expect in place of a plain CSV (reports.md, "CSV format as connectors handle it").
+"""What connectors have seen or must expect instead of a plain CSV (reports.md, "CSV format as connectors handle it").
 
-`error_text` answers 200 with one line of text, `missing_column` leaves out the first key column or else
-the first column, `extra_column` adds one at the end.
+`error_text` is a 200 with one line of text, `missing_column` leaves out the first key column, or else
+the first column, and `extra_column` adds one at the end.
 """
 
 ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
 
 
 class Oddities(UserDict[str, Oddity]):
-    """The oddity of each metric set that has one of its own, by its name.
+    """The oddities of single metric sets, by the name of the set.
 
     Raises:
-        ValueError: On assignment of something that is no oddity.
+        ValueError: The assigned value is not a valid oddity.
     """
 
     def __setitem__(self, metric_set: str, oddity: Oddity) -> None:
@@ -33,24 +33,24 @@ class Oddities(UserDict[str, Oddity]):
 
 @dataclass(slots=True)
 class RestatedDay:
-    """What was said about one day of one metric set; with `whole` nothing invented is left of the day."""
+    """The restated rows of one day of one metric set; with `whole` they replace all invented rows."""
 
     whole: bool = False
     rows: list[Mapping[str, str]] = field(default_factory=list)
 
 
 class ReportCorrections:
-    """All of it, by metric set and day. It is not part of the state file."""
+    """All corrections, by metric set and day. They are not part of the state file."""
 
     def __init__(self) -> None:
         self.oddities = Oddities()
         self._restated: dict[str, dict[date, RestatedDay]] = {}
 
     def restate(self, metric_set: str, day: date) -> RestatedDay:
-        """The entry for a day, to be written to."""
+        """The entry for a day; the caller may change it."""
         return self._restated.setdefault(metric_set, {}).setdefault(day, RestatedDay())
 
     def restated(self, metric_set: str) -> dict[date, RestatedDay]:
-        """The days of a set about which something was said, as they are now."""
+        """A copy of the restated days of a set."""
         said = self._restated.get(metric_set, {})
         return {day: RestatedDay(entry.whole, list(entry.rows)) for day, entry in said.items()}

@@ -13,14 +13,14 @@ _VERSION = 1
 
 
 class StateError(ValueError):
-    """The file is no state of this emulator. The store is of no use, the file is as it was."""
+    """The file is not a state file of this emulator. Do not use the store; the file is unchanged."""
 
 
 def save_state(store: Store, path: Path) -> None:
-    """Write the store. Whatever happens, the file holds the old state or the new one, whole.
+    """Write the store. Whatever happens, the file holds either the whole old state or the whole new one.
 
     Raises:
-        OSError: The folder is missing, not writable or full; the old file is untouched.
+        OSError: The folder is missing, not writable or full; the old file is unchanged.
     """
     document = {
         "version": _VERSION,
@@ -45,7 +45,7 @@ def load_state(store: Store, path: Path) -> None:
     """Fill an empty store from a file that `save_state` wrote.
 
     Raises:
-        StateError: The file is damaged or of another version; the message names it and the way out.
+        StateError: The file is damaged or of another version; the message names it and says what to do.
         OSError: It cannot be read.
     """
     try:

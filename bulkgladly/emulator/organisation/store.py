@@ -1,4 +1,4 @@
-"""What the emulated organization holds, in memory, and the rules that must always be true of it."""
+"""The objects of the emulated organization, in memory, and the rules that always hold for them."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -13,7 +13,7 @@ from bulkgladly.emulator.organisation.report_corrections import ReportCorrection
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
 
 Entity = dict[str, Any]
-"""One object, in the form in which the API returns it."""
+"""One object as the API returns it."""
 
 COLLECTIONS = (
     "customers",
@@ -40,11 +40,11 @@ COLLECTIONS = (
     "webhooks",
     "webhook_log",
 )
-"""The kinds of objects; a further kind is one more word here."""
+"""The kinds of objects. To add a kind, add its name here."""
 
 
 class Taken(Exception):  # a state of the data, not a fault
-    """An id or an address belongs to somebody else; `attributes` says which. Nothing was changed."""
+    """An id or an address belongs to another customer; `attributes` says which. Nothing was changed."""
 
     def __init__(self, *attributes: str) -> None:
         super().__init__(", ".join(attributes))
@@ -54,9 +54,9 @@ class Taken(Exception):  # a state of the data, not a fault
 class Store:
     """All objects by kind and id: read them freely.
 
-    An object is never changed in place but replaced, so whoever holds one holds a snapshot. Write
-    customers through the methods only, which keep the address book true; the last written is the
-    last. Every method either does all of its work or raises before any of it.
+    Objects are replaced, never changed in place, so a reference to one is a snapshot. Write customers
+    only through the methods, which keep the address book correct; the customer written last comes
+    last. Every method either does all of its work or raises before it changes anything.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, reuse_deleted_ids: bool = True) -> None:
@@ -80,26 +80,26 @@ class Store:
         self._ids = generated_ids(seed)
 
     def count(self, kind: str) -> int:
-        """How many objects of a kind there are, such as `customers`."""
+        """The number of objects of a kind, such as `customers`."""
         return len(self.collections[kind])
 
     def now(self) -> str:
-        """This moment, as the API writes it."""
+        """The current time, as the API writes it."""
         return timestamp(self.clock.wall())
 
     def new_id(self, kind: str = "customers") -> str:
-        """A fresh id in the API's own style: 22 URL-safe characters that begin with a letter."""
+        """A new id in the API's own style: 22 URL-safe characters, the first a letter."""
         if kind == "customers":
             return next(identifier for identifier in self._ids if not self.is_customer_id_taken(identifier))
         return next(identifier for identifier in self._ids if not self.is_id_taken(kind, identifier))
 
     def is_customer_id_taken(self, customer_id: str) -> bool:
-        """Whether a new customer may not have this id. Ids of merged customers stay taken."""
+        """Whether this id is not available for a new customer. Ids of merged customers stay taken."""
         gone = not self._reuse_deleted_ids and customer_id in self.deleted
         return customer_id in self.customers or customer_id in self.merged or gone
 
     def is_id_taken(self, kind: str, identifier: str) -> bool:
-        """Whether a new object of a kind other than customers may not have this id."""
+        """Whether this id is not available for a new object of a kind other than customers."""
         gone = not self._reuse_deleted_ids and f"{kind}:{identifier}" in self.deleted
         return identifier in self.collections[kind] or gone
 
@@ -113,10 +113,10 @@ class Store:
         self.deleted.add(f"{kind}:{identifier}")
 
     def add_customer(self, profile: Entity) -> None:
-        """Take over a checked profile that has an id; the store keeps the very dict.
+        """Add a checked profile that has an id; the dict is not copied.
 
         Raises:
-            Taken: For the id alone, or for the addresses that others have.
+            Taken: The id is taken, or other customers have the addresses.
         """
         customer_id = profile["id"]
         if self.is_customer_id_taken(customer_id):
@@ -126,10 +126,10 @@ class Store:
         self.deleted.discard(customer_id)
 
     def replace_customer(self, profile: Entity) -> None:
-        """Put a checked profile in the place of the one with the same id.
+        """Replace the profile with the same id by a checked one.
 
         Raises:
-            Taken: For addresses that others have.
+            Taken: Other customers have the addresses.
             KeyError: There is no customer with this id.
         """
         before = self.customers[profile["id"]]
@@ -141,7 +141,7 @@ class Store:
         self.customers[profile["id"]] = profile
 
     def remove_customer(self, customer_id: str) -> None:
-        """Delete a profile with its conversations, items and tasks; its addresses are free again.
+        """Delete a profile with its conversations, items and tasks. Its addresses become free.
 
         Raises:
             KeyError: There is no customer with this id.
@@ -158,17 +158,17 @@ class Store:
                 self.remove(kind, entity["id"])
 
     def has_open_conversation(self, customer_id: str) -> bool:
-        """Whether a conversation of this customer is not closed."""
+        """Whether the customer has a conversation that is not closed."""
         return bool(self._open_conversations(customer_id))
 
     def merge(self, old: str, new: str) -> None:
-        """Do what the application does: `old` ceases; `new` gains its addresses, fields, conversations, tasks.
+        """Merge two customers: `new` gets the addresses, fields, conversations and tasks of `old`, which is gone.
 
-        Where both have a value, that of `new` stays. Where both have an open conversation, that of
+        If both have a value, `new` keeps its own. If both have an open conversation, the one of
         `old` becomes part of the other (README.md of the fact sheet, "Merged customers").
 
         Raises:
-            KeyError: One of the two is no customer.
+            KeyError: One of the two does not exist.
             ValueError: Both are the same.
         """
         if old == new:
@@ -186,22 +186,22 @@ class Store:
         self.event_log.add("CUSTOMER/MERGED", content, APPLICATION)
 
     def successor(self, customer_id: str, *, last: bool = False) -> str | None:
-        """The customer that this one was merged into (with `last` the end of the chain), or None."""
+        """The customer into which this one was merged, or None; with `last`, the end of the chain."""
         heir = self.merged.get(customer_id)
         while last and heir is not None and heir in self.merged:
             heir = self.merged[heir]
         return heir
 
     def find_by_email(self, email: str) -> list[Entity]:
-        """The profile with this address in any case, in a list of one or none."""
+        """The profile with this address in upper or lower case, in a list of one or none."""
         return [self.customers[i] for i in self._book.by_email(email)]
 
     def find_by_phone(self, number: str) -> list[Entity]:
-        """The profiles with this E.164 number, whatever its type; the last written comes first."""
+        """The profiles with this E.164 number of any type, the last written first."""
         return [self.customers[i] for i in self._book.by_phone(number)]
 
     def find_by_external_id(self, external_id: str) -> list[Entity]:
-        """The profiles with this `externalCustomerId`; the last written comes first."""
+        """The profiles with this `externalCustomerId`, the last written first."""
         return [self.customers[i] for i in self._book.by_external_id(external_id)]
 
     def _claim(self, profile: Entity) -> None:
@@ -218,7 +218,7 @@ class Store:
         return [c for c in self.conversations.of("customerId", customer_id) if c["status"] != "CLOSED"]
 
     def _join_open_conversations(self, old: str, new: str) -> tuple[str, str]:
-        """The ids of the conversation that went and of the one that has its items now; empty without."""
+        """The ids of the conversation that is gone and of the one that has its items now, or two empty texts."""
         going, staying = self._open_conversations(old), self._open_conversations(new)
         if not going or not staying:
             return "", ""
@@ -231,12 +231,12 @@ class Store:
 
 
 def _united_profile(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
-    """The winner with the addresses, fields and attributes of the loser that it lacks."""
+    """The winner, with those addresses, fields and attributes of the loser that it does not have."""
     united = {**loser, **winner}
     for name in ("emails", "phones"):
         kept = winner.get(name, [])
         known = {entry["normalized"] for entry in kept}
-        # A second primary address would break the rule of at most one.
+        # At most one address may be primary.
         gained = [{**e, "primary": False} for e in loser.get(name, []) if e["normalized"] not in known]
         if kept or gained:
             united[name] = [*kept, *gained]

@@ -1,4 +1,4 @@
-"""Request bodies read field by field, so that one answer can name everything that is wrong with them."""
+"""Request bodies, read field by field so that one reply can name everything that is wrong with them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\
 
 
 class Fields:
-    """One JSON object of a request body. What is null counts as absent; unknown fields are ignored.
+    """One JSON object of a request body. Null counts as absent; unknown fields are ignored.
 
-    A method remembers what is at fault, with codes as README.md, "Errors", of the fact sheet has them, and
-    answers None for what is absent or at fault; those that promise a text, a number or a list answer an
-    empty one. So nothing that was read may be used before `refuse_faults` has let it pass.
+    Faults are collected, with the codes of README.md, "Errors", of the fact sheet. For a field that is
+    absent or at fault a method returns None, or an empty text, number or list if it promises one. So use
+    nothing that was read before `refuse_faults` has returned.
     """
 
     def __init__(self, payload: Mapping[str, Any], *, at: str = "", faults: list[dict[str, Any]] | None = None) -> None:
@@ -28,19 +28,19 @@ class Fields:
         self._faults: list[dict[str, Any]] = [] if faults is None else faults
 
     def __contains__(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Whether the field is present and not null."""
         return self._payload.get(name) is not None
 
     def fault(self, name: str, code: str, detail: str) -> None:
-        """Remember that a field is at fault; an empty name means the object itself."""
+        """Add a fault of a field; an empty name means the object itself."""
         attr = ".".join(part for part in (self._at, name) if part)
         self._faults.append(problem(code, detail, attr=attr or None))
 
     def refuse_faults(self) -> None:
-        """Go on only with a body without faults.
+        """Do nothing if the body has no faults.
 
         Raises:
-            Refusal: 400 with all of them.
+            Refusal: 400 with all faults.
         """
         if self._faults:
             raise self.refusal()
@@ -50,7 +50,7 @@ class Fields:
         return refuse(400, *self._faults)
 
     def text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str | None:
-        """A string of at most so many characters; a required one may not be blank."""
+        """A string of at most `max_length` characters. A required one must not be blank."""
         value = self._payload.get(name)
         if value is None or (required and isinstance(value, str) and not value.strip()):
             if required:
@@ -80,7 +80,7 @@ class Fields:
         return None
 
     def moment(self, name: str, *, required: bool = False) -> datetime | None:
-        """A moment in RFC 3339, in UTC; beyond microseconds it is cut."""
+        """An RFC 3339 time, converted to UTC; digits beyond microseconds are dropped."""
         value = self.text(name, required=required)
         if value is None:
             return None
@@ -88,12 +88,12 @@ class Fields:
             if _MOMENT.fullmatch(value):
                 return moment_of(value)
         except ValueError:
-            pass  # the shape is right, the day is none of the calendar
+            pass  # the form is right, but there is no such day
         self.fault(name, "invalid", f"{name} is no RFC 3339 time")
         return None
 
     def part(self, name: str, *, required: bool = False) -> Self | None:
-        """An object within this one; its faults are named with both names."""
+        """An object within this one. Its faults carry both names."""
         value = self._payload.get(name)
         if value is None:
             if required:
@@ -105,7 +105,7 @@ class Fields:
         return None
 
     def parts(self, name: str) -> list[Self]:
-        """The objects of an array; no array is an empty one. They share one name."""
+        """The objects of an array; without an array there are none. Their faults share its name."""
         value = self._payload.get(name)
         if value is None:
             return []
@@ -116,7 +116,7 @@ class Fields:
         return []
 
     def texts(self, name: str) -> list[str]:
-        """The strings of an array that must not be empty."""
+        """The strings of an array, which must not be empty."""
         value = self._payload.get(name)
         if value is None or value == []:
             self.fault(name, "blank", f"{name} is missing")
@@ -127,11 +127,11 @@ class Fields:
         return []
 
     def mentions(self, name: str) -> bool:
-        """Whether the field is there, even as null: what a PATCH changes."""
+        """Whether the field is present, even as null. A PATCH changes such fields."""
         return name in self._payload
 
     def required_text(self, name: str, *, max_length: int | None = None, blank: str = "blank") -> str:
-        """A text that must be there and say something; `blank` is the code where it does not."""
+        """A text that must not be missing or blank; `blank` is the error code if it is."""
         value = self._payload.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             self.fault(name, blank, f"{name} is missing")
@@ -139,7 +139,7 @@ class Fields:
         return self.text(name, max_length=max_length) or ""
 
     def required_number(self, name: str) -> int:
-        """A whole number that must be there."""
+        """A whole number; it is required."""
         value = self._payload.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -150,7 +150,7 @@ class Fields:
         return 0
 
     def timezone(self, name: str) -> str:
-        """The IANA name of a time zone; it must be there."""
+        """The IANA name of a time zone; it is required."""
         text = self.required_text(name)
         try:
             return text and ZoneInfo(text).key
@@ -163,7 +163,7 @@ class Fields:
         return self.texts(name) if self._payload.get(name) else []
 
     def required_parts(self, name: str) -> list[Self]:
-        """The objects of an array that must not be empty."""
+        """The objects of an array, which must not be empty."""
         if self._payload.get(name):
             return self.parts(name)
         self.fault(name, "blank", f"{name} is missing")

@@ -1,4 +1,4 @@
-"""What operations that list have in common: parameters of the query, and lists cut as Gladly cuts them."""
+"""Lists, cut at the length at which Gladly cuts them, and the query parameters of the operations that list."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -14,7 +14,7 @@ __all__ = ("LIMITED_DATA", "capped_list", "invalid", "single", "single_moment")
 
 
 LIMITED_DATA = "Gladly-Limited-Data"
-"""The header that tells."""
+"""The header that says whether a list was cut."""
 
 
 def capped_list(
@@ -26,11 +26,11 @@ def capped_list(
     newest_first: bool = False,
     shown: Callable[[Entity], Any] | None = None,
 ) -> Reply:
-    """The objects in the order of the moments in their field `by`, no more than the operation's cap.
+    """The objects sorted by the time in their field `by`, at most as many as the operation's cap allows.
 
-    Objects of the same moment keep the order in which they came, newest first the opposite one.
+    Objects of the same time keep their order; with `newest_first` it is reversed.
     """
-    # Moments are compared as such: their texts have different numbers of digits.
+    # Times are compared, not their texts, which have different numbers of digits.
     oldest_first = sorted(entities, key=lambda entity: moment_of(entity[by]))
     cap = call.options.caps.get(operation_id, LIST_CAPS[operation_id])
     is_cut = len(oldest_first) > cap
@@ -44,10 +44,10 @@ def capped_list(
 
 
 def single(call: Call, name: str) -> str | None:
-    """The value of a query parameter that may be given once, or None.
+    """The value of a query parameter, or None.
 
     Raises:
-        Refusal: 400, because it is given more than once.
+        Refusal: 400, because the parameter is given more than once.
     """
     values = call.query.get(name, [])
     if len(values) > 1:
@@ -56,10 +56,10 @@ def single(call: Call, name: str) -> str | None:
 
 
 def single_moment(call: Call, name: str) -> datetime | None:
-    """The moment that a query parameter names, or None.
+    """The time in a query parameter, or None.
 
     Raises:
-        Refusal: 400, because it is given more than once or names none.
+        Refusal: 400, because the parameter is given more than once or is not a valid time.
     """
     value = single(call, name)
     try:
@@ -69,5 +69,5 @@ def single_moment(call: Call, name: str) -> datetime | None:
 
 
 def invalid(name: str, detail: str) -> Refusal:
-    """400 for a query parameter whose value is at fault."""
+    """A 400 for a query parameter with a wrong value."""
     return refuse(400, problem("invalid", detail, attr=name))

@@ -1,4 +1,4 @@
-"""What the emulator must ask another server before it can answer: on this machine, or not at all."""
+"""Requests that the emulator must send to another server before it can reply, on this machine only."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ __all__ = ("OutgoingRequest", "is_loopback", "send_outgoing")
 
 
 class OutgoingRequest(NamedTuple):
-    """A POST to be sent before an operation can be done.
+    """A POST that must be sent before an operation can do its work.
 
-    `then` gets the status of the answer, or None if there was none within `within_s` seconds. It does
-    the operation's work at once, and must look at the store anew: other requests may have changed it
-    meanwhile. It can raise `Refusal`, as the operation itself.
+    `then` gets the status of the response, or None if there was none within `within_s` seconds. It does
+    the work of the operation. It must read the store again, because other requests may have changed it
+    in the meantime. Like the operation itself it can raise `Refusal`.
     """
 
     url: str
@@ -28,7 +28,7 @@ class OutgoingRequest(NamedTuple):
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL leads to this machine by its very text: no name is looked up."""
+    """Whether the text of the URL alone shows that it leads to this machine; no name is resolved."""
     try:
         host = URL(url).host or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -37,7 +37,7 @@ def is_loopback(url: str) -> bool:
 
 
 async def send_outgoing(request: OutgoingRequest) -> int | None:
-    """Send the request; the status of its answer, or None. Redirects are not followed.
+    """Send the request and return the status of the response, or None. Redirects are not followed.
 
     Raises:
         ValueError: The URL leads to another machine; nothing was sent.

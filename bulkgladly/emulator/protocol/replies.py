@@ -1,4 +1,4 @@
-"""What the emulator answers: replies, the error envelope, and refusals."""
+"""Replies, the error envelope, and refusals."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, get_args
@@ -15,10 +15,10 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class Stream(NamedTuple):
-    """A body that is never held whole.
+    """A body that is never in memory as a whole.
 
-    `measure` gives its length in bytes, or None where nobody knows it before the end; such a body is
-    sent in chunks, and so is every one with `chunked`.
+    `measure` returns its length in bytes, or None if it is not known before the end. A body of unknown
+    length is sent in chunks, and so is one with `chunked`.
     """
 
     blocks: Callable[[], Iterable[bytes]]
@@ -27,9 +27,9 @@ class Stream(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One answer, before it meets the wire. Headers do not include type and length of the body.
+    """One reply, before it is sent. The headers do not include the type and the length of the body.
 
-    A stream takes the place of the body.
+    A stream, if there is one, replaces the body.
     """
 
     status: int
@@ -39,8 +39,8 @@ class Reply(NamedTuple):
     stream: Stream | None = None
 
 
-class Refusal(Exception):  # a refusal is an answer, not a fault of the emulator
-    """Ends an operation early with the reply it carries. The store is as it was."""
+class Refusal(Exception):  # a refusal is a reply, not an error of the emulator
+    """Ends an operation early, with its reply. The store is unchanged."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -53,19 +53,19 @@ def json_reply(payload: object, status: int = 200) -> Reply:
 
 
 def created(location: str) -> Reply:
-    """201 with a relative `Location` and no body, as Gladly answers most creates."""
+    """201 with a relative `Location` and no body, Gladly's reply to most creates."""
     return Reply(201, headers={"Location": location})
 
 
 def no_content() -> Reply:
-    """204, the answer to every PATCH and DELETE."""
+    """204, the reply to every PATCH and DELETE."""
     return _NO_CONTENT
 
 
 def problem(
     code: str, detail: str, *, attr: str | None = None, meta: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """One entry of the error envelope; absent parts are left out, as in Gladly's examples."""
+    """One entry of the error envelope. Parts that are absent are left out, as in Gladly's examples."""
     entry: dict[str, Any] = {} if attr is None else {"attr": attr}
     entry |= {"code": code, "detail": detail}
     if meta is not None:
@@ -76,15 +76,15 @@ def problem(
 def refuse(status: int, *problems: Mapping[str, Any], single: bool = False) -> Refusal:
     """A refusal with the documented envelope.
 
-    With `single` the value of `errors` is one object instead of a list: Gladly's document
-    shows that form for several answers, so clients must bear it.
+    With `single`, `errors` is one object instead of a list. Gladly's document shows that form for
+    several replies, so clients must accept it.
     """
     errors: object = problems[0] if single else problems
     return Refusal(json_reply({"errors": errors}, status))
 
 
 def failure(status: int, code: str, detail: str, *, kind: BodyKind = "json") -> Reply:
-    """A failing answer whose body Gladly does not document (401, 403, 429, 5xx), in the form asked for.
+    """A failure whose body Gladly does not document (401, 403, 429, 5xx), in the given form.
 
     Raises:
         ValueError: There is no such form.

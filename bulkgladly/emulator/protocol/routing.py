@@ -1,4 +1,4 @@
-"""The shape of one operation, and the way from a method and a path to it."""
+"""What an operation is, and how it is found by method and path."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from bulkgladly.emulator.protocol.replies import Refusal, Reply, problem, refuse
 __all__ = ("Call", "Found", "Operation", "Permission", "Router")
 
 Permission = Literal["none", "api", "compliance"]
-"""What a user needs: nothing at all, the API User permission, or Compliance Admin besides."""
+"""What a user needs: nothing, the API User permission, or Compliance Admin as well."""
 
 
 class Call:
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query parameters, decoded; blank ones are kept."""
+        """The decoded query parameters, including blank ones."""
         return parse_qs(self._query, keep_blank_values=True)
 
     def json_object(self) -> dict[str, Any]:
@@ -63,19 +63,19 @@ class Call:
         return f"http://{self.headers['Host']}{path}"
 
     def not_found(self, thing: str) -> Refusal:
-        """404 for an id that nothing has, in the form the options ask for."""
+        """A 404 for an unknown id, in the form that the options ask for."""
         detail = f"no {thing} has this id"
         return refuse(404, problem("not_exist", detail), single=self.options.not_found == "object")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row of the table.
+    """One operation of the API.
 
-    `statuses` lists what `run` can answer, success first; 401, 403, 429 and scripted faults come
-    from the machinery around it and are not repeated here.
-    `run` is a plain function: it does all of its work at once, so operations never interleave.
-    One that another server must answer first gives the request, which does the work when it is back.
+    `statuses` lists the statuses of `run`, success first. 401, 403, 429 and scripted faults come from
+    the code around it and are not repeated here.
+    `run` is a plain function that does all of its work at once, so operations never interleave. An
+    operation that must ask another server first returns the request, whose `then` does the work.
     """
 
     method: str
@@ -85,9 +85,9 @@ class Operation:
     statuses: tuple[int, ...]
     needs: Permission = "api"
     limited: bool = True
-    """Whether it takes of the organization's budget; what lies on another host does not."""
+    """Whether it counts against the organization's limit; what is on another host does not."""
     report: bool = False
-    """Whether the limits of the reports class hold for it as well."""
+    """Whether the limits for reports apply as well."""
 
 
 class Found(NamedTuple):
@@ -98,7 +98,7 @@ class Found(NamedTuple):
 
 
 class _Node:
-    """One path segment: literal children win over the variable one."""
+    """One path segment. Literal children win over the variable one."""
 
     __slots__ = ("children", "operations", "variable")
 
@@ -109,7 +109,7 @@ class _Node:
 
 
 class Router:
-    """Finds operations by walking path segments, so its cost does not grow with the table."""
+    """Finds operations by walking path segments, so the cost does not grow with their number."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._root = _Node()
@@ -118,9 +118,9 @@ class Router:
             self._add(operation)
 
     def find(self, method: str, path: str) -> Found | tuple[str, ...]:
-        """The operation for a still percent-encoded path.
+        """The operation for a path that is still percent-encoded.
 
-        Without one: the methods this path does have, which are none for an unknown path.
+        If there is none: the methods that the path does have, none at all for an unknown path.
         """
         plain = self._plain.get((method, path))
         if plain is not None:

@@ -1,4 +1,4 @@
-"""What a cell says of a fact, word by word of the column table."""
+"""The texts of cells: for each word of the column table, how it is read from a fact."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -165,7 +165,7 @@ VALUES: Mapping[str, Callable[[Fact], str]] = {
     "ai.messages": lambda t: t.pick(_MESSAGES, 39),
     "currency": lambda _: "USD",
 }
-"""What a cell of a fact says, by the words of the column table. Empty means no value."""
+"""The text of a cell, by the word in the column table. An empty text means no value."""
 
 MEASURES: Mapping[str, Callable[[Fact], float]] = {
     "handle_s": _handle_s,
@@ -181,4 +181,4 @@ MEASURES: Mapping[str, Callable[[Fact], float]] = {
     "email_n": lambda t: t.channel == "EMAIL",
     "amount": lambda t: (t.bits >> 36) % 20_000 / 100,
 }
-"""The numbers that bucketed reports add up."""
+"""The numbers that are summed in reports with buckets."""

@@ -1,7 +1,7 @@
-"""Invented facts that happened, which the reports tell of.
+"""Invented facts, from which the reports are made.
 
-A fact is a number of one day with 64 drawn bits; everything that is told of it comes from those
-bits, so it reads the same in every report and under every filter.
+A fact has a number within its day and 64 random bits. All its values come from those bits, so it is the
+same in every report and with every filter.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ CHANNELS: Mapping[str, str] = {
     "whatsapp": "WHATSAPP",
     "instagramDirect": "INSTAGRAM_DIRECT",
 }
-"""What a cell says for each channel of the filter; how Gladly spells it there is known for contacts only."""
+"""The text of a cell for each channel of the filter. Gladly's spelling is known for contacts only."""
 
 _EVENTS_EACH = 4
 _DEEPEST = 9
@@ -53,20 +53,20 @@ _INITIATORS = ("CUSTOMER", "AGENT", "AUTOMATION", "INTERNAL", "EXTERNAL", "APPLI
 
 
 class Directory(NamedTuple):
-    """Who and what the reports speak of: the directory at one moment."""
+    """The people and things in the reports: the directory at one moment."""
 
     agents: Sequence[Entity]
     inboxes: Sequence[Entity]
     topics: Sequence[Entity]
     parents: Mapping[str, Entity]
-    """The topic above, by topic id."""
+    """The parent topic, by topic id."""
     teams: Mapping[str, Sequence[Entity]]
     """By agent id."""
     customers: int
 
 
 def directory_of(store: Store, customers: int) -> Directory:
-    """The directory as it is now; `customers` is the number of invented ones that rows may name."""
+    """The present directory; `customers` is the number of invented customers that rows may name."""
     held = store.collections
     topics = tuple(held["topics"].values())
     teams: dict[str, list[Entity]] = {}
@@ -84,14 +84,14 @@ def directory_of(store: Store, customers: int) -> Directory:
 
 
 def moment_text(moment: datetime, zone: tzinfo, form: TimeForm) -> str:
-    """A moment as a cell shows it: milliseconds, `Z` in UTC."""
+    """A time as a cell shows it: with milliseconds, and `Z` for UTC."""
     local = moment.astimezone(UTC if form == "utc" else zone)
     text = local.isoformat(timespec="milliseconds")
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 class ReportView(NamedTuple):
-    """How a report looks at facts."""
+    """How a report shows facts: its time zone, the form of its times, the phone number of its filter."""
 
     zone: tzinfo
     zone_name: str
@@ -100,9 +100,9 @@ class ReportView(NamedTuple):
 
 
 class Fact:
-    """One invented fact of one UTC day, seen in the time zone of a report.
+    """One invented fact of one UTC day, in the time zone of a report.
 
-    `owner` numbers the contact, conversation or task that it is or belongs to.
+    `owner` is the number of its contact, conversation or task.
     """
 
     __slots__ = ("_day", "_directory", "_owner", "_place", "bits", "moment", "view")
@@ -115,23 +115,23 @@ class Fact:
         self.moment = day + timedelta(milliseconds=(bits >> 32) % 86_400_000)
 
     def pick(self, choices: Sequence[str], shift: int) -> str:
-        """One of the choices, decided by the bits from `shift` on."""
+        """One of the choices, selected by the bits from `shift`."""
         return choices[(self.bits >> shift) % len(choices)]
 
     def seconds(self, most: int, shift: int) -> float:
-        """A duration of up to so many seconds, with a fraction."""
+        """A duration of less than `most` seconds, with a fraction."""
         return (self.bits >> shift) % (most * 10) / 10
 
     def write(self, moment: datetime) -> str:
-        """The moment as a cell shows it."""
+        """The time as a cell shows it."""
         return moment_text(moment, self.view.zone, self.view.form)
 
     def after(self, seconds: float) -> str:
-        """The moment so many seconds after the fact's own, as a cell shows it."""
+        """The time `seconds` after the fact, as a cell shows it."""
         return self.write(self.moment + timedelta(seconds=seconds))
 
     def named(self, kind: str) -> str:
-        """The id of what it is or belongs to."""
+        """The id of its contact, conversation, task or the like."""
         return f"{kind}-{self._day:%Y%m%d}-{self._owner:05}"
 
     @property
@@ -141,22 +141,22 @@ class Fact:
 
     @property
     def agent(self) -> Entity:
-        """Whose it is."""
+        """Its agent."""
         return self._directory.agents[self._place % len(self._directory.agents)]
 
     @property
     def inbox(self) -> Entity:
-        """Where it lies."""
+        """Its inbox."""
         return self._directory.inboxes[(self._place >> 8) % len(self._directory.inboxes)]
 
     @property
     def other_inbox(self) -> Entity:
-        """Where it goes."""
+        """The inbox to which it is transferred."""
         return self._directory.inboxes[(self.bits >> 20) % len(self._directory.inboxes)]
 
     @property
     def other_agent(self) -> Entity:
-        """Who gets it."""
+        """The agent to whom it is transferred."""
         return self._directory.agents[(self.bits >> 22) % len(self._directory.agents)]
 
     @property
@@ -166,12 +166,12 @@ class Fact:
 
     @property
     def channel(self) -> str:
-        """How it came, as a cell says it."""
+        """Its channel, as a cell shows it."""
         return _CHANNEL_TEXTS[(self._place >> 16) % len(_CHANNEL_TEXTS)]
 
     @property
     def topic(self) -> Entity:
-        """What it is about."""
+        """Its first topic."""
         return self._directory.topics[(self.bits >> 26) % len(self._directory.topics)]
 
     @property
@@ -181,7 +181,7 @@ class Fact:
         return (self.topic,) if second is self.topic else (self.topic, second)
 
     def path(self, topic: Entity) -> str:
-        """A topic with those above it."""
+        """The names of a topic and of its parents, from the top."""
         names = [topic["name"]]
         while (parent := self._directory.parents.get(topic["id"])) is not None and len(names) < _DEEPEST:
             topic = parent
@@ -190,35 +190,35 @@ class Fact:
 
     @property
     def customer(self) -> str:
-        """Id of the seeded customer whose it is."""
+        """The id of its customer, one of the seeded ones."""
         return f"seeded-{(self._day.toordinal() * 31 + self._owner) % self._directory.customers:07}"
 
     @property
     def closed(self) -> bool:
-        """Whether it is over."""
+        """Whether it is closed."""
         return self.bits >> 12 & 7 != 0
 
     def event(self, of: str) -> str:
-        """What kind of event it is."""
+        """The type of its event, among those of `of`."""
         return self.pick(_EVENTS[of], 40)
 
     @property
     def initiator(self) -> str:
-        """Who began it."""
+        """The type of its initiator."""
         return self.pick(_INITIATORS, 44)
 
     @property
     def answered(self) -> bool:
-        """Whether somebody saw to it."""
+        """Whether it was answered."""
         return self.closed and self.bits >> 48 & 3 != 0
 
 
 def facts_of(
     subject: str, day: datetime, count: int, directory: Directory, view: ReportView, *, seed: int
 ) -> Iterator[Fact]:
-    """The facts of one subject and UTC day, in no order of time: the same ones however often they are asked for.
+    """The facts of one subject and UTC day, not sorted by time, and always the same.
 
-    Four events in a row befall the same fact, and agree on where it lies and whose it is.
+    Four events in a row belong to the same contact, conversation or task, and have the same inbox and agent.
     """
     draw = Random(f"{seed}:{subject}:{day:%Y-%m-%d}")  # noqa: S311  # a repeatable draw is the point
     each = _EVENTS_EACH if subject.endswith("_event") else 1

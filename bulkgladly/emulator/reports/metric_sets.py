@@ -2,12 +2,12 @@
 
 Facts: reports.md, "Metric sets and their options" and "Columns where a source gives them", of the fact
 sheet. What a row stands for is documented for a few sets only; for the others it is a choice. Names
-that a source shows in snake case only are written here the way the others are, so that the same snake
-case comes of them.
+that a source shows only in snake case are written like the others here, so that they give the same
+snake case.
 
 Columns are `Header=value`, in the order in which they are sent. The values are the words of
-`cell_values`. `*` marks the columns that tell a row from the others of its day; `@voice` a column that
-is there only while all channels or voice are asked for.
+`cell_values`. `*` marks the columns that identify a row within its day, `@voice` a column that is sent
+only for all channels or for voice.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ _GIVEN = {
     "WorkSessionEventsReportV3": _WORK_SESSION_COLUMNS,
     "WorkSessionEventsReportV4": _WORK_SESSION_COLUMNS,
 }
-"""What a source gives, in part or whole. Where the source says that its list is not complete, a few more follow."""
+"""Columns from a source, in part or as a whole. If the source says that its list is not complete, a few follow."""
 
 _BUCKET = "Bucket Beginning=begin; Bucket End=end;"
 _AGENT = f"{_BUCKET} Name=agent.name; Email=agent.email; *Agent ID=agent.id;"
@@ -165,7 +165,7 @@ _INVENTED = {
         Thread Name=search.term; Handed Off=ai.handed_off""",
     "SidekickAssistsByClassificationTopicReport": f"{_TOPIC} Assists=count",
 }
-"""No source gives the columns of these; they are believable and no more."""
+"""Columns without a source; they are only plausible."""
 
 
 def _columns(text: str) -> tuple[Column, ...]:
@@ -182,7 +182,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {name: _columns(text) for name, text
 """The columns of each metric set."""
 
 RequestOption = Literal["aggregationLevel", "channel", "inboxes", "teams", "phoneNumber"]
-"""What a request can say beside metric set and period; for some sets only."""
+"""What a request for some of the sets can have besides metric set and period."""
 
 _WORK_SESSION_EVENTS = "WorkSessionEventsReport"
 _LETTERS: Mapping[str, RequestOption] = {
@@ -197,9 +197,9 @@ _LETTERS: Mapping[str, RequestOption] = {
 class MetricSet(NamedTuple):
     """One kind of report.
 
-    `subject` names what is counted: sets of one subject speak of the same invented facts, so that
-    they agree with each other. `by` names the value that groups them in each bucket of time; without
-    it every fact has a row of its own.
+    `subject` is what is counted: sets of one subject show the same invented facts, so they agree with
+    each other. `by` is the value by which facts are grouped in each bucket of time; without it every
+    fact has its own row.
     """
 
     name: str
@@ -209,28 +209,28 @@ class MetricSet(NamedTuple):
     columns: tuple[Column, ...]
 
     def position(self, value: str) -> int | None:
-        """Where the first column with this value stands."""
+        """The position of the first column with this value."""
         return next((n for n, column in enumerate(self.columns) if column.value == value), None)
 
     @property
     def data(self) -> str:
-        """The name under which its rows are restated: all versions of the work sessions show the same ones."""
+        """The name under which its rows are restated. All versions of the work sessions have the same rows."""
         return _WORK_SESSION_EVENTS if self.name.startswith(_WORK_SESSION_EVENTS) else self.name
 
     @property
     def key(self) -> tuple[int, ...]:
-        """Where the columns stand that tell a row from the others of its day; none for sets without a key."""
+        """The positions of the columns that identify a row within its day; none for sets without a key."""
         return tuple(n for n, column in enumerate(self.columns) if column.key)
 
 
 BY_TIMES = frozenset(
     {"AgentSummary", "ContactExportReportV3", "WorkSessionEventsReportV3", "WorkSessionEventsReportV4"}
 )
-"""Sets for which a period to the minute is accepted. The document names `AgentSummaryReport`, which is not
-in its own list: taken for AgentSummary. For the work sessions a connector is the source."""
+"""Sets that accept a period to the minute. The document names `AgentSummaryReport`, which is not in its own
+list and is taken for AgentSummary. For the work sessions the source is a connector."""
 
 TIMES_ONLY = frozenset({"WorkSessionEventsReportV4"})
-"""Sets that a connector says refuse whole days."""
+"""Sets that refuse whole days, according to a connector."""
 
 _ROWS = """
 AgentAwayTimeReport                        A     agent_status  agent.id
@@ -301,5 +301,5 @@ METRIC_SETS: Mapping[str, MetricSet] = {row.name: row for row in map(_metric_set
 """All metric sets by name."""
 
 WORK_SESSIONS = METRIC_SETS["WorkSessionEventsReportV4"]._replace(name=_WORK_SESSION_EVENTS)
-"""What the path of its own answers. The document calls it version 2 of the report and gives its
+"""The metric set of the separate path. The document calls it version 2 of the report and lists its
 columns; here all versions have those columns and the same data, as one connector treats them."""

@@ -1,4 +1,4 @@
-"""Pure: periods and buckets of time, in the time zone of a report."""
+"""Periods and buckets of time, in the time zone of a report."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -21,22 +21,22 @@ class Period(NamedTuple):
     end: datetime
 
     def within(self, other: "Period") -> "Period":
-        """The part that lies in the other one; its end is never before its start."""
+        """The part that is inside the other period; its end is never before its start."""
         start = max(self.start, other.start)
         return Period(start, max(start, min(self.end, other.end)))
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
-    """The moment at which a day begins there, in UTC.
+    """The time in UTC at which a day begins in the zone.
 
     Raises:
-        OverflowError: It lies outside the calendar.
+        OverflowError: The time is outside the calendar.
     """
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def days(period: Period) -> Iterator[datetime]:
-    """The beginnings of the UTC days that the period touches."""
+    """The beginnings of the UTC days that overlap the period."""
     day = period.start.replace(hour=0, minute=0, second=0, microsecond=0)
     while day < period.end:
         yield day
@@ -44,9 +44,9 @@ def days(period: Period) -> Iterator[datetime]:
 
 
 def buckets(period: Period, level: Level, zone: tzinfo) -> Iterator[Period]:
-    """The period cut at the level's edges; the first and the last part can be less than a whole bucket.
+    """The period, split into buckets of the level; the first and the last can be less than a whole bucket.
 
-    How Gladly shows a bucket that the period cuts is not known: here no two periods share a row.
+    How Gladly shows a bucket that the period cuts is not known; here no two periods share a row.
     """
     start = period.start
     while start < period.end:

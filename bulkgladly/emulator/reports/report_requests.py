@@ -1,7 +1,7 @@
-"""What a report is asked for: the checks of both bodies, and every error in one list.
+"""Requests for reports: the checks of both bodies, with every error in one list.
 
 Facts: reports.md, "ReportRequest" and "Work-session report", of the fact sheet. The document shows the
-answers to a few mistakes; the others follow the same pattern.
+replies to a few mistakes; the others follow the same pattern.
 """
 
 import re
@@ -36,20 +36,20 @@ _NOWHEN = Period(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=U
 
 
 class CheckedRequest(NamedTuple):
-    """A request that passed all checks, and the name of the file that answers it."""
+    """A request that passed all checks, and the name of the file in the reply."""
 
     request: ReportRequest
     filename: str
 
 
 class _Errors(list[dict[str, Any]]):
-    """The entries of the error list, as they are found."""
+    """The errors found so far."""
 
     def add(self, attr: str, code: str, detail: str) -> None:
         self.append(problem(code, detail, attr=attr))
 
     def text(self, payload: Mapping[str, Any], attr: str) -> str:
-        """A text that must be there, or an empty one after an entry."""
+        """A required text; if there is none, an error is added and the text is empty."""
         value = payload.get(attr)
         if value is None or value == "":
             self.add(attr, "blank", f"{attr} is missing")
@@ -113,7 +113,7 @@ def _metric_set(payload: Mapping[str, Any], errors: _Errors) -> MetricSet | None
 
 
 def _by_times(payload: Mapping[str, Any], metric_set: MetricSet | None, errors: _Errors) -> bool:
-    """Whether the period is given to the minute; what does not go together with that is an error."""
+    """Whether the period is given to the minute; adds an error for fields that do not go with that."""
     name = "" if metric_set is None else metric_set.name
     given = [attr for attr in ("startAtTime", "endAtTime") if payload.get(attr) is not None]
     if not given:
@@ -183,7 +183,7 @@ def _time(payload: Mapping[str, Any], attr: str, errors: _Errors) -> datetime | 
     try:
         if _TO_THE_MINUTE.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
-            # The minute after it must be in the calendar, too.
+            # The minute after it must be in the calendar as well.
             return moment + _MINUTE - _MINUTE
     except (ValueError, OverflowError):
         pass
@@ -205,9 +205,9 @@ def _level(payload: Mapping[str, Any], metric_set: MetricSet | None, period: Per
 
 
 def _given(filters: Mapping[str, Any], metric_set: MetricSet | None, name: RequestOption, errors: _Errors) -> Any:
-    """The value of a filter, or None when there is none or, after an entry, when the set has no such filter."""
+    """The value of a filter, or None. If the set does not have the filter, an error is added."""
     value = filters.get(name)
-    # An empty list and all channels are the defaults: they filter nothing.
+    # An empty list and `allChannels` are the defaults, which filter nothing.
     if value is None or value in ([], "", "allChannels"):
         return None
     if metric_set is not None and name not in metric_set.takes:

@@ -1,4 +1,4 @@
-"""The rows of a report: invented for each day, grouped by buckets where the set asks for it, put right by the book."""
+"""The rows of a report: invented for each day, grouped by buckets in some sets, then corrected."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -16,17 +16,17 @@ from bulkgladly.emulator.reports.periods import Level, Period, buckets, days
 __all__ = ("ANCHORS", "FIRST_DAY", "Cells", "ReportRequest", "RowSources", "rows_of")
 
 Cells = list[str]
-"""One row: the text of every column of the set, in its order."""
+"""One row: the texts of all columns of the set, in their order."""
 
 ANCHORS = ("moment", "contact.ended", "contact.created")
-"""The values that date a row, the first one with a text."""
+"""The values that give the date of a row; the first that is not empty counts."""
 
 FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
-"""The organization is no older; reports about earlier days are empty."""
+"""The first day of the organization; reports about earlier days are empty."""
 
 
 class ReportRequest(NamedTuple):
-    """What a report is asked for, after all checks. Empty filters let everything pass."""
+    """A checked request for a report. Empty filters let everything pass."""
 
     metric_set: MetricSet
     period: Period
@@ -38,12 +38,12 @@ class ReportRequest(NamedTuple):
 
     @property
     def filtered(self) -> bool:
-        """Whether a filter leaves rows out."""
+        """Whether there is a filter."""
         return self.channel is not None or bool(self.inboxes) or bool(self.teams)
 
 
 class RowSources(NamedTuple):
-    """What rows are made from, as it was when the report was asked for."""
+    """What rows are made from, as it was at the time of the request."""
 
     directory: Directory
     seed: int
@@ -61,7 +61,7 @@ class _Row(NamedTuple):
 
 
 def rows_of(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
-    """The rows, made while they are read. Their order says nothing."""
+    """The rows, which are made while they are read. Their order has no meaning."""
     return _bucket_rows(request, sources) if request.metric_set.by else _fact_rows(request, sources)
 
 
@@ -123,7 +123,7 @@ def _restated_rows(
 def _apply_corrections(
     metric_set: MetricSet, known: Sequence[Cells], said: Sequence[Mapping[str, str]]
 ) -> Sequence[Cells]:
-    """Change the known rows in place; the rows that are new are returned."""
+    """Change the known rows in place, and return the new ones."""
     key, headers = metric_set.key, [column.header for column in metric_set.columns]
     by_key = {tuple(cells[n] for n in key): cells for cells in known} if key else {}
     new: list[Cells] = []
@@ -140,7 +140,7 @@ def _apply_corrections(
 
 
 def _with_own_place(row: _Row, metric_set: MetricSet) -> _Row:
-    """Where the row says by itself when and where it belongs, that counts."""
+    """The row with the date, inbox, agent and channel of its own cells, if they have any."""
     said = {value: row.cells[n] for value in _PLACES if (n := metric_set.position(value)) is not None and row.cells[n]}
     dated = next((said[value] for value in ANCHORS if value in said), None)
     return row._replace(
@@ -163,7 +163,7 @@ def _some_channel(cells: Cells) -> str:
 
 
 class _Group:
-    """What bucketed reports add up."""
+    """The facts of one row in a report with buckets."""
 
     def __init__(self, first: Fact, measures: Iterable[str]) -> None:
         self.first = first
@@ -202,7 +202,7 @@ def _number(value: float) -> str:
 def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
     columns, by = request.metric_set.columns, VALUES[request.metric_set.by or "moment"]
     measures = {column.value.split()[1] for column in columns if column.value.startswith(("sum ", "mean "))}
-    # Buckets follow the report's time zone, facts the days of UTC: two days are enough to have at hand.
+    # Buckets follow the report's time zone, facts the days of UTC, so two days in memory are enough.
     facts = lru_cache(maxsize=2)(lambda day: tuple(_facts(request, sources, day)))
     for bucket in buckets(request.period, request.level, request.view.zone):
         wanted = _filter_for(request._replace(period=bucket))
@@ -219,7 +219,7 @@ def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]
 
 
 def _with_corrections(rows: list[Cells], request: ReportRequest, restated: RestatedDay | None) -> list[Cells]:
-    """What the book says of a day is said of its daily rows, and of everybody together."""
+    """The rows with the corrections of the day, which apply only to daily rows without filters."""
     if restated is None or request.level != "daily" or request.filtered:
         return rows
     kept = [] if restated.whole else rows

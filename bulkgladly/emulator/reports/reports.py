@@ -1,4 +1,4 @@
-"""The two operations on reports, and the reports as tests see them past the socket.
+"""The two operations on reports, and the reports as tests see them without a request.
 
 Facts: reports.md of the fact sheet.
 """
@@ -34,10 +34,10 @@ _ERROR_TEXT = b"Unexpected error occurred\n"
 
 
 class Reports:
-    """The reports of one organization: what is invented, and what a test puts right in it.
+    """The reports of one organization: invented rows, and the corrections of tests.
 
-    Rows depend on the seed, what is counted, the day and the directory alone, not on the period or the
-    filters asked for, nor on the moment. Nothing of it is part of the state file.
+    Rows depend only on the seed, the subject, the day and the directory, not on the period or the filters
+    of the request, nor on the time. Reports are not part of the state file.
     """
 
     def __init__(self, store: Store, options: EmulatorOptions) -> None:
@@ -46,14 +46,14 @@ class Reports:
 
     @property
     def oddities(self) -> Oddities:
-        """What is odd about answers, by metric set (`WorkSessionEventsReport` for the path of its own).
+        """Oddities by metric set (`WorkSessionEventsReport` is the set of the separate path).
 
-        Sets that are not in it follow the option.
+        For other sets the option decides.
         """
         return self._store.report_corrections.oddities
 
     def rows(self, metric_set: str, *, day: date) -> list[dict[str, str]]:
-        """The rows of one UTC day by header, as the report has them without filters, by the day.
+        """The rows of one UTC day by header, as in the report with daily rows and without filters.
 
         Raises:
             KeyError: There is no such set.
@@ -65,16 +65,16 @@ class Reports:
         return [dict(zip(headers, cells, strict=True)) for cells in rows_of(request, self._sources(found))]
 
     def add_rows(self, metric_set: str, rows: Sequence[Mapping[str, str]], *, day: date, whole: bool = False) -> None:
-        """Restate a day: a row whose key is there already changes the cells it names, any other is added.
+        """Restate a day: a row with a known key changes the cells that it names, any other row is added.
 
-        With `whole` they take the place of everything the day had, and none empty it. Cells that a new
-        row does not name are empty. A row belongs to the inbox, agent and channel that its cells name;
-        where the set has no such column, to an inbox and a channel that depend on its cells.
-        Of sets that add up, the daily rows that nobody filters are restated.
+        With `whole` the rows replace everything the day had; without rows the day is empty then. Cells
+        that a new row does not name are empty. A row belongs to the inbox, agent and channel in its
+        cells, or, if the set has no such column, to an inbox and a channel derived from its cells.
+        In sets with buckets, only daily rows without filters are restated.
 
         Raises:
             KeyError: There is no such set, or a row lacks a cell of the key.
-            ValueError: A row has a column that the set has not, or is dated outside the day (UTC).
+            ValueError: A row has an unknown column, or a date outside the day (UTC).
         """
         found = _named(metric_set)
         for row in rows:
@@ -86,7 +86,7 @@ class Reports:
         entry.rows += [dict(row) for row in rows]
 
     def reply(self, checked: CheckedRequest) -> Reply:
-        """The report as it stands now; large ones are made while they are sent."""
+        """The present report. A large one is made while it is sent."""
         found = checked.request.metric_set
         oddity = self.oddities.get(found.name, self._options.report_oddity)
         latest = datetime.fromtimestamp(self._store.clock.wall() - self._options.report_lag_s, UTC)
@@ -97,13 +97,13 @@ class Reports:
             rows = islice(rows_of(request, sources), options.report_row_cap)
             return _document(rows, found, request.channel, oddity, header_alone=options.empty_report == "header")
 
-        # The type is named here as well, because an answer without a body would have none.
+        # The type is here as well, because a reply without a body would not have one.
         headers = {"Content-Disposition": f"attachment; filename={checked.filename}", "Content-Type": _CSV}
         held = bytearray()
         for block in blocks():
             held += block
             if len(held) > _HELD_MOST:
-                # The size is looked for only by faults that break the answer in its middle.
+                # Only faults that break the reply in the middle need the size.
                 size = cache(lambda: sum(map(len, blocks())))
                 return Reply(200, headers=headers, content_type=_CSV, stream=Stream(blocks, size, chunked=True))
         return Reply(200, bytes(held), headers, _CSV)
@@ -139,7 +139,7 @@ def _check(row: Mapping[str, str], found: MetricSet, day: date) -> None:
 def _document(
     rows: Iterable[Cells], found: MetricSet, channel: str | None, oddity: Oddity, *, header_alone: bool
 ) -> Iterator[bytes]:
-    """The CSV as bytes, many rows at a time."""
+    """The CSV as bytes, in blocks of many rows."""
     if oddity == "empty_body":
         return
     if oddity == "error_text":

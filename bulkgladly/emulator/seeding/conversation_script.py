@@ -1,8 +1,8 @@
-"""Pure: what is said in an invented conversation, every content type at least once.
+"""The items of an invented conversation: every content type at least once.
 
 Facts: schemas.md, section 4.3, and export-files.md, "conversation_items.jsonl": the twelve types
-of the export, and TWITTER and VOICE_AI_MESSAGE, which it does not list. Nothing known says that
-export lines carry `attachments`; the schema allows them, so one type has some.
+of the export, and TWITTER and VOICE_AI_MESSAGE, which it does not list. No source says that export
+lines have `attachments`; the schema allows them, so one type has some.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 __all__ = ("NUMBER_TOKEN", "TIME_TOKEN", "Said", "Scene", "at", "contents")
 
-# An address has one `@` and an id none, so nothing else on a line can look like these.
+# Addresses have one `@` and ids have none, so nothing else on a line can look like these.
 NUMBER_TOKEN = "@NNNNNNN@"  # noqa: S105  # a place holder
-"""Stands for the number of the conversation, in nine digits."""
+"""Placeholder for the number of the conversation, in nine digits."""
 TIME_TOKEN = "@TTTTTTTTTTTTTTTTT@"  # noqa: S105  # a place holder
-"""Stands for its time down to the second, without the offset."""
+"""Placeholder for its time to the second, without the offset."""
 
 _COMPANY_NUMBER = "+16505550199"
 _COMPANY_EMAIL = "help@example.org"
@@ -22,7 +22,7 @@ _OPTIONS = {"options": [{"id": "yes", "label": "Yes"}, {"id": "no", "label": "No
 
 
 class Scene(NamedTuple):
-    """Who talks about what: communicators, the customer's addresses, ids of topics, a source of texts."""
+    """Who talks about what: the two people, the customer's addresses, topic ids, a source of texts."""
 
     customer: dict[str, str]
     agent: dict[str, str]
@@ -63,7 +63,7 @@ def _written(scene: Scene) -> Iterator[Said]:
     mail = {"type": "EMAIL", "from": _COMPANY_EMAIL, "to": [scene.email], "content": scene.say()}
     copies = {"cc": ["cc@example.org"], "bcc": ["bcc@example.org", "archive@example.org"]}
     yield scene.agent, {**mail, **copies, "subject": "Your order"}
-    # The subject was made optional by one connector: it can be missing.
+    # One connector treats the subject as optional, so it can be missing.
     yield scene.customer, {**mail, "from": scene.email, "to": [_COMPANY_EMAIL, "more@example.org"]}
     yield scene.customer, {"type": "SMS", "from": scene.phone, "to": _COMPANY_NUMBER, "content": scene.say()}
 
@@ -96,5 +96,5 @@ def _social(scene: Scene) -> Iterator[Said]:
 
 
 def at(millisecond: int) -> str:
-    """A moment within the second that `TIME_TOKEN` stands for."""
+    """A time within the second that replaces `TIME_TOKEN`."""
     return f"{TIME_TOKEN}.{millisecond:03}Z"

@@ -1,7 +1,7 @@
 """Invented conversations of the invented customers: the same for the same seed, on every machine.
 
-A conversation has an item of every content type; a third of them has not been closed. With each
-comes a task with two comments. Nothing of it is noted as an event: it was long ago.
+A conversation has an item of every content type; a third of the conversations are not closed. Each comes
+with a task that has two comments. They are too old to be in the event log.
 """
 
 import random
@@ -29,7 +29,7 @@ _TEXTS = (
 
 
 def seed_conversations(store: Store, each: int, *, seed: int) -> None:
-    """Give every customer in the store so many conversations, items and tasks."""
+    """Give every customer in the store `each` conversations, with items and tasks."""
     agents = list(store.collections["agents"])
     for number, customer in enumerate(list(store.customers.values())):
         for turn in range(each):
@@ -100,7 +100,7 @@ def _items(
 def _finished(item: dict[str, Any], scene: Scene) -> Entity:
     content = item["content"]
     if content["type"] == "CUSTOMER_ACTIVITY":
-        # What comes through the API belongs to no conversation.
+        # Items created through the API do not belong to a conversation.
         del item["conversationId"]
     if "recordingUrl" in content:
         content["recordingUrl"] = f"/api/v1/conversation-items/{item['id']}/media/recording"

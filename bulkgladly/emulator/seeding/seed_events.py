@@ -21,7 +21,7 @@ _NUMBERED = {"inboxId": 2, "agentId": 5, "topicId": 3}
 
 
 class _EventDraw(NamedTuple):
-    """One event to be told: its number, its moment, and where its draws come from."""
+    """An event to be invented: its number, its time, and its source of random values."""
 
     number: int
     moment: datetime
@@ -33,10 +33,10 @@ class _EventDraw(NamedTuple):
 
 
 def seed_events(store: Store, count: int, *, seed: int) -> None:
-    """Begin the events of a store with so many, spread over the 24 hours before now.
+    """Start the event log of a store with `count` events, spread over the last 24 hours.
 
-    The same seed and moment give the same events. Every seventh shares its millisecond with the one
-    before it, as it happens.
+    The same seed and time give the same events. Every seventh event has the same millisecond as the
+    one before it.
     """
     store.event_log.begin_with(_invented(count, round(store.clock.wall() * 1000), seed))
 
@@ -46,13 +46,13 @@ def _invented(count: int, now_ms: int, seed: int) -> Iterator[Event]:
     types = tuple(EVENT_SHAPES)
     for number in range(count):
         place = number - (number % _SHARED_EVERY == _SHARED_EVERY - 1)
-        # The oldest is one step inside the window, so that it can be asked for.
+        # The oldest event is inside the window, so that a request can reach it.
         epoch_ms = now_ms - _DAY_MS + _DAY_MS * (place + 1) // (count + 1)
         event_type = types[number % len(types)]
         moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
         event = _EventDraw(number, moment, draw, lambda name: _some_id(name, draw))
         initiator = {"id": f"initiator-{draw.randrange(1, 6)}", "type": draw.choice(_INITIATORS)}
-        # What is noted later counts from 1 on.
+        # Negative numbers, because later events count from 1.
         yield Event(event_type, _content(EVENT_SHAPES[event_type], event), initiator, epoch_ms, -number, seed)
 
 
@@ -92,4 +92,4 @@ _MADE: Mapping[str, Callable[[_EventDraw], Any]] = {
     "currency": lambda _: "USD",
     "monetaryUnit": lambda event: event.draw.randrange(10_000) / 100,
 }
-"""What is neither an id nor one of fixed words."""
+"""The kinds of values that are neither ids nor from a fixed list."""

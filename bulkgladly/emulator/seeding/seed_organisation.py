@@ -1,6 +1,6 @@
-"""Invented people and fixtures: the same for the same number, on every machine.
+"""Invented customers, agents, inboxes, teams, topics and audiences: the same on every machine.
 
-Addresses lie under example.org; phone numbers in the 555-0100 to 555-0199 range that is
+Email addresses are under example.org. Phone numbers are in the range 555-0100 to 555-0199, which is
 reserved for fiction in every North American area.
 """
 
@@ -25,7 +25,7 @@ def seed_customers(store: Store, count: int) -> None:
 
 
 def invented_customer(number: int) -> Entity:
-    """Profile of the customer with this number, as GET returns it; beyond about 78,000 it has no phone."""
+    """The profile of the customer with this number, as GET returns it; above about 78,000 it has no phone."""
     first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
     email = f"{first}.{last}.{number}@Example.org"
     profile: Entity = {
@@ -72,7 +72,7 @@ def _directory() -> dict[str, list[Entity]]:
             {"id": "inbox-2", "name": "Returns", "disabled": False},
             {"id": "inbox-3", "name": "Closed years", "disabled": True},
         ],
-        # Which agents belong to an inbox the API does not tell; the emulator has to know.
+        # The API does not show which agents belong to an inbox, but the emulator has to know.
         "inbox_members": [
             {"id": "inbox-1", "agentIds": [agent["id"] for agent in agents]},
             {"id": "inbox-2", "agentIds": ["agent-1", "agent-2", "agent-3"]},

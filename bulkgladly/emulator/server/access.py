@@ -10,15 +10,15 @@ from bulkgladly.emulator.protocol.routing import Permission
 __all__ = ("NO_COMPLIANCE_USER", "NO_PERMISSION_USER", "Access")
 
 NO_PERMISSION_USER = "noperm@example.org"
-"""Is known, and may do nothing: 403 everywhere."""
+"""Exists, but has no permission: 403 everywhere."""
 NO_COMPLIANCE_USER = "nocompliance@example.org"
-"""May use the API but is no Compliance Admin: 403 on deleteCustomer."""
+"""May use the API, but is not a Compliance Admin: 403 on deleteCustomer."""
 
 _SIGN_IN = {"WWW-Authenticate": 'Basic realm="gladly"'}
 
 
 class Access:
-    """Judges the `Authorization` header."""
+    """Checks the `Authorization` header."""
 
     def __init__(self, options: EmulatorOptions) -> None:
         self._body: BodyKind = options.refusal_body
@@ -28,11 +28,11 @@ class Access:
             NO_COMPLIANCE_USER: frozenset({"api"}),
             options.username: frozenset({"api", "compliance"}),
         }
-        # Nearly every request carries the very same header: it is decoded once.
+        # Nearly all requests have the same header, so it is decoded once.
         self._known: dict[str, frozenset[Permission]] = {}
 
     def refusal(self, header: str | None, needs: Permission) -> Reply | None:
-        """The 401 or 403 that this header earns, or None if the call may go on."""
+        """The 401 or 403 for this header, or None if the call is allowed."""
         if needs == "none":
             return None
         held = None if header is None else self._known.get(header) or self._permissions(header)

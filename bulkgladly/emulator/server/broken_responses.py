@@ -34,7 +34,7 @@ class CutConnection(asyncio.Protocol):
         self._fault, self._refuse, self._silent = fault, refuse, silent
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """End it as the fault asks for, or keep it with those that nobody answers."""
+        """End the connection as the fault says, or keep it silent."""
         connection = cast("asyncio.Transport", transport)
         if self._fault.ending == "hang":
             self._silent.add(connection)
@@ -45,10 +45,10 @@ class CutConnection(asyncio.Protocol):
 async def send_broken(
     request: web.BaseRequest, fault: Fault, reply: Reply, headers: Mapping[str, str], stopping: asyncio.Event
 ) -> web.StreamResponse | None:
-    """Send a reply in the form that a fault asks for, up to what becomes of the connection.
+    """Send a reply in the form that a fault asks for; the caller ends the connection.
 
-    A stream that breaks off is not sent here but returned, for the server to send. Any other is held
-    whole. Ends early when the client goes away or the emulator stops.
+    A stream that breaks off is not sent here, but returned for the server to send. Any other stream is
+    read into memory. Stops early when the client goes away or the emulator stops.
     """
     if reply.stream is not None:
         if fault.framing in ("half", "overlong") and fault.coding == "identity" and reply.stream.measure() != 0:
@@ -72,7 +72,7 @@ async def send_broken(
 
 
 def end_connection(transport: asyncio.Transport, fault: Fault, refuse: Callable[[float], None]) -> None:
-    """End a connection, and with `refuse` all others as well."""
+    """End a connection, or with the ending `refuse` all connections."""
     if fault.ending == "refuse":
         transport.close()
         refuse(fault.refuse_s)
@@ -82,7 +82,7 @@ def end_connection(transport: asyncio.Transport, fault: Fault, refuse: Callable[
         return
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        # Closing without lingering is what makes the kernel send RST instead of FIN.
+        # Without lingering, the kernel sends RST instead of FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
@@ -114,7 +114,7 @@ def _head(status: int, headers: Mapping[str, str], **framing: str) -> bytes:
     lines = [f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}"]
     given = {name.replace("_", "-"): value for name, value in framing.items()}
     lines += [f"{name}: {value}" for name, value in {**given, **headers}.items()]
-    # Latin-1, as headers are: whatever text comes, some bytes go.
+    # Headers are Latin-1. A fault may hold any text, and something must be sent.
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
@@ -125,7 +125,7 @@ def _length(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[by
 
 def _half(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[bytes]:
     head = _head(status, headers, Content_Length=str(len(body)))
-    # Without a body, half of the head is what can be held back.
+    # Without a body, half of the head is sent.
     yield head + body[: len(body) // 2] if body else head[: len(head) // 2]
 
 
@@ -186,9 +186,9 @@ def _chunk(block: bytes) -> bytes:
 def _broken_stream(
     request: web.BaseRequest, framing: Framing, reply: Reply, headers: dict[str, str], stream: Stream
 ) -> web.Response:
-    """Half of it or all of it, and then the end of the connection in place of what was announced."""
+    """Half of the stream or all of it, then the end of the connection before the announced end."""
     size = stream.measure()
-    # Nobody knows the half of a stream without a length: a byte is less than all.
+    # Half of an unknown length is unknown; one byte is less than all.
     sent = None if framing == "overlong" else 1 if size is None else size // 2
     extra = _OVERLONG_BY if framing == "overlong" else 0
     announced = None if stream.chunked or size is None else size + extra

@@ -1,4 +1,4 @@
-"""Three ways to count the requests of a period, as pure classes: they are told the time and never ask for it."""
+"""Three ways to limit the requests of a period. The caller passes the time, so tests need no clock."""
 
 import math
 from collections import deque
@@ -10,17 +10,17 @@ __all__ = ("Budget", "FixedWindow", "LeakyBucket", "SlidingLog", "Verdict", "new
 
 
 class Verdict(NamedTuple):
-    """Whether a request is let in, and how many more would be at this moment."""
+    """Whether a request is admitted, and how many more would be admitted now."""
 
     admitted: bool
     remaining: int
 
 
 class Budget(Protocol):
-    """One way to count. `now` never goes back between calls; refused requests cost nothing."""
+    """One way to count. `now` must never decrease between calls; refused requests cost nothing."""
 
     def take(self, now: float) -> Verdict:
-        """Ask for one request at this moment."""
+        """Ask for one request at the time `now`."""
         ...
 
 
@@ -57,7 +57,7 @@ class LeakyBucket:
         elapsed = 0.0 if self._seen is None else now - self._seen
         self._seen = now
         self._room = min(self._burst, self._room + elapsed * self._per_second)
-        # Sums of tenths fall a hair short of one; a request exactly on time must pass.
+        # Ten tenths add up to a little less than one, but a request exactly on time must pass.
         if self._room < 1 - 1e-9:
             return Verdict(admitted=False, remaining=0)
         self._room -= 1
@@ -84,7 +84,7 @@ class SlidingLog:
 def new_budget(
     algorithm: Algorithm, rate: int, *, per_s: float = 1.0, phase_s: float = 0.0, burst: int | None = None
 ) -> Budget:
-    """A fresh budget of `rate` requests in `per_s` seconds."""
+    """A new budget of `rate` requests in `per_s` seconds."""
     match algorithm:
         case "fixed":
             return FixedWindow(rate, per_s=per_s, phase_s=phase_s)

@@ -4,8 +4,8 @@ GET  /_emulator/status
 POST /_emulator/rate       {"rate": 50}                 null lifts the limit
 POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 sends it away
 POST /_emulator/merge      {"old": "id", "new": "id"}
-POST /_emulator/jobs       {"items": 500}               a night passes: an export job of what is there
-POST /_emulator/refuse     {"for_s": 2}                 refuse connections for so long
+POST /_emulator/jobs       {"items": 500}               make an export job, as Gladly does every night
+POST /_emulator/refuse     {"for_s": 2}                 refuse connections for so many seconds
 POST /_emulator/faults     [...]                        see `faults.fault_script`; DELETE drops all
 """
 
@@ -29,7 +29,7 @@ _ANSWER_WITHIN_S = 0.05
 
 
 class Control:
-    """Answers the control endpoints. What cannot be done is 400 with the reason, and changes nothing."""
+    """The control endpoints. A request that cannot be carried out gets 400 with the reason, and changes nothing."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Control:
         for_s = float(payload["for_s"])
         if not 0 <= for_s < math.inf:
             raise ValueError(f"for_s is {for_s}: it must be 0 or more")
-        # After the answer to this very request.
+        # After the reply to this request.
         asyncio.get_running_loop().call_later(_ANSWER_WITHIN_S, self._refuse, for_s)
         return {"for_s": for_s}
 

@@ -1,4 +1,4 @@
-"""One request from arrival to answer: latency, rate limit, faults, access, operation, latency."""
+"""One request from arrival to reply: latency, rate limit, faults, access, operation, latency."""
 
 import asyncio
 import math
@@ -31,7 +31,7 @@ __all__ = ("Exchange", "ServerParts")
 
 
 class ServerParts(NamedTuple):
-    """What an exchange works with; the emulator owns all of it."""
+    """What an exchange works with. The emulator owns all of it."""
 
     options: EmulatorOptions
     clock: Clock
@@ -53,16 +53,16 @@ class _Arrival(NamedTuple):
 
 
 _NOTHING = Reply(200)
-"""Stands in for the answer of an operation that a fault kept from being carried out."""
+"""The reply of an operation that was not carried out because of a fault."""
 
 
 class Exchange:
-    """The handler behind the socket.
+    """The handler of all requests.
 
-    The limit counts for the organization, so it comes before the credentials are read, and a
-    refused request is never carried out. Unknown paths are answered 404 without touching the limit.
-    Once an operation has begun it is finished, even if the client has gone; one that waits for another
-    server's answer has done nothing yet, and does nothing if the emulator stops meanwhile.
+    The limit belongs to the organization, so it is checked before the credentials, and a refused request
+    is never carried out. Unknown paths get 404 and do not count against the limit. An operation that has
+    begun is finished, even if the client is gone. An operation that waits for another server has done
+    nothing yet, and does nothing if the emulator stops in the meantime.
     """
 
     def __init__(self, parts: ServerParts) -> None:
@@ -76,7 +76,7 @@ class Exchange:
         self._stale: WeakSet[asyncio.BaseTransport] = WeakSet()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Reply to one request."""
         transport = request.transport
         if self._stale and transport in self._stale and isinstance(transport, asyncio.Transport):
             transport.close()
@@ -102,10 +102,10 @@ class Exchange:
         return response
 
     def stop(self) -> None:
-        """End what hangs or waits on purpose, and the connections that have served downloads."""
+        """End replies that hang or wait on purpose, and connections that have served downloads."""
         self._stopping.set()
         for transport in self._streaming:
-            # A client that reads slowly, or not at all, would keep the rest of its download open.
+            # A client that reads slowly or not at all would keep its download open.
             transport.abort()
 
     async def _handle(self, arrival: _Arrival) -> web.StreamResponse:
@@ -116,7 +116,7 @@ class Exchange:
         return await self._handle_admitted(arrival, headers)
 
     async def _handle_report(self, arrival: _Arrival, wait_s: float) -> web.StreamResponse:
-        """As `_handle`, with the limits of the reports: a place there is held until the last byte is sent."""
+        """Like `_handle`, with the limits for reports. A report holds its place until its last byte is sent."""
         verdict = self._parts.limiter.take() if self._options.reports_count_twice else None
         headers = self._rate_headers(verdict)
         admitted = verdict is None or verdict.admitted
@@ -124,7 +124,7 @@ class Exchange:
             if has_place:
                 response = await self._handle_admitted(arrival, headers)
             else:
-                # No header tells of the limits of the reports.
+                # No header shows the limits for reports.
                 response = self._refuse(arrival, {} if admitted else headers)
             if wait_s:
                 await asyncio.sleep(wait_s)
@@ -175,7 +175,7 @@ class Exchange:
         return await self._end_connection(request, fault)
 
     async def _end_connection(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
-        """Treat a connection as a fault asks for, now that all was said."""
+        """Do with the connection what the fault says, after the reply."""
         transport = request.transport
         if fault.ending == "hang":
             await wait_until_closed(request, self._stopping)

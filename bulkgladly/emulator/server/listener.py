@@ -1,4 +1,4 @@
-"""The port: connections that are served, that end before they are read, or that are refused for a time."""
+"""The port: connections that are served, ended before they are read, or refused for a time."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ _BACKLOG = 1024
 
 
 class Listener:
-    """Listens from `start` to `stop`, but where `refuse` says that it does not. `url` is there after the start."""
+    """Listens from `start` to `stop`, except while `refuse` is in force. `url` is set after the start."""
 
     def __init__(self, exchange: Exchange, faults: FaultScript) -> None:
         self._handlers = web.Server(exchange, access_log=None)
@@ -31,7 +31,7 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL on which it listens."""
         return f"http://{_HOST}:{self._port}"
 
     async def start(self, port: int) -> None:
@@ -72,7 +72,7 @@ class Listener:
 
     def _hold(self, server: asyncio.Server) -> None:
         server.close()
-        # Bound, but not listening: nobody else gets the port meanwhile.
+        # Bound but not listening, so that no other process can take the port.
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._held.bind((_HOST, self._port))
@@ -98,6 +98,6 @@ class Listener:
 
 
 def _accept_no_more(server: asyncio.Server) -> None:
-    """Let what is accepted become a connection before the server closes; closed at once, it forgets it unanswered."""
+    """Stop accepting, but let accepted sockets become connections: a server that closes at once would drop them."""
     for each in server.sockets:
         asyncio.get_running_loop().remove_reader(each.fileno())

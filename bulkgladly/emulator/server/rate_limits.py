@@ -1,7 +1,7 @@
-"""The limits of the organization: its requests a second, which another client shares, and its reports.
+"""The limits of the organization: requests a second, shared with another client, and reports.
 
-Facts on the reports: README.md, "Rate limits (in full)", of the fact sheet. Both report paths share one
-limit, which is inferred.
+Facts on reports: README.md, "Rate limits (in full)", of the fact sheet. That both report paths share one
+limit is inferred.
 """
 
 import random
@@ -16,9 +16,10 @@ __all__ = ("Limiter", "Neighbour", "ReportLimits")
 
 
 class Neighbour:
-    """Takes `per_second` requests on average, at random moments that the seed decides.
+    """Another client of the organization: only its use of the budget, without a socket.
 
-    It does not retry: what is refused is counted and forgotten.
+    It makes `per_second` requests on average, at random times that the seed decides. It does not retry:
+    refused requests are only counted.
     """
 
     def __init__(self, per_second: float, *, seed: int, start: float) -> None:
@@ -31,14 +32,14 @@ class Neighbour:
         self._next = start + self._random.expovariate(per_second)
 
     def arrivals_until(self, now: float) -> Iterator[float]:
-        """Its moments up to now, in order, each one once."""
+        """The times of its requests up to now, in order, each once."""
         while self._next <= now:
             arrival = self._next
             self._next += self._random.expovariate(self.per_second)
             yield arrival
 
     def count(self, *, admitted: bool) -> None:
-        """Count the fate of one of its requests."""
+        """Count one of its requests as admitted or refused."""
         if admitted:
             self.admitted += 1
         else:
@@ -46,10 +47,10 @@ class Neighbour:
 
 
 class Limiter:
-    """The budget in force. Setting `rate` starts a fresh budget at once; None lifts the limit.
+    """The present budget. Setting `rate` starts a new budget at once; None removes the limit.
 
-    The neighbour's requests are drawn from the same budget at their own moments: before each
-    verdict those that arrived in the meantime are played in order, so no task and no timer is needed.
+    The neighbour takes its requests from the same budget at their own times. Before each decision, those
+    that have arrived in the meantime are applied in order, so no task and no timer is needed.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Limiter:
     def rate(self, rate: int | None) -> None:
         if rate is not None and rate < 1:
             raise ValueError(f"rate is {rate}: it must be 1 or more, or None for no limit")
-        # What the neighbour took before belongs to the budget that was in force then.
+        # The neighbour's earlier requests belong to the budget of their time.
         self._play_neighbour(self._clock.monotonic())
         self._rate = rate
         self._budget = None
@@ -93,14 +94,14 @@ class Limiter:
         return self._neighbour
 
     def add_neighbour(self, per_second: float, *, seed: int = 0) -> None:
-        """Let another client take `per_second` requests from now on, counted anew; 0 sends it away."""
+        """Let another client make `per_second` requests from now on, with counts from 0; 0 removes it."""
         if per_second < 0:
             raise ValueError(f"per_second is {per_second}: it cannot be negative")
         start = self._clock.monotonic()
         self._neighbour = Neighbour(per_second, seed=seed, start=start) if per_second > 0 else None
 
     def take(self) -> Verdict | None:
-        """Ask for one request now; None means that there is no limit."""
+        """Ask for one request now. None means that there is no limit."""
         if self._budget is None:
             self.admitted += 1
             return None
@@ -123,7 +124,7 @@ class Limiter:
 
 
 class ReportLimits:
-    """Counts reports against the clock it is given. What is refused costs nothing."""
+    """The limits for reports: so many a minute, and so many at a time. Refused reports cost nothing."""
 
     def __init__(self, options: EmulatorOptions, clock: Clock) -> None:
         self._clock = clock
@@ -137,7 +138,7 @@ class ReportLimits:
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """Ask for one report now: whether it is let in. Its place is free again at the end of the block."""
+        """Ask for one report now, and yield whether it is admitted. Its place is free again after the block."""
         if not self._may_run():
             self.refused += 1
             yield False
@@ -150,7 +151,7 @@ class ReportLimits:
             self.running -= 1
 
     def _may_run(self) -> bool:
-        # The place is looked for first, so that a report too many does not use up the minute.
+        # The places are checked first, so that a report too many does not use up the minute.
         if self._most is not None and self.running >= self._most:
             return False
         return self._budget is None or self._budget.take(self._clock.monotonic()).admitted

@@ -1,4 +1,4 @@
-"""What was asked of the emulator: cheap counters, and the last requests one by one."""
+"""The requests that the emulator got: counters, and the last requests one by one."""
 
 from collections import Counter, deque
 from typing import NamedTuple
@@ -7,7 +7,7 @@ __all__ = ("RequestLog", "Seen")
 
 
 class Seen(NamedTuple):
-    """One request. `status` is None when no answer was sent, `operation` is None for unknown paths."""
+    """One request. `status` is None if no reply was sent, `operation` is None for unknown paths."""
 
     at: float
     method: str
@@ -19,7 +19,7 @@ class Seen(NamedTuple):
 class RequestLog:
     """Counts every request outside `/_emulator/` and keeps the last `keep` of them.
 
-    A request enters when its fate is decided, before the second half of the latency.
+    A request is added when its reply is decided, before the second half of the latency.
     """
 
     def __init__(self, keep: int = 10_000) -> None:
@@ -36,7 +36,7 @@ class RequestLog:
         self.recent.append(seen)
 
     def count(self, operation: str | None = None, *, status: int | None = None) -> int:
-        """How many requests there were: all, of an operation, with a status, or (recent ones) both."""
+        """The number of requests: all, of an operation, with a status, or (among the recent ones) both."""
         if operation is not None and status is not None:
             return sum(seen.operation == operation and seen.status == status for seen in self.recent)
         if status is not None:
@@ -44,5 +44,5 @@ class RequestLog:
         return self.total if operation is None else self.by_operation[operation]
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Start counting from 0."""
         self.__init__(self.recent.maxlen or 0)  # type: ignore[misc]

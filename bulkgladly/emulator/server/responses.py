@@ -12,7 +12,7 @@ __all__ = ("AlreadySent", "StreamBlocks", "response_for", "send_whole", "streami
 
 
 class AlreadySent(web.StreamResponse):
-    """Stands for what is on the wire already, so that the server sends nothing more."""
+    """A response that has been sent already, so that the server sends nothing more."""
 
     def __init__(self, *, is_kept: bool) -> None:
         super().__init__()
@@ -24,16 +24,16 @@ class AlreadySent(web.StreamResponse):
         return self._is_kept
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing is left to do."""
+        """Do nothing: everything has been sent."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to do."""
+        """Do nothing: everything has been sent."""
 
 
 class StreamBlocks(AsyncIterator[bytes]):
-    """A stream for the server to send; with `stop_at` it closes the connection after so many bytes.
+    """A stream for the server to send. With `stop_at` it closes the connection after so many bytes.
 
-    It is no generator, because one that a lost client leaves behind would need to be closed.
+    It is not a generator, because a generator that a lost client leaves behind would have to be closed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StreamBlocks(AsyncIterator[bytes]):
         return self
 
     async def __anext__(self) -> bytes:
-        # A client that keeps up would otherwise never let the other requests have their turn.
+        # Otherwise a fast client would never let other requests have their turn.
         await asyncio.sleep(0)
         block = b"" if self._left == 0 else next(filter(None, self._blocks), b"")
         if self._left is not None:
@@ -61,7 +61,7 @@ class StreamBlocks(AsyncIterator[bytes]):
 
 
 def response_for(reply: Reply, headers: Mapping[str, str]) -> web.Response:
-    """The whole answer, with further headers; the reply's own win."""
+    """The whole response. The headers of the reply win over `headers`."""
     merged = {**headers, **reply.headers}
     if reply.stream is not None:
         length = None if reply.stream.chunked else reply.stream.measure()
@@ -73,7 +73,7 @@ def response_for(reply: Reply, headers: Mapping[str, str]) -> web.Response:
 
 
 async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Send an answer to its end, which the server would do later; a client that has gone is the end, too."""
+    """Send a response to its end now, instead of later by the server. Stops if the client is gone."""
     try:
         await response.prepare(request)
         await response.write_eof()
@@ -82,7 +82,7 @@ async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> 
 
 
 def streaming_response(reply: Reply, headers: dict[str, str], blocks: StreamBlocks, length: int | None) -> web.Response:
-    """The answer whose body are these blocks; without a length it is sent in chunks."""
+    """The response with these blocks as its body; without a length it is sent in chunks."""
     headers["Content-Type"] = reply.content_type
     if length is not None:
         headers["Content-Length"] = str(length)
