@@ -222,7 +222,7 @@ def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) 
 def _cap(text: str) -> tuple[str, int]:
     name, _, cap = text.partition("=")
     if not cap.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no OPERATION=N")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid OPERATION=N")
     return name, int(cap)
 
 

@@ -215,4 +215,4 @@ class EmulatorOptions:
             try:
                 date.fromisoformat(day)
             except ValueError as exc:
-                raise ValueError(f"report_empty_days has {day!r}: it is no day such as 2026-01-31") from exc
+                raise ValueError(f"report_empty_days has {day!r}: it is not a valid day such as 2026-01-31") from exc

@@ -132,7 +132,7 @@ def _blocks(body: Fields, name: str) -> list[Entity]:
 def _time(body: Fields, name: str) -> str:
     text = body.required_text(name)
     if text and not _TIME.fullmatch(text):
-        body.fault(name, "invalid", f"{name} is no time of day such as 09:30")
+        body.fault(name, "invalid", f"{name} is not a valid time of day such as 09:30")
     return text
 
 

@@ -29,9 +29,9 @@ def _create(call: Call) -> Reply:
     if kind and kind not in IDENTITY_TYPES:
         body.fault("identityType", "invalid", f"identityType can be {', '.join(IDENTITY_TYPES)}")
     elif kind == "EMAIL" and identity and not is_email(identity):
-        body.fault("identity", "invalid", "identity is no email address")
+        body.fault("identity", "invalid", "identity is not a valid email address")
     elif kind == "MOBILE_PHONE_NUMBER" and identity and e164(identity) != identity:
-        body.fault("identity", "invalid", "identity is no number in E.164 form")
+        body.fault("identity", "invalid", "identity is not a valid number in E.164 form")
     body.refuse_faults()
     now = int(call.store.clock.wall())
     claims = {"iss": call.store.organization.get("id"), "iat": now, "exp": now + LIFETIME_S}

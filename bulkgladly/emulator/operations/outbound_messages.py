@@ -81,14 +81,14 @@ def _number(body: Fields, name: str) -> str:
     text = body.required_text(name)
     number = e164(text) if text else ""
     if number is None:
-        body.fault(name, "invalid", f"{name} is no phone number")
+        body.fault(name, "invalid", f"{name} is not a valid phone number")
     return number or ""
 
 
 def _email(body: Fields, name: str) -> str:
     address = bare_email(body.required_text(name))
     if address and not is_email(address):
-        body.fault(name, "invalid", f"{name} is no email address")
+        body.fault(name, "invalid", f"{name} is not a valid email address")
     return address
 
 
@@ -153,7 +153,7 @@ def _campaign_recipient(body: Fields, kind: str) -> Entity:
     name = "emailAddress" if kind == "EMAIL" else "phoneNumber"
     address = body.required_text(name)
     if address and not (is_email(address) if kind == "EMAIL" else e164(address)):
-        body.fault(name, "invalid", f"{name} is no address for this campaign")
+        body.fault(name, "invalid", f"{name} is not a valid address for this campaign")
     return {**recipient, name: address}
 
 

@@ -156,7 +156,7 @@ def _url(body: Fields) -> str:
         if text and not (url.host and url.scheme in allowed):
             body.fault("url", "invalid", "url must be an https URL")
     except ValueError:
-        body.fault("url", "invalid", "url is no URL")
+        body.fault("url", "invalid", "url is not a valid URL")
     return text
 
 

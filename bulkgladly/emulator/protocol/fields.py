@@ -89,7 +89,7 @@ class Fields:
                 return moment_of(value)
         except ValueError:
             pass  # the form is right, but there is no such day
-        self.fault(name, "invalid", f"{name} is no RFC 3339 time")
+        self.fault(name, "invalid", f"{name} is not a valid RFC 3339 time")
         return None
 
     def part(self, name: str, *, required: bool = False) -> Self | None:
@@ -155,7 +155,7 @@ class Fields:
         try:
             return text and ZoneInfo(text).key
         except (KeyError, ValueError, OSError):
-            self.fault(name, "invalid", f"{name} is no IANA time zone")
+            self.fault(name, "invalid", f"{name} is not a valid IANA time zone")
             return ""
 
     def optional_texts(self, name: str) -> list[str]:

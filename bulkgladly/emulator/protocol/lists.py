@@ -65,7 +65,7 @@ def single_moment(call: Call, name: str) -> datetime | None:
     try:
         return None if value is None else moment_of(value)
     except ValueError as exc:
-        raise invalid(name, f"{name} is no ISO 8601 time") from exc
+        raise invalid(name, f"{name} is not a valid ISO 8601 time") from exc
 
 
 def invalid(name: str, detail: str) -> Refusal:

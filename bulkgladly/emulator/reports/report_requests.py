@@ -54,7 +54,7 @@ class _Errors(list[dict[str, Any]]):
         if value is None or value == "":
             self.add(attr, "blank", f"{attr} is missing")
         elif not isinstance(value, str):
-            self.add(attr, "invalid", f"{attr} is no text")
+            self.add(attr, "invalid", f"{attr} is not a text")
         else:
             return value
         return ""
@@ -74,7 +74,7 @@ def read_report(call: Call) -> CheckedRequest:
     level = _level(payload, metric_set, period, errors)
     filters = payload.get("filters") or {}
     if not isinstance(filters, dict):
-        errors.add("filters", "invalid", "filters is no object")
+        errors.add("filters", "invalid", "filters is not an object")
         filters = {}
     channel = _channel(filters, metric_set, errors)
     inboxes = _ids(filters, metric_set, "inboxes", call.store.collections["inboxes"], errors)
@@ -108,7 +108,7 @@ def _form(call: Call) -> TimeForm:
 def _metric_set(payload: Mapping[str, Any], errors: _Errors) -> MetricSet | None:
     name = errors.text(payload, "metricSet")
     if name and name not in METRIC_SETS:
-        errors.add("metricSet", "invalid", "metricSet names no report")
+        errors.add("metricSet", "invalid", "metricSet is not a known report")
     return METRIC_SETS.get(name)
 
 
@@ -132,7 +132,7 @@ def _view(call: Call, payload: Mapping[str, Any], errors: _Errors) -> ReportView
     try:
         return ReportView(ZoneInfo(name), name, _form(call))
     except (KeyError, ValueError, TypeError, OSError):
-        errors.add("timezone", "invalid", "timezone is no IANA name")
+        errors.add("timezone", "invalid", "timezone is not a valid IANA name")
         return ReportView(UTC, "UTC", _form(call))
 
 
@@ -161,7 +161,7 @@ def _date(payload: Mapping[str, Any], attr: str, errors: _Errors) -> date | None
             return date.fromisoformat(text)
     except ValueError:
         pass
-    errors.add(attr, "invalid", f"{attr} is no day such as 2026-01-31")
+    errors.add(attr, "invalid", f"{attr} is not a valid day such as 2026-01-31")
     return None
 
 
@@ -187,7 +187,7 @@ def _time(payload: Mapping[str, Any], attr: str, errors: _Errors) -> datetime | 
             return moment + _MINUTE - _MINUTE
     except (ValueError, OverflowError):
         pass
-    errors.add(attr, "invalid", f"{attr} is no time to the minute such as 2026-01-31T10:00Z")
+    errors.add(attr, "invalid", f"{attr} is not a valid time to the minute such as 2026-01-31T10:00Z")
     return None
 
 
@@ -221,7 +221,7 @@ def _channel(filters: Mapping[str, Any], metric_set: MetricSet | None, errors: _
     if value is None:
         return None
     if not isinstance(value, str) or value not in CHANNELS:
-        errors.add("filters.channel", "invalid", "filters.channel is no channel")
+        errors.add("filters.channel", "invalid", "filters.channel is not a known channel")
         return None
     return value
 
@@ -237,7 +237,7 @@ def _ids(
     if value is None:
         return frozenset()
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        errors.add(f"filters.{name}", "invalid", f"filters.{name} is no list of ids")
+        errors.add(f"filters.{name}", "invalid", f"filters.{name} is not a list of ids")
         return frozenset()
     if not all(one in known for one in value):
         errors.add(f"filters.{name}", "present", f"filters.{name} has an id that does not exist")
@@ -251,6 +251,6 @@ def _phone(filters: Mapping[str, Any], metric_set: MetricSet | None, errors: _Er
             errors.add("filters.phoneNumber", "blank", "filters.phoneNumber is missing")
         return ""
     if not isinstance(value, str) or not _E164.fullmatch(value):
-        errors.add("filters.phoneNumber", "invalid", "filters.phoneNumber is no E.164 number")
+        errors.add("filters.phoneNumber", "invalid", "filters.phoneNumber is not a valid E.164 number")
         return ""
     return value

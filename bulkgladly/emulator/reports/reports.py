@@ -133,7 +133,7 @@ def _check(row: Mapping[str, str], found: MetricSet, day: date) -> None:
     dated = [row.get(column.header, "") for value in ANCHORS for column in found.columns if column.value == value]
     moment = next((moment_of(text) for text in dated if text and found.by is None), None)
     if moment is not None and moment.date() != day:
-        raise ValueError(f"a row of {found.name} is dated {moment:%Y-%m-%d}: it is no row of {day}")
+        raise ValueError(f"a row of {found.name} is dated {moment:%Y-%m-%d}: it does not belong to {day}")
 
 
 def _document(
