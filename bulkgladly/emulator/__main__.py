@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkgladly emulator",
         usage="%(prog)s [flags]",
-        description="A local stand-in for Gladly, on 127.0.0.1 alone. The manual has a page on it.",
+        description="A local stand-in for Gladly, on 127.0.0.1 only. See docs/emulator.md.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=36),
     )
     usual = EmulatorOptions()
@@ -86,29 +86,29 @@ def _add_server(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None
         dest="state_file",
         type=Path,
         metavar="FILE",
-        help="load at the start if it exists, save at a clean stop",
+        help="load it at the start if it exists, save it at a clean stop",
     )
 
 
 def _add_data(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
-    add = parser.add_argument_group("what is there at the start").add_argument
+    add = parser.add_argument_group("data at the start").add_argument
     add("--seed", type=int, default=usual.seed, metavar="N", help="decides everything that looks random")
     add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
-    conversations = "conversations of each of them, with tasks"
+    conversations = "start with N conversations of each customer, with tasks"
     add("--seed-conversations", type=int, default=0, metavar="N", help=conversations)
-    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs, at most 14")
-    items = f"conversation items of a generated job (default {usual.items_per_job})"
+    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs (at most 14)")
+    items = f"conversation items in a generated job (default {usual.items_per_job})"
     add("--items-per-job", type=int, default=usual.items_per_job, metavar="N", help=items)
-    add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events of the last 24 hours")
+    add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events in the last 24 hours")
 
 
 def _add_limits(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("limits").add_argument
     add("--rate", type=int, default=usual.rate, metavar="N", help="requests a second; 0 for no limit (default 10)")
     add("--algorithm", choices=("fixed", "leaky", "sliding"), default=usual.algorithm, help="how the rate is counted")
-    add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift of the fixed windows' edges")
+    add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift the edges of the fixed windows")
     add("--burst", type=int, metavar="N", help="capacity of the leaky bucket (default: the rate)")
-    add("--no-headers", action="store_true", help="leave the Ratelimit headers off")
+    add("--no-headers", action="store_true", help="send no Ratelimit headers")
     add("--retry-after", dest="retry_after_s", type=float, metavar="SECONDS", help="send Retry-After with 429")
     forms = ("json", "html", "plain", "empty")
     add("--refusal-body", choices=forms, default=usual.refusal_body, help="body of 401, 403 and 429")
@@ -118,53 +118,55 @@ def _add_limits(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None
         type=float,
         default=0.0,
         metavar="RATE",
-        help="requests a second by another client",
+        help="requests a second that another client makes",
     )
     per_minute = "reports a minute; 0 for no limit (default 10)"
     add("--report-rate", type=int, default=usual.report_rate, metavar="N", help=per_minute)
-    at_a_time = "reports at a time; 0 for no limit (default 2)"
+    at_a_time = "reports at the same time; 0 for no limit (default 2)"
     add("--report-concurrency", type=int, default=usual.report_concurrency, metavar="N", help=at_a_time)
-    add("--reports-count-once", action="store_true", help="reports take nothing from the requests of the second")
+    add("--reports-count-once", action="store_true", help="do not count reports as requests of their second")
 
 
 def _add_troubles(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("slowness and faults").add_argument
-    add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of an answer")
-    add("--jitter-ms", type=float, default=0.0, metavar="MS", help="by how much it varies to either side")
+    add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of a reply")
+    add("--jitter-ms", type=float, default=0.0, metavar="MS", help="variation of the latency in both directions")
     add("--faults", dest="faults_file", type=Path, metavar="FILE", help="JSON list of scripted faults")
 
 
 def _add_customer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("customers").add_argument
-    patched = "customAttributes on PATCH"
+    patched = "what PATCH does with customAttributes"
     add("--attributes", choices=("merge", "replace"), default=usual.attributes, help=patched)
     add("--moved-location", action="store_true", help="send Location with the 301 of a merged customer")
-    add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new names in a chain")
-    reused = "can the ids of what was deleted be used again?"
+    add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new is after several merges")
+    reused = "whether the ids of deleted objects can be used again"
     add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids, help=reused)
     add("--not-found", choices=("list", "object"), default=usual.not_found, help="form of errors in 404 bodies")
 
 
 def _add_conversation_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("conversations and tasks").add_argument
-    add("--cap", type=_cap, action="append", default=[], metavar="OPERATION=N", help="another cap of a list")
-    limited = "Gladly-Limited-Data on lists that were cut, or on all"
+    add("--cap", type=_cap, action="append", default=[], metavar="OPERATION=N", help="another cap for a list")
+    limited = "Gladly-Limited-Data only on lists that were cut, or on all"
     add("--limited-data", choices=("flag", "value"), default=usual.limited_data, help=limited)
-    add("--capped-end", choices=("newest", "oldest"), default=usual.capped_end, help="what a list that is cut loses")
-    add("--topics-before-closing", action="store_true", help="a conversation needs a topic before it closes")
-    same = "a closed conversation that is given the assignee it has"
+    add("--capped-end", choices=("newest", "oldest"), default=usual.capped_end, help="which end is cut off a list")
+    add("--topics-before-closing", action="store_true", help="require a topic before a conversation is closed")
+    same = "the reply to assigning a closed conversation to its assignee"
     add("--closed-assignee", choices=("refuse", "unchanged"), default=usual.closed_assignee, help=same)
-    add("--no-undocumented-409", action="store_true", help="400 for a taken id where no 409 is documented")
+    add("--no-undocumented-409", action="store_true", help="send 400 for a taken id if no 409 is documented")
     add("--other-spellings", action="store_true", help="accept the other spellings of notes and comments")
 
 
 def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("answers, messages and webhooks").add_argument
-    languages = f"a language of answers, once for each (default: {', '.join(usual.languages)})"
+    languages = f"a language of answers; repeat for more (default: {', '.join(usual.languages)})"
     add("--language", action="append", metavar="CODE", help=languages)
-    add("--kept-content", action="append", default=[], metavar="TYPE", help="contents that cannot be deleted")
-    add("--sender", action="append", metavar="ADDRESS", help="a number or address that may send (default: any)")
-    pinged = "webhooks answer their PING: all, as a server here does, or none"
+    add("--kept-content", action="append", default=[], metavar="TYPE", help="a type of contents that cannot be deleted")
+    add(
+        "--sender", action="append", metavar="ADDRESS", help="a number or address that may send messages (default: any)"
+    )
+    pinged = "who replies to a PING: every URL, a server on this machine, or none"
     add("--ping", choices=("assume_ok", "send", "refuse"), default=usual.ping, help=pinged)
     add(
         "--ping-timeout",
@@ -172,7 +174,7 @@ def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
         type=float,
         default=usual.ping_timeout_s,
         metavar="SECONDS",
-        help="time for that answer",
+        help="time for the reply to a PING",
     )
 
 
@@ -185,9 +187,9 @@ def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
 
 def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("reports").add_argument
-    rows = "invented things of a subject and day (default 20)"
+    rows = "invented facts of each subject and day (default 20)"
     add("--report-rows-per-day", type=int, default=usual.report_rows_per_day, metavar="N", help=rows)
-    cap = "rows beyond it are left out without a word (default 100000)"
+    cap = "leave out further rows without notice (default 100000)"
     add("--report-row-cap", type=int, default=usual.report_row_cap, metavar="N", help=cap)
     add(
         "--report-lag",
@@ -195,13 +197,13 @@ def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="reports know nothing younger",
+        help="reports have no data younger than this",
     )
     add("--report-empty-day", action="append", default=[], metavar="DAY", help="a day (UTC) without data")
-    add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="what is odd about every report")
-    empty = "a report without rows: nothing at all, or its header"
+    add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="the oddity of every report")
+    empty = "the body of a report without rows"
     add("--empty-report", choices=("empty", "header"), default=usual.empty_report, help=empty)
-    times = "times outside UTC: with their offset, or in UTC all the same"
+    times = "times in other zones: with their offset, or in UTC"
     add("--report-times", choices=("offset", "utc"), default=usual.report_times, help=times)
 
 
@@ -213,7 +215,7 @@ def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) 
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="events show up late by up to this much",
+        help="delay events by up to this much",
     )
     start = "whether an event at startAt itself is sent"
     add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
