@@ -37,6 +37,8 @@ class Application:
     def __init__(self, store: Store) -> None:
         self.store = store
 
+    # Customers and their timelines
+
     def add_customer(self, **fields: Any) -> str:
         """Create a customer without a request, by the rules of createCustomer; return its id.
 
@@ -162,6 +164,8 @@ class Application:
         store.task_comments[comment["id"]] = comment
         log_task_event(store, "TASK/COMMENT_ADDED", task, commentId=comment["id"])
         return str(comment["id"])
+
+    # Answers, calls, campaigns and webhooks
 
     def use_answer(
         self,

@@ -105,6 +105,7 @@ class Emulator(Application):
             control,
             self.refuse,
         )
+        # Here and not before, so that its requests begin with the start.
         if self.options.neighbour_rate:
             self.limiter.add_neighbour(self.options.neighbour_rate, seed=self.options.seed)
         self._exchange = Exchange(parts)
@@ -121,6 +122,7 @@ class Emulator(Application):
         if self._listener is None or self._exchange is None:
             return
         listener, self._listener = self._listener, None
+        # First what waits on purpose, or the listener would wait for it.
         self._exchange.stop()
         await listener.stop()
         if self.options.state_file is not None:

@@ -82,6 +82,8 @@ class EmulatorOptions:
     """HTTP Basic credentials. `noperm@example.org` (may do nothing) and `nocompliance@example.org`
     (may not delete customers) share the token."""
 
+    # Limits
+
     rate: int | None = 10
     """Requests a second for the whole organization; None means no limit and no rate headers."""
     algorithm: Algorithm = "fixed"
@@ -98,10 +100,14 @@ class EmulatorOptions:
     neighbour_rate: float = 0.0
     """Requests a second that another client takes from the same budget, at random times."""
 
+    # Slowness
+
     latency_s: float = 0.0
     """Mean time of a reply; half of it passes before the rate limit, half after the operation."""
     jitter_s: float = 0.0
     """The latency varies evenly by up to this much in both directions."""
+
+    # Data at the start, and files
 
     seed: int = 0
     """Decides everything that looks random: generated ids, jitter, the neighbour's requests."""
@@ -118,6 +124,8 @@ class EmulatorOptions:
     """JSON list of scripted faults, see `bulkgladly.emulator.faults.fault_script`."""
     state_file: Path | None = None
     """Loaded at the start if it exists, written at a clean stop."""
+
+    # Where Gladly documents nothing, or organizations differ
 
     attributes: Literal["merge", "replace"] = "merge"
     """What PATCH does with `customAttributes`: Gladly does not say."""
@@ -160,6 +168,8 @@ class EmulatorOptions:
     ping_timeout_s: float = 15.0
     """How long a server may take to reply to a PING."""
 
+    # Reports
+
     report_rate: int | None = 10
     """Reports a minute for the whole organization, counted by the `algorithm`; None means no limit."""
     report_concurrency: int | None = 2
@@ -180,6 +190,8 @@ class EmulatorOptions:
     """The body of a report without rows: nothing, or the header."""
     report_times: TimeForm = "offset"
     """Times in a report whose time zone is not UTC: with the offset of the zone, or in UTC anyway."""
+
+    # Events
 
     seed_events: int = 0
     """How many invented events of all types happened in the 24 hours before the start."""

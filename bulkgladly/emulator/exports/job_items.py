@@ -63,6 +63,7 @@ class InventedItems:
         if not self._count:
             return 0
         whole = self._count // ITEMS_PER_CONVERSATION
+        # Templates have fixed lengths, and conversations take them in turn.
         rounds, rest = divmod(whole, len(self._templates()))
         lengths = [len(template) for template in self._templates()]
         last = self._conversation(whole) if whole < self._conversations else b""

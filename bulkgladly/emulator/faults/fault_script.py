@@ -120,6 +120,7 @@ class FaultScript:
 
     def _first(self, *names: str) -> Fault | None:
         is_connection = names == (CONNECT,)
+        # All rules count the request, also those after the first that has a fault.
         faults = [rule.next_fault(*names) for rule in self._rules if rule.is_for_connections == is_connection]
         fault = next((fault for fault in faults if fault is not None), None)
         if fault is not None:

@@ -67,6 +67,7 @@ class Store:
         self.tasks = OwnedObjects("customerId")
         self.task_comments = OwnedObjects("taskId")
         self.collections: dict[str, MutableMapping[str, Entity]] = {name: {} for name in COLLECTIONS}
+        # These are attributes as well, because nearly every operation needs them.
         for name in ("customers", "conversations", "items", "tasks", "task_comments"):
             self.collections[name] = getattr(self, name)
         self.organization: Entity = {}
@@ -78,6 +79,8 @@ class Store:
         self._book = AddressBook()
         self._reuse_deleted_ids = reuse_deleted_ids
         self._ids = generated_ids(seed)
+
+    # All kinds
 
     def count(self, kind: str) -> int:
         """The number of objects of a kind, such as `customers`."""
@@ -111,6 +114,8 @@ class Store:
         """
         del self.collections[kind][identifier]
         self.deleted.add(f"{kind}:{identifier}")
+
+    # Customers, whose addresses are unique
 
     def add_customer(self, profile: Entity) -> None:
         """Add a checked profile that has an id; the dict is not copied.
@@ -161,6 +166,8 @@ class Store:
         """Whether the customer has a conversation that is not closed."""
         return bool(self._open_conversations(customer_id))
 
+    # Merged customers
+
     def merge(self, old: str, new: str) -> None:
         """Merge two customers: `new` gets the addresses, fields, conversations and tasks of `old`, which is gone.
 
@@ -174,8 +181,10 @@ class Store:
         if old == new:
             raise ValueError(f"{old} cannot be merged into itself")
         loser, winner = self.customers[old], self.customers[new]
+        # The loser goes first, so that the winner can take over its addresses.
         self._forget(loser)
         self.merged[old] = new
+        # Conversations are joined while each still has its own customer.
         absorbed, absorbing = self._join_open_conversations(old, new)
         for belongings in (self.conversations, self.items, self.tasks):
             for entity in belongings.of("customerId", old):
@@ -191,6 +200,8 @@ class Store:
         while last and heir is not None and heir in self.merged:
             heir = self.merged[heir]
         return heir
+
+    # Search
 
     def find_by_email(self, email: str) -> list[Entity]:
         """The profile with this address in upper or lower case, in a list of one or none."""
@@ -222,6 +233,7 @@ class Store:
         going, staying = self._open_conversations(old), self._open_conversations(new)
         if not going or not staying:
             return "", ""
+        # If there are several, the latest of each.
         source, destination = going[-1], staying[-1]
         for item in self.items.of("conversationId", source["id"]):
             self.items[item["id"]] = item | {"conversationId": destination["id"]}

@@ -49,6 +49,8 @@ class Fields:
         """400 with all faults so far."""
         return refuse(400, *self._faults)
 
+    # Values: None if absent or at fault
+
     def text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str | None:
         """A string of at most `max_length` characters. A required one must not be blank."""
         value = self._payload.get(name)
@@ -125,6 +127,8 @@ class Fields:
         else:
             self.fault(name, "invalid", f"{name} must be an array of strings")
         return []
+
+    # What is required, and lists: empty if absent or at fault
 
     def mentions(self, name: str) -> bool:
         """Whether the field is present, even as null. A PATCH changes such fields."""

@@ -92,6 +92,7 @@ def _items(
         item_id = derived_id(f"{conversation['id']}:{n}")
         item = {"id": item_id, "conversationId": conversation["id"], "customerId": customer["id"]}
         item |= {"timestamp": at(n), "initiator": initiator, "content": template}
+        # Placeholders are replaced in the JSON text, because they stand in many fields.
         written = orjson.dumps(item).replace(TIME_TOKEN.encode(), second.encode())
         item = orjson.loads(written.replace(NUMBER_TOKEN.encode(), conversation["id"].encode()))
         yield _finished(item, scene)

@@ -73,6 +73,7 @@ class SlidingLog:
 
     def take(self, now: float) -> Verdict:
         """See `Budget`."""
+        # A request is out of the log exactly `per_s` after it, as the last second ends now.
         while self._admitted and self._admitted[0] <= now - self._per_s:
             self._admitted.popleft()
         if len(self._admitted) >= self._rate:

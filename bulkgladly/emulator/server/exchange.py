@@ -83,6 +83,7 @@ class Exchange:
             return AlreadySent(is_kept=False)
         path, _, query = request.raw_path.partition("?")
         body = await request.read() if request.body_exists else b""
+        # The control endpoints come before the latency and the limits, which are not for them.
         if path.startswith(CONTROL_PREFIX):
             return response_for(self._parts.control.reply(request.method, path, body), {})
         latency_s = self._draw_latency() if self._delays else 0.0
@@ -107,6 +108,8 @@ class Exchange:
         for transport in self._streaming:
             # A client that reads slowly or not at all would keep its download open.
             transport.abort()
+
+    # From the limit to the reply
 
     async def _handle(self, arrival: _Arrival) -> web.StreamResponse:
         verdict = self._parts.limiter.take() if arrival.operation.limited else None
@@ -134,6 +137,7 @@ class Exchange:
     async def _handle_admitted(self, arrival: _Arrival, headers: dict[str, str]) -> web.StreamResponse:
         faults, request = self._parts.faults, f"{arrival.operation.method} {arrival.path}"
         fault = faults.next_fault(request, arrival.operation.operation_id) if faults else None
+        # A fault has its own order: it decides whether the operation is carried out at all.
         if fault is not None:
             return await self._apply_fault(arrival, fault, headers)
         reply = await self._run_operation(arrival)
@@ -160,11 +164,14 @@ class Exchange:
             self._streaming.add(transport)
         return reply
 
+    # Faults
+
     async def _apply_fault(self, arrival: _Arrival, fault: Fault, headers: dict[str, str]) -> web.StreamResponse:
         request = arrival.request
         own = await self._run_operation(arrival) if fault.executes else _NOTHING
         reply = alter_reply(fault, own, path=arrival.path, url=f"http://{request.headers.get('Host', '')}")
         self._log(arrival, None if fault.framing in ("raw", "nothing") else reply.status)
+        # The request is logged before the delay, so that a test sees it while it waits.
         if fault.delay_s:
             await self._wait(fault.delay_s)
         if fault.is_plain and (reply is own or reply.stream is not None):
@@ -192,6 +199,8 @@ class Exchange:
             await asyncio.wait_for(self._stopping.wait(), delay_s)
         except TimeoutError:
             return
+
+    # Parts of replies
 
     def _draw_latency(self) -> float:
         jitter_s = self._options.jitter_s
