@@ -17,6 +17,7 @@ from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
 from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.protocol.outgoing_requests import is_loopback
 from bulkgladly.emulator.protocol.routing import Router
 from bulkgladly.emulator.reports.reports import Reports
 from bulkgladly.emulator.seeding.seed_answers import seed_knowledge
@@ -38,7 +39,8 @@ class Emulator(Application):
         async with Emulator(rate=10, seed_customers=3) as emulator:
             ...  # requests go to emulator.url
 
-    Keyword arguments are the fields of `EmulatorOptions`; they win over `options`.
+    Keyword arguments are the fields of `EmulatorOptions`; they win over `options`. `host` is a loopback
+    address, for tests that need an emulator on an address of its own.
     `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` exist from the beginning
     and outlive the stop, so you can fill them before and read them afterwards. An emulator can start once.
 
@@ -46,7 +48,17 @@ class Emulator(Application):
         ValueError, TypeError: An option does not exist, or its value is not allowed.
     """
 
-    def __init__(self, options: EmulatorOptions | None = None, *, clock: Clock | None = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        options: EmulatorOptions | None = None,
+        *,
+        clock: Clock | None = None,
+        host: str = "127.0.0.1",
+        **changes: Any,
+    ) -> None:
+        if not is_loopback(f"http://{host}"):
+            raise ValueError(f"host is {host!r}: it must be a loopback address")
+        self._host = host
         self.options = options = replace(options or EmulatorOptions(), **changes)
         self.clock = clock = clock or Clock()
         super().__init__(Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free"))
@@ -109,7 +121,7 @@ class Emulator(Application):
         if self.options.neighbour_rate:
             self.limiter.add_neighbour(self.options.neighbour_rate, seed=self.options.seed)
         self._exchange = Exchange(parts)
-        self._listener = listener = Listener(self._exchange, self.faults)
+        self._listener = listener = Listener(self._exchange, self.faults, self._host)
         await listener.start(self.options.port)
         self._url = listener.url
 

@@ -12,7 +12,6 @@ from bulkgladly.emulator.server.exchange import Exchange
 
 __all__ = ("Listener",)
 
-_HOST = "127.0.0.1"
 _STOP_WITHIN_S = 1.0
 _BACKLOG = 1024
 
@@ -20,19 +19,19 @@ _BACKLOG = 1024
 class Listener:
     """Listens from `start` to `stop`, except while `refuse` is in force. `url` is set after the start."""
 
-    def __init__(self, exchange: Exchange, faults: FaultScript) -> None:
+    def __init__(self, exchange: Exchange, faults: FaultScript, host: str) -> None:
         self._handlers = web.Server(exchange, access_log=None)
         self._faults = faults
         self._silent: WeakSet[asyncio.Transport] = WeakSet()
         self._server: asyncio.Server | None = None
         self._held: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
-        self._port = 0
+        self._host, self._port = host, 0
 
     @property
     def url(self) -> str:
         """The URL on which it listens."""
-        return f"http://{_HOST}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     async def start(self, port: int) -> None:
         """Listen; 0 picks a free port.
@@ -41,7 +40,7 @@ class Listener:
             OSError: The port is taken.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, _HOST, port, backlog=_BACKLOG)
+        self._server = await loop.create_server(self._connection, self._host, port, backlog=_BACKLOG)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -75,7 +74,7 @@ class Listener:
         # Bound but not listening, so that no other process can take the port.
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held.bind((_HOST, self._port))
+        self._held.bind((self._host, self._port))
         for handler in self._handlers.connections:
             if handler.transport is not None:
                 handler.transport.close()
