@@ -28,7 +28,7 @@ from bulkgladly.cli.app import app
 from bulkgladly.cli.configuration import COMMANDS
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
-from bulkgladly.emulator.faults import FAULTS
+from bulkgladly.emulator.faults.fault import FAULTS
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
 from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport
@@ -204,7 +204,7 @@ def test_every_option_of_the_emulator_is_explained() -> None:
 
     assert [flag for flag in flags if f"`{flag}`" not in page or f"`{flag}`" not in reference] == []
     assert [name for name in (*fields, *FAULTS) if f"`{name}`" not in page] == []
-    doors = re.findall(r"^(GET|POST) +(/_emulator/\w+)", read("bulkgladly/emulator/control.py"), re.MULTILINE)
+    doors = re.findall(r"^(GET|POST) +(/_emulator/\w+)", read("bulkgladly/emulator/server/control.py"), re.MULTILINE)
     assert doors
     assert [door for door in doors if f"`{' '.join(door)}`" not in page] == []
 

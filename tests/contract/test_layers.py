@@ -52,6 +52,24 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 }
 WORDS_MAY_USE = {"orjson"}
 
+EMULATOR_MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "organisation": frozenset(),
+    "options": frozenset({"organisation"}),
+    "protocol": frozenset({"organisation", "options"}),
+    "faults": frozenset({"options", "protocol"}),
+    "reports": frozenset({"organisation", "options", "protocol"}),
+    "operations": frozenset({"organisation", "protocol", "reports"}),
+    "application": frozenset({"organisation", "operations"}),
+    "seeding": frozenset({"organisation", "operations"}),
+    "exports": frozenset({"organisation", "seeding"}),
+    "server": frozenset({"organisation", "options", "protocol", "faults"}),
+}
+"""The folders of the emulator, and the modules beside them, in the order of their layers.
+
+What is not in it, the emulator as an object and as a command, may import all of them.
+"""
+EMULATOR_TOP = frozenset({"", "__main__", "emulator"})
+
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -113,6 +131,44 @@ def test_the_root_only_points_at_public_names_when_it_is_loaded() -> None:
     loaded = {name for name in loaded_imports(TREES["bulkgladly"]) if name.startswith("bulkgladly")}
 
     assert loaded == {"bulkgladly._version"}
+
+
+EMULATOR = [name for name in MODULES if room_of(name) == "emulator"]
+
+
+def emulator_part_of(module: str) -> str:
+    """The folder of the emulator in which a module lies, or the module itself beside the folders."""
+    return ".".join(module.split(".")[2:3])
+
+
+@pytest.mark.parametrize("module", EMULATOR)
+def test_the_emulator_has_layers_of_its_own(module: str) -> None:
+    """A folder of the emulator imports itself and what the table allows; the two top modules import all."""
+    part = emulator_part_of(module)
+    found = {emulator_part_of(name) for name in own_imports(TREES[module])}
+
+    allowed = {*EMULATOR_MAY_IMPORT, "emulator"} if part in EMULATOR_TOP else {part, *EMULATOR_MAY_IMPORT[part]}
+
+    assert found <= allowed, f"{module} must not import {sorted(found - allowed)}"
+
+
+def test_every_part_of_the_emulator_has_its_place() -> None:
+    """A new folder must be put between those above and those below it: the table names only what stands before."""
+    order = list(EMULATOR_MAY_IMPORT)
+
+    assert {emulator_part_of(name) for name in EMULATOR} == {*order, *EMULATOR_TOP}
+    assert all(allowed <= set(order[: order.index(part)]) for part, allowed in EMULATOR_MAY_IMPORT.items())
+
+
+def test_no_name_stands_twice_in_the_emulator() -> None:
+    """Neither two modules nor two classes have one name, so that each can be found by it."""
+    modules = [name.split(".")[-1] for name in EMULATOR if not MODULES[name].name.startswith("__")]
+    classes = [
+        node.name.lstrip("_") for name in EMULATOR for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef)
+    ]
+
+    assert sorted(modules) == sorted(set(modules))
+    assert sorted(classes) == sorted(set(classes))
 
 
 def test_every_room_has_its_place() -> None:

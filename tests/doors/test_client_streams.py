@@ -24,7 +24,7 @@ from bulkgladly.emulator import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import (
     BodyTooLong,
     NotAuthenticated,

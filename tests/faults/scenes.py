@@ -30,7 +30,7 @@ from bulkgladly import (
     start_import,
 )
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.happenings import Happening
+from bulkgladly.emulator.organisation.event_log import Event
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
 from bulkgladly.pipelines.exports.summary import ExportReport
@@ -521,8 +521,8 @@ def _teams(scene: ExportScene) -> Filled:
 def _events(scene: ExportScene) -> Filled:
     # An event is shown 15 seconds late, so these happened a while ago.
     moment = round((time.time() - 300) * 1000)
-    scene.emulator.store.happenings.open_with(
-        Happening("TASK/CREATED", {"customerId": "c", "taskId": f"t-{number}"}, None, moment, number)
+    scene.emulator.store.event_log.begin_with(
+        Event("TASK/CREATED", {"customerId": "c", "taskId": f"t-{number}"}, None, moment, number)
         for number in range(ROWS)
     )
     return {}, {f"t-{number}" for number in range(ROWS)}

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import failure
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import failure
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.tables.declared import DATA_SETS

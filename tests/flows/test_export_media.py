@@ -11,9 +11,9 @@ import pytest
 
 from bulkgladly import DiskFull, UsageError
 from bulkgladly.emulator import half_body, reset
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.media import attachment_bytes, recording_bytes
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.job_files import JobFiles

@@ -14,8 +14,8 @@ import pytest
 
 from bulkgladly import Pace
 from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_length
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.pipelines.exports.context import Context

@@ -15,8 +15,8 @@ from rich.console import Console
 from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.runs.observer import RunView
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served

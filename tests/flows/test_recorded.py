@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkgladly import Credentials, ImportOptions, Pace, RunFolder, list_runs
-from bulkgladly.emulator import Emulator, listener
+from bulkgladly.emulator import Emulator
 from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import UnitState
@@ -27,15 +27,14 @@ Open = Callable[[str, str], AbstractAsyncContextManager[World]]
 
 
 @pytest.fixture
-def open_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def open_recorded(tmp_path: Path) -> Open:
     """Unpacks a scenario of a version, and starts the organisation as it was, at the address it had."""
 
     @asynccontextmanager
     async def opened(version: str, name: str) -> AsyncIterator[World]:
         unpack(RECORDED / version / f"{name}.tar.xz", tmp_path)
-        monkeypatch.setattr(listener, "_HOST", HOSTS[name])
         options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=tmp_path / "state")
-        gladly = Emulator(rate=None, token=TOKEN, port=PORT, state_file=tmp_path / "emulator.json")
+        gladly = Emulator(host=HOSTS[name], rate=None, token=TOKEN, port=PORT, state_file=tmp_path / "emulator.json")
         if name == "exports":
             gladly.exports.seed_jobs(2)
         async with gladly:
