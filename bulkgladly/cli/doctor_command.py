@@ -18,8 +18,8 @@ from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import BulkgladlyError, WrongOrganisation
-from bulkgladly.os_errors import not_written
 from bulkgladly.settings import Credentials
+from bulkgladly.storage.failures import not_written
 
 __all__ = ("doctor",)
 

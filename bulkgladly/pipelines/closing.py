@@ -12,11 +12,12 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
-from bulkgladly.journal.runs import RunFolder, write_private
-from bulkgladly.journal.schema import file_error
+from bulkgladly.journal.runs import RunFolder
 from bulkgladly.pipelines.report import COUNT_WORDS, Report
 from bulkgladly.records import Mark, Row, Word
 from bulkgladly.resources.table import RESOURCES
+from bulkgladly.storage.durable import write_private
+from bulkgladly.storage.failures import file_error
 
 __all__ = ("Ending", "publish")
 

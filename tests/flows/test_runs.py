@@ -34,9 +34,9 @@ from bulkgladly import (
 from bulkgladly.emulator import hang, reset
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal import ledger
-from bulkgladly.journal.runs import write_private
 from bulkgladly.journal.schema import open_journal
 from bulkgladly.pipelines import closing
+from bulkgladly.storage.durable import write_private
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 
 ALONE = Pace(unlimited=True, concurrency=1)

@@ -13,9 +13,8 @@ import orjson
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.runs import RunFolder, write_private
+from bulkgladly.journal.runs import RunFolder
 from bulkgladly.journal.units import UnitLine, UnitLog
-from bulkgladly.os_errors import not_written
 from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.gathering import ANSWERS
@@ -26,6 +25,8 @@ from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitSt
 from bulkgladly.pipelines.report import Observer, RunView
 from bulkgladly.pipelines.stages import Feed, Stop, heeding_signals, run_stages, stopping
 from bulkgladly.settings import Credentials
+from bulkgladly.storage.durable import write_private
+from bulkgladly.storage.failures import not_written
 from bulkgladly.tables.folder import DataFolder
 
 __all__ = ("ExportSession",)
