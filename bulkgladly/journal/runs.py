@@ -19,7 +19,7 @@ from bulkgladly.journal.schema import JOURNAL_VERSION, journal_version, open_jou
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.durable import sync_folder, write_private
 from bulkgladly.storage.failures import file_error
-from bulkgladly.storage.lock import Held, Lock
+from bulkgladly.storage.lock import Lock, LockHeld
 
 __all__ = (
     "Fault",
@@ -131,7 +131,7 @@ class RunFolder:
         try:
             # Another process that only looks whether the run is held has the lock for a moment.
             self._lock.take(wait_s=_LOOK_S)
-        except Held as held:
+        except LockHeld as held:
             raise RunLocked(
                 f"run {self.name} is being worked on by process {held.holder}; wait for it, or end it first"
             ) from held
@@ -363,7 +363,7 @@ def beginning(state_dir: Path) -> Iterator[None]:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.take(wait_s=_BEGIN_WAIT_S)
-    except Held as held:
+    except LockHeld as held:
         raise RunLocked(f"another process holds {path} and does not go on; end it, then try again") from held
     except OSError as error:
         if isinstance(ours := file_error(error, path), DiskFull):

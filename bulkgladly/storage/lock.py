@@ -6,12 +6,12 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ("Held", "Lock")
+__all__ = ("Lock", "LockHeld")
 
 _PAUSE_S = 0.01
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another process has the lock. `holder` is its process id, or `?` where it has not said so yet."""
 
     def __init__(self, path: Path, holder: str) -> None:
@@ -37,7 +37,7 @@ class Lock:
         With `wait_s` also one that another process gives back within that time.
 
         Raises:
-            Held: Another process has it.
+            LockHeld: Another process has it.
             FileNotFoundError: Its folder is not there, or was removed by whoever had the lock before.
             OSError: Its file cannot be opened or locked.
         """
@@ -61,7 +61,7 @@ class Lock:
         while not _is_locked_now(handle, fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
                 holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
-                raise Held(self._path, holder or "?")
+                raise LockHeld(self._path, holder or "?")
             time.sleep(_PAUSE_S)
 
     def release(self) -> None:

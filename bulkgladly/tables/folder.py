@@ -19,7 +19,7 @@ from bulkgladly.errors import InputError, UsageError
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.durable import below, write_whole
 from bulkgladly.storage.failures import full_disk_named
-from bulkgladly.storage.lock import Held, Lock
+from bulkgladly.storage.lock import Lock, LockHeld
 from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.tables.current import settle
 from bulkgladly.tables.layout import (
@@ -133,7 +133,7 @@ class DataFolder:
         """
         try:
             self._lock.take()
-        except Held as held:
+        except LockHeld as held:
             raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import Meaning, Reply, Request
@@ -22,17 +22,20 @@ from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.attempts import Attempts, Settled
-from bulkgladly.transport.downloads import Download
+from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
 from bulkgladly.transport.pauses import PauseWatch
-from bulkgladly.transport.retry import RetryPolicy
+from bulkgladly.transport.retry import RetryPolicy, backoff
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 
 __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _NEVER = -1
+_AGAIN_AFTER_S, _AGAIN_AT_MOST_S = 1.0, 30.0
+
+T = TypeVar("T")
 
 
 class Client:
@@ -90,6 +93,7 @@ class Client:
             trust=trusted_certificates() if self._address.is_secure else None,
         )
         self._allowance = Allowance(max_requests)
+        self._random = random
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
@@ -138,6 +142,35 @@ class Client:
             Withdrawn: It will not be.
         """
         await self._attempts.rest(seconds)
+
+    async def repeated(
+        self,
+        once: Callable[[int], Awaitable[T]],
+        *,
+        tries: int,
+        again_on: tuple[type[Exception], ...] = (ReplyLost,),
+        is_spaced: bool = True,
+    ) -> T:
+        """Return what a download gives that may break off, and then begins again from the start.
+
+        `once` gets the number of the try, from 1, and leaves nothing behind when it raises one of
+        `again_on`: the body broke off, or was not what it should be. Before each further try
+        there is a wait that grows, unless the pace of these requests is wait enough (`is_spaced`).
+
+        Raises:
+            BrokeOff: `tries` of them broke off.
+            Withdrawn: The run ends meanwhile.
+            Exception: Whatever else `once` raises ends it at once.
+        """
+        trouble = ""
+        for number in range(1, tries + 1):
+            if number > 1 and is_spaced:
+                await self.rest(backoff(number - 1, base_s=_AGAIN_AFTER_S, cap_s=_AGAIN_AT_MOST_S, random=self._random))
+            try:
+                return await once(number)
+            except again_on as error:
+                trouble = str(error)
+        raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
