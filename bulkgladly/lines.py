@@ -1,4 +1,4 @@
-"""Bytes that come in blocks, cut into lines: at the newline byte and nowhere else, with bounded memory. Pure.
+"""Cut a stream of byte blocks into lines: only at the newline byte, and with bounded memory. Pure.
 
 Text functions would also cut at U+2028 and others, which JSON and CSV allow inside a value.
 """
@@ -11,7 +11,7 @@ __all__ = ("BOM", "MAX_LINE_BYTES", "SHOWN_BYTES", "Line", "Stretch", "cut_lines
 BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 64 << 20
 SHOWN_BYTES = 1000
-"""What is kept of a line that is too long."""
+"""How much is kept of a line that is too long."""
 
 Line = tuple[int, bytes, bool]
 """The offset at which a line begins, its bytes without the newline, and whether they are all of it."""
@@ -20,8 +20,8 @@ Line = tuple[int, bytes, bool]
 class Stretch(NamedTuple):
     """Whole lines that follow each other, each with its newline; at the very end the last may have none.
 
-    `size` is how many bytes of the stream they take. `is_cut` says that it is one line above
-    the limit instead: `data` is its beginning.
+    `size` is how many bytes of the stream they take up. With `is_cut` it is a single line above
+    the limit instead, and `data` is its beginning.
     """
 
     data: bytes
@@ -36,12 +36,12 @@ def stretches(
     batch_bytes: int = 0,
     refusal: Exception | None = None,
 ) -> Iterator[Stretch]:
-    """Yield all lines, in stretches of at least `batch_bytes` where there are so many.
+    """Yield all lines, in stretches of at least `batch_bytes` except for the last.
 
-    No more than a batch or the longest allowed line is held. Each byte is copied once.
+    At most one batch or one line of the longest allowed size is held. Each byte is copied once.
 
     Raises:
-        Exception: `refusal`, where it is given, as soon as a line is too long. Without it the line is cut.
+        Exception: `refusal`, if given, as soon as a line is too long. Without it the line is cut.
     """
     cutter = _Cutter(max_line_bytes, refusal)
     for block in blocks:

@@ -1,1 +1,1 @@
-"""The disk: files that are whole or not there, locks that die with their holder, and what its errors mean."""
+"""The disk: files that are whole or absent, locks between processes, and what errors of the disk mean."""

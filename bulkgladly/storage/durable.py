@@ -47,12 +47,13 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Open a file that takes its name, in place of an older one, when the block ends; it is on the disk then.
+    """Open a file that replaces `path` when the block ends; it is on the disk then.
 
-    An error, also one that the block raises, leaves nothing of it. Killed, it leaves the hidden file aside.
+    After an error, including one raised in the block, nothing is left of it. A kill leaves
+    at most the hidden file.
 
     Raises:
-        OSError: It cannot be written; what had the name before has it still.
+        OSError: It cannot be written; the old file is still there.
     """
     aside = partial_of(path)
     try:
@@ -82,10 +83,10 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write a file that is not there yet; it is on the disk when this returns. An error leaves nothing of it.
+    """Write a file that must not exist yet; it is on the disk when this returns. An error leaves nothing of it.
 
     Raises:
-        FileExistsError: There is something of that name. It stays as it is.
+        FileExistsError: Something has that name already. It is not touched.
         OSError: It cannot be written.
     """
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
@@ -102,12 +103,12 @@ def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 
 def touch_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, unless it exists; its name is on the disk on return.
+    """Create an empty file that only its owner can read, unless it exists; its name is on the disk on return.
 
-    What exists is not opened: closing it would take SQLite's locks from this process.
+    An existing file is not opened: closing it would drop SQLite's locks of this process.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     with contextlib.suppress(FileExistsError):
         write_new(path, b"", mode=_PRIVATE)

@@ -1,4 +1,4 @@
-"""A lock that dies with its holder, however that ends, and tells others who holds it."""
+"""A lock file whose lock ends with its holder, even if that is killed, and that names the holder."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ _PAUSE_S = 0.01
 
 
 class LockHeld(Exception):
-    """Another process has the lock. `holder` is its process id, or `?` where it has not said so yet."""
+    """Another process has the lock. `holder` is its process id, or `?` if it has not written it yet."""
 
     def __init__(self, path: Path, holder: str) -> None:
         super().__init__(f"{path} is held by process {holder}")
@@ -20,7 +20,7 @@ class LockHeld(Exception):
 
 
 class Lock:
-    """The right to change something, as a lock on a file of its own. Whoever only reads needs none."""
+    """An exclusive lock on a file of its own, between processes and within one. Readers need none."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,13 +32,13 @@ class Lock:
         return self._handle is not None
 
     def take(self, *, wait_s: float = 0.0) -> None:
-        """Get the lock, until `release` or the end of the process.
+        """Take the lock, and hold it until `release` or the end of the process.
 
-        With `wait_s` also one that another process gives back within that time.
+        `wait_s` is how long to wait for another holder to release it.
 
         Raises:
             LockHeld: Another process has it.
-            FileNotFoundError: Its folder is not there, or was removed by whoever had the lock before.
+            FileNotFoundError: The folder is missing, or the last holder removed it.
             OSError: Its file cannot be opened or locked.
         """
         handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
@@ -65,13 +65,13 @@ class Lock:
             time.sleep(_PAUSE_S)
 
     def release(self) -> None:
-        """Give the lock back. Calling it twice is allowed."""
+        """Release the lock. Calling it twice is allowed."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
     def is_held_by_anybody(self) -> bool:
-        """Tell whether somebody has the lock, now; this object counts as well.
+        """Return whether anybody has the lock now, this object included.
 
         Raises:
             OSError: Its file is there and cannot be opened.

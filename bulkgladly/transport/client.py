@@ -33,7 +33,6 @@ __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _NEVER = -1
-_AGAIN_AFTER_S, _AGAIN_AT_MOST_S = 1.0, 30.0
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class Client:
             trust=trusted_certificates() if self._address.is_secure else None,
         )
         self._allowance = Allowance(max_requests)
-        self._random = random
+        self._retry, self._random = retry or RetryPolicy(), random
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
@@ -101,7 +100,7 @@ class Client:
             reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
             max_connections=max_connections,
             allowance=self._allowance,
-            retry=retry or RetryPolicy(),
+            retry=self._retry,
             health=Health(first_contact_s=first_contact_s, give_up_after_s=give_up_after_s),
             clock=clock,
             sleep=sleep,
@@ -151,21 +150,23 @@ class Client:
         again_on: tuple[type[Exception], ...] = (ReplyLost,),
         is_spaced: bool = True,
     ) -> T:
-        """Return what a download gives that may break off, and then begins again from the start.
+        """Return the result of a download, starting it again from zero when it breaks off.
 
-        `once` gets the number of the try, from 1, and leaves nothing behind when it raises one of
-        `again_on`: the body broke off, or was not what it should be. Before each further try
-        there is a wait that grows, unless the pace of these requests is wait enough (`is_spaced`).
+        `once` is called with the number of the try, from 1. It raises one of `again_on` when the
+        body broke off or is not what was asked for, and must then leave nothing behind. Before
+        each further try there is a growing wait. Pass `is_spaced=False` where the pace of these
+        requests keeps them apart anyway.
 
         Raises:
-            BrokeOff: `tries` of them broke off.
-            Withdrawn: The run ends meanwhile.
-            Exception: Whatever else `once` raises ends it at once.
+            BrokeOff: All `tries` broke off.
+            Withdrawn: The run ended during a wait.
+            Exception: Any other error of `once`, at once.
         """
         trouble = ""
         for number in range(1, tries + 1):
             if number > 1 and is_spaced:
-                await self.rest(backoff(number - 1, base_s=_AGAIN_AFTER_S, cap_s=_AGAIN_AT_MOST_S, random=self._random))
+                retry = self._retry
+                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random))
             try:
                 return await once(number)
             except again_on as error:

@@ -11,7 +11,7 @@ __all__ = ("BrokeOff", "Download")
 
 
 class BrokeOff(Exception):
-    """Every download of something broke off; the message says how many, and what was wrong with the last."""
+    """Every download of something broke off. The message gives their number and the last reason."""
 
 
 class Download:

@@ -167,6 +167,9 @@ def test_words_drag_nothing_in(word: str) -> None:
         ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.tables"}),
         ("nh3", {"bulkgladly.mappings.html"}),
         ("jmespath", {"bulkgladly.mappings.references"}),
+        ("difflib", {"bulkgladly.choices"}),
+        ("fcntl", {"bulkgladly.storage.lock"}),
+        ("fsync", {"bulkgladly.storage.durable", "bulkgladly.cli.doctor_command"}),
     ],
 )
 def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:

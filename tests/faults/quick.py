@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bulkgladly.pipelines import connection
-from bulkgladly.pipelines.exports import context
 from bulkgladly.transport import Client, RetryPolicy, Timeouts, default_pacer, reports_pacer
 
 __all__ = ("quick",)
@@ -61,5 +60,4 @@ def quick() -> Iterator[None]:
         patch.setattr(connection, "Client", client)
         patch.setattr(connection, "default_pacer", partial(default_pacer, **moments))
         patch.setattr(connection, "reports_pacer", partial(reports_pacer, **moments))
-        patch.setattr(context, "backoff", lambda *_, **__: 0.0)
         yield

@@ -27,7 +27,6 @@ from bulkgladly import (
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.pipelines import connection
-from bulkgladly.pipelines.exports import context
 from bulkgladly.transport import Client, RetryPolicy, default_pacer, reports_pacer
 from tests.flows.exporting import Lake, a_lake
 
@@ -44,7 +43,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "Client", partial(Client, random=lambda: 0.0, retry=patient))
     monkeypatch.setattr(connection, "default_pacer", partial(default_pacer, random=lambda: 0.0))
     monkeypatch.setattr(connection, "reports_pacer", partial(reports_pacer, random=lambda: 0.0))
-    monkeypatch.setattr(context, "backoff", lambda *_, **__: 0.0)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

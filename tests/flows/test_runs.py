@@ -36,7 +36,6 @@ from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal import ledger
 from bulkgladly.journal.schema import open_journal
 from bulkgladly.pipelines import closing
-from bulkgladly.storage.durable import write_private
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 
 ALONE = Pace(unlimited=True, concurrency=1)
@@ -571,15 +570,18 @@ async def test_everything_kept_is_for_its_owner_alone(world: World) -> None:
 
 async def test_a_disk_that_is_full_at_the_end_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a report that nobody could write; the journal is whole, and a resume writes the files."""
+    really_open = os.open
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(path: Any, *how: int, **named: Any) -> int:
+        if Path(path).name == ".report.json.partial":
+            raise OSError(28, "No space left on device")
+        return really_open(path, *how, **named)
 
-    monkeypatch.setattr(closing, "write_private", full)
+    monkeypatch.setattr(os, "open", full)
     path = world.ndjson(people(3))
 
     report = await start_import("customers", [path], world.credentials, world.options)
-    monkeypatch.setattr(closing, "write_private", write_private)
+    monkeypatch.setattr(os, "open", really_open)
     resumed = await world.resume()
 
     assert (report.exit_code, report.status, report.counts["created"]) == (5, "failed", 3)
