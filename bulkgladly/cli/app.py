@@ -26,7 +26,7 @@ from bulkgladly.cli.configuration import Invocation, use_settings_file
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
-from bulkgladly.os_errors import os_problem
+from bulkgladly.storage.failures import database_error, os_problem
 
 __all__ = ("app", "run")
 
@@ -158,9 +158,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError):
         return _told(os_problem(error))
     if isinstance(error, sqlite3.Error):
-        from bulkgladly.journal.schema import journal_error
-
-        return _told(journal_error(error, Path("a journal")))
+        return _told(database_error(error, Path("a journal")))
     tell(
         f"internal error: {type(error).__name__}: {error}",
         "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened",

@@ -1,6 +1,5 @@
 """The settings file in the command line: defaults for flags, and named profiles."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import typer
 
+from bulkgladly.choices import closest
 from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Credentials, load_toml
@@ -61,8 +61,8 @@ def _flags_of(context: typer.Context, command: str) -> set[str]:
 def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for name in values:
         if _parameter(name) not in known:
-            close = difflib.get_close_matches(_parameter(name), known, n=1)
-            hint = f"; did you mean {close[0].strip('_')}?" if close else ""
+            meant = closest(_parameter(name), known)
+            hint = f"; did you mean {meant.strip('_')}?" if meant else ""
             raise UsageError(f"the settings file has {name}{where}, which is no flag{hint}")
 
 

@@ -1,7 +1,6 @@
 """`export` and `dump`: from flags to options to a report."""
 
 import datetime as dt
-import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bulkgladly.choices import closest
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
@@ -335,8 +335,8 @@ def _laid_over(context: typer.Context, config: Path | None) -> Callable[[str, An
         if name in _IN_FILE:
             _refuse_kind(config, name, value)
         else:
-            close = difflib.get_close_matches(name, _IN_FILE, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(_IN_FILE)}"
+            meant = closest(name, _IN_FILE)
+            hint = f"; did you mean {meant}?" if meant else f"; there are: {', '.join(_IN_FILE)}"
             raise UsageError(f"{config} has {name}, which a dump does not know{hint}")
 
     def pick(name: str, value: Any) -> Any:

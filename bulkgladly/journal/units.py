@@ -17,7 +17,8 @@ import anyio.to_thread
 import orjson
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import journal_error, open_journal, reading
+from bulkgladly.journal.schema import open_journal, reading
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")
 
@@ -160,14 +161,14 @@ class UnitLog:
             except Exception as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise journal_error(error, self._path) from error
+                raise database_error(error, self._path) from error
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise journal_error(error, self._path) from error
+            raise database_error(error, self._path) from error
         except ValueError as error:
             raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 

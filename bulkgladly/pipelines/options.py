@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.runs import find_run
@@ -45,7 +46,7 @@ class ImportOptions:
     `mapping` makes the records from rows of another form; `key` is then a column of those.
 
     Raises:
-        UsageError: A word that is no choice, or a URL for a path.
+        UsageError: A word that is not supported, or a URL for a path.
     """
 
     mode: Mode | None = None
@@ -73,11 +74,11 @@ class ImportOptions:
             try:
                 object.__setattr__(self, "mode", Mode(self.mode))
             except ValueError:
-                raise UsageError(f"--mode {self.mode} is no choice; it is one of {', '.join(Mode)}") from None
+                raise UsageError(f"--mode: {unsupported(str(self.mode), Mode)}") from None
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {value} is no choice; it is one of {', '.join(allowed)}")
+                raise UsageError(f"--{flag}: {unsupported(str(value), allowed)}")
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is no country code; it has two letters, such as GB")
 

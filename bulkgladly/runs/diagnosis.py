@@ -18,10 +18,10 @@ from bulkgladly._version import __version__
 from bulkgladly.errors import WrongOrganisation
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.messages import GET_ORGANIZATION
-from bulkgladly.os_errors import not_written
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.storage.failures import not_written
 
 __all__ = ("Diagnosis", "diagnose", "examine_machine")
 

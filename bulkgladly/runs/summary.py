@@ -8,11 +8,12 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import orjson
 
 from bulkgladly.commands import next_command
-from bulkgladly.journal.runs import RunFolder, write_private
-from bulkgladly.os_errors import not_written
+from bulkgladly.journal.runs import RunFolder
 from bulkgladly.records import Word
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.shown import shown, shown_cell
+from bulkgladly.storage.durable import write_private
+from bulkgladly.storage.failures import not_written
 
 __all__ = ("COUNT_WORDS", "Ending", "Summary", "common_fields", "resume_command", "status_of", "table_of", "written")
 

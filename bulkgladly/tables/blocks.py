@@ -8,13 +8,13 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkgladly.strict_json import Unusable
 from bulkgladly.tables.arrays import Array, extremes_of, integers, scalar
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.drift import Drift, DriftLog
 from bulkgladly.tables.mend import mend
 from bulkgladly.tables.places import Partition
 from bulkgladly.tables.sorting import Bundle
-from bulkgladly.tables.strict import Unusable
 from bulkgladly.tables.typed import Unfit, read_fitting
 
 __all__ = ("BundleResult", "Reject", "Rows", "read_bundle", "read_mended")

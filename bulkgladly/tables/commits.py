@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkgladly.documents import Members, as_json, members_of
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.tables.disk import below, sync_folder, write_whole
+from bulkgladly.storage.durable import below, sync_folder, write_whole
 from bulkgladly.tables.layout import INCOMING, manifest_place, next_place, place_of
 from bulkgladly.tables.manifests import FORMAT, Manifest, manifest_json, taken_manifest
-from bulkgladly.tables.strict_json import Members, as_json, members_of
 
 __all__ = ("Decision", "carry_out", "decide", "files_of", "read_decision", "write_decision")
 

@@ -16,10 +16,11 @@ import pyarrow as pa
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.storage.durable import below, sync_folder
+from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.tables.arrays import Array
 from bulkgladly.tables.current import UNIT, announce, settle
 from bulkgladly.tables.declared.shapes import LINE, DataSet
-from bulkgladly.tables.disk import below, full_disk_named, sync_folder
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.keys import identities
 from bulkgladly.tables.known import data_set_of_rows

@@ -6,10 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
 
+from bulkgladly.lines import MAX_LINE_BYTES
 from bulkgladly.tables.blocks import BundleResult, Reject, Rows, read_bundle, read_mended
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.drift import DriftLog
-from bulkgladly.tables.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
+from bulkgladly.tables.line_batches import BATCH_BYTES, LineBatch, cut
 from bulkgladly.tables.sorting import BUNDLE_BYTES, Bundle, Sorter
 
 __all__ = ("ConversionReport", "ConvertOptions", "convert")

@@ -9,12 +9,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from bulkgladly.documents import as_json
 from bulkgladly.errors import UsageError
-from bulkgladly.tables.disk import below, sync_folder, write_whole
+from bulkgladly.storage.durable import below, sync_folder, write_whole
 from bulkgladly.tables.layout import CURRENT, MANIFESTS, is_partial, place_of
 from bulkgladly.tables.manifests import Manifest, manifest_json, read_manifest
 from bulkgladly.tables.part_file import PartReport
-from bulkgladly.tables.strict_json import as_json
 
 __all__ = ("UNIT", "announce", "announced", "folder_of_current", "manifest_of_current", "place_of_current", "settle")
 

@@ -14,13 +14,17 @@ from urllib.parse import unquote
 import orjson
 
 from bulkgladly.commands import next_command
+from bulkgladly.documents import Members, as_json
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.storage.durable import below, write_whole
+from bulkgladly.storage.failures import full_disk_named
+from bulkgladly.storage.lock import Lock, LockHeld
 from bulkgladly.tables.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.tables.current import settle
-from bulkgladly.tables.disk import below, full_disk_named, write_whole
 from bulkgladly.tables.layout import (
     INCOMING,
+    LOCK,
     MANIFESTS,
     MARKER,
     data_set_of_place,
@@ -32,9 +36,7 @@ from bulkgladly.tables.layout import (
 from bulkgladly.tables.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.tables.manifests import Manifest, read_manifest
 from bulkgladly.tables.marker import host_in, refuse_foreign, write_marker
-from bulkgladly.tables.strict_json import Members, as_json
 from bulkgladly.tables.swap import settle_current
-from bulkgladly.tables.writer_lock import WriterLock
 
 __all__ = ("Damage", "DataFolder", "Recovery", "in_its_place", "utc_now")
 
@@ -81,7 +83,7 @@ class DataFolder:
         self._passes_over = False
         self._sequences: dict[str, int] = {}
         self._counting = threading.Lock()
-        self._lock = WriterLock(path)
+        self._lock = Lock(path / LOCK)
 
     @classmethod
     def open(
@@ -129,7 +131,12 @@ class DataFolder:
                 another organisation that took it meanwhile.
             DiskFull: No space.
         """
-        self._lock.take()
+        try:
+            self._lock.take()
+        except LockHeld as held:
+            raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
+        except OSError as exc:
+            raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._sequences.clear()
         try:
             self._settle_host()
@@ -147,7 +154,9 @@ class DataFolder:
 
     def is_in_use(self) -> bool:
         """Tell whether somebody else holds the lock, now."""
-        return self._lock.is_held_by_another()
+        with contextlib.suppress(OSError):
+            return not self.is_locked and self._lock.is_held_by_anybody()
+        return False
 
     def close(self) -> None:
         """Give the lock back. Calling it twice is allowed."""

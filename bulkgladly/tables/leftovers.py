@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulkgladly.tables.disk import partial_of
+from bulkgladly.storage.durable import partial_of
 from bulkgladly.tables.layout import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
 from bulkgladly.tables.swap import remove_tree, settle_current
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.documents import Members, members_of
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.tables.coverage import Span
 from bulkgladly.tables.drift import Drift, DriftKind
 from bulkgladly.tables.parts import PartReport
-from bulkgladly.tables.strict_json import Members, members_of
 
 __all__ = (
     "FORMAT",

@@ -4,10 +4,11 @@ import datetime as dt
 from pathlib import Path
 
 from bulkgladly._version import __version__
+from bulkgladly.documents import as_json, members_of
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.tables.disk import full_disk_named, partial_of, write_whole
+from bulkgladly.storage.durable import partial_of, write_whole
+from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.tables.layout import MARKER
-from bulkgladly.tables.strict_json import as_json, members_of
 
 __all__ = ("FORMAT", "host_in", "refuse_foreign", "write_marker")
 

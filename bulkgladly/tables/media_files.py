@@ -10,7 +10,8 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from bulkgladly.tables.disk import below, full_disk_named, partial_of, sync_file, sync_folder
+from bulkgladly.storage.durable import below, partial_of, sync_file, sync_folder
+from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.tables.layout import INCOMING
 from bulkgladly.tables.places import segment
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from pyarrow import types
 
 from bulkgladly.json_paths import Path, general, shown
+from bulkgladly.strict_json import Unusable, exact_object
 from bulkgladly.tables.declared.shapes import EXTRA, DataSet, Shape
 from bulkgladly.tables.drift import DriftKind
-from bulkgladly.tables.strict import Unusable, exact_object
-from bulkgladly.tables.times import is_plain, moment_of
+from bulkgladly.times import is_plain, moment_of, to_microseconds
 
 __all__ = ("Mended", "kind_of", "mend")
 
@@ -160,7 +160,7 @@ def _fit_time(value: Any, path: Path, found: _Found) -> Any:
             found.is_changed = True
             if moment.lost_ns:
                 found.add(path, value, DriftKind.FINER_TIME)
-            return moment.time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+            return to_microseconds(moment.time)
     return found.add(path, value, DriftKind.MISFIT)
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError
+from bulkgladly.storage.durable import below, hash_of
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import below, hash_of
 from bulkgladly.tables.findings import FindingKind
 from bulkgladly.tables.part_file import PartReport
 from bulkgladly.tables.sinks import rows_in

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bulkgladly.storage.durable import hash_of, partial_of, sync_file
 from bulkgladly.tables.arrays import extremes_of
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import hash_of, partial_of, sync_file
 from bulkgladly.tables.sinks import FileFormat, Sink
 
 __all__ = ("PartFile", "PartReport")

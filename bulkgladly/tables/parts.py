@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 
 from bulkgladly.errors import UsageError
+from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.tables.arrays import scalar
 from bulkgladly.tables.blocks import Rows
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import full_disk_named
 from bulkgladly.tables.overflow import Overflow
 from bulkgladly.tables.part_file import PartFile, PartReport
 from bulkgladly.tables.places import Partition, file_stem, folder_of

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -13,16 +14,17 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from bulkgladly.errors import InputError
+from bulkgladly.lines import stretches
+from bulkgladly.storage.durable import below
+from bulkgladly.strict_json import exact_object
 from bulkgladly.tables.blocks import Reject, Rows
 from bulkgladly.tables.convert import ConvertOptions, convert
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, DataSet
-from bulkgladly.tables.disk import below
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.layout import place_of
 from bulkgladly.tables.manifests import Manifest
 from bulkgladly.tables.restore import to_line
-from bulkgladly.tables.strict import exact_object
 
 __all__ = ("aligned", "parts_of", "read_rows", "tables_in")
 
@@ -107,13 +109,13 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:
-    rest = b""
     with _opened(path) as opened:
-        while block := opened.read(1 << 20):
-            *lines, rest = (rest + block).split(b"\n")
+        blocks = iter(lambda: bytes(opened.read(1 << 20)), b"")
+        for data, *_ in stretches(blocks, max_line_bytes=sys.maxsize):
+            *lines, rest = data.split(b"\n")
             yield from lines
-    if rest:
-        raise ValueError("it ends within a line")
+            if rest:
+                raise ValueError("it ends within a line")
 
 
 def _lines_of_csv(path: Path, data_set: DataSet) -> Iterator[bytes]:

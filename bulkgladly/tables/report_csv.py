@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
+from bulkgladly.lines import BOM, stretches
 from bulkgladly.shown import shown
 from bulkgladly.tables.blocks import Reject
 
@@ -19,7 +20,6 @@ __all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "NotAReport", "Record", "beginning"
 MAX_RECORD_BYTES = 64 << 20
 """A record of more is taken for a missing quote."""
 
-_BOM = b"\xef\xbb\xbf"
 _MOST_QUOTED = 100
 _MOST_SEARCHED = 4_000
 _PERSONAL = re.compile(r"\S*@\S*|\+?\d[\d\s().-]{4,}\d")
@@ -89,20 +89,11 @@ def beginning(text: str) -> str:
 
 def _lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a body with their ends; the last may have none."""
-    rest: list[bytes] = []
-    size = 0
-    for block in blocks:
-        *lines, last = block.split(b"\n")
-        if lines:
-            lines[0] = b"".join([*rest, lines[0]])
-            rest, size = [], 0
-            yield from (line + b"\n" for line in lines)
-        rest.append(last)
-        size += len(last)
-        if size > MAX_RECORD_BYTES:
-            raise _too_long()
-    if size:
-        yield b"".join(rest)
+    for data, *_ in stretches(blocks, max_line_bytes=MAX_RECORD_BYTES, refusal=_too_long()):
+        *lines, rest = data.split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if rest:
+            yield rest
 
 
 def _too_long() -> NotAReport:
@@ -162,7 +153,7 @@ class _Feed:
         if self._size > MAX_RECORD_BYTES:
             raise _too_long()
         if self._line == 1:
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM)
         try:
             return line.decode()
         except UnicodeDecodeError:

@@ -18,7 +18,7 @@ from bulkgladly.tables.declared.shapes import EXTRA, LINE, TEXT, TIMESTAMP
 from bulkgladly.tables.drift import DriftKind, DriftLog
 from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.tables.report_layout import CELL_TYPES, ReportLayout
-from bulkgladly.tables.times import moment_of
+from bulkgladly.times import moment_of
 
 __all__ = ("ReportBody", "read_report")
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from pyarrow import types
 
 from bulkgladly.json_paths import parsed, put
+from bulkgladly.strict_json import exact_object
 from bulkgladly.tables.declared.shapes import EXTRA, LINE, DataSet
-from bulkgladly.tables.strict import exact_object
-from bulkgladly.tables.times import canonical
+from bulkgladly.times import canonical
 
 __all__ = ("as_plain", "to_api", "to_line")
 

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import zstandard
 
+from bulkgladly.storage.durable import below, hash_of, partial_of, sync_file
 from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.disk import below, hash_of, partial_of, sync_file
 from bulkgladly.tables.layout import INCOMING
 from bulkgladly.tables.manifests import OtherFile
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from bulkgladly.tables.arrays import Array, integers, scalar
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.lines import LineBatch
+from bulkgladly.tables.line_batches import LineBatch
 
 __all__ = ("BUNDLE_BYTES", "Bundle", "Sorter")
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bulkgladly.tables.disk import sync_folder
+from bulkgladly.storage.durable import sync_folder
 from bulkgladly.tables.layout import CURRENT
 
 __all__ = ("put_in_place", "remove_scratch", "remove_tree", "scratch_of", "settle_current")

@@ -8,11 +8,12 @@ from typing import Any
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
+from bulkgladly.storage.durable import below
+from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.tables.blocks import Reject, Rows
 from bulkgladly.tables.convert import ConversionReport, convert
 from bulkgladly.tables.coverage import Span
 from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.disk import below, full_disk_named
 from bulkgladly.tables.drift import DriftLog
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.layout import INCOMING, place_of, raw_place, rejects_place

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
@@ -22,7 +22,7 @@ from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.attempts import Attempts, Settled
-from bulkgladly.transport.downloads import Download
+from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
 from bulkgladly.transport.pauses import PauseWatch
@@ -33,6 +33,8 @@ __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _NEVER = -1
+
+T = TypeVar("T")
 
 
 class Client:
@@ -133,11 +135,6 @@ class Client:
         """
         self._allowance.close(reason)
 
-    def backoff_s(self, attempt: int) -> float:
-        """Return how long to wait, in seconds, after the first, second ... failure of a download."""
-        retry = self._retry
-        return backoff(attempt, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random)
-
     async def rest(self, seconds: float) -> None:
         """Wait before something is asked for again.
 
@@ -145,6 +142,37 @@ class Client:
             Withdrawn: It will not be.
         """
         await self._attempts.rest(seconds)
+
+    async def repeated(
+        self,
+        once: Callable[[int], Awaitable[T]],
+        *,
+        tries: int,
+        again_on: tuple[type[Exception], ...] = (ReplyLost,),
+        is_spaced: bool = True,
+    ) -> T:
+        """Return the result of a download, starting it again from zero when it breaks off.
+
+        `once` is called with the number of the try, from 1. It raises one of `again_on` when the
+        body broke off or is not what was asked for, and must then leave nothing behind. Before
+        each further try there is a growing wait. Pass `is_spaced=False` where the pace of these
+        requests keeps them apart anyway.
+
+        Raises:
+            BrokeOff: All `tries` broke off.
+            Withdrawn: The run ended during a wait.
+            Exception: Any other error of `once`, at once.
+        """
+        trouble = ""
+        for number in range(1, tries + 1):
+            if number > 1 and is_spaced:
+                retry = self._retry
+                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random))
+            try:
+                return await once(number)
+            except again_on as error:
+                trouble = str(error)
+        raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
 
     async def __aenter__(self) -> Self:
         self._wire.connect()

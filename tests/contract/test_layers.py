@@ -11,22 +11,29 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
 
 WORDS = (
+    "choices",
     "commands",
+    "documents",
     "errors",
     "json_paths",
+    "json_slices",
     "judging",
+    "lines",
     "local_paths",
     "messages",
     "operations",
-    "os_errors",
     "records",
     "settings",
     "shown",
     "source_keys",
+    "strict_json",
+    "times",
     "_version",
 )
+BELOW_PIPELINES = ("storage", "resources", "transport", "formats", "journal", "tables", "mappings")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
+    "storage": 1,
     "resources": 1,
     "transport": 2,
     "formats": 2,
@@ -39,15 +46,13 @@ LEVELS: Mapping[str, int] = {
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
+    "storage": frozenset(WORDS),
     "resources": frozenset(WORDS),
-    **dict.fromkeys(("transport", "formats", "journal", "tables", "mappings"), frozenset(WORDS)),
-    "runs": frozenset({*WORDS, "transport", "journal"}),
-    "pipelines": frozenset(
-        {*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings", "runs", "emulator"}
-    ),
-    "cli": frozenset(
-        {*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings", "runs", "pipelines", "emulator"}
-    ),
+    **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
+    **dict.fromkeys(("formats", "journal", "tables"), frozenset({*WORDS, "storage"})),
+    "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
+    "pipelines": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "emulator"}),
+    "cli": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "pipelines", "emulator"}),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
@@ -220,6 +225,9 @@ def test_words_drag_nothing_in(word: str) -> None:
         ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.tables"}),
         ("nh3", {"bulkgladly.mappings.html"}),
         ("jmespath", {"bulkgladly.mappings.references"}),
+        ("difflib", {"bulkgladly.choices"}),
+        ("fcntl", {"bulkgladly.storage.lock"}),
+        ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),
     ],
 )
 def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
@@ -276,7 +284,7 @@ def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
 
 def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
     """`--help` answers quickly: no module of the cli loads a pipeline or a door when it is imported."""
-    light = {*WORDS, "cli"}
+    light = {*WORDS, "storage", "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
         early = loaded_imports(TREES[name])
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.tables import blocks
 from bulkgladly.tables.arrays import Array
 from bulkgladly.tables.blocks import Reject, Rows
@@ -19,10 +20,9 @@ from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.items import CONTENT_TYPES
 from bulkgladly.tables.declared.shapes import DataSet, Shape
 from bulkgladly.tables.drift import DriftKind
-from bulkgladly.tables.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.tables.restore import to_api
-from bulkgladly.tables.times import moment_of
 from bulkgladly.tables.typed import Unfit, read_fitting
+from bulkgladly.times import moment_of
 
 ITEMS = DATA_SETS["items"]
 TIMES = frozenset(

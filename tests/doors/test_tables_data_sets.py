@@ -17,7 +17,7 @@ from bulkgladly.tables.convert import ConversionReport, ConvertOptions, convert
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import EXTRA, DataSet, Shape
 from bulkgladly.tables.restore import to_api, to_line
-from bulkgladly.tables.times import moment_of
+from bulkgladly.times import moment_of
 
 JSON = st.recursive(
     st.none()

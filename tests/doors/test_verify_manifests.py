@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.documents import as_json
 from bulkgladly.tables import commits
 from bulkgladly.tables import compact as compact_module
 from bulkgladly.tables.compact import compact
@@ -23,7 +24,6 @@ from bulkgladly.tables.findings import Finding
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.manifests import Manifest, manifest_from, manifest_json
 from bulkgladly.tables.source import Source
-from bulkgladly.tables.strict_json import as_json
 from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.tables.verify import verify
 

@@ -20,7 +20,7 @@ from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.media import Media
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.tables.disk import partial_of
+from bulkgladly.storage.durable import partial_of
 from bulkgladly.tables.folder import DataFolder
 from bulkgladly.tables.media_files import media_place
 from bulkgladly.tables.verify import verify

@@ -28,11 +28,11 @@ from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
+from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
 from bulkgladly.pipelines.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mark, Position, Row
@@ -45,7 +45,7 @@ from bulkgladly.tables.convert import ConvertOptions, convert
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.layout import MARKER
-from bulkgladly.tables.lines import cut
+from bulkgladly.tables.line_batches import cut
 from bulkgladly.tables.manifests import manifest_from, manifest_json
 from bulkgladly.tables.marker import host_in
 from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
+from bulkgladly.strict_json import Unusable, exact_object
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.declared.shapes import DataSet
 from bulkgladly.tables.drift import Drift, DriftKind, DriftLog
-from bulkgladly.tables.lines import cut
+from bulkgladly.tables.line_batches import cut
 from bulkgladly.tables.mend import mend
 from bulkgladly.tables.places import file_stem, folder_of, segment
 from bulkgladly.tables.sorting import Sorter
-from bulkgladly.tables.strict import Unusable, exact_object
-from bulkgladly.tables.times import canonical, is_plain, moment_of
+from bulkgladly.times import canonical, is_plain, moment_of
 
 ITEMS, CUSTOMERS, EVENTS = DATA_SETS["items"], DATA_SETS["customers"], DATA_SETS["events"]
 

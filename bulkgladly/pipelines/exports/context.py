@@ -10,7 +10,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from bulkgladly.errors import BodyTooLong, ReplyLost
+from bulkgladly.errors import BodyTooLong
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
@@ -24,8 +24,9 @@ from bulkgladly.tables.passing import Passing
 from bulkgladly.tables.source import Source
 from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.transport.client import Client
+from bulkgladly.transport.downloads import BrokeOff
 
-__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "wait_before", "why")
+__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "why")
 
 DOWNLOAD_TRIES = 5
 _BLOCK_BYTES = 1 << 20
@@ -112,10 +113,9 @@ class Context:
         `passing` makes what stands between reading and writing, anew for each download.
         Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
         """
-        trouble = ""
         cut_at: Counter[int] = Counter()
-        for attempt in range(1, DOWNLOAD_TRIES + 1):
-            await wait_before(attempt, self.client)
+
+        async def once(_: int) -> Converted | Refused:
             writer = self.writer(data_set, unit, source, passing=passing and passing())
             try:
                 async with self.client.stream(request, max_bytes=self.options.max_file_bytes) as download:
@@ -127,16 +127,14 @@ class Context:
                     )
                     report = await convert(writer, blocks)
                 return Converted(writer, report)
-            except BodyTooLong as error:
-                await _abandon(writer)
-                return Refused(None, str(error))
-            except ReplyLost as error:
-                await _abandon(writer)
-                trouble = str(error)
             except BaseException:
                 await _abandon(writer)
                 raise
-        return Refused(None, f"{DOWNLOAD_TRIES} downloads in a row broke off: {trouble}")
+
+        try:
+            return await self.client.repeated(once, tries=DOWNLOAD_TRIES)
+        except (BodyTooLong, BrokeOff) as error:
+            return Refused(None, str(error))
 
     async def convert_lines(
         self,
@@ -158,16 +156,6 @@ class Context:
     async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Do what touches the disk or many rows beside the event loop."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
-
-
-async def wait_before(attempt: int, client: Client) -> None:
-    """Wait before a further attempt at a download that broke off; before the first there is no wait.
-
-    Raises:
-        Withdrawn: The run ends meanwhile.
-    """
-    if attempt > 1:
-        await client.rest(client.backoff_s(attempt - 1))
 
 
 async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:

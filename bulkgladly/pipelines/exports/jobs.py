@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bulkgladly.messages import Request
-from bulkgladly.tables.times import moment_of
+from bulkgladly.times import moment_of
 
 __all__ = (
     "FIND_JOBS",

@@ -8,9 +8,9 @@ Gladly, or a proxy on the way, answered with less than there is.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
 from bulkgladly.tables.blocks import Rows

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
@@ -49,7 +50,7 @@ class ExportOptions:
     Paths may be given as text. `out` has no default, and `words` may not be empty.
 
     Raises:
-        UsageError: A word that is no choice, or two that exclude each other; or a URL for a path.
+        UsageError: A word that is not supported, or two that exclude each other; or a URL for a path.
     """
 
     out: LocalPath = LocalPath()
@@ -72,12 +73,12 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
-            raise UsageError(f"--format {self.format} is no choice; it is one of {', '.join(FORMATS)}")
+            raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
         allowed = FORMATS[self.format]
         if self.compression is not None and self.compression not in allowed:
             raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
-            raise UsageError(f"--partition {strange[0]} is no choice; it is none, or of {', '.join(PARTITIONS)}")
+            raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset exclude each other")
         if self.since is not None and self.until is not None and self.since >= self.until:

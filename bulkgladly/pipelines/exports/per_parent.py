@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.gathering import CUT, GONE, WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of

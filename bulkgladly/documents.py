@@ -1,4 +1,4 @@
-"""JSON documents of ours, read back strictly: every member is there, has its type, and none is left over. Pure."""
+"""JSON documents of ours, and back strictly: every member is there, has its type, and none is left over. Pure."""
 
 import datetime as dt
 from typing import Any

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from bulkgladly.errors import DiskFull, UsageError
-from bulkgladly.os_errors import is_full, not_written, os_problem, writing
+from bulkgladly.storage.failures import is_full, not_written, os_problem, writing
 
 
 def error_of(number: int, *names: str) -> OSError:

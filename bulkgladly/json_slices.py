@@ -1,7 +1,10 @@
-"""An answer's JSON as lines: each element as it came, on a line of its own. Pure.
+"""The JSON of a list as lines: the text of each element as it came, on a line of its own. Pure.
 
 The text of an element is not parsed and written again: a number keeps all of its digits, a
 text its escapes. Only newlines between tokens become blanks.
+
+By hand, since an element with half a surrogate pair, or NaN, must not spoil the others: a
+decoder of raw slices, as msgspec has it, refuses the list as a whole.
 """
 
 import json
@@ -14,7 +17,7 @@ __all__ = ("Unreadable", "elements_of", "spliced")
 _BLANKS = " \t\r\n"
 _NO_NEWLINES = str.maketrans("\r\n", "  ")
 # Only the extent of each element is wanted, so no number is made: some have more digits than int() takes.
-_DECODER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
+_EXTENTS = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
 
 
 class Unreadable(ValueError):
@@ -58,7 +61,7 @@ def _listed(text: str) -> Iterator[str]:
         _end(text, at + 1)
         return
     while True:
-        _, end = _DECODER.raw_decode(text, at)
+        _, end = _EXTENTS.raw_decode(text, at)
         yield text[at:end]
         at = _past_blanks(text, end)
         if text[at : at + 1] == "]":
@@ -71,7 +74,7 @@ def _listed(text: str) -> Iterator[str]:
 
 def _whole(text: str) -> str:
     at = _past_blanks(text, 0)
-    value, end = _DECODER.raw_decode(text, at)
+    value, end = _EXTENTS.raw_decode(text, at)
     _end(text, end)
     if not isinstance(value, dict):
         raise Unreadable("the answer is no object")
