@@ -208,4 +208,4 @@ async def test_signal_stops_the_process_cleanly_and_saves(tmp_path: Path, number
 def test_emulator_listens_on_loopback_addresses_only() -> None:
     """Nothing of it can be reached from another machine."""
     with pytest.raises(ValueError, match="must be a loopback address"):
-        Emulator(host="0.0.0.0")  # noqa: S104  # refused
+        Emulator(host="0.0.0.0")  # refused
