@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from bulkgladly.cli import (
     check_command,
     dataset_command,
     doctor_command,
+    dump_command,
     export_command,
     import_command,
     map_command,
@@ -36,22 +38,29 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs = typer.Typer(help="What ran here.", no_args_is_help=True)
 dataset = typer.Typer(help="What was exported: is it whole, what is missing.", no_args_is_help=True)
 maps = typer.Typer(help="From your columns to Gladly's fields.", no_args_is_help=True)
 schema = typer.Typer(help="The columns of what is read and written.", no_args_is_help=True)
 
-app.command("import")(import_command.import_)
-app.command()(export_command.export)
-app.command()(export_command.dump)
-app.command()(check_command.check)
-app.command()(resume_command.resume)
-app.command()(resume_command.retry)
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "import": import_command.import_,
+    "export": export_command.export,
+    "dump": dump_command.dump,
+    "check": check_command.check,
+    "resume": resume_command.resume,
+    "retry": resume_command.retry,
+    "doctor": doctor_command.doctor,
+}
+"""The commands whose flags the settings file may give."""
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
 app.add_typer(runs, name="runs")
 runs.command("list")(runs_command.list_)
 runs.command()(runs_command.show)
-app.command()(doctor_command.doctor)
 app.add_typer(dataset, name="dataset")
 dataset.command()(dataset_command.verify)
 dataset.command()(dataset_command.show)
@@ -70,6 +79,21 @@ def emulator(context: typer.Context) -> None:
     from bulkgladly.emulator.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
+
+
+@app.command("help")
+def help_(
+    context: typer.Context,
+    command: Annotated[list[str] | None, typer.Argument(help="The command, such as import or runs list.")] = None,
+) -> None:
+    """Show the help of the program, or of a command."""
+    at: Any = context.parent
+    for name in command or ():
+        found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
+        if found is None:
+            raise UsageError(f"there is no command {' '.join(command or ())!r}; `bulkgladly --help` lists the commands")
+        at = type(at)(found, info_name=name, parent=at)
+    print_text(at.get_help())
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,6 +117,7 @@ def _root(
     ] = False,
 ) -> None:
     del version  # its callback has acted
+    context.obj.commands = COMMANDS
     use_settings_file(context, config)
 
 

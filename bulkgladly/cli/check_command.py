@@ -1,25 +1,24 @@
 """`check`: the offline preflight, as a table for people or as JSON."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
+from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
 from bulkgladly.cli.output import print_json, print_lines, tell
-from bulkgladly.cli.running import changed_pace
+from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
-from bulkgladly.records import Mode
-from bulkgladly.settings import Pace
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.checks.report import CheckReport
 
-__all__ = ("check",)
+__all__ = ("CheckFlags", "check")
 
-_RULES, _READING = "What is checked", "Reading"
+_RULES = "What is checked"
 _SAID = {
     "good": "good",
     "refused": "would be refused",
@@ -30,6 +29,38 @@ _SAID = {
 }
 
 
+@dataclass(frozen=True)
+class CheckFlags(FlagGroup):
+    """What a check looks at beside the rows, and what it shows."""
+
+    languages: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated languages of your organisation, such as en-us,de-de; others are refused.",
+            envvar="BULKGLADLY_LANGUAGES",
+            rich_help_panel=_RULES,
+        ),
+    ] = ""
+    parents: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file of what the rows refer to, such as the customers of tasks; FILE or RESOURCE=FILE, repeatable.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None
+    parents_key: Annotated[
+        str | None,
+        typer.Option(help="The key column of those files. (default: --key, else id)", rich_help_panel=_RULES),
+    ] = None
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values", help="Show what stands in the examples; these are personal data.", rich_help_panel="Output"
+        ),
+    ] = False
+
+
+@with_flags
 def check(
     context: typer.Context,
     resource: Annotated[str, typer.Argument(help="What the rows are: customers, activities, tasks, ...")],
@@ -37,53 +68,10 @@ def check(
         list[str],
         typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
     ],
-    mode: Annotated[
-        Mode | None,
-        typer.Option(
-            help="The mode of the import. (default: that of `import`)", envvar="BULKGLADLY_MODE", rich_help_panel=_RULES
-        ),
-    ] = None,
-    key: flags.Key = None,
-    namespace: flags.Namespace = "default",
-    on_conflict: flags.OnConflict = "quarantine",
-    on_duplicate: flags.OnDuplicate = "reject",
-    null: flags.Null = "keep",
-    phone_region: flags.PhoneRegion = None,
-    languages: Annotated[
-        str,
-        typer.Option(
-            help="Languages of your organisation, with commas between, such as en-us,de-de; others are refused.",
-            envvar="BULKGLADLY_LANGUAGES",
-            rich_help_panel=_RULES,
-        ),
-    ] = "",
-    parents: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A file of what the rows refer to, such as the customers of tasks; FILE or RESOURCE=FILE, repeatable.",
-            rich_help_panel=_RULES,
-        ),
-    ] = None,
-    parents_key: Annotated[
-        str | None,
-        typer.Option(help="The key column of those files. (default: --key, else id)", rich_help_panel=_RULES),
-    ] = None,
-    ignore_columns: flags.IgnoreColumns = "",
-    map_: flags.MapFile = None,
-    transform: flags.Transform = None,
-    format_: flags.InputFormat = None,
-    encoding: flags.Encoding = "utf-8",
-    delimiter: flags.Delimiter = ",",
-    show_values: Annotated[
-        bool,
-        typer.Option(
-            "--show-values", help="Show what stands in the examples; these are personal data.", rich_help_panel="Output"
-        ),
-    ] = False,
-    rate: flags.Rate = None,
-    reserve: flags.Reserve = None,
-    state_dir: flags.StateDir = Path(".bulkgladly"),
-    profile: flags.Profile = None,
+    rows: RowFlags,
+    rules: CheckFlags,
+    pace: RateFlags,
+    where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
     """Look at every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
@@ -92,37 +80,21 @@ def check(
     """
     import anyio
 
-    from bulkgladly.formats.contract import ReadOptions
     from bulkgladly.pipelines.check import check as look
-    from bulkgladly.pipelines.mapped import choose_mapping
-    from bulkgladly.pipelines.options import ImportOptions
 
-    options = ImportOptions(
-        mode=mode,
-        key=key,
-        namespace=namespace,
-        on_conflict=on_conflict,
-        on_duplicate=on_duplicate,
-        null=null,
-        phone_region=phone_region,
-        ignore_columns=_words(ignore_columns),
-        mapping=choose_mapping(map_, transform),
-        reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
-        pace=changed_pace(Pace(), rate, reserve, None),
-        state_dir=state_dir,
-    )
+    options = rows.options(pace=pace.over(), state_dir=where.state_dir)
     # Nothing is sent, so nothing is needed; but what is remembered of earlier imports goes by the host.
-    credentials = credentials_or_none(context, profile)
+    credentials = credentials_or_none(context, where.profile)
     report = anyio.run(
         lambda: look(
             resource,
             files,
             options,
             host=credentials.host if credentials else "",
-            languages=_words(languages),
-            parents=parents or [],
-            parents_key=parents_key,
-            show_values=show_values,
+            languages=words_of(rules.languages),
+            parents=rules.parents or [],
+            parents_key=rules.parents_key,
+            show_values=rules.show_values,
             stdin=standard_input(),
         )
     )
@@ -132,10 +104,6 @@ def check(
         _print_findings(report)
     _tell(report)
     raise typer.Exit(report.exit_code)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _print_findings(report: "CheckReport") -> None:

@@ -1,21 +1,30 @@
 """The settings file in the command line: defaults for flags, and named profiles."""
 
+import datetime as dt
 import os
-from collections.abc import Mapping
+import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from bulkgladly.choices import closest
+from bulkgladly.cli.output import tell
 from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
-from bulkgladly.settings import Credentials, load_toml
+from bulkgladly.settings import CONFIG_FILE, Credentials, load_toml
 
-__all__ = ("Invocation", "credentials_for", "credentials_or_none", "use_settings_file")
+__all__ = ("Invocation", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
+_LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "reports", "what"})
+"""Flags that take several words, comma-separated."""
+_NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
+"""Flags that take a text which may be a plain number."""
+_DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
 COMMANDS = ("import", "export", "dump", "check", "resume", "retry", "doctor")
 
 
@@ -25,6 +34,8 @@ class Invocation:
 
     profiles: Mapping[str, Any] = field(default_factory=dict)
     """The named credentials of the settings file."""
+    commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    """The functions behind the commands."""
     environment: Any = None
     """What runs take from outside; None for the usual one."""
 
@@ -42,10 +53,11 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
     sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
     if strange := [name for name in sections if name not in (*COMMANDS, "profiles")]:
         raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(COMMANDS)}, profiles")
-    flags = {command: _flags_of(context, command) for command in COMMANDS}
-    _refuse_unknown(shared, set().union(*flags.values()), "")
+    flags = {command: _flags_of(context.obj.commands[command]) for command in COMMANDS}
+    file = str(path or CONFIG_FILE)
+    _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
     for command in COMMANDS:
-        _refuse_unknown(sections.get(command, {}), flags[command], f" in [{command}]")
+        _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
     defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
     context.obj.profiles = sections.get("profiles", {})
@@ -53,17 +65,78 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
     note_invocation(config=path, is_state_dir_set=names_one)
 
 
-def _flags_of(context: typer.Context, command: str) -> set[str]:
-    group: Any = context.command
-    return {parameter.name for parameter in group.commands[command].params if parameter.param_type_name == "option"}
+def lay_under(context: typer.Context, path: Path | None) -> Path | None:
+    """Let a file of its own give the defaults of one command's flags, as `[command]` in the settings file does.
+
+    For an eager flag, since defaults are looked up when the other flags are read.
+
+    Raises:
+        UsageError: The file cannot be used, or it has a name that is no flag, or a value that no flag takes.
+    """
+    if path is None:
+        return None
+    command = str(context.command.name)
+    found = load_toml(path)
+    _refuse_unfit(found, _flags_of(context.obj.commands[command]), "", str(path))
+    context.default_map = {**(context.default_map or {}), **_parameters(found)}
+    tell(
+        f"--config of `{command}` is going to be removed; write the lines of {path} below [{command}] in {CONFIG_FILE}"
+    )
+    return path
 
 
-def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
-    for name in values:
-        if _parameter(name) not in known:
+class _Flag(NamedTuple):
+    name: str
+    kind: Any
+    """The type of its values."""
+    least: float | None
+    most: float | None
+
+
+def _flags_of(command: Callable[..., None]) -> dict[str, _Flag]:
+    """Return the flags of a command by the names of its parameters; what it declares is all that is looked at."""
+    found = {}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if get_origin(hint) is Annotated and isinstance(about := get_args(hint)[1], OptionInfo):
+            kind = next(each for each in _alternatives(get_args(hint)[0]) if each is not type(None))
+            found[name] = _Flag(name, get_origin(kind) or kind, about.min, about.max)
+    return found
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+def _refuse_unfit(values: Mapping[str, Any], known: Mapping[str, _Flag], where: str, file: str) -> None:
+    for name, value in values.items():
+        flag = known.get(_parameter(name))
+        if flag is None:
             meant = closest(_parameter(name), known)
             hint = f"; did you mean {meant.strip('_')}?" if meant else ""
             raise UsageError(f"the settings file has {name}{where}, which is no flag{hint}")
+        if (wanted := _wanted_instead(flag, value)) is not None:
+            raise UsageError(f"{file}: {name} is not valid; write {wanted}")
+
+
+def _wanted_instead(flag: _Flag, value: Any) -> str | None:
+    """Return what a flag takes in a settings file, where it does not take this value."""
+    name, least, most = flag.name, flag.least, flag.most
+    if flag.kind is bool:
+        return None if isinstance(value, bool) else "true or false"
+    if flag.kind is int:
+        is_fit = type(value) is int and (least is None or value >= least) and (most is None or value <= most)
+        span = f" from {least} to {most}" if most is not None else f" from {least}" if least is not None else ""
+        return None if is_fit else f"a whole number{span}"
+    if flag.kind is list or name in _LISTS:
+        is_fit = isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+        return None if is_fit else 'texts, such as ["items", "customers"]'
+    if name in _DAYS and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return None
+    if name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return None
+    return "a day, such as 2026-11-22" if name in _DAYS else 'a text, such as "zstd"'
 
 
 def credentials_for(context: typer.Context, profile: str | None) -> Credentials:

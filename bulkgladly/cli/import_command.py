@@ -1,28 +1,59 @@
 """`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
 
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkgladly.cli import flags
-from bulkgladly.cli.configuration import credentials_for, credentials_or_none
+from bulkgladly.cli.configuration import credentials_or_none
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.output import print_json, tell
-from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
+from bulkgladly.cli.row_flags import ImportFlags
+from bulkgladly.cli.running import run_and_leave
 from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
-from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.options import ImportOptions
 
-__all__ = ("import_",)
+__all__ = ("SafetyFlags", "import_")
 
-_CONTENT, _SAFETY = "What happens to a record", "Safety"
+_SAFETY = "Safety"
 
 
+@dataclass(frozen=True)
+class SafetyFlags(FlagGroup):
+    """What is done before, or instead of, the import."""
+
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
+    ] = False
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="Run the whole import against a local emulator, without a limit; Gladly is not touched.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = False
+    new_run: Annotated[
+        bool,
+        typer.Option(
+            "--new-run",
+            help="Start again although a run of this input is not finished.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = False
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete without asking for confirmation.", rich_help_panel=_SAFETY)
+    ] = False
+
+
+@with_flags
 def import_(
     context: typer.Context,
     resource: Annotated[
@@ -32,110 +63,12 @@ def import_(
         list[str],
         typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
     ],
-    mode: Annotated[
-        Mode | None,
-        typer.Option(
-            help="What to do with each record. (default: upsert, or what the resource has of it)",
-            envvar="BULKGLADLY_MODE",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = None,
-    key: flags.Key = None,
-    namespace: flags.Namespace = "default",
-    on_conflict: flags.OnConflict = "quarantine",
-    on_duplicate: flags.OnDuplicate = "reject",
-    null: flags.Null = "keep",
-    phone_region: flags.PhoneRegion = None,
-    read_first: Annotated[
-        bool,
-        typer.Option(
-            "--read-first",
-            help="Read each profile before changing it (one request more per changed record).",
-            envvar="BULKGLADLY_READ_FIRST",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = False,
-    attributes: Annotated[
-        str,
-        typer.Option(
-            help="Whether Gladly merges custom attributes on an update: unknown (read them first), or merge (tried).",
-            envvar="BULKGLADLY_ATTRIBUTES",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "unknown",
-    after: Annotated[
-        str,
-        typer.Option(
-            help="Earlier runs, with commas between, whose source keys rows refer to (customerKey, taskKey, ...).",
-            envvar="BULKGLADLY_AFTER",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "",
-    missing_names: Annotated[
-        str,
-        typer.Option(
-            help="When rows name an inbox, agent, topic or audience that is not there: stop, or reject these rows.",
-            envvar="BULKGLADLY_MISSING_NAMES",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = "stop",
-    force_close: Annotated[
-        bool,
-        typer.Option(
-            "--force-close",
-            help="Close conversations although the customer waits for an answer.",
-            envvar="BULKGLADLY_FORCE_CLOSE",
-            rich_help_panel=_CONTENT,
-        ),
-    ] = False,
-    ignore_columns: flags.IgnoreColumns = "",
-    map_: flags.MapFile = None,
-    transform: flags.Transform = None,
-    format_: flags.InputFormat = None,
-    encoding: flags.Encoding = "utf-8",
-    delimiter: flags.Delimiter = ",",
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
-    ] = False,
-    rehearse: Annotated[
-        bool,
-        typer.Option(
-            "--rehearse",
-            help="Run the whole import against a local emulator, without a limit; Gladly is not touched.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False,
-    new_run: Annotated[
-        bool,
-        typer.Option(
-            "--new-run",
-            help="Start anew although a run of this input is not finished.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.", rich_help_panel=_SAFETY)] = False,
-    contacts_people: Annotated[
-        bool,
-        typer.Option(
-            "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections; one record is sent first, to be looked at.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False,
-    rate: flags.Rate = None,
-    reserve: flags.Reserve = None,
-    concurrency: flags.Concurrency = None,
-    max_errors: flags.MaxErrors = None,
-    max_duration: flags.MaxDuration = None,
-    max_requests: flags.MaxRequests = None,
-    limit: flags.MaxRows = None,
-    give_up_after: flags.GiveUpAfter = None,
-    state_dir: flags.StateDir = Path(".bulkgladly"),
-    profile: flags.Profile = None,
-    json: flags.Json = False,
-    progress: flags.Progress = "auto",
-    log_format: flags.LogFormat = "text",
+    rows: ImportFlags,
+    safety: SafetyFlags,
+    pace: PaceFlags,
+    stop: RowStopFlags,
+    where: WhereFlags,
+    output: OutputFlags,
 ) -> None:
     """Bring files into Gladly: every record once, at Gladly's pace, resumable at any time.
 
@@ -143,46 +76,21 @@ def import_(
     columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
     `bulkgladly schema show RESOURCE`.
     """
-    from bulkgladly.formats.contract import ReadOptions
-    from bulkgladly.pipelines.mapped import choose_mapping
-    from bulkgladly.pipelines.options import ImportOptions, namespaces_after
     from bulkgladly.pipelines.rehearsal import rehearse_import
     from bulkgladly.pipelines.run_import import start_import
     from bulkgladly.resources.table import resource as find
 
-    options = ImportOptions(
-        mode=mode,
-        key=key,
-        namespace=namespace,
-        on_conflict=on_conflict,
-        on_duplicate=on_duplicate,
-        null=null,
-        phone_region=phone_region,
-        read_first=read_first,
-        attributes=attributes,
-        missing_names=missing_names,
-        after=namespaces_after(state_dir, [name.strip() for name in after.split(",") if name.strip()]),
-        force_close=force_close,
-        contacts_people=contacts_people,
-        ignore_columns=tuple(name.strip() for name in ignore_columns.split(",") if name.strip()),
-        mapping=choose_mapping(map_, transform),
-        reading=ReadOptions(encoding=encoding, delimiter=delimiter, format=format_),
-        pace=changed_pace(Pace(), rate, reserve, concurrency),
-        limits=changed_limits(Limits(), max_errors, max_duration, max_requests, limit, give_up_after),
-        state_dir=state_dir,
-    )
-    if dry_run:
-        _dry_run(resource, files, options, credentials_or_none(context, profile), json=json)
-    if rehearse:
-        work = partial(rehearse_import, resource, files, options, stdin=standard_input())
-        run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
-    credentials = credentials_for(context, profile)
+    options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
+    if safety.dry_run:
+        _dry_run(resource, files, options, credentials_or_none(context, where.profile), json=output.json)
+    if safety.rehearse:
+        run_and_leave(context, partial(rehearse_import, resource, files, options, stdin=standard_input()), output)
+    credentials = where.credentials(context)
     spec = find(resource)
-    if spec.mode(mode) is Mode.DELETE:
-        _confirm_deletion(spec.deletes, credentials, yes=yes)
-
-    work = partial(start_import, resource, files, credentials, options, new_run=new_run, stdin=standard_input())
-    run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
+    if spec.mode(options.mode) is Mode.DELETE:
+        _confirm_deletion(spec.deletes, credentials, yes=safety.yes)
+    begin = partial(start_import, new_run=safety.new_run, stdin=standard_input())
+    run_and_leave(context, partial(begin, resource, files, credentials, options), output)
 
 
 def _dry_run(

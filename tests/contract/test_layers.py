@@ -102,7 +102,14 @@ def imports_of(tree: ast.AST) -> Iterator[str]:
 
 def loaded_imports(tree: ast.Module) -> set[str]:
     """What is imported when the module itself is: neither in functions nor for types alone."""
-    return {name for node in tree.body if not isinstance(node, ast.FunctionDef | ast.If) for name in imports_of(node)}
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    nodes = [*tree.body, *(node for each in classes for node in each.body)]
+    return {
+        name
+        for node in nodes
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.If)
+        for name in imports_of(node)
+    }
 
 
 def own_imports(tree: ast.AST) -> set[str]:
