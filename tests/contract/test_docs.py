@@ -216,6 +216,8 @@ def test_commands_in_the_documents_exist(line: Line) -> None:
     """Every command in an `sh` block is one that the program understands: names, arguments, flags."""
     command: Any = typer.main.get_command(app)
     words = line.words[1:]
+    if words[:1] == ["--config"]:  # the program's own flag, before the command
+        words = words[2:]
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
 
