@@ -13,9 +13,9 @@ from bulkgladly.resources.exports import ANSWER_TYPES
 from bulkgladly.resources.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rules import language_is_known
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("ANSWERS", "ANSWER_CONTENTS")
 
@@ -53,8 +53,9 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="answers",
         noun="answer",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
@@ -189,9 +190,9 @@ ANSWERS = ResourceSpec(
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
     procedures={
-        Mode.CREATE: _STEPS.create,
-        Mode.UPDATE: _STEPS.update,
-        Mode.UPSERT: _STEPS.upsert,
+        Mode.CREATE: _STEPS.write,
+        Mode.UPDATE: _STEPS.write,
+        Mode.UPSERT: _STEPS.write,
         Mode.DELETE: _STEPS.delete,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},

@@ -14,8 +14,8 @@ from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.resources.outcomes import refused, unknown, unread
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("BUSINESS_HOURS",)
 
@@ -84,8 +84,10 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
-_PLAIN = PlainSteps(
-    Endpoint("schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove)
+_PLAIN = Upserts(
+    Endpoint(
+        "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
+    )
 )
 
 

@@ -13,8 +13,8 @@ from bulkgladly.resources.directory import names_below, path_of
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import ALWAYS, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("TOPICS", "parents_first")
 
@@ -103,8 +103,9 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="topics",
         noun="topic",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
@@ -123,7 +124,7 @@ TOPICS = ResourceSpec(
         unwrap=_unwrap,
         natural_key=lambda payload: f"name:{payload['name']}",
     ),
-    procedures={Mode.CREATE: _STEPS.create, Mode.UPDATE: _STEPS.update, Mode.UPSERT: _STEPS.upsert},
+    procedures={Mode.CREATE: _STEPS.write, Mode.UPDATE: _STEPS.write, Mode.UPSERT: _STEPS.write},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,
