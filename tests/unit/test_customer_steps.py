@@ -11,22 +11,17 @@ from hypothesis import strategies as st
 
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Position, Row, Stage, Word
-from bulkgladly.resources import customer_steps
 from bulkgladly.resources.contacts import email_identity, phone_identity
 from bulkgladly.resources.customers import prepare_customer
 from bulkgladly.resources.identity import fingerprint
 from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import completed, judged
 
 HOST = "https://example.gladly.com"
 PATH = "/api/v1/customer-profiles"
 ADA = {"name": "Ada Sample", "emails": [{"original": "ada@example.org"}], "phones": ["+16505550100"]}
-STEPS = {
-    Mode.CREATE: customer_steps.create,
-    Mode.UPDATE: customer_steps.update,
-    Mode.UPSERT: customer_steps.upsert,
-    Mode.DELETE: customer_steps.delete,
-}
+STEPS = RESOURCES["customers"].procedures
 
 
 @dataclass
@@ -1129,3 +1124,22 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
             assert kept[: len(held.get(name, []))] == [
                 (identity(before), before.get("extension")) for before in held.get(name, [])
             ]
+
+
+@pytest.mark.parametrize("failed", [json_reply(400, {"errors": [problem("not_exist", "email")]}), GONE])
+def test_a_failed_search_is_not_taken_for_a_customer_who_is_gone(failed: Reply) -> None:
+    """Whatever code the refusal has: nobody was looked for, so nobody is known to be gone."""
+    played = play("delete", row(), [failed])
+
+    assert played.calls == ["GET ?email=ada@example.org"]
+    assert played.outcome.word is Word.REJECTED
+
+
+def test_a_refused_change_is_not_taken_for_a_customer_who_was_deleted() -> None:
+    """Only a 404 for the customer says so, not something in the row that does not exist."""
+    record = row()
+    record.known = known(record, name="Ada Old")
+
+    played = play("upsert", record, [json_reply(400, {"errors": [problem("not_exist", "name")]})])
+
+    assert (played.outcome.code, played.outcome.status) == ("not_exist", 400)

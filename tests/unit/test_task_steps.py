@@ -105,6 +105,16 @@ def test_what_is_left_of_a_lost_create_is_finished() -> None:
     assert played.outcome.word is Word.CREATED
 
 
+def test_an_id_that_is_taken_and_not_shown_may_be_our_own() -> None:
+    """After a lost attempt nobody knows whose it is; without one somebody else has it."""
+    record = record_of("tasks", FIELDS)
+
+    lost = play("tasks", "create", record, [TAKEN._replace(lost=1), GONE])
+    other = play("tasks", "create", record, [TAKEN, GONE])
+
+    assert (lost.outcome.word, other.outcome.word) == (Word.UNKNOWN, Word.REJECTED)
+
+
 @pytest.mark.parametrize("unclear", [LOST, BROKEN, *NOT_GLADLYS])
 def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
     """There, it was made; not there, it is a reject; no answer, unknown."""
