@@ -12,7 +12,17 @@ from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.outcomes import unknown, unread
 from bulkgladly.resources.spec import Policy, Record
 
-__all__ = ("Sight", "by_look", "by_memory", "changed_since", "create_of", "gap_filling", "missing", "remember")
+__all__ = (
+    "Sight",
+    "by_look",
+    "by_memory",
+    "changed_since",
+    "create_of",
+    "gap_filling",
+    "missing",
+    "not_there",
+    "remember",
+)
 
 
 class Sight(enum.Enum):
@@ -56,6 +66,9 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
     if found.held is None:
         return _of_absent(at, record, policy, found, sight)
     changes = at.differences(found.held, record.payload)
+    if at.hidden and sight is not Sight.OURS:
+        # What a create of ours had to say went with the same request, shown or not.
+        changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
             return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)))
@@ -104,6 +117,11 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
+    return not_there(at, gladly_id)
+
+
+def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
+    """Return the reject of a record that means an object which Gladly does not have."""
     detail = f"Gladly has no such {at.noun}" + (
         "; use --mode upsert to make those that are missing" if at.can_create else ""
     )
@@ -137,6 +155,15 @@ def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight
     return (
         create_of(at, record) if is_made else _refuse(at, record, found, missing(at, record, policy, found.gladly_id))
     )
+
+
+def _hidden_changes(at: Endpoint, record: Record) -> Held:
+    accepted = record.known.accepted if record.known is not None else {}
+    return {
+        name: record.payload[name]
+        for name in at.hidden
+        if name in record.payload and record.fingerprints.get(name) != accepted.get(name)
+    }
 
 
 def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:

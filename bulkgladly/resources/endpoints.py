@@ -63,12 +63,14 @@ class Endpoint:
 
     Comparing: `differences` returns what a held object lacks of a payload, in the form of a
     change; `gaps` the part of a payload for which a held object has nothing. `fixed` are
-    fields that a create sets once and for all. `completing` returns what a new object needs
+    fields that a create sets once and for all, `hidden` those that are written and never
+    shown: they are sent where they are not what Gladly accepted last. `completing` returns what a new object needs
     beyond its create, in the form of a change. `may_create` says why a record must not be
     made, though it could be changed.
 
     Telling: `unique` has the words for a value that is taken, `states` the codes of refusals
-    that depend on the state of things, and the way out of each.
+    that depend on the state of things, and the way out of each; `hint` is the way out of a
+    refused change, by what it was to change.
     """
 
     object: str
@@ -90,9 +92,11 @@ class Endpoint:
     shared: frozenset[str] = frozenset()
     gaps: Callable[[Held, Held], Held] = _empty_in
     fixed: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     completing: Callable[[Held], dict[str, Any]] = lambda _: {}
     may_create: Callable[[Record, Policy], Problem | None] = lambda _record, _policy: None
     unique: Unique = _NAME
+    hint: Callable[[Held], str | None] = lambda _: None
     states: Mapping[str, str] | None = None
 
     @property

@@ -53,7 +53,7 @@ class Upserts:
             if isinstance(found, Outcome):
                 return found
             change = yield from self._decide(record, policy, found, sight)
-        return (yield from self._apply(record, policy, change))
+        return (yield from self.apply(record, policy, change))
 
     def delete(self, record: Record, _policy: Policy) -> Steps:
         """Delete the object by its remembered, own or derived id; one that is gone already is unchanged."""
@@ -80,7 +80,8 @@ class Upserts:
             change = by_look(self._at, record, policy, found, sight)
         return change
 
-    def _apply(self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None) -> Steps:
+    def apply(self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None) -> Steps:
+        """Do what a change says, or return its end; `differ` says what is still missing where no reply tells."""
         if change.end is not None:
             return change.end
         if change.action is Action.CREATE:
@@ -148,7 +149,7 @@ class Upserts:
 
     def _settle(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Steps:
         """Our id is taken. Equal content: made by us, or unchanged. Different: it existed before."""
-        return (yield from self._apply(record, policy, by_look(self._at, record, policy, found, sight)))
+        return (yield from self.apply(record, policy, by_look(self._at, record, policy, found, sight)))
 
     def _by_conflict_policy(self, record: Record, policy: Policy, reply: Reply, problem: ApiProblem) -> Steps:
         """Something else that is unique, an address or a name, belongs to another object."""
@@ -170,9 +171,9 @@ class Upserts:
         if policy.on_conflict == "merge" and found.is_searched:
             found = yield from look(at, record, found.gladly_id)
         if policy.on_conflict == "merge" and found.held is not None:
-            return (yield from self._apply(record, policy, gap_filling(at, record, found), differ=self._gaps))
+            return (yield from self.apply(record, policy, gap_filling(at, record, found), differ=self._gaps))
         change = yield from self._decide(record, policy, found, Sight.SOUGHT)
-        return (yield from self._apply(record, policy, change))
+        return (yield from self.apply(record, policy, change))
 
     def _rival(self, record: Record, other: str | None) -> Generator[Request, Reply, Found | Outcome]:
         if self._at.rival is not None:
@@ -196,7 +197,7 @@ class Upserts:
         if reply.is_absent and not may_be_merged:
             return missing(at, record, policy, gladly_id)
         if not reply.is_unclear and not may_be_merged:
-            return self._refused(reply, gladly_id)
+            return _with_hint(self._refused(reply, gladly_id), at.hint(change.after))
         return (yield from self._settle_update(record, policy, change, reply, differ or at.differences, hops))
 
     def _settle_update(
@@ -214,6 +215,8 @@ class Upserts:
         if is_same:
             # What others changed meanwhile says nothing about this request.
             left = {name: value for name, value in left.items() if name in change.after}
+        if not left and not change.after.keys().isdisjoint(self._at.hidden):
+            return unknown(reply, gladly_id)
         if not left:
             return Outcome(change.word, gladly_id=found.gladly_id, accepted=remember(record))
         if is_same or hops >= MAX_MERGES:
@@ -268,5 +271,8 @@ class Upserts:
         return self._with_way_out(refused(reply, gladly_id))
 
     def _with_way_out(self, outcome: Outcome) -> Outcome:
-        way_out = (self._at.states or {}).get(str(outcome.code))
-        return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
+        return _with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
+
+
+def _with_hint(outcome: Outcome, hint: str | None) -> Outcome:
+    return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
