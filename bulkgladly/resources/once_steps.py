@@ -69,7 +69,7 @@ class OnceSteps:
         if self._at.look is None:
             # During an outage each further record would end like this one: asked for anything, the host is waited for.
             yield GET_ORGANIZATION
-        trace = yield from self._look(record)
+        trace = yield from self._look(record if reply.sent_at is None else record._replace(sent_at=reply.sent_at))
         if trace.gladly_id is not None:
             return self._created(record, trace.gladly_id)
         # A list that is read at once may lag behind, so what it lacks proves nothing yet.

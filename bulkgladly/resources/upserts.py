@@ -9,7 +9,6 @@ Facts: gladly-api, README, "Client-supplied ids", "Retry safety" and "Merged cus
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import Any
 
 from bulkgladly.messages import ApiProblem, Reply, Request
@@ -123,7 +122,7 @@ class Upserts:
         owner = self._at.owner
         survivor = (yield from survivor_of(record, reply, owner)) if owner is not None else None
         if survivor is not None and owner is not None and hops < MAX_MERGES:
-            below = replace(record, payload={**record.payload, owner: survivor})
+            below = record._replace(payload={**record.payload, owner: survivor})
             return (yield from self._create(below, policy, hops + 1))
         if reply.is_absent and (parent := self._at.parent(record)) is not None:
             problem = Problem("not_exist", f"Gladly has no such {parent}", f"{parent}Id", Stage.API)

@@ -192,9 +192,9 @@ def test_a_path_without_a_parent_that_is_not_there_is_a_reject() -> None:
 def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
     """Nothing where nothing has; and never its customer, which no update can change."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old", customerId="before-the-merge")
+    record = record._replace(known=remembered(record, body="Old", customerId="before-the-merge"))
     same = record_of("tasks", FIELDS, "upsert")
-    same.known = remembered(same, customerId="before-the-merge")
+    same = same._replace(known=remembered(same, customerId="before-the-merge"))
 
     changed = play("tasks", "upsert", record, [DONE])
 
@@ -206,7 +206,7 @@ def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
 def test_a_known_task_that_is_gone_is_not_made_again() -> None:
     """Somebody has deleted it since."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old")
+    record = record._replace(known=remembered(record, body="Old"))
 
     assert play("tasks", "upsert", record, [GONE]).outcome.code == "deleted_since"
 
@@ -218,7 +218,7 @@ def test_a_known_task_that_is_gone_is_not_made_again() -> None:
 def test_an_unclear_update_is_settled_by_asking(after: Reply, word: Word) -> None:
     """It is what it should be, it is not, it is gone, or nobody says."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old")
+    record = record._replace(known=remembered(record, body="Old"))
 
     played = play("tasks", "upsert", record, [BROKEN, after])
 

@@ -8,7 +8,7 @@ from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem
 from bulkgladly.pipelines.import_records import Preparer
 from bulkgladly.records import Problem, Row, Stage
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.source_keys import oddities
 
 __all__ = ("Judge", "Verdict")
@@ -24,7 +24,7 @@ _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 class Verdict(NamedTuple):
     """A record or the problems that keep a row from being one; the first is what an import rejects it for."""
 
-    record: Record | None
+    record: Draft | None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -41,11 +41,11 @@ class Judge:
     def verdict(self, row: Row) -> Verdict:
         """Return what there is to say about a row by itself."""
         item = self._preparer.record_for(row)
-        if isinstance(item, Record):
+        if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
         return Verdict(None, (item, *self._further(row, item)))
 
-    def _warnings(self, record: Record) -> list[Problem]:
+    def _warnings(self, record: Draft) -> list[Problem]:
         found = [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
         if self._policy.key is not None:
             found += _odd_key(record.former_key or record.key, self._policy.key)
@@ -75,7 +75,7 @@ class Judge:
         found: list[Problem] = []
         while len(found) < _MOST_PROBLEMS:
             item = self._spec.prepare(row, dict(nested), self._policy)
-            if isinstance(item, Record):
+            if isinstance(item, Draft):
                 break
             if item != last and item.code not in _ABOUT_WHAT_IS_MISSING:
                 found.append(item)
