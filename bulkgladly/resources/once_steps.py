@@ -13,6 +13,7 @@ from typing import Any
 
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
+from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.outcomes import refused
 from bulkgladly.resources.spec import Policy, Record, Steps
@@ -90,7 +91,7 @@ class OnceSteps:
                 "`retry` this run with --sent-nothing"
             )
             return self._unsettled(record, None)._replace(detail=detail)
-        if all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items()):
+        if not changed_since(record, known):
             # In doubt it was this run that sent it: the state is committed before the journal.
             return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
         detail = (

@@ -82,8 +82,10 @@ class Judge:
             elif item != last:
                 break
             last = item
-            if not _take_out(nested, item.attr):
+            rest = _without(nested, item.attr)
+            if rest is None:
                 break
+            nested = rest
         return found
 
 
@@ -93,24 +95,20 @@ def _odd_key(written: str, column: str) -> list[Problem]:
     return [Problem(code, f"{column} {detail}", column) for code, detail in found.items()]
 
 
-def _take_out(nested: dict[str, Any], attr: str | None) -> bool:
-    """Take the value at fault out of a nested row; False where it cannot be told which it is."""
+def _without(nested: dict[str, Any], attr: str | None) -> dict[str, Any] | None:
+    """Return a nested row without the value at fault; None where it cannot be told which it is."""
     if attr is None:
-        return False
+        return None
     if entry := _INDEXED.match(attr):
         name, index = entry[1], int(entry[2])
         items = nested.get(name)
         if not isinstance(items, list) or index >= len(items):
-            return False
-        nested[name] = [item for at, item in enumerate(items) if at != index]
-        return True
-    for name in (None, "content", "customer"):
-        holder = nested if name is None else nested.get(name)
+            return None
+        return {**nested, name: [item for at, item in enumerate(items) if at != index]}
+    if nested.get(attr) not in (None, ""):
+        return {name: value for name, value in nested.items() if name != attr}
+    for name in ("content", "customer"):
+        holder = nested.get(name)
         if isinstance(holder, dict) and holder.get(attr) not in (None, ""):
-            rest = {key: value for key, value in holder.items() if key != attr}
-            if name is None:
-                del nested[attr]
-            else:
-                nested[name] = rest
-            return True
-    return False
+            return {**nested, name: {part: value for part, value in holder.items() if part != attr}}
+    return None
