@@ -104,7 +104,7 @@ ACTIVITIES = ResourceSpec(
     name="activities",
     columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
     prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.write, Mode.DELETE: _STEPS.delete},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.DELETE: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
     operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
     fields=_FIELDS,

@@ -196,10 +196,10 @@ ANSWERS = ResourceSpec(
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
     procedures={
-        Mode.CREATE: _STEPS.write,
-        Mode.UPDATE: _STEPS.write,
-        Mode.UPSERT: _STEPS.write,
-        Mode.DELETE: _STEPS.delete,
+        Mode.CREATE: _STEPS.steps,
+        Mode.UPDATE: _STEPS.steps,
+        Mode.UPSERT: _STEPS.steps,
+        Mode.DELETE: _STEPS.steps,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
@@ -223,7 +223,7 @@ ANSWER_CONTENTS = ResourceSpec(
         Mode.CREATE: _put_content,
         Mode.UPDATE: _put_content,
         Mode.UPSERT: _put_content,
-        Mode.DELETE: Upserts(_CONTENT_AT).delete,
+        Mode.DELETE: Upserts(_CONTENT_AT).steps,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 1), Mode.DELETE: (1, 1)},
     operations=(

@@ -127,7 +127,7 @@ def _delete(record: Record, policy: Policy) -> Steps:
     if _id_of(record) is None:
         detail = "the row has no id, and no earlier run remembers one for its key; give it the id of the schedule"
         return Outcome.rejected(Problem("no_identifier", detail, "id"))
-    return (yield from _PLAIN.delete(record, policy))
+    return (yield from _PLAIN.steps(record, policy))
 
 
 def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost: bool = False) -> Steps:

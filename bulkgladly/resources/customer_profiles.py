@@ -225,10 +225,10 @@ CUSTOMERS = ResourceSpec(
     columns=CUSTOMER_COLUMNS,
     prepare=prepare_customer,
     procedures={
-        Mode.CREATE: _STEPS.write,
-        Mode.UPDATE: _STEPS.write,
-        Mode.UPSERT: _STEPS.write,
-        Mode.DELETE: _STEPS.delete,
+        Mode.CREATE: _STEPS.steps,
+        Mode.UPDATE: _STEPS.steps,
+        Mode.UPSERT: _STEPS.steps,
+        Mode.DELETE: _STEPS.steps,
     },
     requests_per_record={
         Mode.CREATE: (1, 1),

@@ -18,6 +18,7 @@ __all__ = (
     "by_memory",
     "changed_since",
     "create_of",
+    "deletion_of",
     "gap_filling",
     "missing",
     "not_there",
@@ -37,12 +38,15 @@ class Sight(enum.Enum):
 
 
 def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
-    """Decide a create, update or upsert by what is remembered; None where somebody has to look first.
+    """Decide by what is remembered; None where somebody has to look first.
 
     A create is optimistic: whether the object is there already, its own reply tells, so that
     a new one costs one request.
     """
     known, is_update = record.known, policy.mode is Mode.UPDATE
+    if policy.mode is Mode.DELETE:
+        is_meant = at.victim is None
+        return deletion_of(at, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
         # In doubt an earlier process may have made it: ask, never repeat blindly.
         return None if is_update or record.doubt else _first_create(at, record, policy)
@@ -58,7 +62,9 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
 
 
 def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
-    """Decide by what a look has shown."""
+    """Decide by what a look has shown; what was found for a deletion is what is deleted."""
+    if policy.mode is Mode.DELETE:
+        return deletion_of(at, record, found.gladly_id, before=found.held)
     if found.held is None and found.reply is not None:
         is_sought = sight is Sight.SOUGHT
         end = unread(found.reply, found.gladly_id) if is_sought else unknown(found.reply, record.id)
@@ -101,6 +107,11 @@ def create_of(at: Endpoint, record: Record) -> Change:
     return Change(
         at.object, record.key, record.id, Action.CREATE, record.row.position, Word.CREATED, record.payload, None, None
     )
+
+
+def deletion_of(at: Endpoint, record: Record, gladly_id: str, *, before: Held | None = None) -> Change:
+    """Return the change that deletes an object."""
+    return Change(at.object, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, {}, before)
 
 
 def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Outcome:

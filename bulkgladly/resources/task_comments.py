@@ -53,7 +53,7 @@ TASK_COMMENTS = ResourceSpec(
     name="task-comments",
     columns=column_plan(_FIELDS, read_only=("createdAt",)),
     prepare=Preparation("task-comments", _FIELDS),
-    procedures={Mode.CREATE: _STEPS.write},
+    procedures={Mode.CREATE: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2)},
     operations=("createTaskComment", "getTaskComment"),
     fields=_FIELDS,

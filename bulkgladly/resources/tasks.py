@@ -91,7 +91,7 @@ TASKS = ResourceSpec(
     name="tasks",
     columns=column_plan(_FIELDS, read_only=("timestamp", "createdBy")),
     prepare=Preparation("tasks", _FIELDS, rules=_RULES, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.write, Mode.UPDATE: _STEPS.write, Mode.UPSERT: _STEPS.write},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("createTask", "createTaskAndCustomer", "getTask", "updateTask", "getCustomer"),
     fields=_FIELDS,

@@ -125,7 +125,7 @@ TOPICS = ResourceSpec(
         unwrap=_unwrap,
         natural_key=lambda payload: f"name:{payload['name']}",
     ),
-    procedures={Mode.CREATE: _STEPS.write, Mode.UPDATE: _STEPS.write, Mode.UPSERT: _STEPS.write},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,

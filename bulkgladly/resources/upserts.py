@@ -34,14 +34,15 @@ class Upserts:
 
     # --- look, decide, apply -------------------------------------------------------------------
 
-    def write(self, record: Record, policy: Policy) -> Steps:
-        """Make the object, or bring the one that is there up to the row, as the mode of the policy says.
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Do what the mode of the policy asks for.
 
-        `create` makes it; one that is there already with other content is a reject. `update`
-        changes it; one that is not there is a reject. `upsert` does either: 1 request when
-        new, none when Gladly has accepted the content before, 1 when known and changed (2
-        where what changed must be read first). What an earlier process may have made is
-        asked for, and never sent again blindly.
+        `create` makes the object; one that is there already with other content is a reject.
+        `update` changes it; one that is not there is a reject. `upsert` does either: 1 request
+        when new, none when Gladly has accepted the content before, 1 when known and changed (2
+        where what changed must be read first). `delete` deletes it by its remembered, own or
+        derived id; one that is gone already is unchanged. What an earlier process may have
+        made is asked for, and never sent again blindly.
         """
         change = by_memory(self._at, record, policy)
         if change is not None and change.action is Action.CREATE:
@@ -54,17 +55,9 @@ class Upserts:
             change = yield from self._decide(record, policy, found, sight)
         return (yield from self.apply(record, policy, change))
 
-    def delete(self, record: Record, _policy: Policy) -> Steps:
-        """Delete the object by its remembered, own or derived id; one that is gone already is unchanged."""
-        gladly_id = record.known.gladly_id if record.known else record.id
-        if self._at.victim is not None:
-            found = yield from self._at.victim(record)
-            if isinstance(found, Outcome):
-                return found
-            gladly_id = found.gladly_id
-        return (yield from self.remove(record, gladly_id))
-
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
+        if policy.mode is Mode.DELETE and self._at.victim is not None:
+            return (yield from self._at.victim(record))
         if record.known is not None and sight is Sight.SOUGHT:
             return (yield from look(self._at, record, record.known.gladly_id))
         if policy.mode is Mode.UPDATE and self._at.locate is not None:
@@ -85,6 +78,8 @@ class Upserts:
             return change.end
         if change.action is Action.CREATE:
             return (yield from self._create(record, policy))
+        if change.action is Action.DELETE:
+            return (yield from self._remove(record, change.id or record.id))
         return (yield from self._update(record, policy, change, differ=differ))
 
     # --- create --------------------------------------------------------------------------------
@@ -236,7 +231,7 @@ class Upserts:
 
     # --- delete --------------------------------------------------------------------------------
 
-    def remove(self, record: Record, gladly_id: str) -> Steps:
+    def _remove(self, record: Record, gladly_id: str) -> Steps:
         """Delete the object with an id: 1 request, and 1 look where the reply does not tell."""
         at = self._at
         reply = yield at.remove(record, gladly_id)

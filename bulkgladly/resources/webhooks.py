@@ -16,7 +16,7 @@ from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.change import Action, Found, Held
 from bulkgladly.resources.compare import lacking
-from bulkgladly.resources.decisions import Sight, by_look, changed_since, create_of, not_there
+from bulkgladly.resources.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
 from bulkgladly.resources.endpoints import Endpoint, Search, Unique
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.looks import Look, look
@@ -145,11 +145,11 @@ def _upsert(record: Record, policy: Policy) -> Steps:
     """Make a webhook, or bring the one with this id or URL up to the row."""
     if (record.known is not None or record.has_own_id) and not record.doubt:
         # Ids are Gladly's own: a row that has one means a webhook that is there.
-        return (yield from _STEPS.write(record, replace(policy, mode=Mode.UPDATE)))
+        return (yield from _STEPS.steps(record, replace(policy, mode=Mode.UPDATE)))
     return (yield from _create(record, policy))
 
 
-def _delete(record: Record, _policy: Policy) -> Steps:
+def _delete(record: Record, policy: Policy) -> Steps:
     """Disable a webhook, since Gladly deletes no other, and delete it: 2 requests, 3 by its URL."""
     gladly_id = record.known.gladly_id if record.known else record.id
     if record.known is None and not record.has_own_id:
@@ -162,7 +162,7 @@ def _delete(record: Record, _policy: Policy) -> Steps:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
     if not disabled.is_confirmed:
         return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
-    return (yield from _STEPS.remove(record, gladly_id))
+    return (yield from _STEPS.apply(record, policy, deletion_of(_AT, record, gladly_id)))
 
 
 def _settle(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Steps:
@@ -201,7 +201,7 @@ WEBHOOKS = ResourceSpec(
         read_only=("hasCredentials", "headerKeys", "createdAt", "updatedAt", "disabledAtDueToRetryLimit"),
     ),
     prepare=Preparation("webhooks", _FIELDS, rules=_RULES, natural_key=_natural_key),
-    procedures={Mode.CREATE: _create, Mode.UPDATE: _STEPS.write, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
+    procedures={Mode.CREATE: _create, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (2, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (2, 3)},
     operations=("createWebhook", "getWebhook", "getWebhooks", "updateWebhook", "deleteWebhook"),
     fields=_FIELDS,

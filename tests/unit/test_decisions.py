@@ -63,6 +63,8 @@ def told(change: Change | None) -> tuple[str, Any] | None:
         ("upsert", {"name": "Old"}, False, ("update", {"name": "Returns"})),
         ("update", {"name": "Old"}, False, ("update", {"name": "Returns"})),
         ("upsert", {}, True, None),
+        ("delete", None, False, ("delete", {})),
+        ("delete", {}, False, ("delete", {})),
     ],
 )
 def test_what_memory_decides(
@@ -102,6 +104,17 @@ def test_rules_of_an_endpoint_decide_what_memory_may_write() -> None:
 def test_what_a_look_decides(mode: str, sight: Sight, found: Found, expected: tuple[str, Any]) -> None:
     """The same content is enough; other content is changed or refused, as the mode says."""
     assert told(by_look(endpoint(), topic(mode), policy_for(mode), found, sight)) == expected
+
+
+def test_what_is_deleted_is_what_was_found() -> None:
+    """Where an endpoint looks for it, memory decides nothing, and what was held is kept in the change."""
+    at = endpoint(victim=lambda _record: iter(()))
+    record = topic("upsert")
+
+    change = by_look(at, record, policy_for("delete"), Found("held", HELD), Sight.SOUGHT)
+
+    assert by_memory(at, record, policy_for("delete")) is None
+    assert (change.action, change.id, change.before) == (Action.DELETE, "held", HELD)
 
 
 def test_a_change_says_all_that_a_plan_needs() -> None:
