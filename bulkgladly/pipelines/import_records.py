@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+import orjson
 
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
@@ -454,7 +455,11 @@ def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
 
 
 def _intent(record: Record, request: Request) -> Intent:
-    return Intent(record.row.seq, record.id, request.operation)
+    gladly_id = record.id
+    if record.former_id is not None and request.repeat is Repeat.DETECTED:
+        # Its steps may have found it under its former id, and go on with that: the request says under which.
+        gladly_id = orjson.loads(request.body or b"{}").get("id", gladly_id)
+    return Intent(record.row.seq, gladly_id, request.operation)
 
 
 def _note_moment(tasks: Sequence[Task]) -> None:

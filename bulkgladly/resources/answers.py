@@ -195,12 +195,7 @@ ANSWERS = ResourceSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
-    procedures={
-        Mode.CREATE: _STEPS.steps,
-        Mode.UPDATE: _STEPS.steps,
-        Mode.UPSERT: _STEPS.steps,
-        Mode.DELETE: _STEPS.steps,
-    },
+    procedures=dict.fromkeys(Mode, _STEPS.steps),
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
     fields=_FIELDS,
