@@ -216,7 +216,12 @@ _AT = Endpoint(
     is_read_first=_is_read_first,
     shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
     gaps=gaps_in,
-    unique=Unique(None, "emails or phones", "an address", "look at both"),
+    unique=Unique(
+        attr=None,
+        in_create="emails or phones",
+        in_update="an address",
+        way_out="look at both, or choose --on-conflict skip, update or merge",
+    ),
 )
 _STEPS = Upserts(_AT)
 

@@ -21,7 +21,7 @@ class Unique(NamedTuple):
     attr: str | None = "name"
     in_create: str = "name"
     in_update: str = "name"
-    way_out: str = "rename one"
+    way_out: str = "rename one, or choose --on-conflict skip, update or merge"
 
 
 _NAME = Unique()

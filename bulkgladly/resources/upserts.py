@@ -149,7 +149,7 @@ class Upserts:
         """Something else that is unique, an address or a name, belongs to another object."""
         at, other = self._at, self._holder(reply)
         attr = problem.attr or at.unique.attr
-        told = f"{problem.attr or at.unique.in_create} belongs to {self._whose(other)}"
+        told = f"{problem.attr or at.unique.in_create} belongs to another {at.noun}{_named(other)}"
         if policy.on_conflict == "skip":
             detail = f"{told}; skipped by --on-conflict"
             return Outcome(
@@ -157,7 +157,7 @@ class Upserts:
             )
         cannot_be_found = at.rival is None and (policy.mode is Mode.CREATE or other is None)
         if policy.on_conflict == "quarantine" or cannot_be_found:
-            detail = f"{told}; {at.unique.way_out}, or choose --on-conflict skip, update or merge"
+            detail = f"{told}; {at.unique.way_out}"
             return Outcome.rejected(Problem("taken", detail, attr, Stage.CONFLICT), status=reply.status)
         found = yield from self._rival(record, other)
         if isinstance(found, Outcome):
@@ -224,7 +224,7 @@ class Upserts:
     def _taken(self, reply: Reply, gladly_id: str) -> Outcome:
         unique = self._at.unique
         problem = next((one for one in reply.problems if one.code == "taken"), first_problem(reply))
-        whose = self._whose(self._at.holder(problem))
+        whose = f"another {self._at.noun}{_named(self._at.holder(problem))}"
         detail = f"{problem.attr or unique.in_update} belongs to {whose}; nothing of the row was written"
         reject = Problem("taken", detail, problem.attr or unique.attr, Stage.CONFLICT)
         return Outcome.rejected(reject, status=reply.status, gladly_id=gladly_id)
@@ -258,9 +258,6 @@ class Upserts:
     def _holder(self, reply: Reply) -> str | None:
         return next((other for one in reply.problems if (other := self._at.holder(one)) is not None), None)
 
-    def _whose(self, other: str | None) -> str:
-        return f"another {self._at.noun}" + (f", {other}" if other else "")
-
     def _refused(self, reply: Reply, gladly_id: str) -> Outcome:
         return self._with_way_out(refused(reply, gladly_id))
 
@@ -270,3 +267,7 @@ class Upserts:
 
 def _with_hint(outcome: Outcome, hint: str | None) -> Outcome:
     return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
+
+
+def _named(other: str | None) -> str:
+    return f", {other}" if other else ""
