@@ -102,6 +102,8 @@ class Reply(NamedTuple):
     """Into whom the customer was merged, where the reply says so."""
     problems: tuple[ApiProblem, ...] = ()
     """Errors in one of Gladly's forms. Only where the meaning says so do they speak for Gladly."""
+    sent_at: float | None = None
+    """When the request may first have left (seconds since 1970, our clock), of what is sent at most once."""
 
     @property
     def is_confirmed(self) -> bool:

@@ -107,7 +107,8 @@ class Row:
 
     Either `fields` holds the row (nested as in JSON, or flat as in a table) or `problem`
     says why it could not be read and `raw` holds its bytes. `seq` counts the rows of the
-    whole run from 0 and is set by whoever joins the files.
+    whole run from 0 and is set by whoever joins the files; nobody else changes a row. (A row
+    that cannot be changed, numbered in a copy, made `check` slower by 8 %.)
 
     Where `fields` were made by a mapping, `source` holds the row as it was read, and `part`
     says which of several records it is; these have one position, and each its own `seq`.

@@ -34,7 +34,7 @@ from bulkgladly.pipelines.linking import MOST_ARRANGED
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.run_import import check_columns, open_inputs
 from bulkgladly.records import Problem, Row, Word
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.resources.table import resource
 from bulkgladly.runs.observer import Estimate
 
@@ -107,7 +107,7 @@ class _Checker:
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
-        self._whole: list[Record] = []
+        self._whole: list[Draft] = []
 
     def look_at_all(self) -> None:
         """First look: judge what is not cleared, and note what rows claim and refer to."""
@@ -204,7 +204,7 @@ class _Checker:
         for kind, _ in names:
             self._unlooked[f"{kind} by name"] += 1
 
-    def _with_parents(self, row: Row) -> tuple[Record, Verdict] | None:
+    def _with_parents(self, row: Row) -> tuple[Draft, Verdict] | None:
         """Return a row's record again, unless it lacks a parent."""
         verdict = self._judge.verdict(row)
         record = verdict.record
@@ -218,7 +218,7 @@ class _Checker:
                 return None
         return record, verdict
 
-    def _note_clash(self, record: Record, verdict: Verdict, standing: Standing) -> None:
+    def _note_clash(self, record: Draft, verdict: Verdict, standing: Standing) -> None:
         if standing.clash is None:
             return
         if standing.clash.is_equal:
@@ -232,7 +232,7 @@ class _Checker:
         self._findings.note(record.row, [problem])
         self._move(record, severity_of(problem).value, verdict)
 
-    def _move(self, record: Record, to: str, verdict: Verdict | None = None) -> None:
+    def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
         """Count a row under another word than the first look did."""
         self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
         self._counts[to] += 1

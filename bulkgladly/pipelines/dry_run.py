@@ -16,7 +16,7 @@ from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.pipelines.run_import import check_columns, open_inputs
 from bulkgladly.records import Outcome, Problem, Row, Word
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
 from bulkgladly.resources.table import resource
 from bulkgladly.runs.observer import Estimate
 
@@ -140,7 +140,7 @@ class _Rehearser:
         self._ledger.pass_by([row.seq for row in rows])
         self._rows += len(rows)
 
-    def _begin(self, record: Record, standing: Standing) -> Outcome | None:
+    def _begin(self, draft: Draft, standing: Standing) -> Outcome | None:
         """Return how a record ends that needs no request; else count its first request."""
         if standing.clash is not None:
             if standing.clash.is_equal:
@@ -148,8 +148,7 @@ class _Rehearser:
             outcome = outcome_of_clash(standing.clash, self._policy, self._names)
             if outcome is not None:
                 return outcome
-        record.known = standing.known
-        steps = self._spec.steps(record, self._policy)
+        steps = self._spec.steps(ready(draft, standing.known), self._policy)
         try:
             self._first[next(steps).operation] += 1
         except StopIteration as end:

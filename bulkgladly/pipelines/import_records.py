@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+import orjson
 
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
@@ -18,7 +19,7 @@ from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
 from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.records import Known, Outcome, Problem, Row, Stage, Word
 from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.resources.spec import Draft, Policy, Record, ResourceSpec, Steps, ready
 from bulkgladly.runs.stages import Feed, Stop
 from bulkgladly.settings import Limits
 from bulkgladly.transport.client import Client
@@ -33,21 +34,26 @@ RECENT_IDS = 10_000  # what was made within the minutes that clocks may differ b
 
 @dataclass(slots=True)
 class Task:
-    """A record on its way: its steps stand at `request`, which has not been sent."""
+    """A record on its way: its steps stand at `request`, which has not been sent.
+
+    The record is replaced where another run has just told something of its key.
+    """
 
     record: Record
     steps: Steps
     request: Request
     is_reserved: bool = False
     """Its key stands in the state as one that may have been sent, on behalf of this run."""
+    sent_at: float | None = None
+    """When a request of it first may have left, of this process or an earlier one (our clock)."""
 
 
-Looked = tuple[Row, Record | Problem | None, Standing]
-"""A row, what it stands for (None: settled before), and what the journal knows of it."""
+Looked = tuple[Row, Draft | Problem | None, Standing]
+"""A row, the draft that it stands for (None: settled before), and what the journal knows of it."""
 
 
 class Preparer:
-    """Turns rows into records by the table's row and the user's policy. Nothing is looked up."""
+    """Turns rows into drafts of records by the table's row and the user's policy. Nothing is looked up."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
@@ -55,8 +61,8 @@ class Preparer:
         extra = (policy.key,) if policy.key else ()
         self._layout: FlatLayout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
-    def record_for(self, row: Row) -> Record | Problem:
-        """Return the record that a row stands for, or why it cannot be sent."""
+    def record_for(self, row: Row) -> Draft | Problem:
+        """Return the draft of the record that a row stands for, or why it cannot be sent."""
         if row.problem is not None or row.fields is None:
             return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
         try:
@@ -174,7 +180,7 @@ class Importer:
                 await self._withdraw([task])
                 return None
             outcome, attempts = await self._carry_out(task)
-            self._settle(record.row, outcome, record, attempts, is_reserved=task.is_reserved)
+            self._settle(record.row, outcome, task.record, attempts, is_reserved=task.is_reserved)
         except Withdrawn as error:
             self._stop.fail(error)
             return None
@@ -225,37 +231,44 @@ class Importer:
         """Put a batch into the order in which it has to be sent; it was admitted in that of the input."""
         if self._spec.arrange is None:
             return looked
-        records = self._spec.arrange([item for _, item, _ in looked if isinstance(item, Record)])
-        place = {record.row.seq: index for index, record in enumerate(records)}
+        drafts = self._spec.arrange([item for _, item, _ in looked if isinstance(item, Draft)])
+        place = {draft.row.seq: index for index, draft in enumerate(drafts)}
         return sorted(looked, key=lambda entry: place.get(entry[0].seq, -1))
 
     async def _take_in(self, batch: list[Looked]) -> None:
         """Bring a batch up to the point where each row is settled or waits for a worker."""
-        ready: list[Task] = []
+        tasks: list[Task] = []
         for row, item, standing in batch:
             self._begun += item is not None
             if isinstance(item, Problem):
                 self._settle(row, Outcome.rejected(item))
             elif item is not None and not self._settle_clash(item, standing):
-                item.known, item.doubt, item.sent_at = standing.known, standing.doubt, standing.sent_at
-                if not standing.clash and not item.links and self._lanes.stand_behind(item):
+                record = ready(item, standing.known, standing.doubt, standing.sent_at, self._made)
+                if not standing.clash and not item.links and self._lanes.stand_behind(record):
                     if self._lanes.waiting >= MOST_WAITING:
-                        await self._hand_over(ready)
-                        ready = []
+                        await self._hand_over(tasks)
+                        tasks = []
                         await self._lanes.until_room()
                     continue
-                if standing.clash or self._lanes.is_busy(item):
-                    await self._hand_over(ready)
-                    ready = []
-                    await self._wait_for_others(item)
-                if item.links and (problem := await self.linker.link_last(item)) is not None:
-                    self._settle(row, Outcome.rejected(problem), item)
-                elif (task := self._begin(item)) is not None:
-                    ready.append(task)
-        await self._hand_over(ready)
+                if standing.clash or self._lanes.is_busy(record):
+                    await self._hand_over(tasks)
+                    tasks = []
+                    record = await self._after_others(record)
+                if (task := await self._begin(item, record)) is not None:
+                    tasks.append(task)
+        await self._hand_over(tasks)
 
-    def _begin(self, record: Record) -> Task | None:
-        """Start a record's steps, and let others wait for it; None where it needed no request."""
+    async def _begin(self, draft: Draft, record: Record) -> Task | None:
+        """Start a record's steps, and let others wait for it; None where it needed no request.
+
+        What its draft still has to say about others is put into it before: they are settled now.
+        """
+        if draft.links:
+            linked = await self.linker.link_last(draft)
+            if isinstance(linked, Problem):
+                self._settle(draft.row, Outcome.rejected(linked), record)
+                return None
+            record = ready(linked, record.known, record.doubt, record.sent_at, record.rivals)
         task = self._start(record)
         if task is not None:
             self._lanes.hold(record)
@@ -263,7 +276,6 @@ class Importer:
 
     def _start(self, record: Record) -> Task | None:
         """Start a record's steps; a record that needs no request is settled here."""
-        record.rivals = self._made
         steps = self._spec.steps(record, self._policy)
         try:
             request = next(steps)
@@ -272,7 +284,7 @@ class Importer:
             return None
         for rule in self._spec.warnings:
             self.warned.update(problem.code for problem in rule(record.payload, self._policy))
-        return Task(record, steps, request)
+        return Task(record, steps, request, sent_at=record.sent_at)
 
     async def _hand_over(self, tasks: list[Task]) -> None:
         """Give tasks to the workers as there is room; the intent of a create under our id is on the disk before."""
@@ -310,6 +322,8 @@ class Importer:
             elif request.repeat is Repeat.DETECTED and not is_noted:
                 await self._intend_one(task, request)
             reply = await self._send(task, request, may_be_done=may_be_done)
+            if request.repeat is Repeat.UNSAFE:
+                reply = reply._replace(sent_at=task.sent_at)
             tries += reply.attempts
             is_write = request.repeat is not Repeat.HARMLESS
             is_refused = is_write and not reply.lost and not reply.is_confirmed
@@ -349,7 +363,7 @@ class Importer:
 
     def _begin_again(self, task: Task, known: Known) -> Request | Outcome:
         """Start the steps of a record again, of whose key another run has just told something."""
-        task.record.known = known
+        task.record = task.record._replace(known=known)
         task.steps = self._spec.procedures[self._policy.mode](task.record, self._policy)
         try:
             return next(task.steps)
@@ -364,12 +378,12 @@ class Importer:
         self,
         row: Row,
         outcome: Outcome,
-        record: Record | None = None,
+        record: Record | Draft | None = None,
         attempts: int = 0,
         *,
         is_reserved: bool = False,
     ) -> None:
-        if record is not None and record.former_key is not None:
+        if isinstance(record, Record) and record.former_key is not None:
             outcome = _remembered_anew(outcome, record)
         original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
         self._ledger.settle(
@@ -397,20 +411,20 @@ class Importer:
         if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
             self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
 
-    def _settle_clash(self, record: Record, standing: Standing) -> bool:
+    def _settle_clash(self, draft: Draft, standing: Standing) -> bool:
         """Settle a row that clashes with an earlier row of the input; False where it may go on."""
         if standing.clash is None:
             return False
         outcome = outcome_of_clash(standing.clash, self._policy, self._names)
         if outcome is not None:
-            self._settle(record.row, outcome, record)
+            self._settle(draft.row, outcome, draft)
         return outcome is not None
 
-    async def _wait_for_others(self, record: Record) -> None:
-        """Records of one customer go in input order: wait until the earlier ones are settled."""
+    async def _after_others(self, record: Record) -> Record:
+        """Wait until the earlier records of a customer are settled; return the record with what is known then."""
         await self._lanes.until_free(record)
         keys = [key for key in (record.key, record.former_key) if key is not None]
-        record.known = known_by(await self._ledger.known(keys), record.key, record.former_key)
+        return record._replace(known=known_by(await self._ledger.known(keys), record.key, record.former_key))
 
     def _cut_to_limit(self, rows: list[Row]) -> bool:
         """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
@@ -431,21 +445,25 @@ def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:
     return outcome._replace(accepted=known.accepted) if outcome.gladly_id == known.gladly_id else outcome
 
 
-def admission_of(row: Row, item: Record | Problem | None) -> Admission:
+def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
     """Return what the journal is told of a row that has been read."""
-    if not isinstance(item, Record):
+    if not isinstance(item, Draft):
         return Admission(row.seq, row.position)
     content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
     return Admission(row.seq, row.position, item.key, content, item.claims, item.former_key)
 
 
 def _intent(record: Record, request: Request) -> Intent:
-    return Intent(record.row.seq, record.id, request.operation)
+    gladly_id = record.id
+    if record.former_id is not None and request.repeat is Repeat.DETECTED:
+        # Its steps may have found it under its former id, and go on with that: the request says under which.
+        gladly_id = orjson.loads(request.body or b"{}").get("id", gladly_id)
+    return Intent(record.row.seq, gladly_id, request.operation)
 
 
 def _note_moment(tasks: Sequence[Task]) -> None:
     """Keep when a request first may have left, so that what it made can be told from what was there before."""
     now = time.time()
     for task in tasks:
-        if task.record.sent_at is None:
-            task.record.sent_at = now
+        if task.sent_at is None:
+            task.sent_at = now

@@ -12,12 +12,12 @@ from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Problem, Row
 from bulkgladly.resources.directory import LISTS, Directory
 from bulkgladly.resources.objects import complete
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.transport.client import Client
 
 __all__ = ("MOST_ARRANGED", "MOST_SCANNED", "Linker", "Names", "check_names", "fetch_directory", "names_in", "whole")
 
-Prepare = Callable[[Row], Record | Problem]
+Prepare = Callable[[Row], Draft | Problem]
 
 MOST_ARRANGED = 50_000
 """Rows of an input that has to be put in order before anything is sent."""
@@ -34,7 +34,7 @@ class Linker:
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self.directory = directory or Directory()
 
-    async def link(self, items: Sequence[Record | Problem | None]) -> list[Record | Problem | None]:
+    async def link(self, items: Sequence[Draft | Problem | None]) -> list[Draft | Problem | None]:
         """Return the items with ids in place of what they refer to, each where it was.
 
         An item whose reference leads nowhere becomes a problem. Those that refer to a record
@@ -42,23 +42,21 @@ class Linker:
         """
         if not self._spec.fields:
             return list(items)
-        records = [item for item in items if isinstance(item, Record)]
+        drafts = [item for item in items if isinstance(item, Draft)]
         if self._spec.arrange is not None:
-            self._spec.arrange(records)
-        known = await self._known(records)
-        return [
-            (complete(item, self._spec, self.directory, known) or item) if isinstance(item, Record) else item
-            for item in items
-        ]
+            drafts = self._spec.arrange(drafts)
+        known = await self._known(drafts)
+        linked = {draft.row.seq: complete(draft, self._spec, self.directory, known) for draft in drafts}
+        return [linked[item.row.seq] if isinstance(item, Draft) else item for item in items]
 
-    async def link_last(self, record: Record) -> Problem | None:
-        """Put ids in the place of what a record left open, now that all before it are settled."""
-        return complete(record, self._spec, self.directory, await self._known([record]), is_last=True)
+    async def link_last(self, draft: Draft) -> Draft | Problem:
+        """Return a draft with ids in the place of what it left open, now that all before it are settled."""
+        return complete(draft, self._spec, self.directory, await self._known([draft]), is_last=True)
 
-    async def _known(self, records: Iterable[Record]) -> Mapping[tuple[str, str], str]:
+    async def _known(self, drafts: Iterable[Draft]) -> Mapping[tuple[str, str], str]:
         wanted: dict[str, dict[str, dict[str, None]]] = {}
-        for record in records:
-            for link in record.links:
+        for draft in drafts:
+            for link in draft.links:
                 if link.is_key:
                     formers = wanted.setdefault(link.kind, {}).setdefault(link.text, {})
                     if link.former is not None:
@@ -160,10 +158,10 @@ def _names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, 
     seen = 0
     batches = inputs.batches(mark, size=_SCAN_ROWS)
     for rows in whole(batches, spec.name) if spec.arrange is not None else batches:
-        records = [item for row in rows if isinstance(item := prepare(row), Record)]
+        drafts = [item for row in rows if isinstance(item := prepare(row), Draft)]
         if spec.arrange is not None:
-            spec.arrange(records)
-        for link in (link for record in records for link in record.links):
+            drafts = spec.arrange(drafts)
+        for link in (link for draft in drafts for link in draft.links):
             if not link.is_key:
                 kinds[link.kind] = None
                 used.setdefault(link.kind, Counter())[link.text] += 1

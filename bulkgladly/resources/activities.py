@@ -11,10 +11,10 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import occurred_within_a_year
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("ACTIVITIES",)
 
@@ -87,13 +87,15 @@ def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
     return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="activities",
         noun="activity",
         fetch=_fetch,
         differences=_differences,
         create=_create,
         remove=_remove,
+        owner="customerId",
         parent=lambda record: "customer" if "customerId" in record.payload else None,
     )
 )
@@ -102,7 +104,7 @@ ACTIVITIES = ResourceSpec(
     name="activities",
     columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
     prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.create, Mode.DELETE: _STEPS.delete},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.DELETE: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
     operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
     fields=_FIELDS,

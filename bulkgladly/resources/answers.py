@@ -7,15 +7,18 @@ import orjson
 
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+from bulkgladly.resources.change import Found
 from bulkgladly.resources.compare import lacking
-from bulkgladly.resources.endpoints import Endpoint
+from bulkgladly.resources.decisions import changed_since
+from bulkgladly.resources.endpoints import Endpoint, Search
 from bulkgladly.resources.exports import ANSWER_TYPES
 from bulkgladly.resources.fields import ALWAYS, MAKING, Field, Kind, column_plan
+from bulkgladly.resources.looks import look
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rules import language_is_known
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("ANSWERS", "ANSWER_CONTENTS")
 
@@ -53,8 +56,9 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="answers",
         noun="answer",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
@@ -99,67 +103,59 @@ def _put_content(record: Record, policy: Policy) -> Steps:
     asking counts as updated.
     """
     known = record.known
-    is_equal = known is not None and all(known.accepted.get(name) == p for name, p in record.fingerprints.items())
-    if is_equal and known is not None:
+    if known is not None and not changed_since(record, known):
         return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
     word = Word.UPDATED
     if known is None and policy.mode is not Mode.UPSERT:
-        asked = yield _ask_content(record)
-        if (found := _before_put(record, policy, asked)) is not None:
-            return found
-        word = Word.CREATED if asked.is_absent else word
+        found = yield from look(_CONTENT_AT, record, _content_id(record))
+        if (end := _before_put(record, policy, found)) is not None:
+            return end
+        word = Word.CREATED if found.is_absent else word
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
     reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=orjson.dumps(body))
     if reply.is_confirmed:
         return _written(record, word)
     if reply.is_absent:
-        return _reject("not_exist", "Gladly has no such answer", reply)
+        return _reject("not_exist", "Gladly has no such answer", reply.status)
     return (yield from _settle_put(record, word, reply)) if reply.is_unclear else refused(reply, None)
 
 
-def _before_put(record: Record, policy: Policy, asked: Reply) -> Outcome | None:
+def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
     """Return how a record ends without a write, by what is there; None where it is written."""
-    held = asked.object
-    if asked.is_absent:
+    if found.is_absent:
         is_needed = policy.mode is Mode.UPDATE
-        detail = "Gladly has no such content; use --mode upsert to make it"
-        return _reject("not_exist", detail, asked) if is_needed else None
-    if held is None:
-        return unread(asked, None)
-    if not lacking(held, record.payload, _SAID):
+        return (
+            _reject("not_exist", "Gladly has no such content; use --mode upsert to make it", 404) if is_needed else None
+        )
+    if found.held is None:
+        return unread(found.reply, None)
+    if not lacking(found.held, record.payload, _SAID):
         return _written(record, Word.UNCHANGED)
     if policy.mode is Mode.CREATE:
-        return _reject("taken", "there is a content for this language and type; use --mode upsert", asked)
+        return _reject("taken", "there is a content for this language and type; use --mode upsert", 200)
     return None
 
 
 def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
     """After a PUT with an unclear end: look whether the content is there."""
-    asked = yield _ask_content(record)
-    if asked.object is not None and not lacking(asked.object, record.payload, _SAID):
-        return _written(record, word)
-    return undone(reply, None) if asked.object is not None or asked.is_absent else unknown(asked, None)
+    found = yield from look(_CONTENT_AT, record, _content_id(record))
+    if found.reply is not None:
+        return unknown(found.reply, None)
+    is_there = found.held is not None and not lacking(found.held, record.payload, _SAID)
+    return _written(record, word) if is_there else undone(reply, None)
 
 
-def _delete_content(record: Record, _policy: Policy) -> Steps:
-    """Delete a content: 1 request; one that is gone already is unchanged."""
-    reply = yield Request("deleteAnswerContentByLanguageAndType", "DELETE", _path(record))
-    if reply.is_confirmed or (reply.is_absent and reply.lost):
-        return Outcome(Word.DELETED, gladly_id=_content_id(record))
-    if reply.is_absent:
-        return Outcome(Word.UNCHANGED, gladly_id=_content_id(record))
-    if reply.is_unclear:
-        asked = yield _ask_content(record)
-        if asked.is_absent:
-            return Outcome(Word.DELETED, gladly_id=_content_id(record))
-        return unknown(asked, None) if asked.object is None else refused(reply, None)
-    outcome = refused(reply, None)
-    way_out = _STATES.get(str(outcome.code))
-    return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
-
-
-def _ask_content(record: Record) -> Request:
+def _ask_content(record: Record, _gladly_id: str) -> Request:
     return Request("getAnswerContentByLanguageAndType", "GET", _path(record))
+
+
+def _remove_content(record: Record, _gladly_id: str) -> Request:
+    return Request("deleteAnswerContentByLanguageAndType", "DELETE", _path(record))
+
+
+def _content_by_place(record: Record) -> Search:
+    yield from ()
+    return Found(_content_id(record))
 
 
 def _path(record: Record) -> str:
@@ -180,20 +176,26 @@ def _written(record: Record, word: Word) -> Outcome:
     return Outcome(word, gladly_id=_content_id(record), accepted=record.fingerprints)
 
 
-def _reject(code: str, detail: str, reply: Reply) -> Outcome:
-    return Outcome.rejected(Problem(code, detail, None, Stage.API), status=reply.status)
+def _reject(code: str, detail: str, status: int) -> Outcome:
+    return Outcome.rejected(Problem(code, detail, None, Stage.API), status=status)
+
+
+_CONTENT_AT = Endpoint(
+    object="answer-contents",
+    noun="content",
+    fetch=_ask_content,
+    differences=lambda held, payload: lacking(held, payload, _SAID),
+    remove=_remove_content,
+    victim=_content_by_place,
+    states=_STATES,
+)
 
 
 ANSWERS = ResourceSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
-    procedures={
-        Mode.CREATE: _STEPS.create,
-        Mode.UPDATE: _STEPS.update,
-        Mode.UPSERT: _STEPS.upsert,
-        Mode.DELETE: _STEPS.delete,
-    },
+    procedures=dict.fromkeys(Mode, _STEPS.steps),
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
     fields=_FIELDS,
@@ -216,7 +218,7 @@ ANSWER_CONTENTS = ResourceSpec(
         Mode.CREATE: _put_content,
         Mode.UPDATE: _put_content,
         Mode.UPSERT: _put_content,
-        Mode.DELETE: _delete_content,
+        Mode.DELETE: Upserts(_CONTENT_AT).steps,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 1), Mode.DELETE: (1, 1)},
     operations=(

@@ -9,13 +9,14 @@ import orjson
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.resources.outcomes import refused, unknown, unread
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("BUSINESS_HOURS",)
 
@@ -84,8 +85,10 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
-_PLAIN = PlainSteps(
-    Endpoint("schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove)
+_PLAIN = Upserts(
+    Endpoint(
+        "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
+    )
 )
 
 
@@ -104,12 +107,13 @@ def _upsert(record: Record, policy: Policy) -> Steps:
     Names need not be unique in Gladly, and a repeat would make a second schedule: so what is
     not remembered is looked for by its name first.
     """
-    if record.known is not None and _is_as_accepted(record):
+    known = record.known
+    if known is not None and known.gladly_id and not changed_since(record, known):
         # In doubt it was this run that sent it: the state is committed before the journal.
-        return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=record.known.gladly_id)
+        return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
     if _id_of(record) is not None:
         return (yield from _update(record, policy))
-    if not record.doubt and record.known is None:
+    if not record.doubt and known is None:
         found = yield from _by_name(record)
         if isinstance(found, str):
             return (yield from _bring_up(record, found))
@@ -123,7 +127,7 @@ def _delete(record: Record, policy: Policy) -> Steps:
     if _id_of(record) is None:
         detail = "the row has no id, and no earlier run remembers one for its key; give it the id of the schedule"
         return Outcome.rejected(Problem("no_identifier", detail, "id"))
-    return (yield from _PLAIN.delete(record, policy))
+    return (yield from _PLAIN.steps(record, policy))
 
 
 def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost: bool = False) -> Steps:
@@ -171,15 +175,6 @@ def _id_of(record: Record) -> str | None:
     if record.known is not None and record.known.gladly_id:
         return record.known.gladly_id
     return record.id if record.has_own_id else None
-
-
-def _is_as_accepted(record: Record) -> bool:
-    known = record.known
-    return (
-        known is not None
-        and bool(known.gladly_id)
-        and all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items())
-    )
 
 
 def _reject(code: str, detail: str, *, status: int | None = None, attr: str | None = None) -> Outcome:

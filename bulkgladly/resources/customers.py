@@ -1,4 +1,4 @@
-"""Customers: from a nested row to a record, and the comparison with a profile. Pure."""
+"""Customers: from a nested row to a draft, and the comparison with a profile. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from bulkgladly.resources.contacts import (
 )
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
 from bulkgladly.resources.keys import former_id, key_in
-from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.spec import Draft, Policy
 from bulkgladly.source_keys import SourceKey
 
 __all__ = (
@@ -54,8 +54,8 @@ CUSTOMER_COLUMNS = ColumnPlan(
 )
 
 
-def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Record | Problem:
-    """Return the record that a nested row stands for, or why it cannot be sent.
+def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
+    """Return the draft of the record that a nested row stands for, or why it cannot be sent.
 
     The payload holds only what the row says: a missing field stays missing, a null is
     dropped (`null="keep"`) or kept to clear the field (`null="clear"`).
@@ -71,7 +71,7 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Record
     if isinstance(found, Problem):
         return found
     key, former, _ = found
-    return Record(
+    return Draft(
         row=row,
         key=key,
         id=own_id or derive_id(policy.host, "customers", policy.namespace, key),

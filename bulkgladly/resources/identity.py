@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ def derive_id(host: str, resource: str, namespace: str, key: str) -> str:
     return _LETTERS[digest[0] >> 2] + text[1:]
 
 
-def key_of_content(payload: dict[str, Any]) -> str:
+def key_of_content(payload: Mapping[str, Any]) -> str:
     """Return the source key of a record that has no key of its own: a hash of its content.
 
     Two rows with equal content are one record. Never derived from the row's position, so

@@ -1,6 +1,6 @@
-"""From a nested row to a record, for every object that is declared by its fields. Pure."""
+"""From a nested row to a draft of a record, for every object that is declared by its fields. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from bulkgladly.resources.fields import MAX_ID, Field, FieldProblem, Kind, Link
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
 from bulkgladly.resources.keys import former_id, key_in
 from bulkgladly.resources.reading import read_fields
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Rule
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, Rule
 from bulkgladly.source_keys import SourceKey
 
 __all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment")
@@ -49,8 +49,8 @@ class Preparation:
         self._resource, self._fields, self._rules = resource, tuple(fields), tuple(rules)
         self._natural_key, self._unwrap, self._clean = natural_key, unwrap, clean
 
-    def __call__(self, row: Row, nested: dict[str, Any], policy: Policy) -> Record | Problem:
-        """Return the record that a nested row stands for, or why it cannot be sent.
+    def __call__(self, row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
+        """Return the draft of the record that a nested row stands for, or why it cannot be sent.
 
         Names and source keys in it are open still: `complete` puts ids in their place.
         """
@@ -61,8 +61,8 @@ class Preparation:
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
-        source_key, own_id, claims = identity
-        return Record(
+        source_key, own_id, claims, payload = identity
+        return Draft(
             row=row,
             key=source_key.text,
             id=own_id or derive_id(policy.host, self._resource, policy.namespace, source_key.text),
@@ -80,7 +80,7 @@ class Preparation:
     ) -> tuple[Payload, tuple[Claim, ...]] | Problem | None:
         """Return the payload and the claims of a record, given what `read_fields` makes of its row.
 
-        What else a record has takes time, and is not made. The payload given may be changed.
+        What else a record has takes time, and is not made.
         None where the key is written oddly: somebody must look closer.
         """
         try:
@@ -92,7 +92,7 @@ class Preparation:
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
-        key, _, claims = identity
+        key, _, claims, payload = identity
         return None if key.is_odd else (payload, claims)
 
     def read(self, nested: Mapping[str, Any], policy: Policy) -> tuple[Payload, tuple[Link, ...]] | Problem:
@@ -107,19 +107,21 @@ class Preparation:
 
     def _identify(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
-    ) -> tuple[SourceKey, str | None, tuple[Claim, ...]] | Problem:
-        """Return key, own id and claims of a clean payload, or the first rule that it breaks; its id is taken out."""
+    ) -> tuple[SourceKey, str | None, tuple[Claim, ...], Payload] | Problem:
+        """Return key, own id, claims and the rest of a clean payload, or the first rule that it breaks."""
         for rule in self._rules:
             for problem in rule(payload, policy):
                 return problem
-        own_id = payload.pop("id", None)
+        own_id = payload.get("id")
+        if "id" in payload:
+            payload = {name: value for name, value in payload.items() if name != "id"}
         key = key_in(row, policy.key) if policy.key is not None else self._key(own_id, payload)
         if isinstance(key, Problem):
             return key
         claims = [Claim("key", digest64("key", key.text))]
         if own_id is not None and own_id != key.text and not any(link.place == "id" for link in links):
             claims.append(Claim("id", digest64("id", own_id)))
-        return key, own_id, tuple(claims)
+        return key, own_id, tuple(claims), payload
 
     def _key(self, own_id: str | None, payload: Payload) -> SourceKey:
         return SourceKey(own_id or self._natural_key(payload) or key_of_content(payload))
@@ -136,43 +138,45 @@ def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -
 
 
 def complete(
-    record: Record,
+    draft: Draft,
     spec: ResourceSpec,
     directory: Directory,
     known: Mapping[tuple[str, str], str],
     *,
     is_last: bool = False,
-) -> Problem | None:
-    """Put ids in the place of the names and keys of a record; return why one has none.
+) -> Draft | Problem:
+    """Return a draft with ids in the place of its names and keys, or why one has none.
 
     `known` has the ids of source keys, by resource and key. What refers to the same kind of
-    object stays open in `record.links` where it is not known yet, since its record may be on
-    its way; when `is_last`, it no longer is.
+    object stays open in `links` where it is not known yet, since its record may be on its
+    way; when `is_last`, it no longer is.
     """
-    if not record.links:
-        record.lanes = _lanes(record, spec)
-        return None
+    if not draft.links:
+        return draft._replace(lanes=_lanes((), draft.payload, spec)) if spec.lanes else draft
+    found: list[tuple[Link, str]] = []
     open_links: list[Link] = []
-    for link in record.links:
-        identity: str | Problem | None
-        if link.is_key:
-            identity = known.get((link.kind, link.text))
-            if identity is None and is_last and link.or_name is not None:
-                identity = directory.resolve("topic", link.or_name, link.attr)
-        else:
-            identity = directory.resolve(link.kind, link.text, link.attr)
+    for link in draft.links:
+        identity = _identity_of(link, directory, known, is_last=is_last)
         if isinstance(identity, Problem):
             return identity
         if identity is not None:
-            _put(record, link, identity)
+            found.append((link, identity))
         elif link.kind == spec.name and not is_last:
             open_links.append(link)
         else:
             return unknown_key(link)
-    record.links = tuple(open_links)
-    record.fingerprints = {name: fingerprint(value) for name, value in record.payload.items()}
-    record.lanes = _lanes(record, spec)
-    return None
+    payload = _linked(draft.payload, [(link, identity) for link, identity in found if link.place != "id"])
+    linked = draft._replace(
+        payload=payload,
+        links=tuple(open_links),
+        fingerprints={name: fingerprint(value) for name, value in payload.items()},
+        lanes=_lanes(open_links, payload, spec),
+    )
+    own_id = next((identity for link, identity in found if link.place == "id"), None)
+    if own_id is None:
+        return linked
+    claims = (*draft.claims, Claim("id", digest64("id", own_id)))
+    return linked._replace(id=own_id, has_own_id=True, former_id=None, claims=claims)
 
 
 def unknown_key(link: Link) -> Problem:
@@ -213,23 +217,33 @@ def segment(identity: str) -> str:
     return quote(identity, safe="")
 
 
-def _put(record: Record, link: Link, identity: str) -> None:
-    if link.place == "id":
-        record.id, record.has_own_id, record.former_id = identity, True, None
-        record.claims = (*record.claims, Claim("id", digest64("id", identity)))
-        return
-    head, _, part = link.place.partition(".")
-    if part:
-        record.payload[head] = {**record.payload[head], part: identity}
-    elif link.index is None:
-        record.payload[head] = identity
-    else:
-        values = list(record.payload[head])
-        values[link.index] = identity
-        record.payload[head] = values
+def _identity_of(
+    link: Link, directory: Directory, known: Mapping[tuple[str, str], str], *, is_last: bool
+) -> str | Problem | None:
+    """Return the id that a link stands for; None where its key is not known."""
+    if not link.is_key:
+        return directory.resolve(link.kind, link.text, link.attr)
+    identity = known.get((link.kind, link.text))
+    if identity is None and is_last and link.or_name is not None:
+        return directory.resolve("topic", link.or_name, link.attr)
+    return identity
 
 
-def _lanes(record: Record, spec: ResourceSpec) -> tuple[int, ...]:
-    parents = tuple(digest64("key", link.text) for link in record.links)
-    values = ((place, record.payload.get(place)) for place in spec.lanes)
+def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Mapping[str, Any]:
+    """Return a payload with ids at the places of links."""
+    linked = dict(payload)
+    for link, identity in found:
+        head, _, part = link.place.partition(".")
+        if part:
+            linked[head] = {**linked[head], part: identity}
+        elif link.index is None:
+            linked[head] = identity
+        else:
+            linked[head] = [identity if at == link.index else value for at, value in enumerate(linked[head])]
+    return linked
+
+
+def _lanes(links: Iterable[Link], payload: Mapping[str, Any], spec: ResourceSpec) -> tuple[int, ...]:
+    parents = tuple(digest64("key", link.text) for link in links)
+    values = ((place, payload.get(place)) for place in spec.lanes)
     return parents + tuple(digest64(place, str(value)) for place, value in values if value is not None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
+from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.outcomes import refused
 from bulkgladly.resources.spec import Policy, Record, Steps
 from bulkgladly.times import time_of
@@ -69,7 +70,7 @@ class OnceSteps:
         if self._at.look is None:
             # During an outage each further record would end like this one: asked for anything, the host is waited for.
             yield GET_ORGANIZATION
-        trace = yield from self._look(record)
+        trace = yield from self._look(record if reply.sent_at is None else record._replace(sent_at=reply.sent_at))
         if trace.gladly_id is not None:
             return self._created(record, trace.gladly_id)
         # A list that is read at once may lag behind, so what it lacks proves nothing yet.
@@ -90,7 +91,7 @@ class OnceSteps:
                 "`retry` this run with --sent-nothing"
             )
             return self._unsettled(record, None)._replace(detail=detail)
-        if all(known.accepted.get(name) == print_ for name, print_ in record.fingerprints.items()):
+        if not changed_since(record, known):
             # In doubt it was this run that sent it: the state is committed before the journal.
             return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
         detail = (

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.messages import Repeat, Reply, Request
@@ -11,7 +11,7 @@ from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem,
 from bulkgladly.resources.fields import Field, Link
 from bulkgladly.resources.former_ids import is_there
 
-__all__ = ("Policy", "Record", "ResourceSpec", "Rule", "Steps")
+__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Steps", "ready")
 
 Steps = Generator[Request, Reply, Outcome]
 """What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
@@ -55,18 +55,12 @@ Rule = Callable[[Mapping[str, Any], Policy], Iterable[Problem]]
 """Looks at a payload, offline, and says why Gladly would refuse it, or keep it otherwise than it says."""
 
 
-@dataclass(slots=True)
-class Record:
-    """A row that can become requests.
+class Draft(NamedTuple):
+    """What was read from a row: a record whose payload may still hold names and keys in the place of ids.
 
     `id` is the id under which a create would make it; `fingerprints` has one entry per
-    field of the payload. `links` are names and keys in the payload that ids have yet to
-    take the place of. Records that share one of `lanes` are sent in input order.
-
-    `known` and `doubt` are filled in from the state: `doubt` is true when an earlier
-    process may have sent a create whose end nobody saw, and `sent_at` is when a request
-    that can be settled by listing may have left first (seconds since 1970, our clock).
-    `rivals` are ids of objects that other records of the run are known to have made.
+    field of the payload. `links` are names and keys in the payload that are still to be
+    replaced by ids. Records that share one of `lanes` are sent in input order.
 
     `former_key` is the source key as earlier versions spelled it, where that differs, and
     `former_id` the id that they derived from it: the object may be known, or there, by these.
@@ -76,30 +70,66 @@ class Record:
     key: str
     id: str
     has_own_id: bool
-    payload: dict[str, Any]
-    fingerprints: dict[str, str]
+    payload: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
     claims: tuple[Claim, ...]
-    known: Known | None = None
-    doubt: bool = False
     links: tuple[Link, ...] = ()
     lanes: tuple[int, ...] = ()
-    sent_at: float | None = None
-    rivals: Collection[str] = ()
     former_key: str | None = None
     former_id: str | None = None
+
+
+class Record(NamedTuple):
+    """A draft that is ready to become requests: its names are ids, and what is known of it is there.
+
+    `known` and `doubt` are from the state: `doubt` is true when an earlier process may have
+    sent a create whose end nobody saw, and `sent_at` is when that left (seconds since 1970,
+    our clock). `rivals` are ids of objects that other records of the run are known to have
+    made; more may join them while the record waits. All else is as in its draft.
+    """
+
+    row: Row
+    key: str
+    id: str
+    has_own_id: bool
+    payload: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    claims: tuple[Claim, ...]
+    lanes: tuple[int, ...]
+    former_key: str | None
+    former_id: str | None
+    known: Known | None = None
+    doubt: bool = False
+    sent_at: float | None = None
+    rivals: Collection[str] = ()
+
+
+def ready(
+    draft: Draft,
+    known: Known | None = None,
+    doubt: bool = False,
+    sent_at: float | None = None,
+    rivals: Collection[str] = (),
+) -> Record:
+    """Return the record of a draft, with what is known of it."""
+    row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
+    return Record(
+        row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
+        known, doubt, sent_at, rivals,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """Everything that the pipelines need to know about one kind of object.
 
-    `prepare` turns a nested row into a Record or says why it cannot; `procedures` has
+    `prepare` turns a nested row into a draft or says why it cannot; `procedures` has
     the steps for each mode. Both are pure. `requests_per_record` has, for each mode, the
     fewest and the most requests that a record takes without conflicts, for the estimate.
 
     `fields` declares the row field by field (customers have columns of their own), and
     `rules` look at the payload as a whole. `lanes` are places of the payload whose equal
-    values keep records in input order. `arrange` puts the records of a whole input into the
+    values keep records in input order. `arrange` returns the drafts of a whole input in the
     order in which they have to be sent; the input is then read whole. `repeat` is what a
     repeat of the create could do, `contacts_people` what a record does to a person, and
     `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
@@ -109,7 +139,7 @@ class ResourceSpec:
 
     name: str
     columns: ColumnPlan
-    prepare: Callable[[Row, dict[str, Any], Policy], Record | Problem]
+    prepare: Callable[[Row, dict[str, Any], Policy], Draft | Problem]
     procedures: Mapping[Mode, Callable[[Record, Policy], Steps]]
     requests_per_record: Mapping[Mode, tuple[int, int]]
     operations: tuple[str, ...] = field(default=())
@@ -117,7 +147,7 @@ class ResourceSpec:
     rules: tuple[Rule, ...] = ()
     warnings: tuple[Rule, ...] = ()
     lanes: tuple[str, ...] = ()
-    arrange: Callable[[Sequence[Record]], list[Record]] | None = None
+    arrange: Callable[[Sequence[Draft]], list[Draft]] | None = None
     repeat: Repeat = Repeat.DETECTED
     id_rule: str = ""
     contacts_people: str = ""
@@ -136,7 +166,7 @@ class ResourceSpec:
         if isinstance(found, Outcome):
             return found
         if found and record.former_id is not None:
-            record.id = record.former_id
+            record = record._replace(id=record.former_id)
         return (yield from self.procedures[policy.mode](record, policy))
 
     @property

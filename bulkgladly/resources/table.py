@@ -1,14 +1,12 @@
 """Every kind of Gladly object that we move, one row each. Adding an object starts here."""
 
 from bulkgladly.errors import UsageError
-from bulkgladly.records import Mode
-from bulkgladly.resources import customer_steps
 from bulkgladly.resources.activities import ACTIVITIES
 from bulkgladly.resources.answers import ANSWER_CONTENTS, ANSWERS
 from bulkgladly.resources.business_hours import BUSINESS_HOURS
 from bulkgladly.resources.contacting import EMAILS, RECIPIENT_COLLECTIONS, REPLIES, SMS
 from bulkgladly.resources.conversations import CONVERSATIONS
-from bulkgladly.resources.customers import CUSTOMER_COLUMNS, prepare_customer
+from bulkgladly.resources.customer_profiles import CUSTOMERS
 from bulkgladly.resources.labels import CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS
 from bulkgladly.resources.notes import NOTES
 from bulkgladly.resources.spec import ResourceSpec
@@ -19,33 +17,10 @@ from bulkgladly.resources.webhooks import WEBHOOKS
 
 __all__ = ("NOT_WRITTEN", "RESOURCES", "resource")
 
-_CUSTOMERS = ResourceSpec(
-    name="customers",
-    columns=CUSTOMER_COLUMNS,
-    prepare=prepare_customer,
-    procedures={
-        Mode.CREATE: customer_steps.create,
-        Mode.UPDATE: customer_steps.update,
-        Mode.UPSERT: customer_steps.upsert,
-        Mode.DELETE: customer_steps.delete,
-    },
-    requests_per_record={
-        Mode.CREATE: (1, 1),
-        Mode.UPDATE: (1, 3),
-        Mode.UPSERT: (1, 3),
-        Mode.DELETE: (1, 3),
-    },
-    operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
-    fetch=lambda _record, gladly_id: customer_steps.get_profile(gladly_id),
-    id_rule="our id, under 50 characters",
-    deletes="customers and their conversations",
-    not_kept=("createdAt and updatedAt", "externalCustomerIds"),
-)
-
 RESOURCES: dict[str, ResourceSpec] = {
     spec.name: spec
     for spec in (
-        _CUSTOMERS,
+        CUSTOMERS,
         ACTIVITIES,
         TASKS,
         TASK_COMMENTS,

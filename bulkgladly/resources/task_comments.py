@@ -8,8 +8,8 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("TASK_COMMENTS",)
 
@@ -37,8 +37,9 @@ def _fetch(record: Record, gladly_id: str) -> Request:
     return Request("getTaskComment", "GET", f"{_path(record)}/{segment(gladly_id)}")
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="task-comments",
         noun="comment",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, ("taskId", "agentId", "comment")),
@@ -52,7 +53,7 @@ TASK_COMMENTS = ResourceSpec(
     name="task-comments",
     columns=column_plan(_FIELDS, read_only=("createdAt",)),
     prepare=Preparation("task-comments", _FIELDS),
-    procedures={Mode.CREATE: _STEPS.create},
+    procedures={Mode.CREATE: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2)},
     operations=("createTaskComment", "getTaskComment"),
     fields=_FIELDS,

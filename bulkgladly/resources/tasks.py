@@ -11,10 +11,10 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.upserts import Upserts
 from bulkgladly.times import time_of
 
 __all__ = ("ASSIGNEE_FIELDS", "TASKS")
@@ -71,14 +71,16 @@ def _may_create(record: Record, policy: Policy) -> Problem | None:
     return Problem("due_in_past", detail, "dueAt")
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="tasks",
         noun="task",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
         create=_create,
         change=_change,
         fixed=("customerId", "customer"),
+        owner="customerId",
         parent=lambda record: "customer" if "customerId" in record.payload else None,
         completing=_completing,
         may_create=_may_create,
@@ -89,7 +91,7 @@ TASKS = ResourceSpec(
     name="tasks",
     columns=column_plan(_FIELDS, read_only=("timestamp", "createdBy")),
     prepare=Preparation("tasks", _FIELDS, rules=_RULES, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.create, Mode.UPDATE: _STEPS.update, Mode.UPSERT: _STEPS.upsert},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("createTask", "createTaskAndCustomer", "getTask", "updateTask", "getCustomer"),
     fields=_FIELDS,

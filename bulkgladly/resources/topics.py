@@ -11,10 +11,10 @@ from bulkgladly.records import Mode
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.directory import names_below, path_of
 from bulkgladly.resources.endpoints import Endpoint
-from bulkgladly.resources.fields import ALWAYS, Field, Kind, column_plan
+from bulkgladly.resources.fields import ALWAYS, Field, Kind, Link, column_plan
 from bulkgladly.resources.objects import Preparation, segment
-from bulkgladly.resources.plain_steps import PlainSteps
-from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Record, ResourceSpec
+from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("TOPICS", "parents_first")
 
@@ -31,25 +31,19 @@ _FIELDS = (
 _CHANGEABLE = ("name", "parentId", "disabled")
 
 
-def parents_first(records: Sequence[Record]) -> list[Record]:
-    """Return the records so that each comes after its parent, else in their order.
+def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts so that each comes after its parent, else in their order.
 
-    Parents that are named by a path that another record has are from then on named by that
-    record's key. Records in a circle keep their order, and are rejected later.
+    Parents that are named by a path that another draft has are named by that one's key in
+    what is returned. Drafts in a circle keep their order, and are rejected later.
     """
-    by_key = {record.key: record for record in records}
-    by_path = _paths(records, by_key)
-    for record in records:
-        record.links = tuple(
-            replace(link, kind="topics", text=by_path[path].key, is_key=True, or_name=path)
-            if link.place == "parentId" and not link.is_key and (path := path_of(names_below(link.text))) in by_path
-            else link
-            for link in record.links
-        )
-    done: dict[int, Record] = {}
-    for record in records:
-        line: list[Record] = []
-        at: Record | None = record
+    keys = _keys_by_path(drafts)
+    named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
+    by_key = {draft.key: draft for draft in named}
+    done: dict[int, Draft] = {}
+    for draft in named:
+        line: list[Draft] = []
+        at: Draft | None = draft
         while at is not None and id(at) not in done and not any(at is other for other in line):
             line.append(at)
             at = _parent(at, by_key)
@@ -57,21 +51,28 @@ def parents_first(records: Sequence[Record]) -> list[Record]:
     return list(done.values())
 
 
-def _paths(records: Sequence[Record], by_key: Mapping[str, Record]) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    for record in records:
-        names = [str(record.payload["name"])]
-        for link in (link for link in record.links if link.place == "parentId"):
+def _by_key(link: Link, keys: Mapping[str, str]) -> Link:
+    if link.place != "parentId" or link.is_key or (path := path_of(names_below(link.text))) not in keys:
+        return link
+    return replace(link, kind="topics", text=keys[path], is_key=True, or_name=path)
+
+
+def _keys_by_path(drafts: Sequence[Draft]) -> dict[str, str]:
+    by_key = {draft.key: draft for draft in drafts}
+    found: dict[str, str] = {}
+    for draft in drafts:
+        names = [str(draft.payload["name"])]
+        for link in (link for link in draft.links if link.place == "parentId"):
             if not link.is_key:
                 names = [*names_below(link.text), *names]
             elif (parent := by_key.get(link.text)) is not None:
                 names = [str(parent.payload["name"]), *names]
-        found.setdefault(path_of(names), record)
+        found.setdefault(path_of(names), draft.key)
     return found
 
 
-def _parent(record: Record, by_key: Mapping[str, Record]) -> Record | None:
-    return next((by_key[link.text] for link in record.links if link.is_key and link.text in by_key), None)
+def _parent(draft: Draft, by_key: Mapping[str, Draft]) -> Draft | None:
+    return next((by_key[link.text] for link in draft.links if link.is_key and link.text in by_key), None)
 
 
 def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -103,8 +104,9 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = PlainSteps(
+_STEPS = Upserts(
     Endpoint(
+        object="topics",
         noun="topic",
         fetch=_fetch,
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
@@ -123,7 +125,7 @@ TOPICS = ResourceSpec(
         unwrap=_unwrap,
         natural_key=lambda payload: f"name:{payload['name']}",
     ),
-    procedures={Mode.CREATE: _STEPS.create, Mode.UPDATE: _STEPS.update, Mode.UPSERT: _STEPS.upsert},
+    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,

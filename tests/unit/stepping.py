@@ -20,7 +20,7 @@ from bulkgladly.records import Known, Mode, Outcome, Position, Problem, Row
 from bulkgladly.resources.directory import Directory
 from bulkgladly.resources.identity import fingerprint
 from bulkgladly.resources.objects import complete
-from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.spec import Draft, Policy, Record, ready
 from bulkgladly.resources.table import RESOURCES
 
 HOST = "https://example.gladly.com"
@@ -55,7 +55,7 @@ def policy_for(mode: str, **more: Any) -> Policy:
     return Policy(**{"host": HOST, "mode": Mode(mode), "key": "crm", "now": NOW, **more})
 
 
-def prepared(resource: str, fields: Mapping[str, Any], mode: str = "create", **policy: Any) -> Record | Problem:
+def prepared(resource: str, fields: Mapping[str, Any], mode: str = "create", **policy: Any) -> Draft | Problem:
     """What the table makes of a row, before names and keys are resolved."""
     spec, chosen = RESOURCES[resource], policy_for(mode, **policy)
     row = Row(Position(0, 0, 1), {"crm": "7", **fields}, seq=0)
@@ -67,12 +67,10 @@ def record_of(resource: str, fields: Mapping[str, Any], mode: str = "create", **
     """A record that is ready to be sent; `more` are policies, and fields of the record."""
     own = {name: more.pop(name) for name in ("doubt", "known", "sent_at", "rivals") if name in more}
     found = prepared(resource, fields, mode, **more)
-    assert isinstance(found, Record), found
-    problem = complete(found, RESOURCES[resource], Directory(), {}, is_last=True)
-    assert problem is None
-    for name, value in own.items():
-        setattr(found, name, value)
-    return found
+    assert isinstance(found, Draft), found
+    complete_one = complete(found, RESOURCES[resource], Directory(), {}, is_last=True)
+    assert isinstance(complete_one, Draft), complete_one
+    return ready(complete_one)._replace(**own)
 
 
 def remembered(record: Record, gladly_id: str = "held", **accepted: Any) -> Known:

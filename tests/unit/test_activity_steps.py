@@ -9,7 +9,7 @@ from bulkgladly.messages import Reply
 from bulkgladly.records import Problem, Stage, Word
 from bulkgladly.resources.directory import Directory
 from bulkgladly.resources.objects import complete, problems_of
-from bulkgladly.resources.spec import Record
+from bulkgladly.resources.spec import Draft
 from bulkgladly.resources.table import RESOURCES
 from bulkgladly.resources.topics import parents_first
 from tests.unit.stepping import (
@@ -103,10 +103,10 @@ def test_a_year_ago_is_no_more_than_a_year_ago() -> None:
     edge = {**ACTIVITY, "occurredAt": when(days=365)}
     old = {**ACTIVITY, "occurredAt": when(days=365, seconds=1)}
 
-    assert isinstance(prepared("activities", edge), Record)
+    assert isinstance(prepared("activities", edge), Draft)
     assert isinstance(prepared("activities", old), Problem)
-    assert isinstance(prepared("activities", old, now=None), Record)
-    assert isinstance(prepared("activities", {**old, "id": "x"}, "delete"), Record)
+    assert isinstance(prepared("activities", old, now=None), Draft)
+    assert isinstance(prepared("activities", {**old, "id": "x"}, "delete"), Draft)
 
 
 def test_a_check_gets_every_problem_of_a_row() -> None:
@@ -145,19 +145,19 @@ def test_an_activity_is_deleted(replies: list[Reply], word: Word) -> None:
 # --- topics ----------------------------------------------------------------------------------
 
 
-def topic(name: str, crm: str | None = None, **fields: Any) -> Record:
+def topic(name: str, crm: str | None = None, **fields: Any) -> Draft:
     found = prepared("topics", {"crm": crm or name, "name": name, **fields})
-    assert isinstance(found, Record), found
+    assert isinstance(found, Draft), found
     return found
 
 
-def keys(records: list[Record]) -> list[str]:
-    return [record.key for record in records]
+def keys(drafts: list[Draft]) -> list[str]:
+    return [draft.key for draft in drafts]
 
 
 def test_parents_go_first_and_all_else_stays_in_order() -> None:
     """By key and by path, over several levels, whatever comes first in the input."""
-    records = [
+    drafts = [
         topic("Paper", parent="Gifts / Cards"),
         topic("Alone"),
         topic("Cards", parentKey="Gifts"),
@@ -165,21 +165,23 @@ def test_parents_go_first_and_all_else_stays_in_order() -> None:
         topic("Wood", parent="Gifts / Cards"),
     ]
 
-    assert keys(parents_first(records)) == ["Gifts", "Cards", "Paper", "Alone", "Wood"]
-    assert [link.text for link in records[0].links] == ["Cards"]
-    assert [link.or_name for link in records[0].links] == ["Gifts / Cards"]
+    ordered = parents_first(drafts)
+
+    assert keys(ordered) == ["Gifts", "Cards", "Paper", "Alone", "Wood"]
+    assert [(link.text, link.or_name) for link in ordered[2].links] == [("Cards", "Gifts / Cards")]
+    assert [(link.text, link.or_name) for link in drafts[0].links] == [("Gifts / Cards", None)]
 
 
 def test_a_circle_of_parents_ends() -> None:
     """Every record comes once."""
-    records = [
+    drafts = [
         topic("a", parentKey="b"),
         topic("b", parentKey="a"),
         topic("c", parentKey="c"),
         topic("d", parentKey="x"),
     ]
 
-    assert sorted(keys(parents_first(records))) == ["a", "b", "c", "d"]
+    assert sorted(keys(parents_first(drafts))) == ["a", "b", "c", "d"]
 
 
 def test_a_path_is_a_name_and_a_parent() -> None:
@@ -187,8 +189,8 @@ def test_a_path_is_a_name_and_a_parent() -> None:
     deep = prepared("topics", {"path": "Orders / Late / Very"})
     flat = prepared("topics", {"path": "Orders"})
 
-    assert isinstance(deep, Record)
-    assert isinstance(flat, Record)
+    assert isinstance(deep, Draft)
+    assert isinstance(flat, Draft)
     assert (deep.payload, [link.text for link in deep.links]) == (
         {"name": "Very", "parentId": "Orders / Late"},
         ["Orders / Late"],
@@ -198,23 +200,22 @@ def test_a_path_is_a_name_and_a_parent() -> None:
 
 def test_a_topic_that_is_there_is_named_by_its_path() -> None:
     """It is no row of the input that others could lie below, though it has the path of one."""
-    record = topic("Delayed", topic="Orders / Late")
-    parents_first([record, topic("Late", parent="Orders")])
+    [_, draft] = parents_first([topic("Late", parent="Orders"), topic("Delayed", topic="Orders / Late")])
     directory = Directory(
         {"topic": [{"id": "t-1", "name": "Orders"}, {"id": "t-2", "name": "Late", "parentId": "t-1"}]}
     )
 
-    problem = complete(record, RESOURCES["topics"], directory, {})
+    whole = complete(draft, RESOURCES["topics"], directory, {})
 
-    assert problem is None
-    assert (record.id, record.has_own_id, record.payload) == ("t-2", True, {"name": "Delayed"})
-    assert [claim.attr for claim in record.claims] == ["key", "id"]
+    assert isinstance(whole, Draft)
+    assert (whole.id, whole.has_own_id, whole.payload) == ("t-2", True, {"name": "Delayed"})
+    assert [claim.attr for claim in whole.claims] == ["key", "id"]
 
 
 def test_an_update_of_a_topic_has_its_name() -> None:
     """Gladly wants it in each, changed or not."""
     record = record_of("topics", {"name": "Orders", "disabled": True}, "upsert")
-    record.known = remembered(record, disabled=False)
+    record = record._replace(known=remembered(record, disabled=False))
 
     assert play("topics", "upsert", record, [DONE]).body() == {"name": "Orders", "disabled": True}
 
@@ -262,7 +263,7 @@ def test_a_name_taken_by_our_own_lost_attempt() -> None:
 def test_a_rename_to_a_taken_name_writes_nothing() -> None:
     """The reject names the other topic."""
     record = record_of("topics", {"name": "Orders"}, "upsert")
-    record.known = remembered(record, name="Old")
+    record = record._replace(known=remembered(record, name="Old"))
 
     played = play("topics", "upsert", record, [NAME_TAKEN])
 
@@ -275,8 +276,8 @@ def test_the_same_name_gives_the_same_id_without_a_key() -> None:
     first = prepared("topics", {"name": "Orders"}, key=None)
     second = prepared("topics", {"path": "Orders", "disabled": True}, key=None)
 
-    assert isinstance(first, Record)
-    assert isinstance(second, Record)
+    assert isinstance(first, Draft)
+    assert isinstance(second, Draft)
     assert first.id == second.id
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bulkgladly.messages import Repeat, Reply
 from bulkgladly.records import Problem, Word
-from bulkgladly.resources.spec import Record
+from bulkgladly.resources.spec import Draft
 from tests.unit.stepping import BROKEN, DONE, GONE, LOST, created, play, prepared, record_of, refusal, remembered, reply
 
 ANSWER = {"name": "Returns", "audienceIds": "a;b"}
@@ -56,7 +56,7 @@ def test_a_name_that_is_taken_in_a_create_is_adopted_by_policy(status: int, code
 def test_a_rename_to_a_taken_name_is_a_400() -> None:
     """Told as the conflict that it is."""
     record = record_of("answers", ANSWER, "upsert")
-    record.known = remembered(record, name="Old")
+    record = record._replace(known=remembered(record, name="Old"))
 
     played = play("answers", "upsert", record, [refusal(400, "taken", "name")])
 
@@ -122,7 +122,7 @@ def test_a_content_is_sent_without_its_place() -> None:
     """The path says where it goes; what was accepted is not sent again."""
     record = record_of("answer-contents", CONTENT, "upsert")
     played = play("answer-contents", "upsert", record, [content()])
-    record.known = remembered(record)
+    record = record._replace(known=remembered(record))
 
     assert played.body() == {"bodyHtml": "<p>x</p>", "title": "X"}
     assert play("answer-contents", "upsert", record, []).outcome.word is Word.UNCHANGED
@@ -167,7 +167,7 @@ def test_a_content_has_what_its_type_needs(change: dict[str, str], attr: str) ->
 
     assert isinstance(found, Problem)
     assert found.attr == attr
-    assert isinstance(keyless, Record)
+    assert isinstance(keyless, Draft)
     assert keyless.key == "held/en-us/public"
 
 
@@ -248,8 +248,8 @@ def test_what_is_never_shown_is_sent_when_it_has_changed() -> None:
     fields = {**HOOK, "headers": {"X-Key": "1"}}
     new = record_of("webhooks", {"id": "w-1", **fields}, "update")
     same, changed = record_of("webhooks", fields, "update"), record_of("webhooks", fields, "update")
-    same.known = remembered(same, "w-1", name="Old")
-    changed.known = remembered(changed, "w-1", headers={"X-Key": "0"})
+    same = same._replace(known=remembered(same, "w-1", name="Old"))
+    changed = changed._replace(known=remembered(changed, "w-1", headers={"X-Key": "0"}))
 
     first = play("webhooks", "update", new, [reply(200, hook()), DONE])
     none = play("webhooks", "update", same, [])
@@ -306,4 +306,4 @@ def test_a_url_is_https(url: str) -> None:
 
     assert isinstance(found, Problem)
     assert found.attr == "url"
-    assert isinstance(prepared("webhooks", {**HOOK, "url": "http://127.0.0.1:8080/hook"}), Record)
+    assert isinstance(prepared("webhooks", {**HOOK, "url": "http://127.0.0.1:8080/hook"}), Draft)

@@ -11,22 +11,17 @@ from hypothesis import strategies as st
 
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Position, Row, Stage, Word
-from bulkgladly.resources import customer_steps
 from bulkgladly.resources.contacts import email_identity, phone_identity
 from bulkgladly.resources.customers import prepare_customer
 from bulkgladly.resources.identity import fingerprint
-from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.spec import Draft, Policy, Record, ready
+from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import completed, judged
 
 HOST = "https://example.gladly.com"
 PATH = "/api/v1/customer-profiles"
 ADA = {"name": "Ada Sample", "emails": [{"original": "ada@example.org"}], "phones": ["+16505550100"]}
-STEPS = {
-    Mode.CREATE: customer_steps.create,
-    Mode.UPDATE: customer_steps.update,
-    Mode.UPSERT: customer_steps.upsert,
-    Mode.DELETE: customer_steps.delete,
-}
+STEPS = RESOURCES["customers"].procedures
 
 
 @dataclass
@@ -59,10 +54,8 @@ def row(fields: Mapping[str, Any] | None = None, *, key: str = "7", own_id: str 
     policy = Policy(host=HOST, key=None if own_id else "crm", null=more.pop("null", "keep"))
     source = Row(Position(0, 0, 1), {**payload, "crm": key}, seq=0)
     found = prepare_customer(source, payload, policy)
-    assert isinstance(found, Record), found
-    for name, value in more.items():
-        setattr(found, name, value)
-    return found
+    assert isinstance(found, Draft), found
+    return ready(found)._replace(**more)
 
 
 def play(mode: str, record: Record, replies: Sequence[Reply], *, as_is: bool = False, **policy: Any) -> Played:
@@ -412,7 +405,7 @@ def test_doubt_is_settled_by_asking_first() -> None:
 def test_doubt_outweighs_what_is_known() -> None:
     """What is remembered may be older than the request in doubt."""
     record = row()
-    record.known, record.doubt = known(record), True
+    record = record._replace(known=known(record), doubt=True)
 
     played = play("create", record, [got(gladly_id=record.id)])
 
@@ -426,7 +419,7 @@ def test_doubt_outweighs_what_is_known() -> None:
 def test_an_accepted_record_takes_no_request(mode: str) -> None:
     """Its content is known and has not changed."""
     record = row()
-    record.known = known(record)
+    record = record._replace(known=known(record))
 
     played = play(mode, record, [])
 
@@ -438,7 +431,7 @@ def test_an_accepted_record_takes_no_request(mode: str) -> None:
 def test_a_changed_name_takes_one_patch(mode: str) -> None:
     """With the changed field alone, to the id that Gladly knows."""
     record = row()
-    record.known = known(record, name="Ada Old", image="kept")
+    record = record._replace(known=known(record, name="Ada Old", image="kept"))
 
     played = play(mode, record, [PATCHED])
 
@@ -452,7 +445,7 @@ def test_a_changed_name_takes_one_patch(mode: str) -> None:
 def test_a_changed_contact_list_is_read_before_it_is_written(mode: str) -> None:
     """Somebody may have added an address since, and PATCH replaces lists whole."""
     record = row()
-    record.known = known(record, emails=[{"original": "old@example.org"}])
+    record = record._replace(known=known(record, emails=[{"original": "old@example.org"}]))
     held = {"original": "agent-added@example.org", "normalized": "agent-added@example.org"}
 
     played = play(mode, record, [got(emails=[held]), PATCHED])
@@ -464,7 +457,7 @@ def test_a_changed_contact_list_is_read_before_it_is_written(mode: str) -> None:
 def test_read_first_reads_before_every_change() -> None:
     """One request more, for those who fear to overwrite."""
     record = row()
-    record.known = known(record, name="Ada Old")
+    record = record._replace(known=known(record, name="Ada Old"))
 
     played = play("upsert", record, [got(name="Ada Old"), PATCHED], read_first=True)
 
@@ -474,7 +467,7 @@ def test_read_first_reads_before_every_change() -> None:
 def test_a_changed_record_is_a_reject_in_create_mode() -> None:
     """What is known and differs is not written over."""
     record = row()
-    record.known = known(record, name="Ada Old")
+    record = record._replace(known=known(record, name="Ada Old"))
 
     played = play("create", record, [taken(), got(name="Ada Old")])
 
@@ -485,7 +478,7 @@ def test_a_changed_record_is_a_reject_in_create_mode() -> None:
 def test_a_known_customer_that_was_deleted_is_not_made_again(mode: str) -> None:
     """Somebody may have asked to be forgotten."""
     record = row()
-    record.known = known(record, name="Ada Old")
+    record = record._replace(known=known(record, name="Ada Old"))
 
     played = play(mode, record, [GONE, GONE])
 
@@ -498,7 +491,7 @@ def test_a_known_customer_that_was_deleted_is_not_made_again(mode: str) -> None:
 
 def changed(mode: str, replies: Sequence[Reply], **policy: Any) -> Played:
     record = row()
-    record.known = known(record, name="Ada Old")
+    record = record._replace(known=known(record, name="Ada Old"))
     return play(mode, record, replies, **policy)
 
 
@@ -524,7 +517,7 @@ def test_a_patch_answered_301_follows_the_merge_too() -> None:
 def test_a_patch_of_a_merged_customer_keeps_the_addresses_of_the_successor() -> None:
     """The list for the old profile is never written over that of the new one."""
     record = row()
-    record.known = known(record, emails=[])
+    record = record._replace(known=known(record, emails=[]))
     heir = profile("heir", emails=[{"original": "heir@example.org"}])
 
     played = play("upsert", record, [got(emails=[]), GONE, moved("heir"), json_reply(200, heir), PATCHED])
@@ -548,7 +541,7 @@ def test_a_lost_patch_is_settled_by_looking(unclear: Reply) -> None:
 def test_a_lost_patch_is_judged_by_what_it_would_have_changed() -> None:
     """That an agent changed another field meanwhile says nothing about our request."""
     record = row({**ADA, "address": "1 Test Lane"})
-    record.known = known(record, name="Ada Old")
+    record = record._replace(known=known(record, name="Ada Old"))
 
     played = play("upsert", record, [LOST, got(name="Ada Sample", address="9 Moved Street")])
 
@@ -558,7 +551,7 @@ def test_a_lost_patch_is_judged_by_what_it_would_have_changed() -> None:
 def test_a_patch_that_meets_a_taken_address_is_a_reject() -> None:
     """Not listed for this operation, but it happens; nothing of the row was written."""
     record = row()
-    record.known = known(record, emails=[])
+    record = record._replace(known=known(record, emails=[]))
 
     played = play("update", record, [got(emails=[]), taken("emails")])
 
@@ -746,7 +739,7 @@ def test_nobody_is_deleted_for_a_phone_number() -> None:
 def test_attributes_are_read_before_they_are_written(attributes: str, calls: list[str]) -> None:
     """Gladly may replace them whole: what others added is sent along, unless somebody has tried it."""
     record = row({"customAttributes": {"tier": "gold"}})
-    record.known = known(record, customAttributes={"tier": "silver"})
+    record = record._replace(known=known(record, customAttributes={"tier": "silver"}))
     held = got(**{**record.payload, "customAttributes": {"tier": "silver", "note": "by an agent"}})
 
     played = play("upsert", record, [held, PATCHED] if attributes == "unknown" else [PATCHED], attributes=attributes)
@@ -877,7 +870,7 @@ def test_update_without_a_readable_profile_changes_nothing(failure: Reply) -> No
 def test_delete_goes_by_own_id_memory_or_key() -> None:
     """One request where the id is known."""
     remembered = row({"name": "Ada"})
-    remembered.known = known(remembered)
+    remembered = remembered._replace(known=known(remembered))
 
     own = play("delete", row({"name": "Ada"}, own_id="own-1"), [json_reply(204)])
     memory = play("delete", remembered, [json_reply(204)])
@@ -955,7 +948,7 @@ def test_no_stranger_is_changed(mode: str, policy: str) -> None:
 def test_no_list_or_attribute_is_lost_to_an_answer_that_is_not_the_customer(mode: str, body: dict[str, Any]) -> None:
     """What a PATCH holds whole is only merged into what Gladly showed of that very customer."""
     record = row({**ADA, "customAttributes": {"tier": "gold"}})
-    record.known = Known("held", dict.fromkeys(record.fingerprints, "older"))
+    record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
 
     played = play(mode, record, [Reply(200, orjson.dumps(body))], as_is=True)
 
@@ -1075,7 +1068,7 @@ def test_whatever_is_answered_the_steps_end_in_a_word(
     """No answer makes them go in circles or raise, and a reject always says where and why."""
     record = row(fields, doubt=doubt)
     if is_known:
-        record.known = Known("held", dict.fromkeys(record.fingerprints, "older"))
+        record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
     steps = STEPS[Mode(mode)](record, Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict))
 
     outcome = None
@@ -1110,7 +1103,7 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
         {**fields, "emails": fields.get("emails") or ["a@example.org"]}, own_id="own" if "id" in route else None
     )
     if "known" in route or "merged" in route:
-        record.known = Known("held", dict.fromkeys(record.fingerprints, "older"))
+        record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
     policy = Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict)
     steps = STEPS[Mode(mode)](record, policy)
     left = [*answers(json_reply(200, held), found(held)), PATCHED]
@@ -1129,3 +1122,22 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
             assert kept[: len(held.get(name, []))] == [
                 (identity(before), before.get("extension")) for before in held.get(name, [])
             ]
+
+
+@pytest.mark.parametrize("failed", [json_reply(400, {"errors": [problem("not_exist", "email")]}), GONE])
+def test_a_failed_search_is_not_taken_for_a_customer_who_is_gone(failed: Reply) -> None:
+    """Whatever code the refusal has: nobody was looked for, so nobody is known to be gone."""
+    played = play("delete", row(), [failed])
+
+    assert played.calls == ["GET ?email=ada@example.org"]
+    assert played.outcome.word is Word.REJECTED
+
+
+def test_a_refused_change_is_not_taken_for_a_customer_who_was_deleted() -> None:
+    """Only a 404 for the customer says so, not something in the row that does not exist."""
+    record = row()
+    record = record._replace(known=known(record, name="Ada Old"))
+
+    played = play("upsert", record, [json_reply(400, {"errors": [problem("not_exist", "name")]})])
+
+    assert (played.outcome.code, played.outcome.status) == ("not_exist", 400)

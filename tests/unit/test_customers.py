@@ -8,21 +8,21 @@ import pytest
 from bulkgladly.records import Claim, Position, Problem, Row
 from bulkgladly.resources.customers import changes_to, gaps_in, prepare_customer
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
-from bulkgladly.resources.spec import Policy, Record
+from bulkgladly.resources.spec import Draft, Policy
 
 HOST = "https://example.gladly.com"
 EMAILS = [{"original": "ada@example.org"}]
 
 
-def prepare(fields: Mapping[str, Any], **policy: Any) -> Record | Problem:
+def prepare(fields: Mapping[str, Any], **policy: Any) -> Draft | Problem:
     row = Row(Position(0, 0, 1), dict(fields), seq=0)
     payload = {name: value for name, value in fields.items() if name != policy.get("key")}
     return prepare_customer(row, payload, Policy(host=HOST, **policy))
 
 
-def record(fields: Mapping[str, Any], **policy: Any) -> Record:
+def record(fields: Mapping[str, Any], **policy: Any) -> Draft:
     found = prepare(fields, **policy)
-    assert isinstance(found, Record), found
+    assert isinstance(found, Draft), found
     return found
 
 

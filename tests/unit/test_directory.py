@@ -7,7 +7,7 @@ import pytest
 from bulkgladly.records import Problem
 from bulkgladly.resources.directory import Directory, names_below, path_of
 from bulkgladly.resources.objects import complete
-from bulkgladly.resources.spec import Record
+from bulkgladly.resources.spec import Draft
 from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import DUE, prepared
 
@@ -98,70 +98,74 @@ def test_paths_are_taken_apart_and_put_together() -> None:
     assert path_of(("Orders", "Returns")) == "Orders / Returns"
 
 
-def ready(resource: str, **fields: Any) -> Record:
+def draft_of(resource: str, **fields: Any) -> Draft:
     found = prepared(resource, fields)
-    assert isinstance(found, Record), found
+    assert isinstance(found, Draft), found
     return found
 
 
 def test_names_and_keys_give_way_to_ids() -> None:
     """In objects and in plain fields; the fingerprints are those of what is sent."""
-    record = ready("tasks", customerKey="7", inbox="Returns", agent="ada@example.org", body="x", dueAt=DUE)
-    same = ready("tasks", customerId="ada", inboxId="in-3", agentId="a-1", body="x", dueAt=DUE)
+    record = draft_of("tasks", customerKey="7", inbox="Returns", agent="ada@example.org", body="x", dueAt=DUE)
+    same = draft_of("tasks", customerId="ada", inboxId="in-3", agentId="a-1", body="x", dueAt=DUE)
 
-    problem = complete(record, RESOURCES["tasks"], DIRECTORY, {("customers", "7"): "ada"})
+    whole = complete(record, RESOURCES["tasks"], DIRECTORY, {("customers", "7"): "ada"})
 
-    assert problem is None
-    assert record.payload["assignee"] == {"inboxId": "in-3", "agentId": "a-1"}
-    assert record.payload["customerId"] == "ada"
-    assert (record.fingerprints, record.links) == (same.fingerprints, ())
+    assert isinstance(whole, Draft)
+    assert whole.payload["assignee"] == {"inboxId": "in-3", "agentId": "a-1"}
+    assert whole.payload["customerId"] == "ada"
+    assert (whole.fingerprints, whole.links) == (same.fingerprints, ())
+    assert (len(record.links), record.payload["customerId"]) == (3, "7")
 
 
 def test_every_name_of_a_list_is_resolved() -> None:
     """At its place; one that fails names the field."""
-    record = ready("answers", name="x", audiences="Members; Everybody")
+    record = draft_of("answers", name="x", audiences="Members; Everybody")
     directory = Directory({"audience": [{"id": "au-1", "name": "Everybody"}, {"id": "au-2", "name": "Members"}]})
 
-    problem = complete(record, RESOURCES["answers"], directory, {})
-    other = complete(ready("answers", name="x", audiences="Nobody"), RESOURCES["answers"], directory, {})
+    whole = complete(record, RESOURCES["answers"], directory, {})
+    other = complete(draft_of("answers", name="x", audiences="Nobody"), RESOURCES["answers"], directory, {})
 
-    assert (problem, record.payload["audienceIds"]) == (None, ["au-2", "au-1"])
-    assert other is not None
+    assert isinstance(whole, Draft)
+    assert whole.payload["audienceIds"] == ["au-2", "au-1"]
+    assert isinstance(other, Problem)
     assert (other.code, other.attr) == ("unknown_name", "audiences")
 
 
 def test_a_key_of_another_resource_must_be_known() -> None:
     """And one of the same resource may be on its way still, until it no longer is."""
-    comment = ready("task-comments", taskKey="7", agentId="a", comment="x")
-    topic = ready("topics", name="x", parentKey="7")
+    comment = draft_of("task-comments", taskKey="7", agentId="a", comment="x")
+    topic = draft_of("topics", name="x", parentKey="7")
 
     unknown = complete(comment, RESOURCES["task-comments"], DIRECTORY, {})
     still_open = complete(topic, RESOURCES["topics"], DIRECTORY, {})
-    lane = topic.lanes
     at_last = complete(topic, RESOURCES["topics"], DIRECTORY, {}, is_last=True)
 
-    assert unknown is not None
+    assert isinstance(unknown, Problem)
     assert (unknown.code, unknown.attr) == ("unknown_key", "taskKey")
-    assert (still_open, len(lane)) == (None, 1)
-    assert lane == (topic_claim("7"),)
-    assert at_last is not None
+    assert isinstance(still_open, Draft)
+    assert (len(still_open.links), still_open.lanes) == (1, (topic_claim("7"),))
+    assert isinstance(at_last, Problem)
     assert (at_last.code, at_last.attr) == ("unknown_key", "parentKey")
 
 
 def topic_claim(key: str) -> int:
     """What the record of this key holds while it is on its way."""
     parent = prepared("topics", {"crm": key, "name": "Parent"})
-    assert isinstance(parent, Record)
+    assert isinstance(parent, Draft)
     return next(claim.digest for claim in parent.claims if claim.attr == "key")
 
 
 def test_the_name_of_an_object_stands_for_its_id() -> None:
     """What is asked of one conversation waits for what was asked before."""
-    first = ready("conversation-topics", conversationId="talk", topicIds="t-1")
-    second = ready("notes", conversationId="talk", body="x")
-    other = ready("conversation-topics", conversationId="other", topicIds="t-1")
-    for record, name in ((first, "conversation-topics"), (second, "notes"), (other, "conversation-topics")):
-        assert complete(record, RESOURCES[name], DIRECTORY, {}) is None
+    first = draft_of("conversation-topics", conversationId="talk", topicIds="t-1")
+    second = draft_of("notes", conversationId="talk", body="x")
+    other = draft_of("conversation-topics", conversationId="other", topicIds="t-1")
 
-    assert first.lanes == second.lanes
-    assert first.lanes != other.lanes
+    lanes: list[tuple[int, ...]] = []
+    for draft, name in ((first, "conversation-topics"), (second, "notes"), (other, "conversation-topics")):
+        whole = complete(draft, RESOURCES[name], DIRECTORY, {})
+        assert isinstance(whole, Draft)
+        lanes.append(whole.lanes)
+
+    assert lanes[0] == lanes[1] != lanes[2]

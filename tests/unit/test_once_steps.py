@@ -8,7 +8,7 @@ import pytest
 from bulkgladly.messages import Repeat, Reply
 from bulkgladly.records import Known, Problem, Word
 from bulkgladly.resources.once_steps import CLOCK_SKEW_S
-from bulkgladly.resources.spec import Record
+from bulkgladly.resources.spec import Draft, Record
 from tests.unit.stepping import (
     BROKEN,
     DUE,
@@ -87,6 +87,17 @@ def test_a_lost_note_is_looked_for(unclear: Reply, items: list[Any], word: Word)
     assert played.outcome.gladly_id == ("found" if word is Word.CREATED else None)
 
 
+def test_a_note_is_ours_only_where_it_is_younger_than_its_request() -> None:
+    """When that left the worker says; the record was begun before, perhaps long before."""
+    record = record_of("notes", NOTE)
+    items = reply(200, [listed()])
+
+    early = play("notes", "create", record, [LOST._replace(sent_at=SENT_AT), items])
+    late = play("notes", "create", record, [LOST._replace(sent_at=SENT_AT + 2 * CLOCK_SKEW_S), items])
+
+    assert (early.outcome.word, late.outcome.word) == (Word.CREATED, Word.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("answer", "word"),
     [
@@ -128,7 +139,7 @@ def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:
     """Not in a later run, either: its key stands for it."""
     lost = play("notes", "create", note(), [LOST, reply(200, [])])
     record = note()
-    record.known = Known("", dict(lost.outcome.accepted or {}))
+    record = record._replace(known=Known("", dict(lost.outcome.accepted or {})))
 
     later = play("notes", "create", record, [])
 
@@ -140,7 +151,7 @@ def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:
 def test_a_key_stands_for_one_note(before: str, word: Word) -> None:
     """Notes cannot be changed, and are not made twice."""
     record = note()
-    record.known = remembered(record, "n-1", body=before)
+    record = record._replace(known=remembered(record, "n-1", body=before))
 
     assert play("notes", "create", record, []).outcome.word is word
 
@@ -335,7 +346,7 @@ def test_a_message_is_sent_once(resource: str, fields: dict[str, Any], body: dic
     """A lost reply, a crash, and a second run all end without a further request."""
     record = record_of(resource, fields)
     known = record_of(resource, fields)
-    known.known = remembered(known, "m-1")
+    known = known._replace(known=remembered(known, "m-1"))
 
     sent = play(resource, "create", record, [SENT[resource]])
     lost = play(resource, "create", record, [LOST, ORGANISATION])
@@ -403,4 +414,4 @@ def test_a_message_that_cannot_be_sent(resource: str, fields: dict[str, Any], co
 
     assert isinstance(found, Problem), found
     assert found.code == code
-    assert isinstance(prepared("replies", {**QUICK, "messageData": {"options": OPTIONS}}), Record)
+    assert isinstance(prepared("replies", {**QUICK, "messageData": {"options": OPTIONS}}), Draft)

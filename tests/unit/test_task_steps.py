@@ -105,6 +105,16 @@ def test_what_is_left_of_a_lost_create_is_finished() -> None:
     assert played.outcome.word is Word.CREATED
 
 
+def test_an_id_that_is_taken_and_not_shown_may_be_our_own() -> None:
+    """After a lost attempt nobody knows whose it is; without one somebody else has it."""
+    record = record_of("tasks", FIELDS)
+
+    lost = play("tasks", "create", record, [TAKEN._replace(lost=1), GONE])
+    other = play("tasks", "create", record, [TAKEN, GONE])
+
+    assert (lost.outcome.word, other.outcome.word) == (Word.UNKNOWN, Word.REJECTED)
+
+
 @pytest.mark.parametrize("unclear", [LOST, BROKEN, *NOT_GLADLYS])
 def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
     """There, it was made; not there, it is a reject; no answer, unknown."""
@@ -182,9 +192,9 @@ def test_a_path_without_a_parent_that_is_not_there_is_a_reject() -> None:
 def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
     """Nothing where nothing has; and never its customer, which no update can change."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old", customerId="before-the-merge")
+    record = record._replace(known=remembered(record, body="Old", customerId="before-the-merge"))
     same = record_of("tasks", FIELDS, "upsert")
-    same.known = remembered(same, customerId="before-the-merge")
+    same = same._replace(known=remembered(same, customerId="before-the-merge"))
 
     changed = play("tasks", "upsert", record, [DONE])
 
@@ -196,7 +206,7 @@ def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
 def test_a_known_task_that_is_gone_is_not_made_again() -> None:
     """Somebody has deleted it since."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old")
+    record = record._replace(known=remembered(record, body="Old"))
 
     assert play("tasks", "upsert", record, [GONE]).outcome.code == "deleted_since"
 
@@ -208,7 +218,7 @@ def test_a_known_task_that_is_gone_is_not_made_again() -> None:
 def test_an_unclear_update_is_settled_by_asking(after: Reply, word: Word) -> None:
     """It is what it should be, it is not, it is gone, or nobody says."""
     record = record_of("tasks", FIELDS, "upsert")
-    record.known = remembered(record, body="Old")
+    record = record._replace(known=remembered(record, body="Old"))
 
     played = play("tasks", "upsert", record, [BROKEN, after])
 

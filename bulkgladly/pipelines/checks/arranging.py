@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from bulkgladly.records import Problem
-from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, ResourceSpec
 
 __all__ = ("arranged",)
 
 
-def arranged(spec: ResourceSpec, records: Sequence[Record]) -> tuple[list[Record], list[tuple[Record, Problem]]]:
+def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
     """Return the records in the order of an import, and those whose parents go round in a circle."""
     if spec.arrange is None:
         return list(records), []
-    good: list[Record] = []
-    circular: list[tuple[Record, Problem]] = []
+    good: list[Draft] = []
+    circular: list[tuple[Draft, Problem]] = []
     keys = {record.key for record in records}
     done: set[str] = set()
     for record in spec.arrange(records):

@@ -8,7 +8,7 @@ from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem
 from bulkgladly.pipelines.import_records import Preparer
 from bulkgladly.records import Problem, Row, Stage
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.source_keys import oddities
 
 __all__ = ("Judge", "Verdict")
@@ -24,7 +24,7 @@ _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 class Verdict(NamedTuple):
     """A record or the problems that keep a row from being one; the first is what an import rejects it for."""
 
-    record: Record | None
+    record: Draft | None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -41,11 +41,11 @@ class Judge:
     def verdict(self, row: Row) -> Verdict:
         """Return what there is to say about a row by itself."""
         item = self._preparer.record_for(row)
-        if isinstance(item, Record):
+        if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
         return Verdict(None, (item, *self._further(row, item)))
 
-    def _warnings(self, record: Record) -> list[Problem]:
+    def _warnings(self, record: Draft) -> list[Problem]:
         found = [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
         if self._policy.key is not None:
             found += _odd_key(record.former_key or record.key, self._policy.key)
@@ -75,15 +75,17 @@ class Judge:
         found: list[Problem] = []
         while len(found) < _MOST_PROBLEMS:
             item = self._spec.prepare(row, dict(nested), self._policy)
-            if isinstance(item, Record):
+            if isinstance(item, Draft):
                 break
             if item != last and item.code not in _ABOUT_WHAT_IS_MISSING:
                 found.append(item)
             elif item != last:
                 break
             last = item
-            if not _take_out(nested, item.attr):
+            rest = _without(nested, item.attr)
+            if rest is None:
                 break
+            nested = rest
         return found
 
 
@@ -93,24 +95,20 @@ def _odd_key(written: str, column: str) -> list[Problem]:
     return [Problem(code, f"{column} {detail}", column) for code, detail in found.items()]
 
 
-def _take_out(nested: dict[str, Any], attr: str | None) -> bool:
-    """Take the value at fault out of a nested row; False where it cannot be told which it is."""
+def _without(nested: dict[str, Any], attr: str | None) -> dict[str, Any] | None:
+    """Return a nested row without the value at fault; None where it cannot be told which it is."""
     if attr is None:
-        return False
+        return None
     if entry := _INDEXED.match(attr):
         name, index = entry[1], int(entry[2])
         items = nested.get(name)
         if not isinstance(items, list) or index >= len(items):
-            return False
-        nested[name] = [item for at, item in enumerate(items) if at != index]
-        return True
-    for name in (None, "content", "customer"):
-        holder = nested if name is None else nested.get(name)
+            return None
+        return {**nested, name: [item for at, item in enumerate(items) if at != index]}
+    if nested.get(attr) not in (None, ""):
+        return {name: value for name, value in nested.items() if name != attr}
+    for name in ("content", "customer"):
+        holder = nested.get(name)
         if isinstance(holder, dict) and holder.get(attr) not in (None, ""):
-            rest = {key: value for key, value in holder.items() if key != attr}
-            if name is None:
-                del nested[attr]
-            else:
-                nested[name] = rest
-            return True
-    return False
+            return {**nested, name: {part: value for part, value in holder.items() if part != attr}}
+    return None

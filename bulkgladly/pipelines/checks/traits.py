@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from bulkgladly.records import Claim
 from bulkgladly.resources.fields import Kind, Link
 from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.spec import Draft, ResourceSpec
 
 __all__ = ("CONTENT_KEY", "Reference", "Traits", "traits_of", "traits_of_payload")
 
@@ -35,7 +35,7 @@ class Traits(NamedTuple):
     names: tuple[tuple[str, str], ...] = ()
 
 
-def traits_of(spec: ResourceSpec, record: Record) -> Traits:
+def traits_of(spec: ResourceSpec, record: Draft) -> Traits:
     """Return the traits of a record."""
     traits = traits_of_payload(spec, record.payload, record.claims, record.links)
     return traits._replace(marks=(*traits.marks, *customer_mark(spec, record.key, record.payload)))

@@ -18,7 +18,7 @@ from bulkgladly.pipelines.exports.parents import COMPOSITE, Skipped, demand_pare
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
 from bulkgladly.resources.exports import Parent as ParentKind
-from bulkgladly.resources.merges import MAX_MERGES
+from bulkgladly.resources.looks import MAX_MERGES
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.tables.declared import DATA_SETS
 from bulkgladly.tables.folder import DataFolder
