@@ -26,10 +26,10 @@ from typing import Any
 import orjson
 
 from benchmarks.setting import machine
-from bulkgladly.tables.convert import ConversionReport, convert
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.parts import PartReport, PartWriter
-from bulkgladly.tables.source import Source
+from bulkgladly.lake.convert import ConversionReport, convert
+from bulkgladly.lake.parts import PartReport, PartWriter
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
 
 ITEMS = DATA_SETS["items"]
 FILE = "conversation_items.jsonl"

@@ -31,7 +31,7 @@ LEVELS: Mapping[str, int] = {
     "transport": 2,
     "formats": 2,
     "journal": 2,
-    "tables": 2,
+    "lake": 2,
     "mappings": 2,
     "pipelines": 3,
     "cli": 4,
@@ -39,10 +39,10 @@ LEVELS: Mapping[str, int] = {
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
     "resources": frozenset(WORDS),
-    **dict.fromkeys(("transport", "formats", "journal", "tables", "mappings"), frozenset(WORDS)),
-    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings"}),
+    **dict.fromkeys(("transport", "formats", "journal", "lake", "mappings"), frozenset(WORDS)),
+    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal", "lake", "mappings"}),
     "cli": frozenset(
-        {*WORDS, "resources", "transport", "formats", "journal", "tables", "mappings", "pipelines", "emulator"}
+        {*WORDS, "resources", "transport", "formats", "journal", "lake", "mappings", "pipelines", "emulator"}
     ),
     "emulator": frozenset(),
 }
@@ -157,7 +157,7 @@ def test_words_drag_nothing_in(word: str) -> None:
     ("library", "homes"),
     [
         ("aiohttp", {"bulkgladly.transport.wire"}),
-        ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.tables"}),
+        ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mappings.html"}),
         ("jmespath", {"bulkgladly.mappings.references"}),
     ],
@@ -171,7 +171,7 @@ def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
         and (library in names_used(tree) or any(found.split(".")[0] == library for found in imports_of(tree)))
     }
 
-    assert {"bulkgladly.tables" if room_of(name) == "tables" else name for name in users} == homes
+    assert {"bulkgladly.lake" if room_of(name) == "lake" else name for name in users} == homes
 
 
 def test_text_leaves_the_program_in_one_place() -> None:

@@ -15,17 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
-from bulkgladly.tables import compact as compact_module
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.compact import CompactLimits, compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.declared.shapes import flat
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake import compact as compact_module
+from bulkgladly.lake.blocks import Rows
+from bulkgladly.lake.compact import CompactLimits, compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import flat
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.verify import verify
 
 CUSTOMERS, ITEMS, INBOXES = DATA_SETS["customers"], DATA_SETS["items"], DATA_SETS["inboxes"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

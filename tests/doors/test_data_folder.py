@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.drift import Drift, DriftKind
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake.drift import Drift, DriftKind
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
 
 HOST = "https://sample.gladly.example.org"
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -139,7 +139,7 @@ def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from bulkgladly.tables.folder import DataFolder
+from bulkgladly.lake.folder import DataFolder
 DataFolder.open(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()

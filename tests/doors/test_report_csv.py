@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.lake.blocks import Reject
+from bulkgladly.lake.drift import Drift, DriftKind
+from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, NotAReport, Record, beginning, records_in
+from bulkgladly.lake.report_layout import ReportColumn, ReportLayout
+from bulkgladly.lake.report_rows import ReportBody, read_report
+from bulkgladly.lake.restate import joined, restate, unite
 from bulkgladly.resources.report_columns import column_names
-from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.drift import Drift, DriftKind
-from bulkgladly.tables.report_csv import MAX_RECORD_BYTES, BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.tables.report_layout import ReportColumn, ReportLayout
-from bulkgladly.tables.report_rows import ReportBody, read_report
-from bulkgladly.tables.restate import joined, restate, unite
 
 NAME = "reports/SampleReport"
 COLUMNS = (

@@ -14,14 +14,14 @@ import pytest
 import zstandard
 
 from bulkgladly.errors import BodyTooLong, DiskFull, InputError
-from bulkgladly.tables import part_file, side_files
-from bulkgladly.tables.blocks import Reject, Rows
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake import part_file, side_files
+from bulkgladly.lake.blocks import Reject, Rows
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
 
 ITEMS, AGENTS = DATA_SETS["items"], DATA_SETS["agents"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: p
 
     with monkeypatch.context() as patched:
         if where == "part":
-            patched.setattr("bulkgladly.tables.sinks.ParquetSink.write", full)
+            patched.setattr("bulkgladly.lake.sinks.ParquetSink.write", full)
         elif where == "sync":
             patched.setattr(part_file, "sync_file", full)
         elif where == "rejects":
@@ -240,7 +240,7 @@ def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: p
         elif where == "raw":
             patched.setattr(side_files.RawFile, "_opened", full)
         elif where == "decision":
-            patched.setattr("bulkgladly.tables.commits.write_whole", full)
+            patched.setattr("bulkgladly.lake.commits.write_whole", full)
         else:
             patched.setattr(Path, "mkdir", full)
         with pytest.raises(DiskFull, match="no space left") as caught:
@@ -265,7 +265,7 @@ def test_a_disk_that_fills_after_the_decision_costs_nothing(
     writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
     writer.convert([b'{"id":"new"}\n'])
     with monkeypatch.context() as patched:
-        patched.setattr("bulkgladly.tables.commits._rename", full)
+        patched.setattr("bulkgladly.lake.commits._rename", full)
         with pytest.raises(DiskFull):
             writer.commit()
         writer.abandon()

@@ -13,18 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.tables.coverage import Span
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.drift import DriftKind
-from bulkgladly.tables.drifting import drifting
-from bulkgladly.tables.findings import Finding, FindingKind
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.summaries import summaries_of
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.coverage import Span
+from bulkgladly.lake.drift import DriftKind
+from bulkgladly.lake.drifting import drifting
+from bulkgladly.lake.findings import Finding, FindingKind
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.summaries import summaries_of
+from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 SAMPLE = b'{"id":"a","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}\n'
@@ -255,7 +255,7 @@ def test_a_cut_commit_is_one_finding(folder: DataFolder, monkeypatch: pytest.Mon
     with folder.lock():
         old = folder.manifests("items")
         with monkeypatch.context() as patched:
-            patched.setattr("bulkgladly.tables.commits._rename", failing)
+            patched.setattr("bulkgladly.lake.commits._rename", failing)
             with pytest.raises(OSError, match="gone"):
                 publish(folder, "a", replaces=old)
         during = verify(DataFolder.open(folder.path))

@@ -15,17 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.tables import commits
-from bulkgladly.tables import compact as compact_module
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.findings import Finding
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest, manifest_from, manifest_json
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.strict_json import as_json
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake import commits
+from bulkgladly.lake import compact as compact_module
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.findings import Finding
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifests import Manifest, manifest_from, manifest_json
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.strict_json import as_json
+from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 LINE = b'{"id":"%s","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}\n'

@@ -15,11 +15,11 @@ from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import failure
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.report import ExportReport
 from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
 
 TOKEN = "planted-token-7f3a9c"
 ITEMS = "conversation_items.jsonl"

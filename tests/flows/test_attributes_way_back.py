@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from bulkgladly import ExportOptions, ImportOptions, Pace, start_import
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.columnar_files import ParquetReader
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.restore import to_line
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
 from bulkgladly.pipelines.exports.run_export import start_export
 from bulkgladly.settings import Credentials
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.restore import to_line
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "A1": {"tier": "gold", "visits": 12, "vip": True, "ltv": 10.5, "tags": ["a", "b"], "a.b": 1, "odd key": False},

@@ -11,14 +11,14 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly.tables import swap
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake import swap
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.verify import verify
 from tests.readers import by_duckdb, by_polars
 
 ITEMS = DATA_SETS["items"]

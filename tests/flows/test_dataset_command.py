@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.cli.app import run
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 Program = Callable[..., int]

@@ -7,6 +7,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.events import Events, plan_of
 from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.options import ReportQuery
@@ -14,12 +20,6 @@ from bulkgladly.pipelines.exports.per_parent import PerParent
 from bulkgladly.pipelines.exports.report_plan import windows_due
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import query_for
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, later, path_with
 from tests.flows.exporting import NIGHT, Lake, a_lake, note_line
 

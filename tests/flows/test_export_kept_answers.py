@@ -9,11 +9,11 @@ import pytest
 from bulkgladly import Limits, Observer, Pace, RunFolder, UsageError, list_runs
 from bulkgladly.emulator import status
 from bulkgladly.journal.units import kept_in
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.report import ExportReport
 from bulkgladly.pipelines.exports.run_export import dump, start_export
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import path_with
 from tests.flows.exporting import Lake, a_lake, note_line
 

@@ -14,16 +14,16 @@ from bulkgladly.emulator import half_body, reset
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.replies import Reply
+from bulkgladly.lake.disk import partial_of
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.media_files import media_place
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.media import Media
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.tables.disk import partial_of
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.media_files import media_place
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NOT_THERE, Lake, note_line
 
@@ -254,7 +254,7 @@ async def test_a_full_disk_leaves_no_file_under_its_name(lake: Lake, monkeypatch
     """The run ends, and nothing of the file is left; the next one fetches it."""
     await with_items(lake, call())
     with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.tables.media_files.sync_file", _no_space)
+        patch.setattr("bulkgladly.lake.media_files.sync_file", _no_space)
         with pytest.raises(ExceptionGroup) as caught:
             await fetch(lake, "recordings")
     assert caught.group_contains(DiskFull)

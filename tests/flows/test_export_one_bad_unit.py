@@ -14,12 +14,12 @@ from bulkgladly import DiskFull, Fatal, JournalDamaged, Outage
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.errors import InputError, ReplyLost, RunLocked, UsageError
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import job_files, lists
 from bulkgladly.pipelines.exports.report import ExportReport
 from bulkgladly.pipelines.exports.run_export import dump
 from bulkgladly.pipelines.exports.units import UnitState, failed_by
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.exporting import ITEMS, Lake, a_lake, as_lines, note_line
 
 

@@ -14,13 +14,13 @@ from bulkgladly.emulator import status
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.journal.runs import list_runs
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.per_parent import PerParent
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later, path_with
 from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
 
@@ -450,7 +450,7 @@ async def test_a_full_disk_loses_no_answer(lake: Lake, monkeypatch: pytest.Monke
     """The run ends, the answers wait in the journal, and the resume publishes them without a request."""
     ids = people(lake, 4)
     with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.tables.part_file.sync_file", _no_space)
+        patch.setattr("bulkgladly.lake.part_file.sync_file", _no_space)
         with pytest.raises(ExceptionGroup) as caught:
             await fetch(lake, "profiles", ids=ids_file(lake, ids))
     assert caught.group_contains(DiskFull)

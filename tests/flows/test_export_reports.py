@@ -18,6 +18,9 @@ from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import TRIES
@@ -26,9 +29,6 @@ from bulkgladly.pipelines.exports.reports import Reports
 from bulkgladly.pipelines.exports.units import UnitResult
 from bulkgladly.pipelines.report import Observer
 from bulkgladly.resources.report_columns import column_names
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.verify import verify
 from bulkgladly.transport import Client, Pacer
 from tests.flows.exporting import TOKEN, Lake
 

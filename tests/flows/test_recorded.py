@@ -11,12 +11,12 @@ import pytest
 
 from bulkgladly import Credentials, ImportOptions, Pace, RunFolder, list_runs
 from bulkgladly.emulator import Emulator, listener
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.run_export import dump, resume_export
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.conftest import TOKEN, World
 from tests.readers import READERS, Reader, by_pyarrow
 from tests.recorded.record import HOSTS, PORT, ROOT

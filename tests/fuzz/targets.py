@@ -29,6 +29,17 @@ from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.judging import Judgement, judge
+from bulkgladly.lake.blocks import Reject
+from bulkgladly.lake.commits import read_decision
+from bulkgladly.lake.convert import ConvertOptions, convert
+from bulkgladly.lake.layout import MARKER
+from bulkgladly.lake.lines import cut
+from bulkgladly.lake.manifests import manifest_from, manifest_json
+from bulkgladly.lake.marker import host_in
+from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
+from bulkgladly.lake.report_layout import ReportLayout
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
@@ -38,17 +49,6 @@ from bulkgladly.pipelines.options import restore_options
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.settings import Credentials, load_toml
-from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.commits import read_decision
-from bulkgladly.tables.convert import ConvertOptions, convert
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.layout import MARKER
-from bulkgladly.tables.lines import cut
-from bulkgladly.tables.manifests import manifest_from, manifest_json
-from bulkgladly.tables.marker import host_in
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.tables.report_layout import ReportLayout
 from bulkgladly.transport.address import delay_s
 from bulkgladly.transport.unpacking import unpacker_for
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from bulkgladly import ExportOptions, ImportOptions, UsageError, choose_mapping, find_run, list_runs
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.pipelines.exports.options import restore_export_options, storable_export
 from bulkgladly.settings import load_toml
-from bulkgladly.tables.folder import DataFolder
 
 URLS = [
     "s3://bucket/lake",

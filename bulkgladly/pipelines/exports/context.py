@@ -13,17 +13,17 @@ import anyio.to_thread
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.journal.units import UnitLog
+from bulkgladly.lake.convert import ConversionReport
+from bulkgladly.lake.folder import DataFolder, utc_now
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.passing import Passing
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.source import Source
+from bulkgladly.lake.unit import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.report import Observer
-from bulkgladly.tables.convert import ConversionReport
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.folder import DataFolder, utc_now
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.passing import Passing
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.transport.client import Client
 from bulkgladly.transport.retry import backoff
 

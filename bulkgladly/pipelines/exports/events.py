@@ -5,17 +5,17 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from bulkgladly.lake.coverage import Span, coverage_of
+from bulkgladly.lake.lookups import recent_keys
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.passing import Once
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
 from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.pipelines.exports.context import Context, Converted, Refused
 from bulkgladly.pipelines.exports.jobs import period_text
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
-from bulkgladly.tables.coverage import Span, coverage_of
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.lookups import recent_keys
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.passing import Once
-from bulkgladly.tables.source import Source
 
 __all__ = ("Events", "EventsTask", "Plan", "plan_of")
 

@@ -8,7 +8,7 @@ from typing import Self
 import orjson
 
 from bulkgladly.errors import ReplyLost
-from bulkgladly.tables.lines import MAX_LINE_BYTES
+from bulkgladly.lake.lines import MAX_LINE_BYTES
 from bulkgladly.transport.downloads import Download
 
 __all__ = ("BelievedBlocks",)

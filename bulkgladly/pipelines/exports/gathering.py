@@ -15,15 +15,15 @@ from typing import Any
 
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
+from bulkgladly.lake.lookups import micros_of, values_in
+from bulkgladly.lake.passing import Stamped
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.elements import elements_of, spliced
 from bulkgladly.pipelines.exports.parents import COMPOSITE
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.lookups import micros_of, values_in
-from bulkgladly.tables.passing import Stamped
-from bulkgladly.tables.source import Source
 
 __all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
 

@@ -5,6 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.lake.coverage import coverage_of
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context, Refused, why
 from bulkgladly.pipelines.exports.jobs import (
     COMPLETED,
@@ -17,11 +22,6 @@ from bulkgladly.pipelines.exports.jobs import (
     period_text,
 )
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
-from bulkgladly.tables.coverage import coverage_of
-from bulkgladly.tables.declared import DATA_SETS, data_set_of, undeclared
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.source import Source
 
 __all__ = ("JOB_WORDS", "JobFiles")
 

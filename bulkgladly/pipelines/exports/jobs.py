@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from bulkgladly.lake.times import moment_of
 from bulkgladly.messages import Request
-from bulkgladly.tables.times import moment_of
 
 __all__ = (
     "COMPLETED",

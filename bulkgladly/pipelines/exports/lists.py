@@ -8,18 +8,18 @@ Gladly, or a proxy on the way, answered with less than there is.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from bulkgladly.lake.blocks import Rows
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.merge import Merged, merge
+from bulkgladly.lake.passing import Held
+from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.source import Source
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.merge import Merged, merge
-from bulkgladly.tables.passing import Held
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.source import Source
 
 __all__ = ("LIST_WORDS", "ListKind")
 

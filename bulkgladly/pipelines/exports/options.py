@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.parts import PartOptions
 
 __all__ = ("ExportOptions", "ReportQuery", "restore_export_options", "storable_export")
 

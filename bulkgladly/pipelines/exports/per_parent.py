@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.judging import claims_success
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.lookups import values_in
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import Context, why
@@ -20,9 +23,6 @@ from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, U
 from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.merges import MAX_MERGES
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.lookups import values_in
 
 __all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
 

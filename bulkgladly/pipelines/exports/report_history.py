@@ -5,12 +5,12 @@ import threading
 from collections.abc import Mapping
 
 from bulkgladly.errors import InputError
+from bulkgladly.lake.coverage import Span
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.report_csv import NotAReport
+from bulkgladly.lake.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import Query
-from bulkgladly.tables.coverage import Span
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.report_csv import NotAReport
-from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
 
 __all__ = ("ReportHistory", "days_of", "span_of")
 

@@ -12,6 +12,13 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.journal.units import UnitLine
+from bulkgladly.lake.blocks import Rows
+from bulkgladly.lake.drift import DriftLog
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.report_layout import ReportLayout
+from bulkgladly.lake.restate import joined, restate, unite
+from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
@@ -21,13 +28,6 @@ from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.pipelines.report import duration_text
 from bulkgladly.resources.report_windows import ROW_CAP, Due, Grid
 from bulkgladly.resources.reports import Query
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.drift import DriftLog
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.report_layout import ReportLayout
-from bulkgladly.tables.restate import joined, restate, unite
-from bulkgladly.tables.source import Source
 from bulkgladly.transport.pacer import REPORTS
 
 __all__ = ("Reports",)

@@ -12,6 +12,8 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.journal.runs import RunFolder, RunHeader, list_runs, open_to_others
 from bulkgladly.journal.units import kept_in, units_of
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.summaries import clock_warnings
 from bulkgladly.pipelines.exports.kinds import kinds_for
 from bulkgladly.pipelines.exports.options import ExportOptions, restore_export_options, storable_export
 from bulkgladly.pipelines.exports.report import ExportReport
@@ -19,8 +21,6 @@ from bulkgladly.pipelines.exports.session import ExportSession
 from bulkgladly.pipelines.options import fresh_limits
 from bulkgladly.pipelines.report import Observer
 from bulkgladly.settings import Credentials, refuse_unlimited
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.summaries import clock_warnings
 
 __all__ = ("EXPORT", "dump", "resume_export", "start_export")
 

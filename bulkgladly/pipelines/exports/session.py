@@ -15,6 +15,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.runs import RunFolder, write_private
 from bulkgladly.journal.units import UnitLine, UnitLog
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.os_errors import not_written
 from bulkgladly.pipelines.connection import Connection, check_organisation
 from bulkgladly.pipelines.exports.context import Context
@@ -26,7 +27,6 @@ from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitSt
 from bulkgladly.pipelines.report import Observer, RunView
 from bulkgladly.pipelines.stages import Feed, Stop, heeding_signals, run_stages, stopping
 from bulkgladly.settings import Credentials
-from bulkgladly.tables.folder import DataFolder
 
 __all__ = ("ExportSession",)
 

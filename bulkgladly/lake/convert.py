@@ -1,0 +1,169 @@
+"""One export file, as it is downloaded, into typed rows for their partitions."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+from bulkgladly.lake.blocks import BundleResult, Reject, Rows, read_bundle, read_mended
+from bulkgladly.lake.drift import DriftLog
+from bulkgladly.lake.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.sorting import BUNDLE_BYTES, Bundle, Sorter
+
+__all__ = ("ConversionReport", "ConvertOptions", "convert")
+
+_IN_FLIGHT = 8
+_IN_FLIGHT_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How a file is converted. `parsers` is the number of threads that parse; one more writes.
+
+    `is_fast` False sends every line through the slow path, which gives the same rows.
+    """
+
+    parsers: int = 2
+    batch_bytes: int = BATCH_BYTES
+    bundle_bytes: int = BUNDLE_BYTES
+    max_line_bytes: int = MAX_LINE_BYTES
+    is_fast: bool = True
+
+
+@dataclass(slots=True)
+class ConversionReport:
+    """What became of a file: lines = rows + rejected + blank, always."""
+
+    lines: int = 0
+    blank: int = 0
+    rows: int = 0
+    rejected: int = 0
+    bytes: int = 0
+    mended_lines: int = 0
+    """Lines that took the slow path, most of them unchanged."""
+    drift: DriftLog = field(default_factory=DriftLog)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every line is accounted for."""
+        return self.lines == self.rows + self.rejected + self.blank
+
+
+def convert(
+    blocks: Iterable[bytes],
+    data_set: DataSet,
+    *,
+    write: Callable[[Rows], None],
+    reject: Callable[[Reject], None],
+    options: ConvertOptions | None = None,
+) -> ConversionReport:
+    """Read a file to its end and hand on its rows and rejects.
+
+    `blocks` is the file, cut anywhere. `write` and `reject` are called from one other
+    thread, one call at a time, rows of one kind in file order as far as no line had to be
+    mended. At most eight bundles of about a megabyte are between reading and writing, or
+    fewer where long lines make them larger: above 32 MiB they are done one after the other.
+
+    Raises:
+        Exception: Whatever `blocks`, `write` or `reject` raised. What was written until then
+            stands; the threads have ended.
+    """
+    options = options or ConvertOptions()
+    report = ConversionReport()
+    sorter = Sorter(data_set, bundle_bytes=options.bundle_bytes)
+    with _Line(data_set, write, reject, report, options) as line:
+        counted = _counted(blocks, report)
+        for batch in cut(counted, batch_bytes=options.batch_bytes, max_line_bytes=options.max_line_bytes):
+            if batch.too_long is not None:
+                line.refuse(_too_long(batch, options))
+                continue
+            report.lines += len(batch.lines)
+            for bundle in sorter.add(batch):
+                line.put(bundle)
+        for bundle in sorter.rest():
+            line.put(bundle)
+    return report
+
+
+def _counted(blocks: Iterable[bytes], report: ConversionReport) -> Iterator[bytes]:
+    for block in blocks:
+        report.bytes += len(block)
+        yield block
+
+
+def _too_long(batch: LineBatch, options: ConvertOptions) -> Reject:
+    detail = f"longer than {options.max_line_bytes} bytes; only the beginning is kept"
+    return Reject(batch.first, "line_too_long", detail, batch.too_long or b"")
+
+
+class _Line:
+    """Parsers, then one writer, in the order of the bundles."""
+
+    def __init__(
+        self,
+        data_set: DataSet,
+        write: Callable[[Rows], None],
+        reject: Callable[[Reject], None],
+        report: ConversionReport,
+        options: ConvertOptions,
+    ) -> None:
+        self._data_set = data_set
+        self._write = write
+        self._reject = reject
+        self._report = report
+        self._read = read_bundle if options.is_fast else read_mended
+        self._parsers = ThreadPoolExecutor(options.parsers, thread_name_prefix="lake-parse")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lake-write")
+        self._in_flight: deque[tuple[Future[None], int]] = deque()
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            while kind is None and self._in_flight:
+                self._wait_for_one()
+        finally:
+            self._parsers.shutdown(cancel_futures=True)
+            self._writer.shutdown(cancel_futures=True)
+
+    def put(self, bundle: Bundle) -> None:
+        """Pass a bundle on; waits while eight are on the way. Raises what an earlier one raised."""
+        size = len(bundle.data)
+        self._make_room(size)
+        parsed = self._parsers.submit(self._read, bundle, self._data_set)
+        self._in_flight.append((self._writer.submit(self._settle, parsed), size))
+        self._bytes += size
+
+    def refuse(self, refused: Reject) -> None:
+        """Pass on a line that never gets to a bundle."""
+        self._report.lines += 1
+        self._make_room(0)
+        self._in_flight.append((self._writer.submit(self._note_rejects, [refused]), 0))
+
+    def _make_room(self, size: int) -> None:
+        while len(self._in_flight) >= _IN_FLIGHT or (self._in_flight and self._bytes + size > _IN_FLIGHT_BYTES):
+            self._wait_for_one()
+
+    def _wait_for_one(self) -> None:
+        oldest, size = self._in_flight.popleft()
+        oldest.result()
+        self._bytes -= size
+
+    def _settle(self, parsed: "Future[BundleResult]") -> None:
+        result = parsed.result()
+        for rows in result.rows:
+            self._write(rows)
+            self._report.rows += rows.batch.num_rows
+        self._note_rejects(result.rejects)
+        self._report.drift.take(result.drift)
+        self._report.mended_lines += result.mended_lines
+        self._report.blank += result.blank
+
+    def _note_rejects(self, rejects: list[Reject]) -> None:
+        for refused in rejects:
+            self._reject(refused)
+            self._report.rejected += 1

@@ -1,0 +1,181 @@
+"""Published rows as tables again, whichever format and version of the schema they were written in."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from pyarrow import types
+
+from bulkgladly.errors import InputError
+from bulkgladly.lake.blocks import Reject, Rows
+from bulkgladly.lake.convert import ConvertOptions, convert
+from bulkgladly.lake.disk import below
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.layout import place_of
+from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.restore import to_line
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import EXTRA, LINE, DataSet
+from bulkgladly.lake.strict import exact_object
+
+__all__ = ("aligned", "parts_of", "read_rows", "tables_in")
+
+_LINES = 2048
+_BLOCK_BYTES = 80 << 20
+"""A block holds at least one record, and a line may have 64 MiB."""
+_COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
+
+
+def read_rows(folder: DataFolder, manifests: Sequence[Manifest], *, data_set: DataSet | None = None) -> pa.Table:
+    """Return the rows of units of one data set, in the order of the manifests, with the declared schema.
+
+    All of them are held in memory. `data_set` must be given where it is not a declared one.
+
+    Raises:
+        InputError: A part is not there or cannot be read.
+    """
+    data_set = data_set or DATA_SETS[manifests[0].data_set]
+    tables = [table for one in manifests for path in parts_of(folder, one) for table in tables_in(path, data_set)]
+    return pa.concat_tables([data_set.schema.empty_table(), *tables]).combine_chunks()
+
+
+def parts_of(folder: DataFolder, manifest: Manifest) -> list[Path]:
+    """Return the paths of the parts of a unit.
+
+    Raises:
+        InputError: The manifest names a place outside of the folder.
+    """
+    place = place_of(manifest.data_set)
+    return [below(folder.path, (place / part.path).as_posix()) for part in manifest.parts]
+
+
+def tables_in(path: Path, data_set: DataSet, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the rows of a part, some thousands or one row group at a time, with the declared schema.
+
+    With `columns`, only these, in their order.
+
+    Raises:
+        InputError: It is not there, is damaged, or does not fit the schema.
+    """
+    wanted = data_set.schema if columns is None else pa.schema([data_set.schema.field(name) for name in columns])
+    try:
+        if path.suffix == ".parquet":
+            yield from _in_parquet(path, wanted)
+        else:
+            lines = _lines_of_csv(path, data_set) if ".csv" in path.suffixes[-2:] else _lines_of(path)
+            for table in _in_lines(lines, path, data_set):
+                yield table.select(wanted.names)
+    except (OSError, pa.ArrowException, ValueError) as exc:
+        raise InputError(f"{path} cannot be read: {exc}; `bulkgladly dataset verify` tells what is damaged") from exc
+
+
+def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with the columns of a schema; a column that an older version did not have is null.
+
+    Raises:
+        pyarrow.ArrowException: A column is of a type that cannot become the declared one.
+    """
+    if table.schema.equals(schema):
+        return table.replace_schema_metadata(cast("Any", schema.metadata))
+    found = dict(zip(table.schema.names, table.columns, strict=True))
+    columns = [
+        found[field.name].cast(field.type) if field.name in found else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(cast("Any", columns), schema=schema)
+
+
+def _in_parquet(path: Path, wanted: pa.Schema) -> Iterator[pa.Table]:
+    # Row group by row group: the scanner of data sets holds on to memory.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        names = [name for name in wanted.names if name in file.schema_arrow.names]
+        for at in range(file.num_row_groups):
+            yield aligned(file.read_row_group(at, columns=names, use_threads=False), wanted)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with pa.OSFile(str(path), "rb") as file:
+        how = _COMPRESSIONS.get(path.suffix)
+        yield pa.CompressedInputStream(file, cast("Any", how)) if how else file
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    rest = b""
+    with _opened(path) as opened:
+        while block := opened.read(1 << 20):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+    if rest:
+        raise ValueError("it ends within a line")
+
+
+def _lines_of_csv(path: Path, data_set: DataSet) -> Iterator[bytes]:
+    """Yield the rows of a CSV part as the lines of an NDJSON part."""
+    texts = dict.fromkeys(data_set.schema.names, pa.string())
+    with _opened(path) as opened:
+        reader = pa_csv.open_csv(
+            opened,
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=texts, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
+            ),
+        )
+        for batch in reader:
+            for row in batch.to_pylist():
+                typed = {name: _of_text(text, data_set.schema.field(name).type) for name, text in row.items()}
+                yield to_line(typed, data_set)
+
+
+def _of_text(text: str | None, kept: pa.DataType) -> Any:
+    if text is None or types.is_string(kept) or types.is_timestamp(kept):
+        return text
+    return json.loads(text)
+
+
+def _in_lines(lines: Iterator[bytes], path: Path, data_set: DataSet) -> Iterator[pa.Table]:
+    held: list[bytes] = []
+    for line in lines:
+        held.append(line)
+        if len(held) == _LINES:
+            yield _typed(held, path, data_set)
+            held = []
+    if held:
+        yield _typed(held, path, data_set)
+
+
+def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
+    """Return lines of a part as rows: what is about their origin is taken out before they are read as Gladly's."""
+    about = [name for name in (*data_set.provenance, LINE) if name in data_set.schema.names]
+    found: list[Rows] = []
+    origins: list[Mapping[str, Any]] = []
+    bodies: list[bytes] = []
+    for line in lines:
+        body = exact_object(line)
+        origins.append({name: body.pop(name, None) for name in about})
+        hidden = body.pop(EXTRA, None)
+        bodies.append(orjson.dumps({**body, **hidden} if isinstance(hidden, dict) else body) + b"\n")
+
+    def refuse(refused: Reject) -> None:
+        raise ValueError(f"a line of {path} is no row: {refused.detail}")
+
+    convert(bodies, data_set, write=found.append, reject=refuse, options=ConvertOptions(parsers=1))
+    table = pa.concat_tables((pa.Table.from_batches([rows.batch]) for rows in found), promote_options="default")
+    table = table.sort_by(LINE)
+    for name in about:
+        kept = data_set.schema.field(name).type
+        column = pa.array([origin[name] for origin in origins], pa.string() if types.is_timestamp(kept) else kept)
+        table = _set(table, name, column.cast(kept))
+    return aligned(table, data_set.schema)
+
+
+def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
+    at = table.schema.get_field_index(name)
+    return table.append_column(name, column) if at < 0 else table.set_column(at, name, column)

@@ -1,0 +1,220 @@
+"""Whether a data folder holds what its manifests say: every part, count and hash, and no gaps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bulkgladly.errors import InputError
+from bulkgladly.lake.commits import Decision, files_of, read_decision
+from bulkgladly.lake.findings import Finding, FindingKind, foreign, unnamed
+from bulkgladly.lake.folder import DataFolder, in_its_place
+from bulkgladly.lake.known import known_data_set
+from bulkgladly.lake.layout import data_set_of_place, note_place, place_of
+from bulkgladly.lake.leftovers import foreign_files, unnamed_files
+from bulkgladly.lake.manifests import Manifest, read_manifest
+from bulkgladly.lake.part_checks import about_file, about_part
+from bulkgladly.lake.report_layout import COLUMNS_NOTE
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings
+from bulkgladly.lake.verify_current import about_current
+
+__all__ = ("Verification", "verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All findings, and what was looked at. Rejects are counted there; they are no finding.
+
+    Where `is_in_use`, somebody was writing, and files on their way were passed over.
+    """
+
+    is_deep: bool
+    is_in_use: bool
+    findings: tuple[Finding, ...]
+    data_sets: tuple[DataSetSummary, ...]
+    warnings: tuple[str, ...] = ()
+    """What a person should know although nothing is wrong with the folder: times that lie in the future."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
+    """Compare a data folder with its manifests.
+
+    Every file that a manifest names must be there in its size, and no other may name it;
+    every Parquet part must have its rows and its declared schema. A manifest must be what
+    the name of its file says, and as it was written. With `deep` all bytes are read too: hashes,
+    and the rows of text parts. `current/` is looked at in the same way. What a writer is just
+    replacing may be found missing. Holds one manifest at a time, and the names of all files.
+
+    Raises:
+        UsageError: A manifest was written by a newer version.
+    """
+    look = _Look(folder, deep=deep)
+    begun = list(look.begun())
+    replaced = {name for _, decision in begun for name in decision.removes}
+    for name in sorted(name for name, _ in folder.manifest_folders()):
+        look.at_data_set(name)
+    is_in_use = folder.is_in_use()
+    look.findings += about_current(folder, deep=deep, is_in_use=is_in_use)
+    findings = [one for one in look.findings if one.path not in replaced]
+    if not is_in_use:
+        findings += [_unfinished(path, folder.path) for path, _ in begun]
+        renames = {name for _, decision in begun for pair in decision.renames for name in pair}
+        findings += look.strays(renames)
+    return Verification(
+        is_deep=deep,
+        is_in_use=is_in_use,
+        findings=tuple(findings),
+        data_sets=tuple(look.summaries),
+        warnings=clock_warnings(
+            {one.data_set: one.last_written_at for one in look.summaries if one.last_written_at}, folder.now()
+        ),
+    )
+
+
+class _Look:
+    """One look at all data sets. `findings` and `summaries` grow with it."""
+
+    def __init__(self, folder: DataFolder, *, deep: bool) -> None:
+        self.findings: list[Finding] = []
+        self.summaries: list[DataSetSummary] = []
+        self._folder, self._deep = folder, deep
+        self._names: list[str] = []
+        self._named: dict[str, str] = {}
+
+    def begun(self) -> Iterator[tuple[Path, Decision]]:
+        """Yield the commits that were cut; one that cannot be read is a finding."""
+        for path in self._folder.begun():
+            try:
+                yield path, read_decision(path)
+            except InputError as error:
+                self.findings.append(_damaged(path, self._folder.path, error))
+
+    def at_data_set(self, name: str) -> None:
+        """Look at all units of a data set."""
+        self._names.append(name)
+        summary = Summing(name)
+        known = _known(self._folder, name, self.findings)
+        for path, manifest in self._readable(name):
+            self._name_files(path, manifest)
+            self.findings += _about_unit(self._folder, manifest, known, deep=self._deep)
+            summary.add(manifest)
+        if summary.summary.units:
+            self.summaries.append(summary.done())
+            self.findings += _about_gaps(self.summaries[-1])
+
+    def strays(self, renames: set[str]) -> list[Finding]:
+        """Return the findings about files that no manifest names."""
+        if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
+            return []
+        top, named = self._folder.path, {*self._named, *renames}
+        # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
+        places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
+        found = [unnamed(path, top) for path in unnamed_files(top, places, named)]
+        return found + [foreign(path, top) for path in foreign_files(top, places, named)]
+
+    def _readable(self, data_set: str) -> Iterator[tuple[Path, Manifest]]:
+        """Yield the manifests that can be read, also those that lie where they should not."""
+        top = self._folder.path
+        for path in sorted(self._folder.unit_paths(data_set)):
+            try:
+                manifest = read_manifest(path)
+            except InputError as error:
+                self.findings.append(_damaged(path, top, error))
+                continue
+            try:
+                in_its_place(manifest, data_set, path)
+            except InputError as error:
+                place = path.relative_to(top).as_posix()
+                detail = _without_path(error, path)
+                way_out = "put it back under its own name, or remove it if it is a copy: its rows count twice"
+                self.findings.append(Finding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out))
+            if manifest.data_set == data_set:
+                yield path, manifest
+
+    def _name_files(self, path: Path, manifest: Manifest) -> None:
+        own: set[str] = set()
+        for name in files_of(manifest):
+            first = self._named.setdefault(name, path.name)
+            if first != path.name or name in own:
+                detail = f"is named by {first} and {path.name}" if first != path.name else f"is named twice by {first}"
+                way_out = "remove the manifest that is a copy; else remove both and export again"
+                self.findings.append(
+                    Finding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
+                )
+            own.add(name)
+
+
+def _known(folder: DataFolder, name: str, findings: list[Finding]) -> DataSet | None:
+    try:
+        return known_data_set(folder, name)
+    except InputError as error:
+        place = note_place(name, COLUMNS_NOTE).as_posix()
+        way_out = "restore it; without it the next report cannot be added"
+        findings.append(
+            Finding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
+        )
+        return None
+
+
+def _why(error: InputError) -> str:
+    return str(error).partition(": ")[2].partition(";")[0]
+
+
+def _damaged(path: Path, top: Path, error: InputError) -> Finding:
+    place = path.relative_to(top)
+    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
+    way_out = "restore it, or remove it: the next export fetches its unit again"
+    detail = _without_path(error, path)
+    return Finding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
+
+
+def _without_path(error: InputError, path: Path) -> str:
+    return str(error).removeprefix(f"{path} ").partition(";")[0]
+
+
+def _about_unit(folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool) -> Iterator[Finding]:
+    top = folder.path
+    again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
+
+    def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> Finding:
+        return Finding(kind, manifest.data_set, manifest.unit, path, detail, way_out)
+
+    if not manifest.is_balanced:
+        yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
+    if None not in (manifest.host, folder.host) and manifest.host != folder.host:
+        detail = f"is of {manifest.host}, and the folder of {folder.host}"
+        yield found(
+            FindingKind.HOST, None, detail, "move the unit, its manifest first, to the folder of its organisation"
+        )
+    if manifest.incomplete is not None:
+        is_gone = manifest.incomplete == "gone"
+        way_out = "Gladly Support may make it again" if is_gone else "ask for it again in smaller pieces"
+        yield found(FindingKind.INCOMPLETE, None, manifest.incomplete, way_out)
+    place = place_of(manifest.data_set)
+    for part in manifest.parts:
+        name = (place / part.path).as_posix()
+        for kind, detail in about_part(top, name, part, manifest.data_set, known, deep=deep):
+            yield found(kind, name, detail)
+    for other in manifest.others:
+        for kind, detail in about_file(top, other.path, other.bytes, other.blake2b, deep=deep):
+            yield found(kind, other.path, detail)
+
+
+def _about_gaps(summary: DataSetSummary) -> Iterator[Finding]:
+    for begin, end in summary.coverage.gaps:
+        told = f"nothing covers {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
+        way_out = "export this period with --since and --until, while Gladly still has it"
+        yield Finding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
+
+
+def _unfinished(path: Path, top: Path) -> Finding:
+    place = path.relative_to(top)
+    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
+    way_out = "the next export or compact ends it; nothing is lost"
+    return Finding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
