@@ -26,8 +26,8 @@ from typing import Any
 import orjson
 
 from benchmarks.setting import machine
-from bulkgladly.lake.convert import ConversionReport, convert
-from bulkgladly.lake.parts import PartReport, PartWriter
+from bulkgladly.lake.conversion import ConversionReport, convert
+from bulkgladly.lake.part_writer import PartReport, PartWriter
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 

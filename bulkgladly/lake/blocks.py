@@ -8,14 +8,14 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrays import Array, extremes_of, integers, scalar
-from bulkgladly.lake.drift import Drift, DriftLog
-from bulkgladly.lake.mend import mend
-from bulkgladly.lake.places import Partition
+from bulkgladly.lake.arrow import Array, extremes_of, integers, scalar
+from bulkgladly.lake.fitted_lines import mend
+from bulkgladly.lake.line_kinds import Bundle
+from bulkgladly.lake.partition_places import Partition
+from bulkgladly.lake.rows import Drift, DriftLog
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sorting import Bundle
 from bulkgladly.lake.strict import Unusable
-from bulkgladly.lake.typed import Unfit, read_fitting
+from bulkgladly.lake.typed_rows import Unfit, read_fitting
 
 __all__ = ("BundleResult", "Reject", "Rows", "read_bundle", "read_mended")
 

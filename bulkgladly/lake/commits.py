@@ -17,8 +17,8 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.disk import below, sync_folder, write_whole
-from bulkgladly.lake.layout import INCOMING, manifest_place, next_place, place_of
-from bulkgladly.lake.manifests import FORMAT, Manifest, manifest_json, taken_manifest
+from bulkgladly.lake.manifest import FORMAT, Manifest, manifest_json, taken_manifest
+from bulkgladly.lake.places import INCOMING, manifest_place, next_place, place_of
 from bulkgladly.lake.strict_json import Members, as_json, members_of
 
 __all__ = ("Decision", "carry_out", "decide", "files_of", "read_decision", "write_decision")

@@ -16,20 +16,20 @@ import pyarrow as pa
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.arrays import Array
+from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.current import UNIT, announce, settle
+from bulkgladly.lake.current_folder import put_in_place, scratch_of
 from bulkgladly.lake.disk import below, full_disk_named, sync_folder
+from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.keys import identities
 from bulkgladly.lake.known import data_set_of_rows
-from bulkgladly.lake.layout import CURRENT, is_part, is_partial, place_of
-from bulkgladly.lake.manifests import Manifest, order_of_publishing
-from bulkgladly.lake.part_file import PartFile, PartReport
-from bulkgladly.lake.read_back import parts_of, tables_in
+from bulkgladly.lake.manifest import Manifest, order_of_publishing
+from bulkgladly.lake.part_files import PartFile, PartReport
+from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
+from bulkgladly.lake.published_rows import parts_of, tables_in
+from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill
 from bulkgladly.lake.schemas.shapes import LINE, DataSet
-from bulkgladly.lake.sinks import format_of
-from bulkgladly.lake.spill import BUCKET_ROWS, KeptRows, KeySpill
-from bulkgladly.lake.swap import put_in_place, scratch_of
 
 __all__ = ("CompactLimits", "Compacted", "compact")
 

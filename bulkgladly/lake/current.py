@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.disk import below, sync_folder, write_whole
-from bulkgladly.lake.layout import CURRENT, MANIFESTS, is_partial, place_of
-from bulkgladly.lake.manifests import Manifest, manifest_json, read_manifest
-from bulkgladly.lake.part_file import PartReport
+from bulkgladly.lake.manifest import Manifest, manifest_json, read_manifest
+from bulkgladly.lake.part_files import PartReport
+from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
 from bulkgladly.lake.strict_json import as_json
 
 __all__ = ("UNIT", "announce", "announced", "folder_of_current", "manifest_of_current", "place_of_current", "settle")

@@ -3,9 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from bulkgladly.lake.drift import DriftKind
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.rows import DriftKind
 
 __all__ = ("Drifting", "drifting")
 

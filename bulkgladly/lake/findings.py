@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkgladly.lake.layout import INCOMING
+from bulkgladly.lake.places import INCOMING
 
 __all__ = ("Finding", "FindingKind", "foreign", "unnamed")
 

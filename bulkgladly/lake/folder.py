@@ -17,8 +17,12 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.lake.current import settle
+from bulkgladly.lake.current_folder import settle_current
 from bulkgladly.lake.disk import below, full_disk_named, write_whole
-from bulkgladly.lake.layout import (
+from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
+from bulkgladly.lake.manifest import Manifest, read_manifest
+from bulkgladly.lake.marker import host_in, refuse_foreign, write_marker
+from bulkgladly.lake.places import (
     INCOMING,
     MANIFESTS,
     MARKER,
@@ -28,11 +32,7 @@ from bulkgladly.lake.layout import (
     note_place,
     place_of,
 )
-from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
-from bulkgladly.lake.manifests import Manifest, read_manifest
-from bulkgladly.lake.marker import host_in, refuse_foreign, write_marker
 from bulkgladly.lake.strict_json import Members, as_json
-from bulkgladly.lake.swap import settle_current
 from bulkgladly.lake.writer_lock import WriterLock
 from bulkgladly.local_paths import AnyPath, local_path
 

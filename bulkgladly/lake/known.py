@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.keys import identities
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.read_back import parts_of, tables_in
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.published_rows import parts_of, tables_in
 from bulkgladly.lake.report_layout import COLUMNS_NOTE, ReportLayout
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet, Shape

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrays import Array, integers, scalar
+from bulkgladly.lake.arrow import Array, integers, scalar
 
 __all__ = ("BATCH_BYTES", "MAX_LINE_BYTES", "SHOWN_BYTES", "LineBatch", "cut")
 

@@ -11,8 +11,8 @@ from pyarrow import types
 
 from bulkgladly.errors import InputError
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.read_back import parts_of, tables_in
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.published_rows import parts_of, tables_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import TIMESTAMP
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bulkgladly._version import __version__
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.disk import full_disk_named, partial_of, write_whole
-from bulkgladly.lake.layout import MARKER
+from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.strict_json import as_json, members_of
 
 __all__ = ("FORMAT", "host_in", "refuse_foreign", "write_marker")

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bulkgladly.lake.disk import below, full_disk_named, partial_of, sync_file, sync_folder
-from bulkgladly.lake.layout import INCOMING
-from bulkgladly.lake.places import segment
+from bulkgladly.lake.partition_places import segment
+from bulkgladly.lake.places import INCOMING
 
 __all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place")
 

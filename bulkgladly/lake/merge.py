@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from bulkgladly.lake.arrays import Array, integers
+from bulkgladly.lake.arrow import Array, integers
 from bulkgladly.lake.keys import content_columns, digests, identities
 from bulkgladly.lake.schemas.shapes import TIMESTAMP
 

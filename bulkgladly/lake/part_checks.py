@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError
 from bulkgladly.lake.disk import below, hash_of
+from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.findings import FindingKind
-from bulkgladly.lake.part_file import PartReport
+from bulkgladly.lake.part_files import PartReport
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sinks import rows_in
 
 __all__ = ("Problem", "about_file", "about_part")
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrays import integers
+from bulkgladly.lake.arrow import integers
 from bulkgladly.lake.keys import content_columns, digests, identities
 from bulkgladly.lake.merge import GONE_SINCE, merge
 

@@ -10,8 +10,8 @@ import zstandard
 
 from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.disk import below, hash_of, partial_of, sync_file
-from bulkgladly.lake.layout import INCOMING
-from bulkgladly.lake.manifests import OtherFile
+from bulkgladly.lake.manifest import OtherFile
+from bulkgladly.lake.places import INCOMING
 
 __all__ = ("RawFile", "RejectsFile")
 

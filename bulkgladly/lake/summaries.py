@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.lake.coverage import Coverage, Span, coverage_of
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
 
 __all__ = ("DataSetSummary", "Summing", "clock_warnings", "summaries_of")
 

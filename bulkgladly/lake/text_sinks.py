@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from bulkgladly.lake.arrays import Array, scalar
-from bulkgladly.lake.restore import as_plain, to_line
+from bulkgladly.lake.arrow import Array, scalar
+from bulkgladly.lake.restored_lines import as_plain, to_line
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = ("CsvSink", "NdjsonSink", "csv_rows_in", "ndjson_rows_in")

@@ -9,10 +9,10 @@ from bulkgladly.lake.commits import Decision, files_of, read_decision
 from bulkgladly.lake.findings import Finding, FindingKind, foreign, unnamed
 from bulkgladly.lake.folder import DataFolder, in_its_place
 from bulkgladly.lake.known import known_data_set
-from bulkgladly.lake.layout import data_set_of_place, note_place, place_of
 from bulkgladly.lake.leftovers import foreign_files, unnamed_files
-from bulkgladly.lake.manifests import Manifest, read_manifest
+from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.part_checks import about_file, about_part
+from bulkgladly.lake.places import data_set_of_place, note_place, place_of
 from bulkgladly.lake.report_layout import COLUMNS_NOTE
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet

@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.current import announced, folder_of_current, manifest_of_current, place_of_current
+from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.findings import Finding, FindingKind, foreign
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.known import known_data_set
-from bulkgladly.lake.layout import CURRENT, MANIFESTS, data_set_of_place
 from bulkgladly.lake.leftovers import is_ours
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.part_checks import about_part
-from bulkgladly.lake.sinks import rows_in
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place
 
 __all__ = ("about_current",)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.disk import full_disk_named
-from bulkgladly.lake.layout import LOCK
+from bulkgladly.lake.places import LOCK
 
 __all__ = ("WriterLock",)
 

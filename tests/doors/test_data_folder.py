@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.drift import Drift, DriftKind
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.rows import Drift, DriftKind
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 
 HOST = "https://sample.gladly.example.org"
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.lake import blocks
-from bulkgladly.lake.arrays import Array
+from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.blocks import Reject, Rows
-from bulkgladly.lake.convert import ConversionReport, ConvertOptions, convert
-from bulkgladly.lake.drift import DriftKind
+from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert
 from bulkgladly.lake.lines import MAX_LINE_BYTES, SHOWN_BYTES
-from bulkgladly.lake.restore import to_api
+from bulkgladly.lake.restored_lines import to_api
+from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
 from bulkgladly.lake.schemas.shapes import DataSet, Shape
 from bulkgladly.lake.times import moment_of
-from bulkgladly.lake.typed import Unfit, read_fitting
+from bulkgladly.lake.typed_rows import Unfit, read_fitting
 
 ITEMS = DATA_SETS["items"]
 TIMES = frozenset(

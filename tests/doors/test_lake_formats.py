@@ -14,11 +14,11 @@ import zstandard
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.blocks import Reject
-from bulkgladly.lake.convert import convert
-from bulkgladly.lake.parts import PartOptions, PartReport, PartWriter
+from bulkgladly.lake.conversion import convert
+from bulkgladly.lake.file_formats import format_of, rows_in
+from bulkgladly.lake.part_writer import PartOptions, PartReport, PartWriter
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sinks import format_of, rows_in
 from bulkgladly.lake.source import Source
 
 WAYS = [

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from bulkgladly.lake.arrays import extremes_of, scalar
+from bulkgladly.lake.arrow import extremes_of, scalar
 
 CONVERT = """
 import datetime as dt, json, sys
@@ -18,7 +18,7 @@ from pathlib import Path
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 import pyarrow as pa
 
 line = b'{"id":"a","timestamp":"2026-11-%02dT00:00:00Z","content":{"type":"%b"}}'

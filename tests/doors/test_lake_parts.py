@@ -15,8 +15,8 @@ import pytest
 
 from bulkgladly.errors import DiskFull, UsageError
 from bulkgladly.lake.blocks import Reject, Rows
-from bulkgladly.lake.convert import ConvertOptions, convert
-from bulkgladly.lake.parts import PartOptions, PartReport, PartWriter
+from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.part_writer import PartOptions, PartReport, PartWriter
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
 from bulkgladly.lake.source import Source

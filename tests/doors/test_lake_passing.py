@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.lake.blocks import Reject, Rows
-from bulkgladly.lake.convert import ConvertOptions, convert
-from bulkgladly.lake.passing import Held, Once, Stamped
+from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.row_filters import Held, Once, Stamped
 from bulkgladly.lake.schemas import DATA_SETS
 
 INBOXES, ITEMS = DATA_SETS["inboxes"], DATA_SETS["items"]

@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from bulkgladly.lake.blocks import Reject
-from bulkgladly.lake.convert import convert
+from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.parts import PartOptions, PartWriter
+from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from tests.readers import READERS, Reader
 
 SMALL = PartOptions(row_group_bytes=200)

@@ -14,14 +14,14 @@ import pytest
 import zstandard
 
 from bulkgladly.errors import BodyTooLong, DiskFull, InputError
-from bulkgladly.lake import part_file, side_files
+from bulkgladly.lake import part_files, side_files
 from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.parts import PartOptions
-from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 
 ITEMS, AGENTS = DATA_SETS["items"], DATA_SETS["agents"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -232,9 +232,9 @@ def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: p
 
     with monkeypatch.context() as patched:
         if where == "part":
-            patched.setattr("bulkgladly.lake.sinks.ParquetSink.write", full)
+            patched.setattr("bulkgladly.lake.file_formats.ParquetSink.write", full)
         elif where == "sync":
-            patched.setattr(part_file, "sync_file", full)
+            patched.setattr(part_files, "sync_file", full)
         elif where == "rejects":
             patched.setattr(side_files.RejectsFile, "_opened", full)
         elif where == "raw":

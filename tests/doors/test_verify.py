@@ -14,16 +14,16 @@ import pytest
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.coverage import Span
-from bulkgladly.lake.drift import DriftKind
 from bulkgladly.lake.drifting import drifting
 from bulkgladly.lake.findings import Finding, FindingKind
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 from bulkgladly.lake.summaries import summaries_of
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -20,11 +20,11 @@ from bulkgladly.lake import compact as compact_module
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import Finding
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest, manifest_from, manifest_json
+from bulkgladly.lake.manifest import Manifest, manifest_from, manifest_json
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 from bulkgladly.lake.strict_json import as_json
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -17,8 +17,8 @@ from typing import Any
 
 # What a command loads when it first needs it is loaded here, once for all that die.
 import bulkgladly.formats.ndjson_files
-import bulkgladly.lake.convert
-import bulkgladly.lake.parts  # noqa: F401
+import bulkgladly.lake.conversion
+import bulkgladly.lake.part_writer  # noqa: F401
 from bulkgladly import Credentials, ExportOptions, ImportOptions, Pace, dump, start_import
 
 __all__ = ("COMMANDS",)

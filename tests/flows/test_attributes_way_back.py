@@ -16,10 +16,10 @@ from bulkgladly.emulator import Emulator
 from bulkgladly.formats.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.restore import to_line
+from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.pipelines.exports.run_export import start_export
 from bulkgladly.settings import Credentials
 

@@ -11,13 +11,13 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly.lake import swap
+from bulkgladly.lake import current_folder
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.readers import by_duckdb, by_polars
 
@@ -228,7 +228,7 @@ def test_a_compaction_is_whole_or_was_never_made(
 ) -> None:
     """Where the system can exchange two names, a reader never misses the folder, not even before recovery."""
     if not can_exchange:
-        monkeypatch.setattr(swap, "_exchange", lambda _one, _other: False)
+        monkeypatch.setattr(current_folder, "_exchange", lambda _one, _other: False)
     start = tmp_path / "start"
     shutil.copytree(template, start)
     replace_a_and_b(start)

@@ -13,7 +13,7 @@ from bulkgladly.cli.app import run
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 Program = Callable[..., int]

@@ -16,7 +16,7 @@ from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.part_file import PartFile
+from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from tests.flows.exporting import DAY, ITEMS, NIGHT, NOT_THERE, Lake, as_lines, note_line

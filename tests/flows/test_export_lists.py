@@ -9,8 +9,8 @@ import pytest
 from bulkgladly.emulator import status
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply
-from bulkgladly.lake.drift import DriftKind
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.lists import LIST_WORDS, ListKind
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState

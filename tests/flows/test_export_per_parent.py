@@ -450,7 +450,7 @@ async def test_a_full_disk_loses_no_answer(lake: Lake, monkeypatch: pytest.Monke
     """The run ends, the answers wait in the journal, and the resume publishes them without a request."""
     ids = people(lake, 4)
     with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.lake.part_file.sync_file", _no_space)
+        patch.setattr("bulkgladly.lake.part_files.sync_file", _no_space)
         with pytest.raises(ExceptionGroup) as caught:
             await fetch(lake, "profiles", ids=ids_file(lake, ids))
     assert caught.group_contains(DiskFull)

@@ -19,7 +19,7 @@ from bulkgladly.emulator.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery

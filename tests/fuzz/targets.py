@@ -31,11 +31,11 @@ from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.commits import read_decision
-from bulkgladly.lake.convert import ConvertOptions, convert
-from bulkgladly.lake.layout import MARKER
+from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.lines import cut
-from bulkgladly.lake.manifests import manifest_from, manifest_json
+from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.marker import host_in
+from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.lake.report_layout import ReportLayout
 from bulkgladly.lake.schemas import DATA_SETS

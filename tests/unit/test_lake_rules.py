@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
-from bulkgladly.lake.drift import Drift, DriftKind, DriftLog
+from bulkgladly.lake.fitted_lines import mend
+from bulkgladly.lake.line_kinds import Sorter
 from bulkgladly.lake.lines import cut
-from bulkgladly.lake.mend import mend
-from bulkgladly.lake.places import file_stem, folder_of, segment
+from bulkgladly.lake.partition_places import file_stem, folder_of, segment
+from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sorting import Sorter
 from bulkgladly.lake.strict import Unusable, exact_object
 from bulkgladly.lake.times import canonical, is_plain, moment_of
 

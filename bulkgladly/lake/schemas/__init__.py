@@ -3,12 +3,12 @@
 One schema per data set and version, the same in every part, also where a column is null
 throughout; a change of a schema is a new version. Names and spelling are the API's; times
 are `timestamp[us, UTC]`; what the contract describes is a struct, a list or a map, never
-JSON text. What a line holds beyond it stands in `_extra` (see `mend`).
+JSON text. What a line holds beyond it stands in `_extra` (see `fitted_lines`).
 """
 
 from collections.abc import Mapping
 
-from bulkgladly.lake.places import MARK_LENGTH, segment
+from bulkgladly.lake.partition_places import MARK_LENGTH, segment
 from bulkgladly.lake.schemas.customers import CUSTOMERS, PROFILES
 from bulkgladly.lake.schemas.events import EVENTS
 from bulkgladly.lake.schemas.items import CONVERSATION_ITEMS, ITEMS

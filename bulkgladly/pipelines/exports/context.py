@@ -13,13 +13,13 @@ import anyio.to_thread
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.journal.units import UnitLog
-from bulkgladly.lake.convert import ConversionReport
+from bulkgladly.lake.conversion import ConversionReport
 from bulkgladly.lake.folder import DataFolder, utc_now
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.passing import Passing
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.row_filters import Passing
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.source import Source
-from bulkgladly.lake.unit import UnitWriter
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from bulkgladly.lake.coverage import Span, coverage_of
 from bulkgladly.lake.lookups import recent_keys
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.passing import Once
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.row_filters import Once
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 from bulkgladly.messages import ApiProblem, Reply

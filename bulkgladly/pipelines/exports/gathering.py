@@ -16,7 +16,7 @@ from typing import Any
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.lake.lookups import micros_of, values_in
-from bulkgladly.lake.passing import Stamped
+from bulkgladly.lake.row_filters import Stamped
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.lake.coverage import coverage_of
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.source import Source

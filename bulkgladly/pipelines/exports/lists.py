@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.lake.blocks import Rows
-from bulkgladly.lake.manifests import Manifest
+from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
-from bulkgladly.lake.passing import Held
-from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.row_filters import Held
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.source import Source
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.parts import PartOptions
+from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace

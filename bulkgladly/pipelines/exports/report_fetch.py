@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, beginning
-from bulkgladly.lake.report_rows import ReportBody, read_report
+from bulkgladly.lake.report_table import ReportBody, read_report
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, read_in_thread, why
 from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of

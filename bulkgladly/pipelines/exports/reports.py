@@ -13,11 +13,11 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.lake.blocks import Rows
-from bulkgladly.lake.drift import DriftLog
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.read_back import read_rows
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.report_layout import ReportLayout
 from bulkgladly.lake.restate import joined, restate, unite
+from bulkgladly.lake.rows import DriftLog
 from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bulkgladly.lake.arrays import extremes_of
+from bulkgladly.lake.arrow import extremes_of
 from bulkgladly.lake.disk import hash_of, partial_of, sync_file
+from bulkgladly.lake.file_formats import FileFormat, Sink
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sinks import FileFormat, Sink
 
 __all__ = ("PartFile", "PartReport")
 

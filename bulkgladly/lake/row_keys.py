@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
-from bulkgladly.lake.arrays import Array, integers
+from bulkgladly.lake.arrow import Array, integers
 
 __all__ = ("KeySpill",)
 

@@ -1,7 +1,7 @@
 """Take out of a line what its shape does not hold, so that the rest can be read as it is. Pure.
 
 What is taken out goes into `_extra`: a JSON object from paths to values. Putting each value
-back at its path gives the line again (see `restore`).
+back at its path gives the line again (see `restored_lines`).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from bulkgladly.json_paths import Path, general, shown
-from bulkgladly.lake.drift import DriftKind
+from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
 from bulkgladly.lake.strict import Unusable, exact_object
 from bulkgladly.lake.times import is_plain, moment_of

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bulkgladly.lake.disk import sync_folder
-from bulkgladly.lake.layout import CURRENT
+from bulkgladly.lake.places import CURRENT
 
 __all__ = ("put_in_place", "remove_scratch", "remove_tree", "scratch_of", "settle_current")
 

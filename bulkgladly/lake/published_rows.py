@@ -14,12 +14,12 @@ from pyarrow import types
 
 from bulkgladly.errors import InputError
 from bulkgladly.lake.blocks import Reject, Rows
-from bulkgladly.lake.convert import ConvertOptions, convert
+from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.disk import below
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.layout import place_of
-from bulkgladly.lake.manifests import Manifest
-from bulkgladly.lake.restore import to_line
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.places import place_of
+from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import EXTRA, LINE, DataSet
 from bulkgladly.lake.strict import exact_object

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkgladly.json_paths import shown as shown_path
-from bulkgladly.lake.arrays import integers
+from bulkgladly.lake.arrow import integers
 from bulkgladly.lake.blocks import Reject
-from bulkgladly.lake.drift import DriftKind, DriftLog
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.lake.report_layout import CELL_TYPES, ReportLayout
+from bulkgladly.lake.rows import DriftKind, DriftLog
 from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TEXT, TIMESTAMP
 from bulkgladly.lake.times import moment_of
 

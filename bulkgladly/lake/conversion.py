@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from bulkgladly.lake.blocks import BundleResult, Reject, Rows, read_bundle, read_mended
-from bulkgladly.lake.drift import DriftLog
+from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
 from bulkgladly.lake.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
+from bulkgladly.lake.rows import DriftLog
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sorting import BUNDLE_BYTES, Bundle, Sorter
 
 __all__ = ("ConversionReport", "ConvertOptions", "convert")
 

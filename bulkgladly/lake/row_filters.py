@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrays import integers
+from bulkgladly.lake.arrow import integers
 from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
 

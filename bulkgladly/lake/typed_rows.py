@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json as paj
 from pyarrow import types
 
-from bulkgladly.lake.arrays import Array, extremes_of, scalar
+from bulkgladly.lake.arrow import Array, extremes_of, scalar
 from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, Shape
 
 __all__ = ("Unfit", "read_fitting")

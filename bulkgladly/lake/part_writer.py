@@ -16,14 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.arrays import scalar
+from bulkgladly.lake.arrow import scalar
 from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.disk import full_disk_named
+from bulkgladly.lake.file_formats import FileFormat, format_of
 from bulkgladly.lake.overflow import Overflow
-from bulkgladly.lake.part_file import PartFile, PartReport
-from bulkgladly.lake.places import Partition, file_stem, folder_of
+from bulkgladly.lake.part_files import PartFile, PartReport
+from bulkgladly.lake.partition_places import Partition, file_stem, folder_of
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.sinks import FileFormat, format_of
 from bulkgladly.lake.source import Source
 
 __all__ = ("PartOptions", "PartReport", "PartWriter")

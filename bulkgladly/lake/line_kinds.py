@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrays import Array, integers, scalar
+from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.lines import LineBatch
 from bulkgladly.lake.schemas.shapes import DataSet
 

@@ -15,8 +15,8 @@ import orjson
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.coverage import Span
-from bulkgladly.lake.drift import Drift, DriftKind
-from bulkgladly.lake.parts import PartReport
+from bulkgladly.lake.part_writer import PartReport
+from bulkgladly.lake.rows import Drift, DriftKind
 from bulkgladly.lake.strict_json import Members, members_of
 
 __all__ = (
