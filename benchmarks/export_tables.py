@@ -27,9 +27,10 @@ import orjson
 
 from benchmarks.setting import machine
 from bulkgladly.lake.conversion import ConversionReport, convert
-from bulkgladly.lake.part_writer import PartReport, PartWriter
+from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.part_writer import PartWriter
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 
 ITEMS = DATA_SETS["items"]
 FILE = "conversation_items.jsonl"

@@ -104,8 +104,8 @@ def show(folder: Folder, json: flags.Json = False) -> None:
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
     """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
-    from bulkgladly.lake.drifting import drifting
     from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.summaries import drifting
 
     found = drifting(DataFolder.open(folder))
     if json:

@@ -17,18 +17,15 @@ from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import Array
-from bulkgladly.lake.current import UNIT, announce, settle
-from bulkgladly.lake.current_folder import put_in_place, scratch_of
+from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch_of, settle_manifests
 from bulkgladly.lake.disk import below, full_disk_named, sync_folder
 from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.keys import identities
-from bulkgladly.lake.known import data_set_of_rows
-from bulkgladly.lake.manifest import Manifest, order_of_publishing
-from bulkgladly.lake.part_files import PartFile, PartReport
+from bulkgladly.lake.manifest import Manifest, PartReport, order_of_publishing
+from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
-from bulkgladly.lake.published_rows import parts_of, tables_in
-from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill
+from bulkgladly.lake.published_rows import data_set_of_rows, parts_of, tables_in
+from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill, identities
 from bulkgladly.lake.schemas.shapes import LINE, DataSet
 
 __all__ = ("CompactLimits", "Compacted", "compact")
@@ -103,7 +100,7 @@ def compact(
             put_in_place(scratch / "made", final)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-            settle(folder.path)
+            settle_manifests(folder.path)
     sizes = [report.bytes for report in reports]
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
 

@@ -1,18 +1,37 @@
-"""One export file, as it is downloaded, into typed rows for their partitions."""
+"""One export file, as it is downloaded, into typed rows for their partitions.
 
+Three kinds of threads hand bundles on: the caller's cuts lines and sorts them by kind, parsers
+read bundles (fast where all lines fit, line by line where some do not), one writer takes the
+results in the order of the bundles. Between them there are never more than eight bundles.
+"""
+
+import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
-from bulkgladly.lake.blocks import BundleResult, Reject, Rows, read_bundle, read_mended
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkgladly.lake.arrow import Array, extremes_of, integers, scalar
+from bulkgladly.lake.fitted_lines import mend
 from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
 from bulkgladly.lake.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
-from bulkgladly.lake.rows import DriftLog
+from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.strict import Unusable
+from bulkgladly.lake.typed_rows import Unfit, read_fitting
 
-__all__ = ("ConversionReport", "ConvertOptions", "convert")
+__all__ = (
+    "BundleResult",
+    "ConversionReport",
+    "ConvertOptions",
+    "convert",
+    "read_bundle",
+    "read_mended",
+)
 
 _IN_FLIGHT = 8
 _IN_FLIGHT_BYTES = 32 << 20
@@ -167,3 +186,103 @@ class _Line:
         for refused in rejects:
             self._reject(refused)
             self._report.rejected += 1
+
+
+_BLANK = b" \t\r"
+_OF_KIND: Mapping[str, Callable[[str], str]] = {
+    "type": lambda kind: kind,
+    "entity": lambda kind: kind.partition("/")[0],
+}
+"""Partitions that follow from the kind of a line."""
+
+
+class _Read(NamedTuple):
+    """A line as it is to be parsed, as it stood in the file, and its number."""
+
+    mended: bytes
+    line: bytes
+    number: int
+
+
+@dataclass(slots=True)
+class BundleResult:
+    """What became of a bundle."""
+
+    rows: list[Rows] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    mended_lines: int = 0
+    blank: int = 0
+
+
+def read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
+    """Return the rows of a bundle; each line is a row, a reject, or blank."""
+    if not bundle.is_doubtful:
+        try:
+            batch = read_fitting(data_set.shape_of(bundle.kind), bundle.data, bundle.numbers)
+            return BundleResult(list(_by_partition(batch, bundle.kind, data_set)))
+        except Unfit:
+            pass
+    return read_mended(bundle, data_set)
+
+
+def read_mended(bundle: Bundle, data_set: DataSet) -> BundleResult:
+    """Do the same line by line, whatever the lines are: about ten times slower."""
+    result = BundleResult(mended_lines=len(bundle.numbers))
+    log = DriftLog()
+    groups: dict[str | None, list[_Read]] = {}
+    numbers: list[int] = bundle.numbers.to_pylist()
+    for line, number in zip(bundle.data[:-1].split(b"\n"), numbers, strict=True):
+        if not line.strip(_BLANK):
+            result.blank += 1
+            continue
+        try:
+            mended = mend(line, data_set)
+        except Unusable as exc:
+            result.rejects.append(Reject(number, exc.code, str(exc), line))
+            continue
+        for path, how in mended.drift:
+            log.note(path, how, number)
+        groups.setdefault(mended.kind, []).append(_Read(mended.line, line, number))
+    for kind, group in groups.items():
+        for batch in _read_all(kind, group, data_set, result):
+            result.rows.extend(_by_partition(batch, kind, data_set))
+    result.drift = list(log)
+    return result
+
+
+def _read_all(
+    kind: str | None, group: list[_Read], data_set: DataSet, result: BundleResult
+) -> Iterator[pa.RecordBatch]:
+    """Yield mended lines as batches. Should Arrow refuse one all the same, halving finds it."""
+    data = b"".join(read.mended + b"\n" for read in group)
+    numbers = integers("q", (read.number for read in group))
+    try:
+        yield read_fitting(data_set.shape_of(kind), data, numbers, is_mended=True)
+    except Unfit:
+        if len(group) == 1:
+            (read,) = group
+            result.rejects.append(Reject(read.number, "unreadable", "cannot be read as typed columns", read.line))
+            return
+        middle = len(group) // 2
+        for part in (group[:middle], group[middle:]):
+            yield from _read_all(kind, part, data_set, result)
+
+
+def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) -> Iterator[Rows]:
+    folders = tuple((name, _OF_KIND[name](kind) if kind else kind) for name in data_set.partitions if name != "date")
+    if "date" not in data_set.partitions:
+        yield Rows(folders, batch)
+        return
+    days = batch.column("timestamp").cast(pa.date32())
+    first, last = extremes_of(days)
+    if not days.null_count and first == last:
+        yield Rows((*folders, ("date", first.isoformat())), batch)
+        return
+    for day in _in_order(days):
+        mask: Array = days.is_null() if day is None else pc.equal(days, scalar(day, pa.date32()))
+        yield Rows((*folders, ("date", day.isoformat() if day else None)), batch.filter(mask))
+
+
+def _in_order(days: Array) -> Sequence[dt.date | None]:
+    return sorted(days.unique().to_pylist(), key=lambda day: (day is None, day))

@@ -1,20 +1,108 @@
-"""One folder in the place of another, as a whole.
+"""The folder `current/<data set>/`: its manifest, and how a new folder takes the place of the old one as a whole.
+
+In this order: `announce` writes the manifest of the new folder as `.json.next`, `put_in_place`
+exchanges the folders, `settle_manifests` gives the manifest its name. A kill in between is ended by
+looking which of the two folders is there. The manifest lies outside of the folder, which readers
+open as a whole: `_manifest/current/<data set>.json`.
 
 Where the system can exchange two names in one step (Linux), a reader and a kill find the old
 folder or the new one. Elsewhere it takes two renames: a kill between them leaves no folder
-under the name, and both beside it, and `settle_current` ends what was begun.
+under the name, and both beside it, and `settle_folders` ends what was begun.
 """
 
+import contextlib
 import ctypes
 import os
 import shutil
 import sys
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
-from bulkgladly.lake.disk import sync_folder
-from bulkgladly.lake.places import CURRENT
+from bulkgladly.errors import UsageError
+from bulkgladly.lake.disk import below, sync_folder, write_whole
+from bulkgladly.lake.manifest import Manifest, PartReport, manifest_json, read_manifest
+from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
+from bulkgladly.lake.strict_json import as_json
 
-__all__ = ("put_in_place", "remove_scratch", "remove_tree", "scratch_of", "settle_current")
+__all__ = (
+    "UNIT",
+    "announce",
+    "announced",
+    "folder_of_current",
+    "manifest_of_current",
+    "place_of_current",
+    "put_in_place",
+    "remove_scratch",
+    "remove_tree",
+    "scratch_of",
+    "settle_folders",
+    "settle_manifests",
+)
+
+UNIT = "current"
+_NEXT = ".next"
+
+
+def folder_of_current(data_set: str) -> PurePosixPath:
+    """Return the folder of a compacted data set."""
+    return CURRENT / place_of(data_set)
+
+
+def place_of_current(data_set: str) -> PurePosixPath:
+    """Return where its manifest stands."""
+    return PurePosixPath(MANIFESTS, CURRENT, f"{place_of(data_set)}.json")
+
+
+def manifest_of_current(top: Path, data_set: str) -> Manifest | None:
+    """Return the manifest of a compacted data set; None where there is none, as before manifests were written.
+
+    Raises:
+        UsageError: It is damaged, or of another data set, or was written by a newer version.
+    """
+    path = top / place_of_current(data_set)
+    if not path.exists():
+        return None
+    found = read_manifest(path)
+    if (found.data_set, found.unit) != (data_set, UNIT):
+        raise UsageError(f"{path} is of {found.data_set}, unit {found.unit}")
+    return found
+
+
+def announce(top: Path, manifest: Manifest) -> None:
+    """Write what the folder will hold, before it gets its place; `settle_manifests` goes by it."""
+    path = below(top, f"{place_of_current(manifest.data_set)}{_NEXT}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, as_json(manifest_json(manifest)))
+
+
+def announced(top: Path) -> Iterator[Path]:
+    """Yield what was announced and is not settled."""
+    yield from sorted((top / MANIFESTS / CURRENT).rglob(f"*.json{_NEXT}"))
+
+
+def settle_manifests(top: Path) -> None:
+    """Give each manifest that was announced its name, if its folder got its place, and drop it if not."""
+    for path in announced(top):
+        is_there = False
+        with contextlib.suppress(UsageError):
+            manifest = read_manifest(path)
+            is_there = _holds(top / folder_of_current(manifest.data_set), manifest.parts)
+        if is_there:
+            path.replace(path.with_suffix(""))
+        else:
+            path.unlink()
+        sync_folder(path.parent)
+    for path in (top / MANIFESTS / CURRENT).rglob(".*"):
+        if is_partial(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _holds(folder: Path, parts: Sequence[PartReport]) -> bool:
+    """Tell whether a folder has these parts. Their numbers differ from those of the parts before."""
+    return folder.is_dir() and {(part.path, part.bytes) for part in parts} <= {
+        (found.name, found.stat().st_size) for found in folder.iterdir()
+    }
+
 
 _NEW, _OLD = ".new", ".old"
 _AT_CWD, _EXCHANGE = -100, 2
@@ -43,7 +131,7 @@ def put_in_place(made: Path, final: Path) -> None:
     _finish(new, final)
 
 
-def settle_current(top: Path) -> list[Path]:
+def settle_folders(top: Path) -> list[Path]:
     """End or take back what a kill has cut, also in scratch folders; return what was removed."""
     removed = remove_scratch(top)
     current = top / CURRENT

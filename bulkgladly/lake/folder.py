@@ -16,8 +16,7 @@ import orjson
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
-from bulkgladly.lake.current import settle
-from bulkgladly.lake.current_folder import settle_current
+from bulkgladly.lake.current_folder import settle_folders, settle_manifests
 from bulkgladly.lake.disk import below, full_disk_named, write_whole
 from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.lake.manifest import Manifest, read_manifest
@@ -352,8 +351,8 @@ class DataFolder:
                 named.update(files_of(manifest))
                 at = newest.setdefault(manifest.data_set, manifest.written_at)
                 newest[manifest.data_set] = max(at, manifest.written_at)
-            removed = settle_current(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
-            settle(self.path)
+            removed = settle_folders(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
+            settle_manifests(self.path)
         return Recovery(tuple(published), tuple(removed), newest)
 
     def _demand_lock(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bulkgladly.lake.current_folder import remove_tree, settle_current
+from bulkgladly.lake.current_folder import remove_tree, settle_folders
 from bulkgladly.lake.disk import partial_of
 from bulkgladly.lake.places import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
 
@@ -29,7 +29,7 @@ def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tu
     partial_of(top / MARKER).unlink(missing_ok=True)
     for data_set in data_sets:
         remove_empty_folders(top / place_of(data_set), lambda folder: "=" in folder.name)
-    return (*removed, *settle_current(top))
+    return (*removed, *settle_folders(top))
 
 
 def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:

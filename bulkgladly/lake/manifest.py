@@ -14,8 +14,6 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.coverage import Span
-from bulkgladly.lake.part_writer import PartReport
 from bulkgladly.lake.rows import Drift, DriftKind
 from bulkgladly.lake.strict_json import Members, members_of
 
@@ -23,6 +21,8 @@ __all__ = (
     "FORMAT",
     "Manifest",
     "OtherFile",
+    "PartReport",
+    "Span",
     "manifest_from",
     "manifest_json",
     "order_of_publishing",
@@ -33,6 +33,26 @@ __all__ = (
 FORMAT = 2
 """2 added `sequence` and `digest`. Manifests of format 1 have neither, and are read as they are."""
 _SEALED = 2
+
+Span = tuple[dt.datetime, dt.datetime]
+"""From a time, included, to a time, not included."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """One part, as a manifest names it. `path` is relative to the folder of its data set.
+
+    Until whoever publishes it gives it that name, it lies under `partial`, relative to where it was written.
+    """
+
+    path: str
+    partial: str
+    rows: int
+    bytes: int
+    blake2b: str
+    min_timestamp: dt.datetime | None
+    max_timestamp: dt.datetime | None
+    schema_version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bulkgladly.lake.disk import below, full_disk_named, partial_of, sync_file, sync_folder
-from bulkgladly.lake.partition_places import segment
-from bulkgladly.lake.places import INCOMING
+from bulkgladly.lake.places import INCOMING, segment
 
 __all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place")
 

@@ -1,17 +1,34 @@
-"""An old and a new picture of the same rows made one. Pure."""
+"""The rows that a data set holds and newer readings of them, merged so that nothing is lost. Pure.
+
+Lists and reports are read again and again, because Gladly revises them. Where a key identifies the
+rows, the new row of a key replaces the old one, and a row that is no longer there is kept and
+marked. Where nothing identifies them, the new reading replaces the old one as a whole, unless it
+has fewer rows.
+"""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, integers
-from bulkgladly.lake.keys import content_columns, digests, identities
+from bulkgladly.lake.row_keys import content_columns, digests, identities
 from bulkgladly.lake.schemas.shapes import TIMESTAMP
 
-__all__ = ("GONE_SINCE", "Merged", "merge")
+__all__ = (
+    "GONE_SINCE",
+    "Merged",
+    "Restated",
+    "United",
+    "joined",
+    "merge",
+    "restate",
+    "unite",
+)
 
 GONE_SINCE = "_gone_since"
 
@@ -76,3 +93,106 @@ def _with_gone_since(table: pa.Table, gone_since: dt.datetime | None) -> pa.Tabl
         return table
     filled: Array = cast("Any", table.column(at)).fill_null(pa.scalar(gone_since, TIMESTAMP))
     return table.set_column(at, table.schema.field(at), filled)
+
+
+@dataclass(frozen=True, slots=True)
+class United:
+    """The rows of several answers. `key` is empty where it does not identify them.
+
+    `beyond` counts the rows that the last answer did not have; `alone` those that only it had.
+    """
+
+    table: pa.Table
+    key: tuple[str, ...]
+    beyond: int = 0
+    alone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What a window holds now, and what became of the new rows.
+
+    `table` is None where it holds what it held. `doubt` says why the new rows were not
+    taken, where they were not.
+    """
+
+    table: pa.Table | None
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    doubt: str | None = None
+
+
+def unite(answers: Sequence[pa.Table], key: tuple[str, ...]) -> United:
+    """Return the rows of answers that may overlap, each once; the last answer's row is the one kept.
+
+    Without a key, rows are told apart by their content, and one that an answer has twice is
+    two rows. A key that an answer has twice is no key; a row with a null in it is told apart by
+    its content.
+    """
+    if not all(_is_key_of(answer, key) for answer in answers):
+        key = ()
+    *others, last = ([*_identities(answer, key)] for answer in answers)
+    had = Counter(last)
+    pieces = [answers[-1]]
+    for answer, found in zip(answers, others, strict=False):
+        here: Counter[bytes] = Counter()
+        fresh: list[int] = []
+        for at, identity in enumerate(found):
+            here[identity] += 1
+            if here[identity] > had[identity]:
+                fresh.append(at)
+        had |= here
+        pieces.append(answer.take(integers("q", fresh)))
+    elsewhere: Counter[bytes] = Counter()
+    for found in others:
+        elsewhere |= Counter(found)
+    alone = (Counter(last) - elsewhere).total()
+    table = pa.concat_tables(pieces).combine_chunks()
+    return United(table, key, beyond=table.num_rows - len(last), alone=alone)
+
+
+def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.datetime, is_whole: bool) -> Restated:
+    """Return what a window holds after it was read again at `at`. Both tables have the schema of the data set.
+
+    `is_whole` says that the new rows are all there are: only then may a row that is missing
+    be marked as gone. An answer without rows is not believed where there were some.
+    """
+    gone = old.filter(old.column(GONE_SINCE).is_valid())
+    held = old.num_rows - gone.num_rows
+    content = content_columns(new.schema.names)
+    if held and not new.num_rows:
+        return Restated(None, doubt=f"the answer is empty and the data set has {held} rows; they were kept")
+    if not old.num_rows:
+        return Restated(new if new.num_rows else None, created=new.num_rows)
+    if not gone.num_rows and old.select(content).equals(new.select(content)):
+        # The order may differ between two readings, but mostly it does not, and this is quick.
+        return Restated(None, unchanged=new.num_rows)
+    if key and _is_key_of(old, key) and _is_key_of(new, key):
+        merged = merge(old, new, key, gone_since=at if is_whole else None)
+        changed = merged.created or merged.updated or merged.gone
+        return Restated(merged.table if changed else None, merged.created, merged.updated, merged.unchanged)
+    if new.num_rows < held:
+        doubt = (
+            f"the answer has {new.num_rows} rows and the data set has {held}, which nothing identifies; they were kept"
+        )
+        return Restated(None, doubt=doubt)
+    live = old.filter(cast("Any", pc.is_null(old.column(GONE_SINCE))))
+    unchanged = (Counter(digests(live, content)) & Counter(digests(new, content))).total()
+    created = new.num_rows - held
+    table = None if unchanged == new.num_rows else pa.concat_tables([new, gone])
+    return Restated(table, created, new.num_rows - created - unchanged, unchanged)
+
+
+def joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    """Return the rows of all tables, which have this schema; there may be none."""
+    return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+
+
+def _identities(table: pa.Table, key: tuple[str, ...]) -> Iterator[bytes]:
+    return identities(table, key) if key else digests(table, content_columns(table.schema.names))
+
+
+def _is_key_of(table: pa.Table, key: tuple[str, ...]) -> bool:
+    """Tell whether no two rows have the same value of the key."""
+    return not key or len(set(identities(table, key))) == table.num_rows

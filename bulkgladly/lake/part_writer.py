@@ -17,16 +17,15 @@ import pyarrow as pa
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import scalar
-from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.disk import full_disk_named
 from bulkgladly.lake.file_formats import FileFormat, format_of
-from bulkgladly.lake.overflow import Overflow
-from bulkgladly.lake.part_files import PartFile, PartReport
-from bulkgladly.lake.partition_places import Partition, file_stem, folder_of
+from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.part_files import Overflow, PartFile
+from bulkgladly.lake.places import Partition, file_stem, folder_of
+from bulkgladly.lake.rows import Rows, Source
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.source import Source
 
-__all__ = ("PartOptions", "PartReport", "PartWriter")
+__all__ = ("PartOptions", "PartWriter")
 
 _SMALL = 8
 """Less than this part of a row group's size is not worth a row group, nor a part that is opened for it."""

@@ -1,30 +1,49 @@
-"""Published rows as tables again, whichever format and version of the schema they were written in."""
+"""Published rows as tables again, whichever format and version of the schema they were written in.
+
+All of it, part by part with bounded memory, or single columns; with the declared schema, or
+with the one that is known in this folder only.
+"""
 
 import contextlib
+import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from bulkgladly.errors import InputError
-from bulkgladly.lake.blocks import Reject, Rows
+from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.disk import below
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.places import place_of
+from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportLayout
 from bulkgladly.lake.restored_lines import to_line
+from bulkgladly.lake.row_keys import identities
+from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, DataSet
+from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, DataSet, Shape
 from bulkgladly.lake.strict import exact_object
 
-__all__ = ("aligned", "parts_of", "read_rows", "tables_in")
+__all__ = (
+    "aligned",
+    "data_set_of_rows",
+    "known_data_set",
+    "micros_of",
+    "parts_of",
+    "read_rows",
+    "recent_keys",
+    "tables_in",
+    "values_in",
+)
 
 _LINES = 2048
 _BLOCK_BYTES = 80 << 20
@@ -179,3 +198,112 @@ def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
 def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
     at = table.schema.get_field_index(name)
     return table.append_column(name, column) if at < 0 else table.set_column(at, name, column)
+
+
+def micros_of(time: dt.datetime) -> int:
+    """Return an aware time as microseconds since 1970, as columns hold it."""
+    return (time - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def values_in(folder: DataFolder, data_set: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the values of columns of a declared data set, row by row, in batches; times in microseconds since 1970.
+
+    Memory is bounded by a row group's share of these columns. Rows come unit by unit; one
+    that is in several units comes several times.
+
+    Raises:
+        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
+    """
+    for manifest in folder.manifests(data_set):
+        for path in parts_of(folder, manifest):
+            for table in _tables(folder, manifest, path, columns):
+                yield list(zip(*(_plain(table.column(name)) for name in columns), strict=True))
+
+
+def recent_keys(folder: DataFolder, data_set: str, key: str, since: dt.datetime) -> set[str]:
+    """Return the keys of the rows whose `timestamp` is not before a time. Parts that end before it are not read.
+
+    Raises:
+        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
+    """
+    found: set[str] = set()
+    for manifest in folder.manifests(data_set):
+        for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
+            if part.max_timestamp is None or part.max_timestamp < since:
+                continue
+            for table in _tables(folder, manifest, path, (key, "timestamp")):
+                is_recent = pc.greater_equal(table.column("timestamp"), pa.scalar(since, TIMESTAMP))
+                found.update(cast("Any", table.filter(is_recent)).column(key).drop_null().to_pylist())
+    return found
+
+
+def _tables(folder: DataFolder, manifest: Manifest, path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    try:
+        yield from tables_in(path, DATA_SETS[manifest.data_set], columns)
+    except InputError as error:
+        folder.pass_over(path, manifest.data_set, error, manifest.unit)
+
+
+def _plain(column: Any) -> list[Any]:
+    return (column.cast(pa.int64()) if types.is_timestamp(column.type) else column).to_pylist()  # type: ignore[no-any-return]
+
+
+def known_data_set(folder: DataFolder, name: str) -> DataSet | None:
+    """Return a data set with its schema and key; None where only its parts tell what it has.
+
+    Raises:
+        InputError: What was noted about it is damaged.
+    """
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    note = folder.noted(name, COLUMNS_NOTE, is_needed=True)
+    if note is None:
+        return None
+    try:
+        return ReportLayout.from_note(name, note).data_set
+    except ValueError as exc:
+        raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
+
+
+def data_set_of_rows(folder: DataFolder, name: str, manifests: Sequence[Manifest]) -> DataSet:
+    """Return the data set that units have the rows of, with a key only if it is one.
+
+    The key of a report is none where a unit has it twice. Of a data set that nothing is known of,
+    the columns are those that its parts have together, and there is no key.
+
+    Raises:
+        InputError: A part cannot be read, or what was noted about the data set.
+        UsageError: Nothing is known of it, and its parts are not Parquet.
+    """
+    if (known := known_data_set(folder, name)) is not None:
+        is_keyed = name in DATA_SETS or not known.key or _is_key_in_each(folder, known, manifests)
+        return known if is_keyed else replace(known, key=())
+    schemas: list[pa.Schema] = []
+    for path in (path for manifest in manifests for path in parts_of(folder, manifest)):
+        if path.suffix != ".parquet":
+            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is no Parquet file")
+        try:
+            found = pq.read_schema(path)
+        except (OSError, pa.ArrowException) as exc:
+            raise InputError(f"{path} cannot be read: {exc}") from exc
+        if not any(found.equals(schema) for schema in schemas):
+            schemas.append(found)
+    unified = pa.unify_schemas(schemas, promote_options="permissive")
+    version = max(manifest.schema_version for manifest in manifests)
+    return DataSet(name, version, unified.with_metadata(cast("Any", schemas[-1].metadata)), (), Shape(None, ()))
+
+
+def _is_key_in_each(folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest]) -> bool:
+    """Tell whether no unit has a key twice. Holds the keys of one unit: a window of a report."""
+    columns = list(data_set.key)
+    for manifest in manifests:
+        seen: set[bytes] = set()
+        rows = 0
+        for path in parts_of(folder, manifest):
+            for table in tables_in(path, data_set, columns):
+                whole = table.drop_null()
+                seen.update(identities(whole, data_set.key))
+                rows += whole.num_rows
+        if len(seen) < rows:
+            return False
+    return True

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
-from bulkgladly.lake.blocks import Reject
+from bulkgladly.lake.rows import Reject
 from bulkgladly.shown import shown
 
 __all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "NotAReport", "Record", "beginning", "records_in")

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import integers
-from bulkgladly.lake.blocks import Rows
+from bulkgladly.lake.rows import Rows
 from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
 
 __all__ = ("Held", "Once", "Passing", "Stamped")

@@ -1,13 +1,65 @@
-"""What a file held beyond its schema: which field, in which way, how often, since which line."""
+"""Rows on their way from reading to writing, and what lines hold besides: rejected lines, drift, where they came from.
+
+Whatever reads (`conversion`, `report_table`) makes these, whatever writes takes them, and
+neither knows the other.
+"""
 
 import enum
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-__all__ = ("Drift", "DriftKind", "DriftLog")
+import pyarrow as pa
+
+from bulkgladly.lake.places import Partition
+
+__all__ = (
+    "Drift",
+    "DriftKind",
+    "DriftLog",
+    "Reject",
+    "Rows",
+    "Source",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a job, or one fetch.
+
+    `stem` is what the names of its parts begin with: a job id, a time. `file` is what a
+    message or a list of rejects calls it: `conversation_items.jsonl`, `GET /api/v1/inboxes`.
+    `columns` has the values of the data set's provenance columns, the same in each row;
+    one that is missing is null.
+    """
+
+    stem: str
+    file: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
 
 _MOST_PLACES = 1000
 _BEYOND = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line that is no row: its number, why, and its bytes (of one that is too long, the first)."""
+
+    line: int
+    code: str
+    detail: str
+    raw: bytes
+
+
+class Rows(NamedTuple):
+    """Rows of one partition, in file order: the columns of their shape, `_line`, and perhaps `_extra`.
+
+    A column of the data set that is missing is null throughout, or the provenance of the unit.
+    """
+
+    partition: Partition
+    batch: pa.RecordBatch
 
 
 class DriftKind(enum.StrEnum):

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import zstandard
 
-from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.disk import below, hash_of, partial_of, sync_file
 from bulkgladly.lake.manifest import OtherFile
 from bulkgladly.lake.places import INCOMING
+from bulkgladly.lake.rows import Reject
 
 __all__ = ("RawFile", "RejectsFile")
 

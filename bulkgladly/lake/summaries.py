@@ -1,14 +1,57 @@
-"""What is published of each data set, added up from the manifests."""
+"""What a data folder holds, added up from its manifests: counts, the time covered, and drift."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from bulkgladly.lake.coverage import Coverage, Span, coverage_of
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.rows import DriftKind
 
-__all__ = ("DataSetSummary", "Summing", "clock_warnings", "summaries_of")
+__all__ = (
+    "Coverage",
+    "DataSetSummary",
+    "Drifting",
+    "Summing",
+    "clock_warnings",
+    "coverage_of",
+    "drifting",
+    "summaries_of",
+)
+
+
+class Coverage(NamedTuple):
+    """What is covered: spans in order of time that neither overlap nor touch."""
+
+    spans: tuple[Span, ...]
+
+    @property
+    def since(self) -> dt.datetime | None:
+        """The first time covered."""
+        return self.spans[0][0] if self.spans else None
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The time at which the last span ends: the first that is not covered after all that are."""
+        return self.spans[-1][1] if self.spans else None
+
+    @property
+    def gaps(self) -> tuple[Span, ...]:
+        """The spans between those that are covered."""
+        return tuple((before[1], after[0]) for before, after in zip(self.spans, self.spans[1:], strict=False))
+
+
+def coverage_of(spans: Iterable[Span]) -> Coverage:
+    """Return the union of spans, whatever their order; an empty or reversed span covers nothing."""
+    union: list[Span] = []
+    for begin, end in sorted(span for span in spans if span[0] < span[1]):
+        if union and begin <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        else:
+            union.append((begin, end))
+    return Coverage(tuple(union))
+
 
 _SKEW = dt.timedelta(minutes=5)
 """How far the clocks of two machines may differ without a word."""
@@ -89,3 +132,44 @@ class Summing:
         """Return the sum."""
         self.summary.coverage = coverage_of(self._covered)
         return self.summary
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """One kind of drift at one place of a data set: its count in `units` units, and the first of them."""
+
+    data_set: str
+    path: str
+    kind: DriftKind
+    count: int
+    units: int
+    since: dt.datetime
+    unit: str
+
+
+def drifting(folder: DataFolder) -> list[Drifting]:
+    """Return all drift that the manifests tell of, by data set and place.
+
+    `since` is the beginning of the time that the first unit covers, or where it covers none,
+    when it was written.
+
+    Raises:
+        InputError: A manifest is damaged.
+        UsageError: A manifest was written by a newer version.
+    """
+    found: list[Drifting] = []
+    for name in folder.data_sets():
+        by_place: dict[tuple[str, DriftKind], Drifting] = {}
+        for manifest in sorted(folder.iter_manifests(name), key=_age):
+            for drift in manifest.drift:
+                place = drift.path, drift.kind
+                first = by_place.get(place) or Drifting(name, *place, 0, 0, _age(manifest)[0], manifest.unit)
+                by_place[place] = Drifting(
+                    name, *place, first.count + drift.count, first.units + 1, first.since, first.unit
+                )
+        found += [by_place[place] for place in sorted(by_place)]
+    return found
+
+
+def _age(manifest: Manifest) -> tuple[dt.datetime, str]:
+    return (manifest.covered[0] if manifest.covered else manifest.written_at), manifest.unit

@@ -8,19 +8,16 @@ from typing import Any
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.conversion import ConversionReport, convert
-from bulkgladly.lake.coverage import Span
 from bulkgladly.lake.disk import below, full_disk_named
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.row_filters import Passing
-from bulkgladly.lake.rows import DriftLog
+from bulkgladly.lake.rows import DriftLog, Reject, Rows, Source
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.side_files import RawFile, RejectsFile
-from bulkgladly.lake.source import Source
 
 __all__ = ("UnitWriter",)
 

@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
 from bulkgladly.lake import compact as compact_module
-from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.compact import CompactLimits, compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportColumn, ReportLayout
+from bulkgladly.lake.rows import Rows, Source
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import flat
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 

@@ -17,9 +17,8 @@ import pytest
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
-from bulkgladly.lake.rows import Drift, DriftKind
+from bulkgladly.lake.rows import Drift, DriftKind, Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 
 HOST = "https://sample.gladly.example.org"

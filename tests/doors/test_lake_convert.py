@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.lake import blocks
+from bulkgladly.lake import conversion
 from bulkgladly.lake.arrow import Array
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert
 from bulkgladly.lake.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.lake.restored_lines import to_api
-from bulkgladly.lake.rows import DriftKind
+from bulkgladly.lake.rows import DriftKind, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
 from bulkgladly.lake.schemas.shapes import DataSet, Shape
@@ -332,7 +331,7 @@ def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood(monkeypatch: pytest.
             raise Unfit("in a test")
         return read_fitting(shape, data, numbers, is_mended=is_mended)
 
-    monkeypatch.setattr(blocks, "read_fitting", stubborn)
+    monkeypatch.setattr(conversion, "read_fitting", stubborn)
 
     sink, report = converted(b"\n".join(lines))
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import types
 
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert
 from bulkgladly.lake.restored_lines import to_api, to_line
+from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
 from bulkgladly.lake.times import moment_of

@@ -13,13 +13,13 @@ import pytest
 import zstandard
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.file_formats import format_of, rows_in
-from bulkgladly.lake.part_writer import PartOptions, PartReport, PartWriter
+from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.part_writer import PartOptions, PartWriter
+from bulkgladly.lake.rows import Reject, Source
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.source import Source
 
 WAYS = [
     *(("parquet", how, ".parquet") for how in ("zstd", "snappy", "gzip", "none")),

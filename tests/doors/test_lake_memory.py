@@ -17,7 +17,7 @@ import datetime as dt, json, sys
 from pathlib import Path
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.source import Source
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 import pyarrow as pa
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import DiskFull, UsageError
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.conversion import ConvertOptions, convert
-from bulkgladly.lake.part_writer import PartOptions, PartReport, PartWriter
+from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.part_writer import PartOptions, PartWriter
+from bulkgladly.lake.rows import Reject, Rows, Source
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
-from bulkgladly.lake.source import Source
 
 ITEMS = DATA_SETS["items"]
 KINDS = list(CONTENT_TYPES)

@@ -7,9 +7,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.row_filters import Held, Once, Stamped
+from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 
 INBOXES, ITEMS = DATA_SETS["inboxes"], DATA_SETS["items"]

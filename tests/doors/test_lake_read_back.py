@@ -7,12 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
+from bulkgladly.lake.rows import Reject, Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from tests.readers import READERS, Reader
 

@@ -14,12 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.lake.blocks import Reject
+from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.lake.report_layout import ReportColumn, ReportLayout
-from bulkgladly.lake.report_table import ReportBody, read_report
-from bulkgladly.lake.restate import joined, restate, unite
-from bulkgladly.lake.rows import Drift, DriftKind
+from bulkgladly.lake.report_table import ReportBody, ReportColumn, ReportLayout, read_report
+from bulkgladly.lake.rows import Drift, DriftKind, Reject
 from bulkgladly.resources.report_columns import column_names
 
 NAME = "reports/SampleReport"

@@ -15,12 +15,11 @@ import zstandard
 
 from bulkgladly.errors import BodyTooLong, DiskFull, InputError
 from bulkgladly.lake import part_files, side_files
-from bulkgladly.lake.blocks import Reject, Rows
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.rows import Reject, Rows, Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 
 ITEMS, AGENTS = DATA_SETS["items"], DATA_SETS["agents"]

@@ -13,16 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.coverage import Span
-from bulkgladly.lake.drifting import drifting
 from bulkgladly.lake.findings import Finding, FindingKind
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.rows import DriftKind
+from bulkgladly.lake.rows import DriftKind, Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
-from bulkgladly.lake.summaries import summaries_of
+from bulkgladly.lake.summaries import drifting, summaries_of
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 

@@ -21,8 +21,8 @@ from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import Finding
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, manifest_from, manifest_json
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.strict_json import as_json
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
@@ -286,7 +286,7 @@ def test_a_folder_current_that_was_removed_is_no_damage(folder: DataFolder) -> N
     assert verify(folder).is_sound
 
 
-@pytest.mark.parametrize("where", ["put_in_place", "settle"])
+@pytest.mark.parametrize("where", ["put_in_place", "settle_manifests"])
 def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before or after the folder got its place, its manifest is that of the folder which is there."""
 
@@ -299,7 +299,7 @@ def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monk
     with folder.lock():
         publish(folder, "c")
         with monkeypatch.context() as patched:
-            patched.setattr(compact_module, "settle", killed)
+            patched.setattr(compact_module, "settle_manifests", killed)
             if where == "put_in_place":
                 patched.setattr(compact_module, where, killed)
             with pytest.raises(Killed):

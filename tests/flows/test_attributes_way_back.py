@@ -17,8 +17,8 @@ from bulkgladly.formats.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.restored_lines import to_line
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.pipelines.exports.run_export import start_export
 from bulkgladly.settings import Credentials

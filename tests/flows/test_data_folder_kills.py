@@ -15,8 +15,8 @@ from bulkgladly.lake import current_folder
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.readers import by_duckdb, by_polars

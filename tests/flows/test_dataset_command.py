@@ -11,8 +11,8 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -9,8 +9,8 @@ import pytest
 
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.events import Events, plan_of

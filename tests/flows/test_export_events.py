@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bulkgladly.emulator import half_body, reset, status
 from bulkgladly.emulator.faults import Fault
 from bulkgladly.emulator.replies import Reply, problem
-from bulkgladly.lake.coverage import coverage_of
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.events import MARGIN, OVERLAP, SETTLING, Events, plan_of

@@ -29,7 +29,6 @@ from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.judging import Judgement, judge
-from bulkgladly.lake.blocks import Reject
 from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.lines import cut
@@ -37,7 +36,8 @@ from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.marker import host_in
 from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.lake.report_layout import ReportLayout
+from bulkgladly.lake.report_table import ReportLayout
+from bulkgladly.lake.rows import Reject
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.mappings.mapper import Mapper

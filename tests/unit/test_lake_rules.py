@@ -13,7 +13,7 @@ from bulkgladly.json_paths import general, parsed, put, shown
 from bulkgladly.lake.fitted_lines import mend
 from bulkgladly.lake.line_kinds import Sorter
 from bulkgladly.lake.lines import cut
-from bulkgladly.lake.partition_places import file_stem, folder_of, segment
+from bulkgladly.lake.places import file_stem, folder_of, segment
 from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet

@@ -8,7 +8,7 @@ JSON text. What a line holds beyond it stands in `_extra` (see `fitted_lines`).
 
 from collections.abc import Mapping
 
-from bulkgladly.lake.partition_places import MARK_LENGTH, segment
+from bulkgladly.lake.places import MARK_LENGTH, segment
 from bulkgladly.lake.schemas.customers import CUSTOMERS, PROFILES
 from bulkgladly.lake.schemas.events import EVENTS
 from bulkgladly.lake.schemas.items import CONVERSATION_ITEMS, ITEMS

@@ -17,8 +17,8 @@ from bulkgladly.lake.conversion import ConversionReport
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.row_filters import Passing
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.source import Source
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks

@@ -5,12 +5,12 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from bulkgladly.lake.coverage import Span, coverage_of
-from bulkgladly.lake.lookups import recent_keys
-from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.row_filters import Once
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
+from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.pipelines.exports.context import Context, Converted, Refused
 from bulkgladly.pipelines.exports.jobs import period_text

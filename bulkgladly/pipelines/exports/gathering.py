@@ -15,10 +15,10 @@ from typing import Any
 
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
-from bulkgladly.lake.lookups import micros_of, values_in
+from bulkgladly.lake.published_rows import micros_of, values_in
 from bulkgladly.lake.row_filters import Stamped
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.elements import elements_of, spliced
 from bulkgladly.pipelines.exports.parents import COMPOSITE

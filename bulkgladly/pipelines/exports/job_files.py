@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.lake.coverage import coverage_of
 from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.rows import Source
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.source import Source
+from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.pipelines.exports.context import Context, Refused, why
 from bulkgladly.pipelines.exports.jobs import (
     COMPLETED,

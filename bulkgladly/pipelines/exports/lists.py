@@ -8,13 +8,12 @@ Gladly, or a proxy on the way, answered with less than there is.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.row_filters import Held
+from bulkgladly.lake.rows import Rows, Source
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.source import Source
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.elements import Unreadable, elements_of

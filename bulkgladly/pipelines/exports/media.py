@@ -10,8 +10,8 @@ import orjson
 from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, UsageError
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.lookups import values_in
 from bulkgladly.lake.media_files import MediaFile, StoredFile
+from bulkgladly.lake.published_rows import values_in
 from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, wait_before, why
 from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks

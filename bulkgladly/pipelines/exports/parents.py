@@ -12,7 +12,7 @@ from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
 from bulkgladly.journal.worklist import Parent
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.lookups import values_in
+from bulkgladly.lake.published_rows import values_in
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.resources.exports import (

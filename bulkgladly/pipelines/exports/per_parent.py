@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.judging import claims_success
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.lookups import values_in
+from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.connection import concurrency_of

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Mapping
 
 from bulkgladly.errors import InputError
-from bulkgladly.lake.coverage import Span
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Span
 from bulkgladly.lake.report_csv import NotAReport
-from bulkgladly.lake.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportColumn, ReportLayout
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import Query
 

@@ -12,13 +12,11 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.journal.units import UnitLine
-from bulkgladly.lake.blocks import Rows
 from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.published_rows import read_rows
-from bulkgladly.lake.report_layout import ReportLayout
-from bulkgladly.lake.restate import joined, restate, unite
-from bulkgladly.lake.rows import DriftLog
-from bulkgladly.lake.source import Source
+from bulkgladly.lake.report_table import ReportLayout
+from bulkgladly.lake.rows import DriftLog, Rows, Source
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
