@@ -2,25 +2,22 @@
 
 import contextlib
 import datetime as dt
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote
 
-import orjson
-
+from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
-from bulkgladly.lake.disk import below, full_disk_named, write_whole
+from bulkgladly.lake.disk import below, full_disk_named, partial_of, write_whole
 from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.marker import host_in, refuse_foreign, write_marker
 from bulkgladly.lake.places import (
     INCOMING,
     MANIFESTS,
@@ -31,11 +28,11 @@ from bulkgladly.lake.places import (
     note_place,
     place_of,
 )
-from bulkgladly.lake.strict_json import Members, as_json
+from bulkgladly.lake.strict_json import as_json, members_of
 from bulkgladly.lake.writer_lock import WriterLock
 from bulkgladly.local_paths import AnyPath, local_path
 
-__all__ = ("Damage", "DataFolder", "Recovery", "in_its_place", "utc_now")
+__all__ = ("DataFolder", "Recovery", "host_in", "utc_now")
 
 
 def utc_now() -> dt.datetime:
@@ -55,16 +52,7 @@ class Recovery:
     newest: Mapping[str, dt.datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A manifest, a decision or a note that cannot be used, and why. `unit` is what the name of its file tells."""
-
-    data_set: str
-    unit: str
-    detail: str
-
-
-class DataFolder:
+class DataFolder(Catalogue):
     """One folder with the data sets of one organisation.
 
     Anybody may read; one process at a time writes, after `lock`. Threads of it may publish
@@ -72,12 +60,9 @@ class DataFolder:
     """
 
     def __init__(self, path: Path, host: str | None, now: Callable[[], dt.datetime] = utc_now) -> None:
-        self.path = path
+        super().__init__(path)
         self.host = host
         self.now = now
-        self.damage: dict[Path, Damage] = {}
-        """What was passed over so far; see `pass_over_damage`."""
-        self._passes_over = False
         self._sequences: dict[str, int] = {}
         self._counting = threading.Lock()
         self._lock = WriterLock(path)
@@ -102,8 +87,8 @@ class DataFolder:
                     dump = next_command("dump", path, connects=True)
                     raise UsageError(f"{path} is no data set of bulkgladly; `{dump}` makes one")
                 path.mkdir(parents=True, exist_ok=True)
-                refuse_foreign(path)
-                write_marker(path, host, now())
+                _refuse_foreign(path)
+                _write_marker(path, host, now())
             folder = cls(path, host_in(path), now)
         except OSError as exc:
             raise UsageError(f"{path}: {exc.strerror}; choose another folder") from exc
@@ -142,7 +127,7 @@ class DataFolder:
         wanted, self.host = self.host, found
         self._take_host(wanted)
         if found is None and wanted is not None:
-            write_marker(self.path, wanted, self.now())
+            _write_marker(self.path, wanted, self.now())
 
     def is_in_use(self) -> bool:
         """Tell whether somebody else holds the lock, now."""
@@ -164,74 +149,6 @@ class DataFolder:
     ) -> None:
         self.close()
 
-    def pass_over_damage(self) -> None:
-        """From now on collect in `damage` what cannot be read, and go on with the rest.
-
-        For an export, which must not lose all other units over one. What a unit itself needs
-        is still refused: its own manifest, or what its rows depend on.
-        """
-        self._passes_over = True
-
-    def pass_over(self, path: Path, data_set: str, error: UsageError, unit: str | None = None) -> None:
-        """Note that a file is damaged, or raise its error where nobody wants to go on without it."""
-        if not self._passes_over:
-            raise error
-        named = unquote(path.name.removesuffix(".next").removesuffix(".json"))
-        self.damage[path] = Damage(data_set, named if unit is None else unit, str(error))
-
-    def data_sets(self) -> list[str]:
-        """Return the names of the data sets that have a published unit."""
-        return sorted(name for name, folder in self.manifest_folders() if next(_units_in(folder), None) is not None)
-
-    def manifests(self, data_set: str) -> list[Manifest]:
-        """Return what is published of a data set, by the names of the units.
-
-        Raises:
-            InputError: A manifest is damaged, or lies under another name than its own.
-            UsageError: A manifest was written by a newer version.
-        """
-        return sorted(self.iter_manifests(data_set), key=lambda manifest: manifest.unit)
-
-    def iter_manifests(self, data_set: str) -> Iterator[Manifest]:
-        """Yield the same in any order, one at a time."""
-        for path in self.unit_paths(data_set):
-            try:
-                manifest = in_its_place(read_manifest(path), data_set, path)
-            except UsageError as error:
-                self.pass_over(path, data_set, error)
-            else:
-                yield manifest
-
-    def unit_paths(self, data_set: str) -> Iterator[Path]:
-        """Yield the paths of the manifests of a data set, in any order."""
-        return _units_in(self.path / MANIFESTS / place_of(data_set))
-
-    def manifest(self, data_set: str, unit: str) -> Manifest | None:
-        """Return the manifest of a unit; None where it is not published.
-
-        Raises:
-            InputError: It is damaged.
-            UsageError: It was written by a newer version.
-        """
-        path = self.path / manifest_place(data_set, unit)
-        if not path.exists():
-            return None
-        return in_its_place(read_manifest(path), data_set, path, unit)
-
-    def manifest_folders(self) -> Iterator[tuple[str, Path]]:
-        """Yield each data set that something was ever written of, and the folder of its manifests."""
-        top = self.path / MANIFESTS
-        for folder, names, files in os.walk(top):
-            names.sort()
-            place = PurePosixPath(Path(folder).relative_to(top).as_posix())
-            name = data_set_of_place(place)
-            if place.parts and (files or not names) and _is_place_of(place, name):
-                yield name, Path(folder)
-
-    def begun(self) -> list[Path]:
-        """Return the commits that were decided and not carried out to their end."""
-        return sorted(path for _, folder in self.manifest_folders() for path in folder.glob("*.json.next"))
-
     def note(self, data_set: str, name: str, value: Mapping[str, Any]) -> None:
         """Remember a small JSON object about a data set, whole or not at all.
 
@@ -243,27 +160,6 @@ class DataFolder:
         with full_disk_named(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, as_json(dict(value)))
-
-    def noted(self, data_set: str, name: str, *, is_needed: bool = False) -> dict[str, Any] | None:
-        """Return what was remembered under a name, or None.
-
-        `is_needed` says that rows depend on it, so that damage is never passed over.
-
-        Raises:
-            InputError: It is damaged.
-        """
-        path = self.path / note_place(data_set, name)
-        try:
-            found: dict[str, Any] = Members({"it": orjson.loads(path.read_bytes())}).mapping("it")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as exc:
-            error = InputError(f"{path} is damaged: {exc}; restore it, or remove it")
-            if is_needed:
-                raise error from exc
-            self.pass_over(path, data_set, error)
-            return None
-        return found
 
     def prepare(self, data_set: str) -> None:
         """Make what `recover` goes by, before the first file of a data set is written."""
@@ -315,10 +211,6 @@ class DataFolder:
             with contextlib.suppress(UsageError):  # one that is damaged does not keep others from being published
                 yield read_manifest(path).sequence or 0
 
-    def is_decided(self, data_set: str, unit: str) -> bool:
-        """Tell whether a commit of this unit was decided and not carried out to its end."""
-        return self.path.joinpath(next_place(data_set, unit)).exists()
-
     def settle(self, data_set: str, unit: str) -> Manifest | None:
         """Carry out a commit of this unit that was cut, if there is one, and return what it published."""
         self._demand_lock()
@@ -360,35 +252,55 @@ class DataFolder:
             raise RuntimeError("the folder is written by who holds its lock")
 
 
-def _is_place_of(place: PurePosixPath, data_set: str) -> bool:
-    try:
-        return place_of(data_set) == place
-    except UsageError:
-        return False
-
-
 def _data_set_of(manifest: Path, top: Path) -> str:
     return data_set_of_place(PurePosixPath(*manifest.relative_to(top).parts[1:-1]))
 
 
-def _units_in(folder: Path) -> Iterator[Path]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
-        for entry in found:
-            if entry.name.endswith(".json") and entry.name[0] not in "._" and entry.is_file():
-                yield Path(entry.path)
+# --- The marker: that a folder is ours, whose data it holds, and in which format ---
+
+_MARKER_FORMAT = 1
 
 
-def in_its_place(manifest: Manifest, data_set: str, path: Path, unit: str | None = None) -> Manifest:
-    """Return a manifest if it is what the name of its file says.
+def _refuse_foreign(path: Path) -> None:
+    """Make sure that a folder without a marker is empty, but for a marker that was cut.
 
     Raises:
-        InputError: It is of another data set or unit, such as a copy, or one that was swapped with another.
+        UsageError: It is somebody else's.
     """
-    if manifest.data_set != data_set:
-        raise InputError(f"{path} is of the data set {manifest.data_set}; put it back into its own folder")
-    if path.name != manifest_place(data_set, manifest.unit).name or (unit is not None and manifest.unit != unit):
-        raise InputError(
-            f"{path} is of the unit {manifest.unit!r}, not of {unit or unquote(path.stem)!r}; put it back under its "
-            "own name, or remove it if it is a copy"
+    strange = sorted(found.name for found in path.iterdir() if found.name != partial_of(path / MARKER).name)
+    if strange:
+        raise UsageError(
+            f"{path} holds {strange[0]!r} and is no data set of bulkgladly; choose an empty or a new folder"
         )
-    return manifest
+
+
+def _write_marker(path: Path, host: str | None, now: dt.datetime) -> None:
+    """Make a folder ours. `host` None leaves open whose data it will hold.
+
+    Raises:
+        DiskFull: No space.
+    """
+    content = {"format": _MARKER_FORMAT, "host": host, "created_at": now, "version": __version__}
+    with full_disk_named(path):
+        write_whole(path / MARKER, as_json(content))
+
+
+def host_in(path: Path) -> str | None:
+    """Return whose data a folder holds.
+
+    Raises:
+        UsageError: It was written by a newer version.
+        InputError: Its marker is damaged.
+    """
+    marker = path / MARKER
+    try:
+        members = members_of(marker.read_bytes(), _MARKER_FORMAT)
+        if members is None:
+            raise UsageError(f"{path} was written by a newer version of bulkgladly; use that version")
+        host = members.text_or_none("host")
+        members.time("created_at")
+        members.text("version")
+        members.end()
+    except ValueError as exc:
+        raise InputError(f"{marker} is damaged: {exc}; restore it, or choose another folder") from exc
+    return host

@@ -31,9 +31,9 @@ from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.folder import host_in
 from bulkgladly.lake.lines import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
-from bulkgladly.lake.marker import host_in
 from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.lake.report_table import ReportLayout
