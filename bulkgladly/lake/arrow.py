@@ -1,15 +1,22 @@
-"""Arrow arrays made and looked at without the help of pandas or numpy."""
+"""Arrow arrays, scalars and tables, made and looked at without pandas or numpy.
+
+`pa.scalar`, `pa.array` of Python values and `as_py` of a time load pandas where it is installed:
+0.2 s and 40 MB before the first row, for nothing. So scalars are made here only, and whatever a
+conversion does, from the downloaded bytes to the published unit, goes without those calls (a test
+holds it). Where rows are Python values anyway (cells of a report, lines of a text part, rows that
+are merged), `pa.array` and `to_pylist` are the plain way, and are used.
+"""
 
 import datetime as dt
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ("Array", "extremes_of", "integers", "scalar")
+__all__ = ("Array", "extremes_of", "in_schema", "integers", "scalar")
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -19,20 +26,14 @@ Array = Any
 
 
 def integers(kind: str, values: Iterable[int]) -> Array:
-    """Return integers as an Arrow array; `kind` is a letter of `array`: B, i or q.
-
-    `pa.array` of a list would load pandas where it is installed, which takes seconds.
-    """
+    """Return integers as an Arrow array; `kind` is a letter of `array`: B, i or q."""
     held = array(kind, values)
     made = {"B": pa.uint8(), "i": pa.int32(), "q": pa.int64()}[kind]
     return pa.Array.from_buffers(made, len(held), cast("Any", [None, pa.py_buffer(cast("Any", held))]))
 
 
 def scalar(value: str | int | dt.datetime | dt.date | None, kept: pa.DataType) -> Any:
-    """Return a value as an Arrow scalar of a type; times must have a zone.
-
-    `pa.scalar` would load pandas where it is installed: 0.2 s and 40 MB, before the first row.
-    """
+    """Return a value as an Arrow scalar of a type; times must have a zone."""
     if value is None:
         return pa.nulls(1, cast("Any", kept))[0]
     if isinstance(value, str):
@@ -56,3 +57,18 @@ def extremes_of(values: Array) -> tuple[Any, Any]:
     if is_time and first is not None:
         return _EPOCH + first * _MICROSECOND, _EPOCH + last * _MICROSECOND
     return first, last
+
+
+def in_schema(table: pa.Table, schema: pa.Schema, constants: Mapping[str, Any]) -> pa.Table:
+    """Return rows with all columns of a schema; a column that they lack is constant, or null throughout."""
+    present = dict(zip(table.schema.names, table.columns, strict=True))
+    columns: list[Any] = []
+    for field in schema:
+        constant = constants.get(field.name)
+        if field.name in present:
+            columns.append(present[field.name])
+        elif constant is not None:
+            columns.append(pa.repeat(scalar(constant, field.type), table.num_rows))
+        else:
+            columns.append(pa.nulls(table.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)

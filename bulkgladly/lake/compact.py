@@ -16,7 +16,7 @@ import pyarrow as pa
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.arrow import Array
+from bulkgladly.lake.arrow import Array, scalar
 from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch_of, settle_manifests
 from bulkgladly.lake.disk import below, full_disk_named, sync_folder
 from bulkgladly.lake.file_formats import format_of
@@ -139,7 +139,7 @@ class _Compaction:
             for table in _with_keys(path, self._data_set, columns):
                 keys = list(identities(table, self._data_set.key))
                 times = table.column(age).cast(pa.int64()) if age else pa.nulls(table.num_rows, pa.int64())
-                units = pa.repeat(pa.scalar(unit, pa.int64()), table.num_rows)
+                units = pa.repeat(scalar(unit, pa.int64()), table.num_rows)
                 newest = (times, units) if age == _JOB else (units, times)
                 spill.add(keys, (*newest, table.column(LINE)))
         if spill.rows != self.rows_read:

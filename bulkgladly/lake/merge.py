@@ -15,7 +15,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrow import Array, integers
+from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.row_keys import content_columns, digests, identities
 from bulkgladly.lake.schemas.shapes import TIMESTAMP
 
@@ -91,7 +91,7 @@ def _with_gone_since(table: pa.Table, gone_since: dt.datetime | None) -> pa.Tabl
     at = table.schema.get_field_index(GONE_SINCE)
     if at < 0 or gone_since is None:
         return table
-    filled: Array = cast("Any", table.column(at)).fill_null(pa.scalar(gone_since, TIMESTAMP))
+    filled: Array = cast("Any", table.column(at)).fill_null(scalar(gone_since, TIMESTAMP))
     return table.set_column(at, table.schema.field(at), filled)
 
 

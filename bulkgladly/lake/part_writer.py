@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pyarrow as pa
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.arrow import scalar
+from bulkgladly.lake.arrow import in_schema
 from bulkgladly.lake.disk import full_disk_named
 from bulkgladly.lake.file_formats import FileFormat, format_of
 from bulkgladly.lake.manifest import PartReport
@@ -168,11 +167,14 @@ class PartWriter:
             self._overflow.add(place, _joined(held.tables()))
             return
         part = self._part(place)
-        part.write(_widened(_joined(held.tables()), self._data_set, self._source))
+        part.write(self._widened(held.tables()))
         if part.written_bytes() >= self._options.part_bytes:
             self._close(place)
         elif sum(each.row_groups for each in self._open.values()) > _MOST_ROW_GROUPS:
             self._close(max(self._open, key=lambda each: self._open[each].row_groups))
+
+    def _widened(self, tables: list[pa.Table]) -> pa.Table:
+        return in_schema(_joined(tables), self._data_set.schema, self._source.columns)
 
     def _rest_of(self, place: PurePosixPath) -> Iterator[pa.Table]:
         """Return what is not in the part of a folder yet, as it came."""
@@ -181,7 +183,7 @@ class PartWriter:
 
     def _finish(self, part: PartFile, rest: Iterator[pa.Table]) -> None:
         for tables in _in_row_groups(rest, self._options.row_group_bytes):
-            part.write(_widened(_joined(tables), self._data_set, self._source))
+            part.write(self._widened(tables))
         part.close()
 
     def _part(self, place: PurePosixPath) -> PartFile:
@@ -235,17 +237,3 @@ def _in_row_groups(tables: Iterable[pa.Table], least_bytes: int) -> Iterator[lis
 def _joined(tables: list[pa.Table]) -> pa.Table:
     """Return all rows; tables may differ in whether they have an extra."""
     return pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]
-
-
-def _widened(table: pa.Table, data_set: DataSet, source: Source) -> pa.Table:
-    """Return rows in the declared schema."""
-    present = dict(zip(table.schema.names, table.columns, strict=True))
-    columns: list[Any] = []
-    for field in data_set.schema:
-        if field.name in present:
-            columns.append(present[field.name])
-        elif field.name in source.columns:
-            columns.append(pa.repeat(scalar(source.columns[field.name], field.type), table.num_rows))
-        else:
-            columns.append(pa.nulls(table.num_rows, field.type))
-    return pa.Table.from_arrays(columns, schema=data_set.schema)

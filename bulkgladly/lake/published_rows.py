@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.lake.arrow import scalar
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.disk import below
 from bulkgladly.lake.folder import DataFolder
@@ -232,7 +233,7 @@ def recent_keys(folder: DataFolder, data_set: str, key: str, since: dt.datetime)
             if part.max_timestamp is None or part.max_timestamp < since:
                 continue
             for table in _tables(folder, manifest, path, (key, "timestamp")):
-                is_recent = pc.greater_equal(table.column("timestamp"), pa.scalar(since, TIMESTAMP))
+                is_recent = pc.greater_equal(table.column("timestamp"), scalar(since, TIMESTAMP))
                 found.update(cast("Any", table.filter(is_recent)).column(key).drop_null().to_pylist())
     return found
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkgladly.json_paths import shown as shown_path
-from bulkgladly.lake.arrow import integers
+from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.merge import GONE_SINCE
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
 from bulkgladly.lake.rows import DriftKind, DriftLog, Reject
@@ -144,7 +144,7 @@ class ReportBody:
         for batch in self.batches:
             times = [batch.column(name) for name in anchor if name in batch.schema.names]
             if times:
-                is_before = pc.less(pc.coalesce(*times), pa.scalar(end, TIMESTAMP))
+                is_before = pc.less(pc.coalesce(*times), scalar(end, TIMESTAMP))
                 kept.append(batch.filter(cast("Any", is_before).fill_null(fill_value=True)))
             else:
                 kept.append(batch)
@@ -159,15 +159,7 @@ class ReportBody:
         """
         if self.layout is None:
             raise ValueError("no row, so no schema")
-        schema = self.layout.data_set.schema
-        table = pa.Table.from_batches(self.batches)
-        columns: list[Any] = []
-        for each in schema:
-            if each.name in table.schema.names:
-                columns.append(table.column(each.name))
-            else:
-                columns.append(pa.repeat(pa.scalar(origin.get(each.name), each.type), table.num_rows))
-        return pa.Table.from_arrays(columns, schema=schema)
+        return in_schema(pa.Table.from_batches(self.batches), self.layout.data_set.schema, origin)
 
 
 def read_report(

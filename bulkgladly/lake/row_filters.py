@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrow import integers
+from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.rows import Rows
 from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
 
@@ -53,7 +53,7 @@ class Stamped:
 
     def __call__(self, rows: Rows) -> Rows:
         """Return the rows with their times."""
-        lines = pc.subtract(rows.batch.column(LINE), pa.scalar(1, pa.int64()))
+        lines = pc.subtract(rows.batch.column(LINE), scalar(1, pa.int64()))
         column = self._times.take(lines)
         names = [*rows.batch.schema.names, self._column]
         return Rows(rows.partition, pa.RecordBatch.from_arrays([*rows.batch.columns, column], names=names))
@@ -75,11 +75,4 @@ class Held:
         if not tables:
             return data_set.schema.empty_table()
         table = pa.concat_tables(tables, promote_options="default").sort_by(LINE)
-        present = dict(zip(table.schema.names, table.columns, strict=True))
-        columns = [
-            present[field.name]
-            if field.name in present
-            else pa.repeat(pa.scalar(constants.get(field.name), field.type), table.num_rows)
-            for field in data_set.schema
-        ]
-        return pa.Table.from_arrays(columns, schema=data_set.schema)
+        return in_schema(table, data_set.schema, constants)

@@ -67,7 +67,7 @@ def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
 
 @cache
 def _pool() -> pa.MemoryPool:
-    """Return jemalloc where it is built in, also where it is not Arrow's default: see `memory`."""
+    """Return jemalloc where it is built in, also where it is not Arrow's default: see `bulkgladly.lake`."""
     try:
         return pa.jemalloc_memory_pool()
     except NotImplementedError:

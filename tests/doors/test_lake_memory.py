@@ -91,3 +91,11 @@ def test_extremes_of_times_have_their_zone() -> None:
 
     assert extremes_of(times) == (first, last)
     assert extremes_of(times.slice(0, 1)) == (None, None)
+
+
+def test_scalars_are_made_in_one_place() -> None:
+    """Which is the one that does without pandas."""
+    folder = Path(__file__).parents[2] / "bulkgladly" / "lake"
+    makers = {path.name for path in folder.rglob("*.py") if "pa.scalar(" in path.read_text(encoding="utf-8")}
+
+    assert not makers
