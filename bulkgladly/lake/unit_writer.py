@@ -4,7 +4,8 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
@@ -24,6 +25,8 @@ __all__ = ("UnitWriter",)
 
 class UnitWriter:
     """Writes the rows of one unit aside, below `_incoming`, and publishes them at once.
+
+    A context manager: what is not published when it ends is abandoned, whatever ended it.
 
     Nothing is made before the first row, reject or block. Where the unit is published
     already, its new files have a `~2` (`~3`, ...) after their stem; no two units of a data set may
@@ -70,6 +73,14 @@ class UnitWriter:
         self._drift = DriftLog()
         self._is_prepared = False
         self._is_published = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
 
     @property
     def rows(self) -> int:

@@ -180,6 +180,28 @@ def test_abandoning_what_is_published_changes_nothing(folder: DataFolder) -> Non
     assert folder.manifests("agents") == [manifest]
 
 
+@pytest.mark.parametrize("how", ["left", "failed", "published"])
+def test_a_with_block_abandons_what_is_not_published(folder: DataFolder, how: str) -> None:
+    """Whether it was left or failed; what was published stays."""
+
+    def write() -> None:
+        with UnitWriter(folder, AGENTS, "u", Source("u", "f"), keep_raw=True) as writer:
+            writer.convert([b'{"id":"a"}\n'])
+            if how == "failed":
+                raise KeyError(how)
+            if how == "published":
+                writer.commit()
+
+    if how == "failed":
+        with pytest.raises(KeyError):
+            write()
+    else:
+        write()
+
+    assert folder.data_sets() == (["agents"] if how == "published" else [])
+    assert bool(files_in(folder)) == (how == "published")
+
+
 def test_a_body_without_an_end_is_cut(folder: DataFolder) -> None:
     """At the limit, and nothing of it is left."""
     writer = UnitWriter(folder, AGENTS, "u", Source("u", "agents.jsonl"), max_bytes=1000, keep_raw=True)

@@ -44,11 +44,8 @@ class Converted:
 
     def commit(self, **about: Any) -> Manifest:
         """Publish it as `UnitWriter.commit` does; on an error before it is decided nothing of it is left."""
-        try:
+        with self.writer:
             return self.writer.commit(**about)
-        except BaseException:
-            self.writer.abandon()
-            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,8 +134,7 @@ class Gathering:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
         source = Source(unit, f"{self.row.operation} {self.row.path}")
-        writer = context.writer(self.data_set, unit, source, passing=Stamped(_FETCHED, chunk.times))
-        try:
+        with context.writer(self.data_set, unit, source, passing=Stamped(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)
             about = {
@@ -146,9 +145,6 @@ class Gathering:
                 "cut": chunk.cut,
             }
             writer.commit(about=about, incomplete=incomplete)
-        except BaseException:
-            writer.abandon()
-            raise
         self.cut.update(chunk.cut)
         context.log.drop(self.row.word, [answer.key for answer in answers])
         self.work.know((answer.key, _micros(answer)) for answer in answers)

@@ -89,8 +89,7 @@ class ListTask:
         cut = cut_of(row, reply.headers, len(lines))
         source = Source(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
         held = Held()
-        writer = context.writer(data_set, UNIT, source, passing=held)
-        try:
+        with context.writer(data_set, UNIT, source, passing=held) as writer:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)
             new = held.table(data_set, _fetched_at=now)
@@ -98,24 +97,18 @@ class ListTask:
             gone_since = now if cut is Cut.NO else None
             merged = merge(old, new, data_set.key, gone_since=gone_since)
             if self._is_suspicious(context, merged, new.num_rows):
-                writer.abandon()
                 detail = (
                     f"the list came with no row, where there were {merged.gone:,}; those stay. "
                     "If it is really empty, say so with --refresh"
                 )
                 return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
             incomplete = _incomplete(row, cut, len(lines))
-            if _is_as_before(
+            if not _is_as_before(
                 earlier, merged, is_cut=cut is not Cut.NO, rejected=report.rejected, incomplete=incomplete
             ):
-                writer.abandon()
-            else:
                 for batch in merged.table.to_batches():
                     writer.write(Rows((), batch))
                 writer.commit(about={"operation": row.operation}, incomplete=incomplete, replaces=earlier)
-        except BaseException:
-            writer.abandon()
-            raise
         state = UnitState.UNCHANGED if not merged.created + merged.updated else UnitState.DONE
         return UnitResult(
             state if incomplete is None else UnitState.INCOMPLETE,

@@ -153,8 +153,7 @@ class _WindowTask:
     ) -> None:
         query = self.query
         source = Source(self.name, f"POST {query.metrics.path} {query.metrics.name}", origin)
-        writer = context.writer(layout.data_set, self.name, source)
-        try:
+        with context.writer(layout.data_set, self.name, source) as writer:
             drift = DriftLog()
             bodies = list(answers.bodies)
             for batch in table.to_batches():
@@ -177,9 +176,6 @@ class _WindowTask:
                 replaces=[old] if old else [],
                 drift=drift,
             )
-        except BaseException:
-            writer.abandon()
-            raise
 
 
 def _assembled(
