@@ -29,7 +29,7 @@ from benchmarks.setting import machine
 from bulkgladly.lake.conversion import ConversionReport, convert
 from bulkgladly.lake.manifest import PartReport
 from bulkgladly.lake.part_writer import PartWriter
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 
 ITEMS = DATA_SETS["items"]
@@ -172,7 +172,7 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 def convert_file(source: Path, folder: Path) -> tuple[ConversionReport, list[PartReport]]:
     """Convert with ours."""
     job = {"_job_id": "benchmark", "_job_updated_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC), "_file": FILE}
-    writer = PartWriter(folder, ITEMS, Source("benchmark", FILE, job))
+    writer = PartWriter(folder, ITEMS, Origin("benchmark", FILE, job))
     report = convert(blocks_of(source), ITEMS, write=writer.write, reject=lambda _: None)
     parts = writer.finish()
     for part in parts:

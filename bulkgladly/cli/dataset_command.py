@@ -105,9 +105,9 @@ def show(folder: Folder, json: flags.Json = False) -> None:
 def drift(folder: Folder, json: flags.Json = False) -> None:
     """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
     from bulkgladly.lake.folder import DataFolder
-    from bulkgladly.lake.summaries import drifting
+    from bulkgladly.lake.summaries import drift_summaries
 
-    found = drifting(DataFolder.open(folder))
+    found = drift_summaries(DataFolder.open(folder))
     if json:
         print_json(
             [

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, extremes_of, integers, scalar
-from bulkgladly.lake.fitted_lines import mend
+from bulkgladly.lake.fitted_lines import fit_line
 from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
 from bulkgladly.lake.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
 from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
@@ -30,7 +30,7 @@ __all__ = (
     "ConvertOptions",
     "convert",
     "read_bundle",
-    "read_mended",
+    "read_line_by_line",
 )
 
 _IN_FLIGHT = 8
@@ -60,7 +60,7 @@ class ConversionReport:
     rows: int = 0
     rejected: int = 0
     bytes: int = 0
-    mended_lines: int = 0
+    slow_lines: int = 0
     """Lines that took the slow path, most of them unchanged."""
     drift: DriftLog = field(default_factory=DriftLog)
 
@@ -82,7 +82,7 @@ def convert(
 
     `blocks` is the file, cut anywhere. `write` and `reject` are called from one other
     thread, one call at a time, rows of one kind in file order as far as no line had to be
-    mended. At most eight bundles of about a megabyte are between reading and writing, or
+    fitted. At most eight bundles of about a megabyte are between reading and writing, or
     fewer where long lines make them larger: above 32 MiB they are done one after the other.
 
     Raises:
@@ -92,7 +92,7 @@ def convert(
     options = options or ConvertOptions()
     report = ConversionReport()
     sorter = Sorter(data_set, bundle_bytes=options.bundle_bytes)
-    with _Line(data_set, write, reject, report, options) as line:
+    with _Threads(data_set, write, reject, report, options) as line:
         counted = _counted(blocks, report)
         for batch in cut(counted, batch_bytes=options.batch_bytes, max_line_bytes=options.max_line_bytes):
             if batch.too_long is not None:
@@ -117,7 +117,7 @@ def _too_long(batch: LineBatch, options: ConvertOptions) -> Reject:
     return Reject(batch.first, "line_too_long", detail, batch.too_long or b"")
 
 
-class _Line:
+class _Threads:
     """Parsers, then one writer, in the order of the bundles."""
 
     def __init__(
@@ -132,7 +132,7 @@ class _Line:
         self._write = write
         self._reject = reject
         self._report = report
-        self._read = read_bundle if options.is_fast else read_mended
+        self._read = read_bundle if options.is_fast else read_line_by_line
         self._parsers = ThreadPoolExecutor(options.parsers, thread_name_prefix="lake-parse")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lake-write")
         self._in_flight: deque[tuple[Future[None], int]] = deque()
@@ -154,14 +154,14 @@ class _Line:
         size = len(bundle.data)
         self._make_room(size)
         parsed = self._parsers.submit(self._read, bundle, self._data_set)
-        self._in_flight.append((self._writer.submit(self._settle, parsed), size))
+        self._in_flight.append((self._writer.submit(self._hand_over, parsed), size))
         self._bytes += size
 
     def refuse(self, refused: Reject) -> None:
         """Pass on a line that never gets to a bundle."""
         self._report.lines += 1
         self._make_room(0)
-        self._in_flight.append((self._writer.submit(self._note_rejects, [refused]), 0))
+        self._in_flight.append((self._writer.submit(self._pass_rejects, [refused]), 0))
 
     def _make_room(self, size: int) -> None:
         while len(self._in_flight) >= _IN_FLIGHT or (self._in_flight and self._bytes + size > _IN_FLIGHT_BYTES):
@@ -172,17 +172,17 @@ class _Line:
         oldest.result()
         self._bytes -= size
 
-    def _settle(self, parsed: "Future[BundleResult]") -> None:
+    def _hand_over(self, parsed: "Future[BundleResult]") -> None:
         result = parsed.result()
         for rows in result.rows:
             self._write(rows)
             self._report.rows += rows.batch.num_rows
-        self._note_rejects(result.rejects)
+        self._pass_rejects(result.rejects)
         self._report.drift.take(result.drift)
-        self._report.mended_lines += result.mended_lines
+        self._report.slow_lines += result.slow_lines
         self._report.blank += result.blank
 
-    def _note_rejects(self, rejects: list[Reject]) -> None:
+    def _pass_rejects(self, rejects: list[Reject]) -> None:
         for refused in rejects:
             self._reject(refused)
             self._report.rejected += 1
@@ -199,7 +199,7 @@ _OF_KIND: Mapping[str, Callable[[str], str]] = {
 class _Read(NamedTuple):
     """A line as it is to be parsed, as it stood in the file, and its number."""
 
-    mended: bytes
+    fitted: bytes
     line: bytes
     number: int
 
@@ -211,7 +211,7 @@ class BundleResult:
     rows: list[Rows] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
-    mended_lines: int = 0
+    slow_lines: int = 0
     blank: int = 0
 
 
@@ -223,12 +223,12 @@ def read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
             return BundleResult(list(_by_partition(batch, bundle.kind, data_set)))
         except Unfit:
             pass
-    return read_mended(bundle, data_set)
+    return read_line_by_line(bundle, data_set)
 
 
-def read_mended(bundle: Bundle, data_set: DataSet) -> BundleResult:
+def read_line_by_line(bundle: Bundle, data_set: DataSet) -> BundleResult:
     """Do the same line by line, whatever the lines are: about ten times slower."""
-    result = BundleResult(mended_lines=len(bundle.numbers))
+    result = BundleResult(slow_lines=len(bundle.numbers))
     log = DriftLog()
     groups: dict[str | None, list[_Read]] = {}
     numbers: list[int] = bundle.numbers.to_pylist()
@@ -237,13 +237,13 @@ def read_mended(bundle: Bundle, data_set: DataSet) -> BundleResult:
             result.blank += 1
             continue
         try:
-            mended = mend(line, data_set)
+            fitted = fit_line(line, data_set)
         except Unusable as exc:
             result.rejects.append(Reject(number, exc.code, str(exc), line))
             continue
-        for path, how in mended.drift:
-            log.note(path, how, number)
-        groups.setdefault(mended.kind, []).append(_Read(mended.line, line, number))
+        for path, how in fitted.drift:
+            log.add(path, how, number)
+        groups.setdefault(fitted.kind, []).append(_Read(fitted.line, line, number))
     for kind, group in groups.items():
         for batch in _read_all(kind, group, data_set, result):
             result.rows.extend(_by_partition(batch, kind, data_set))
@@ -254,11 +254,11 @@ def read_mended(bundle: Bundle, data_set: DataSet) -> BundleResult:
 def _read_all(
     kind: str | None, group: list[_Read], data_set: DataSet, result: BundleResult
 ) -> Iterator[pa.RecordBatch]:
-    """Yield mended lines as batches. Should Arrow refuse one all the same, halving finds it."""
-    data = b"".join(read.mended + b"\n" for read in group)
+    """Yield fitted lines as batches. Should Arrow refuse one all the same, halving finds it."""
+    data = b"".join(read.fitted + b"\n" for read in group)
     numbers = integers("q", (read.number for read in group))
     try:
-        yield read_fitting(data_set.shape_of(kind), data, numbers, is_mended=True)
+        yield read_fitting(data_set.shape_of(kind), data, numbers, is_fitted=True)
     except Unfit:
         if len(group) == 1:
             (read,) = group

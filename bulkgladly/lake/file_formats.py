@@ -25,7 +25,7 @@ __all__ = (
     "CsvSink",
     "FileFormat",
     "NdjsonSink",
-    "Sink",
+    "RowSink",
     "csv_rows_in",
     "format_of",
     "ndjson_rows_in",
@@ -220,7 +220,7 @@ _LEVELS = {"zstd": 1}
 _PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """One file that is being written.
 
     Raises:
@@ -286,7 +286,7 @@ class FileFormat:
     """
 
     suffix: str
-    open: Callable[[Path, DataSet], Sink]
+    open: Callable[[Path, DataSet], RowSink]
     rows_in: Callable[[Path], int]
 
 
@@ -294,7 +294,7 @@ def _offered(name: str, compression: str, sink: Any, count: Callable[[Path, str]
     tail = "" if name == "parquet" else _PLAIN[compression]
     return FileFormat(
         f".{name}{tail}",
-        lambda path, data_set: cast("Sink", sink(path, data_set, compression)),
+        lambda path, data_set: cast("RowSink", sink(path, data_set, compression)),
         lambda path: count(path, compression),
     )
 

@@ -18,8 +18,8 @@ from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = (
-    "Finding",
     "FindingKind",
+    "FolderFinding",
     "Problem",
     "about_file",
     "about_part",
@@ -52,7 +52,7 @@ class FindingKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FolderFinding:
     """One thing that is wrong: where (relative to the folder), what, and the way out."""
 
     kind: FindingKind
@@ -63,7 +63,7 @@ class Finding:
     way_out: str
 
 
-def unnamed(path: Path, top: Path) -> Finding:
+def unnamed(path: Path, top: Path) -> FolderFinding:
     """Return the finding about a file of ours that no manifest names."""
     is_incoming = path.relative_to(top).parts[0] == INCOMING
     seen = "nobody reads it there" if is_incoming else "readers of whole folders count its rows until then"
@@ -71,7 +71,7 @@ def unnamed(path: Path, top: Path) -> Finding:
     return _stray(FindingKind.UNNAMED, path, top, "no manifest names it", way_out)
 
 
-def foreign(path: Path, top: Path) -> Finding:
+def foreign(path: Path, top: Path) -> FolderFinding:
     """Return the finding about a file among the parts that is not ours."""
     detail, way_out = (
         "was not written here, or is damaged",
@@ -95,10 +95,10 @@ def _maker_of(name: str) -> str | None:
     return None
 
 
-def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) -> Finding:
+def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) -> FolderFinding:
     place = path.relative_to(top)
     data_set = next(step for step in place.parts if not step.startswith("_"))
-    return Finding(kind, data_set, None, place.as_posix(), detail, way_out)
+    return FolderFinding(kind, data_set, None, place.as_posix(), detail, way_out)
 
 
 Problem = tuple[FindingKind, str]

@@ -18,14 +18,14 @@ from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
 from bulkgladly.lake.strict import Unusable, exact_object
 from bulkgladly.lake.times import is_plain, moment_of
 
-__all__ = ("Mended", "kind_of", "mend")
+__all__ = ("FittedLine", "fit_line", "kind_of")
 
 _CONTENT = "content"
 _EXACT_IN_FLOAT = 1 << 53
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
-class Mended(NamedTuple):
+class FittedLine(NamedTuple):
     """A line that fits the shape of its kind, and what was noticed on the way."""
 
     kind: str | None
@@ -33,7 +33,7 @@ class Mended(NamedTuple):
     drift: list[tuple[str, DriftKind]]
 
 
-class _Found:
+class _Unfitting:
     """What one line held beside its shape."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class _Found:
             self.drift.append((general(path), kind))
 
 
-_Fit = Callable[[Any, Path, _Found], Any]
+_Fit = Callable[[Any, Path, _Unfitting], Any]
 """From a value, never null, to what may stay in its place; None if nothing may, which is then noted."""
 
 
-def mend(line: bytes, data_set: DataSet) -> Mended:
+def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
     """Return a line that certainly fits, and is the same where it does already.
 
     Raises:
@@ -61,7 +61,7 @@ def mend(line: bytes, data_set: DataSet) -> Mended:
     value = exact_object(line)
     kind = kind_of(value, data_set.kind_path)
     shape = data_set.shape_of(kind)
-    found = _Found()
+    found = _Unfitting()
     if data_set.has_kinds and shape is data_set.unknown:
         value = _without_content(value, kind, data_set.kind_path, found)
     kept = _fit_of(shape)(value, (), found)
@@ -69,11 +69,11 @@ def mend(line: bytes, data_set: DataSet) -> Mended:
         if value.get(name) == {}:
             found.add((name,), {}, None)
     if not found.is_changed:
-        return Mended(kind, line.strip(), found.drift)
+        return FittedLine(kind, line.strip(), found.drift)
     try:
         if found.extra:
             kept[EXTRA] = orjson.dumps(found.extra).decode()
-        return Mended(kind, orjson.dumps(kept), found.drift)
+        return FittedLine(kind, orjson.dumps(kept), found.drift)
     except TypeError as exc:
         raise Unusable("too_deep", "nested too deeply") from exc
 
@@ -87,7 +87,7 @@ def kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
 
 
 def _without_content(
-    line: dict[str, Any], kind: str | None, kind_path: tuple[str, ...], found: _Found
+    line: dict[str, Any], kind: str | None, kind_path: tuple[str, ...], found: _Unfitting
 ) -> dict[str, Any]:
     """Move the content of a line of unknown kind into the extra, but for the kind itself, and count it once."""
     content = line.get(_CONTENT)
@@ -134,24 +134,24 @@ def _fit_for(kept: pa.DataType) -> _Fit:
 
 
 def _fit_scalar(wanted: type) -> _Fit:
-    def fit(value: Any, path: Path, found: _Found) -> Any:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
         return value if type(value) is wanted else found.add(path, value, DriftKind.MISFIT)
 
     return fit
 
 
-def _fit_int(value: Any, path: Path, found: _Found) -> Any:
+def _fit_int(value: Any, path: Path, found: _Unfitting) -> Any:
     is_fit = type(value) is int and _INT_MIN <= value <= _INT_MAX
     return value if is_fit else found.add(path, value, DriftKind.MISFIT)
 
 
-def _fit_number(value: Any, path: Path, found: _Found) -> Any:
+def _fit_number(value: Any, path: Path, found: _Unfitting) -> Any:
     """Only what a float holds exactly may stay; `exact_object` has seen to it where the value is a float."""
     is_fit = type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
     return value if is_fit else found.add(path, value, DriftKind.MISFIT)
 
 
-def _fit_time(value: Any, path: Path, found: _Found) -> Any:
+def _fit_time(value: Any, path: Path, found: _Unfitting) -> Any:
     if type(value) is str:
         if is_plain(value):
             return value
@@ -164,7 +164,7 @@ def _fit_time(value: Any, path: Path, found: _Found) -> Any:
     return found.add(path, value, DriftKind.MISFIT)
 
 
-def _fit_map(value: Any, path: Path, found: _Found) -> Any:
+def _fit_map(value: Any, path: Path, found: _Unfitting) -> Any:
     """Make a list of entries, which is what Arrow reads; only texts may be values."""
     if type(value) is not dict:
         return found.add(path, value, DriftKind.MISFIT)
@@ -179,7 +179,7 @@ def _fit_map(value: Any, path: Path, found: _Found) -> Any:
 
 
 def _fit_list(fit_item: _Fit) -> _Fit:
-    def fit(value: Any, path: Path, found: _Found) -> Any:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
         if type(value) is not list:
             return found.add(path, value, DriftKind.MISFIT)
         return [None if item is None else fit_item(item, (*path, at), found) for at, item in enumerate(value)]
@@ -188,7 +188,7 @@ def _fit_list(fit_item: _Fit) -> _Fit:
 
 
 def _fit_struct(members: dict[str, _Fit]) -> _Fit:
-    def fit(value: Any, path: Path, found: _Found) -> Any:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
         if type(value) is not dict:
             return found.add(path, value, DriftKind.MISFIT)
         kept = {}

@@ -44,7 +44,7 @@ class Bundle(NamedTuple):
     is_doubtful: bool = False
 
 
-class _Held:
+class _LinesOfKind:
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.numbers: list[Array] = []
@@ -60,7 +60,7 @@ class Sorter:
         self._codes = {kind.encode(): code for code, kind in enumerate(data_set.shapes)}
         self._usual_codes = {b'type":"%b"' % kind: code for kind, code in self._codes.items()}
         self._bundle_bytes = bundle_bytes
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, _LinesOfKind] = {}
 
     def add(self, batch: LineBatch) -> Iterator[Bundle]:
         """Take lines; yield the bundles that are full."""
@@ -71,7 +71,7 @@ class Sorter:
         start = 0
         for code in sorted(set(codes)):
             count = codes.count(code)
-            held = self._held.setdefault(code, _Held())
+            held = self._held.setdefault(code, _LinesOfKind())
             held.pieces.append(_bytes_of(by_kind, start, count))
             held.numbers.append(numbers.slice(start, count))
             held.bytes += len(held.pieces[-1])

@@ -20,8 +20,8 @@ from bulkgladly.lake.strict_json import Members, members_of
 __all__ = (
     "FORMAT",
     "Manifest",
-    "OtherFile",
     "PartReport",
+    "SideFile",
     "Span",
     "manifest_from",
     "manifest_json",
@@ -56,7 +56,7 @@ class PartReport:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherFile:
+class SideFile:
     """A file of a unit that is no part. `kind` is `rejects` or `raw`; `path` is relative to the top folder.
 
     `partial` is the name it has until it is published. `lines` is None where nobody counted.
@@ -92,7 +92,7 @@ class Manifest:
     written_at: dt.datetime
     host: str | None
     version: str
-    others: tuple[OtherFile, ...] = ()
+    others: tuple[SideFile, ...] = ()
     covered: Span | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     drift: tuple[Drift, ...] = ()
@@ -217,10 +217,10 @@ def _part(members: Members) -> PartReport:
     return found
 
 
-def _other(members: Members) -> OtherFile:
+def _other(members: Members) -> SideFile:
     kind, path = members.text("kind"), members.text("path")
     lines = members.count_or_none("lines")
-    found = OtherFile(kind, path, path, lines, members.count("bytes"), members.text("blake2b"))
+    found = SideFile(kind, path, path, lines, members.count("bytes"), members.text("blake2b"))
     members.end()
     return found
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from bulkgladly.lake.arrow import extremes_of
 from bulkgladly.lake.disk import hash_of, partial_of, sync_file
-from bulkgladly.lake.file_formats import FileFormat, Sink
+from bulkgladly.lake.file_formats import FileFormat, RowSink
 from bulkgladly.lake.manifest import PartReport
 from bulkgladly.lake.schemas.shapes import DataSet
 
@@ -42,7 +42,7 @@ class PartFile:
         self._times: list[dt.datetime] = []
         self._has_times = "timestamp" in data_set.schema.names
         try:
-            self._sink: Sink | None = file_format.open(self._partial, data_set)
+            self._sink: RowSink | None = file_format.open(self._partial, data_set)
         except BaseException:
             self._partial.unlink(missing_ok=True)
             raise
@@ -74,7 +74,7 @@ class PartFile:
                 self._sink.close()
         self._partial.unlink(missing_ok=True)
 
-    def _live_sink(self) -> Sink:
+    def _live_sink(self) -> RowSink:
         if self._sink is None:
             raise ValueError(f"{self._partial} is closed")
         return self._sink

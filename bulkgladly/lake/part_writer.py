@@ -21,7 +21,7 @@ from bulkgladly.lake.file_formats import FileFormat, format_of
 from bulkgladly.lake.manifest import PartReport
 from bulkgladly.lake.part_files import Overflow, PartFile
 from bulkgladly.lake.places import Partition, file_stem, folder_of
-from bulkgladly.lake.rows import Rows, Source
+from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = ("PartOptions", "PartWriter")
@@ -84,7 +84,7 @@ class PartWriter:
         UsageError: The options do not fit the data set.
     """
 
-    def __init__(self, top: Path, data_set: DataSet, source: Source, options: PartOptions | None = None) -> None:
+    def __init__(self, top: Path, data_set: DataSet, source: Origin, options: PartOptions | None = None) -> None:
         self._top = top
         self._data_set = data_set
         self._source = source
@@ -95,7 +95,7 @@ class PartWriter:
             raise UsageError(f"{data_set.name} has no provenance column {min(foreign)}")
         self._places: dict[Partition, PurePosixPath] = {}
         # Everything below is known by the folder it goes to: what has one folder must have one writer.
-        self._held: dict[PurePosixPath, _Held] = {}
+        self._held: dict[PurePosixPath, _Waiting] = {}
         self._held_bytes = 0
         self._open: OrderedDict[PurePosixPath, PartFile] = OrderedDict()
         self._numbers: dict[PurePosixPath, int] = {}
@@ -105,7 +105,7 @@ class PartWriter:
     def write(self, rows: Rows) -> None:
         """Take rows; writes when enough of them are together."""
         place = self._place(rows.partition)
-        held = self._held.setdefault(place, _Held())
+        held = self._held.setdefault(place, _Waiting())
         held.batches.append(rows.batch)
         held.bytes += rows.batch.nbytes
         self._held_bytes += rows.batch.nbytes
@@ -178,7 +178,7 @@ class PartWriter:
 
     def _rest_of(self, place: PurePosixPath) -> Iterator[pa.Table]:
         """Return what is not in the part of a folder yet, as it came."""
-        held = self._held.pop(place, _Held())
+        held = self._held.pop(place, _Waiting())
         return chain(self._overflow.tables(place), held.tables())
 
     def _finish(self, part: PartFile, rest: Iterator[pa.Table]) -> None:
@@ -204,7 +204,7 @@ class PartWriter:
         part.close()
 
 
-class _Held:
+class _Waiting:
     """Rows of one folder that are not yet a row group."""
 
     def __init__(self) -> None:

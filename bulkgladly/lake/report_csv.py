@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from bulkgladly.lake.rows import Reject
 from bulkgladly.shown import shown
 
-__all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "NotAReport", "Record", "beginning", "records_in")
+__all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "CsvRow", "NotAReport", "beginning", "records_in")
 
 MAX_RECORD_BYTES = 64 << 20
 """A record of more is taken for a missing quote."""
@@ -33,7 +33,7 @@ class NotAReport(Exception):
     """The body is something else, although its status says success. The message is for people."""
 
 
-class Record(NamedTuple):
+class CsvRow(NamedTuple):
     """A record, the number of the line at which it begins, counted from 1, and its bytes. No cells: a blank line.
 
     `has_end` is false for a last record without a line end: its width tells whether it is whole.
@@ -45,7 +45,7 @@ class Record(NamedTuple):
     has_end: bool
 
 
-def records_in(blocks: Iterable[bytes]) -> Iterator[Record | Reject]:
+def records_in(blocks: Iterable[bytes]) -> Iterator[CsvRow | Reject]:
     """Yield the records of a body, cut anywhere into blocks; the first is the header.
 
     A record that is not valid CSV is a reject of its first line, and reading goes on with the
@@ -78,7 +78,7 @@ def records_in(blocks: Iterable[bytes]) -> Iterator[Record | Reject]:
                 raise BodyCutOff(f"the body ends within a character on line {feed.first_line}")
             yield Reject(feed.first_line, "invalid_utf8", "has bytes that are not UTF-8", feed.raw())
         else:
-            yield Record(feed.first_line, cells, feed.raw(), feed.has_line_end)
+            yield CsvRow(feed.first_line, cells, feed.raw(), feed.has_line_end)
 
 
 def beginning(text: str) -> str:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from bulkgladly.json_paths import shown as shown_path
 from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.merge import GONE_SINCE
-from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
+from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.rows import DriftKind, DriftLog, Reject
 from bulkgladly.lake.schemas.shapes import (
     EXTRA,
@@ -195,7 +195,7 @@ class _Reading:
         self._body = ReportBody()
         self._names: tuple[str, ...] = ()
         self._first: Sequence[str] = ()
-        self._held: list[Record] = []
+        self._held: list[CsvRow] = []
 
     def read(self, blocks: Iterable[bytes]) -> ReportBody:
         body = self._body
@@ -222,7 +222,7 @@ class _Reading:
             raise NotAReport(f"no line has as many cells as its first, which is {beginning(','.join(body.header))!r}")
         return body
 
-    def _begin(self, record: Record | Reject) -> None:
+    def _begin(self, record: CsvRow | Reject) -> None:
         """Take the first line that is not blank for the header."""
         if isinstance(record, Reject):
             raise NotAReport(f"its first line is {beginning(record.raw.decode(errors='replace'))!r}")
@@ -248,7 +248,7 @@ class _Reading:
         self._held = []
 
 
-def _typed(records: Sequence[Record], names: tuple[str, ...], layout: ReportLayout, drift: DriftLog) -> pa.RecordBatch:
+def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayout, drift: DriftLog) -> pa.RecordBatch:
     """Return records as typed columns; what no column takes is in `_extra`, as the text it was."""
     extra: list[dict[str, str]] = [{} for _ in records]
     arrays: dict[str, Any] = {}
@@ -267,14 +267,14 @@ def _typed(records: Sequence[Record], names: tuple[str, ...], layout: ReportLayo
             for row, (text, value) in enumerate(zip(texts, values, strict=True)):
                 if text and value is None:
                     extra[row][path] = text
-                    drift.note(path, DriftKind.MISFIT, records[row].line)
+                    drift.add(path, DriftKind.MISFIT, records[row].line)
         arrays[column.name] = pa.array(values, kept)
     for name, at in at_of.items():
         path = shown_path((name,))
         for row, record in enumerate(records):
             if text := record.cells[at]:
                 extra[row][path] = text
-                drift.note(path, DriftKind.UNKNOWN_FIELD, record.line)
+                drift.add(path, DriftKind.UNKNOWN_FIELD, record.line)
     arrays[LINE] = integers("q", (record.line for record in records))
     arrays[EXTRA] = pa.array([orjson.dumps(found).decode() if found else None for found in extra], TEXT)
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))

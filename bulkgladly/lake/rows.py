@@ -17,14 +17,14 @@ __all__ = (
     "Drift",
     "DriftKind",
     "DriftLog",
+    "Origin",
     "Reject",
     "Rows",
-    "Source",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Origin:
     """One file of a job, or one fetch.
 
     `stem` is what the names of its parts begin with: a job id, a time. `file` is what a
@@ -96,7 +96,7 @@ class DriftLog:
         for (path, kind), (count, first) in sorted(self._found.items()):
             yield Drift(path, kind, count, first)
 
-    def note(self, path: str, kind: DriftKind, line: int, count: int = 1) -> None:
+    def add(self, path: str, kind: DriftKind, line: int, count: int = 1) -> None:
         """Count something found on a line."""
         key = path, kind
         if key not in self._found and len(self._found) >= _MOST_PLACES:
@@ -107,4 +107,4 @@ class DriftLog:
     def take(self, others: Iterable[Drift]) -> None:
         """Add what another log has counted."""
         for drift in others:
-            self.note(drift.path, drift.kind, drift.first_line, drift.count)
+            self.add(drift.path, drift.kind, drift.first_line, drift.count)

@@ -9,7 +9,7 @@ import orjson
 import zstandard
 
 from bulkgladly.lake.disk import below, hash_of, partial_of, sync_file
-from bulkgladly.lake.manifest import OtherFile
+from bulkgladly.lake.manifest import SideFile
 from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.rows import Reject
 
@@ -37,7 +37,7 @@ class _SideFile:
     def _opened(self, path: Path) -> Any:
         return path.open("wb")
 
-    def _described(self, lines: int | None) -> tuple[OtherFile, ...]:
+    def _described(self, lines: int | None) -> tuple[SideFile, ...]:
         """Close and sync the file, and return it; nothing where there is none."""
         if self._file is None:
             return ()
@@ -45,7 +45,7 @@ class _SideFile:
         sync_file(self._hidden)
         size, digest = self._hidden.stat().st_size, hash_of(self._hidden)
         partial = self._hidden.relative_to(self._top).as_posix()
-        return (OtherFile(self.kind, self._place.as_posix(), partial, lines, size, digest),)
+        return (SideFile(self.kind, self._place.as_posix(), partial, lines, size, digest),)
 
     def drop(self) -> None:
         """Remove the file if it has not got its name."""
@@ -83,7 +83,7 @@ class RejectsFile(_SideFile):
         self._open().write(orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE))
         self.count += 1
 
-    def finish(self) -> tuple[OtherFile, ...]:
+    def finish(self) -> tuple[SideFile, ...]:
         """Return the file, closed and on the disk; nothing where no line was rejected."""
         return self._described(self.count)
 
@@ -111,6 +111,6 @@ class RawFile(_SideFile):
         self._open().write(block)
         self._is_at_line_end = block.endswith(b"\n") if block else self._is_at_line_end
 
-    def finish(self) -> tuple[OtherFile, ...]:
+    def finish(self) -> tuple[SideFile, ...]:
         """Return the file, closed and on the disk; nothing where nothing came."""
         return self._described(None)

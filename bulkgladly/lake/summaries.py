@@ -12,11 +12,11 @@ from bulkgladly.lake.rows import DriftKind
 __all__ = (
     "Coverage",
     "DataSetSummary",
-    "Drifting",
+    "DriftSummary",
     "Summing",
     "clock_warnings",
     "coverage_of",
-    "drifting",
+    "drift_summaries",
     "summaries_of",
 )
 
@@ -135,7 +135,7 @@ class Summing:
 
 
 @dataclass(frozen=True, slots=True)
-class Drifting:
+class DriftSummary:
     """One kind of drift at one place of a data set: its count in `units` units, and the first of them."""
 
     data_set: str
@@ -147,7 +147,7 @@ class Drifting:
     unit: str
 
 
-def drifting(folder: DataFolder) -> list[Drifting]:
+def drift_summaries(folder: DataFolder) -> list[DriftSummary]:
     """Return all drift that the manifests tell of, by data set and place.
 
     `since` is the beginning of the time that the first unit covers, or where it covers none,
@@ -157,14 +157,14 @@ def drifting(folder: DataFolder) -> list[Drifting]:
         InputError: A manifest is damaged.
         UsageError: A manifest was written by a newer version.
     """
-    found: list[Drifting] = []
+    found: list[DriftSummary] = []
     for name in folder.data_sets():
-        by_place: dict[tuple[str, DriftKind], Drifting] = {}
+        by_place: dict[tuple[str, DriftKind], DriftSummary] = {}
         for manifest in sorted(folder.iter_manifests(name), key=_age):
             for drift in manifest.drift:
                 place = drift.path, drift.kind
-                first = by_place.get(place) or Drifting(name, *place, 0, 0, _age(manifest)[0], manifest.unit)
-                by_place[place] = Drifting(
+                first = by_place.get(place) or DriftSummary(name, *place, 0, 0, _age(manifest)[0], manifest.unit)
+                by_place[place] = DriftSummary(
                     name, *place, first.count + drift.count, first.units + 1, first.since, first.unit
                 )
         found += [by_place[place] for place in sorted(by_place)]

@@ -4,7 +4,7 @@ Arrow's parser is trusted with what it is good at only. It takes any number of o
 line and one object over several lines, crashes on a line that is `null`, does not check
 UTF-8, reads times without a zone, rounds numbers to what a float holds, and does not tell
 null from absent. The first three and the last are kept away from here (`sorting`); the
-others are found here and refused, and the caller takes the slow way (`mend`).
+others are found here and refused, and the caller takes the slow way (`fit_line`).
 """
 
 import re
@@ -33,8 +33,8 @@ class Unfit(ValueError):
     """At least one of the lines is not what the shape says, or may not be."""
 
 
-def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_mended: bool = False) -> pa.RecordBatch:
-    """Return the columns of a shape, `_line`, and `_extra` if the lines were mended.
+def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool = False) -> pa.RecordBatch:
+    """Return the columns of a shape, `_line`, and `_extra` if the lines were fitted.
 
     All or nothing: each line is one row, in order, with nothing left out. `data` holds a
     line for each number, each from its first brace to its last, and a newline.
@@ -42,16 +42,16 @@ def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_mended: bool =
     Raises:
         Unfit: Some line does not fit.
     """
-    if not is_mended and (doubt := _doubt_about(shape)) is not None and doubt.search(data):
+    if not is_fitted and (doubt := _doubt_about(shape)) is not None and doubt.search(data):
         raise Unfit("a number that may be rounded, or an empty object")
     try:
-        table = _parse(data, _json_schema(shape, is_mended))
+        table = _parse(data, _json_schema(shape, is_fitted))
         if table.num_rows != len(numbers):
             raise Unfit("not one object a line")
         batch = table.combine_chunks().to_batches()[0]
         if not data.isascii():
             batch.validate(full=True)
-        return _assemble(shape, batch, numbers, is_mended=is_mended)
+        return _assemble(shape, batch, numbers, is_fitted=is_fitted)
     except pa.ArrowException as exc:
         raise Unfit("not as declared") from exc
 
@@ -92,30 +92,30 @@ def _holds_float(kept: pa.DataType) -> bool:
 
 
 @cache
-def _json_schema(shape: Shape, is_mended: bool) -> pa.Schema:
-    schema = pa.schema(list(cast("Any", _as_json(shape.json_type, is_mended))))
-    return schema.append(pa.field(EXTRA, pa.string())) if is_mended else schema
+def _json_schema(shape: Shape, is_fitted: bool) -> pa.Schema:
+    schema = pa.schema(list(cast("Any", _as_json(shape.json_type, is_fitted))))
+    return schema.append(pa.field(EXTRA, pa.string())) if is_fitted else schema
 
 
-def _as_json(kept: pa.DataType, is_mended: bool) -> pa.DataType:
-    """Return the type to parse as: times stay text, and maps are lists of entries, which mending makes of them.
+def _as_json(kept: pa.DataType, is_fitted: bool) -> pa.DataType:
+    """Return the type to parse as: times stay text, and maps are lists of entries, which fitting makes of them.
 
-    In a line that was not mended nothing can be read as a map: neither an object, nor a list
+    In a line that was not fitted nothing can be read as a map: neither an object, nor a list
     that was one from the beginning.
     """
     if types.is_timestamp(kept):
         return pa.string()
     if types.is_map(kept):
-        return pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])) if is_mended else pa.null()
+        return pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])) if is_fitted else pa.null()
     if isinstance(kept, pa.ListType):
-        return pa.list_(_as_json(kept.value_type, is_mended))
+        return pa.list_(_as_json(kept.value_type, is_fitted))
     if isinstance(kept, pa.StructType):
         members = [kept.field(at) for at in range(kept.num_fields)]
-        return pa.struct([(member.name, _as_json(member.type, is_mended)) for member in members])
+        return pa.struct([(member.name, _as_json(member.type, is_fitted)) for member in members])
     return kept
 
 
-def _assemble(shape: Shape, batch: pa.RecordBatch, numbers: Array, *, is_mended: bool) -> pa.RecordBatch:
+def _assemble(shape: Shape, batch: pa.RecordBatch, numbers: Array, *, is_fitted: bool) -> pa.RecordBatch:
     found: dict[tuple[str, ...], Array] = {(name,): batch.column(name) for name in batch.schema.names}
     for name in shape.holders:
         holder: Array = found[name,]
@@ -125,7 +125,7 @@ def _assemble(shape: Shape, batch: pa.RecordBatch, numbers: Array, *, is_mended:
         raise Unfit("another kind")
     arrays = {column.name: _typed(found[column.path], column.type, wraps=column.wraps) for column in shape.columns}
     arrays[LINE] = numbers
-    if is_mended:
+    if is_fitted:
         arrays[EXTRA] = found[EXTRA,]
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 

@@ -16,7 +16,7 @@ from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.row_filters import Passing
-from bulkgladly.lake.rows import DriftLog, Reject, Rows, Source
+from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.side_files import RawFile, RejectsFile
 
@@ -43,7 +43,7 @@ class UnitWriter:
         folder: DataFolder,
         data_set: DataSet,
         unit: str,
-        source: Source,
+        source: Origin,
         options: PartOptions | None = None,
         *,
         keep_raw: bool = False,

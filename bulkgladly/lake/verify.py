@@ -10,7 +10,7 @@ from bulkgladly.lake.catalogue import in_its_place
 from bulkgladly.lake.commits import Decision, files_of, read_decision
 from bulkgladly.lake.current_folder import announced, folder_of_current, manifest_of_current, place_of_current
 from bulkgladly.lake.file_formats import rows_in
-from bulkgladly.lake.findings import Finding, FindingKind, about_file, about_part, foreign, unnamed
+from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, about_part, foreign, unnamed
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.leftovers import foreign_files, is_ours, unnamed_files
 from bulkgladly.lake.manifest import Manifest, read_manifest
@@ -37,7 +37,7 @@ class Verification:
 
     is_deep: bool
     is_in_use: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[FolderFinding, ...]
     data_sets: tuple[DataSetSummary, ...]
     warnings: tuple[str, ...] = ()
     """What a person should know although nothing is wrong with the folder: times that lie in the future."""
@@ -87,7 +87,7 @@ class _Look:
     """One look at all data sets. `findings` and `summaries` grow with it."""
 
     def __init__(self, folder: DataFolder, *, deep: bool) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[FolderFinding] = []
         self.summaries: list[DataSetSummary] = []
         self._folder, self._deep = folder, deep
         self._names: list[str] = []
@@ -114,7 +114,7 @@ class _Look:
             self.summaries.append(summary.done())
             self.findings += _about_gaps(self.summaries[-1])
 
-    def strays(self, renames: set[str]) -> list[Finding]:
+    def strays(self, renames: set[str]) -> list[FolderFinding]:
         """Return the findings about files that no manifest names."""
         if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
             return []
@@ -139,7 +139,9 @@ class _Look:
                 place = path.relative_to(top).as_posix()
                 detail = _without_path(error, path)
                 way_out = "put it back under its own name, or remove it if it is a copy: its rows count twice"
-                self.findings.append(Finding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out))
+                self.findings.append(
+                    FolderFinding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out)
+                )
             if manifest.data_set == data_set:
                 yield path, manifest
 
@@ -151,19 +153,19 @@ class _Look:
                 detail = f"is named by {first} and {path.name}" if first != path.name else f"is named twice by {first}"
                 way_out = "remove the manifest that is a copy; else remove both and export again"
                 self.findings.append(
-                    Finding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
+                    FolderFinding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
                 )
             own.add(name)
 
 
-def _known(folder: DataFolder, name: str, findings: list[Finding]) -> DataSet | None:
+def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> DataSet | None:
     try:
         return known_data_set(folder, name)
     except InputError as error:
         place = note_place(name, COLUMNS_NOTE).as_posix()
         way_out = "restore it; without it the next report cannot be added"
         findings.append(
-            Finding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
+            FolderFinding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
         )
         return None
 
@@ -172,24 +174,26 @@ def _why(error: InputError) -> str:
     return str(error).partition(": ")[2].partition(";")[0]
 
 
-def _damaged(path: Path, top: Path, error: InputError) -> Finding:
+def _damaged(path: Path, top: Path, error: InputError) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
     way_out = "restore it, or remove it: the next export fetches its unit again"
     detail = _without_path(error, path)
-    return Finding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
+    return FolderFinding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
 
 
 def _without_path(error: InputError, path: Path) -> str:
     return str(error).removeprefix(f"{path} ").partition(";")[0]
 
 
-def _about_unit(folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool) -> Iterator[Finding]:
+def _about_unit(
+    folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool
+) -> Iterator[FolderFinding]:
     top = folder.path
     again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
 
-    def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> Finding:
-        return Finding(kind, manifest.data_set, manifest.unit, path, detail, way_out)
+    def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> FolderFinding:
+        return FolderFinding(kind, manifest.data_set, manifest.unit, path, detail, way_out)
 
     if not manifest.is_balanced:
         yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
@@ -212,24 +216,24 @@ def _about_unit(folder: DataFolder, manifest: Manifest, known: DataSet | None, *
             yield found(kind, other.path, detail)
 
 
-def _about_gaps(summary: DataSetSummary) -> Iterator[Finding]:
+def _about_gaps(summary: DataSetSummary) -> Iterator[FolderFinding]:
     for begin, end in summary.coverage.gaps:
         told = f"nothing covers {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
         way_out = "export this period with --since and --until, while Gladly still has it"
-        yield Finding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
+        yield FolderFinding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
 
 
-def _unfinished(path: Path, top: Path) -> Finding:
+def _unfinished(path: Path, top: Path) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
     way_out = "the next export or compact ends it; nothing is lost"
-    return Finding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
+    return FolderFinding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
 
 
 _AGAIN = "nothing is lost: make it again with `bulkgladly dataset compact`"
 
 
-def about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[Finding]:
+def about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
     """Return what is wrong there. Where somebody writes, what may be on its way is passed over.
 
     A folder that is not there at all is no finding: it can be made again at any time. One that
@@ -264,7 +268,9 @@ def _places(top: Path) -> set[PurePosixPath]:
     return found
 
 
-def _about_folder(folder: DataFolder, data_set: str, here: Path, names: list[str], *, deep: bool) -> Iterator[Finding]:
+def _about_folder(
+    folder: DataFolder, data_set: str, here: Path, names: list[str], *, deep: bool
+) -> Iterator[FolderFinding]:
     top = folder.path
     try:
         manifest = manifest_of_current(top, data_set)
@@ -288,7 +294,7 @@ def _about_folder(folder: DataFolder, data_set: str, here: Path, names: list[str
             yield foreign(path, top)
 
 
-def _about_parts(folder: DataFolder, manifest: Manifest, *, deep: bool) -> Iterator[Finding]:
+def _about_parts(folder: DataFolder, manifest: Manifest, *, deep: bool) -> Iterator[FolderFinding]:
     try:
         known = known_data_set(folder, manifest.data_set)
     except InputError:
@@ -300,7 +306,7 @@ def _about_parts(folder: DataFolder, manifest: Manifest, *, deep: bool) -> Itera
             yield _finding(kind, manifest.data_set, name, detail, _AGAIN)
 
 
-def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> Iterator[Finding]:
+def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> Iterator[FolderFinding]:
     for path in (here / name for name in names):
         if path.is_symlink() or not is_ours(path):
             yield foreign(path, top)
@@ -312,12 +318,12 @@ def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> I
             yield _finding(FindingKind.ROWS, data_set, name, f"cannot be read: {error}", _AGAIN)
 
 
-def _unfinished_compaction(path: Path, top: Path) -> Finding:
+def _unfinished_compaction(path: Path, top: Path) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[2:-1], place.name.removesuffix(".json.next")))
     way_out = "the next export or compact ends it; nothing is lost"
     return _finding(FindingKind.UNFINISHED, data_set, place.as_posix(), "its compaction was cut", way_out)
 
 
-def _finding(kind: FindingKind, data_set: str, path: str, detail: str, way_out: str) -> Finding:
-    return Finding(kind, data_set, None, path, detail, way_out)
+def _finding(kind: FindingKind, data_set: str, path: str, detail: str, way_out: str) -> FolderFinding:
+    return FolderFinding(kind, data_set, None, path, detail, way_out)

@@ -20,7 +20,7 @@ from bulkgladly.lake.compact import CompactLimits, compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportColumn, ReportLayout
-from bulkgladly.lake.rows import Rows, Source
+from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import flat
 from bulkgladly.lake.unit_writer import UnitWriter
@@ -44,7 +44,7 @@ def publish(
     """Publish customers of one job, so many hours after noon."""
     about = {"_job_id": unit, "_job_updated_at": None if hours is None else NOON + dt.timedelta(hours=hours)}
     options = PartOptions(format=how, row_group_bytes=500, part_bytes=1500)
-    writer = UnitWriter(folder, CUSTOMERS, unit, Source(unit, "customers.jsonl", about), options)
+    writer = UnitWriter(folder, CUSTOMERS, unit, Origin(unit, "customers.jsonl", about), options)
     writer.convert(orjson.dumps(line) + b"\n" for line in lines)
     writer.commit(replaces=[old] if (old := folder.manifest("customers", unit)) else [])
 
@@ -162,7 +162,7 @@ def test_partitioned_data_sets_become_one_folder(folder: DataFolder) -> None:
     """With every column, drift and provenance included."""
     for unit, subject in enumerate(("old", "new")):
         about = {"_job_updated_at": NOON + dt.timedelta(hours=unit)}
-        writer = UnitWriter(folder, ITEMS, f"{unit}", Source(f"{unit}", "f", about))
+        writer = UnitWriter(folder, ITEMS, f"{unit}", Origin(f"{unit}", "f", about))
         line = {"id": "i", "timestamp": f"2026-11-2{unit}T00:00:00Z", "late": unit}
         writer.convert([orjson.dumps({**line, "content": {"type": "EMAIL", "subject": subject}})])
         writer.commit()
@@ -178,7 +178,7 @@ def test_a_data_set_without_a_key_keeps_distinct_rows(folder: DataFolder) -> Non
     keyless = flat("sessions", {"name": pa.string(), "at": pa.list_(pa.int64())}, key=())
     for hour in range(2):
         writer = UnitWriter(
-            folder, keyless, f"{hour}", Source(f"{hour}", "f", {"_fetched_at": NOON + dt.timedelta(hours=hour)})
+            folder, keyless, f"{hour}", Origin(f"{hour}", "f", {"_fetched_at": NOON + dt.timedelta(hours=hour)})
         )
         writer.convert([b'{"name":"a","at":[1]}\n{"name":"a","at":[2]}\n' + b'{"name":"b"}\n' * hour])
         writer.commit()
@@ -196,7 +196,7 @@ def test_parts_of_an_older_schema_get_the_columns_of_today(folder: DataFolder, m
     """A column that was not there yet is null."""
     old = flat("inboxes", {"id": pa.string()})
     for unit, data_set in enumerate((old, INBOXES)):
-        writer = UnitWriter(folder, data_set, f"{unit}", Source(f"{unit}", "f"))
+        writer = UnitWriter(folder, data_set, f"{unit}", Origin(f"{unit}", "f"))
         writer.convert([orjson.dumps({"id": f"i{unit}", "name": "Billing"})])
         writer.commit()
 
@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_the_compaction_of_before(
 
 def publish_report(folder: DataFolder, layout: ReportLayout, window: str, rows: str, *, hours: int) -> None:
     """Publish a window of a report that was fetched so many hours after noon."""
-    writer = UnitWriter(folder, layout.data_set, window, Source(window, "POST", {"_fetched_at": fetched(hours)}))
+    writer = UnitWriter(folder, layout.data_set, window, Origin(window, "POST", {"_fetched_at": fetched(hours)}))
     body = [line.split(",") for line in rows.split()]
     columns = [pa.array([cell or None for cell in column], pa.string()) for column in zip(*body, strict=True)]
     batch = pa.RecordBatch.from_arrays(columns, names=["contact_id", "agent", "status"])
@@ -336,7 +336,7 @@ def test_a_note_that_cannot_be_read_ends_it(folder: DataFolder) -> None:
     """What the columns are must not be guessed where it was settled."""
     layout = ReportLayout.of("reports/Sample", [ReportColumn("agent", "Agent", "text")], ())
     columns = pa.RecordBatch.from_arrays([pa.array(["a"], pa.string())], names=["agent"])
-    writer = UnitWriter(folder, layout.data_set, "w", Source("w", "POST"))
+    writer = UnitWriter(folder, layout.data_set, "w", Origin("w", "POST"))
     writer.write(Rows((("window", "w"),), columns))
     writer.commit()
     folder.note("reports/Sample", COLUMNS_NOTE, {"format": 2})

@@ -134,7 +134,7 @@ def test_every_type_comes_back_from_the_fast_path() -> None:
     sink, report = converted(b"\n".join(lines))
 
     rows = sink.by_line(ITEMS)
-    assert (report.rows, report.mended_lines, list(report.drift)) == (len(lines), 0, [])
+    assert (report.rows, report.slow_lines, list(report.drift)) == (len(lines), 0, [])
     assert all(came_back(line, rows[number], ITEMS) for number, line in enumerate(lines, 1))
     assert {rows[number]["(partition)"] for number in rows} == {
         (("type", kind), ("date", "2024-05-01")) for kind in CONTENT_TYPES
@@ -322,14 +322,14 @@ def test_a_line_of_64_mebibytes_is_a_row_and_a_longer_one_a_reject() -> None:
 
 
 def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as it was mended: whoever reads the rejects wants the file's own bytes."""
+    """Not as it was fitted: whoever reads the rejects wants the file's own bytes."""
     lines = [orjson.dumps(item_of("SMS", at) | {"new": at}) for at in range(5)]
     lines[3] = b" " + lines[3].replace(b"Zb3", b"refused")
 
-    def stubborn(shape: Shape, data: bytes, numbers: Array, *, is_mended: bool = False) -> pa.RecordBatch:
+    def stubborn(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool = False) -> pa.RecordBatch:
         if b"refused" in data:
             raise Unfit("in a test")
-        return read_fitting(shape, data, numbers, is_mended=is_mended)
+        return read_fitting(shape, data, numbers, is_fitted=is_fitted)
 
     monkeypatch.setattr(conversion, "read_fitting", stubborn)
 
@@ -337,7 +337,7 @@ def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood(monkeypatch: pytest.
 
     assert sorted(sink.by_line(ITEMS)) == [1, 2, 3, 5]
     assert [(refused.line, refused.code, refused.raw) for refused in sink.rejects] == [(4, "unreadable", lines[3])]
-    assert report.mended_lines == 5
+    assert report.slow_lines == 5
 
 
 def test_objects_that_only_add_up_do_not_pass() -> None:

@@ -177,7 +177,7 @@ def test_every_kind_comes_back_from_the_fast_path(name: str) -> None:
 
     sink, report = converted(lines, data_set, bundle_bytes=1)
 
-    assert (report.rows, report.mended_lines, list(report.drift)) == (len(lines), len(lines) * has_maps, [])
+    assert (report.rows, report.slow_lines, list(report.drift)) == (len(lines), len(lines) * has_maps, [])
     for number, line in enumerate(lines, 1):
         assert_restored(line, sink.rows[number], data_set)
 

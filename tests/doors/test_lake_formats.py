@@ -17,7 +17,7 @@ from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.file_formats import format_of, rows_in
 from bulkgladly.lake.manifest import PartReport
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
-from bulkgladly.lake.rows import Reject, Source
+from bulkgladly.lake.rows import Origin, Reject
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
 
@@ -44,7 +44,7 @@ def unexpected(refused: Reject) -> None:
 
 def written(top: Path, lines: list[bytes], data_set: DataSet = PROFILES, **options: Any) -> PartReport:
     """Write lines as one part, and give it its name."""
-    writer = PartWriter(top, data_set, Source("unit", "lines"), PartOptions(**options))
+    writer = PartWriter(top, data_set, Origin("unit", "lines"), PartOptions(**options))
     convert([b"\n".join(lines)], data_set, write=writer.write, reject=unexpected)
     (report,) = writer.finish()
     (top / report.partial).rename(top / report.path)
@@ -171,9 +171,9 @@ def test_every_data_set_can_be_written_in_every_format(tmp_path: Path, name: str
 def test_what_is_not_offered_is_refused_with_what_is(tmp_path: Path) -> None:
     """Before anything is written."""
     with pytest.raises(UsageError, match="no file format avro; take parquet, ndjson, csv"):
-        PartWriter(tmp_path / "x", PROFILES, Source("u", "f"), PartOptions(format="avro"))
+        PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="avro"))
     with pytest.raises(UsageError, match="csv files cannot be compressed with snappy; take none, zstd, gzip"):
-        PartWriter(tmp_path / "x", PROFILES, Source("u", "f"), PartOptions(format="csv", compression="snappy"))
+        PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="csv", compression="snappy"))
 
     assert not list(tmp_path.iterdir())
     assert format_of("parquet").suffix == ".parquet"

@@ -17,7 +17,7 @@ import datetime as dt, json, sys
 from pathlib import Path
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.unit_writer import UnitWriter
 import pyarrow as pa
 
@@ -25,7 +25,7 @@ line = b'{"id":"a","timestamp":"2026-11-%02dT00:00:00Z","content":{"type":"%b"}}
 lines = [line % (day, kind) for day in (1, 2) for kind in (b"SMS", b"EMAIL")]
 with DataFolder.open(Path(sys.argv[1]), host="h", create=True).lock() as folder:
     about = {"_job_id": "j", "_job_updated_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC)}
-    writer = UnitWriter(folder, DATA_SETS["items"], "j", Source("j", "f", about))
+    writer = UnitWriter(folder, DATA_SETS["items"], "j", Origin("j", "f", about))
     writer.convert([b"\\n".join(lines)])
     writer.commit()
 print(json.dumps(["pandas" in sys.modules, pa.default_memory_pool().backend_name]))

@@ -17,7 +17,7 @@ from bulkgladly.errors import DiskFull, UsageError
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.manifest import PartReport
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
-from bulkgladly.lake.rows import Reject, Rows, Source
+from bulkgladly.lake.rows import Origin, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
 
@@ -28,7 +28,7 @@ JOB = {
     "_job_updated_at": dt.datetime(2024, 5, 2, 3, 11, 9, tzinfo=dt.UTC),
     "_file": "conversation_items.jsonl",
 }
-SOURCE = Source("_job/1", "conversation_items.jsonl", JOB)
+SOURCE = Origin("_job/1", "conversation_items.jsonl", JOB)
 
 
 def unexpected(refused: Reject) -> None:
@@ -283,7 +283,7 @@ def test_events_are_sorted_by_entity_and_day(tmp_path: Path) -> None:
     events = DATA_SETS["events"]
     kinds = ["CONTACT/ENDED", "CONTACT/STARTED", "CONVERSATION_ASSIGNEE/UPDATED", "FAX/SENT", "ODD"]
     lines = [{"id": kind, "type": kind, "timestamp": "2024-05-01T10:00:00Z"} for kind in kinds]
-    writer = PartWriter(tmp_path, events, Source("2024-05-01T11", "GET /api/v1/events"))
+    writer = PartWriter(tmp_path, events, Origin("2024-05-01T11", "GET /api/v1/events"))
     convert([text_of(lines)], events, write=writer.write, reject=unexpected)
 
     reports = published(tmp_path, writer)
@@ -315,7 +315,7 @@ def test_provenance_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_rows_that_are_arrow_already_are_taken_as_they_are(tmp_path: Path) -> None:
     """Columns that they lack are null, or the provenance of the unit."""
     fetched = dt.datetime(2024, 5, 2, tzinfo=dt.UTC)
-    writer = PartWriter(tmp_path, DATA_SETS["inboxes"], Source("u", "GET", {"_fetched_at": fetched}))
+    writer = PartWriter(tmp_path, DATA_SETS["inboxes"], Origin("u", "GET", {"_fetched_at": fetched}))
     gone = pa.array([None, fetched], pa.timestamp("us", tz="UTC"))
     rows = pa.RecordBatch.from_arrays([pa.array(["a", "b"], pa.string()), gone], names=["id", "_gone_since"])
     writer.write(Rows((), rows))

@@ -10,7 +10,7 @@ import pytest
 from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
-from bulkgladly.lake.rows import Reject, Source
+from bulkgladly.lake.rows import Origin, Reject
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from tests.readers import READERS, Reader
@@ -38,7 +38,7 @@ def written(folder: Path, name: str) -> None:
     """Write the lines as two units."""
     data_set = DATA_SETS[name]
     for stem in ("one", "two"):
-        writer = PartWriter(folder, data_set, Source(stem, "lines"), SMALL)
+        writer = PartWriter(folder, data_set, Origin(stem, "lines"), SMALL)
         data = b"".join(orjson.dumps(line) + b"\n" for line in lines_of(name))
         convert([data], data_set, write=writer.write, reject=unexpected)
         for report in writer.finish():
@@ -72,7 +72,7 @@ def test_rows_that_are_being_written_are_no_part_of_it(tmp_path: Path, read: Rea
     living, killed = tmp_path / "living", tmp_path / "killed"
     with DataFolder.open(living, host="h", create=True).lock() as folder:
         for unit in ("one", "two"):
-            writer = UnitWriter(folder, events, unit, Source(unit, "lines"), SMALL, keep_raw=True)
+            writer = UnitWriter(folder, events, unit, Origin(unit, "lines"), SMALL, keep_raw=True)
             writer.convert([lines])
             if unit == "one":
                 writer.commit()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.lake.merge import joined, restate, unite
-from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, NotAReport, Record, beginning, records_in
+from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportBody, ReportColumn, ReportLayout, read_report
 from bulkgladly.lake.rows import Drift, DriftKind, Reject
 from bulkgladly.resources.report_columns import column_names
@@ -333,7 +333,7 @@ def test_memory_does_not_grow_with_the_body_but_with_its_rows() -> None:
     block = b"".join(b"%d,,,,%s\n" % (number, b"y" * 90) for number in range(3_000))
     tracemalloc.start()
 
-    count = sum(1 for record in records_in(block for _ in range(10)) if isinstance(record, Record))
+    count = sum(1 for record in records_in(block for _ in range(10)) if isinstance(record, CsvRow))
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

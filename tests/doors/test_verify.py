@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.findings import Finding, FindingKind
+from bulkgladly.lake.findings import FindingKind, FolderFinding
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.rows import DriftKind, Source
+from bulkgladly.lake.rows import DriftKind, Origin
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.summaries import drifting, summaries_of
+from bulkgladly.lake.summaries import drift_summaries, summaries_of
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 
@@ -35,7 +35,7 @@ def publish(
     folder: DataFolder, unit: str, lines: bytes = SAMPLE, *, name: str = "items", how: str = "parquet", **about: Any
 ) -> Manifest:
     writer = UnitWriter(
-        folder, DATA_SETS[name], unit, Source(unit, "f"), PartOptions(format=how, compression="none"), keep_raw=True
+        folder, DATA_SETS[name], unit, Origin(unit, "f"), PartOptions(format=how, compression="none"), keep_raw=True
     )
     writer.convert([lines])
     return writer.commit(**about)
@@ -191,8 +191,10 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
     leftover.touch()
 
     assert list(verify(folder).findings) == [
-        Finding(FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"),
-        Finding(
+        FolderFinding(
+            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"
+        ),
+        FolderFinding(
             FindingKind.GAP,
             "items",
             None,
@@ -200,7 +202,7 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
             "nothing covers 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
             "export this period with --since and --until, while Gladly still has it",
         ),
-        Finding(
+        FolderFinding(
             FindingKind.UNNAMED,
             "items",
             None,
@@ -286,7 +288,7 @@ def test_drift_is_told_since_its_first_unit(folder: DataFolder) -> None:
         publish(folder, "y", b'{"id":"a","new":1,"name":7}\n', name="agents", covered=days(2, 3))
         publish(folder, "w", b'{"id":"a","new":1}\n', name="agents")
 
-    found = [(one.path, one.kind, one.count, one.units, one.since, one.unit) for one in drifting(folder)]
+    found = [(one.path, one.kind, one.count, one.units, one.since, one.unit) for one in drift_summaries(folder)]
 
     assert found == [
         ("name", DriftKind.MISFIT, 1, 1, days(2, 3)[0], "y"),
@@ -298,7 +300,7 @@ def test_data_sets_that_are_not_declared_are_verified_too(folder: DataFolder) ->
     """All but their columns."""
     with folder.lock():
         learned = replace(DATA_SETS["agents"], name="reports/ContactSummary")
-        writer = UnitWriter(folder, learned, "w", Source("w", "f"))
+        writer = UnitWriter(folder, learned, "w", Origin("w", "f"))
         writer.convert([b'{"id":"a"}'])
         part = writer.commit().parts[0].path
     cut(folder.path / "reports" / "ContactSummary" / part)

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from bulkgladly.lake import commits
 from bulkgladly.lake import compact as compact_module
 from bulkgladly.lake.compact import compact
-from bulkgladly.lake.findings import Finding
+from bulkgladly.lake.findings import FolderFinding
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, manifest_from, manifest_json
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.strict_json import as_json
 from bulkgladly.lake.unit_writer import UnitWriter
@@ -33,7 +33,7 @@ LINE = b'{"id":"%s","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}
 
 def publish(folder: DataFolder, unit: str, *, name: str = "items", **columns: Any) -> Manifest:
     """Publish a row with the id of the unit."""
-    writer = UnitWriter(folder, DATA_SETS[name], unit, Source(unit, "f", columns))
+    writer = UnitWriter(folder, DATA_SETS[name], unit, Origin(unit, "f", columns))
     writer.convert([LINE % unit.encode()])
     return writer.commit()
 
@@ -256,7 +256,7 @@ def test_damage_in_current_is_told(
     """It is what most people read."""
     damage(current_part(folder))
 
-    def found() -> list[Finding]:
+    def found() -> list[FolderFinding]:
         return list(verify(folder, deep=True).findings)
 
     assert {one.kind.value for one in found()} == {kind}

@@ -17,7 +17,7 @@ from bulkgladly.formats.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.restored_lines import to_line
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.pipelines.exports.run_export import start_export
@@ -96,7 +96,7 @@ def test_every_value_of_an_attribute_is_read_back(tmp_path: Path, attributes: di
     if b"\\u0000" in line:
         return  # a line with NUL is no row
     with DataFolder.open(tmp_path / "any", create=True).lock() as folder:
-        writer = UnitWriter(folder, PROFILES, "u", Source("u", "f"))
+        writer = UnitWriter(folder, PROFILES, "u", Origin("u", "f"))
         report = writer.convert([line + b"\n"])
         old = folder.manifest("profiles", "u")
         manifest = writer.commit(replaces=[old] if old else [])

@@ -15,7 +15,7 @@ from bulkgladly.lake import current_folder
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import read_rows
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
@@ -79,7 +79,7 @@ def lines_of(ids: list[str], text: str) -> Iterator[bytes]:
 
 
 def write(folder: DataFolder, unit: str, ids: list[str], text: str, replaces: list[Any]) -> None:
-    writer = UnitWriter(folder, ITEMS, unit, Source(unit, "conversation_items.jsonl"), keep_raw=True)
+    writer = UnitWriter(folder, ITEMS, unit, Origin(unit, "conversation_items.jsonl"), keep_raw=True)
     try:
         writer.convert(lines_of(ids, text))
         writer.commit(replaces=replaces)
@@ -211,7 +211,7 @@ def test_a_decided_unit_is_finished_before_it_is_written_again(killer: Killer, t
     killer.run(lambda: replace_a_and_b(path), calls=first)
 
     with DataFolder.open(path).lock() as folder:
-        again = UnitWriter(folder, ITEMS, "a", Source("a", "conversation_items.jsonl"))
+        again = UnitWriter(folder, ITEMS, "a", Origin("a", "conversation_items.jsonl"))
         again.abandon()
 
     assert check(path)

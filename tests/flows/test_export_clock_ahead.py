@@ -9,7 +9,7 @@ import pytest
 
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
@@ -148,7 +148,7 @@ async def test_a_manifest_from_the_future_is_warned_about(lake: Lake) -> None:
     """By verify, by an export and by compact; the folder is sound all the same."""
     ahead = dt.datetime.now(dt.UTC) + 2 * DAY
     with DataFolder.open(lake.out, host=lake.credentials.host, create=True, now=lambda: ahead).lock() as folder:
-        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Source("list", "f"))
+        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Origin("list", "f"))
         writer.convert([b'{"id":"a"}\n'])
         writer.commit()
 
@@ -166,7 +166,7 @@ def test_units_are_numbered_in_the_order_of_publishing(tmp_path: Path) -> None:
     made = []
     for unit in "dacb":
         with DataFolder.open(tmp_path / "lake", host="h", create=True, now=lambda: next(clock)).lock() as folder:
-            writer = UnitWriter(folder, DATA_SETS["inboxes"], unit, Source(unit, "f"))
+            writer = UnitWriter(folder, DATA_SETS["inboxes"], unit, Origin(unit, "f"))
             writer.convert([b'{"id":"a"}\n'])
             made.append(writer.commit())
 

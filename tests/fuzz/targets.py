@@ -35,7 +35,7 @@ from bulkgladly.lake.folder import host_in
 from bulkgladly.lake.lines import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.places import MARKER
-from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
+from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import Reject
 from bulkgladly.lake.schemas import DATA_SETS
@@ -286,7 +286,7 @@ def fuzz_report_csv(data: bytes) -> None:
     number, body = _choice(data)
     outcomes = []
     for size in (len(body) or 1, number + 1):
-        found: list[Record | Reject] = []
+        found: list[CsvRow | Reject] = []
         try:
             found.extend(records_in(_pieces(body, size)))
             end = ""
@@ -297,7 +297,7 @@ def fuzz_report_csv(data: bytes) -> None:
     found, end = outcomes[0]
     lines = [record.line for record in found]
     assert lines == sorted(set(lines))
-    header = next((record.cells for record in found if isinstance(record, Record) and record.cells), [])
+    header = next((record.cells for record in found if isinstance(record, CsvRow) and record.cells), [])
     names = column_names(header)
     assert len(set(names)) == len(names) == len(header)
     line = beginning(body.decode("latin-1"))

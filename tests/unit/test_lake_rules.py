@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
-from bulkgladly.lake.fitted_lines import mend
+from bulkgladly.lake.fitted_lines import fit_line
 from bulkgladly.lake.line_kinds import Sorter
 from bulkgladly.lake.lines import cut
 from bulkgladly.lake.places import file_stem, folder_of, segment
@@ -222,9 +222,9 @@ def test_a_line_that_fits_is_left_alone() -> None:
     """Not even its spacing changes."""
     line = b'{"id": "a", "content": {"type": "EMAIL", "to": ["x", null]}}'
 
-    mended = mend(line, ITEMS)
+    fitted = fit_line(line, ITEMS)
 
-    assert mended == ("EMAIL", line, [])
+    assert fitted == ("EMAIL", line, [])
 
 
 def test_what_does_not_fit_moves_to_the_extra() -> None:
@@ -243,9 +243,9 @@ def test_what_does_not_fit_moves_to_the_extra() -> None:
         }
     )
 
-    mended = mend(line, ITEMS)
+    fitted = fit_line(line, ITEMS)
 
-    kept = orjson.loads(mended.line)
+    kept = orjson.loads(fitted.line)
     assert orjson.loads(kept.pop("_extra")) == {
         "id": 5,
         "new": {"a": 1},
@@ -260,7 +260,7 @@ def test_what_does_not_fit_moves_to_the_extra() -> None:
         "timestamp": "2019-02-21T19:50:23.486566Z",
         "content": {"type": "SMS", "attachments": [{"id": "x"}, None]},
     }
-    assert sorted(mended.drift) == [
+    assert sorted(fitted.drift) == [
         ("content.attachments[]", DriftKind.MISFIT),
         ("content.attachments[].fileSize", DriftKind.MISFIT),
         ("content.attachments[].hash", DriftKind.UNKNOWN_FIELD),
@@ -274,29 +274,29 @@ def test_what_does_not_fit_moves_to_the_extra() -> None:
 
 def test_an_unknown_type_is_counted_once_and_kept_whole() -> None:
     """Its content stands in the extra, field by field."""
-    mended = mend(b'{"id":"a","content":{"type":"FAX","pages":3,"to":"x"}}', ITEMS)
+    fitted = fit_line(b'{"id":"a","content":{"type":"FAX","pages":3,"to":"x"}}', ITEMS)
 
-    assert mended.kind == "FAX"
-    assert mended.drift == [("content.type=FAX", DriftKind.UNKNOWN_TYPE)]
-    assert orjson.loads(orjson.loads(mended.line)["_extra"]) == {"content.pages": 3, "content.to": "x"}
+    assert fitted.kind == "FAX"
+    assert fitted.drift == [("content.type=FAX", DriftKind.UNKNOWN_TYPE)]
+    assert orjson.loads(orjson.loads(fitted.line)["_extra"]) == {"content.pages": 3, "content.to": "x"}
 
 
 def test_an_unknown_event_is_counted_once_and_kept_whole() -> None:
     """With its content field by field, or whatever stands there instead."""
-    mended = mend(b'{"id":"a","type":"FAX/SENT","content":{"pages":3}}', EVENTS)
-    odd = mend(b'{"id":"a","type":"FAX/SENT","content":[3]}', EVENTS)
+    fitted = fit_line(b'{"id":"a","type":"FAX/SENT","content":{"pages":3}}', EVENTS)
+    odd = fit_line(b'{"id":"a","type":"FAX/SENT","content":[3]}', EVENTS)
 
-    assert (mended.kind, mended.drift) == ("FAX/SENT", [("type=FAX/SENT", DriftKind.UNKNOWN_TYPE)])
-    assert orjson.loads(mended.line) == {"id": "a", "type": "FAX/SENT", "_extra": '{"content.pages":3}'}
+    assert (fitted.kind, fitted.drift) == ("FAX/SENT", [("type=FAX/SENT", DriftKind.UNKNOWN_TYPE)])
+    assert orjson.loads(fitted.line) == {"id": "a", "type": "FAX/SENT", "_extra": '{"content.pages":3}'}
     assert odd.drift == [("type=FAX/SENT", DriftKind.UNKNOWN_TYPE), ("content", DriftKind.UNKNOWN_FIELD)]
     assert orjson.loads(odd.line)["_extra"] == '{"content":[3]}'
 
 
 def test_open_maps_hold_texts() -> None:
     """Other values of an open map stand in the extra."""
-    mended = mend(b'{"id":"a","customAttributes":{"tier":"gold","age":5,"x":null}}', CUSTOMERS)
+    fitted = fit_line(b'{"id":"a","customAttributes":{"tier":"gold","age":5,"x":null}}', CUSTOMERS)
 
-    kept = orjson.loads(mended.line)
+    kept = orjson.loads(fitted.line)
     assert kept["customAttributes"] == [{"key": "tier", "value": "gold"}]
     assert orjson.loads(kept["_extra"]) == {"customAttributes.age": 5, "customAttributes.x": None}
 
@@ -304,12 +304,12 @@ def test_open_maps_hold_texts() -> None:
 def test_drift_is_counted_by_place_with_its_first_line() -> None:
     """And an endless number of places does not need endless memory."""
     log = DriftLog()
-    log.note("a", DriftKind.MISFIT, 9)
+    log.add("a", DriftKind.MISFIT, 9)
     other = DriftLog()
-    other.note("a", DriftKind.MISFIT, 4, count=2)
+    other.add("a", DriftKind.MISFIT, 4, count=2)
     log.take(other)
     for number in range(2000):
-        log.note(f"x{number}", DriftKind.UNKNOWN_FIELD, number + 10)
+        log.add(f"x{number}", DriftKind.UNKNOWN_FIELD, number + 10)
 
     found = list(log)
 

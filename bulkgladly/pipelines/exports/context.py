@@ -17,7 +17,7 @@ from bulkgladly.lake.conversion import ConversionReport
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.row_filters import Passing
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
@@ -83,7 +83,7 @@ class Context:
         self.notes.append(text)
         self.observer.note(text)
 
-    def writer(self, data_set: DataSet, unit: str, source: Source, *, passing: Passing | None = None) -> UnitWriter:
+    def writer(self, data_set: DataSet, unit: str, source: Origin, *, passing: Passing | None = None) -> UnitWriter:
         """Return a writer for a unit, with the options of this run."""
         options = self.options
         return UnitWriter(
@@ -102,7 +102,7 @@ class Context:
         request: Request,
         data_set: DataSet,
         unit: str,
-        source: Source,
+        source: Origin,
         *,
         stall_s: float = 60.0,
         passing: Callable[[], Passing] | None = None,
@@ -145,7 +145,7 @@ class Context:
         lines: Iterable[bytes],
         data_set: DataSet,
         unit: str,
-        source: Source,
+        source: Origin,
         *,
         passing: Passing | None = None,
     ) -> Converted:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.row_filters import Once
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
@@ -137,7 +137,7 @@ class EventsTask:
     async def _download(self, context: Context) -> Converted | Refused:
         start, end = self.window
         known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
-        source = Source(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
+        source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
         request = events_request(start, end, self.entities)
         return await context.download(request, _EVENTS, self.name, source, passing=lambda: Once("id", known))
 

@@ -17,7 +17,7 @@ from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.lake.published_rows import micros_of, values_in
 from bulkgladly.lake.row_filters import Stamped
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.elements import elements_of, spliced
@@ -133,7 +133,7 @@ class Gathering:
     def _published(self, context: Context, answers: Sequence[Answer]) -> tuple[str, UnitResult]:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
-        source = Source(unit, f"{self.row.operation} {self.row.path}")
+        source = Origin(unit, f"{self.row.operation} {self.row.path}")
         with context.writer(self.data_set, unit, source, passing=Stamped(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)

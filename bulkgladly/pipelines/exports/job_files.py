@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.lake.manifest import Manifest
-from bulkgladly.lake.rows import Source
+from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.summaries import coverage_of
@@ -113,7 +113,7 @@ class JobFile:
         """Stream the file once into its tables; see `Context.download`."""
         job, file = self.job, str(self.into.file)
         columns = {"_job_id": job.id, "_job_updated_at": job.updated_at, "_file": file}
-        source = Source(stem=job.id, file=file, columns=columns)
+        source = Origin(stem=job.id, file=file, columns=columns)
         found = await context.download(file_request(job, file), self.into, job.id, source)
         about: Mapping[str, Any] = {
             "job_id": job.id,
@@ -155,7 +155,7 @@ class JobFile:
             context.folder.note(self.data_set, name, {"run": context.run})
         return noted is not None and noted.get("run") != context.run
 
-    async def _note_gone(self, context: Context, source: Source, about: Mapping[str, Any]) -> None:
+    async def _note_gone(self, context: Context, source: Origin, about: Mapping[str, Any]) -> None:
         """Leave a manifest without rows, so that nobody asks for the file again."""
         empty = await context.convert_lines((), self.into, self.name, source)
         replaces = (self.earlier,) if self.earlier is not None else ()

@@ -12,7 +12,7 @@ from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.row_filters import Held
-from bulkgladly.lake.rows import Rows, Source
+from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
@@ -87,7 +87,7 @@ class ListTask:
         row, data_set, now = self.row, DATA_SETS[self.row.data_set], context.clock()
         earlier = context.folder.manifests(data_set.name)
         cut = cut_of(row, reply.headers, len(lines))
-        source = Source(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
+        source = Origin(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
         held = Held()
         with context.writer(data_set, UNIT, source, passing=held) as writer:
             report = writer.convert(line + b"\n" for line in lines)

@@ -16,7 +16,7 @@ from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.report_table import ReportLayout
-from bulkgladly.lake.rows import DriftLog, Rows, Source
+from bulkgladly.lake.rows import DriftLog, Origin, Rows
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
@@ -152,7 +152,7 @@ class _WindowTask:
         incomplete: str | None,
     ) -> None:
         query = self.query
-        source = Source(self.name, f"POST {query.metrics.path} {query.metrics.name}", origin)
+        source = Origin(self.name, f"POST {query.metrics.path} {query.metrics.name}", origin)
         with context.writer(layout.data_set, self.name, source) as writer:
             drift = DriftLog()
             bodies = list(answers.bodies)
