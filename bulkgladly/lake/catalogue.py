@@ -1,4 +1,4 @@
-"""What is published in a data folder: the manifests, and what was noted about data sets. Reading needs no lock."""
+"""What is published in a data folder: the manifests, and what is remembered about data sets. Reading needs no lock."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import orjson
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.places import MANIFESTS, data_set_of_place, manifest_place, next_place, note_place, place_of
+from bulkgladly.lake.places import MANIFESTS, data_set_of_place, manifest_place, memo_place, next_place, place_of
 from bulkgladly.lake.strict_json import Members
 
 __all__ = ("Catalogue", "Damage", "in_its_place")
@@ -20,7 +20,7 @@ __all__ = ("Catalogue", "Damage", "in_its_place")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A manifest, a decision or a note that cannot be used, and why. `unit` is what the name of its file tells."""
+    """A manifest, a decision or a memo that cannot be used, and why. `unit` is what the name of its file tells."""
 
     data_set: str
     unit: str
@@ -108,7 +108,7 @@ class Catalogue:
         """Tell whether a commit of this unit was decided and not carried out to its end."""
         return self.path.joinpath(next_place(data_set, unit)).exists()
 
-    def noted(self, data_set: str, name: str, *, is_needed: bool = False) -> dict[str, Any] | None:
+    def remembered(self, data_set: str, name: str, *, is_needed: bool = False) -> dict[str, Any] | None:
         """Return what was remembered under a name, or None.
 
         `is_needed` says that rows depend on it, so that damage is never passed over.
@@ -116,7 +116,7 @@ class Catalogue:
         Raises:
             InputError: It is damaged.
         """
-        path = self.path / note_place(data_set, name)
+        path = self.path / memo_place(data_set, name)
         try:
             found: dict[str, Any] = Members({"it": orjson.loads(path.read_bytes())}).mapping("it")
         except FileNotFoundError:

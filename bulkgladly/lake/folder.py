@@ -24,8 +24,8 @@ from bulkgladly.lake.places import (
     MARKER,
     data_set_of_place,
     manifest_place,
+    memo_place,
     next_place,
-    note_place,
     place_of,
 )
 from bulkgladly.lake.strict_json import as_json, members_of
@@ -149,14 +149,14 @@ class DataFolder(Catalogue):
     ) -> None:
         self.close()
 
-    def note(self, data_set: str, name: str, value: Mapping[str, Any]) -> None:
+    def remember(self, data_set: str, name: str, value: Mapping[str, Any]) -> None:
         """Remember a small JSON object about a data set, whole or not at all.
 
         Raises:
             DiskFull: No space; what was remembered before is whole.
         """
         self._demand_lock()
-        path = below(self.path, note_place(data_set, name).as_posix())
+        path = below(self.path, memo_place(data_set, name).as_posix())
         with full_disk_named(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, as_json(dict(value)))

@@ -5,7 +5,7 @@
     current/<data set>/part-0001.parquet      one row per key, made by `compact`
     media/                                    files that rows refer to, see `media_files`
     _manifest/<data set>/<unit>.json          what is published; `.json.next` is being published
-    _manifest/<data set>/_<note>.json         what is remembered about a data set
+    _manifest/<data set>/_<memo>.json         what is remembered about a data set
     _rejects/<data set>/<unit>.ndjson         lines that could not become rows
     _raw/<data set>/<unit>.jsonl.zst          files as they were downloaded
     _incoming/<place>                         what is being written, at the place it will have
@@ -41,8 +41,8 @@ __all__ = (
     "is_part",
     "is_partial",
     "manifest_place",
+    "memo_place",
     "next_place",
-    "note_place",
     "place_of",
     "raw_place",
     "rejects_place",
@@ -152,8 +152,8 @@ def next_place(data_set: str, unit: str) -> PurePosixPath:
     return MANIFESTS / place_of(data_set) / f"{file_stem(unit)}.json.next"
 
 
-def note_place(data_set: str, name: str) -> PurePosixPath:
-    """Return where a note about a data set stands; no manifest has a name like it."""
+def memo_place(data_set: str, name: str) -> PurePosixPath:
+    """Return where a memo about a data set stands; no manifest has a name like it."""
     return MANIFESTS / place_of(data_set) / f"_{file_stem(name)}.json"
 
 

@@ -21,12 +21,12 @@ from pyarrow import types
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import scalar
+from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.disk import below
-from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.places import place_of
-from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportLayout
 from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.row_keys import identities
 from bulkgladly.lake.rows import Reject, Rows
@@ -52,7 +52,7 @@ _BLOCK_BYTES = 80 << 20
 _COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
 
 
-def read_rows(folder: DataFolder, manifests: Sequence[Manifest], *, data_set: DataSet | None = None) -> pa.Table:
+def read_rows(folder: Catalogue, manifests: Sequence[Manifest], *, data_set: DataSet | None = None) -> pa.Table:
     """Return the rows of units of one data set, in the order of the manifests, with the declared schema.
 
     All of them are held in memory. `data_set` must be given where it is not a declared one.
@@ -65,7 +65,7 @@ def read_rows(folder: DataFolder, manifests: Sequence[Manifest], *, data_set: Da
     return pa.concat_tables([data_set.schema.empty_table(), *tables]).combine_chunks()
 
 
-def parts_of(folder: DataFolder, manifest: Manifest) -> list[Path]:
+def parts_of(folder: Catalogue, manifest: Manifest) -> list[Path]:
     """Return the paths of the parts of a unit.
 
     Raises:
@@ -206,7 +206,7 @@ def micros_of(time: dt.datetime) -> int:
     return (time - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-def values_in(folder: DataFolder, data_set: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+def values_in(folder: Catalogue, data_set: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the values of columns of a declared data set, row by row, in batches; times in microseconds since 1970.
 
     Memory is bounded by a row group's share of these columns. Rows come unit by unit; one
@@ -221,7 +221,7 @@ def values_in(folder: DataFolder, data_set: str, columns: Sequence[str]) -> Iter
                 yield list(zip(*(_plain(table.column(name)) for name in columns), strict=True))
 
 
-def recent_keys(folder: DataFolder, data_set: str, key: str, since: dt.datetime) -> set[str]:
+def recent_keys(folder: Catalogue, data_set: str, key: str, since: dt.datetime) -> set[str]:
     """Return the keys of the rows whose `timestamp` is not before a time. Parts that end before it are not read.
 
     Raises:
@@ -238,7 +238,7 @@ def recent_keys(folder: DataFolder, data_set: str, key: str, since: dt.datetime)
     return found
 
 
-def _tables(folder: DataFolder, manifest: Manifest, path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+def _tables(folder: Catalogue, manifest: Manifest, path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     try:
         yield from tables_in(path, DATA_SETS[manifest.data_set], columns)
     except InputError as error:
@@ -249,31 +249,31 @@ def _plain(column: Any) -> list[Any]:
     return (column.cast(pa.int64()) if types.is_timestamp(column.type) else column).to_pylist()  # type: ignore[no-any-return]
 
 
-def known_data_set(folder: DataFolder, name: str) -> DataSet | None:
+def known_data_set(folder: Catalogue, name: str) -> DataSet | None:
     """Return a data set with its schema and key; None where only its parts tell what it has.
 
     Raises:
-        InputError: What was noted about it is damaged.
+        InputError: What is remembered about it is damaged.
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
-    note = folder.noted(name, COLUMNS_NOTE, is_needed=True)
-    if note is None:
+    memo = folder.remembered(name, COLUMNS_MEMO, is_needed=True)
+    if memo is None:
         return None
     try:
-        return ReportLayout.from_note(name, note).data_set
+        return ReportLayout.from_memo(name, memo).data_set
     except ValueError as exc:
         raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
 
 
-def data_set_of_rows(folder: DataFolder, name: str, manifests: Sequence[Manifest]) -> DataSet:
+def data_set_of_rows(folder: Catalogue, name: str, manifests: Sequence[Manifest]) -> DataSet:
     """Return the data set that units have the rows of, with a key only if it is one.
 
     The key of a report is none where a unit has it twice. Of a data set that nothing is known of,
     the columns are those that its parts have together, and there is no key.
 
     Raises:
-        InputError: A part cannot be read, or what was noted about the data set.
+        InputError: A part cannot be read, or what is remembered about the data set.
         UsageError: Nothing is known of it, and its parts are not Parquet.
     """
     if (known := known_data_set(folder, name)) is not None:
@@ -294,7 +294,7 @@ def data_set_of_rows(folder: DataFolder, name: str, manifests: Sequence[Manifest
     return DataSet(name, version, unified.with_metadata(cast("Any", schemas[-1].metadata)), (), Shape(None, ()))
 
 
-def _is_key_in_each(folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest]) -> bool:
+def _is_key_in_each(folder: Catalogue, data_set: DataSet, manifests: Sequence[Manifest]) -> bool:
     """Tell whether no unit has a key twice. Holds the keys of one unit: a window of a report."""
     columns = list(data_set.key)
     for manifest in manifests:

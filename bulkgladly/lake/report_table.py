@@ -37,15 +37,15 @@ from bulkgladly.lake.times import moment_of
 
 __all__ = (
     "CELL_TYPES",
-    "COLUMNS_NOTE",
+    "COLUMNS_MEMO",
     "ReportBody",
     "ReportColumn",
     "ReportLayout",
     "read_report",
 )
 
-COLUMNS_NOTE = "columns"
-"""The name of the note that holds a layout."""
+COLUMNS_MEMO = "columns"
+"""The name of the memo that holds a layout."""
 
 WINDOW: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP, "_window_start": TEXT, "_window_end": TEXT}
 """Provenance of a report's rows: when it was fetched, and which days were asked for, both included."""
@@ -89,23 +89,23 @@ class ReportLayout:
         found = DataSet(name, 1, schema, usable, shape, partitions=("window",), provenance=WINDOW)
         return cls(found, tuple(columns))
 
-    def noted(self) -> dict[str, Any]:
-        """Return the columns and the key as a note about the data set holds them."""
+    def as_memo(self) -> dict[str, Any]:
+        """Return the columns and the key as a memo about the data set holds them."""
         columns = [column._asdict() for column in self.columns]
         return {"format": 1, "columns": columns, "key": list(self.data_set.key)}
 
     @classmethod
-    def from_note(cls, name: str, note: Mapping[str, Any], key: tuple[str, ...] | None = None) -> Self:
-        """Return the layout that was noted; with its own key, or another that is known better.
+    def from_memo(cls, name: str, memo: Mapping[str, Any], key: tuple[str, ...] | None = None) -> Self:
+        """Return the layout that is remembered; with its own key, or another that is known better.
 
         Raises:
-            ValueError: The note is damaged, or of a newer version.
+            ValueError: The memo is damaged, or of a newer version.
         """
         try:
-            if note["format"] != 1:
+            if memo["format"] != 1:
                 raise ValueError("it was written by a newer version of bulkgladly")
-            columns = [ReportColumn(**column) for column in note["columns"]]
-            return cls.of(name, columns, tuple(note.get("key", ())) if key is None else key)
+            columns = [ReportColumn(**column) for column in memo["columns"]]
+            return cls.of(name, columns, tuple(memo.get("key", ())) if key is None else key)
         except (KeyError, TypeError) as exc:
             raise ValueError(f"{type(exc).__name__}: {exc}") from exc
 

@@ -9,9 +9,9 @@ from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.rows import Rows
 from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
 
-__all__ = ("Held", "Once", "Passing", "Stamped")
+__all__ = ("Held", "Once", "RowFilter", "Stamped")
 
-Passing = Callable[[Rows], Rows | None]
+RowFilter = Callable[[Rows], Rows | None]
 """From rows as they were read to rows as they are written; None where nothing is left of them."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.rows import DriftKind
 
@@ -75,7 +75,7 @@ class DataSetSummary:
     coverage: Coverage = field(default_factory=lambda: coverage_of(()))
 
 
-def summaries_of(folder: DataFolder) -> list[DataSetSummary]:
+def summaries_of(folder: Catalogue) -> list[DataSetSummary]:
     """Return what is published of each data set, from the manifests alone.
 
     Raises:
@@ -147,7 +147,7 @@ class DriftSummary:
     unit: str
 
 
-def drift_summaries(folder: DataFolder) -> list[DriftSummary]:
+def drift_summaries(folder: Catalogue) -> list[DriftSummary]:
     """Return all drift that the manifests tell of, by data set and place.
 
     `since` is the beginning of the time that the first unit covers, or where it covers none,

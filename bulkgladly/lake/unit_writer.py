@@ -15,7 +15,7 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
-from bulkgladly.lake.row_filters import Passing
+from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.side_files import RawFile, RejectsFile
@@ -48,9 +48,9 @@ class UnitWriter:
         *,
         keep_raw: bool = False,
         max_bytes: int | None = None,
-        passing: Passing | None = None,
+        row_filter: RowFilter | None = None,
     ) -> None:
-        """`passing` stands between reading and writing: it sees all rows of `convert`, one call at a time."""
+        """`row_filter` stands between reading and writing: it sees all rows of `convert`, one call at a time."""
         # A commit of this unit that was cut refers to files of the very names used here.
         folder.settle(data_set.name, unit)
         before = folder.manifest(data_set.name, unit)
@@ -67,7 +67,7 @@ class UnitWriter:
         self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), source.file)
         self._raw = RawFile(folder.path, raw_place(data_set.name, unit + mark)) if keep_raw else None
         self._max_bytes = max_bytes
-        self._passing = passing
+        self._row_filter = row_filter
         self._rows = 0
         self._blank = 0
         self._drift = DriftLog()
@@ -182,7 +182,7 @@ class UnitWriter:
             self._is_prepared = True
 
     def _take_read(self, rows: Rows) -> None:
-        passed = rows if self._passing is None else self._passing(rows)
+        passed = rows if self._row_filter is None else self._row_filter(rows)
         if passed is not None:
             self._take(passed)
 

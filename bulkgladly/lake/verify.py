@@ -14,9 +14,9 @@ from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, abo
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.leftovers import foreign_files, is_ours, unnamed_files
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, note_place, place_of
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, memo_place, place_of
 from bulkgladly.lake.published_rows import known_data_set
-from bulkgladly.lake.report_table import COLUMNS_NOTE
+from bulkgladly.lake.report_table import COLUMNS_MEMO
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings
@@ -162,7 +162,7 @@ def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> Data
     try:
         return known_data_set(folder, name)
     except InputError as error:
-        place = note_place(name, COLUMNS_NOTE).as_posix()
+        place = memo_place(name, COLUMNS_MEMO).as_posix()
         way_out = "restore it; without it the next report cannot be added"
         findings.append(
             FolderFinding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)

@@ -19,7 +19,7 @@ from bulkgladly.lake import compact as compact_module
 from bulkgladly.lake.compact import CompactLimits, compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.report_table import COLUMNS_NOTE, ReportColumn, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import flat
@@ -306,7 +306,7 @@ def test_a_report_is_one_row_for_each_key_across_its_windows(
     """By the columns that were settled with its first row. A key that a window has twice is none: nothing is lost."""
     columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
     layout = ReportLayout.of("reports/Sample", columns, key)
-    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    folder.remember("reports/Sample", COLUMNS_MEMO, layout.as_memo())
     # Fetched in another order than the windows have.
     publish_report(folder, layout, "2026-11-08_2026-11-14", first, hours=0)
     publish_report(folder, layout, "2026-11-01_2026-11-07", second, hours=1)
@@ -321,7 +321,7 @@ def test_rows_of_a_report_without_a_key_value_are_told_apart_by_their_content(fo
     """They do not make the key of the others none."""
     columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
     layout = ReportLayout.of("reports/Sample", columns, ("contact_id",))
-    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    folder.remember("reports/Sample", COLUMNS_MEMO, layout.as_memo())
     publish_report(folder, layout, "w1", ",a,open ,b,open 1,a,open", hours=0)
     publish_report(folder, layout, "w2", ",b,open 1,a,closed", hours=1)
 
@@ -339,7 +339,7 @@ def test_a_note_that_cannot_be_read_ends_it(folder: DataFolder) -> None:
     writer = UnitWriter(folder, layout.data_set, "w", Origin("w", "POST"))
     writer.write(Rows((("window", "w"),), columns))
     writer.commit()
-    folder.note("reports/Sample", COLUMNS_NOTE, {"format": 2})
+    folder.remember("reports/Sample", COLUMNS_MEMO, {"format": 2})
 
     with pytest.raises(InputError, match="newer version"):
         compact(folder, "reports/Sample")

@@ -171,7 +171,7 @@ def test_nothing_is_written_without_the_lock(tmp_path: Path) -> None:
     for write in (
         folder.recover,
         lambda: folder.commit(manifest),
-        lambda: folder.note("agents", "x", {}),
+        lambda: folder.remember("agents", "x", {}),
         lambda: folder.settle("agents", "u"),
     ):
         with pytest.raises(RuntimeError, match="lock"):
@@ -239,15 +239,15 @@ def test_notes_are_remembered_beside_the_manifests(tmp_path: Path) -> None:
     """And never taken for one, whatever their names and those of units are."""
     with opened(tmp_path).lock() as folder:
         unit = published(folder, "_columns")
-        folder.note("agents", "columns", {"a": "text"})
-        folder.note("agents", "columns", {"a": "number"})
+        folder.remember("agents", "columns", {"a": "text"})
+        folder.remember("agents", "columns", {"a": "number"})
 
-    assert DataFolder.open(tmp_path).noted("agents", "columns") == {"a": "number"}
-    assert folder.noted("agents", "other") is None
+    assert DataFolder.open(tmp_path).remembered("agents", "columns") == {"a": "number"}
+    assert folder.remembered("agents", "other") is None
     assert folder.manifests("agents") == [unit]
     (tmp_path / "_manifest" / "agents" / "_columns.json").write_bytes(b"[]")
     with pytest.raises(InputError, match="damaged"):
-        folder.noted("agents", "columns")
+        folder.remembered("agents", "columns")
 
 
 def test_a_replaced_unit_leaves_nothing_behind(tmp_path: Path) -> None:

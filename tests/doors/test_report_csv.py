@@ -353,7 +353,7 @@ def test_rows_beyond_the_period_are_left_out_and_counted() -> None:
 
 def test_a_note_gives_the_same_layout_again() -> None:
     """Columns that are settled stay what they are."""
-    again = ReportLayout.from_note(NAME, json.loads(json.dumps(LAYOUT.noted())), ("id",))
+    again = ReportLayout.from_memo(NAME, json.loads(json.dumps(LAYOUT.as_memo())), ("id",))
 
     assert (again.columns, again.data_set.key) == (LAYOUT.columns, LAYOUT.data_set.key)
     assert again.data_set.schema.equals(LAYOUT.data_set.schema, check_metadata=True)
@@ -363,7 +363,7 @@ def test_a_note_gives_the_same_layout_again() -> None:
 def test_a_note_that_cannot_be_read_is_refused(note: dict[str, Any]) -> None:
     """Guessing columns would mix types."""
     with pytest.raises(ValueError, match=r"newer version|format|TypeError"):
-        ReportLayout.from_note(NAME, note, ())
+        ReportLayout.from_memo(NAME, note, ())
 
 
 def table(*rows: Sequence[str | int | None], line: int = 2, gone: dt.datetime | None = None) -> pa.Table:

@@ -395,7 +395,7 @@ def fuzz_manifest(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         note = orjson.loads(data)
         if isinstance(note, dict):
-            ReportLayout.from_note("report", note)
+            ReportLayout.from_memo("report", note)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {

@@ -16,7 +16,7 @@ from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.conversion import ConversionReport
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
-from bulkgladly.lake.row_filters import Passing
+from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.unit_writer import UnitWriter
@@ -83,7 +83,9 @@ class Context:
         self.notes.append(text)
         self.observer.note(text)
 
-    def writer(self, data_set: DataSet, unit: str, source: Origin, *, passing: Passing | None = None) -> UnitWriter:
+    def writer(
+        self, data_set: DataSet, unit: str, source: Origin, *, row_filter: RowFilter | None = None
+    ) -> UnitWriter:
         """Return a writer for a unit, with the options of this run."""
         options = self.options
         return UnitWriter(
@@ -94,7 +96,7 @@ class Context:
             options.parts(data_set),
             keep_raw=options.keep_raw,
             max_bytes=options.max_file_bytes,
-            passing=passing,
+            row_filter=row_filter,
         )
 
     async def download(
@@ -105,18 +107,18 @@ class Context:
         source: Origin,
         *,
         stall_s: float = 60.0,
-        passing: Callable[[], Passing] | None = None,
+        row_filter: Callable[[], RowFilter] | None = None,
     ) -> Converted | Refused:
         """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
 
-        `passing` makes what stands between reading and writing, anew for each download.
+        `row_filter` makes what stands between reading and writing, anew for each download.
         Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
         """
         trouble = ""
         cut_at: Counter[int] = Counter()
         for attempt in range(1, DOWNLOAD_TRIES + 1):
             await wait_before(attempt, self.client)
-            writer = self.writer(data_set, unit, source, passing=passing and passing())
+            writer = self.writer(data_set, unit, source, row_filter=row_filter and row_filter())
             try:
                 async with self.client.stream(
                     request, stall_s=stall_s, max_bytes=self.options.max_file_bytes
@@ -147,10 +149,10 @@ class Context:
         unit: str,
         source: Origin,
         *,
-        passing: Passing | None = None,
+        row_filter: RowFilter | None = None,
     ) -> Converted:
         """Turn JSON lines that are already here into the parts of a unit. Nothing is published yet."""
-        writer = self.writer(data_set, unit, source, passing=passing)
+        writer = self.writer(data_set, unit, source, row_filter=row_filter)
         try:
             return Converted(writer, await anyio.to_thread.run_sync(writer.convert, lines))
         except BaseException:

@@ -134,7 +134,7 @@ class Gathering:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
         source = Origin(unit, f"{self.row.operation} {self.row.path}")
-        with context.writer(self.data_set, unit, source, passing=Stamped(_FETCHED, chunk.times)) as writer:
+        with context.writer(self.data_set, unit, source, row_filter=Stamped(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)
             about = {

@@ -135,7 +135,7 @@ class JobFile:
         if self.earlier is not None and report.rows < self.earlier.rows:
             await context.in_thread(found.writer.abandon)
             await context.in_thread(
-                context.folder.note, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
+                context.folder.remember, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
             )
             fewer = f"{report.rows:,} rows instead of {self.earlier.rows:,}"
             detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
@@ -150,9 +150,9 @@ class JobFile:
         if not self.is_expired:
             return False
         name = f"absent {self.job.id} {file}"
-        noted = context.folder.noted(self.data_set, name)
+        noted = context.folder.remembered(self.data_set, name)
         if noted is None:
-            context.folder.note(self.data_set, name, {"run": context.run})
+            context.folder.remember(self.data_set, name, {"run": context.run})
         return noted is not None and noted.get("run") != context.run
 
     async def _note_gone(self, context: Context, source: Origin, about: Mapping[str, Any]) -> None:
@@ -189,7 +189,7 @@ def _is_newer(job: Job, known: object) -> bool:
 
 def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
     """Tell whether this version of the job was already found to have fewer rows."""
-    noted = context.folder.noted(data_set.name, f"kept {job.id}")
+    noted = context.folder.remembered(data_set.name, f"kept {job.id}")
     return noted is not None and not _is_newer(job, noted.get("job_updated_at"))
 
 
@@ -201,7 +201,7 @@ def _gaps(
     offered = [job.period for job in done if job.period and data_set.file in job.files]
     if not covered:
         return
-    known = set((context.folder.noted(data_set.name, "gaps") or {}).get("periods", ()))
+    known = set((context.folder.remembered(data_set.name, "gaps") or {}).get("periods", ()))
     missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
     for text in missing:
         if text in known:
@@ -210,19 +210,19 @@ def _gaps(
         detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
         yield Settled(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
     if missing:
-        context.folder.note(data_set.name, "gaps", {"periods": sorted(missing)})
+        context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
 
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[UnitTask]:
     """Yield each job that Gladly could not do, the first time that it is seen."""
-    known = set((context.folder.noted("jobs", "failed") or {}).get("ids", ()))
+    known = set((context.folder.remembered("jobs", "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
             detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
             yield Settled("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
-        context.folder.note("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+        context.folder.remember("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
 
 
 def _job_text(job: Job) -> str:

@@ -89,7 +89,7 @@ class ListTask:
         cut = cut_of(row, reply.headers, len(lines))
         source = Origin(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
         held = Held()
-        with context.writer(data_set, UNIT, source, passing=held) as writer:
+        with context.writer(data_set, UNIT, source, row_filter=held) as writer:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)
             new = held.table(data_set, _fetched_at=now)
