@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ from bulkgladly.lake.fitted_lines import fit_line
 from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
 from bulkgladly.lake.lines import BATCH_BYTES, MAX_LINE_BYTES, LineBatch, cut
 from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas.shapes import DataSet, Shape
 from bulkgladly.lake.strict import Unusable
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 
@@ -28,6 +28,7 @@ __all__ = (
     "BundleResult",
     "ConversionReport",
     "ConvertOptions",
+    "Parser",
     "convert",
     "read_bundle",
     "read_line_by_line",
@@ -188,12 +189,22 @@ class _Threads:
             self._report.rejected += 1
 
 
+# --- One bundle, in the thread of a parser ---
+
 _BLANK = b" \t\r"
 _OF_KIND: Mapping[str, Callable[[str], str]] = {
     "type": lambda kind: kind,
     "entity": lambda kind: kind.partition("/")[0],
 }
 """Partitions that follow from the kind of a line."""
+
+
+class Parser(Protocol):
+    """Reads lines that fit a shape, all or none, as `typed_rows.read_fitting` does."""
+
+    def __call__(self, shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool = False) -> pa.RecordBatch:
+        """Return the rows, or raise Unfit."""
+        ...
 
 
 class _Read(NamedTuple):
@@ -226,8 +237,8 @@ def read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
     return read_line_by_line(bundle, data_set)
 
 
-def read_line_by_line(bundle: Bundle, data_set: DataSet) -> BundleResult:
-    """Do the same line by line, whatever the lines are: about ten times slower."""
+def read_line_by_line(bundle: Bundle, data_set: DataSet, parse: Parser = read_fitting) -> BundleResult:
+    """Do the same line by line, whatever the lines are: about ten times slower. `parse` reads lines that fit."""
     result = BundleResult(slow_lines=len(bundle.numbers))
     log = DriftLog()
     groups: dict[str | None, list[_Read]] = {}
@@ -245,20 +256,20 @@ def read_line_by_line(bundle: Bundle, data_set: DataSet) -> BundleResult:
             log.add(path, how, number)
         groups.setdefault(fitted.kind, []).append(_Read(fitted.line, line, number))
     for kind, group in groups.items():
-        for batch in _read_all(kind, group, data_set, result):
+        for batch in _read_all(kind, group, data_set, result, parse):
             result.rows.extend(_by_partition(batch, kind, data_set))
     result.drift = list(log)
     return result
 
 
 def _read_all(
-    kind: str | None, group: list[_Read], data_set: DataSet, result: BundleResult
+    kind: str | None, group: list[_Read], data_set: DataSet, result: BundleResult, parse: Parser
 ) -> Iterator[pa.RecordBatch]:
     """Yield fitted lines as batches. Should Arrow refuse one all the same, halving finds it."""
     data = b"".join(read.fitted + b"\n" for read in group)
     numbers = integers("q", (read.number for read in group))
     try:
-        yield read_fitting(data_set.shape_of(kind), data, numbers, is_fitted=True)
+        yield parse(data_set.shape_of(kind), data, numbers, is_fitted=True)
     except Unfit:
         if len(group) == 1:
             (read,) = group
@@ -266,7 +277,7 @@ def _read_all(
             return
         middle = len(group) // 2
         for part in (group[:middle], group[middle:]):
-            yield from _read_all(kind, part, data_set, result)
+            yield from _read_all(kind, part, data_set, result, parse)
 
 
 def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) -> Iterator[Rows]:

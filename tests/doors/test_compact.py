@@ -1,9 +1,9 @@
 """One row for each key, the newest, whatever the size and the format of what was published."""
 
 import datetime as dt
-import errno
+import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
-from bulkgladly.lake import compact as compact_module
 from bulkgladly.lake.compact import CompactLimits, compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
@@ -25,6 +24,7 @@ from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import flat
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
+from tests.full_disk import fill_at_open, no_space
 
 CUSTOMERS, ITEMS, INBOXES = DATA_SETS["customers"], DATA_SETS["items"], DATA_SETS["inboxes"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -251,7 +251,7 @@ def test_damage_leaves_the_compaction_of_before(folder: DataFolder) -> None:
     assert not list(folder.path.glob(".compact-*"))
 
 
-@pytest.mark.parametrize("where", ["KeySpill.add", "PartFile.write", "put_in_place"])
+@pytest.mark.parametrize("where", ["keys", "parts", "place"])
 def test_a_full_disk_leaves_the_compaction_of_before(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -260,11 +260,18 @@ def test_a_full_disk_leaves_the_compaction_of_before(
     compact(folder, "customers")
     publish(folder, "a", [customer("a", "new")])
 
-    def full(*_: Any, **__: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def no_space_for_a_folder(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+        if Path(old).name == "made":
+            no_space()
+        rename(old, new)
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"{compact_module.__name__}.{where}", full)
+        if where == "keys":
+            fill_at_open(patched, "/keys-")
+        elif where == "parts":
+            patched.setattr(pq.ParquetWriter, "write_table", no_space)
+        else:
+            patched.setattr(os, "replace", no_space_for_a_folder)
         with pytest.raises(DiskFull):
             compact(folder, "customers")
 

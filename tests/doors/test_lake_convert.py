@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.lake import conversion
 from bulkgladly.lake.arrow import Array
-from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert
+from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert, read_line_by_line
+from bulkgladly.lake.line_kinds import Bundle
 from bulkgladly.lake.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.lake.restored_lines import to_api
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
@@ -321,7 +321,7 @@ def test_a_line_of_64_mebibytes_is_a_row_and_a_longer_one_a_reject() -> None:
     ]
 
 
-def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood() -> None:
     """Not as it was fitted: whoever reads the rejects wants the file's own bytes."""
     lines = [orjson.dumps(item_of("SMS", at) | {"new": at}) for at in range(5)]
     lines[3] = b" " + lines[3].replace(b"Zb3", b"refused")
@@ -331,13 +331,13 @@ def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood(monkeypatch: pytest.
             raise Unfit("in a test")
         return read_fitting(shape, data, numbers, is_fitted=is_fitted)
 
-    monkeypatch.setattr(conversion, "read_fitting", stubborn)
+    bundle = Bundle(None, b"\n".join([*lines, b""]), pa.array(range(1, 6)), is_doubtful=True)
 
-    sink, report = converted(b"\n".join(lines))
+    result = read_line_by_line(bundle, ITEMS, stubborn)
 
-    assert sorted(sink.by_line(ITEMS)) == [1, 2, 3, 5]
-    assert [(refused.line, refused.code, refused.raw) for refused in sink.rejects] == [(4, "unreadable", lines[3])]
-    assert report.slow_lines == 5
+    assert {at for rows in result.rows for at in rows.batch.column("_line").to_pylist()} == {1, 2, 3, 5}
+    assert [(refused.line, refused.code, refused.raw) for refused in result.rejects] == [(4, "unreadable", lines[3])]
+    assert result.slow_lines == 5
 
 
 def test_objects_that_only_add_up_do_not_pass() -> None:

@@ -1,26 +1,27 @@
 """One unit: published whole or not at all, in every format, and read back as it was."""
 
 import datetime as dt
-import errno
 import io
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from bulkgladly.errors import BodyTooLong, DiskFull, InputError
-from bulkgladly.lake import part_files, side_files
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.rows import Origin, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
+from tests.full_disk import fill_at_open, fill_at_sync, no_space
 
 ITEMS, AGENTS = DATA_SETS["items"], DATA_SETS["agents"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -238,10 +239,6 @@ def test_a_broken_download_comes_through(folder: DataFolder) -> None:
     assert files_in(folder) == ["_manifest/agents/u.json", "agents/u-0001.parquet"]
 
 
-def full(*_: Any, **__: Any) -> Any:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 @pytest.mark.parametrize("where", ["part", "sync", "rejects", "raw", "decision", "folder"])
 def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Wherever it strikes before the unit is decided: the error says so, and nothing of the unit is left."""
@@ -253,17 +250,13 @@ def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: p
 
     with monkeypatch.context() as patched:
         if where == "part":
-            patched.setattr("bulkgladly.lake.file_formats.ParquetSink.write", full)
+            patched.setattr(pq.ParquetWriter, "write_table", no_space)
         elif where == "sync":
-            patched.setattr(part_files, "sync_file", full)
-        elif where == "rejects":
-            patched.setattr(side_files.RejectsFile, "_opened", full)
-        elif where == "raw":
-            patched.setattr(side_files.RawFile, "_opened", full)
-        elif where == "decision":
-            patched.setattr("bulkgladly.lake.commits.write_whole", full)
+            fill_at_sync(patched, folder.path, "_incoming/agents/")
+        elif where == "folder":
+            patched.setattr(Path, "mkdir", no_space)
         else:
-            patched.setattr(Path, "mkdir", full)
+            fill_at_open(patched, {"rejects": "/_rejects/", "raw": "/_raw/", "decision": ".json.next"}[where])
         with pytest.raises(DiskFull, match="no space left") as caught:
             write_and_commit(writer, published)
         writer.abandon()
@@ -279,6 +272,12 @@ def write_and_commit(writer: UnitWriter, published: Any) -> None:
     writer.commit(replaces=[published])
 
 
+def no_space_for_parts(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+    if new.suffix == ".parquet":
+        no_space()
+    rename(old, new)
+
+
 def test_a_disk_that_fills_after_the_decision_costs_nothing(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +285,7 @@ def test_a_disk_that_fills_after_the_decision_costs_nothing(
     writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     writer.convert([b'{"id":"new"}\n'])
     with monkeypatch.context() as patched:
-        patched.setattr("bulkgladly.lake.commits._rename", full)
+        patched.setattr(os, "replace", no_space_for_parts)
         with pytest.raises(DiskFull):
             writer.commit()
         writer.abandon()

@@ -1,6 +1,7 @@
 """What is wrong with a data folder is found, named with its place, and told with the way out."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -235,8 +236,10 @@ def test_files_of_others_among_the_parts_are_found_and_kept(folder: DataFolder) 
     assert found_in(folder) == expected
 
 
-def failing(*_: object) -> None:
-    raise OSError("gone")
+def failing_for_parts(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+    if new.suffix == ".parquet":
+        raise OSError("gone")
+    rename(old, new)
 
 
 def test_rows_that_nothing_vouches_for_are_found(folder: DataFolder) -> None:
@@ -254,7 +257,7 @@ def test_a_cut_commit_is_one_finding(folder: DataFolder, monkeypatch: pytest.Mon
     with folder.lock():
         old = folder.manifests("items")
         with monkeypatch.context() as patched:
-            patched.setattr("bulkgladly.lake.commits._rename", failing)
+            patched.setattr(os, "replace", failing_for_parts)
             with pytest.raises(OSError, match="gone"):
                 publish(folder, "a", replaces=old)
         during = verify(DataFolder.open(folder.path))

@@ -1,6 +1,7 @@
 """A folder that was copied, put together again or edited by hand: `verify` sees what readers would stumble over."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.lake import commits
-from bulkgladly.lake import compact as compact_module
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import FolderFinding
 from bulkgladly.lake.folder import DataFolder
@@ -286,22 +286,27 @@ def test_a_folder_current_that_was_removed_is_no_damage(folder: DataFolder) -> N
     assert verify(folder).is_sound
 
 
-@pytest.mark.parametrize("where", ["put_in_place", "settle_manifests"])
-def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", ["made", "items.json.next"])
+def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, before: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before or after the folder got its place, its manifest is that of the folder which is there."""
 
     class Killed(BaseException):
         pass
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise Killed
+
+    def replace(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+        if Path(old).name == before:
+            patched.setattr(os, "replace", killed)
+            patched.setattr(os, "unlink", killed)
+            raise Killed
+        rename(old, new)
 
     with folder.lock():
         publish(folder, "c")
         with monkeypatch.context() as patched:
-            patched.setattr(compact_module, "settle_manifests", killed)
-            if where == "put_in_place":
-                patched.setattr(compact_module, where, killed)
+            patched.setattr(os, "replace", replace)
             with pytest.raises(Killed):
                 compact(folder, "items")
     assert kinds_in(folder) >= {"unfinished"}
@@ -311,7 +316,7 @@ def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monk
 
     assert verify(folder, deep=True).is_sound
     rows = sum(pq.read_metadata(path).num_rows for path in (folder.path / "current" / "items").iterdir())
-    assert rows == (2 if where == "put_in_place" else 3)
+    assert rows == (2 if before == "made" else 3)
 
 
 def test_a_unit_that_names_a_file_twice_is_never_published(folder: DataFolder) -> None:
