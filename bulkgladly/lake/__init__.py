@@ -1,4 +1,22 @@
-"""What Gladly gives, as typed tables: declared schemas, a converter that loses nothing, and the parts it writes."""
+"""Data sets of what Gladly holds: a folder of typed tables that is always whole, and that loses nothing.
+
+An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
+schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
+files as one unit, by `commits`. What is published is read again with `published_rows`, and looked
+after by `compact` and `verify`.
+
+The modules stand on floors, and a module uses only floors below its own (a test reads this picture):
+
+       the folder                         lines into rows          rows into parts           rows again
+    7  verify                                                      unit_writer               compact
+    6  folder                                                      part_writer               published_rows
+    5  leftovers summaries findings       report_table             part_files
+    4  catalogue commits current_folder   conversion               file_formats side_files   merge
+    3  manifest                           typed_rows fitted_lines  row_filters               restored_lines
+                                          line_kinds report_csv                              row_keys
+    2  writer_lock                        lines                    rows media_files          schemas
+    1  places disk                        strict times             arrow                     strict_json
+"""
 
 import os
 import sys

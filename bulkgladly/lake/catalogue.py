@@ -20,7 +20,7 @@ __all__ = ("Catalogue", "Damage", "in_its_place")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A manifest, a decision or a memo that cannot be used, and why. `unit` is what the name of its file tells."""
+    """A manifest, a decision or a memo that cannot be used, and why. `unit` is taken from the name of the file."""
 
     data_set: str
     unit: str
@@ -39,13 +39,13 @@ class Catalogue:
     def pass_over_damage(self) -> None:
         """From now on collect in `damage` what cannot be read, and go on with the rest.
 
-        For an export, which must not lose all other units over one. What a unit itself needs
-        is still refused: its own manifest, or what its rows depend on.
+        For an export, because one damaged unit must not stop all others. Damage to what a unit
+        itself needs still raises: to its own manifest, or to what its rows depend on.
         """
         self._passes_over = True
 
     def pass_over(self, path: Path, data_set: str, error: UsageError, unit: str | None = None) -> None:
-        """Note that a file is damaged, or raise its error where nobody wants to go on without it."""
+        """Record that a file is damaged, or raise its error unless damage is passed over."""
         if not self._passes_over:
             raise error
         named = unquote(path.name.removesuffix(".next").removesuffix(".json"))
@@ -91,7 +91,7 @@ class Catalogue:
         return in_its_place(read_manifest(path), data_set, path, unit)
 
     def manifest_folders(self) -> Iterator[tuple[str, Path]]:
-        """Yield each data set that something was ever written of, and the folder of its manifests."""
+        """Yield the name of each data set that was ever written to, and the folder of its manifests."""
         top = self.path / MANIFESTS
         for folder, names, files in os.walk(top):
             names.sort()
@@ -101,7 +101,7 @@ class Catalogue:
                 yield name, Path(folder)
 
     def begun(self) -> list[Path]:
-        """Return the commits that were decided and not carried out to their end."""
+        """Return the decisions that were not carried out to their end."""
         return sorted(path for _, folder in self.manifest_folders() for path in folder.glob("*.json.next"))
 
     def is_decided(self, data_set: str, unit: str) -> bool:

@@ -1,14 +1,14 @@
-"""How a unit comes to be published: decided once, then carried out, by whoever comes next if need be.
+"""How a unit is published: decided once, then carried out, if need be by the next process that takes the lock.
 
 All files of a unit lie written and synced below `_incoming`. Then `<unit>.json.next` is
 written: the manifest, which file gets which name, and what is replaced. From that moment
-the unit is decided. What follows may be cut anywhere and done again:
+the unit is decided. What follows may be interrupted anywhere and done again:
 
 1. the files of what it replaces are removed, and the manifests of other units among it,
 2. its own files get their names, in folders that are made for them, and these are synced,
 3. `<unit>.json.next` becomes `<unit>.json`.
 
-New and old files never have the same name, so that each step can be told to be done.
+New and old files never share a name, so that each step can tell whether it is done.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def files_of(manifest: Manifest) -> Iterable[str]:
 
 
 def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decision:
-    """Return what publishing a unit takes.
+    """Return the decision that publishes a unit.
 
     Raises:
         UsageError: A file of that name is there and is not replaced.
@@ -68,9 +68,9 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
 
 
 def write_decision(top: Path, decision: Decision) -> Path:
-    """Write a decision; when this returns the unit will be published, whatever happens.
+    """Write a decision. When this returns, the unit will be published whatever happens.
 
-    Before, the disk is made to have the names of the files that it is about.
+    The folders of its files are synced first: the disk must have their names before a decision refers to them.
     """
     manifest = decision.manifest
     _sync_folders(top, {below(top, hidden).parent for hidden, _ in decision.renames})
@@ -87,18 +87,20 @@ def write_decision(top: Path, decision: Decision) -> Path:
 
 
 def carry_out(top: Path, path: Path) -> Manifest:
-    """Do what a decision says, or what is left of it, and return the manifest that is now published.
+    """Do what a decision says, or what is left to do of it, and return the manifest that is now published.
 
     Raises:
-        InputError: The decision is damaged, or a file it names is not there any more.
+        InputError: The decision is damaged, or a file that it names is gone.
         UsageError: It was written by a newer version.
     """
+    # Read from the disk also right after it was written: the ordinary way and the way after a kill are one.
     decision = read_decision(path)
     manifest = decision.manifest
     touched = {below(top, name).parent for name in decision.removes if _remove(below(top, name))}
     for name in decision.drops:
         _remove(below(top, name))
         touched.add(below(top, name).parent)
+    # Old files go before new ones come: a reader may miss rows for a moment, but never counts them twice.
     for hidden, name in decision.renames:
         _rename(below(top, hidden), below(top, name))
         touched.add(below(top, name).parent)

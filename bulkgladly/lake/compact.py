@@ -1,7 +1,7 @@
 """One row for each key: the newest of all units, in `current/<data set>/`.
 
 Memory does not grow with the data set, but for one bit a row. The first pass reads keys
-alone and spills them (`spill`), which tells the last row of each. The second pass reads the
+alone and spills them (`KeySpill`), which tells the last row of each. The second pass reads the
 rows that are kept, in the order in which they were published.
 """
 
@@ -60,11 +60,11 @@ def compact(
 ) -> Compacted:
     """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
 
-    Of rows with the same key the last counts: by the time that Gladly gives its job, where it has
-    one, then by the order in which units were published, then by the time of its fetch and its
-    line. No clock of ours decides between two units. Where a data set has no key, of rows whose whole
-    content is equal one is kept; so it is with a report whose key is twice in one window,
-    and is none therefore. All parts have the declared schema.
+    Of rows with the same key the newest is kept: by the time that Gladly gives the export job, where
+    there is one, then by the order in which units were published, then by the time of the fetch and
+    the line. No clock of ours decides between two units. Without a key, rows whose whole content is
+    equal are kept once; so are those of a report that has a key twice in one window. All parts have
+    the declared schema.
 
     The folder must be locked. What was there before is replaced as a whole at the end; an
     error or a kill leaves it as it was. Needs about a tenth of the data set's size on disk
@@ -232,7 +232,7 @@ def _described(
 
 
 def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows of a part with some columns, and with all where a key is null: then all identify the row."""
+    """Yield the rows of a part with some columns; with all columns where a key is null, since all identify it then."""
     done = 0
     if data_set.key:
         for table in tables_in(path, data_set, columns):

@@ -2,7 +2,9 @@
 
 Three kinds of threads hand bundles on: the caller's cuts lines and sorts them by kind, parsers
 read bundles (fast where all lines fit, line by line where some do not), one writer takes the
-results in the order of the bundles. Between them there are never more than eight bundles.
+results in the order of the bundles. Between them there are never more than eight bundles. The
+caller is itself a worker thread beside the event loop, and asks it for one block of the download
+at a time: a disk that is slow slows the download down, and memory stays bounded.
 """
 
 import datetime as dt
@@ -82,9 +84,9 @@ def convert(
     """Read a file to its end and hand on its rows and rejects.
 
     `blocks` is the file, cut anywhere. `write` and `reject` are called from one other
-    thread, one call at a time, rows of one kind in file order as far as no line had to be
-    fitted. At most eight bundles of about a megabyte are between reading and writing, or
-    fewer where long lines make them larger: above 32 MiB they are done one after the other.
+    thread, one call at a time, rows of one kind in file order unless a line had to be
+    fitted. At most eight bundles of about a megabyte are in flight between reading and writing,
+    or fewer where long lines make them larger: above 32 MiB they are done one after the other.
 
     Raises:
         Exception: Whatever `blocks`, `write` or `reject` raised. What was written until then
@@ -119,7 +121,7 @@ def _too_long(batch: LineBatch, options: ConvertOptions) -> Reject:
 
 
 class _Threads:
-    """Parsers, then one writer, in the order of the bundles."""
+    """The threads: parsers side by side, then one writer that takes their results in the order of the bundles."""
 
     def __init__(
         self,
@@ -151,7 +153,7 @@ class _Threads:
             self._writer.shutdown(cancel_futures=True)
 
     def put(self, bundle: Bundle) -> None:
-        """Pass a bundle on; waits while eight are on the way. Raises what an earlier one raised."""
+        """Pass a bundle on; wait while eight are in flight. Raises what an earlier one raised."""
         size = len(bundle.data)
         self._make_room(size)
         parsed = self._parsers.submit(self._read, bundle, self._data_set)
@@ -159,7 +161,7 @@ class _Threads:
         self._bytes += size
 
     def refuse(self, refused: Reject) -> None:
-        """Pass on a line that never gets to a bundle."""
+        """Pass on a line that never reaches a bundle."""
         self._report.lines += 1
         self._make_room(0)
         self._in_flight.append((self._writer.submit(self._pass_rejects, [refused]), 0))

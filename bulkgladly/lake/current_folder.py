@@ -69,7 +69,7 @@ def manifest_of_current(top: Path, data_set: str) -> Manifest | None:
 
 
 def announce(top: Path, manifest: Manifest) -> None:
-    """Write what the folder will hold, before it gets its place; `settle_manifests` goes by it."""
+    """Write what the folder will hold, before it gets its place; `settle_manifests` relies on it."""
     path = below(top, f"{place_of_current(manifest.data_set)}{_NEXT}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, as_json(manifest_json(manifest)))
@@ -114,7 +114,7 @@ def scratch_of(top: Path) -> Path:
 
 
 def remove_scratch(top: Path) -> list[Path]:
-    """Remove what processes have spilled, and return it. For whoever holds the lock."""
+    """Remove what earlier processes have spilled, and return it. Only the lock holder may call it."""
     return [remove_tree(path) for path in sorted(top.glob(".compact-*"))]
 
 
@@ -132,7 +132,7 @@ def put_in_place(made: Path, final: Path) -> None:
 
 
 def settle_folders(top: Path) -> list[Path]:
-    """End or take back what a kill has cut, also in scratch folders; return what was removed."""
+    """Complete or undo an exchange that a kill has interrupted, remove scratch folders, return what was removed."""
     removed = remove_scratch(top)
     current = top / CURRENT
     if current.is_symlink() or not current.is_dir():

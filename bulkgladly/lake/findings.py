@@ -53,7 +53,7 @@ class FindingKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FolderFinding:
-    """One thing that is wrong: where (relative to the folder), what, and the way out."""
+    """One thing that is wrong: where (relative to the folder), what, and the fix."""
 
     kind: FindingKind
     data_set: str

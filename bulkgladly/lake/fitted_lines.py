@@ -1,4 +1,4 @@
-"""Take out of a line what its shape does not hold, so that the rest can be read as it is. Pure.
+"""A line fitted to its shape: what no column holds is taken out, so that the rest can be read as it is. Pure.
 
 What is taken out goes into `_extra`: a JSON object from paths to values. Putting each value
 back at its path gives the line again (see `restored_lines`).
@@ -26,7 +26,7 @@ _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class FittedLine(NamedTuple):
-    """A line that fits the shape of its kind, and what was noticed on the way."""
+    """A line that fits the shape of its kind, and the drift that was found in it."""
 
     kind: str | None
     line: bytes
@@ -34,7 +34,7 @@ class FittedLine(NamedTuple):
 
 
 class _Unfitting:
-    """What one line held beside its shape."""
+    """What one line holds beyond its shape."""
 
     def __init__(self) -> None:
         self.extra: dict[str, Any] = {}
@@ -49,11 +49,11 @@ class _Unfitting:
 
 
 _Fit = Callable[[Any, Path, _Unfitting], Any]
-"""From a value, never null, to what may stay in its place; None if nothing may, which is then noted."""
+"""From a value, never null, to what may stay in its place; None if nothing may, which is then recorded."""
 
 
 def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
-    """Return a line that certainly fits, and is the same where it does already.
+    """Return a line that certainly fits; one that fits already is returned as it is.
 
     Raises:
         Unusable: The line is no JSON object, or nothing could be kept of it unchanged.
@@ -146,7 +146,7 @@ def _fit_int(value: Any, path: Path, found: _Unfitting) -> Any:
 
 
 def _fit_number(value: Any, path: Path, found: _Unfitting) -> Any:
-    """Only what a float holds exactly may stay; `exact_object` has seen to it where the value is a float."""
+    """Keep what a float holds exactly; a value that is a float already was checked by `exact_object`."""
     is_fit = type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
     return value if is_fit else found.add(path, value, DriftKind.MISFIT)
 

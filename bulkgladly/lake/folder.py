@@ -44,7 +44,7 @@ def utc_now() -> dt.datetime:
 class Recovery:
     """What was put right: units whose publishing was cut and is now done, and files that were removed.
 
-    `newest` has for each data set when it was written to last, by the clock of whoever did.
+    `newest` has for each data set when it was written to last, by the clock of the machine that wrote.
     """
 
     published: tuple[Manifest, ...]
@@ -55,8 +55,8 @@ class Recovery:
 class DataFolder(Catalogue):
     """One folder with the data sets of one organisation.
 
-    Anybody may read; one process at a time writes, after `lock`. Threads of it may publish
-    different units at once.
+    Anybody may read (`Catalogue`); one process at a time writes, after `lock`. Its threads may
+    publish different units at once.
     """
 
     def __init__(self, path: Path, host: str | None, now: Callable[[], dt.datetime] = utc_now) -> None:
@@ -66,6 +66,8 @@ class DataFolder(Catalogue):
         self._sequences: dict[str, int] = {}
         self._counting = threading.Lock()
         self._lock = WriterLock(path)
+
+    # --- Whose it is, and who writes ---
 
     @classmethod
     def open(
@@ -106,7 +108,7 @@ class DataFolder(Catalogue):
         return self._lock.is_held
 
     def lock(self) -> Self:
-        """Become the one who writes. The lock ends with `close` or with the process, however it ends.
+        """Take the lock that one needs to write. It ends with `close` or with the process, however that ends.
 
         Raises:
             UsageError: Another process writes, or the folder cannot be written, or it was
@@ -149,6 +151,8 @@ class DataFolder(Catalogue):
     ) -> None:
         self.close()
 
+    # --- Writing ---
+
     def remember(self, data_set: str, name: str, value: Mapping[str, Any]) -> None:
         """Remember a small JSON object about a data set, whole or not at all.
 
@@ -162,7 +166,7 @@ class DataFolder(Catalogue):
             write_whole(path, as_json(dict(value)))
 
     def prepare(self, data_set: str) -> None:
-        """Make what `recover` goes by, before the first file of a data set is written."""
+        """Make the folder by which `recover` finds a data set. Comes before the first file of the data set."""
         self._demand_lock()
         place = MANIFESTS / place_of(data_set)
         below(self.path, (place / MARKER).as_posix())
@@ -211,8 +215,10 @@ class DataFolder(Catalogue):
             with contextlib.suppress(UsageError):  # one that is damaged does not keep others from being published
                 yield read_manifest(path).sequence or 0
 
+    # --- After a kill ---
+
     def settle(self, data_set: str, unit: str) -> Manifest | None:
-        """Carry out a commit of this unit that was cut, if there is one, and return what it published."""
+        """Carry out a commit of this unit that was interrupted, if there is one, and return what it published."""
         self._demand_lock()
         if not self.is_decided(data_set, unit):
             return None
@@ -220,9 +226,9 @@ class DataFolder(Catalogue):
             return carry_out(self.path, below(self.path, next_place(data_set, unit).as_posix()))
 
     def recover(self) -> Recovery:
-        """Carry out every commit that was cut, then remove files of ours that no manifest names.
+        """Carry out every commit that was interrupted, then remove files of ours that no manifest names.
 
-        For whoever has just taken the lock and has not begun to write. Cut again, it goes on
+        Call it right after taking the lock, before anything is written. Interrupted, it goes on
         the next time. Where damage is passed over, nothing is removed that a damaged manifest may name.
 
         Raises:

@@ -18,9 +18,9 @@ __all__ = ("foreign_files", "is_ours", "remove_empty_folders", "remove_leftovers
 def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tuple[Path, ...]:
     """Remove the files of ours that no manifest names, and return them; `named` are those that one does.
 
-    All of `_incoming` goes; for whoever has carried out the commits that were begun. Elsewhere
-    only files go that could be ours: by their place and name, and a Parquet file also by what its
-    footer says. Links are removed as links, and never followed.
+    All of `_incoming` is removed, so commits that were interrupted must be carried out before.
+    Elsewhere only files go that could be ours: by their place and name, and a Parquet file also by
+    what its footer says. Links are removed as links, and never followed.
     """
     removed = list(unnamed_files(top, data_sets, named))
     for path in removed:
@@ -47,8 +47,7 @@ def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Itera
 def foreign_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
     """Yield the files among the parts that are not ours, also hidden ones.
 
-    Some readers take them for parts, and others refuse a folder that holds anything else: what
-    one passes over, another does not.
+    Some readers take them for parts, others refuse a folder that holds anything else.
     """
     for place in _outermost(data_sets):
         for path in _files_below(top, place):

@@ -1,6 +1,6 @@
 """Which kind each line is, judged by a few bytes, so that each kind can be parsed on its own.
 
-A guess only: whoever parses the lines checks the true content type. Arrow's parser handles
+This is a guess: the parser of the lines checks the true content type. Arrow's parser handles
 each declared field for each line, so lines of one kind, with only their own fields
 declared, go through it twice as fast as a mixture.
 
@@ -123,7 +123,7 @@ class Sorter:
 
 
 def _bytes_of(lines: Array, start: int, count: int) -> bytes:
-    """Return the bytes of lines that follow each other; a copy, lest they keep all the others in memory."""
+    """Return the bytes of lines that follow each other; a copy, because a slice would keep all the others in memory."""
     _, offsets, data = lines.buffers()
     ends = memoryview(offsets).cast("i")
     return bytes(memoryview(data)[ends[start] : ends[start + count]])

@@ -29,7 +29,7 @@ __all__ = (
 
 
 class PartFile:
-    """One file on its way to become a part. Not for use from two threads at once."""
+    """One file that becomes a part when its unit is published. Not for use from two threads at once."""
 
     def __init__(self, path: Path, data_set: DataSet, file_format: FileFormat) -> None:
         self.path = path

@@ -1,7 +1,7 @@
 """The parts of one unit: rows sorted into files, which are proven before anybody publishes them.
 
-They are written aside, below a folder that no reader looks into: whoever publishes them
-gives them the same place below the data set.
+They are written aside, below a folder that no reader looks into, and get the same place below
+the data set when they are published.
 """
 
 from collections import OrderedDict
@@ -84,14 +84,14 @@ class PartWriter:
         UsageError: The options do not fit the data set.
     """
 
-    def __init__(self, top: Path, data_set: DataSet, source: Origin, options: PartOptions | None = None) -> None:
+    def __init__(self, top: Path, data_set: DataSet, origin: Origin, options: PartOptions | None = None) -> None:
         self._top = top
         self._data_set = data_set
-        self._source = source
+        self._origin = origin
         self._options = options or PartOptions()
         self._format = self._options.file_format()
         self._folders = frozenset(self._options.folders_of(data_set))
-        if foreign := source.columns.keys() - data_set.provenance.keys():
+        if foreign := origin.columns.keys() - data_set.provenance.keys():
             raise UsageError(f"{data_set.name} has no provenance column {min(foreign)}")
         self._places: dict[Partition, PurePosixPath] = {}
         # Everything below is known by the folder it goes to: what has one folder must have one writer.
@@ -100,7 +100,7 @@ class PartWriter:
         self._open: OrderedDict[PurePosixPath, PartFile] = OrderedDict()
         self._numbers: dict[PurePosixPath, int] = {}
         self._closed: list[PartFile] = []
-        self._overflow = Overflow(top / f".{file_stem(source.stem)}.overflow.partial")
+        self._overflow = Overflow(top / f".{file_stem(origin.stem)}.overflow.partial")
 
     def write(self, rows: Rows) -> None:
         """Take rows; writes when enough of them are together."""
@@ -174,7 +174,7 @@ class PartWriter:
             self._close(max(self._open, key=lambda each: self._open[each].row_groups))
 
     def _widened(self, tables: list[pa.Table]) -> pa.Table:
-        return in_schema(_joined(tables), self._data_set.schema, self._source.columns)
+        return in_schema(_joined(tables), self._data_set.schema, self._origin.columns)
 
     def _rest_of(self, place: PurePosixPath) -> Iterator[pa.Table]:
         """Return what is not in the part of a folder yet, as it came."""
@@ -191,7 +191,7 @@ class PartWriter:
             while len(self._open) >= self._options.open_files:
                 self._close(next(iter(self._open)))
             number = self._numbers[place] = self._numbers.get(place, 0) + 1
-            name = f"{file_stem(self._source.stem)}-{number:04}{self._format.suffix}"
+            name = f"{file_stem(self._origin.stem)}-{number:04}{self._format.suffix}"
             path = self._top / place / name
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open[place] = PartFile(path, self._data_set, self._format)

@@ -64,7 +64,7 @@ _SPELLED_DATES = {**_SPELLED, _NO_VALUE["date"]: "0001-1-1"}
 _LOWER = re.compile(r"%[0-9A-F]{2}|[a-z]")
 _MOST_BYTES = 150
 MARK_LENGTH = 17
-"""What is put to the end of a name that was cut: a `~` and 16 digits."""
+"""The length of what ends a name that was cut: a `~` and 16 digits."""
 
 
 def segment(value: str, most: int = _MOST_BYTES) -> str:
@@ -153,7 +153,7 @@ def next_place(data_set: str, unit: str) -> PurePosixPath:
 
 
 def memo_place(data_set: str, name: str) -> PurePosixPath:
-    """Return where a memo about a data set stands; no manifest has a name like it."""
+    """Return where a memo about a data set stands; no manifest can have such a name."""
     return MANIFESTS / place_of(data_set) / f"_{file_stem(name)}.json"
 
 

@@ -1,7 +1,7 @@
 """The body of a report, as it arrives, cut into records: quoted line breaks, blank lines, bad rows, cut ends.
 
-What Gladly calls CSV need not be: a body may be empty, an error in plain words, or a page, all with
-status 200 (gladly-api, reports, "CSV format as connectors handle it"). Memory is bounded by the
+What Gladly labels CSV may be something else: an empty body, an error in plain words, or a web page, all
+with status 200 (gladly-api, reports, "CSV format as connectors handle it"). Memory is bounded by the
 longest record.
 """
 

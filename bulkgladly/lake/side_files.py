@@ -63,15 +63,15 @@ class RejectsFile(_SideFile):
 
     kind = "rejects"
 
-    def __init__(self, top: Path, place: PurePosixPath, source: str) -> None:
+    def __init__(self, top: Path, place: PurePosixPath, file_name: str) -> None:
         super().__init__(top, place)
-        self._source = source
+        self._file_name = file_name
         self.count = 0
 
     def add(self, refused: Reject) -> None:
         """Take a line."""
         about: dict[str, Any] = {
-            "file": self._source,
+            "file": self._file_name,
             "line": refused.line,
             "code": refused.code,
             "detail": refused.detail,

@@ -54,7 +54,7 @@ def coverage_of(spans: Iterable[Span]) -> Coverage:
 
 
 _SKEW = dt.timedelta(minutes=5)
-"""How far the clocks of two machines may differ without a word."""
+"""How far the clocks of two machines may differ without a warning."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def summaries_of(folder: Catalogue) -> list[DataSetSummary]:
 
 
 def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple[str, ...]:
-    """Return what to say of data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
+    """Return warnings about data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
 
     `newest` has for each data set when it was written to last. Which row is the newest does not
     depend on it.

@@ -1,9 +1,9 @@
 """Lines of one shape into typed columns, through Arrow's own JSON parser.
 
-Arrow's parser is trusted with what it is good at only. It takes any number of objects a
+Arrow's parser is trusted only with what it is good at. It takes any number of objects a
 line and one object over several lines, crashes on a line that is `null`, does not check
 UTF-8, reads times without a zone, rounds numbers to what a float holds, and does not tell
-null from absent. The first three and the last are kept away from here (`sorting`); the
+null from absent. The first three and the last are kept away from here (`line_kinds`); the
 others are found here and refused, and the caller takes the slow way (`fit_line`).
 """
 
@@ -76,7 +76,7 @@ def _pool() -> pa.MemoryPool:
 
 @cache
 def _doubt_about(shape: Shape) -> re.Pattern[bytes] | None:
-    """Return what must not stand in a line of this shape, lest something of it gets lost."""
+    """Return what must not stand in a line of this shape, because something of it would be lost."""
     is_doubtful = {
         _MAY_BE_ROUNDED: _holds_float(shape.json_type),
         _MAY_BE_MISSED: bool(shape.holders - {*shape.kind_path[:-1]}),

@@ -1,4 +1,4 @@
-"""One unit on its way into the data folder: published whole or not at all."""
+"""One unit that is being written: published in the data folder as a whole, or not at all."""
 
 import contextlib
 import datetime as dt
@@ -12,7 +12,7 @@ from bulkgladly.errors import BodyTooLong
 from bulkgladly.lake.conversion import ConversionReport, convert
 from bulkgladly.lake.disk import below, full_disk_named
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.manifest import Manifest, PartReport, SideFile, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.row_filters import RowFilter
@@ -43,7 +43,7 @@ class UnitWriter:
         folder: DataFolder,
         data_set: DataSet,
         unit: str,
-        source: Origin,
+        origin: Origin,
         options: PartOptions | None = None,
         *,
         keep_raw: bool = False,
@@ -57,14 +57,14 @@ class UnitWriter:
         self._folder = folder
         self._data_set = data_set
         self._unit = unit
-        self._source = source
+        self._origin = origin
         self._generation = before.generation + 1 if before else 1
         mark = f"~{self._generation}" if before else ""
         place = place_of(data_set.name)
         below(folder.path, (place / "any").as_posix())
         top = below(folder.path, (INCOMING / place / "any").as_posix()).parent
-        self._parts = PartWriter(top, data_set, replace(source, stem=source.stem + mark), options)
-        self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), source.file)
+        self._parts = PartWriter(top, data_set, replace(origin, stem=origin.stem + mark), options)
+        self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), origin.file)
         self._raw = RawFile(folder.path, raw_place(data_set.name, unit + mark)) if keep_raw else None
         self._max_bytes = max_bytes
         self._row_filter = row_filter
@@ -128,7 +128,7 @@ class UnitWriter:
 
         `about` is added to what the manifest says of the source; `drift` to what was counted
         here. Killed, or on an error, either nothing happened, or the unit is decided and
-        whoever locks the folder next publishes it.
+        the next process that locks the folder publishes it.
 
         Raises:
             OSError: A part read back is not what was written.
@@ -140,8 +140,17 @@ class UnitWriter:
         with full_disk_named(self._folder.path):
             parts = tuple(self._parts.finish())
             others = (*self._rejects.finish(), *(self._raw.finish() if self._raw else ()))
+        manifest = replace(self._manifest(parts, others, about or {}), covered=covered, incomplete=incomplete)
+        published = self._folder.commit(manifest, replaces=replaces)
+        self._is_published = True
+        return published
+
+    def _manifest(
+        self, parts: tuple[PartReport, ...], others: tuple[SideFile, ...], about: Mapping[str, Any]
+    ) -> Manifest:
         rejected = self._rejects.count
-        manifest = Manifest(
+        about_origin = {"stem": self._origin.stem, "file": self._origin.file, **self._origin.columns}
+        return Manifest(
             data_set=self._data_set.name,
             unit=self._unit,
             schema_version=self._data_set.version,
@@ -154,16 +163,10 @@ class UnitWriter:
             host=self._folder.host,
             version=__version__,
             others=others,
-            covered=covered,
-            source=_as_plain({"stem": self._source.stem, "file": self._source.file, **self._source.columns})
-            | dict(about or {}),
+            source={**_as_plain(about_origin), **about},
             drift=tuple(self._drift),
-            incomplete=incomplete,
             generation=self._generation,
         )
-        published = self._folder.commit(manifest, replaces=replaces)
-        self._is_published = True
-        return published
 
     def abandon(self) -> None:
         """Leave nothing behind, unless the unit is published or decided. Safe to call twice."""
@@ -197,7 +200,7 @@ class UnitWriter:
         for block in blocks:
             received += len(block)
             if self._max_bytes is not None and received > self._max_bytes:
-                raise BodyTooLong(f"{self._source.file}: longer than the {self._max_bytes} bytes that are allowed")
+                raise BodyTooLong(f"{self._origin.file}: longer than the {self._max_bytes} bytes that are allowed")
             if self._raw:
                 self._raw.add(block)
             yield block

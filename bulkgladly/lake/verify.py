@@ -32,7 +32,7 @@ __all__ = (
 class Verification:
     """All findings, and what was looked at. Rejects are counted there; they are no finding.
 
-    Where `is_in_use`, somebody was writing, and files on their way were passed over.
+    Where `is_in_use`, another process was writing, and files that it had begun were passed over.
     """
 
     is_deep: bool
@@ -54,8 +54,9 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     Every file that a manifest names must be there in its size, and no other may name it;
     every Parquet part must have its rows and its declared schema. A manifest must be what
     the name of its file says, and as it was written. With `deep` all bytes are read too: hashes,
-    and the rows of text parts. `current/` is looked at in the same way. What a writer is just
-    replacing may be found missing. Holds one manifest at a time, and the names of all files.
+    and the rows of text parts. `current/` is looked at in the same way. Files that a writer is
+    replacing at the moment may be reported as missing. Holds one manifest at a time, and the names
+    of all files.
 
     Raises:
         UsageError: A manifest was written by a newer version.
@@ -234,7 +235,7 @@ _AGAIN = "nothing is lost: make it again with `bulkgladly dataset compact`"
 
 
 def about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
-    """Return what is wrong there. Where somebody writes, what may be on its way is passed over.
+    """Return what is wrong there. Where somebody writes, what may be half done is passed over.
 
     A folder that is not there at all is no finding: it can be made again at any time. One that
     was made before there were manifests for it is looked at without.

@@ -1,6 +1,7 @@
 """Imports point downwards only, and each foreign library stays behind its own door."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -139,6 +140,38 @@ def test_no_module_imports_itself_by_a_detour() -> None:
             del left[name]
 
     assert not left, f"these import each other in a circle: {sorted(left)}"
+
+
+def floors_of_the_lake() -> dict[str, int]:
+    """Module to floor, as the picture at the head of the package has it; a line without a number continues one."""
+    head = ast.get_docstring(TREES["bulkgladly.lake"]) or ""
+    picture = head[head.index("the folder    ") :].splitlines()[1:]
+    floors: dict[str, int] = {}
+    floor = 0
+    for number, *names in (re.match(r"\s*(\d?)(.*)", line).groups() for line in picture):  # type: ignore[union-attr]
+        floor = int(number or floor)
+        floors |= dict.fromkeys(names[0].split(), floor)
+    return floors
+
+
+def test_the_lake_is_built_as_it_is_drawn() -> None:
+    """Each of its modules stands in the picture, and uses only floors below its own."""
+    floors = floors_of_the_lake()
+    prefix = "bulkgladly.lake."
+    modules = {name for name in MODULES if name.startswith(prefix)}
+
+    assert {name.removeprefix(prefix).split(".")[0] for name in modules} == set(floors)
+    wrong = [
+        (user, used)
+        for user, used in (
+            (name.split(".")[2], found.split(".")[2])
+            for name in modules
+            for found in own_imports(TREES[name])
+            if found.startswith(prefix)
+        )
+        if user != used and floors[used] >= floors[user]
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("word", WORDS)
