@@ -26,8 +26,8 @@ from typing import Any
 import orjson
 
 from benchmarks.setting import machine
-from bulkgladly.lake.conversion import ConversionReport, convert
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.conversion import ConversionSummary, convert
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartWriter
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -169,7 +169,7 @@ def blocks_of(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def convert_file(source: Path, folder: Path) -> tuple[ConversionReport, list[PartReport]]:
+def convert_file(source: Path, folder: Path) -> tuple[ConversionSummary, list[PartEntry]]:
     """Convert with ours."""
     job = {"_job_id": "benchmark", "_job_updated_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC), "_file": FILE}
     writer = PartWriter(folder, ITEMS, Origin("benchmark", FILE, job))

@@ -21,7 +21,7 @@ from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch
 from bulkgladly.lake.disk import below, full_disk_named, sync_folder
 from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest, PartReport, order_of_publishing
+from bulkgladly.lake.manifest import Manifest, PartEntry, order_of_publishing
 from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
 from bulkgladly.lake.published_rows import data_set_of_rows, parts_of, tables_in
@@ -116,7 +116,7 @@ class _Compaction:
         self._limits = limits
         self.rows_read = sum(manifest.rows for manifest in manifests)
 
-    def run(self, used: frozenset[int]) -> list[PartReport]:
+    def run(self, used: frozenset[int]) -> list[PartEntry]:
         """Write the parts into `made`, none of them with a number that is in use, and return them."""
         kept = self._kept()
         made = self._scratch / "made"
@@ -146,7 +146,7 @@ class _Compaction:
             raise self._miscounted(spill.rows)
         return spill.last_of_each()
 
-    def _write(self, kept: KeptRows, made: Path) -> Iterator[PartReport]:
+    def _write(self, kept: KeptRows, made: Path) -> Iterator[PartEntry]:
         held: list[pa.Table] = []
         held_bytes = number = 0
         part: PartFile | None = None
@@ -210,7 +210,7 @@ class _Compaction:
 
 
 def _described(
-    folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], parts: Sequence[PartReport]
+    folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], parts: Sequence[PartEntry]
 ) -> Manifest:
     """Return the manifest of what is about to become `current`."""
     rows = sum(part.rows for part in parts)

@@ -28,11 +28,10 @@ from bulkgladly.lake.typed_rows import Unfit, read_fitting
 
 __all__ = (
     "BundleResult",
-    "ConversionReport",
+    "ConversionSummary",
     "ConvertOptions",
     "Parser",
     "convert",
-    "read_bundle",
     "read_line_by_line",
 )
 
@@ -55,7 +54,7 @@ class ConvertOptions:
 
 
 @dataclass(slots=True)
-class ConversionReport:
+class ConversionSummary:
     """What became of a file: lines = rows + rejected + blank, always."""
 
     lines: int = 0
@@ -80,7 +79,7 @@ def convert(
     write: Callable[[Rows], None],
     reject: Callable[[Reject], None],
     options: ConvertOptions | None = None,
-) -> ConversionReport:
+) -> ConversionSummary:
     """Read a file to its end and hand on its rows and rejects.
 
     `blocks` is the file, cut anywhere. `write` and `reject` are called from one other
@@ -93,7 +92,7 @@ def convert(
             stands; the threads have ended.
     """
     options = options or ConvertOptions()
-    report = ConversionReport()
+    report = ConversionSummary()
     sorter = Sorter(data_set, bundle_bytes=options.bundle_bytes)
     with _Threads(data_set, write, reject, report, options) as line:
         counted = _counted(blocks, report)
@@ -109,7 +108,7 @@ def convert(
     return report
 
 
-def _counted(blocks: Iterable[bytes], report: ConversionReport) -> Iterator[bytes]:
+def _counted(blocks: Iterable[bytes], report: ConversionSummary) -> Iterator[bytes]:
     for block in blocks:
         report.bytes += len(block)
         yield block
@@ -128,14 +127,14 @@ class _Threads:
         data_set: DataSet,
         write: Callable[[Rows], None],
         reject: Callable[[Reject], None],
-        report: ConversionReport,
+        report: ConversionSummary,
         options: ConvertOptions,
     ) -> None:
         self._data_set = data_set
         self._write = write
         self._reject = reject
         self._report = report
-        self._read = read_bundle if options.is_fast else read_line_by_line
+        self._read = _read_bundle if options.is_fast else read_line_by_line
         self._parsers = ThreadPoolExecutor(options.parsers, thread_name_prefix="lake-parse")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lake-write")
         self._in_flight: deque[tuple[Future[None], int]] = deque()
@@ -228,7 +227,7 @@ class BundleResult:
     blank: int = 0
 
 
-def read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
+def _read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
     """Return the rows of a bundle; each line is a row, a reject, or blank."""
     if not bundle.is_doubtful:
         try:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.disk import below, sync_folder, write_whole
-from bulkgladly.lake.manifest import Manifest, PartReport, manifest_json, read_manifest
+from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
 from bulkgladly.lake.strict_json import as_json
 
@@ -32,7 +32,6 @@ __all__ = (
     "manifest_of_current",
     "place_of_current",
     "put_in_place",
-    "remove_scratch",
     "remove_tree",
     "scratch_of",
     "settle_folders",
@@ -97,7 +96,7 @@ def settle_manifests(top: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _holds(folder: Path, parts: Sequence[PartReport]) -> bool:
+def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
     """Tell whether a folder has these parts. Their numbers differ from those of the parts before."""
     return folder.is_dir() and {(part.path, part.bytes) for part in parts} <= {
         (found.name, found.stat().st_size) for found in folder.iterdir()
@@ -113,7 +112,7 @@ def scratch_of(top: Path) -> Path:
     return top / f".compact-{os.getpid()}"
 
 
-def remove_scratch(top: Path) -> list[Path]:
+def _remove_scratch(top: Path) -> list[Path]:
     """Remove what earlier processes have spilled, and return it. Only the lock holder may call it."""
     return [remove_tree(path) for path in sorted(top.glob(".compact-*"))]
 
@@ -133,7 +132,7 @@ def put_in_place(made: Path, final: Path) -> None:
 
 def settle_folders(top: Path) -> list[Path]:
     """Complete or undo an exchange that a kill has interrupted, remove scratch folders, return what was removed."""
-    removed = remove_scratch(top)
+    removed = _remove_scratch(top)
     current = top / CURRENT
     if current.is_symlink() or not current.is_dir():
         return removed

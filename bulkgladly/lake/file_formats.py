@@ -22,16 +22,36 @@ from bulkgladly.lake.restored_lines import as_plain, to_line
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = (
-    "CsvSink",
     "FileFormat",
-    "NdjsonSink",
     "RowSink",
-    "csv_rows_in",
     "format_of",
-    "ndjson_rows_in",
-    "parquet_settings",
     "rows_in",
 )
+
+
+class RowSink(Protocol):
+    """One file that is being written.
+
+    Raises:
+        OSError: From each method: the file could not be written.
+    """
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows in the declared schema; in Parquet they are a row group."""
+        ...
+
+    def written_bytes(self) -> int:
+        """Return how large the file is so far; what is still being compressed does not count."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file. Closes it also when that fails, and may be called again."""
+        ...
+
+
+# --- Parquet ---
+
+_LEVELS = {"zstd": 1}
 
 _MANY_VALUES = frozenset(
     {
@@ -45,7 +65,7 @@ _SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_
 """Texts whose smallest and largest value are worth keeping, beside all numbers and times."""
 
 
-def parquet_settings(schema: pa.Schema) -> dict[str, Any]:
+def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
     """Return the arguments of a Parquet writer for a declared schema."""
     # With Arrow 20 a schema that has metadata cannot be hashed.
     return _settings(schema.remove_metadata())
@@ -74,6 +94,46 @@ def _leaves(path: str, kept: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
     else:
         yield path, kept
 
+
+class ParquetSink:
+    """Writes row groups."""
+
+    def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
+        self._file = pa.OSFile(str(path), "wb")
+        try:
+            self._writer = pq.ParquetWriter(
+                self._file,
+                data_set.schema,
+                compression=cast("Any", compression),
+                compression_level=_LEVELS.get(compression),
+                **_parquet_settings(data_set.schema),
+            )
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, table: pa.Table) -> None:
+        """Add a row group."""
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def written_bytes(self) -> int:
+        """Return the size of the row groups so far."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Write the footer. The writer goes first, or it would try to finish the file when it is collected."""
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+
+def _parquet_rows_in(path: Path, compression: str) -> int:
+    del compression  # a Parquet file says so itself
+    return pq.read_metadata(path).num_rows
+
+
+# --- NDJSON and CSV ---
 
 _ROWS = 4096
 _BLOCK = 1 << 20
@@ -108,7 +168,7 @@ class _TextFile:
             self._file.close()
 
 
-class NdjsonSink(_TextFile):
+class _NdjsonSink(_TextFile):
     """Writes each row as the line it came from, with its provenance as further members.
 
     A member of the line that has the name of a provenance column stands in `_extra` then.
@@ -125,7 +185,7 @@ class NdjsonSink(_TextFile):
             self._put(b"\n".join([*lines, b""]))
 
 
-class CsvSink(_TextFile):
+class _CsvSink(_TextFile):
     """Writes RFC 4180: a header, CRLF, quotes around every text.
 
     A null is an empty field and an empty text is `""`. Times are RFC 3339 in UTC with six
@@ -176,7 +236,7 @@ def _json_text(value: Any, kept: pa.DataType) -> str | None:
     return None if value is None else orjson.dumps(as_plain(value, kept)).decode()
 
 
-def ndjson_rows_in(path: Path, compression: str) -> int:
+def _ndjson_rows_in(path: Path, compression: str) -> int:
     """Return the number of lines of a file; each ends in a newline.
 
     Raises:
@@ -191,7 +251,7 @@ def ndjson_rows_in(path: Path, compression: str) -> int:
     return lines
 
 
-def csv_rows_in(path: Path, compression: str) -> int:
+def _csv_rows_in(path: Path, compression: str) -> int:
     """Return the number of records of a file without its header.
 
     Raises:
@@ -216,66 +276,9 @@ def _blocks(path: Path, compression: str) -> Iterator[bytes]:
             yield block
 
 
-_LEVELS = {"zstd": 1}
+# --- Which formats there are ---
+
 _PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
-
-
-class RowSink(Protocol):
-    """One file that is being written.
-
-    Raises:
-        OSError: From each method: the file could not be written.
-    """
-
-    def write(self, table: pa.Table) -> None:
-        """Add rows in the declared schema; in Parquet they are a row group."""
-        ...
-
-    def written_bytes(self) -> int:
-        """Return how large the file is so far; what is still being compressed does not count."""
-        ...
-
-    def close(self) -> None:
-        """Finish the file. Closes it also when that fails, and may be called again."""
-        ...
-
-
-class ParquetSink:
-    """Writes row groups."""
-
-    def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
-        self._file = pa.OSFile(str(path), "wb")
-        try:
-            self._writer = pq.ParquetWriter(
-                self._file,
-                data_set.schema,
-                compression=cast("Any", compression),
-                compression_level=_LEVELS.get(compression),
-                **parquet_settings(data_set.schema),
-            )
-        except BaseException:
-            self._file.close()
-            raise
-
-    def write(self, table: pa.Table) -> None:
-        """Add a row group."""
-        self._writer.write_table(table, row_group_size=table.num_rows)
-
-    def written_bytes(self) -> int:
-        """Return the size of the row groups so far."""
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Write the footer. The writer goes first, or it would try to finish the file when it is collected."""
-        try:
-            self._writer.close()
-        finally:
-            self._file.close()
-
-
-def _parquet_rows_in(path: Path, compression: str) -> int:
-    del compression  # a Parquet file says so itself
-    return pq.read_metadata(path).num_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,8 +307,8 @@ _FORMATS: Mapping[tuple[str, str], FileFormat] = {
         ("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in)
         for how in ("zstd", "snappy", "gzip", "none")
     },
-    **{("ndjson", how): _offered("ndjson", how, NdjsonSink, ndjson_rows_in) for how in _PLAIN},
-    **{("csv", how): _offered("csv", how, CsvSink, csv_rows_in) for how in _PLAIN},
+    **{("ndjson", how): _offered("ndjson", how, _NdjsonSink, _ndjson_rows_in) for how in _PLAIN},
+    **{("csv", how): _offered("csv", how, _CsvSink, _csv_rows_in) for how in _PLAIN},
 }
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from bulkgladly.errors import InputError
 from bulkgladly.lake.disk import below, hash_of
 from bulkgladly.lake.file_formats import rows_in
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.schemas.shapes import DataSet
 
@@ -101,6 +101,8 @@ def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) 
     return FolderFinding(kind, data_set, None, place.as_posix(), detail, way_out)
 
 
+# --- Checks of single files ---
+
 Problem = tuple[FindingKind, str]
 """What is wrong, and how."""
 
@@ -121,7 +123,7 @@ def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> 
 
 
 def about_part(
-    top: Path, name: str, part: PartReport, data_set: str, known: DataSet | None, *, deep: bool
+    top: Path, name: str, part: PartEntry, data_set: str, known: DataSet | None, *, deep: bool
 ) -> Iterator[Problem]:
     """Yield what is wrong with a part: as a file, and by its footer, which must say what the manifest does."""
     wrong = list(about_file(top, name, part.bytes, part.blake2b, deep=deep))
@@ -142,7 +144,7 @@ def about_part(
         yield from _about_footer(footer, part, data_set, known)
 
 
-def _about_footer(footer: Any, part: PartReport, data_set: str, known: DataSet | None) -> Iterator[Problem]:
+def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | None) -> Iterator[Problem]:
     schema: pa.Schema = footer.schema.to_arrow_schema()
     said = schema.metadata or {}
     wanted = {b"bulkgladly.data_set": data_set, b"bulkgladly.schema_version": str(part.schema_version)}

@@ -18,7 +18,7 @@ from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
 from bulkgladly.lake.strict import Unusable, exact_object
 from bulkgladly.lake.times import is_plain, moment_of
 
-__all__ = ("FittedLine", "fit_line", "kind_of")
+__all__ = ("FittedLine", "fit_line")
 
 _CONTENT = "content"
 _EXACT_IN_FLOAT = 1 << 53
@@ -59,7 +59,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
         Unusable: The line is no JSON object, or nothing could be kept of it unchanged.
     """
     value = exact_object(line)
-    kind = kind_of(value, data_set.kind_path)
+    kind = _kind_of(value, data_set.kind_path)
     shape = data_set.shape_of(kind)
     found = _Unfitting()
     if data_set.has_kinds and shape is data_set.unknown:
@@ -78,7 +78,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
         raise Unusable("too_deep", "nested too deeply") from exc
 
 
-def kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
+def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
     """Return the text at a path; None if there is none, or no path."""
     place: Any = line
     for step in kind_path:

@@ -20,7 +20,7 @@ from bulkgladly.lake.strict_json import Members, members_of
 __all__ = (
     "FORMAT",
     "Manifest",
-    "PartReport",
+    "PartEntry",
     "SideFile",
     "Span",
     "manifest_from",
@@ -39,7 +39,7 @@ Span = tuple[dt.datetime, dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class PartReport:
+class PartEntry:
     """One part, as a manifest names it. `path` is relative to the folder of its data set.
 
     Until whoever publishes it gives it that name, it lies under `partial`, relative to where it was written.
@@ -88,7 +88,7 @@ class Manifest:
     lines: int
     rejected: int
     blank: int
-    parts: tuple[PartReport, ...]
+    parts: tuple[PartEntry, ...]
     written_at: dt.datetime
     host: str | None
     version: str
@@ -201,9 +201,12 @@ def taken_manifest(members: Members) -> Manifest:
     return found
 
 
-def _part(members: Members) -> PartReport:
+# --- What a manifest holds within ---
+
+
+def _part(members: Members) -> PartEntry:
     path = members.text("path")
-    found = PartReport(
+    found = PartEntry(
         path=path,
         partial=path,
         rows=members.count("rows"),

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from bulkgladly.lake.disk import below, full_disk_named, partial_of, sync_file, sync_folder
 from bulkgladly.lake.places import INCOMING, segment
 
-__all__ = ("MEDIA", "MediaFile", "StoredFile", "media_place")
+__all__ = ("MediaFile", "StoredFile", "media_place")
 
-MEDIA = "media"
+_MEDIA = "media"
 _NAMELESS = "file"
 
 
@@ -30,7 +30,7 @@ class StoredFile(NamedTuple):
 def media_place(kind: str, key: str, name: str) -> PurePosixPath:
     """Return where a file lies. `name` may be anything at all: it becomes one harmless part of the file name. Pure."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return PurePosixPath(MEDIA, segment(kind), digest[:2], f"{digest}-{segment(name) or _NAMELESS}")
+    return PurePosixPath(_MEDIA, segment(kind), digest[:2], f"{digest}-{segment(name) or _NAMELESS}")
 
 
 class MediaFile:

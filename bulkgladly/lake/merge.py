@@ -30,6 +30,8 @@ __all__ = (
     "unite",
 )
 
+# --- Two readings of the same rows ---
+
 GONE_SINCE = "_gone_since"
 
 
@@ -95,11 +97,14 @@ def _with_gone_since(table: pa.Table, gone_since: dt.datetime | None) -> pa.Tabl
     return table.set_column(at, table.schema.field(at), filled)
 
 
+# --- Windows of reports ---
+
+
 @dataclass(frozen=True, slots=True)
 class United:
-    """The rows of several answers. `key` is empty where it does not identify them.
+    """The rows of several readings. `key` is empty where it does not identify them.
 
-    `beyond` counts the rows that the last answer did not have; `alone` those that only it had.
+    `beyond` counts the rows that the last reading did not have; `alone` those that only it had.
     """
 
     table: pa.Table
@@ -123,19 +128,19 @@ class Restated:
     doubt: str | None = None
 
 
-def unite(answers: Sequence[pa.Table], key: tuple[str, ...]) -> United:
-    """Return the rows of answers that may overlap, each once; the last answer's row is the one kept.
+def unite(readings: Sequence[pa.Table], key: tuple[str, ...]) -> United:
+    """Return the rows of readings that may overlap, each once; the last reading's row is the one kept.
 
-    Without a key, rows are told apart by their content, and one that an answer has twice is
-    two rows. A key that an answer has twice is no key; a row with a null in it is told apart by
+    Without a key, rows are told apart by their content, and one that a reading has twice is
+    two rows. A key that a reading has twice is no key; a row with a null in it is told apart by
     its content.
     """
-    if not all(_is_key_of(answer, key) for answer in answers):
+    if not all(_is_key_of(reading, key) for reading in readings):
         key = ()
-    *others, last = ([*_identities(answer, key)] for answer in answers)
+    *others, last = ([*_identities(reading, key)] for reading in readings)
     had = Counter(last)
-    pieces = [answers[-1]]
-    for answer, found in zip(answers, others, strict=False):
+    pieces = [readings[-1]]
+    for reading, found in zip(readings, others, strict=False):
         here: Counter[bytes] = Counter()
         fresh: list[int] = []
         for at, identity in enumerate(found):
@@ -143,7 +148,7 @@ def unite(answers: Sequence[pa.Table], key: tuple[str, ...]) -> United:
             if here[identity] > had[identity]:
                 fresh.append(at)
         had |= here
-        pieces.append(answer.take(integers("q", fresh)))
+        pieces.append(reading.take(integers("q", fresh)))
     elsewhere: Counter[bytes] = Counter()
     for found in others:
         elsewhere |= Counter(found)
@@ -156,7 +161,7 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
     """Return what a window holds after it was read again at `at`. Both tables have the schema of the data set.
 
     `is_whole` says that the new rows are all there are: only then may a row that is missing
-    be marked as gone. An answer without rows is not believed where there were some.
+    be marked as gone. A reading without rows is not believed where there were some.
     """
     gone = old.filter(old.column(GONE_SINCE).is_valid())
     held = old.num_rows - gone.num_rows

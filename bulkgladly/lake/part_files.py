@@ -19,7 +19,7 @@ import pyarrow as pa
 from bulkgladly.lake.arrow import extremes_of
 from bulkgladly.lake.disk import hash_of, partial_of, sync_file
 from bulkgladly.lake.file_formats import FileFormat, RowSink
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = (
@@ -79,7 +79,7 @@ class PartFile:
             raise ValueError(f"{self._partial} is closed")
         return self._sink
 
-    def proven(self, top: Path) -> PartReport:
+    def proven(self, top: Path) -> PartEntry:
         """Read the finished file back, and describe it.
 
         Raises:
@@ -91,7 +91,7 @@ class PartFile:
             raise OSError(errno.EIO, "a part just written cannot be read back", str(self._partial)) from exc
         if found != self._rows:
             raise OSError(errno.EIO, f"a part has {found} rows of {self._rows} written", str(self._partial))
-        return PartReport(
+        return PartEntry(
             path=self.path.relative_to(top).as_posix(),
             partial=self._partial.relative_to(top).as_posix(),
             rows=self._rows,

@@ -18,7 +18,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import in_schema
 from bulkgladly.lake.disk import full_disk_named
 from bulkgladly.lake.file_formats import FileFormat, format_of
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_files import Overflow, PartFile
 from bulkgladly.lake.places import Partition, file_stem, folder_of
 from bulkgladly.lake.rows import Origin, Rows
@@ -133,7 +133,7 @@ class PartWriter:
         for place in list(self._held):
             self._flush(place, is_small=True)
 
-    def finish(self) -> list[PartReport]:
+    def finish(self) -> list[PartEntry]:
         """Write what waits, and prove every part. What is in them is on the disk when this returns.
 
         Raises:

@@ -35,7 +35,6 @@ from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, DataSet, Shap
 from bulkgladly.lake.strict import exact_object
 
 __all__ = (
-    "aligned",
     "data_set_of_rows",
     "known_data_set",
     "micros_of",
@@ -95,7 +94,7 @@ def tables_in(path: Path, data_set: DataSet, columns: Sequence[str] | None = Non
         raise InputError(f"{path} cannot be read: {exc}; `bulkgladly dataset verify` tells what is damaged") from exc
 
 
-def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a table with the columns of a schema; a column that an older version did not have is null.
 
     Raises:
@@ -111,12 +110,15 @@ def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(cast("Any", columns), schema=schema)
 
 
+# --- Each format ---
+
+
 def _in_parquet(path: Path, wanted: pa.Schema) -> Iterator[pa.Table]:
     # Row group by row group: the scanner of data sets holds on to memory.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         names = [name for name in wanted.names if name in file.schema_arrow.names]
         for at in range(file.num_row_groups):
-            yield aligned(file.read_row_group(at, columns=names, use_threads=False), wanted)
+            yield _aligned(file.read_row_group(at, columns=names, use_threads=False), wanted)
 
 
 @contextlib.contextmanager
@@ -193,12 +195,15 @@ def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
         kept = data_set.schema.field(name).type
         column = pa.array([origin[name] for origin in origins], pa.string() if types.is_timestamp(kept) else kept)
         table = _set(table, name, column.cast(kept))
-    return aligned(table, data_set.schema)
+    return _aligned(table, data_set.schema)
 
 
 def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
     at = table.schema.get_field_index(name)
     return table.append_column(name, column) if at < 0 else table.set_column(at, name, column)
+
+
+# --- Single columns ---
 
 
 def micros_of(time: dt.datetime) -> int:
@@ -247,6 +252,9 @@ def _tables(folder: Catalogue, manifest: Manifest, path: Path, columns: Sequence
 
 def _plain(column: Any) -> list[Any]:
     return (column.cast(pa.int64()) if types.is_timestamp(column.type) else column).to_pylist()  # type: ignore[no-any-return]
+
+
+# --- Which schema a data set has ---
 
 
 def known_data_set(folder: Catalogue, name: str) -> DataSet | None:

@@ -36,7 +36,6 @@ from bulkgladly.lake.schemas.shapes import (
 from bulkgladly.lake.times import moment_of
 
 __all__ = (
-    "CELL_TYPES",
     "COLUMNS_MEMO",
     "ReportBody",
     "ReportColumn",
@@ -44,13 +43,15 @@ __all__ = (
     "read_report",
 )
 
+# --- The columns ---
+
 COLUMNS_MEMO = "columns"
 """The name of the memo that holds a layout."""
 
 WINDOW: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP, "_window_start": TEXT, "_window_end": TEXT}
 """Provenance of a report's rows: when it was fetched, and which days were asked for, both included."""
 
-CELL_TYPES: Mapping[str, Any] = {
+_CELL_TYPES: Mapping[str, Any] = {
     "text": TEXT,
     "integer": INT,
     "number": NUMBER,
@@ -78,7 +79,7 @@ class ReportLayout:
     @classmethod
     def of(cls, name: str, columns: Sequence[ReportColumn], key: tuple[str, ...]) -> Self:
         """Return the layout of a data set. A key of which a column is missing is none."""
-        fields: dict[str, Any] = {column.name: CELL_TYPES[column.kind] for column in columns} | {GONE_SINCE: TIMESTAMP}
+        fields: dict[str, Any] = {column.name: _CELL_TYPES[column.kind] for column in columns} | {GONE_SINCE: TIMESTAMP}
         schema = schema_of(name, 1, fields, WINDOW)
         for column in columns:
             at = schema.get_field_index(column.name)
@@ -109,6 +110,8 @@ class ReportLayout:
         except (KeyError, TypeError) as exc:
             raise ValueError(f"{type(exc).__name__}: {exc}") from exc
 
+
+# --- The rows ---
 
 _BATCH_ROWS = 4096
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -254,7 +257,7 @@ def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayo
     arrays: dict[str, Any] = {}
     at_of = {name: at for at, name in enumerate(names)}
     for column in layout.columns:
-        kept = CELL_TYPES[column.kind]
+        kept = _CELL_TYPES[column.kind]
         at = at_of.pop(column.name, None)
         if at is None:
             arrays[column.name] = pa.nulls(len(records), kept)
@@ -278,6 +281,9 @@ def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayo
     arrays[LINE] = integers("q", (record.line for record in records))
     arrays[EXTRA] = pa.array([orjson.dumps(found).decode() if found else None for found in extra], TEXT)
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+# --- Cells: a value, or None for a text that stays a text ---
 
 
 def _integer(text: str) -> int | None:

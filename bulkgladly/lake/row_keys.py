@@ -26,6 +26,8 @@ __all__ = (
     "identities",
 )
 
+# --- What identifies a row ---
+
 _ROWS = 4096
 _WHOLE_ROW = b"\0"
 
@@ -81,6 +83,8 @@ def _exact(digits: str) -> str:
 def _digest(values: Sequence[object]) -> bytes:
     return hashlib.blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
+
+# --- Which row is the last of its key ---
 
 BUCKET_ROWS = 150_000
 _MOST_BUCKETS = 4096

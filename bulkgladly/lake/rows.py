@@ -38,10 +38,6 @@ class Origin:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-_MOST_PLACES = 1000
-_BEYOND = "…"
-
-
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line that is no row: its number, why, and its bytes (of one that is too long, the first)."""
@@ -84,6 +80,10 @@ class Drift:
     kind: DriftKind
     count: int
     first_line: int
+
+
+_MOST_PLACES = 1000
+_BEYOND = "…"
 
 
 class DriftLog:

@@ -21,6 +21,9 @@ __all__ = (
 )
 
 
+# --- The time that is covered ---
+
+
 class Coverage(NamedTuple):
     """What is covered: spans in order of time that neither overlap nor touch."""
 
@@ -52,6 +55,8 @@ def coverage_of(spans: Iterable[Span]) -> Coverage:
             union.append((begin, end))
     return Coverage(tuple(union))
 
+
+# --- Counts ---
 
 _SKEW = dt.timedelta(minutes=5)
 """How far the clocks of two machines may differ without a warning."""
@@ -132,6 +137,9 @@ class Summing:
         """Return the sum."""
         self.summary.coverage = coverage_of(self._covered)
         return self.summary
+
+
+# --- Drift ---
 
 
 @dataclass(frozen=True, slots=True)

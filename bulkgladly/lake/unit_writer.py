@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
-from bulkgladly.lake.conversion import ConversionReport, convert
+from bulkgladly.lake.conversion import ConversionSummary, convert
 from bulkgladly.lake.disk import below, full_disk_named
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.manifest import Manifest, PartReport, SideFile, Span
+from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.row_filters import RowFilter
@@ -87,7 +87,7 @@ class UnitWriter:
         """How many rows it has taken so far."""
         return self._rows
 
-    def convert(self, blocks: Iterable[bytes]) -> ConversionReport:
+    def convert(self, blocks: Iterable[bytes]) -> ConversionSummary:
         """Read a body of JSON lines, cut anywhere, into rows and rejects. For a worker thread.
 
         May be called again for a further body of the same unit; what it reports is of this one,
@@ -146,7 +146,7 @@ class UnitWriter:
         return published
 
     def _manifest(
-        self, parts: tuple[PartReport, ...], others: tuple[SideFile, ...], about: Mapping[str, Any]
+        self, parts: tuple[PartEntry, ...], others: tuple[SideFile, ...], about: Mapping[str, Any]
     ) -> Manifest:
         rejected = self._rejects.count
         about_origin = {"stem": self._origin.stem, "file": self._origin.file, **self._origin.columns}

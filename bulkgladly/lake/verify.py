@@ -23,7 +23,6 @@ from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings
 
 __all__ = (
     "Verification",
-    "about_current",
     "verify",
 )
 
@@ -67,7 +66,7 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     for name in sorted(name for name, _ in folder.manifest_folders()):
         look.at_data_set(name)
     is_in_use = folder.is_in_use()
-    look.findings += about_current(folder, deep=deep, is_in_use=is_in_use)
+    look.findings += _about_current(folder, deep=deep, is_in_use=is_in_use)
     findings = [one for one in look.findings if one.path not in replaced]
     if not is_in_use:
         findings += [_unfinished(path, folder.path) for path, _ in begun]
@@ -159,6 +158,9 @@ class _Look:
             own.add(name)
 
 
+# --- One data set, one unit ---
+
+
 def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> DataSet | None:
     try:
         return known_data_set(folder, name)
@@ -231,10 +233,12 @@ def _unfinished(path: Path, top: Path) -> FolderFinding:
     return FolderFinding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
 
 
+# --- The folder `current/` ---
+
 _AGAIN = "nothing is lost: make it again with `bulkgladly dataset compact`"
 
 
-def about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
+def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
     """Return what is wrong there. Where somebody writes, what may be half done is passed over.
 
     A folder that is not there at all is no finding: it can be made again at any time. One that

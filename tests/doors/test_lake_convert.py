@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.lake.arrow import Array
-from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert, read_line_by_line
+from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert, read_line_by_line
 from bulkgladly.lake.line_kinds import Bundle
 from bulkgladly.lake.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.lake.restored_lines import to_api
@@ -100,7 +100,7 @@ class Sink:
         return found
 
 
-def converted(data: bytes, data_set: DataSet = ITEMS, **given_options: Any) -> tuple[Sink, ConversionReport]:
+def converted(data: bytes, data_set: DataSet = ITEMS, **given_options: Any) -> tuple[Sink, ConversionSummary]:
     sink = Sink()
     options = ConvertOptions(**given_options)
     report = convert([data], data_set, write=sink.rows.append, reject=sink.rejects.append, options=options)

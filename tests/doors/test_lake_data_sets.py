@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import types
 
-from bulkgladly.lake.conversion import ConversionReport, ConvertOptions, convert
+from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert
 from bulkgladly.lake.restored_lines import to_api, to_line
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
@@ -99,7 +99,7 @@ class Sink:
             self.rows[row["_line"]] = {name: row.get(name) for name in self._schema.names} | {"": rows.partition}
 
 
-def converted(lines: list[bytes], data_set: DataSet, **options: Any) -> tuple[Sink, ConversionReport]:
+def converted(lines: list[bytes], data_set: DataSet, **options: Any) -> tuple[Sink, ConversionSummary]:
     sink = Sink(data_set)
     report = convert(
         [b"\n".join(lines)],

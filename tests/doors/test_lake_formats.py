@@ -15,7 +15,7 @@ import zstandard
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.conversion import convert
 from bulkgladly.lake.file_formats import format_of, rows_in
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject
 from bulkgladly.lake.schemas import DATA_SETS
@@ -42,7 +42,7 @@ def unexpected(refused: Reject) -> None:
     raise AssertionError(refused)
 
 
-def written(top: Path, lines: list[bytes], data_set: DataSet = PROFILES, **options: Any) -> PartReport:
+def written(top: Path, lines: list[bytes], data_set: DataSet = PROFILES, **options: Any) -> PartEntry:
     """Write lines as one part, and give it its name."""
     writer = PartWriter(top, data_set, Origin("unit", "lines"), PartOptions(**options))
     convert([b"\n".join(lines)], data_set, write=writer.write, reject=unexpected)

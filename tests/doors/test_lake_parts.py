@@ -15,7 +15,7 @@ import pytest
 
 from bulkgladly.errors import DiskFull, UsageError
 from bulkgladly.lake.conversion import ConvertOptions, convert
-from bulkgladly.lake.manifest import PartReport
+from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
@@ -49,7 +49,7 @@ def text_of(values: Iterable[Any]) -> bytes:
     return b"".join(orjson.dumps(value) + b"\n" for value in values)
 
 
-def published(top: Path, writer: PartWriter) -> list[PartReport]:
+def published(top: Path, writer: PartWriter) -> list[PartEntry]:
     """Finish a writer and give its parts their names, as a commit does."""
     reports = writer.finish()
     for report in reports:

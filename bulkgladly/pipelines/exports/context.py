@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.journal.units import UnitLog
-from bulkgladly.lake.conversion import ConversionReport
+from bulkgladly.lake.conversion import ConversionSummary
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.row_filters import RowFilter
@@ -40,7 +40,7 @@ class Converted:
     """A body that was read to its end and is ready to be committed. Commit it, or abandon it."""
 
     writer: UnitWriter
-    report: ConversionReport
+    report: ConversionSummary
 
     def commit(self, **about: Any) -> Manifest:
         """Publish it as `UnitWriter.commit` does; on an error before it is decided nothing of it is left."""
@@ -174,7 +174,7 @@ async def wait_before(attempt: int, client: Client) -> None:
         await client.rest(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
 
 
-async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:
+async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:
     """Let a writer read what arrives here."""
     return await read_in_thread(writer.convert, blocks)
 
