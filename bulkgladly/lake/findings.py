@@ -18,9 +18,9 @@ from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = (
+    "FileProblem",
     "FindingKind",
     "FolderFinding",
-    "Problem",
     "about_file",
     "about_part",
     "foreign",
@@ -103,11 +103,11 @@ def _stray(kind: FindingKind, path: Path, top: Path, detail: str, way_out: str) 
 
 # --- Checks of single files ---
 
-Problem = tuple[FindingKind, str]
+FileProblem = tuple[FindingKind, str]
 """What is wrong, and how."""
 
 
-def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> Iterator[Problem]:
+def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> Iterator[FileProblem]:
     """Yield what is wrong with a file, at a name relative to the top folder; nothing outside is opened."""
     try:
         path = below(top, name)
@@ -124,7 +124,7 @@ def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> 
 
 def about_part(
     top: Path, name: str, part: PartEntry, data_set: str, known: DataSet | None, *, deep: bool
-) -> Iterator[Problem]:
+) -> Iterator[FileProblem]:
     """Yield what is wrong with a part: as a file, and by its footer, which must say what the manifest does."""
     wrong = list(about_file(top, name, part.bytes, part.blake2b, deep=deep))
     yield from wrong
@@ -144,7 +144,7 @@ def about_part(
         yield from _about_footer(footer, part, data_set, known)
 
 
-def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | None) -> Iterator[Problem]:
+def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | None) -> Iterator[FileProblem]:
     schema: pa.Schema = footer.schema.to_arrow_schema()
     said = schema.metadata or {}
     wanted = {b"bulkgladly.data_set": data_set, b"bulkgladly.schema_version": str(part.schema_version)}

@@ -25,6 +25,7 @@ from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.disk import below
 from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.merge import joined
 from bulkgladly.lake.places import place_of
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportLayout
 from bulkgladly.lake.restored_lines import to_line
@@ -61,7 +62,7 @@ def read_rows(folder: Catalogue, manifests: Sequence[Manifest], *, data_set: Dat
     """
     data_set = data_set or DATA_SETS[manifests[0].data_set]
     tables = [table for one in manifests for path in parts_of(folder, one) for table in tables_in(path, data_set)]
-    return pa.concat_tables([data_set.schema.empty_table(), *tables]).combine_chunks()
+    return joined(tables, data_set.schema)
 
 
 def parts_of(folder: Catalogue, manifest: Manifest) -> list[Path]:

@@ -9,13 +9,13 @@ from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.rows import Rows
 from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
 
-__all__ = ("Held", "Once", "RowFilter", "Stamped")
+__all__ = ("HeldRows", "OncePerKey", "RowFilter", "StampedRows")
 
 RowFilter = Callable[[Rows], Rows | None]
 """From rows as they were read to rows as they are written; None where nothing is left of them."""
 
 
-class Once:
+class OncePerKey:
     """Passes on the first row of each key; a row without one always passes.
 
     Holds all keys that came by: about 120 bytes for each. `left_out` counts the rows that did not pass.
@@ -43,7 +43,7 @@ class Once:
         return Rows(rows.partition, rows.batch.take(integers("i", passing)))
 
 
-class Stamped:
+class StampedRows:
     """Gives each row the time of its line: for bodies put together from answers of different moments."""
 
     def __init__(self, column: str, times: Sequence[int]) -> None:
@@ -59,7 +59,7 @@ class Stamped:
         return Rows(rows.partition, pa.RecordBatch.from_arrays([*rows.batch.columns, column], names=names))
 
 
-class Held:
+class HeldRows:
     """Lets nothing pass, but keeps it: for rows that must be compared with others before they are written."""
 
     def __init__(self) -> None:

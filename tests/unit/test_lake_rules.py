@@ -1,4 +1,4 @@
-"""The pure rules of the tables: schemas, paths, times, cutting and sorting lines, mending them."""
+"""The pure rules of the data sets: schemas, paths, times, cutting lines, telling their kinds, fitting them."""
 
 import json
 from decimal import Decimal

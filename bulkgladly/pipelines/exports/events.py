@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
-from bulkgladly.lake.row_filters import Once
+from bulkgladly.lake.row_filters import OncePerKey
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
@@ -139,7 +139,7 @@ class EventsTask:
         known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
         source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
         request = events_request(start, end, self.entities)
-        return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: Once("id", known))
+        return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: OncePerKey("id", known))
 
     async def _gives_way(self, context: Context, reply: Reply) -> bool:
         """Change what Gladly refused, if that can be found out; tell whether it is worth to ask again."""

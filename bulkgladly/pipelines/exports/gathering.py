@@ -16,7 +16,7 @@ from typing import Any
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.lake.published_rows import micros_of, values_in
-from bulkgladly.lake.row_filters import Stamped
+from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.context import Context
@@ -134,7 +134,7 @@ class Gathering:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
         source = Origin(unit, f"{self.row.operation} {self.row.path}")
-        with context.writer(self.data_set, unit, source, row_filter=Stamped(_FETCHED, chunk.times)) as writer:
+        with context.writer(self.data_set, unit, source, row_filter=StampedRows(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)
             about = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
-from bulkgladly.lake.row_filters import Held
+from bulkgladly.lake.row_filters import HeldRows
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
@@ -88,7 +88,7 @@ class ListTask:
         earlier = context.folder.manifests(data_set.name)
         cut = cut_of(row, reply.headers, len(lines))
         source = Origin(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
-        held = Held()
+        held = HeldRows()
         with context.writer(data_set, UNIT, source, row_filter=held) as writer:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.lake.conversion import ConvertOptions, convert
-from bulkgladly.lake.row_filters import Held, Once, Stamped
+from bulkgladly.lake.row_filters import HeldRows, OncePerKey, StampedRows
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 
@@ -25,7 +25,7 @@ def rows_of(*ids: str | None) -> Rows:
 )
 def test_the_first_row_of_each_key_passes(batches: Sequence[Sequence[str | None]], known: set[str]) -> None:
     """Over all batches, in order; rows without a key always."""
-    once = Once("id", known)
+    once = OncePerKey("id", known)
     seen, expected = set(known), []
     for batch in batches:
         for key in batch:
@@ -50,7 +50,7 @@ def test_each_row_gets_the_time_of_its_line() -> None:
     kinds = ["SMS", "EMAIL", "CONVERSATION_NOTE", "NEW_KIND"]
     items = [{"id": f"{n}", "timestamp": None, "content": {"type": kinds[n % 4], "body": "b"}} for n in range(40)]
     body = b"".join(orjson.dumps(item) + b"\n" for item in items)
-    stamped, found = Stamped("_fetched_at", [n * 1_000_000 for n in range(40)]), []
+    stamped, found = StampedRows("_fetched_at", [n * 1_000_000 for n in range(40)]), []
 
     convert(
         [body],
@@ -69,7 +69,7 @@ def test_each_row_gets_the_time_of_its_line() -> None:
 
 
 def test_rows_that_are_held_come_out_in_order_and_in_the_declared_schema() -> None:
-    held = Held()
+    held = HeldRows()
     lines = [{"id": f"{n}", "name": "x"} | ({"more": None} if n % 3 == 0 else {}) for n in range(20)]
     body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
 
@@ -79,4 +79,4 @@ def test_rows_that_are_held_come_out_in_order_and_in_the_declared_schema() -> No
     assert report.rows == 20
     assert table.schema.equals(INBOXES.schema)
     assert table.column("id").to_pylist() == [f"{n}" for n in range(20)]
-    assert Held().table(INBOXES).num_rows == 0
+    assert HeldRows().table(INBOXES).num_rows == 0
