@@ -42,7 +42,7 @@ Span = tuple[dt.datetime, dt.datetime]
 class PartEntry:
     """One part, as a manifest names it. `path` is relative to the folder of its data set.
 
-    Until whoever publishes it gives it that name, it lies under `partial`, relative to where it was written.
+    Until it is published under that name, it lies under `partial`, relative to where it was written.
     """
 
     path: str
