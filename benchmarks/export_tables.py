@@ -26,10 +26,11 @@ from typing import Any
 import orjson
 
 from benchmarks.setting import machine
-from bulkgladly.tables.convert import ConversionReport, convert
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.parts import PartReport, PartWriter
-from bulkgladly.tables.source import Source
+from bulkgladly.lake.conversion import ConversionSummary, convert
+from bulkgladly.lake.manifest import PartEntry
+from bulkgladly.lake.part_writer import PartWriter
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
 
 ITEMS = DATA_SETS["items"]
 FILE = "conversation_items.jsonl"
@@ -168,10 +169,10 @@ def blocks_of(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def convert_file(source: Path, folder: Path) -> tuple[ConversionReport, list[PartReport]]:
+def convert_file(source: Path, folder: Path) -> tuple[ConversionSummary, list[PartEntry]]:
     """Convert with ours."""
     job = {"_job_id": "benchmark", "_job_updated_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC), "_file": FILE}
-    writer = PartWriter(folder, ITEMS, Source("benchmark", FILE, job))
+    writer = PartWriter(folder, ITEMS, Origin("benchmark", FILE, job))
     report = convert(blocks_of(source), ITEMS, write=writer.write, reject=lambda _: None)
     parts = writer.finish()
     for part in parts:

@@ -26,8 +26,8 @@ def verify(
 
     Exit code 0: all is as it was written. 1: something was found; each finding says what to do.
     """
-    from bulkgladly.tables.folder import DataFolder
-    from bulkgladly.tables.verify import verify as verified
+    from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.verify import verify as verified
 
     found = verified(DataFolder.open(folder), deep=deep)
     if json:
@@ -70,8 +70,8 @@ def _tell_verdict(folder: Path, found: Any) -> None:
 
 def show(folder: Folder, json: flags.Json = False) -> None:
     """Show what there is of each data set: rows, parts, the time covered, rejects, drift."""
-    from bulkgladly.tables.folder import DataFolder
-    from bulkgladly.tables.summaries import summaries_of
+    from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.summaries import summaries_of
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
@@ -104,10 +104,10 @@ def show(folder: Folder, json: flags.Json = False) -> None:
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
     """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
-    from bulkgladly.tables.drifting import drifting
-    from bulkgladly.tables.folder import DataFolder
+    from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.summaries import drift_summaries
 
-    found = drifting(DataFolder.open(folder))
+    found = drift_summaries(DataFolder.open(folder))
     if json:
         print_json(
             [
@@ -141,9 +141,9 @@ def compact(
     A data set that cannot be compacted is named and does not stop the others: exit code 1.
     """
     from bulkgladly.errors import UsageError
-    from bulkgladly.tables.compact import compact as compacted
-    from bulkgladly.tables.folder import DataFolder
-    from bulkgladly.tables.summaries import clock_warnings
+    from bulkgladly.lake.compact import compact as compacted
+    from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.summaries import clock_warnings
 
     done: list[dict[str, Any]] = []
     failed = 0

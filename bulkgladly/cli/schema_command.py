@@ -52,7 +52,7 @@ def _resource(name: str) -> dict[str, Any]:
 
 
 def _data_set(name: str) -> dict[str, Any]:
-    from bulkgladly.tables.declared import DATA_SETS
+    from bulkgladly.lake.schemas import DATA_SETS
 
     found = DATA_SETS.get(name)
     if found is None:
@@ -74,8 +74,8 @@ def _report(name: str) -> dict[str, Any]:
 
 
 def _known() -> list[str]:
+    from bulkgladly.lake.schemas import DATA_SETS
     from bulkgladly.resources.table import RESOURCES
-    from bulkgladly.tables.declared import DATA_SETS
 
     return sorted({*RESOURCES, *DATA_SETS})
 

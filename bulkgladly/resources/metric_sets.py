@@ -3,7 +3,7 @@
 Facts: gladly-api, reports. The options are the document's own table. What a row stands for is
 documented for a few sets; for the others it is read from their name and their options, so the
 code is right also where it is another: a grain only says how a period is cut into requests,
-and a key that turns out not to be one is not used (see `tables.restate`).
+and a key that turns out not to be one is not used (see `lake.merge`).
 """
 
 import enum

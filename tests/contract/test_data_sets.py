@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bulkgladly.tables.declared import DATA_SETS, data_set_of
-from bulkgladly.tables.declared.shapes import EXTRA, FETCH, JOB, LINE
+from bulkgladly.lake.schemas import DATA_SETS, data_set_of
+from bulkgladly.lake.schemas.shapes import EXTRA, FETCH, JOB, LINE
 
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))["enums"]
 

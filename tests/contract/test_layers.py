@@ -1,6 +1,7 @@
 """Imports point downwards only, and each foreign library stays behind its own door."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ WORDS = (
     "times",
     "_version",
 )
-BELOW_PIPELINES = ("storage", "resources", "transport", "formats", "journal", "tables", "mappings")
+BELOW_PIPELINES = ("storage", "resources", "transport", "formats", "journal", "lake", "mappings")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "storage": 1,
@@ -38,7 +39,7 @@ LEVELS: Mapping[str, int] = {
     "transport": 2,
     "formats": 2,
     "journal": 2,
-    "tables": 2,
+    "lake": 2,
     "mappings": 2,
     "runs": 3,
     "pipelines": 4,
@@ -49,7 +50,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "storage": frozenset(WORDS),
     "resources": frozenset(WORDS),
     **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
-    **dict.fromkeys(("formats", "journal", "tables"), frozenset({*WORDS, "storage"})),
+    **dict.fromkeys(("formats", "journal", "lake"), frozenset({*WORDS, "storage"})),
     "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
     "pipelines": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "emulator"}),
     "cli": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "pipelines", "emulator"}),
@@ -213,6 +214,38 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     assert not left, f"these import each other in a circle: {sorted(left)}"
 
 
+def floors_of_the_lake() -> dict[str, int]:
+    """Module to floor, as the picture at the head of the package has it; a line without a number continues one."""
+    head = ast.get_docstring(TREES["bulkgladly.lake"]) or ""
+    picture = head[head.index("the folder    ") :].splitlines()[1:]
+    floors: dict[str, int] = {}
+    floor = 0
+    for number, *names in (re.match(r"\s*(\d?)(.*)", line).groups() for line in picture):  # type: ignore[union-attr]
+        floor = int(number or floor)
+        floors |= dict.fromkeys(names[0].split(), floor)
+    return floors
+
+
+def test_the_lake_is_built_as_it_is_drawn() -> None:
+    """Each of its modules stands in the picture, and uses only floors below its own."""
+    floors = floors_of_the_lake()
+    prefix = "bulkgladly.lake."
+    modules = {name for name in MODULES if name.startswith(prefix)}
+
+    assert {name.removeprefix(prefix).split(".")[0] for name in modules} == set(floors)
+    wrong = [
+        (user, used)
+        for user, used in (
+            (name.split(".")[2], found.split(".")[2])
+            for name in modules
+            for found in own_imports(TREES[name])
+            if found.startswith(prefix)
+        )
+        if user != used and floors[used] >= floors[user]
+    ]
+    assert not wrong
+
+
 @pytest.mark.parametrize("word", WORDS)
 def test_words_drag_nothing_in(word: str) -> None:
     """The nouns that everybody shares need the standard library and orjson only."""
@@ -229,7 +262,7 @@ def test_words_drag_nothing_in(word: str) -> None:
     ("library", "homes"),
     [
         ("aiohttp", {"bulkgladly.transport.wire"}),
-        ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.tables"}),
+        ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mappings.html"}),
         ("jmespath", {"bulkgladly.mappings.references"}),
         ("difflib", {"bulkgladly.choices"}),
@@ -246,7 +279,7 @@ def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
         and (library in names_used(tree) or any(found.split(".")[0] == library for found in imports_of(tree)))
     }
 
-    assert {"bulkgladly.tables" if room_of(name) == "tables" else name for name in users} == homes
+    assert {"bulkgladly.lake" if room_of(name) == "lake" else name for name in users} == homes
 
 
 def test_text_leaves_the_program_in_one_place() -> None:

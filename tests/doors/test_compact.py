@@ -1,9 +1,9 @@
 """One row for each key, the newest, whatever the size and the format of what was published."""
 
 import datetime as dt
-import errno
+import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
-from bulkgladly.tables import compact as compact_module
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.compact import CompactLimits, compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.declared.shapes import flat
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.compact import CompactLimits, compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
+from bulkgladly.lake.rows import Origin, Rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import flat
+from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.verify import verify
+from tests.full_disk import fill_at_open, no_space
 
 CUSTOMERS, ITEMS, INBOXES = DATA_SETS["customers"], DATA_SETS["items"], DATA_SETS["inboxes"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -45,7 +44,7 @@ def publish(
     """Publish customers of one job, so many hours after noon."""
     about = {"_job_id": unit, "_job_updated_at": None if hours is None else NOON + dt.timedelta(hours=hours)}
     options = PartOptions(format=how, row_group_bytes=500, part_bytes=1500)
-    writer = UnitWriter(folder, CUSTOMERS, unit, Source(unit, "customers.jsonl", about), options)
+    writer = UnitWriter(folder, CUSTOMERS, unit, Origin(unit, "customers.jsonl", about), options)
     writer.convert(orjson.dumps(line) + b"\n" for line in lines)
     writer.commit(replaces=[old] if (old := folder.manifest("customers", unit)) else [])
 
@@ -163,7 +162,7 @@ def test_partitioned_data_sets_become_one_folder(folder: DataFolder) -> None:
     """With every column, drift and provenance included."""
     for unit, subject in enumerate(("old", "new")):
         about = {"_job_updated_at": NOON + dt.timedelta(hours=unit)}
-        writer = UnitWriter(folder, ITEMS, f"{unit}", Source(f"{unit}", "f", about))
+        writer = UnitWriter(folder, ITEMS, f"{unit}", Origin(f"{unit}", "f", about))
         line = {"id": "i", "timestamp": f"2026-11-2{unit}T00:00:00Z", "late": unit}
         writer.convert([orjson.dumps({**line, "content": {"type": "EMAIL", "subject": subject}})])
         writer.commit()
@@ -179,7 +178,7 @@ def test_a_data_set_without_a_key_keeps_distinct_rows(folder: DataFolder) -> Non
     keyless = flat("sessions", {"name": pa.string(), "at": pa.list_(pa.int64())}, key=())
     for hour in range(2):
         writer = UnitWriter(
-            folder, keyless, f"{hour}", Source(f"{hour}", "f", {"_fetched_at": NOON + dt.timedelta(hours=hour)})
+            folder, keyless, f"{hour}", Origin(f"{hour}", "f", {"_fetched_at": NOON + dt.timedelta(hours=hour)})
         )
         writer.convert([b'{"name":"a","at":[1]}\n{"name":"a","at":[2]}\n' + b'{"name":"b"}\n' * hour])
         writer.commit()
@@ -197,7 +196,7 @@ def test_parts_of_an_older_schema_get_the_columns_of_today(folder: DataFolder, m
     """A column that was not there yet is null."""
     old = flat("inboxes", {"id": pa.string()})
     for unit, data_set in enumerate((old, INBOXES)):
-        writer = UnitWriter(folder, data_set, f"{unit}", Source(f"{unit}", "f"))
+        writer = UnitWriter(folder, data_set, f"{unit}", Origin(f"{unit}", "f"))
         writer.convert([orjson.dumps({"id": f"i{unit}", "name": "Billing"})])
         writer.commit()
 
@@ -252,7 +251,7 @@ def test_damage_leaves_the_compaction_of_before(folder: DataFolder) -> None:
     assert not list(folder.path.glob(".compact-*"))
 
 
-@pytest.mark.parametrize("where", ["KeySpill.add", "PartFile.write", "put_in_place"])
+@pytest.mark.parametrize("where", ["keys", "parts", "place"])
 def test_a_full_disk_leaves_the_compaction_of_before(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -261,11 +260,18 @@ def test_a_full_disk_leaves_the_compaction_of_before(
     compact(folder, "customers")
     publish(folder, "a", [customer("a", "new")])
 
-    def full(*_: Any, **__: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def no_space_for_a_folder(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+        if Path(old).name == "made":
+            no_space()
+        rename(old, new)
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"{compact_module.__name__}.{where}", full)
+        if where == "keys":
+            fill_at_open(patched, "/keys-")
+        elif where == "parts":
+            patched.setattr(pq.ParquetWriter, "write_table", no_space)
+        else:
+            patched.setattr(os, "replace", no_space_for_a_folder)
         with pytest.raises(DiskFull):
             compact(folder, "customers")
 
@@ -275,7 +281,7 @@ def test_a_full_disk_leaves_the_compaction_of_before(
 
 def publish_report(folder: DataFolder, layout: ReportLayout, window: str, rows: str, *, hours: int) -> None:
     """Publish a window of a report that was fetched so many hours after noon."""
-    writer = UnitWriter(folder, layout.data_set, window, Source(window, "POST", {"_fetched_at": fetched(hours)}))
+    writer = UnitWriter(folder, layout.data_set, window, Origin(window, "POST", {"_fetched_at": fetched(hours)}))
     body = [line.split(",") for line in rows.split()]
     columns = [pa.array([cell or None for cell in column], pa.string()) for column in zip(*body, strict=True)]
     batch = pa.RecordBatch.from_arrays(columns, names=["contact_id", "agent", "status"])
@@ -307,7 +313,7 @@ def test_a_report_is_one_row_for_each_key_across_its_windows(
     """By the columns that were settled with its first row. A key that a window has twice is none: nothing is lost."""
     columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
     layout = ReportLayout.of("reports/Sample", columns, key)
-    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    folder.remember("reports/Sample", COLUMNS_MEMO, layout.as_memo())
     # Fetched in another order than the windows have.
     publish_report(folder, layout, "2026-11-08_2026-11-14", first, hours=0)
     publish_report(folder, layout, "2026-11-01_2026-11-07", second, hours=1)
@@ -322,7 +328,7 @@ def test_rows_of_a_report_without_a_key_value_are_told_apart_by_their_content(fo
     """They do not make the key of the others none."""
     columns = [ReportColumn(name, name.title(), "text") for name in ("contact_id", "agent", "status")]
     layout = ReportLayout.of("reports/Sample", columns, ("contact_id",))
-    folder.note("reports/Sample", COLUMNS_NOTE, layout.noted())
+    folder.remember("reports/Sample", COLUMNS_MEMO, layout.as_memo())
     publish_report(folder, layout, "w1", ",a,open ,b,open 1,a,open", hours=0)
     publish_report(folder, layout, "w2", ",b,open 1,a,closed", hours=1)
 
@@ -337,10 +343,10 @@ def test_a_note_that_cannot_be_read_ends_it(folder: DataFolder) -> None:
     """What the columns are must not be guessed where it was settled."""
     layout = ReportLayout.of("reports/Sample", [ReportColumn("agent", "Agent", "text")], ())
     columns = pa.RecordBatch.from_arrays([pa.array(["a"], pa.string())], names=["agent"])
-    writer = UnitWriter(folder, layout.data_set, "w", Source("w", "POST"))
+    writer = UnitWriter(folder, layout.data_set, "w", Origin("w", "POST"))
     writer.write(Rows((("window", "w"),), columns))
     writer.commit()
-    folder.note("reports/Sample", COLUMNS_NOTE, {"format": 2})
+    folder.remember("reports/Sample", COLUMNS_MEMO, {"format": 2})
 
     with pytest.raises(InputError, match="newer version"):
         compact(folder, "reports/Sample")

@@ -15,12 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.drift import Drift, DriftKind
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.rows import Drift, DriftKind, Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 
 HOST = "https://sample.gladly.example.org"
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -34,7 +33,7 @@ def opened(path: Path, host: str | None = HOST) -> DataFolder:
 def published(
     folder: DataFolder, unit: str, ids: Iterable[str] = "ab", *, name: str = "agents", replaces: Any = (), **about: Any
 ) -> Manifest:
-    writer = UnitWriter(folder, DATA_SETS[name], unit, Source(unit, f"{name}.jsonl"))
+    writer = UnitWriter(folder, DATA_SETS[name], unit, Origin(unit, f"{name}.jsonl"))
     writer.convert(orjson.dumps({"id": each, "name": f"Sample {each}"}) + b"\n" for each in ids)
     return writer.commit(replaces=replaces, **about)
 
@@ -139,7 +138,7 @@ def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from bulkgladly.tables.folder import DataFolder
+from bulkgladly.lake.folder import DataFolder
 DataFolder.open(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()
@@ -172,7 +171,7 @@ def test_nothing_is_written_without_the_lock(tmp_path: Path) -> None:
     for write in (
         folder.recover,
         lambda: folder.commit(manifest),
-        lambda: folder.note("agents", "x", {}),
+        lambda: folder.remember("agents", "x", {}),
         lambda: folder.settle("agents", "u"),
     ):
         with pytest.raises(RuntimeError, match="lock"):
@@ -186,7 +185,7 @@ def test_manifests_come_back_as_they_were_written(tmp_path: Path) -> None:
         late = published(folder, "b", covered=covered, about={"job": {"status": "COMPLETED"}}, incomplete="cut at 5")
         early = published(folder, "a", "")
         other = published(folder, "t", name="topics")
-        drifted = UnitWriter(folder, AGENTS, "c", Source("c", "f", {"_job_updated_at": NOON}))
+        drifted = UnitWriter(folder, AGENTS, "c", Origin("c", "f", {"_job_updated_at": NOON}))
         drifted.convert([b'{"id":"a","new":1}\n\nnonsense\n{"id":7}'])
         third = drifted.commit()
 
@@ -240,15 +239,15 @@ def test_notes_are_remembered_beside_the_manifests(tmp_path: Path) -> None:
     """And never taken for one, whatever their names and those of units are."""
     with opened(tmp_path).lock() as folder:
         unit = published(folder, "_columns")
-        folder.note("agents", "columns", {"a": "text"})
-        folder.note("agents", "columns", {"a": "number"})
+        folder.remember("agents", "columns", {"a": "text"})
+        folder.remember("agents", "columns", {"a": "number"})
 
-    assert DataFolder.open(tmp_path).noted("agents", "columns") == {"a": "number"}
-    assert folder.noted("agents", "other") is None
+    assert DataFolder.open(tmp_path).remembered("agents", "columns") == {"a": "number"}
+    assert folder.remembered("agents", "other") is None
     assert folder.manifests("agents") == [unit]
     (tmp_path / "_manifest" / "agents" / "_columns.json").write_bytes(b"[]")
     with pytest.raises(InputError, match="damaged"):
-        folder.noted("agents", "columns")
+        folder.remembered("agents", "columns")
 
 
 def test_a_replaced_unit_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -268,8 +267,8 @@ def test_a_unit_is_not_replaced_by_accident(tmp_path: Path) -> None:
     """It must be named, and a file of another unit is never overwritten."""
     with opened(tmp_path).lock() as folder:
         published(folder, "a")
-        again = UnitWriter(folder, AGENTS, "a", Source("a", "f"))
-        same_stem = UnitWriter(folder, AGENTS, "b", Source("a", "f"))
+        again = UnitWriter(folder, AGENTS, "a", Origin("a", "f"))
+        same_stem = UnitWriter(folder, AGENTS, "b", Origin("a", "f"))
         for writer, why in ((again, "published already"), (same_stem, "another unit")):
             writer.convert([b'{"id":"z"}'])
             with pytest.raises(UsageError, match=why):
@@ -285,7 +284,7 @@ def test_a_unit_is_not_replaced_by_one_who_has_seen_an_older_one(tmp_path: Path)
     with opened(tmp_path).lock() as folder:
         seen = published(folder, "a")
         newer = published(folder, "a", "xy", replaces=[seen])
-        late = UnitWriter(folder, AGENTS, "a", Source("a", "f"))
+        late = UnitWriter(folder, AGENTS, "a", Origin("a", "f"))
         late.convert([b'{"id":"z"}'])
         with pytest.raises(UsageError, match="published already"):
             late.commit(replaces=[seen])
@@ -311,7 +310,7 @@ def test_hostile_names_stay_inside(tmp_path: Path, name: str) -> None:
     """Names of units are made into names of files below the folder, and come back as they were."""
     with opened(tmp_path / "data").lock() as folder:
         folder.recover()
-        writer = UnitWriter(folder, AGENTS, name, Source(name, "f"), keep_raw=True)
+        writer = UnitWriter(folder, AGENTS, name, Origin(name, "f"), keep_raw=True)
         writer.convert([b'{"id":"a"}\nx'])
         published_unit = writer.commit()
 
@@ -335,7 +334,7 @@ def test_data_sets_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
     """A slash in the name parts folders; a dot in it does not lead out."""
     with opened(tmp_path / "data").lock() as folder:
         for name in ("reports/Contact Summary", "reports/../x", ".."):
-            writer = UnitWriter(folder, replace(AGENTS, name=name), "u", Source("u", "f"))
+            writer = UnitWriter(folder, replace(AGENTS, name=name), "u", Origin("u", "f"))
             writer.convert([b'{"id":"a"}'])
             writer.commit()
         folder.recover()
@@ -444,7 +443,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, place: str) -> None:
 
 
 def written_with_all_files(folder: DataFolder) -> None:
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"), keep_raw=True)
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"), keep_raw=True)
     writer.convert([b'{"id":"a"}\nx'])
     writer.commit()
 

@@ -14,13 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.lake.merge import joined, restate, unite
+from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, CsvRow, NotAReport, beginning, records_in
+from bulkgladly.lake.report_table import ReportBody, ReportColumn, ReportLayout, read_report
+from bulkgladly.lake.rows import Drift, DriftKind, Reject
 from bulkgladly.resources.report_columns import column_names
-from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.drift import Drift, DriftKind
-from bulkgladly.tables.report_csv import MAX_RECORD_BYTES, BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.tables.report_layout import ReportColumn, ReportLayout
-from bulkgladly.tables.report_rows import ReportBody, read_report
-from bulkgladly.tables.restate import joined, restate, unite
 
 NAME = "reports/SampleReport"
 COLUMNS = (
@@ -335,7 +333,7 @@ def test_memory_does_not_grow_with_the_body_but_with_its_rows() -> None:
     block = b"".join(b"%d,,,,%s\n" % (number, b"y" * 90) for number in range(3_000))
     tracemalloc.start()
 
-    count = sum(1 for record in records_in(block for _ in range(10)) if isinstance(record, Record))
+    count = sum(1 for record in records_in(block for _ in range(10)) if isinstance(record, CsvRow))
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -355,7 +353,7 @@ def test_rows_beyond_the_period_are_left_out_and_counted() -> None:
 
 def test_a_note_gives_the_same_layout_again() -> None:
     """Columns that are settled stay what they are."""
-    again = ReportLayout.from_note(NAME, json.loads(json.dumps(LAYOUT.noted())), ("id",))
+    again = ReportLayout.from_memo(NAME, json.loads(json.dumps(LAYOUT.as_memo())), ("id",))
 
     assert (again.columns, again.data_set.key) == (LAYOUT.columns, LAYOUT.data_set.key)
     assert again.data_set.schema.equals(LAYOUT.data_set.schema, check_metadata=True)
@@ -365,7 +363,7 @@ def test_a_note_gives_the_same_layout_again() -> None:
 def test_a_note_that_cannot_be_read_is_refused(note: dict[str, Any]) -> None:
     """Guessing columns would mix types."""
     with pytest.raises(ValueError, match=r"newer version|format|TypeError"):
-        ReportLayout.from_note(NAME, note, ())
+        ReportLayout.from_memo(NAME, note, ())
 
 
 def table(*rows: Sequence[str | int | None], line: int = 2, gone: dt.datetime | None = None) -> pa.Table:

@@ -1,31 +1,31 @@
 """One unit: published whole or not at all, in every format, and read back as it was."""
 
 import datetime as dt
-import errno
 import io
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from bulkgladly.errors import BodyTooLong, DiskFull, InputError
-from bulkgladly.tables import part_file, side_files
-from bulkgladly.tables.blocks import Reject, Rows
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.rows import Origin, Reject, Rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
+from tests.full_disk import fill_at_open, fill_at_sync, no_space
 
 ITEMS, AGENTS = DATA_SETS["items"], DATA_SETS["agents"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-SOURCE = Source("job", "conversation_items.jsonl", {"_job_id": "job", "_job_updated_at": NOON})
+SOURCE = Origin("job", "conversation_items.jsonl", {"_job_id": "job", "_job_updated_at": NOON})
 FORMATS = [(name, how) for name in ("ndjson", "csv") for how in ("none", "zstd", "gzip")]
 
 
@@ -87,7 +87,7 @@ def test_every_format_holds_the_same_rows(folder: DataFolder) -> None:
 
 def test_rejects_are_kept_with_their_reason(folder: DataFolder) -> None:
     """One object a line, with the bytes as text, or encoded where they are none."""
-    writer = UnitWriter(folder, AGENTS, "u/1", Source("u", "agents.jsonl"))
+    writer = UnitWriter(folder, AGENTS, "u/1", Origin("u", "agents.jsonl"))
     writer.convert([b'{"id":"a"}\n{"id":\n\xff\n'])
     writer.reject(Reject(9, "odd", "of a caller", b"x"))
 
@@ -107,7 +107,7 @@ def test_rejects_are_kept_with_their_reason(folder: DataFolder) -> None:
 
 def test_raw_lines_are_kept_as_they_came(folder: DataFolder) -> None:
     """All bytes of all bodies; a further body begins on its own line."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "agents.jsonl"), keep_raw=True)
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "agents.jsonl"), keep_raw=True)
     bodies: list[list[bytes]] = [[b'{"id":"a"}\r\n\n{"id"', b':"b"}'], [b'{"id":"c"}\n'], [], [b"{}"]]
 
     reports = [writer.convert(body) for body in bodies]
@@ -124,7 +124,7 @@ def test_raw_lines_are_kept_as_they_came(folder: DataFolder) -> None:
 
 def test_a_caller_may_have_arrow_rows(folder: DataFolder) -> None:
     """Columns that are missing are null, or the provenance of the unit."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f", {"_job_id": "j"}))
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f", {"_job_id": "j"}))
 
     writer.write(Rows((), pa.RecordBatch.from_pydict({"id": ["a", "b"]})))
     manifest = writer.commit()
@@ -138,7 +138,7 @@ def test_a_caller_may_have_arrow_rows(folder: DataFolder) -> None:
 
 def test_an_empty_unit_is_published_too(folder: DataFolder) -> None:
     """That there was nothing is worth knowing."""
-    manifest = UnitWriter(folder, AGENTS, "u", Source("u", "f")).commit()
+    manifest = UnitWriter(folder, AGENTS, "u", Origin("u", "f")).commit()
 
     assert (manifest.rows, manifest.parts) == (0, ())
     assert folder.manifests("agents") == [manifest]
@@ -170,7 +170,7 @@ def test_an_abandoned_unit_leaves_nothing(folder: DataFolder) -> None:
 
 def test_abandoning_what_is_published_changes_nothing(folder: DataFolder) -> None:
     """So that it may stand in a `finally`."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     writer.convert([b'{"id":"a"}'])
     manifest = writer.commit()
     before = files_in(folder)
@@ -181,9 +181,31 @@ def test_abandoning_what_is_published_changes_nothing(folder: DataFolder) -> Non
     assert folder.manifests("agents") == [manifest]
 
 
+@pytest.mark.parametrize("how", ["left", "failed", "published"])
+def test_a_with_block_abandons_what_is_not_published(folder: DataFolder, how: str) -> None:
+    """Whether it was left or failed; what was published stays."""
+
+    def write() -> None:
+        with UnitWriter(folder, AGENTS, "u", Origin("u", "f"), keep_raw=True) as writer:
+            writer.convert([b'{"id":"a"}\n'])
+            if how == "failed":
+                raise KeyError(how)
+            if how == "published":
+                writer.commit()
+
+    if how == "failed":
+        with pytest.raises(KeyError):
+            write()
+    else:
+        write()
+
+    assert folder.data_sets() == (["agents"] if how == "published" else [])
+    assert bool(files_in(folder)) == (how == "published")
+
+
 def test_a_body_without_an_end_is_cut(folder: DataFolder) -> None:
     """At the limit, and nothing of it is left."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "agents.jsonl"), max_bytes=1000, keep_raw=True)
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "agents.jsonl"), max_bytes=1000, keep_raw=True)
     taken = []
 
     def endless() -> Iterator[bytes]:
@@ -206,43 +228,35 @@ def test_a_broken_download_comes_through(folder: DataFolder) -> None:
         yield b'{"id":"a"}\n'
         raise ConnectionError("cut")
 
-    first = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
+    first = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     with pytest.raises(ConnectionError, match="cut"):
         first.convert(broken())
     first.abandon()
-    second = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
+    second = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     second.convert([b'{"id":"a"}\n{"id":"b"}\n'])
 
     assert second.commit().rows == 2
     assert files_in(folder) == ["_manifest/agents/u.json", "agents/u-0001.parquet"]
 
 
-def full(*_: Any, **__: Any) -> Any:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 @pytest.mark.parametrize("where", ["part", "sync", "rejects", "raw", "decision", "folder"])
 def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Wherever it strikes before the unit is decided: the error says so, and nothing of the unit is left."""
-    before = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
+    before = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     before.convert([b'{"id":"old"}\n'])
     published = before.commit()
     files = files_in(folder)
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"), keep_raw=True)
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"), keep_raw=True)
 
     with monkeypatch.context() as patched:
         if where == "part":
-            patched.setattr("bulkgladly.tables.sinks.ParquetSink.write", full)
+            patched.setattr(pq.ParquetWriter, "write_table", no_space)
         elif where == "sync":
-            patched.setattr(part_file, "sync_file", full)
-        elif where == "rejects":
-            patched.setattr(side_files.RejectsFile, "_opened", full)
-        elif where == "raw":
-            patched.setattr(side_files.RawFile, "_opened", full)
-        elif where == "decision":
-            patched.setattr("bulkgladly.tables.commits.write_whole", full)
+            fill_at_sync(patched, folder.path, "_incoming/agents/")
+        elif where == "folder":
+            patched.setattr(Path, "mkdir", no_space)
         else:
-            patched.setattr(Path, "mkdir", full)
+            fill_at_open(patched, {"rejects": "/_rejects/", "raw": "/_raw/", "decision": ".json.next"}[where])
         with pytest.raises(DiskFull, match="no space left") as caught:
             write_and_commit(writer, published)
         writer.abandon()
@@ -258,14 +272,20 @@ def write_and_commit(writer: UnitWriter, published: Any) -> None:
     writer.commit(replaces=[published])
 
 
+def no_space_for_parts(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+    if new.suffix == ".parquet":
+        no_space()
+    rename(old, new)
+
+
 def test_a_disk_that_fills_after_the_decision_costs_nothing(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Abandoning leaves the decided files alone, and the recovery publishes them."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"))
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"))
     writer.convert([b'{"id":"new"}\n'])
     with monkeypatch.context() as patched:
-        patched.setattr("bulkgladly.tables.commits._rename", full)
+        patched.setattr(os, "replace", no_space_for_parts)
         with pytest.raises(DiskFull):
             writer.commit()
         writer.abandon()
@@ -279,7 +299,7 @@ def test_a_disk_that_fills_after_the_decision_costs_nothing(
 @pytest.mark.parametrize(("name", "how"), [("parquet", "zstd"), *FORMATS])
 def test_a_damaged_part_is_told_with_its_path(folder: DataFolder, name: str, how: str) -> None:
     """Not read as if it were shorter."""
-    writer = UnitWriter(folder, AGENTS, "u", Source("u", "f"), PartOptions(format=name, compression=how))
+    writer = UnitWriter(folder, AGENTS, "u", Origin("u", "f"), PartOptions(format=name, compression=how))
     writer.convert([b'{"id":"a","name":"Sample Person"}\n'])
     manifest = writer.commit()
     part = folder.path / "agents" / manifest.parts[0].path

@@ -1,6 +1,7 @@
 """What is wrong with a data folder is found, named with its place, and told with the way out."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,18 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.tables.coverage import Span
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.drift import DriftKind
-from bulkgladly.tables.drifting import drifting
-from bulkgladly.tables.findings import Finding, FindingKind
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.parts import PartOptions
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.summaries import summaries_of
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.findings import FindingKind, FolderFinding
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.rows import DriftKind, Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.summaries import drift_summaries, summaries_of
+from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 SAMPLE = b'{"id":"a","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}\n'
@@ -38,7 +36,7 @@ def publish(
     folder: DataFolder, unit: str, lines: bytes = SAMPLE, *, name: str = "items", how: str = "parquet", **about: Any
 ) -> Manifest:
     writer = UnitWriter(
-        folder, DATA_SETS[name], unit, Source(unit, "f"), PartOptions(format=how, compression="none"), keep_raw=True
+        folder, DATA_SETS[name], unit, Origin(unit, "f"), PartOptions(format=how, compression="none"), keep_raw=True
     )
     writer.convert([lines])
     return writer.commit(**about)
@@ -194,8 +192,10 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
     leftover.touch()
 
     assert list(verify(folder).findings) == [
-        Finding(FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"),
-        Finding(
+        FolderFinding(
+            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"
+        ),
+        FolderFinding(
             FindingKind.GAP,
             "items",
             None,
@@ -203,7 +203,7 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
             "nothing covers 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
             "export this period with --since and --until, while Gladly still has it",
         ),
-        Finding(
+        FolderFinding(
             FindingKind.UNNAMED,
             "items",
             None,
@@ -236,8 +236,10 @@ def test_files_of_others_among_the_parts_are_found_and_kept(folder: DataFolder) 
     assert found_in(folder) == expected
 
 
-def failing(*_: object) -> None:
-    raise OSError("gone")
+def failing_for_parts(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+    if new.suffix == ".parquet":
+        raise OSError("gone")
+    rename(old, new)
 
 
 def test_rows_that_nothing_vouches_for_are_found(folder: DataFolder) -> None:
@@ -255,7 +257,7 @@ def test_a_cut_commit_is_one_finding(folder: DataFolder, monkeypatch: pytest.Mon
     with folder.lock():
         old = folder.manifests("items")
         with monkeypatch.context() as patched:
-            patched.setattr("bulkgladly.tables.commits._rename", failing)
+            patched.setattr(os, "replace", failing_for_parts)
             with pytest.raises(OSError, match="gone"):
                 publish(folder, "a", replaces=old)
         during = verify(DataFolder.open(folder.path))
@@ -289,7 +291,7 @@ def test_drift_is_told_since_its_first_unit(folder: DataFolder) -> None:
         publish(folder, "y", b'{"id":"a","new":1,"name":7}\n', name="agents", covered=days(2, 3))
         publish(folder, "w", b'{"id":"a","new":1}\n', name="agents")
 
-    found = [(one.path, one.kind, one.count, one.units, one.since, one.unit) for one in drifting(folder)]
+    found = [(one.path, one.kind, one.count, one.units, one.since, one.unit) for one in drift_summaries(folder)]
 
     assert found == [
         ("name", DriftKind.MISFIT, 1, 1, days(2, 3)[0], "y"),
@@ -301,7 +303,7 @@ def test_data_sets_that_are_not_declared_are_verified_too(folder: DataFolder) ->
     """All but their columns."""
     with folder.lock():
         learned = replace(DATA_SETS["agents"], name="reports/ContactSummary")
-        writer = UnitWriter(folder, learned, "w", Source("w", "f"))
+        writer = UnitWriter(folder, learned, "w", Origin("w", "f"))
         writer.convert([b'{"id":"a"}'])
         part = writer.commit().parts[0].path
     cut(folder.path / "reports" / "ContactSummary" / part)

@@ -1,6 +1,7 @@
 """A folder that was copied, put together again or edited by hand: `verify` sees what readers would stumble over."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.documents import as_json
-from bulkgladly.tables import commits
-from bulkgladly.tables import compact as compact_module
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.findings import Finding
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest, manifest_from, manifest_json
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake import commits
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.findings import FolderFinding
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest, manifest_from, manifest_json
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.verify import verify
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 LINE = b'{"id":"%s","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}\n'
@@ -33,7 +33,7 @@ LINE = b'{"id":"%s","timestamp":"2026-11-22T10:00:00Z","content":{"type":"SMS"}}
 
 def publish(folder: DataFolder, unit: str, *, name: str = "items", **columns: Any) -> Manifest:
     """Publish a row with the id of the unit."""
-    writer = UnitWriter(folder, DATA_SETS[name], unit, Source(unit, "f", columns))
+    writer = UnitWriter(folder, DATA_SETS[name], unit, Origin(unit, "f", columns))
     writer.convert([LINE % unit.encode()])
     return writer.commit()
 
@@ -256,7 +256,7 @@ def test_damage_in_current_is_told(
     """It is what most people read."""
     damage(current_part(folder))
 
-    def found() -> list[Finding]:
+    def found() -> list[FolderFinding]:
         return list(verify(folder, deep=True).findings)
 
     assert {one.kind.value for one in found()} == {kind}
@@ -286,22 +286,27 @@ def test_a_folder_current_that_was_removed_is_no_damage(folder: DataFolder) -> N
     assert verify(folder).is_sound
 
 
-@pytest.mark.parametrize("where", ["put_in_place", "settle"])
-def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", ["made", "items.json.next"])
+def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, before: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before or after the folder got its place, its manifest is that of the folder which is there."""
 
     class Killed(BaseException):
         pass
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise Killed
+
+    def replace(old: Path, new: Path, rename: Callable[[Path, Path], None] = os.replace) -> None:
+        if Path(old).name == before:
+            patched.setattr(os, "replace", killed)
+            patched.setattr(os, "unlink", killed)
+            raise Killed
+        rename(old, new)
 
     with folder.lock():
         publish(folder, "c")
         with monkeypatch.context() as patched:
-            patched.setattr(compact_module, "settle", killed)
-            if where == "put_in_place":
-                patched.setattr(compact_module, where, killed)
+            patched.setattr(os, "replace", replace)
             with pytest.raises(Killed):
                 compact(folder, "items")
     assert kinds_in(folder) >= {"unfinished"}
@@ -311,7 +316,7 @@ def test_a_compaction_that_was_cut_is_ended(folder: DataFolder, where: str, monk
 
     assert verify(folder, deep=True).is_sound
     rows = sum(pq.read_metadata(path).num_rows for path in (folder.path / "current" / "items").iterdir())
-    assert rows == (2 if where == "put_in_place" else 3)
+    assert rows == (2 if before == "made" else 3)
 
 
 def test_a_unit_that_names_a_file_twice_is_never_published(folder: DataFolder) -> None:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import anyio
 
 from bulkgladly.journal.units import UnitLog
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitState
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Limits
-from bulkgladly.tables.folder import DataFolder
 from tests.flows.exporting import Lake
 
 

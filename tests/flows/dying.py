@@ -17,8 +17,8 @@ from typing import Any
 
 # What a command loads when it first needs it is loaded here, once for all that die.
 import bulkgladly.formats.ndjson_files
-import bulkgladly.tables.convert
-import bulkgladly.tables.parts  # noqa: F401
+import bulkgladly.lake.conversion
+import bulkgladly.lake.part_writer  # noqa: F401
 from bulkgladly import Credentials, ExportOptions, ImportOptions, Pace
 from tests.flows.quickly import dump, start_import
 

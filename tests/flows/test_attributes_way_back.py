@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from bulkgladly import ExportOptions, ImportOptions, Pace
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.columnar_files import ParquetReader
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.restored_lines import to_line
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.settings import Credentials
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.restore import to_line
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
 from tests.flows.quickly import start_export, start_import
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
@@ -96,7 +96,7 @@ def test_every_value_of_an_attribute_is_read_back(tmp_path: Path, attributes: di
     if b"\\u0000" in line:
         return  # a line with NUL is no row
     with DataFolder.open(tmp_path / "any", create=True).lock() as folder:
-        writer = UnitWriter(folder, PROFILES, "u", Source("u", "f"))
+        writer = UnitWriter(folder, PROFILES, "u", Origin("u", "f"))
         report = writer.convert([line + b"\n"])
         old = folder.manifest("profiles", "u")
         manifest = writer.commit(replaces=[old] if old else [])

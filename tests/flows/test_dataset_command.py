@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.cli.app import run
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 from tests.flows.quickly import QUICK
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
     with DataFolder.open(path, host="https://sample.example.org", create=True, now=lambda: NOON).lock() as folder:
         for night, name in enumerate(("Old Name", "New Name")):
             day = dt.datetime(2026, 11, 20 + 2 * night, tzinfo=dt.UTC)
-            source = Source(f"job{night}", "agents.jsonl", {"_job_updated_at": day})
+            source = Origin(f"job{night}", "agents.jsonl", {"_job_updated_at": day})
             writer = UnitWriter(folder, DATA_SETS["agents"], f"job{night}", source)
             writer.convert([f'{{"id":"a","name":"{name}","shift":"late"}}\n'.encode(), b"x\n" * night])
             writer.commit(covered=(day, day + dt.timedelta(days=1)))
@@ -48,7 +48,7 @@ def data(tmp_path: Path) -> Path:
 
 def close_the_gap(data: Path) -> None:
     with DataFolder.open(data).lock() as folder:
-        writer = UnitWriter(folder, DATA_SETS["agents"], "between", Source("between", "agents.jsonl"))
+        writer = UnitWriter(folder, DATA_SETS["agents"], "between", Origin("between", "agents.jsonl"))
         writer.commit(covered=(dt.datetime(2026, 11, 21, tzinfo=dt.UTC), dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
 
 
@@ -211,7 +211,7 @@ def test_one_damaged_data_set_does_not_keep_the_others_from_being_compacted(
 ) -> None:
     """It is named and keeps what it has in `current/`; alone it ends with 2, as before."""
     with DataFolder.open(data).lock() as folder:
-        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Source("list", "f"))
+        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Origin("list", "f"))
         writer.convert([b'{"id":"a"}\n'])
         writer.commit()
     assert program("dataset", "compact", str(data)) == 0

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bulkgladly.emulator.server.request_log import Seen
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from tests.flows.exporting import DAY, NIGHT, TOKEN, Lake, a_lake, note_line
 from tests.readers import by_duckdb, by_polars
 

@@ -7,6 +7,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.events import Events, plan_of
 from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.options import ReportQuery
@@ -14,12 +20,6 @@ from bulkgladly.pipelines.exports.per_parent import PerParent
 from bulkgladly.pipelines.exports.report_plan import windows_due
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import query_for
-from bulkgladly.tables.compact import compact
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, later, path_with
 from tests.flows.exporting import NIGHT, Lake, a_lake, note_line
 
@@ -148,7 +148,7 @@ async def test_a_manifest_from_the_future_is_warned_about(lake: Lake) -> None:
     """By verify, by an export and by compact; the folder is sound all the same."""
     ahead = dt.datetime.now(dt.UTC) + 2 * DAY
     with DataFolder.open(lake.out, host=lake.credentials.host, create=True, now=lambda: ahead).lock() as folder:
-        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Source("list", "f"))
+        writer = UnitWriter(folder, DATA_SETS["inboxes"], "list", Origin("list", "f"))
         writer.convert([b'{"id":"a"}\n'])
         writer.commit()
 
@@ -166,7 +166,7 @@ def test_units_are_numbered_in_the_order_of_publishing(tmp_path: Path) -> None:
     made = []
     for unit in "dacb":
         with DataFolder.open(tmp_path / "lake", host="h", create=True, now=lambda: next(clock)).lock() as folder:
-            writer = UnitWriter(folder, DATA_SETS["inboxes"], unit, Source(unit, "f"))
+            writer = UnitWriter(folder, DATA_SETS["inboxes"], unit, Origin(unit, "f"))
             writer.convert([b'{"id":"a"}\n'])
             made.append(writer.commit())
 

@@ -9,10 +9,10 @@ import pytest
 from bulkgladly import Limits, Observer, Pace, RunFolder, UsageError, list_runs
 from bulkgladly.emulator import status
 from bulkgladly.journal.units import kept_in
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.summary import ExportReport
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import path_with
 from tests.flows.exporting import Lake, a_lake, note_line
 from tests.flows.quickly import dump, start_export

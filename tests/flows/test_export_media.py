@@ -1,6 +1,5 @@
 """Recordings and attachments as files: whole or not there, fetched once, never by a name from outside."""
 
-import errno
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,9 @@ from bulkgladly.emulator import half_body, reset
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.media_files import media_place
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.job_files import JobFiles
@@ -21,11 +23,9 @@ from bulkgladly.pipelines.exports.media import Media
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import UnitState
 from bulkgladly.storage.durable import partial_of
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.media_files import media_place
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NOT_THERE, Lake, note_line
+from tests.full_disk import fill_at_sync
 
 ATTACHMENT = {"id": "att-1", "contentType": "image/png", "filename": "a b.png", "fileSize": 3000}
 
@@ -254,17 +254,13 @@ async def test_a_full_disk_leaves_no_file_under_its_name(lake: Lake, monkeypatch
     """The run ends, and nothing of the file is left; the next one fetches it."""
     await with_items(lake, call())
     with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.tables.media_files.sync_file", _no_space)
+        fill_at_sync(patch, lake.out, "_incoming/media/")
         with pytest.raises(ExceptionGroup) as caught:
             await fetch(lake, "recordings")
     assert caught.group_contains(DiskFull)
     assert not files(lake)
 
     assert (await fetch(lake, "recordings")).only().created == 1
-
-
-def _no_space(*_: object) -> None:
-    raise OSError(errno.ENOSPC, "no space left")
 
 
 async def test_the_index_is_published_in_pieces(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

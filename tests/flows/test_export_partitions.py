@@ -7,8 +7,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from tests.flows.exporting import Lake, a_lake, as_lines
 from tests.readers import READERS, Reader
 

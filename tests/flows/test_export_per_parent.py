@@ -1,7 +1,6 @@
 """What is fetched parent by parent: each parent asked once, every answer kept, nothing asked again for nothing."""
 
 import datetime as dt
-import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,16 @@ from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
 from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.per_parent import PerParent
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
 from tests.flows.driving import Driver, Ends, later, path_with
 from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
+from tests.full_disk import fill_at_sync
 
 ABSENT = "nobody-000000000000000"
 
@@ -450,7 +450,7 @@ async def test_a_full_disk_loses_no_answer(lake: Lake, monkeypatch: pytest.Monke
     """The run ends, the answers wait in the journal, and the resume publishes them without a request."""
     ids = people(lake, 4)
     with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.tables.part_file.sync_file", _no_space)
+        fill_at_sync(patch, lake.out, "_incoming/profiles/")
         with pytest.raises(ExceptionGroup) as caught:
             await fetch(lake, "profiles", ids=ids_file(lake, ids))
     assert caught.group_contains(DiskFull)
@@ -461,10 +461,6 @@ async def test_a_full_disk_loses_no_answer(lake: Lake, monkeypatch: pytest.Monke
 
     assert (ends.only().created, lake.asked()) == (4, {})
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
-
-
-def _no_space(*_: object) -> None:
-    raise OSError(errno.ENOSPC, "no space left")
 
 
 class _KilledError(Exception):

@@ -18,6 +18,9 @@ from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import TRIES
@@ -26,9 +29,6 @@ from bulkgladly.pipelines.exports.reports import Reports
 from bulkgladly.pipelines.exports.units import UnitResult
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.observer import Observer
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.verify import verify
 from bulkgladly.transport import Client, Pacer
 from tests.flows.exporting import TOKEN, Lake
 

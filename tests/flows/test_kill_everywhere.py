@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.emulator import Emulator
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.verify import verify
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.verify import verify
 from tests.dying import DEEDS, TURNS, End, Mortals
 from tests.flows.exporting import a_lake, note_line
 from tests.flows.serving import served

@@ -30,6 +30,17 @@ from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
+from bulkgladly.lake.commits import read_decision
+from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.folder import host_in
+from bulkgladly.lake.line_batches import cut
+from bulkgladly.lake.manifest import manifest_from, manifest_json
+from bulkgladly.lake.places import MARKER
+from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
+from bulkgladly.lake.report_table import ReportLayout
+from bulkgladly.lake.rows import Reject
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
@@ -39,17 +50,6 @@ from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
-from bulkgladly.tables.blocks import Reject
-from bulkgladly.tables.commits import read_decision
-from bulkgladly.tables.convert import ConvertOptions, convert
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.layout import MARKER
-from bulkgladly.tables.line_batches import cut
-from bulkgladly.tables.manifests import manifest_from, manifest_json
-from bulkgladly.tables.marker import host_in
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, Record, beginning, records_in
-from bulkgladly.tables.report_layout import ReportLayout
 from bulkgladly.transport.address import delay_s
 from bulkgladly.transport.unpacking import unpacker_for
 
@@ -287,7 +287,7 @@ def fuzz_report_csv(data: bytes) -> None:
     number, body = _choice(data)
     outcomes = []
     for size in (len(body) or 1, number + 1):
-        found: list[Record | Reject] = []
+        found: list[CsvRow | Reject] = []
         try:
             found.extend(records_in(_pieces(body, size)))
             end = ""
@@ -298,7 +298,7 @@ def fuzz_report_csv(data: bytes) -> None:
     found, end = outcomes[0]
     lines = [record.line for record in found]
     assert lines == sorted(set(lines))
-    header = next((record.cells for record in found if isinstance(record, Record) and record.cells), [])
+    header = next((record.cells for record in found if isinstance(record, CsvRow) and record.cells), [])
     names = column_names(header)
     assert len(set(names)) == len(names) == len(header)
     line = beginning(body.decode("latin-1"))
@@ -396,7 +396,7 @@ def fuzz_manifest(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         note = orjson.loads(data)
         if isinstance(note, dict):
-            ReportLayout.from_note("report", note)
+            ReportLayout.from_memo("report", note)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {

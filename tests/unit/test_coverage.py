@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.tables.coverage import Span, coverage_of
+from bulkgladly.lake.manifest import Span
+from bulkgladly.lake.summaries import coverage_of
 
 MIDNIGHT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 

@@ -10,6 +10,8 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
+from bulkgladly.lake.media_files import media_place
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.lists import LIST_WORDS
 from bulkgladly.pipelines.exports.media import MEDIA_WORDS, Wanted, doubt_about
 from bulkgladly.pipelines.exports.per_parent import PARENT_WORDS
@@ -29,8 +31,6 @@ from bulkgladly.resources.exports import (
     is_askable,
     live_export,
 )
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.media_files import media_place
 
 FACTS: Any = orjson.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_bytes())
 OPERATIONS = {one["operationId"] or one["project_alias"]: one for one in FACTS["operations"]}

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from bulkgladly import ExportOptions, ImportOptions, UsageError, choose_mapping, find_run, list_runs
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.runs.options import restored
 from bulkgladly.runs.options import stored as stored_form
 from bulkgladly.settings import load_toml
-from bulkgladly.tables.folder import DataFolder
 
 URLS = [
     "s3://bucket/lake",

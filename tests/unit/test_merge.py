@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.tables.merge import merge
+from bulkgladly.lake.merge import merge
 
 TIME = pa.timestamp("us", tz="UTC")
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

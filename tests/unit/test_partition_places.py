@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bulkgladly.tables.places import Partition, folder_of
+from bulkgladly.lake.places import Partition, folder_of
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 AWKWARD = ["UNTYPED", "", "~EMPTY", HIVE_NULL, "~HIVE_DEFAULT_PARTITION", "SMS", "sms", "%55NTYPED", "0001-01-01"]

@@ -12,17 +12,17 @@ import anyio.to_thread
 
 from bulkgladly.errors import BodyTooLong
 from bulkgladly.journal.units import UnitLog
+from bulkgladly.lake.conversion import ConversionSummary
+from bulkgladly.lake.folder import DataFolder, utc_now
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.row_filters import RowFilter
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.runs.observer import Observer
-from bulkgladly.tables.convert import ConversionReport
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.folder import DataFolder, utc_now
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.passing import Passing
-from bulkgladly.tables.source import Source
-from bulkgladly.tables.unit import UnitWriter
 from bulkgladly.transport.client import Client
 from bulkgladly.transport.downloads import BrokeOff
 
@@ -39,15 +39,12 @@ class Converted:
     """A body that was read to its end and is ready to be committed. Commit it, or abandon it."""
 
     writer: UnitWriter
-    report: ConversionReport
+    report: ConversionSummary
 
     def commit(self, **about: Any) -> Manifest:
         """Publish it as `UnitWriter.commit` does; on an error before it is decided nothing of it is left."""
-        try:
+        with self.writer:
             return self.writer.commit(**about)
-        except BaseException:
-            self.writer.abandon()
-            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,9 @@ class Context:
         self.notes.append(text)
         self.observer.note(text)
 
-    def writer(self, data_set: DataSet, unit: str, source: Source, *, passing: Passing | None = None) -> UnitWriter:
+    def writer(
+        self, data_set: DataSet, unit: str, source: Origin, *, row_filter: RowFilter | None = None
+    ) -> UnitWriter:
         """Return a writer for a unit, with the options of this run."""
         options = self.options
         return UnitWriter(
@@ -96,7 +95,7 @@ class Context:
             options.parts(data_set),
             keep_raw=options.keep_raw,
             max_bytes=options.max_file_bytes,
-            passing=passing,
+            row_filter=row_filter,
         )
 
     async def download(
@@ -104,19 +103,19 @@ class Context:
         request: Request,
         data_set: DataSet,
         unit: str,
-        source: Source,
+        source: Origin,
         *,
-        passing: Callable[[], Passing] | None = None,
+        row_filter: Callable[[], RowFilter] | None = None,
     ) -> Converted | Refused:
         """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
 
-        `passing` makes what stands between reading and writing, anew for each download.
+        `row_filter` makes what stands between reading and writing, anew for each download.
         Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
         """
         cut_at: Counter[int] = Counter()
 
         async def once(_: int) -> Converted | Refused:
-            writer = self.writer(data_set, unit, source, passing=passing and passing())
+            writer = self.writer(data_set, unit, source, row_filter=row_filter and row_filter())
             try:
                 async with self.client.stream(request, max_bytes=self.options.max_file_bytes) as download:
                     if not download.is_success:
@@ -141,12 +140,12 @@ class Context:
         lines: Iterable[bytes],
         data_set: DataSet,
         unit: str,
-        source: Source,
+        source: Origin,
         *,
-        passing: Passing | None = None,
+        row_filter: RowFilter | None = None,
     ) -> Converted:
         """Turn JSON lines that are already here into the parts of a unit. Nothing is published yet."""
-        writer = self.writer(data_set, unit, source, passing=passing)
+        writer = self.writer(data_set, unit, source, row_filter=row_filter)
         try:
             return Converted(writer, await anyio.to_thread.run_sync(writer.convert, lines))
         except BaseException:
@@ -158,7 +157,7 @@ class Context:
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
 
 
-async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionReport:
+async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:
     """Let a writer read what arrives here."""
     return await read_in_thread(writer.convert, blocks)
 

@@ -5,17 +5,17 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.published_rows import recent_keys
+from bulkgladly.lake.row_filters import OncePerKey
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.pipelines.exports.context import Context, Converted, Refused
 from bulkgladly.pipelines.exports.jobs import period_text
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
-from bulkgladly.tables.coverage import Span, coverage_of
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.lookups import recent_keys
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.passing import Once
-from bulkgladly.tables.source import Source
 
 __all__ = ("Events", "EventsTask", "Plan", "plan_of")
 
@@ -137,9 +137,9 @@ class EventsTask:
     async def _download(self, context: Context) -> Converted | Refused:
         start, end = self.window
         known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
-        source = Source(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
+        source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
         request = events_request(start, end, self.entities)
-        return await context.download(request, _EVENTS, self.name, source, passing=lambda: Once("id", known))
+        return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: OncePerKey("id", known))
 
     async def _gives_way(self, context: Context, reply: Reply) -> bool:
         """Change what Gladly refused, if that can be found out; tell whether it is worth to ask again."""

@@ -11,6 +11,7 @@ import anyio.to_thread
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.units import UnitLine, UnitLog
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.gathering import ANSWERS
 from bulkgladly.pipelines.exports.kept_answers import KeptAnswers
@@ -20,7 +21,6 @@ from bulkgladly.pipelines.exports.units import Kind, Settled, UnitResult, UnitSt
 from bulkgladly.runs.session import Progress, Session
 from bulkgladly.runs.stages import Feed
 from bulkgladly.runs.summary import resume_command
-from bulkgladly.tables.folder import DataFolder
 
 __all__ = ("ExportWork",)
 

@@ -16,14 +16,14 @@ from typing import Any
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
+from bulkgladly.lake.published_rows import micros_of, values_in
+from bulkgladly.lake.row_filters import StampedRows
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.parents import COMPOSITE
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.lookups import micros_of, values_in
-from bulkgladly.tables.passing import Stamped
-from bulkgladly.tables.source import Source
 
 __all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
 
@@ -133,9 +133,8 @@ class Gathering:
     def _published(self, context: Context, answers: Sequence[Answer]) -> tuple[str, UnitResult]:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
-        source = Source(unit, f"{self.row.operation} {self.row.path}")
-        writer = context.writer(self.data_set, unit, source, passing=Stamped(_FETCHED, chunk.times))
-        try:
+        source = Origin(unit, f"{self.row.operation} {self.row.path}")
+        with context.writer(self.data_set, unit, source, row_filter=StampedRows(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)
             about = {
@@ -146,9 +145,6 @@ class Gathering:
                 "cut": chunk.cut,
             }
             writer.commit(about=about, incomplete=incomplete)
-        except BaseException:
-            writer.abandon()
-            raise
         self.cut.update(chunk.cut)
         context.log.drop(self.row.word, [answer.key for answer in answers])
         self.work.know((answer.key, _micros(answer)) for answer in answers)

@@ -5,6 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.pipelines.exports.context import Context, Refused, why
 from bulkgladly.pipelines.exports.jobs import (
     FIND_JOBS,
@@ -16,11 +21,6 @@ from bulkgladly.pipelines.exports.jobs import (
     period_text,
 )
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
-from bulkgladly.tables.coverage import coverage_of
-from bulkgladly.tables.declared import DATA_SETS, data_set_of, undeclared
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.source import Source
 
 __all__ = ("JOB_WORDS", "JobFiles")
 
@@ -112,7 +112,7 @@ class JobFile:
         """Stream the file once into its tables; see `Context.download`."""
         job, file = self.job, str(self.into.file)
         columns = {"_job_id": job.id, "_job_updated_at": job.updated_at, "_file": file}
-        source = Source(stem=job.id, file=file, columns=columns)
+        source = Origin(stem=job.id, file=file, columns=columns)
         found = await context.download(file_request(job, file), self.into, job.id, source)
         about: Mapping[str, Any] = {
             "job_id": job.id,
@@ -134,7 +134,7 @@ class JobFile:
         if self.earlier is not None and report.rows < self.earlier.rows:
             await context.in_thread(found.writer.abandon)
             await context.in_thread(
-                context.folder.note, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
+                context.folder.remember, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
             )
             fewer = f"{report.rows:,} rows instead of {self.earlier.rows:,}"
             detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
@@ -149,12 +149,12 @@ class JobFile:
         if not self.is_expired:
             return False
         name = f"absent {self.job.id} {file}"
-        noted = context.folder.noted(self.data_set, name)
+        noted = context.folder.remembered(self.data_set, name)
         if noted is None:
-            context.folder.note(self.data_set, name, {"run": context.run})
+            context.folder.remember(self.data_set, name, {"run": context.run})
         return noted is not None and noted.get("run") != context.run
 
-    async def _note_gone(self, context: Context, source: Source, about: Mapping[str, Any]) -> None:
+    async def _note_gone(self, context: Context, source: Origin, about: Mapping[str, Any]) -> None:
         """Leave a manifest without rows, so that nobody asks for the file again."""
         empty = await context.convert_lines((), self.into, self.name, source)
         replaces = (self.earlier,) if self.earlier is not None else ()
@@ -188,7 +188,7 @@ def _is_newer(job: Job, known: object) -> bool:
 
 def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
     """Tell whether this version of the job was already found to have fewer rows."""
-    noted = context.folder.noted(data_set.name, f"kept {job.id}")
+    noted = context.folder.remembered(data_set.name, f"kept {job.id}")
     return noted is not None and not _is_newer(job, noted.get("job_updated_at"))
 
 
@@ -200,7 +200,7 @@ def _gaps(
     offered = [job.period for job in done if job.period and data_set.file in job.files]
     if not covered:
         return
-    known = set((context.folder.noted(data_set.name, "gaps") or {}).get("periods", ()))
+    known = set((context.folder.remembered(data_set.name, "gaps") or {}).get("periods", ()))
     missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
     for text in missing:
         if text in known:
@@ -209,19 +209,19 @@ def _gaps(
         detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
         yield Settled(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
     if missing:
-        context.folder.note(data_set.name, "gaps", {"periods": sorted(missing)})
+        context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
 
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[UnitTask]:
     """Yield each job that Gladly could not do, the first time that it is seen."""
-    known = set((context.folder.noted("jobs", "failed") or {}).get("ids", ()))
+    known = set((context.folder.remembered("jobs", "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
             detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
             yield Settled("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
-        context.folder.note("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+        context.folder.remember("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
 
 
 def _job_text(job: Job) -> str:

@@ -9,17 +9,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.json_slices import Unreadable, elements_of
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.merge import Merged, merge
+from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.row_filters import HeldRows
+from bulkgladly.lake.rows import Origin, Rows
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.merge import Merged, merge
-from bulkgladly.tables.passing import Held
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.source import Source
 
 __all__ = ("LIST_WORDS", "ListKind")
 
@@ -88,10 +87,9 @@ class ListTask:
         row, data_set, now = self.row, DATA_SETS[self.row.data_set], context.clock()
         earlier = context.folder.manifests(data_set.name)
         cut = cut_of(row, reply.headers, len(lines))
-        source = Source(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
-        held = Held()
-        writer = context.writer(data_set, UNIT, source, passing=held)
-        try:
+        source = Origin(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
+        held = HeldRows()
+        with context.writer(data_set, UNIT, source, row_filter=held) as writer:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)
             new = held.table(data_set, _fetched_at=now)
@@ -99,24 +97,18 @@ class ListTask:
             gone_since = now if cut is Cut.NO else None
             merged = merge(old, new, data_set.key, gone_since=gone_since)
             if self._is_suspicious(context, merged, new.num_rows):
-                writer.abandon()
                 detail = (
                     f"the list came with no row, where there were {merged.gone:,}; those stay. "
                     "If it is really empty, say so with --refresh"
                 )
                 return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
             incomplete = _incomplete(row, cut, len(lines))
-            if _is_as_before(
+            if not _is_as_before(
                 earlier, merged, is_cut=cut is not Cut.NO, rejected=report.rejected, incomplete=incomplete
             ):
-                writer.abandon()
-            else:
                 for batch in merged.table.to_batches():
                     writer.write(Rows((), batch))
                 writer.commit(about={"operation": row.operation}, incomplete=incomplete, replaces=earlier)
-        except BaseException:
-            writer.abandon()
-            raise
         state = UnitState.UNCHANGED if not merged.created + merged.updated else UnitState.DONE
         return UnitResult(
             state if incomplete is None else UnitState.INCOMPLETE,

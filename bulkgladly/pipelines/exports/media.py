@@ -9,6 +9,9 @@ import orjson
 
 from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, UsageError
 from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.media_files import MediaFile, StoredFile
+from bulkgladly.lake.published_rows import values_in
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
@@ -16,9 +19,6 @@ from bulkgladly.pipelines.exports.parents import COMPOSITE, source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport, is_askable, live_export
 from bulkgladly.runs.connection import concurrency_of
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.lookups import values_in
-from bulkgladly.tables.media_files import MediaFile, StoredFile
 from bulkgladly.transport.downloads import BrokeOff, Download
 
 __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
-from bulkgladly.tables.declared.shapes import DataSet
-from bulkgladly.tables.parts import PartOptions
 
 __all__ = ("ExportOptions", "ReportQuery")
 

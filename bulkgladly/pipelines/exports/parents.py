@@ -10,6 +10,8 @@ from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
 from bulkgladly.journal.worklist import Parent
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
@@ -20,8 +22,6 @@ from bulkgladly.resources.exports import (
     is_askable,
 )
 from bulkgladly.resources.exports import Parent as ParentKind
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.lookups import values_in
 
 __all__ = ("COMPOSITE", "OF_THE_DATA_SET_ITSELF", "Skipped", "demand_parents", "parents_of", "source_of")
 

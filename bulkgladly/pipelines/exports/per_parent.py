@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.gathering import CUT, GONE, WHOLE, Gathering, in_chunks
@@ -20,9 +23,6 @@ from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.looks import MAX_MERGES
 from bulkgladly.runs.connection import concurrency_of
-from bulkgladly.tables.declared import DATA_SETS
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.lookups import values_in
 
 __all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
 

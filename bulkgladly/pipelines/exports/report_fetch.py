@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
+from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, beginning
+from bulkgladly.lake.report_table import ReportBody, read_report
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, read_in_thread, why
 from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.resources.report_windows import Days, Filters, Grid, Split, by_days, by_filters
 from bulkgladly.resources.reports import CHANNELS, Query, request_for
-from bulkgladly.tables.report_csv import BodyCutOff, NotAReport, beginning
-from bulkgladly.tables.report_rows import ReportBody, read_report
 from bulkgladly.transport.downloads import BrokeOff
 
 __all__ = ("Answers", "FullDays", "ReportFailed", "ReportFetch")

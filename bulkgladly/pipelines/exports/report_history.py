@@ -5,12 +5,12 @@ import threading
 from collections.abc import Mapping
 
 from bulkgladly.errors import InputError
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Span
+from bulkgladly.lake.report_csv import NotAReport
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import Query
-from bulkgladly.tables.coverage import Span
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.report_csv import NotAReport
-from bulkgladly.tables.report_layout import COLUMNS_NOTE, ReportColumn, ReportLayout
 
 __all__ = ("ReportHistory", "days_of", "span_of")
 
@@ -39,10 +39,10 @@ class ReportHistory:
         """
         if self._layout is None:
             name = self._query.data_set
-            note = self._folder.noted(name, COLUMNS_NOTE, is_needed=True)
+            note = self._folder.remembered(name, COLUMNS_MEMO, is_needed=True)
             if note is not None:
                 try:
-                    self._layout = ReportLayout.from_note(name, note, self._query.metrics.key)
+                    self._layout = ReportLayout.from_memo(name, note, self._query.metrics.key)
                 except ValueError as exc:
                     raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
         return self._layout
@@ -73,7 +73,7 @@ class ReportHistory:
             found = self.layout()
             if found is None:
                 found = self._laid_out(tuple(zip(names, headers, strict=True)))
-                self._folder.note(self._query.data_set, COLUMNS_NOTE, found.noted())
+                self._folder.remember(self._query.data_set, COLUMNS_MEMO, found.as_memo())
                 self._layout = found
             return found
 
@@ -88,7 +88,7 @@ class ReportHistory:
 
     def readings(self) -> Mapping[str, Reading]:
         """Return the days that each window covers, and when it was last asked for."""
-        noted = self._folder.noted(self._query.data_set, _READINGS) or {}
+        noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
         found: dict[str, Reading] = {}
         for manifest in self._folder.iter_manifests(self._query.data_set):
             if manifest.covered is None:
@@ -102,9 +102,9 @@ class ReportHistory:
     def note_reading(self, unit: str, on: dt.date) -> None:
         """Remember when a window was asked for, where that changed nothing in it: its manifest does not tell."""
         with self._lock:
-            noted = self._folder.noted(self._query.data_set, _READINGS) or {}
+            noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
             if noted.get(unit) != on.isoformat():
-                self._folder.note(self._query.data_set, _READINGS, noted | {unit: on.isoformat()})
+                self._folder.remember(self._query.data_set, _READINGS, noted | {unit: on.isoformat()})
 
 
 def span_of(days: Days) -> Span:

@@ -4,12 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.folder import DataFolder
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_history import ReportHistory
 from bulkgladly.resources.metric_sets import sets_without_required_options
 from bulkgladly.resources.report_windows import Days, Due, Grid, Reading, due, grid_of
 from bulkgladly.resources.reports import Query, query_for
-from bulkgladly.tables.folder import DataFolder
 
 __all__ = ("FIRST_DAYS", "estimate", "grid_for", "queries_of", "windows_due")
 

@@ -12,6 +12,11 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.journal.units import UnitLine
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.merge import joined, restate, unite
+from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.report_table import ReportLayout
+from bulkgladly.lake.rows import DriftLog, Origin, Rows
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ReportQuery
 from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
@@ -21,13 +26,6 @@ from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.report_windows import ROW_CAP, Due, Grid
 from bulkgladly.resources.reports import Query
 from bulkgladly.runs.observer import duration_text
-from bulkgladly.tables.blocks import Rows
-from bulkgladly.tables.drift import DriftLog
-from bulkgladly.tables.manifests import Manifest
-from bulkgladly.tables.read_back import read_rows
-from bulkgladly.tables.report_layout import ReportLayout
-from bulkgladly.tables.restate import joined, restate, unite
-from bulkgladly.tables.source import Source
 from bulkgladly.transport.pacer import REPORTS
 
 __all__ = ("Reports",)
@@ -154,9 +152,8 @@ class _WindowTask:
         incomplete: str | None,
     ) -> None:
         query = self.query
-        source = Source(self.name, f"POST {query.metrics.path} {query.metrics.name}", origin)
-        writer = context.writer(layout.data_set, self.name, source)
-        try:
+        source = Origin(self.name, f"POST {query.metrics.path} {query.metrics.name}", origin)
+        with context.writer(layout.data_set, self.name, source) as writer:
             drift = DriftLog()
             bodies = list(answers.bodies)
             for batch in table.to_batches():
@@ -179,9 +176,6 @@ class _WindowTask:
                 replaces=[old] if old else [],
                 drift=drift,
             )
-        except BaseException:
-            writer.abandon()
-            raise
 
 
 def _assembled(

@@ -10,6 +10,8 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.journal.runs import RunFolder, RunHeader
 from bulkgladly.journal.units import kept_in
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.summaries import clock_warnings
 from bulkgladly.pipelines.exports.export_work import ExportWork
 from bulkgladly.pipelines.exports.kinds import kinds_for
 from bulkgladly.pipelines.exports.options import ExportOptions
@@ -20,8 +22,6 @@ from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
-from bulkgladly.tables.folder import DataFolder
-from bulkgladly.tables.summaries import clock_warnings
 
 __all__ = ("EXPORT", "dump", "resume_export", "start_export")
 

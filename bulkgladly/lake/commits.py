@@ -1,0 +1,163 @@
+"""How a unit is published: decided once, then carried out, if need be by the next process that takes the lock.
+
+All files of a unit lie written and synced below `_incoming`. Then `<unit>.json.next` is
+written: the manifest, which file gets which name, and what is replaced. From that moment
+the unit is decided. What follows may be interrupted anywhere and done again:
+
+1. the files of what it replaces are removed, and the manifests of other units among it,
+2. its own files get their names, in folders that are made for them, and these are synced,
+3. `<unit>.json.next` becomes `<unit>.json`.
+
+New and old files never share a name, so that each step can tell whether it is done.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkgladly.documents import Members, as_json, members_of
+from bulkgladly.errors import InputError, UsageError
+from bulkgladly.lake.manifest import FORMAT, Manifest, manifest_json, taken_manifest
+from bulkgladly.lake.places import INCOMING, manifest_place, next_place, place_of
+from bulkgladly.storage.durable import below, sync_folder, write_whole
+
+__all__ = ("Decision", "carry_out", "decide", "files_of", "read_decision", "write_decision")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a commit does. All names are relative to the top folder; `renames` are pairs of hidden and final."""
+
+    manifest: Manifest
+    renames: tuple[tuple[str, str], ...]
+    removes: tuple[str, ...]
+    drops: tuple[str, ...]
+    """The manifests of other units that are replaced."""
+
+
+def files_of(manifest: Manifest) -> Iterable[str]:
+    """Yield the names of all files of a published unit, relative to the top folder."""
+    folder = place_of(manifest.data_set)
+    yield from ((folder / part.path).as_posix() for part in manifest.parts)
+    yield from (other.path for other in manifest.others)
+
+
+def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decision:
+    """Return the decision that publishes a unit.
+
+    Raises:
+        UsageError: A file of that name is there and is not replaced.
+        InputError: A name leads out of the folder.
+    """
+    folder = place_of(manifest.data_set)
+    aside = INCOMING / folder
+    renames = [((aside / part.partial).as_posix(), (folder / part.path).as_posix()) for part in manifest.parts]
+    renames += [(other.partial, other.path) for other in manifest.others]
+    if len({final for _, final in renames}) < len(renames):
+        raise ValueError(f"{manifest.data_set} {manifest.unit}: two files have one name")
+    for names in renames:
+        for name in names:
+            below(top, name)
+    for _, name in renames:
+        if top.joinpath(name).exists():
+            raise UsageError(f"{top / name} is there already and belongs to another unit; move it out of the data set")
+    own = manifest_place(manifest.data_set, manifest.unit)
+    drops = {manifest_place(old.data_set, old.unit) for old in replaces} - {own}
+    removes = [name for old in replaces for name in files_of(old)]
+    return Decision(manifest, tuple(renames), tuple(removes), tuple(sorted(place.as_posix() for place in drops)))
+
+
+def write_decision(top: Path, decision: Decision) -> Path:
+    """Write a decision. When this returns, the unit will be published whatever happens.
+
+    The folders of its files are synced first: the disk must have their names before a decision refers to them.
+    """
+    manifest = decision.manifest
+    _sync_folders(top, {below(top, hidden).parent for hidden, _ in decision.renames})
+    path = below(top, next_place(manifest.data_set, manifest.unit).as_posix())
+    content = {
+        "format": FORMAT,
+        "manifest": manifest_json(manifest),
+        "renames": decision.renames,
+        "removes": decision.removes,
+        "drops": decision.drops,
+    }
+    write_whole(path, as_json(content))
+    return path
+
+
+def carry_out(top: Path, path: Path) -> Manifest:
+    """Do what a decision says, or what is left to do of it, and return the manifest that is now published.
+
+    Raises:
+        InputError: The decision is damaged, or a file that it names is gone.
+        UsageError: It was written by a newer version.
+    """
+    # Read from the disk also right after it was written: the ordinary way and the way after a kill are one.
+    decision = read_decision(path)
+    manifest = decision.manifest
+    touched = {below(top, name).parent for name in decision.removes if _remove(below(top, name))}
+    for name in decision.drops:
+        _remove(below(top, name))
+        touched.add(below(top, name).parent)
+    # Old files go before new ones come: a reader may miss rows for a moment, but never counts them twice.
+    for hidden, name in decision.renames:
+        _rename(below(top, hidden), below(top, name))
+        touched.add(below(top, name).parent)
+    _sync_folders(top, touched)
+    final = below(top, manifest_place(manifest.data_set, manifest.unit).as_posix())
+    write_whole(final, as_json(manifest_json(manifest)))
+    path.unlink()
+    sync_folder(path.parent)
+    return manifest
+
+
+def _sync_folders(top: Path, folders: Iterable[Path]) -> None:
+    """Sync folders, each after those within, up to the top: any of them may be new."""
+    for folder in sorted({above for at in folders for above in (at, *at.parents)}, reverse=True):
+        if folder == top or top in folder.parents:
+            sync_folder(folder)
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file, or a link and not what it leads to; tell whether its folder is there to be synced."""
+    path.unlink(missing_ok=True)
+    return path.parent.is_dir()
+
+
+def _rename(hidden: Path, final: Path) -> None:
+    if hidden.is_file() and not hidden.is_symlink():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        hidden.replace(final)
+    elif not final.is_file():
+        raise InputError(
+            f"{final} was about to be published, and is gone; remove the .json.next files in the folder _manifest "
+            "that name it, and export again"
+        )
+
+
+def read_decision(path: Path) -> Decision:
+    """Return what a commit is about to do.
+
+    Raises:
+        InputError: It is damaged.
+        UsageError: It was written by a newer version.
+    """
+    try:
+        members = members_of(path.read_bytes(), FORMAT)
+        if members is None:
+            raise UsageError(f"{path} was written by a newer version of bulkgladly; use that version")
+        about = Members(members.mapping("manifest"), "manifest")
+        about.format = about.count("format")
+        if about.format > FORMAT:
+            raise ValueError("a newer format within")
+        decision = Decision(
+            taken_manifest(about),
+            tuple((str(hidden), str(final)) for hidden, final in members.items("renames")),
+            tuple(str(name) for name in members.items("removes")),
+            tuple(str(name) for name in members.items("drops")),
+        )
+        members.end()
+    except (ValueError, TypeError) as exc:
+        raise InputError(f"{path} is damaged: {exc}; remove it, and export its unit again") from exc
+    return decision

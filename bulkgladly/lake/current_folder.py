@@ -1,0 +1,180 @@
+"""The folder `current/<data set>/`: its manifest, and how a new folder takes the place of the old one as a whole.
+
+In this order: `announce` writes the manifest of the new folder as `.json.next`, `put_in_place`
+exchanges the folders, `settle_manifests` gives the manifest its name. A kill in between is ended by
+looking which of the two folders is there. The manifest lies outside of the folder, which readers
+open as a whole: `_manifest/current/<data set>.json`.
+
+Where the system can exchange two names in one step (Linux), a reader and a kill find the old
+folder or the new one. Elsewhere it takes two renames: a kill between them leaves no folder
+under the name, and both beside it, and `settle_folders` ends what was begun.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from bulkgladly.documents import as_json
+from bulkgladly.errors import UsageError
+from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
+from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
+from bulkgladly.storage.durable import below, sync_folder, write_whole
+
+__all__ = (
+    "UNIT",
+    "announce",
+    "announced",
+    "folder_of_current",
+    "manifest_of_current",
+    "place_of_current",
+    "put_in_place",
+    "remove_tree",
+    "scratch_of",
+    "settle_folders",
+    "settle_manifests",
+)
+
+UNIT = "current"
+_NEXT = ".next"
+
+
+def folder_of_current(data_set: str) -> PurePosixPath:
+    """Return the folder of a compacted data set."""
+    return CURRENT / place_of(data_set)
+
+
+def place_of_current(data_set: str) -> PurePosixPath:
+    """Return where its manifest stands."""
+    return PurePosixPath(MANIFESTS, CURRENT, f"{place_of(data_set)}.json")
+
+
+def manifest_of_current(top: Path, data_set: str) -> Manifest | None:
+    """Return the manifest of a compacted data set; None where there is none, as before manifests were written.
+
+    Raises:
+        UsageError: It is damaged, or of another data set, or was written by a newer version.
+    """
+    path = top / place_of_current(data_set)
+    if not path.exists():
+        return None
+    found = read_manifest(path)
+    if (found.data_set, found.unit) != (data_set, UNIT):
+        raise UsageError(f"{path} is of {found.data_set}, unit {found.unit}")
+    return found
+
+
+def announce(top: Path, manifest: Manifest) -> None:
+    """Write what the folder will hold, before it gets its place; `settle_manifests` relies on it."""
+    path = below(top, f"{place_of_current(manifest.data_set)}{_NEXT}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, as_json(manifest_json(manifest)))
+
+
+def announced(top: Path) -> Iterator[Path]:
+    """Yield what was announced and is not settled."""
+    yield from sorted((top / MANIFESTS / CURRENT).rglob(f"*.json{_NEXT}"))
+
+
+def settle_manifests(top: Path) -> None:
+    """Give each manifest that was announced its name, if its folder got its place, and drop it if not."""
+    for path in announced(top):
+        is_there = False
+        with contextlib.suppress(UsageError):
+            manifest = read_manifest(path)
+            is_there = _holds(top / folder_of_current(manifest.data_set), manifest.parts)
+        if is_there:
+            path.replace(path.with_suffix(""))
+        else:
+            path.unlink()
+        sync_folder(path.parent)
+    for path in (top / MANIFESTS / CURRENT).rglob(".*"):
+        if is_partial(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
+    """Tell whether a folder has these parts. Their numbers differ from those of the parts before."""
+    return folder.is_dir() and {(part.path, part.bytes) for part in parts} <= {
+        (found.name, found.stat().st_size) for found in folder.iterdir()
+    }
+
+
+_NEW, _OLD = ".new", ".old"
+_AT_CWD, _EXCHANGE = -100, 2
+
+
+def scratch_of(top: Path) -> Path:
+    """Return where this process may spill; `remove_scratch` removes it."""
+    return top / f".compact-{os.getpid()}"
+
+
+def _remove_scratch(top: Path) -> list[Path]:
+    """Remove what earlier processes have spilled, and return it. Only the lock holder may call it."""
+    return [remove_tree(path) for path in sorted(top.glob(".compact-*"))]
+
+
+def put_in_place(made: Path, final: Path) -> None:
+    """Give a folder, whole and synced, its name; what has the name so far is removed.
+
+    Both must be on the same file system. Killed: the old folder has the name, or the new one.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    new = final.with_name(f".{final.name}{_NEW}")
+    remove_tree(new)
+    made.replace(new)
+    sync_folder(final.parent)
+    _finish(new, final)
+
+
+def settle_folders(top: Path) -> list[Path]:
+    """Complete or undo an exchange that a kill has interrupted, remove scratch folders, return what was removed."""
+    removed = _remove_scratch(top)
+    current = top / CURRENT
+    if current.is_symlink() or not current.is_dir():
+        return removed
+    for new in sorted(current.rglob(f".*{_NEW}")):
+        final = new.with_name(new.name.removeprefix(".").removesuffix(_NEW))
+        if final.exists():
+            removed.append(remove_tree(new))
+        else:
+            _finish(new, final)
+    removed += [remove_tree(old) for old in sorted(current.rglob(f".*{_OLD}"))]
+    return removed
+
+
+def _finish(new: Path, final: Path) -> None:
+    old = final.with_name(f".{final.name}{_OLD}")
+    remove_tree(old)
+    if not final.exists():
+        new.replace(final)
+    elif _exchange(new, final):
+        new.replace(old)
+    else:
+        final.replace(old)
+        new.replace(final)
+    sync_folder(final.parent)
+    remove_tree(old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; tell whether the system could."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    result: int = rename(_AT_CWD, os.fsencode(one), _AT_CWD, os.fsencode(other), _EXCHANGE)
+    return result == 0
+
+
+def remove_tree(path: Path) -> Path:
+    """Remove a folder and all in it, or a link and not what it leads to, or nothing."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+    return path

@@ -1,0 +1,342 @@
+"""The formats of a part behind one small protocol: Parquet, NDJSON in the API's own shape, and flat CSV.
+
+NDJSON and CSV may be compressed as a whole, Parquet compresses within. Each format can
+count the rows of a finished file again, and so finds a file that was cut.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import types
+
+from bulkgladly.errors import UsageError
+from bulkgladly.lake.arrow import Array, scalar
+from bulkgladly.lake.restored_lines import as_plain, to_line
+from bulkgladly.lake.schemas.shapes import DataSet
+
+__all__ = (
+    "FileFormat",
+    "RowSink",
+    "format_of",
+    "rows_in",
+)
+
+
+class RowSink(Protocol):
+    """One file that is being written.
+
+    Raises:
+        OSError: From each method: the file could not be written.
+    """
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows in the declared schema; in Parquet they are a row group."""
+        ...
+
+    def written_bytes(self) -> int:
+        """Return how large the file is so far; what is still being compressed does not count."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file. Closes it also when that fails, and may be called again."""
+        ...
+
+
+# --- Parquet ---
+
+_LEVELS = {"zstd": 1}
+
+_MANY_VALUES = frozenset(
+    {
+        *("id", "body", "content", "_extra", "recordingUrl", "sessionId", "filename", "summary"),
+        *("messageId", "noteId", "commentId", "bodyHtml", "comment", "transcript", "path", "blake2b"),
+    }
+)
+"""Texts that hardly repeat: looking each up in a dictionary costs time and saves nothing."""
+
+_SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_job_id", "_asked_id"})
+"""Texts whose smallest and largest value are worth keeping, beside all numbers and times."""
+
+
+def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
+    """Return the arguments of a Parquet writer for a declared schema."""
+    # With Arrow 20 a schema that has metadata cannot be hashed.
+    return _settings(schema.remove_metadata())
+
+
+@cache
+def _settings(schema: pa.Schema) -> dict[str, Any]:
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    repeating = [path for path, kept in leaves if types.is_string(kept) and path.rpartition(".")[2] not in _MANY_VALUES]
+    return {
+        "use_dictionary": repeating,
+        "write_statistics": [path for path, kept in leaves if not types.is_string(kept) or path in _SEARCHED],
+        "store_schema": True,
+    }
+
+
+def _leaves(path: str, kept: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    if isinstance(kept, pa.StructType):
+        for at in range(kept.num_fields):
+            member = kept.field(at)
+            yield from _leaves(f"{path}.{member.name}", member.type)
+    elif types.is_map(kept):
+        yield from ((f"{path}.key_value.{name}", pa.string()) for name in ("key", "value"))
+    elif isinstance(kept, pa.ListType):
+        yield from _leaves(f"{path}.list.element", kept.value_type)
+    else:
+        yield path, kept
+
+
+class ParquetSink:
+    """Writes row groups."""
+
+    def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
+        self._file = pa.OSFile(str(path), "wb")
+        try:
+            self._writer = pq.ParquetWriter(
+                self._file,
+                data_set.schema,
+                compression=cast("Any", compression),
+                compression_level=_LEVELS.get(compression),
+                **_parquet_settings(data_set.schema),
+            )
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, table: pa.Table) -> None:
+        """Add a row group."""
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def written_bytes(self) -> int:
+        """Return the size of the row groups so far."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Write the footer. The writer goes first, or it would try to finish the file when it is collected."""
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+
+def _parquet_rows_in(path: Path, compression: str) -> int:
+    del compression  # a Parquet file says so itself
+    return pq.read_metadata(path).num_rows
+
+
+# --- NDJSON and CSV ---
+
+_ROWS = 4096
+_BLOCK = 1 << 20
+_QUOTE, _COMMA, _END, _NOTHING = (scalar(text, pa.large_string()) for text in ('"', ",", "\r\n", ""))
+
+
+class _TextFile:
+    """A file, compressed or not, that takes bytes."""
+
+    def __init__(self, path: Path, compression: str) -> None:
+        self._file = pa.OSFile(str(path), "wb")
+        self._to: Any = self._file
+        if compression != "none":
+            try:
+                self._to = pa.CompressedOutputStream(self._file, cast("Any", compression))
+            except BaseException:
+                self._file.close()
+                raise
+
+    def _put(self, data: Any) -> None:
+        self._to.write(data)
+
+    def written_bytes(self) -> int:
+        """Return how much has reached the file."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Finish the file."""
+        try:
+            self._to.close()
+        finally:
+            self._file.close()
+
+
+class _NdjsonSink(_TextFile):
+    """Writes each row as the line it came from, with its provenance as further members.
+
+    A member of the line that has the name of a provenance column stands in `_extra` then.
+    """
+
+    def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
+        super().__init__(path, compression)
+        self._data_set = data_set
+
+    def write(self, table: pa.Table) -> None:
+        """Add lines."""
+        for batch in table.to_batches(max_chunksize=_ROWS):
+            lines = [to_line(row, self._data_set) for row in batch.to_pylist()]
+            self._put(b"\n".join([*lines, b""]))
+
+
+class _CsvSink(_TextFile):
+    """Writes RFC 4180: a header, CRLF, quotes around every text.
+
+    A null is an empty field and an empty text is `""`. Times are RFC 3339 in UTC with six
+    fraction digits; lists, structs and maps are JSON texts.
+    """
+
+    def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
+        super().__init__(path, compression)
+        self._put(_records([_quoted(pa.array([name], pa.string())) for name in data_set.schema.names]))
+
+    def write(self, table: pa.Table) -> None:
+        """Add records."""
+        for batch in table.to_batches(max_chunksize=_ROWS):
+            self._put(_records([_field(column) for column in batch.columns]))
+
+
+def _records(fields: list[Array]) -> Any:
+    """Return records, one for each place, as one buffer."""
+    last = _joined(fields[-1], _END, separator=_NOTHING, null_handling="replace")
+    return _joined(*fields[:-1], last, separator=_COMMA, null_handling="replace").buffers()[2]
+
+
+def _field(values: Array) -> Array:
+    if types.is_string(values.type):
+        return _quoted(values)
+    if types.is_timestamp(values.type):
+        return pc.strftime(values, format="%Y-%m-%dT%H:%M:%SZ").cast(pa.large_string())
+    if types.is_nested(values.type):
+        return _quoted(_as_json(values))
+    return values.cast(pa.large_string())
+
+
+def _quoted(texts: Array) -> Array:
+    doubled = pc.replace_substring(texts.cast(pa.large_string()), pattern='"', replacement='""')
+    return _joined(_QUOTE, doubled, _QUOTE, separator=_NOTHING)
+
+
+def _joined(*texts: Array, separator: Any, null_handling: str = "emit_null") -> Array:
+    """Return texts joined place by place; a null makes the whole null, or counts as empty."""
+    return cast("Any", pc).binary_join_element_wise(*texts, separator, null_handling=null_handling)
+
+
+def _as_json(values: Array) -> Array:
+    return pa.array((_json_text(value, values.type) for value in values.to_pylist()), pa.large_string())
+
+
+def _json_text(value: Any, kept: pa.DataType) -> str | None:
+    return None if value is None else orjson.dumps(as_plain(value, kept)).decode()
+
+
+def _ndjson_rows_in(path: Path, compression: str) -> int:
+    """Return the number of lines of a file; each ends in a newline.
+
+    Raises:
+        OSError: The file is cut or cannot be decompressed.
+    """
+    lines, last = 0, b"\n"
+    for block in _blocks(path, compression):
+        lines += block.count(b"\n")
+        last = block[-1:]
+    if last != b"\n":
+        raise OSError(f"{path}: ends within a line")
+    return lines
+
+
+def _csv_rows_in(path: Path, compression: str) -> int:
+    """Return the number of records of a file without its header.
+
+    Raises:
+        OSError: The file is cut or cannot be decompressed.
+    """
+    ends, is_quoted, last = 0, False, b""
+    for block in _blocks(path, compression):
+        # Every other piece between two quotes is outside of a field's text; a doubled quote has an empty one within.
+        pieces = block.split(b'"')
+        ends += sum(piece.count(b"\n") for piece in pieces[is_quoted::2])
+        is_quoted = is_quoted != (len(pieces) % 2 == 0)
+        last = block[-1:]
+    if is_quoted or last != b"\n":
+        raise OSError(f"{path}: ends within a record")
+    return ends - 1
+
+
+def _blocks(path: Path, compression: str) -> Iterator[bytes]:
+    with pa.OSFile(str(path), "rb") as file:
+        opened: Any = file if compression == "none" else pa.CompressedInputStream(file, cast("Any", compression))
+        while block := opened.read(_BLOCK):
+            yield block
+
+
+# --- Which formats there are ---
+
+_PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format and a compression: how its files end, how one is written, and how its rows are counted.
+
+    Counting raises OSError or an error of Arrow where the file is not whole.
+    """
+
+    suffix: str
+    open: Callable[[Path, DataSet], RowSink]
+    rows_in: Callable[[Path], int]
+
+
+def _offered(name: str, compression: str, sink: Any, count: Callable[[Path, str], int]) -> FileFormat:
+    tail = "" if name == "parquet" else _PLAIN[compression]
+    return FileFormat(
+        f".{name}{tail}",
+        lambda path, data_set: cast("RowSink", sink(path, data_set, compression)),
+        lambda path: count(path, compression),
+    )
+
+
+_FORMATS: Mapping[tuple[str, str], FileFormat] = {
+    **{
+        ("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in)
+        for how in ("zstd", "snappy", "gzip", "none")
+    },
+    **{("ndjson", how): _offered("ndjson", how, _NdjsonSink, _ndjson_rows_in) for how in _PLAIN},
+    **{("csv", how): _offered("csv", how, _CsvSink, _csv_rows_in) for how in _PLAIN},
+}
+
+
+def format_of(name: str, compression: str | None = None) -> FileFormat:
+    """Return a format; without a compression, the first that it offers.
+
+    Raises:
+        UsageError: There is none of this name, or it cannot be compressed so.
+    """
+    ways = [how for kind, how in _FORMATS if kind == name]
+    if found := _FORMATS.get((name, compression or next(iter(ways), ""))):
+        return found
+    if ways:
+        raise UsageError(f"{name} files cannot be compressed with {compression}; take {', '.join(ways)}")
+    names = dict.fromkeys(kind for kind, _ in _FORMATS)
+    raise UsageError(f"there is no file format {name}; take {', '.join(names)}")
+
+
+def rows_in(path: Path) -> int:
+    """Return the number of rows of a part, in the format that the end of its name tells.
+
+    Raises:
+        OSError: The file is cut, damaged, or of no format of ours.
+    """
+    found = next((each for each in _FORMATS.values() if path.name.endswith(each.suffix)), None)
+    if found is None:
+        raise OSError(f"{path}: not the name of a part")
+    try:
+        return found.rows_in(path)
+    except pa.ArrowException as exc:
+        raise OSError(f"{path}: {exc}") from exc

@@ -1,0 +1,205 @@
+"""A line fitted to its shape: what no column holds is taken out, so that the rest can be read as it is. Pure.
+
+What is taken out goes into `_extra`: a JSON object from paths to values. Putting each value
+back at its path gives the line again (see `restored_lines`).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+from pyarrow import types
+
+from bulkgladly.json_paths import Path, general, shown
+from bulkgladly.lake.rows import DriftKind
+from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
+from bulkgladly.strict_json import Unusable, exact_object
+from bulkgladly.times import is_plain, moment_of
+
+__all__ = ("FittedLine", "fit_line")
+
+_CONTENT = "content"
+_EXACT_IN_FLOAT = 1 << 53
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
+
+
+class FittedLine(NamedTuple):
+    """A line that fits the shape of its kind, and the drift that was found in it."""
+
+    kind: str | None
+    line: bytes
+    drift: list[tuple[str, DriftKind]]
+
+
+class _Unfitting:
+    """What one line holds beyond its shape."""
+
+    def __init__(self) -> None:
+        self.extra: dict[str, Any] = {}
+        self.drift: list[tuple[str, DriftKind]] = []
+        self.is_changed = False
+
+    def add(self, path: Path, value: Any, kind: DriftKind | None) -> None:
+        self.is_changed = True
+        self.extra[shown(path)] = value
+        if kind is not None:
+            self.drift.append((general(path), kind))
+
+
+_Fit = Callable[[Any, Path, _Unfitting], Any]
+"""From a value, never null, to what may stay in its place; None if nothing may, which is then recorded."""
+
+
+def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
+    """Return a line that certainly fits; one that fits already is returned as it is.
+
+    Raises:
+        Unusable: The line is no JSON object, or nothing could be kept of it unchanged.
+    """
+    value = exact_object(line)
+    kind = _kind_of(value, data_set.kind_path)
+    shape = data_set.shape_of(kind)
+    found = _Unfitting()
+    if data_set.has_kinds and shape is data_set.unknown:
+        value = _without_content(value, kind, data_set.kind_path, found)
+    kept = _fit_of(shape)(value, (), found)
+    for name in shape.holders:
+        if value.get(name) == {}:
+            found.add((name,), {}, None)
+    if not found.is_changed:
+        return FittedLine(kind, line.strip(), found.drift)
+    try:
+        if found.extra:
+            kept[EXTRA] = orjson.dumps(found.extra).decode()
+        return FittedLine(kind, orjson.dumps(kept), found.drift)
+    except TypeError as exc:
+        raise Unusable("too_deep", "nested too deeply") from exc
+
+
+def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
+    """Return the text at a path; None if there is none, or no path."""
+    place: Any = line
+    for step in kind_path:
+        place = place.get(step) if isinstance(place, dict) else None
+    return place if isinstance(place, str) else None
+
+
+def _without_content(
+    line: dict[str, Any], kind: str | None, kind_path: tuple[str, ...], found: _Unfitting
+) -> dict[str, Any]:
+    """Move the content of a line of unknown kind into the extra, but for the kind itself, and count it once."""
+    content = line.get(_CONTENT)
+    if kind is None and not isinstance(content, dict):
+        return line
+    place = ".".join(kind_path)
+    found.drift.append((place if kind is None else f"{place}={kind}", DriftKind.UNKNOWN_TYPE))
+    if not isinstance(content, dict):
+        return line
+    if not content:
+        found.add((_CONTENT,), {}, None)
+    kept = {}
+    for name, value in content.items():
+        if kind is not None and (_CONTENT, name) == kind_path:
+            kept[name] = value
+        else:
+            found.add((_CONTENT, name), value, None)
+    return {name: kept if name == _CONTENT else value for name, value in line.items() if kept or name != _CONTENT}
+
+
+@cache
+def _fit_of(shape: Shape) -> _Fit:
+    return _fit_for(shape.json_type)
+
+
+def _fit_for(kept: pa.DataType) -> _Fit:
+    if types.is_string(kept):
+        return _fit_scalar(str)
+    if types.is_boolean(kept):
+        return _fit_scalar(bool)
+    if types.is_int64(kept):
+        return _fit_int
+    if types.is_float64(kept):
+        return _fit_number
+    if types.is_timestamp(kept):
+        return _fit_time
+    if types.is_map(kept):
+        return _fit_map
+    if isinstance(kept, pa.ListType):
+        return _fit_list(_fit_for(kept.value_type))
+    if isinstance(kept, pa.StructType):
+        return _fit_struct({kept.field(at).name: _fit_for(kept.field(at).type) for at in range(kept.num_fields)})
+    raise TypeError(f"no rule for {kept}")
+
+
+def _fit_scalar(wanted: type) -> _Fit:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
+        return value if type(value) is wanted else found.add(path, value, DriftKind.MISFIT)
+
+    return fit
+
+
+def _fit_int(value: Any, path: Path, found: _Unfitting) -> Any:
+    is_fit = type(value) is int and _INT_MIN <= value <= _INT_MAX
+    return value if is_fit else found.add(path, value, DriftKind.MISFIT)
+
+
+def _fit_number(value: Any, path: Path, found: _Unfitting) -> Any:
+    """Keep what a float holds exactly; a value that is a float already was checked by `exact_object`."""
+    is_fit = type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
+    return value if is_fit else found.add(path, value, DriftKind.MISFIT)
+
+
+def _fit_time(value: Any, path: Path, found: _Unfitting) -> Any:
+    if type(value) is str:
+        if is_plain(value):
+            return value
+        moment = moment_of(value)
+        if moment is not None:
+            found.is_changed = True
+            if moment.lost_ns:
+                found.add(path, value, DriftKind.FINER_TIME)
+            return moment.time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return found.add(path, value, DriftKind.MISFIT)
+
+
+def _fit_map(value: Any, path: Path, found: _Unfitting) -> Any:
+    """Make a list of entries, which is what Arrow reads; only texts may be values."""
+    if type(value) is not dict:
+        return found.add(path, value, DriftKind.MISFIT)
+    found.is_changed = True
+    entries = []
+    for key, member in value.items():
+        if type(member) is str:
+            entries.append({"key": key, "value": member})
+        else:
+            found.add((*path, key), member, DriftKind.NULL if member is None else DriftKind.MISFIT)
+    return entries
+
+
+def _fit_list(fit_item: _Fit) -> _Fit:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
+        if type(value) is not list:
+            return found.add(path, value, DriftKind.MISFIT)
+        return [None if item is None else fit_item(item, (*path, at), found) for at, item in enumerate(value)]
+
+    return fit
+
+
+def _fit_struct(members: dict[str, _Fit]) -> _Fit:
+    def fit(value: Any, path: Path, found: _Unfitting) -> Any:
+        if type(value) is not dict:
+            return found.add(path, value, DriftKind.MISFIT)
+        kept = {}
+        for name, member in value.items():
+            fit_member = members.get(name)
+            if fit_member is None:
+                found.add((*path, name), member, DriftKind.UNKNOWN_FIELD)
+            elif member is None:
+                found.add((*path, name), None, DriftKind.NULL)
+            elif (fitted := fit_member(member, (*path, name), found)) is not None:
+                kept[name] = fitted
+        return kept
+
+    return fit

@@ -1,0 +1,183 @@
+"""What a data folder holds, added up from its manifests: counts, the time covered, and drift."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bulkgladly.lake.catalogue import Catalogue
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.rows import DriftKind
+
+__all__ = (
+    "Coverage",
+    "DataSetSummary",
+    "DriftSummary",
+    "Summing",
+    "clock_warnings",
+    "coverage_of",
+    "drift_summaries",
+    "summaries_of",
+)
+
+
+# --- The time that is covered ---
+
+
+class Coverage(NamedTuple):
+    """What is covered: spans in order of time that neither overlap nor touch."""
+
+    spans: tuple[Span, ...]
+
+    @property
+    def since(self) -> dt.datetime | None:
+        """The first time covered."""
+        return self.spans[0][0] if self.spans else None
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The time at which the last span ends: the first that is not covered after all that are."""
+        return self.spans[-1][1] if self.spans else None
+
+    @property
+    def gaps(self) -> tuple[Span, ...]:
+        """The spans between those that are covered."""
+        return tuple((before[1], after[0]) for before, after in zip(self.spans, self.spans[1:], strict=False))
+
+
+def coverage_of(spans: Iterable[Span]) -> Coverage:
+    """Return the union of spans, whatever their order; an empty or reversed span covers nothing."""
+    union: list[Span] = []
+    for begin, end in sorted(span for span in spans if span[0] < span[1]):
+        if union and begin <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        else:
+            union.append((begin, end))
+    return Coverage(tuple(union))
+
+
+# --- Counts ---
+
+_SKEW = dt.timedelta(minutes=5)
+"""How far the clocks of two machines may differ without a warning."""
+
+
+@dataclass(slots=True)
+class DataSetSummary:
+    """What is published of one data set."""
+
+    data_set: str
+    units: int = 0
+    rows: int = 0
+    parts: int = 0
+    bytes: int = 0
+    rejected: int = 0
+    drift: int = 0
+    """How often a value or a field did not fit."""
+    incomplete: int = 0
+    schema_versions: tuple[int, ...] = ()
+    last_written_at: dt.datetime | None = None
+    coverage: Coverage = field(default_factory=lambda: coverage_of(()))
+
+
+def summaries_of(folder: Catalogue) -> list[DataSetSummary]:
+    """Return what is published of each data set, from the manifests alone.
+
+    Raises:
+        InputError: A manifest is damaged.
+        UsageError: A manifest was written by a newer version.
+    """
+    found = []
+    for name in folder.data_sets():
+        summing = Summing(name)
+        for manifest in folder.iter_manifests(name):
+            summing.add(manifest)
+        found.append(summing.done())
+    return found
+
+
+def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple[str, ...]:
+    """Return warnings about data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
+
+    `newest` has for each data set when it was written to last. Which row is the newest does not
+    depend on it.
+    """
+    return tuple(
+        f"{name}: the newest unit was written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of "
+        "this machine, and of the one that wrote it"
+        for name, at in newest.items()
+        if at > now + _SKEW
+    )
+
+
+class Summing:
+    """Adds up the manifests of one data set."""
+
+    def __init__(self, data_set: str) -> None:
+        self.summary = DataSetSummary(data_set)
+        self._covered: list[Span] = []
+
+    def add(self, manifest: Manifest) -> None:
+        """Count a unit."""
+        made = self.summary
+        made.units += 1
+        made.rows += manifest.rows
+        made.parts += len(manifest.parts)
+        made.bytes += manifest.bytes
+        made.rejected += manifest.rejected
+        made.drift += sum(drift.count for drift in manifest.drift)
+        made.incomplete += manifest.incomplete is not None
+        made.schema_versions = tuple(sorted({*made.schema_versions, manifest.schema_version}))
+        last = made.last_written_at
+        made.last_written_at = manifest.written_at if last is None else max(last, manifest.written_at)
+        if manifest.covered:
+            self._covered.append(manifest.covered)
+
+    def done(self) -> DataSetSummary:
+        """Return the sum."""
+        self.summary.coverage = coverage_of(self._covered)
+        return self.summary
+
+
+# --- Drift ---
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSummary:
+    """One kind of drift at one place of a data set: its count in `units` units, and the first of them."""
+
+    data_set: str
+    path: str
+    kind: DriftKind
+    count: int
+    units: int
+    since: dt.datetime
+    unit: str
+
+
+def drift_summaries(folder: Catalogue) -> list[DriftSummary]:
+    """Return all drift that the manifests tell of, by data set and place.
+
+    `since` is the beginning of the time that the first unit covers, or where it covers none,
+    when it was written.
+
+    Raises:
+        InputError: A manifest is damaged.
+        UsageError: A manifest was written by a newer version.
+    """
+    found: list[DriftSummary] = []
+    for name in folder.data_sets():
+        by_place: dict[tuple[str, DriftKind], DriftSummary] = {}
+        for manifest in sorted(folder.iter_manifests(name), key=_age):
+            for drift in manifest.drift:
+                place = drift.path, drift.kind
+                first = by_place.get(place) or DriftSummary(name, *place, 0, 0, _age(manifest)[0], manifest.unit)
+                by_place[place] = DriftSummary(
+                    name, *place, first.count + drift.count, first.units + 1, first.since, first.unit
+                )
+        found += [by_place[place] for place in sorted(by_place)]
+    return found
+
+
+def _age(manifest: Manifest) -> tuple[dt.datetime, str]:
+    return (manifest.covered[0] if manifest.covered else manifest.written_at), manifest.unit

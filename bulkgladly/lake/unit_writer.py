@@ -1,0 +1,215 @@
+"""One unit that is being written: published in the data folder as a whole, or not at all."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from bulkgladly._version import __version__
+from bulkgladly.errors import BodyTooLong
+from bulkgladly.lake.conversion import ConversionSummary, convert
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
+from bulkgladly.lake.part_writer import PartOptions, PartWriter
+from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
+from bulkgladly.lake.row_filters import RowFilter
+from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
+from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.side_files import RawFile, RejectsFile
+from bulkgladly.storage.durable import below
+from bulkgladly.storage.failures import full_disk_named
+
+__all__ = ("UnitWriter",)
+
+
+class UnitWriter:
+    """Writes the rows of one unit aside, below `_incoming`, and publishes them at once.
+
+    A context manager: what is not published when it ends is abandoned, whatever ended it.
+
+    Nothing is made before the first row, reject or block. Where the unit is published
+    already, its new files have a `~2` (`~3`, ...) after their stem; no two units of a data set may
+    have the same stem. Not for use from two threads at once; killed, it leaves files in
+    `_incoming` only, which `DataFolder.recover` removes.
+
+    Raises:
+        DiskFull: From any call that writes. `abandon` what is there.
+        UsageError: The options do not fit the data set.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        data_set: DataSet,
+        unit: str,
+        origin: Origin,
+        options: PartOptions | None = None,
+        *,
+        keep_raw: bool = False,
+        max_bytes: int | None = None,
+        row_filter: RowFilter | None = None,
+    ) -> None:
+        """`row_filter` stands between reading and writing: it sees all rows of `convert`, one call at a time."""
+        # A commit of this unit that was cut refers to files of the very names used here.
+        folder.settle(data_set.name, unit)
+        before = folder.manifest(data_set.name, unit)
+        self._folder = folder
+        self._data_set = data_set
+        self._unit = unit
+        self._origin = origin
+        self._generation = before.generation + 1 if before else 1
+        mark = f"~{self._generation}" if before else ""
+        place = place_of(data_set.name)
+        below(folder.path, (place / "any").as_posix())
+        top = below(folder.path, (INCOMING / place / "any").as_posix()).parent
+        self._parts = PartWriter(top, data_set, replace(origin, stem=origin.stem + mark), options)
+        self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), origin.file)
+        self._raw = RawFile(folder.path, raw_place(data_set.name, unit + mark)) if keep_raw else None
+        self._max_bytes = max_bytes
+        self._row_filter = row_filter
+        self._rows = 0
+        self._blank = 0
+        self._drift = DriftLog()
+        self._is_prepared = False
+        self._is_published = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has taken so far."""
+        return self._rows
+
+    def convert(self, blocks: Iterable[bytes]) -> ConversionSummary:
+        """Read a body of JSON lines, cut anywhere, into rows and rejects. For a worker thread.
+
+        May be called again for a further body of the same unit; what it reports is of this one,
+        and counts also the rows that do not pass.
+
+        Raises:
+            BodyTooLong: There are more than `max_bytes` bytes.
+            Exception: Whatever `blocks` raised.
+        """
+        self._prepare()
+        with full_disk_named(self._folder.path):
+            report = convert(self._passed_on(blocks), self._data_set, write=self._take_read, reject=self.reject)
+        self._blank += report.blank
+        self._drift.take(report.drift)
+        return report
+
+    def write(self, rows: Rows) -> None:
+        """Take rows that are in Arrow already: columns of the data set, those missing are null or provenance."""
+        self._prepare()
+        self._take(rows)
+
+    def reject(self, refused: Reject) -> None:
+        """Take a line that is no row."""
+        self._prepare()
+        with full_disk_named(self._folder.path):
+            self._rejects.add(refused)
+
+    def commit(
+        self,
+        *,
+        covered: Span | None = None,
+        about: Mapping[str, Any] | None = None,
+        incomplete: str | None = None,
+        replaces: Sequence[Manifest] = (),
+        drift: DriftLog | None = None,
+    ) -> Manifest:
+        """Publish the unit in place of others, and return its manifest.
+
+        `about` is added to what the manifest says of the source; `drift` to what was counted
+        here. Killed, or on an error, either nothing happened, or the unit is decided and
+        the next process that locks the folder publishes it.
+
+        Raises:
+            OSError: A part read back is not what was written.
+            UsageError: The unit is published and not among those it replaces.
+        """
+        self._prepare()
+        if drift is not None:
+            self._drift.take(drift)
+        with full_disk_named(self._folder.path):
+            parts = tuple(self._parts.finish())
+            others = (*self._rejects.finish(), *(self._raw.finish() if self._raw else ()))
+        manifest = replace(self._manifest(parts, others, about or {}), covered=covered, incomplete=incomplete)
+        published = self._folder.commit(manifest, replaces=replaces)
+        self._is_published = True
+        return published
+
+    def _manifest(
+        self, parts: tuple[PartEntry, ...], others: tuple[SideFile, ...], about: Mapping[str, Any]
+    ) -> Manifest:
+        rejected = self._rejects.count
+        about_origin = {"stem": self._origin.stem, "file": self._origin.file, **self._origin.columns}
+        return Manifest(
+            data_set=self._data_set.name,
+            unit=self._unit,
+            schema_version=self._data_set.version,
+            rows=self._rows,
+            lines=self._rows + rejected + self._blank,
+            rejected=rejected,
+            blank=self._blank,
+            parts=parts,
+            written_at=self._folder.now(),
+            host=self._folder.host,
+            version=__version__,
+            others=others,
+            source={**_as_plain(about_origin), **about},
+            drift=tuple(self._drift),
+            generation=self._generation,
+        )
+
+    def abandon(self) -> None:
+        """Leave nothing behind, unless the unit is published or decided. Safe to call twice."""
+        if self._is_published or self._folder.is_decided(self._data_set.name, self._unit):
+            return
+        with contextlib.ExitStack() as each:  # each goes, whatever happens to the others
+            each.callback(self._parts.abandon)
+            each.callback(self._rejects.drop)
+            if self._raw:
+                each.callback(self._raw.drop)
+
+    def _prepare(self) -> None:
+        if not self._is_prepared:
+            with full_disk_named(self._folder.path):
+                self._folder.prepare(self._data_set.name)
+            self._is_prepared = True
+
+    def _take_read(self, rows: Rows) -> None:
+        passed = rows if self._row_filter is None else self._row_filter(rows)
+        if passed is not None:
+            self._take(passed)
+
+    def _take(self, rows: Rows) -> None:
+        self._parts.write(rows)
+        self._rows += rows.batch.num_rows
+
+    def _passed_on(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        if self._raw:
+            self._raw.begin()
+        received = 0
+        for block in blocks:
+            received += len(block)
+            if self._max_bytes is not None and received > self._max_bytes:
+                raise BodyTooLong(f"{self._origin.file}: longer than the {self._max_bytes} bytes that are allowed")
+            if self._raw:
+                self._raw.add(block)
+            yield block
+
+
+def _as_plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of columns as JSON has them."""
+    return {
+        name: value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") if isinstance(value, dt.datetime) else value
+        for name, value in values.items()
+    }

@@ -1,7 +1,0 @@
-"""What Gladly gives, as typed tables: declared schemas, a converter that loses nothing, and the parts it writes."""
-
-from bulkgladly.tables.memory import prefer_steady_memory
-
-__all__: tuple[str, ...] = ()
-
-prefer_steady_memory()
