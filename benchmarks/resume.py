@@ -25,8 +25,9 @@ from bulkgladly._version import __version__
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Admission, Ledger
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
-from bulkgladly.pipelines.options import ImportOptions, storable
+from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mode, Outcome, Word
+from bulkgladly.runs.options import stored
 from bulkgladly.settings import Pace
 
 BAR_S = 1.5
@@ -63,7 +64,7 @@ def prepare(state_dir: Path, file: Path, host: str, settled: int) -> RunFolder:
             mode="upsert",
             host=host,
             inputs=(InputFile(str(file), info.size, info.mtime_ns, info.fingerprint()),),
-            settings=storable(options),
+            settings=stored(options),
             created_at=dt.datetime.now(dt.UTC).isoformat(),
             version=__version__,
             is_whole=True,

@@ -43,19 +43,24 @@ if TYPE_CHECKING:
     from bulkgladly.pipelines.checks.report import CheckReport
     from bulkgladly.pipelines.dry_run import DryRun, dry_run
     from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-    from bulkgladly.pipelines.exports.report import ExportReport
     from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
+    from bulkgladly.pipelines.exports.summary import ExportReport
+    from bulkgladly.pipelines.import_summary import Report
     from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
     from bulkgladly.pipelines.options import ImportOptions
-    from bulkgladly.pipelines.report import Estimate, Observer, Report, RunView
+    from bulkgladly.pipelines.rehearsal import rehearse_import
+    from bulkgladly.pipelines.resume import resume_run
     from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
     from bulkgladly.records import Mode, Word
+    from bulkgladly.runs.diagnosis import Diagnosis, diagnose
+    from bulkgladly.runs.observer import Estimate, Observer, RunView
     from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = (
     "BulkgladlyError",
     "CheckReport",
     "Credentials",
+    "Diagnosis",
     "DiskFull",
     "DryRun",
     "Estimate",
@@ -89,12 +94,15 @@ __all__ = (
     "__version__",
     "check",
     "choose_mapping",
+    "diagnose",
     "dry_run",
     "dump",
     "find_run",
     "list_runs",
+    "rehearse_import",
     "resume_export",
     "resume_import",
+    "resume_run",
     "retry_import",
     "start_export",
     "start_import",
@@ -134,23 +142,20 @@ _HOMES = {
         "ExportOptions",
         "ReportQuery",
     ),
-    "bulkgladly.pipelines.exports.report": ("ExportReport",),
+    "bulkgladly.pipelines.exports.summary": ("ExportReport",),
     "bulkgladly.pipelines.exports.run_export": (
         "dump",
         "resume_export",
         "start_export",
     ),
+    "bulkgladly.pipelines.import_summary": ("Report",),
     "bulkgladly.pipelines.mapped": (
         "MapChoice",
         "choose_mapping",
     ),
     "bulkgladly.pipelines.options": ("ImportOptions",),
-    "bulkgladly.pipelines.report": (
-        "Estimate",
-        "Observer",
-        "Report",
-        "RunView",
-    ),
+    "bulkgladly.pipelines.rehearsal": ("rehearse_import",),
+    "bulkgladly.pipelines.resume": ("resume_run",),
     "bulkgladly.pipelines.run_import": (
         "resume_import",
         "retry_import",
@@ -159,6 +164,15 @@ _HOMES = {
     "bulkgladly.records": (
         "Mode",
         "Word",
+    ),
+    "bulkgladly.runs.diagnosis": (
+        "Diagnosis",
+        "diagnose",
+    ),
+    "bulkgladly.runs.observer": (
+        "Estimate",
+        "Observer",
+        "RunView",
     ),
     "bulkgladly.settings": (
         "Credentials",

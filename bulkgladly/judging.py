@@ -13,8 +13,9 @@ from urllib.parse import unquote
 
 import orjson
 
-from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Meaning, Request, decoded
+from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Meaning, Request
 from bulkgladly.operations import Body, Operation, operation_of
+from bulkgladly.strict_json import exact_value
 
 __all__ = ("Judgement", "claims_success", "is_server_error", "judge", "problems_in")
 
@@ -236,7 +237,7 @@ def _successor(request: Request, headers: Mapping[str, str], problems: tuple[Api
 def _json(body: bytes) -> Any:
     """Return what a body holds; nothing, where it is no JSON, or is nested so deep that it could not be sent back."""
     try:
-        content = decoded(body)
+        content = exact_value(body)
         if body.count(b"{") + body.count(b"[") > _DEEP:
             orjson.dumps(content)
     except (ValueError, TypeError, RecursionError):

@@ -1,16 +1,12 @@
 """What goes to Gladly and what comes back, with no client library in sight."""
 
 import enum
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import orjson
-
-__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "Repeat", "Reply", "Request", "decoded")
+__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "Repeat", "Reply", "Request")
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -141,36 +137,3 @@ class Reply(NamedTuple):
     def object(self) -> Mapping[str, Any] | None:
         """The confirmed object; None where the reply is no confirmation."""
         return self.content if self.is_confirmed and isinstance(self.content, dict) else None
-
-
-# Numbers that a float, or a 64-bit integer, may not give back as they were written.
-_LONG_NUMBER = re.compile(rb"[0-9]{16}|[0-9][eE]|-0(?![.0-9])|\.[0-9]{15}|\.[0-9]*0(?![0-9])")
-
-
-def decoded(body: bytes) -> Any:
-    """Return the JSON of a body, in which each number can be written again exactly as it came.
-
-    A number that Python would round is an `orjson.Fragment`: it equals nothing, and goes back as it is.
-
-    Raises:
-        ValueError: It is no JSON (a page, nothing, cut off).
-    """
-    plain = orjson.loads(body)
-    if _LONG_NUMBER.search(body) is None:
-        return plain
-    return json.loads(body, parse_float=_exact_float, parse_int=_exact_int, parse_constant=_no_constant)
-
-
-def _exact_float(text: str) -> Any:
-    number = float(text)
-    return number if orjson.dumps(number) == text.encode() else orjson.Fragment(text)
-
-
-def _exact_int(text: str) -> Any:
-    number = int(text) if len(text) < 20 else None
-    is_exact = number is not None and -(2**63) <= number < 2**64 and str(number) == text
-    return number if is_exact else orjson.Fragment(text)
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")

@@ -22,11 +22,11 @@ from bulkgladly.cli import (
     runs_command,
     schema_command,
 )
-from bulkgladly.cli.configuration import use_settings_file
+from bulkgladly.cli.configuration import Invocation, use_settings_file
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
-from bulkgladly.os_errors import os_problem
+from bulkgladly.storage.failures import database_error, os_problem
 
 __all__ = ("app", "run")
 
@@ -96,13 +96,14 @@ def _root(
     use_settings_file(context, config)
 
 
-def run() -> int:
+def run(environment: Any = None) -> int:
     """Run the program and return its exit code (design: 0 to 10, 70, 128 + signal). Never a traceback.
 
-    `BULKGLADLY_DEBUG=1` shows where an internal error came from.
+    `BULKGLADLY_DEBUG=1` shows where an internal error came from. `environment` is what runs take from outside
+    (`bulkgladly.runs.environment`); None for the usual one.
     """
     os.umask(0o077)  # what lies beside the journal (WAL files, spooled input) is its owner's alone too
-    code = contextvars.copy_context().run(_run)  # what one command was told is not told to the next
+    code = contextvars.copy_context().run(_run, environment)  # what one command was told is not told to the next
     error = lost_output()
     if code == 0 and error is not None and error.errno not in _NOBODY_READS:
         tell(f"error: the standard output could not be written: {why_lost(error)}")
@@ -113,10 +114,10 @@ def run() -> int:
 _NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the stream was closed from the beginning
 
 
-def _run() -> int:
+def _run(environment: Any) -> int:
     try:
         _refuse_undecodable()
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, obj=Invocation(environment=environment))
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:
@@ -157,9 +158,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError):
         return _told(os_problem(error))
     if isinstance(error, sqlite3.Error):
-        from bulkgladly.journal.schema import journal_error
-
-        return _told(journal_error(error, Path("a journal")))
+        return _told(database_error(error, Path("a journal")))
     tell(
         f"internal error: {type(error).__name__}: {error}",
         "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened",

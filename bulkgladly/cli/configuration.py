@@ -1,21 +1,32 @@
 """The settings file in the command line: defaults for flags, and named profiles."""
 
-import difflib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from bulkgladly.choices import closest
 from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Credentials, load_toml
 
-__all__ = ("credentials_for", "credentials_or_none", "use_settings_file")
+__all__ = ("Invocation", "credentials_for", "credentials_or_none", "use_settings_file")
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 COMMANDS = ("import", "export", "dump", "check", "resume", "retry", "doctor")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What one call of the program has been given beside its flags."""
+
+    profiles: Mapping[str, Any] = field(default_factory=dict)
+    """The named credentials of the settings file."""
+    environment: Any = None
+    """What runs take from outside; None for the usual one."""
 
 
 def use_settings_file(context: typer.Context, path: Path | None) -> None:
@@ -37,7 +48,7 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
         _refuse_unknown(sections.get(command, {}), flags[command], f" in [{command}]")
     defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
-    context.obj = sections.get("profiles", {})
+    context.obj.profiles = sections.get("profiles", {})
     names_one = bool(os.environ.get(STATE_DIR_VARIABLE)) or any("state_dir" in found for found in defaults.values())
     note_invocation(config=path, is_state_dir_set=names_one)
 
@@ -50,8 +61,8 @@ def _flags_of(context: typer.Context, command: str) -> set[str]:
 def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for name in values:
         if _parameter(name) not in known:
-            close = difflib.get_close_matches(_parameter(name), known, n=1)
-            hint = f"; did you mean {close[0].strip('_')}?" if close else ""
+            meant = closest(_parameter(name), known)
+            hint = f"; did you mean {meant.strip('_')}?" if meant else ""
             raise UsageError(f"the settings file has {name}{where}, which is no flag{hint}")
 
 
@@ -63,7 +74,7 @@ def credentials_for(context: typer.Context, profile: str | None) -> Credentials:
     """
     if profile is None:
         return Credentials.from_environment()
-    profiles: Mapping[str, Any] = context.obj or {}
+    profiles: Mapping[str, Any] = context.obj.profiles
     if profile not in profiles:
         known = ", ".join(profiles) or "none"
         raise UsageError(f"there is no profile {profile!r} in the settings file; there are: {known}")

@@ -53,7 +53,7 @@ def verify(
 
 
 def _tell_verdict(folder: Path, found: Any) -> None:
-    from bulkgladly.pipelines.report import counted
+    from bulkgladly.runs.observer import counted
 
     rows, parts, rejected = (sum(getattr(s, name) for s in found.data_sets) for name in ("rows", "parts", "rejected"))
     told = counted(len(found.findings), "finding")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.report import Estimate, Observer, RunView, counted, duration_text
+from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
 from bulkgladly.shown import MOST_NAME, shown
 
 __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")
@@ -16,6 +17,8 @@ __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_o
 HEARTBEAT_S = 60.0
 FIRST_HEARTBEAT_S = 5.0
 WAIT_SHOWN_S = 2.0
+LOG_FORMATS = ("text", "json")
+PROGRESS = ("auto", "bar", "line", "none")
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
 
@@ -25,8 +28,8 @@ def logger_for(log_format: str) -> logging.Logger:
     Raises:
         UsageError: Another word than text or json.
     """
-    if log_format not in ("text", "json"):
-        raise UsageError(f"--log-format {log_format} is no choice; it is text or json")
+    if log_format not in LOG_FORMATS:
+        raise UsageError(f"--log-format: {unsupported(log_format, LOG_FORMATS)}")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     if log_format == "json":
@@ -103,8 +106,8 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
     Raises:
         UsageError: Another word than auto, bar, line or none.
     """
-    if progress not in ("auto", "bar", "line", "none"):
-        raise UsageError(f"--progress {progress} is no choice; it is auto, bar, line or none")
+    if progress not in PROGRESS:
+        raise UsageError(f"--progress: {unsupported(progress, PROGRESS)}")
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
     if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
         from rich.console import Console

@@ -1,13 +1,14 @@
 """`export` and `dump`: from flags to options to a report."""
 
 import datetime as dt
-import difflib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bulkgladly.choices import closest
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.running import changed_limits, changed_pace, run_and_leave
@@ -167,6 +168,7 @@ def export(
     of metric sets, such as ConversationExportReport.
     """
     from bulkgladly.pipelines.exports.options import MAX_FILE_BYTES, ExportOptions, ReportQuery
+    from bulkgladly.pipelines.exports.run_export import start_export
 
     wanted, metric_sets = _metric_sets(words, every=all_)
     options = ExportOptions(
@@ -200,12 +202,8 @@ def export(
     )
     credentials = credentials_for(context, profile)
 
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.exports.run_export import start_export
-
-        return await start_export(options, credentials, observer=observer, new_run=new_run, with_signals=True)
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+    work = partial(start_export, options, credentials, new_run=new_run)
+    run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
 
 
 def dump(
@@ -263,6 +261,7 @@ def dump(
     """
     from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
     from bulkgladly.pipelines.exports.options import MAX_FILE_BYTES, ExportOptions, ReportQuery
+    from bulkgladly.pipelines.exports.run_export import dump as bring_up_to_date
 
     pick = _laid_over(context, config)
     wanted = pick("what", what)
@@ -288,12 +287,9 @@ def dump(
     )
     credentials = credentials_for(context, profile)
 
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.exports.run_export import dump as bring_up_to_date
-
-        return await bring_up_to_date(options, credentials, observer=observer, with_signals=True)
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+    run_and_leave(
+        context, partial(bring_up_to_date, options, credentials), json=json, progress=progress, log_format=log_format
+    )
 
 
 def _is_text(value: Any) -> bool:
@@ -339,8 +335,8 @@ def _laid_over(context: typer.Context, config: Path | None) -> Callable[[str, An
         if name in _IN_FILE:
             _refuse_kind(config, name, value)
         else:
-            close = difflib.get_close_matches(name, _IN_FILE, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(_IN_FILE)}"
+            meant = closest(name, _IN_FILE)
+            hint = f"; did you mean {meant}?" if meant else f"; there are: {', '.join(_IN_FILE)}"
             raise UsageError(f"{config} has {name}, which a dump does not know{hint}")
 
     def pick(name: str, value: Any) -> Any:

@@ -1,8 +1,8 @@
 """`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -146,6 +146,8 @@ def import_(
     from bulkgladly.formats.contract import ReadOptions
     from bulkgladly.pipelines.mapped import choose_mapping
     from bulkgladly.pipelines.options import ImportOptions, namespaces_after
+    from bulkgladly.pipelines.rehearsal import rehearse_import
+    from bulkgladly.pipelines.run_import import start_import
     from bulkgladly.resources.table import resource as find
 
     options = ImportOptions(
@@ -172,27 +174,15 @@ def import_(
     if dry_run:
         _dry_run(resource, files, options, credentials_or_none(context, profile), json=json)
     if rehearse:
-        _rehearse(resource, files, options, json=json, progress=progress, log_format=log_format)
+        work = partial(rehearse_import, resource, files, options, stdin=standard_input())
+        run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
     credentials = credentials_for(context, profile)
     spec = find(resource)
     if spec.mode(mode) is Mode.DELETE:
         _confirm_deletion(spec.deletes, credentials, yes=yes)
 
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import start_import
-
-        return await start_import(
-            resource,
-            files,
-            credentials,
-            options,
-            observer=observer,
-            new_run=new_run,
-            stdin=standard_input(),
-            with_signals=True,
-        )
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+    work = partial(start_import, resource, files, credentials, options, new_run=new_run, stdin=standard_input())
+    run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
 
 
 def _dry_run(
@@ -219,35 +209,6 @@ def _dry_run(
     if json:
         print_json(result.as_dict())
     raise typer.Exit(result.exit_code)
-
-
-def _rehearse(
-    resource: str, files: list[str], options: "ImportOptions", *, json: bool, progress: str, log_format: str
-) -> None:
-    """Run the import against an emulator that lives as long as the rehearsal."""
-
-    async def work(observer: Any) -> Any:
-        from bulkgladly.emulator import Emulator
-        from bulkgladly.pipelines.report import duration_text
-        from bulkgladly.pipelines.run_import import start_import
-
-        async with Emulator(rate=None) as emulator:
-            credentials = Credentials(emulator.url, emulator.options.username, emulator.options.token)
-            report = await start_import(
-                resource,
-                files,
-                credentials,
-                replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
-                observer=observer,
-                stdin=standard_input(),
-                with_signals=True,
-            )
-        per_second = options.pace.expected_per_second()
-        time = duration_text(report.requests_total / per_second)
-        observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
-        return replace(report, next_commands=())
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
 
 
 def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:

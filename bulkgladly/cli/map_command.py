@@ -100,10 +100,10 @@ def _reading(format_: str | None, encoding: str, delimiter: str) -> "ReadOptions
 
 def _write_new(path: Path, text: str) -> None:
     from bulkgladly.errors import UsageError
+    from bulkgladly.storage.durable import write_new
 
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_new(path, text.encode())
     except FileExistsError:
         raise UsageError(f"{path} is there already, and may have been reviewed; remove it, or name another") from None
     except OSError as error:

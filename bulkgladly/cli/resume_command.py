@@ -1,6 +1,7 @@
 """`resume` and `retry`: going on with a run, and trying its rejects again."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,7 @@ def resume(
 ) -> None:
     """Go on with a run where it stopped; what was on its way is asked about first."""
     from bulkgladly.journal.runs import find_run
+    from bulkgladly.pipelines.resume import resume_run
 
     folder = find_run(state_dir, run, statuses=UNFINISHED)
     if folder is None or folder.status() == "complete":
@@ -50,29 +52,13 @@ def resume(
         tell(f"{name}; nothing to resume")
         raise typer.Exit(0)
     credentials = credentials_for(context, profile)
-    is_export = folder.header().mode == "export"
 
     def change(stored: Any) -> Any:
         limits = changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after)
         return replace(stored, pace=changed_pace(stored.pace, rate, reserve, concurrency), limits=limits)
 
-    async def work(observer: Any) -> Any:
-        if is_export:
-            from bulkgladly.pipelines.exports.run_export import resume_export
-
-            return await resume_export(folder, credentials, change=change, observer=observer, with_signals=True)
-        from bulkgladly.pipelines.run_import import resume_import
-
-        return await resume_import(
-            folder,
-            credentials,
-            change=change,
-            accept_changed_input=accept_changed_input,
-            observer=observer,
-            with_signals=True,
-        )
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+    work = partial(resume_run, folder, credentials, change=change, accept_changed_input=accept_changed_input)
+    run_and_leave(context, work, json=json, progress=progress, log_format=log_format)
 
 
 def retry(
@@ -126,6 +112,7 @@ def retry(
 ) -> None:
     """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
     from bulkgladly.journal.runs import find_run
+    from bulkgladly.pipelines.run_import import retry_import
 
     folder = find_run(state_dir, run)
     if folder is None:
@@ -146,11 +133,5 @@ def retry(
             limits=changed_limits(stored.limits, max_errors, max_duration, max_requests, limit, give_up_after),
         )
 
-    async def work(observer: Any) -> Any:
-        from bulkgladly.pipelines.run_import import retry_import
-
-        return await retry_import(
-            folder, credentials, change=change, sent_nothing=sent_nothing, observer=observer, with_signals=True
-        )
-
-    run_and_leave(work, json=json, progress=progress, log_format=log_format)
+    work = partial(retry_import, folder, credentials, change=change, sent_nothing=sent_nothing)
+    run_and_leave(context, work, json=json, progress=progress, log_format=log_format)

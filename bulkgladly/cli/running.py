@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import typer
@@ -14,15 +15,22 @@ from bulkgladly.settings import Limits, Pace
 __all__ = ("changed_limits", "changed_pace", "run_and_leave")
 
 
-def run_and_leave(work: Callable[[Any], Any], *, json: bool, progress: str, log_format: str) -> None:
-    """Run the work with a display, print the report, and leave with its exit code."""
+def run_and_leave(
+    context: typer.Context, work: Callable[..., Any], *, json: bool, progress: str, log_format: str
+) -> None:
+    """Run the work with a display, print the summary, and leave with its exit code.
+
+    `work` takes the arguments that every function takes which works on a run.
+    """
     import anyio
 
     from bulkgladly.cli.display import display_for, logger_for, summary_of
+    from bulkgladly.runs.environment import USUAL
 
     logger = logger_for(log_format)
     with display_for(progress, logger) as observer:
-        report = anyio.run(work, observer)
+        environment = context.obj.environment or USUAL
+        report = anyio.run(partial(work, observer=observer, with_signals=True, environment=environment))
     if log_format == "json":
         logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
     else:

@@ -4,14 +4,26 @@ It imports nothing of the toolkit, so that it can disagree with it.
 
     async with Emulator(rate=10) as emulator:
         ...  # talk to emulator.url as emulator.options.username with emulator.options.token
+
+A folder imports only what stands below it; the layers test has the exact table.
+
+    __main__, emulator     the command, and the emulator as an object
+    application            what happens at Gladly without the API: conversations begin, calls end
+    server/                connections, rate limits, credentials, broken responses, control endpoints
+    exports/               makes export jobs and their files
+    seeding/               invented data to start with
+    operations/            the operations of the API, one module for each kind of object
+    reports/               metric sets, the invented facts behind them, and the CSV made from both
+    faults/                one fault, the script that says when, and a catalogue of odd replies
+    protocol/              what an operation is given, and what it gives back
+    options                every choice, with its default
+    organisation/          the objects, ids, addresses, export jobs, events, and the clock
 """
 
-from bulkgladly.emulator.clock import Clock
-from bulkgladly.emulator.emulator import Emulator
-from bulkgladly.emulator.exporter import Exporter
-from bulkgladly.emulator.faults import (
+from bulkgladly.emulator.emulator import Emulator, serve, welcome
+from bulkgladly.emulator.exports.exporter import Exporter
+from bulkgladly.emulator.faults.fault import (
     Fault,
-    FaultScript,
     FaultScriptError,
     answer,
     drop_reply,
@@ -23,16 +35,16 @@ from bulkgladly.emulator.faults import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.limiter import Limiter
+from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.replies import Refusal
-from bulkgladly.emulator.report_book import Oddity
-from bulkgladly.emulator.report_limits import ReportLimits
-from bulkgladly.emulator.reports import Reports
-from bulkgladly.emulator.request_log import RequestLog, Seen
-from bulkgladly.emulator.server import serve, welcome
-from bulkgladly.emulator.state import StateError
-from bulkgladly.emulator.store import Store, Taken
+from bulkgladly.emulator.organisation.clock import Clock
+from bulkgladly.emulator.organisation.report_corrections import Oddity
+from bulkgladly.emulator.organisation.state_file import StateError
+from bulkgladly.emulator.organisation.store import Store, Taken
+from bulkgladly.emulator.protocol.replies import Refusal
+from bulkgladly.emulator.reports.reports import Reports
+from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
+from bulkgladly.emulator.server.request_log import RequestLog, Seen
 
 __all__ = (
     "Clock",

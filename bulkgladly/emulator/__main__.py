@@ -1,20 +1,21 @@
-"""`python -m bulkgladly.emulator`: the emulator from the command line."""
+"""`python -m bulkgladly.emulator`: run the emulator from the command line."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from bulkgladly.emulator.emulator import serve, welcome
 from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.report_book import ODDITIES
-from bulkgladly.emulator.server import serve, welcome
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES
 
 __all__ = ("main", "options_from")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; 0 after a clean stop, 2 when it could not start or save."""
+    """Run until SIGINT or SIGTERM. Return 0 after a clean stop, 2 if it could not start or save."""
     try:
         options = options_from(arguments)
         asyncio.run(serve(options, on_ready=lambda url: _say(welcome(url, options))))
@@ -25,74 +26,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
-    """The options that these arguments mean.
+    """Parse the command line.
 
     Raises:
-        ValueError: An option is outside what it allows.
-        SystemExit: The arguments cannot be read, or ask for help.
+        ValueError: The value of an option is not allowed.
+        SystemExit: The arguments are not valid, or ask for help.
     """
-    given, usual = _parser().parse_args(arguments), EmulatorOptions()
-    return EmulatorOptions(
-        port=given.port,
-        username=given.username,
-        token=given.token,
-        rate=given.rate or None,
-        algorithm=given.algorithm,
-        phase_s=given.phase_ms / 1000,
-        burst=given.burst,
-        headers=not given.no_headers,
-        retry_after_s=given.retry_after,
-        refusal_body=given.refusal_body,
-        neighbour_rate=given.neighbour,
-        latency_s=given.latency_ms / 1000,
-        jitter_s=given.jitter_ms / 1000,
-        seed=given.seed,
-        seed_customers=given.seed_customers,
-        seed_jobs=given.seed_jobs,
-        items_per_job=given.items_per_job,
-        faults_file=given.faults,
-        state_file=given.state,
-        attributes=given.attributes,
-        moved_location=given.moved_location,
-        moved_to=given.moved_to,
-        deleted_ids=given.deleted_ids,
-        not_found=given.not_found,
-        job_order=given.job_order,
-        file_framing=given.file_framing,
-        seed_conversations=given.seed_conversations,
-        caps=dict(given.cap),
-        limited_data=given.limited_data,
-        capped_end=given.capped_end,
-        topics_before_closing=given.topics_before_closing,
-        closed_assignee=given.closed_assignee,
-        undocumented_409=not given.no_undocumented_409,
-        other_spellings=given.other_spellings,
-        languages=tuple(given.language) if given.language else usual.languages,
-        kept_contents=tuple(given.kept_content),
-        senders=tuple(given.sender) if given.sender else None,
-        ping=given.ping,
-        ping_timeout_s=given.ping_timeout,
-        report_rate=given.report_rate or None,
-        report_concurrency=given.report_concurrency or None,
-        reports_count_twice=not given.reports_count_once,
-        report_rows_per_day=given.report_rows_per_day,
-        report_row_cap=given.report_row_cap,
-        report_lag_s=given.report_lag,
-        report_empty_days=tuple(given.report_empty_day),
-        report_oddity=given.report_oddity,
-        empty_report=given.empty_report,
-        report_times=given.report_times,
-        seed_events=given.seed_events,
-        events_lag_s=given.events_lag,
-        events_start=given.events_start,
-    )
+    given = vars(_parser().parse_args(arguments))
+    languages, senders = given["language"], given["sender"]
+    changed = {
+        "rate": given["rate"] or None,
+        "report_rate": given["report_rate"] or None,
+        "report_concurrency": given["report_concurrency"] or None,
+        "phase_s": given["phase_ms"] / 1000,
+        "latency_s": given["latency_ms"] / 1000,
+        "jitter_s": given["jitter_ms"] / 1000,
+        "headers": not given["no_headers"],
+        "reports_count_twice": not given["reports_count_once"],
+        "undocumented_409": not given["no_undocumented_409"],
+        "caps": dict(given["cap"]),
+        "languages": tuple(languages) if languages else EmulatorOptions().languages,
+        "kept_contents": tuple(given["kept_content"]),
+        "senders": tuple(senders) if senders else None,
+        "report_empty_days": tuple(given["report_empty_day"]),
+    }
+    # The parser stores every other flag under the name of its option.
+    same = {option.name: given[option.name] for option in fields(EmulatorOptions) if option.name in given}
+    return EmulatorOptions(**(same | changed))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkgladly emulator",
         usage="%(prog)s [flags]",
-        description="A local stand-in for Gladly, on 127.0.0.1 alone. The manual has a page on it.",
+        description="A local stand-in for Gladly, on 127.0.0.1 only. See docs/emulator.md.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=36),
     )
     usual = EmulatorOptions()
@@ -102,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_troubles(parser)
     _add_customer_choices(parser, usual)
     _add_conversation_choices(parser, usual)
-    _add_knowledge_choices(parser, usual)
+    _add_answer_choices(parser, usual)
     _add_export_choices(parser, usual)
     _add_report_choices(parser, usual)
     _add_event_choices(parser, usual)
@@ -114,79 +81,101 @@ def _add_server(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None
     add("--port", type=int, default=8080, help="port on 127.0.0.1; 0 picks a free one (default 8080)")
     add("--username", default=usual.username, metavar="NAME", help="the user that may do everything")
     add("--token", default=usual.token, help="the token of all its users")
-    add("--state", type=Path, metavar="FILE", help="load at the start if it exists, save at a clean stop")
+    add(
+        "--state",
+        dest="state_file",
+        type=Path,
+        metavar="FILE",
+        help="load it at the start if it exists, save it at a clean stop",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
-    add = parser.add_argument_group("what is there at the start").add_argument
+    add = parser.add_argument_group("data at the start").add_argument
     add("--seed", type=int, default=usual.seed, metavar="N", help="decides everything that looks random")
     add("--seed-customers", type=int, default=0, metavar="N", help="start with N invented customers")
-    conversations = "conversations of each of them, with tasks"
+    conversations = "start with N conversations of each customer, with tasks"
     add("--seed-conversations", type=int, default=0, metavar="N", help=conversations)
-    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs, at most 14")
-    items = f"conversation items of a generated job (default {usual.items_per_job})"
+    add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs (at most 14)")
+    items = f"conversation items in a generated job (default {usual.items_per_job})"
     add("--items-per-job", type=int, default=usual.items_per_job, metavar="N", help=items)
-    add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events of the last 24 hours")
+    add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events in the last 24 hours")
 
 
 def _add_limits(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("limits").add_argument
     add("--rate", type=int, default=usual.rate, metavar="N", help="requests a second; 0 for no limit (default 10)")
     add("--algorithm", choices=("fixed", "leaky", "sliding"), default=usual.algorithm, help="how the rate is counted")
-    add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift of the fixed windows' edges")
+    add("--phase-ms", type=float, default=0.0, metavar="MS", help="shift the edges of the fixed windows")
     add("--burst", type=int, metavar="N", help="capacity of the leaky bucket (default: the rate)")
-    add("--no-headers", action="store_true", help="leave the Ratelimit headers off")
-    add("--retry-after", type=float, metavar="SECONDS", help="send Retry-After with 429")
+    add("--no-headers", action="store_true", help="send no Ratelimit headers")
+    add("--retry-after", dest="retry_after_s", type=float, metavar="SECONDS", help="send Retry-After with 429")
     forms = ("json", "html", "plain", "empty")
     add("--refusal-body", choices=forms, default=usual.refusal_body, help="body of 401, 403 and 429")
-    add("--neighbour", type=float, default=0.0, metavar="RATE", help="requests a second by another client")
+    add(
+        "--neighbour",
+        dest="neighbour_rate",
+        type=float,
+        default=0.0,
+        metavar="RATE",
+        help="requests a second that another client makes",
+    )
     per_minute = "reports a minute; 0 for no limit (default 10)"
     add("--report-rate", type=int, default=usual.report_rate, metavar="N", help=per_minute)
-    at_a_time = "reports at a time; 0 for no limit (default 2)"
+    at_a_time = "reports at the same time; 0 for no limit (default 2)"
     add("--report-concurrency", type=int, default=usual.report_concurrency, metavar="N", help=at_a_time)
-    add("--reports-count-once", action="store_true", help="reports take nothing from the requests of the second")
+    add("--reports-count-once", action="store_true", help="do not count reports as requests of their second")
 
 
 def _add_troubles(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("slowness and faults").add_argument
-    add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of an answer")
-    add("--jitter-ms", type=float, default=0.0, metavar="MS", help="by how much it varies to either side")
-    add("--faults", type=Path, metavar="FILE", help="JSON list of scripted faults")
+    add("--latency-ms", type=float, default=0.0, metavar="MS", help="mean time of a reply")
+    add("--jitter-ms", type=float, default=0.0, metavar="MS", help="variation of the latency in both directions")
+    add("--faults", dest="faults_file", type=Path, metavar="FILE", help="JSON list of scripted faults")
 
 
 def _add_customer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("customers").add_argument
-    patched = "customAttributes on PATCH"
+    patched = "what PATCH does with customAttributes"
     add("--attributes", choices=("merge", "replace"), default=usual.attributes, help=patched)
     add("--moved-location", action="store_true", help="send Location with the 301 of a merged customer")
-    add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new names in a chain")
-    reused = "can the ids of what was deleted be used again?"
+    add("--moved-to", choices=("next", "last"), default=usual.moved_to, help="what meta.new is after several merges")
+    reused = "whether the ids of deleted objects can be used again"
     add("--deleted-ids", choices=("free", "taken"), default=usual.deleted_ids, help=reused)
     add("--not-found", choices=("list", "object"), default=usual.not_found, help="form of errors in 404 bodies")
 
 
 def _add_conversation_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("conversations and tasks").add_argument
-    add("--cap", type=_cap, action="append", default=[], metavar="OPERATION=N", help="another cap of a list")
-    limited = "Gladly-Limited-Data on lists that were cut, or on all"
+    add("--cap", type=_cap, action="append", default=[], metavar="OPERATION=N", help="another cap for a list")
+    limited = "Gladly-Limited-Data only on lists that were cut, or on all"
     add("--limited-data", choices=("flag", "value"), default=usual.limited_data, help=limited)
-    add("--capped-end", choices=("newest", "oldest"), default=usual.capped_end, help="what a list that is cut loses")
-    add("--topics-before-closing", action="store_true", help="a conversation needs a topic before it closes")
-    same = "a closed conversation that is given the assignee it has"
+    add("--capped-end", choices=("newest", "oldest"), default=usual.capped_end, help="which end is cut off a list")
+    add("--topics-before-closing", action="store_true", help="require a topic before a conversation is closed")
+    same = "the reply to assigning a closed conversation to its assignee"
     add("--closed-assignee", choices=("refuse", "unchanged"), default=usual.closed_assignee, help=same)
-    add("--no-undocumented-409", action="store_true", help="400 for a taken id where no 409 is documented")
+    add("--no-undocumented-409", action="store_true", help="send 400 for a taken id if no 409 is documented")
     add("--other-spellings", action="store_true", help="accept the other spellings of notes and comments")
 
 
-def _add_knowledge_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("answers, messages and webhooks").add_argument
-    languages = f"a language of answers, once for each (default: {', '.join(usual.languages)})"
+    languages = f"a language of answers; repeat for more (default: {', '.join(usual.languages)})"
     add("--language", action="append", metavar="CODE", help=languages)
-    add("--kept-content", action="append", default=[], metavar="TYPE", help="contents that cannot be deleted")
-    add("--sender", action="append", metavar="ADDRESS", help="a number or address that may send (default: any)")
-    pinged = "webhooks answer their PING: all, as a server here does, or none"
+    add("--kept-content", action="append", default=[], metavar="TYPE", help="a type of contents that cannot be deleted")
+    add(
+        "--sender", action="append", metavar="ADDRESS", help="a number or address that may send messages (default: any)"
+    )
+    pinged = "who replies to a PING: every URL, a server on this machine, or none"
     add("--ping", choices=("assume_ok", "send", "refuse"), default=usual.ping, help=pinged)
-    add("--ping-timeout", type=float, default=usual.ping_timeout_s, metavar="SECONDS", help="time for that answer")
+    add(
+        "--ping-timeout",
+        dest="ping_timeout_s",
+        type=float,
+        default=usual.ping_timeout_s,
+        metavar="SECONDS",
+        help="time for the reply to a PING",
+    )
 
 
 def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
@@ -198,22 +187,36 @@ def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
 
 def _add_report_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("reports").add_argument
-    rows = "invented things of a subject and day (default 20)"
+    rows = "invented facts of each subject and day (default 20)"
     add("--report-rows-per-day", type=int, default=usual.report_rows_per_day, metavar="N", help=rows)
-    cap = "rows beyond it are left out without a word (default 100000)"
+    cap = "leave out further rows without notice (default 100000)"
     add("--report-row-cap", type=int, default=usual.report_row_cap, metavar="N", help=cap)
-    add("--report-lag", type=float, default=0.0, metavar="SECONDS", help="reports know nothing younger")
+    add(
+        "--report-lag",
+        dest="report_lag_s",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="reports have no data younger than this",
+    )
     add("--report-empty-day", action="append", default=[], metavar="DAY", help="a day (UTC) without data")
-    add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="what is odd about every report")
-    empty = "a report without rows: nothing at all, or its header"
+    add("--report-oddity", choices=ODDITIES, default=usual.report_oddity, help="the oddity of every report")
+    empty = "the body of a report without rows"
     add("--empty-report", choices=("empty", "header"), default=usual.empty_report, help=empty)
-    times = "times outside UTC: with their offset, or in UTC all the same"
+    times = "times in other zones: with their offset, or in UTC"
     add("--report-times", choices=("offset", "utc"), default=usual.report_times, help=times)
 
 
 def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     add = parser.add_argument_group("events").add_argument
-    add("--events-lag", type=float, default=0.0, metavar="SECONDS", help="events show up late by up to this much")
+    add(
+        "--events-lag",
+        dest="events_lag_s",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="delay events by up to this much",
+    )
     start = "whether an event at startAt itself is sent"
     add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
 
@@ -221,7 +224,7 @@ def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) 
 def _cap(text: str) -> tuple[str, int]:
     name, _, cap = text.partition("=")
     if not cap.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no OPERATION=N")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid OPERATION=N")
     return name, int(cap)
 
 

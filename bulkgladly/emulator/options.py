@@ -1,19 +1,35 @@
-"""Every choice the emulator offers, with its default. Where Gladly is silent, the choice is an option."""
+"""All options of the emulator, with their defaults. Where Gladly documents nothing, there is an option."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
-from bulkgladly.emulator.caps import CAPS
-from bulkgladly.emulator.export_jobs import RETENTION
-from bulkgladly.emulator.replies import BodyKind
-from bulkgladly.emulator.report_options import ReportOptions
+from bulkgladly.emulator.organisation.export_jobs import RETENTION
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES, Oddity
 
-__all__ = ("Algorithm", "EmulatorOptions")
+__all__ = ("LIST_CAPS", "Algorithm", "BodyKind", "EmulatorOptions", "TimeForm")
+
+BodyKind = Literal["json", "html", "plain", "empty"]
+"""The form of a failure's body. Gladly documents only `json`, and not for 401, 403, 429 and 5xx."""
+
+LIST_CAPS: Mapping[str, int] = {
+    "getConversations": 100,
+    "getConversationItems": 1000,
+    "getTasks": 2000,
+    "getTaskComments": 1000,
+}
+"""The lengths at which Gladly cuts lists, by operation id. There is no paging; a header says that a list was cut.
+
+Facts: README.md, "Paging", of the fact sheet. Which end of a list is cut off is UNKNOWN.
+"""
 
 Algorithm = Literal["fixed", "leaky", "sliding"]
 """`fixed` one-second windows, `leaky` bucket with a burst, `sliding` log of the last second."""
+
+TimeForm = Literal["offset", "utc"]
+"""How times are written if the time zone of a report is not UTC; Gladly does not document it."""
 
 _CHOICES = {
     "algorithm": get_args(Algorithm),
@@ -28,9 +44,13 @@ _CHOICES = {
     "capped_end": ("newest", "oldest"),
     "closed_assignee": ("refuse", "unchanged"),
     "ping": ("assume_ok", "send", "refuse"),
+    "report_oddity": ODDITIES,
+    "empty_report": ("empty", "header"),
+    "report_times": get_args(TimeForm),
+    "events_start": ("inclusive", "exclusive"),
 }
-
-_NUMBERS = (
+_LIMITS = ("rate", "report_rate", "report_concurrency")
+_NOT_NEGATIVE = (
     "latency_s",
     "jitter_s",
     "seed_customers",
@@ -38,24 +58,31 @@ _NUMBERS = (
     "seed_jobs",
     "items_per_job",
     "neighbour_rate",
+    "report_rows_per_day",
+    "report_row_cap",
+    "report_lag_s",
+    "seed_events",
+    "events_lag_s",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatorOptions(ReportOptions):
-    """How one emulator behaves. Frozen: only the rate, the faults and the neighbour change while it runs.
+class EmulatorOptions:
+    """How an emulator behaves. Frozen: only the rate, the faults and the neighbour can change while it runs.
 
     Raises:
-        ValueError: An option is outside what it allows; the message names it.
+        ValueError: The value of an option is not allowed; the message names it.
     """
 
     port: int = 0
-    """Port on 127.0.0.1; 0 picks a free one. There is no other host to listen on."""
+    """Port on 127.0.0.1, the only host; 0 picks a free port."""
 
     username: str = "agent@example.org"
     token: str = "emulator-token"  # noqa: S105  # opens nothing but this emulator
     """HTTP Basic credentials. `noperm@example.org` (may do nothing) and `nocompliance@example.org`
     (may not delete customers) share the token."""
+
+    # Limits
 
     rate: int | None = 10
     """Requests a second for the whole organization; None means no limit and no rate headers."""
@@ -67,19 +94,23 @@ class EmulatorOptions(ReportOptions):
     headers: bool = True
     """Send `Ratelimit-Limit-Second` and `Ratelimit-Remaining-Second` while a limit is set."""
     retry_after_s: float | None = None
-    """`Retry-After` on 429, rounded up to whole seconds; None leaves it off, as the API page does."""
+    """`Retry-After` on 429, rounded up to whole seconds; None sends none, as in the API page."""
     refusal_body: BodyKind = "json"
-    """Dress of the 401, 403 and 429 bodies, which Gladly does not document."""
+    """The form of 401, 403 and 429 bodies, which Gladly does not document."""
     neighbour_rate: float = 0.0
-    """Requests a second that another client takes from the same budget, at random moments."""
+    """Requests a second that another client takes from the same budget, at random times."""
+
+    # Slowness
 
     latency_s: float = 0.0
-    """Mean time of an answer; half of it passes before the rate limit, half after the execution."""
+    """Mean time of a reply; half of it passes before the rate limit, half after the operation."""
     jitter_s: float = 0.0
-    """The latency varies evenly by up to this much to either side."""
+    """The latency varies evenly by up to this much in both directions."""
+
+    # Data at the start, and files
 
     seed: int = 0
-    """Decides everything that looks random: generated ids, jitter, the neighbour's moments."""
+    """Decides everything that looks random: generated ids, jitter, the neighbour's requests."""
     seed_customers: int = 0
     """How many invented customers exist at the start (not when a state file is loaded)."""
     seed_conversations: int = 0
@@ -90,16 +121,18 @@ class EmulatorOptions(ReportOptions):
     items_per_job: int = 180
     """Invented conversation items of a generated export job."""
     faults_file: Path | None = None
-    """JSON list of scripted faults, see `bulkgladly.emulator.faults`."""
+    """JSON list of scripted faults, see `bulkgladly.emulator.faults.fault_script`."""
     state_file: Path | None = None
     """Loaded at the start if it exists, written at a clean stop."""
+
+    # Where Gladly documents nothing, or organizations differ
 
     attributes: Literal["merge", "replace"] = "merge"
     """What PATCH does with `customAttributes`: Gladly does not say."""
     moved_location: bool = False
     """Send `Location` with the 301 of a merged customer."""
     moved_to: Literal["next", "last"] = "next"
-    """What `meta.new` names after several merges in a row: the next profile or the last one."""
+    """What `meta.new` is after several merges in a row: the next profile or the last one."""
     deleted_ids: Literal["free", "taken"] = "free"
     """Whether a new customer may have the id of a deleted one."""
     not_found: Literal["list", "object"] = "list"
@@ -109,48 +142,89 @@ class EmulatorOptions(ReportOptions):
     file_framing: Literal["length", "chunked"] = "length"
     """Whether an export file announces its `Content-Length`; Gladly does not say."""
     caps: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Other caps of lists than the documented ones, by operation id, such as `{"getTasks": 5}`."""
+    """Caps of lists that replace the documented ones, by operation id, such as `{"getTasks": 5}`."""
     limited_data: Literal["flag", "value"] = "flag"
-    """Whether `Gladly-Limited-Data` comes with a list that was cut only, or always with `true` or `false`."""
+    """Whether `Gladly-Limited-Data` is sent only with lists that were cut, or always, as `true` or `false`."""
     capped_end: Literal["newest", "oldest"] = "oldest"
-    """What a list that is too long loses; Gladly does not say."""
+    """Which end is cut off a list that is too long; Gladly does not say."""
     topics_before_closing: bool = False
-    """Whether a conversation needs a topic before it can be closed, as organizations can ask for."""
+    """Whether a conversation needs a topic before it can be closed, a setting of organizations."""
     closed_assignee: Literal["refuse", "unchanged"] = "refuse"
-    """A PATCH that gives a closed conversation the assignee it has: 400, or 204 as nothing changes."""
+    """The reply to assigning a closed conversation to its present assignee: 400, or 204 because nothing changes."""
     undocumented_409: bool = True
     """Whether a taken id is 409 where the document lists no 409 (createTaskAndCustomer,
     createTaskComment); otherwise it is 400 with the same body."""
     other_spellings: bool = False
-    """Accept also a note with `body` at the top and a comment in `message`: the document shows both."""
+    """Also accept a note with `body` at the top and a comment in `message`; the document shows both."""
     languages: tuple[str, ...] = ("en-us", "es-mx", "fr-ca")
     """Codes of the languages that the organization has configured for answers."""
     kept_contents: tuple[str, ...] = ()
     """Types of answer contents whose deletion is `not implemented`; Gladly does not say which those are."""
     senders: tuple[str, ...] | None = None
-    """The organization's own numbers (E.164) and addresses, which messages may come from; None means any."""
+    """The organization's own numbers (E.164) and addresses, which may send messages; None means any."""
     ping: Literal["assume_ok", "send", "refuse"] = "assume_ok"
-    """How the URL of a webhook answers its PING: all do, none does, or as the server there does. A PING
-    is sent to loopback addresses alone; with `send` other addresses count as having answered."""
+    """Who replies to the PING of a webhook: every URL, none, or with `send` the server at the URL. A PING is
+    sent only to loopback addresses; with `send` all other addresses count as having replied."""
     ping_timeout_s: float = 15.0
-    """How long a server may take over that."""
+    """How long a server may take to reply to a PING."""
+
+    # Reports
+
+    report_rate: int | None = 10
+    """Reports a minute for the whole organization, counted by the `algorithm`; None means no limit."""
+    report_concurrency: int | None = 2
+    """Reports at a time, each from its admission until its last byte is sent; None means no limit."""
+    reports_count_twice: bool = True
+    """Whether a report also counts as one of the requests of its second; Gladly does not say."""
+    report_rows_per_day: int = 20
+    """Invented facts of each subject and day: rows in some reports, summed in others."""
+    report_row_cap: int = 100_000
+    """The most rows of a report; further rows are left out without notice."""
+    report_lag_s: float = 0.0
+    """Reports have no data younger than this; at Gladly that is about an hour."""
+    report_empty_days: tuple[str, ...] = ()
+    """Days (UTC, `2026-01-31`) without data."""
+    report_oddity: Oddity = "none"
+    """The oddity of all reports; `Emulator.reports.oddities` sets it by metric set."""
+    empty_report: Literal["empty", "header"] = "empty"
+    """The body of a report without rows: nothing, or the header."""
+    report_times: TimeForm = "offset"
+    """Times in a report whose time zone is not UTC: with the offset of the zone, or in UTC anyway."""
+
+    # Events
+
+    seed_events: int = 0
+    """How many invented events of all types happened in the 24 hours before the start."""
+    events_lag_s: float = 0.0
+    """Each event appears late by a part of this that depends on its id; at Gladly that is up to 15 s."""
+    events_start: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether an event at `startAt` itself is sent; Gladly does not say."""
 
     def __post_init__(self) -> None:
-        ReportOptions.__post_init__(self)  # `super()` does not work in a class with slots
-        if self.rate is not None and self.rate < 1:
-            raise ValueError(f"rate is {self.rate}: it must be 1 or more, or None for no limit")
-        if self.burst is not None and self.burst < 1:
-            raise ValueError(f"burst is {self.burst}: it must be 1 or more")
+        for name in _LIMITS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}: it must be 1 or more, or None for no limit")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
-        for name in _NUMBERS:
-            if getattr(self, name) < 0:
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative")
-        for name, cap in self.caps.items():
-            if name not in CAPS or cap < 1:
-                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(CAPS)}")
+        if self.burst is not None and self.burst < 1:
+            raise ValueError(f"burst is {self.burst}: it must be 1 or more")
         if self.ping_timeout_s <= 0:
             raise ValueError(f"ping_timeout_s is {self.ping_timeout_s}: it must be more than 0")
         if self.seed_jobs > RETENTION.days:
             raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")
+        self._check_lists()
+
+    def _check_lists(self) -> None:
+        for name, cap in self.caps.items():
+            if name not in LIST_CAPS or cap < 1:
+                raise ValueError(f"caps has {name}={cap}: it can have 1 or more for {', '.join(LIST_CAPS)}")
+        for day in self.report_empty_days:
+            try:
+                date.fromisoformat(day)
+            except ValueError as exc:
+                raise ValueError(f"report_empty_days has {day!r}: it is not a valid day such as 2026-01-31") from exc

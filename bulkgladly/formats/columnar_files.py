@@ -19,9 +19,9 @@ from pyarrow import types
 from bulkgladly.errors import InputError
 from bulkgladly.formats import cells
 from bulkgladly.formats.contract import place_of
-from bulkgladly.formats.json_lines import parse_object
 from bulkgladly.json_paths import parsed, put
 from bulkgladly.records import Position, Problem, Row, Stage
+from bulkgladly.strict_json import parse_object
 
 __all__ = ("ArrowReader", "ParquetReader")
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
-from bulkgladly.formats.lines import BOM, Line
+from bulkgladly.lines import BOM, Line
 from bulkgladly.records import Problem
 
 __all__ = ("MAX_RECORD_LINES", "CsvFeed", "RecordTooLarge")

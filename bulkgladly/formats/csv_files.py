@@ -9,9 +9,9 @@ from pathlib import Path
 from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.csv_feed import CsvFeed, RecordTooLarge
-from bulkgladly.formats.lines import BOM, cut_lines
 from bulkgladly.formats.sources import Source, Stream, cuts_at_bytes
 from bulkgladly.formats.text_files import TextReader, too_large
+from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("CsvReader",)
@@ -64,7 +64,8 @@ class CsvReader(TextReader):
 
     def _feed(self, stream: Stream) -> CsvFeed:
         limit = self._options.max_record_bytes
-        return CsvFeed(cut_lines(stream, max_bytes=limit), self._encoding, max_bytes=limit)
+        lines = cut_lines(stream, max_line_bytes=limit, offset=stream.offset)
+        return CsvFeed(lines, self._encoding, max_bytes=limit)
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, names, width = self._file_index, self._names, len(self._names)

@@ -1,7 +1,6 @@
 """Several input files as one run of rows."""
 
 import glob
-import hashlib
 import os
 import shutil
 from abc import abstractmethod
@@ -14,8 +13,9 @@ from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.local_paths import local_path
-from bulkgladly.os_errors import is_full, not_written
 from bulkgladly.records import Mark, Row
+from bulkgladly.storage.durable import hash_of, replacing
+from bulkgladly.storage.failures import is_full, not_written
 
 __all__ = ("Expand", "InputFile", "Inputs", "spool")
 
@@ -58,14 +58,10 @@ class InputFile:
         Raises:
             InputError: The file cannot be read.
         """
-        digest = hashlib.blake2b(digest_size=32)
         try:
-            with self.path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
+            return hash_of(self.path)
         except OSError as exc:
             raise InputError(f"{self.path}: cannot be read: {exc}") from exc
-        return digest.hexdigest()
 
 
 class Inputs:
@@ -190,32 +186,19 @@ def _expanded(rows: Sequence[Row], expand: Expand, size: int) -> Iterator[list[R
 def spool(stream: BinaryIO, path: Path) -> None:
     """Copy a stream to a file, readable by its owner only, that is whole and durable on return.
 
-    Killed before: there is no file of this name, at most one ending in `.part`.
+    Killed before: there is no file of this name, at most one ending in `.partial`.
 
     Raises:
         DiskFull: There is no room for it.
         InputError: The stream cannot be read, or the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with replacing(path, mode=0o600) as file:
             shutil.copyfileobj(stream, file, _CHUNK_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
     except OSError as exc:
         if is_full(exc):
             raise not_written(f"the copy of the input in {path}", exc, "start again") from exc
         raise InputError(f"{path}: the input cannot be kept: {exc}") from exc
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _expand(pattern: str) -> list[Path]:

@@ -1,12 +1,12 @@
 """What the columns of a row stand for, worked out once for every set of columns. Pure."""
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from bulkgladly.choices import closest
 from bulkgladly.records import ColumnPlan, ListColumn, Problem
 
 __all__ = ("COMPUTED_PARTS", "ColumnProblem", "FlatLayout", "ItemColumns", "compile_layout", "suggestion")
@@ -88,15 +88,13 @@ def suggestion(name: str, plan: ColumnPlan) -> str | None:
     for spec in plan.lists:
         if name.lower() == spec.prefix.lower():
             return f"{spec.prefix}:1"
-    known = {column.lower(): column for column in _examples(plan)}
     if plan.open_prefix and name.lower().startswith(plan.open_prefix.lower()):
         key = name[len(plan.open_prefix) :].lstrip("s:._- ")
         return f"{plan.open_prefix}:{key or 'KEY'}"
     prefix, _, key = name.partition(":")
-    if plan.open_prefix and key and difflib.get_close_matches(prefix.lower(), [plan.open_prefix.lower()], cutoff=0.8):
+    if plan.open_prefix and key and closest(prefix, [plan.open_prefix], cutoff=0.8):
         return f"{plan.open_prefix}:{key}"
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return known[close[0]] if close else None
+    return closest(name, _examples(plan), cutoff=0.7)
 
 
 def _examples(plan: ColumnPlan) -> Iterable[str]:

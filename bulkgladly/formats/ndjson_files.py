@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.json_lines import parse_object
-from bulkgladly.formats.lines import BOM, cut_lines
 from bulkgladly.formats.sources import Source, Stream
 from bulkgladly.formats.text_files import TextReader, too_large
+from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row
+from bulkgladly.strict_json import parse_object
 
 __all__ = ("NdjsonReader",)
 
@@ -41,7 +41,8 @@ class NdjsonReader(TextReader):
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, number = self._file_index, start.number - 1
-        for offset, data, is_whole in cut_lines(stream, max_bytes=self._options.max_record_bytes):
+        limit = self._options.max_record_bytes
+        for offset, data, is_whole in cut_lines(stream, max_line_bytes=limit, offset=stream.offset):
             number += 1
             if not is_whole:
                 yield Row(Position(file_index, offset, number), None, too_large(self._options), data)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from bulkgladly.journal.schema import journal_error
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("known_keys",)
 
@@ -27,4 +27,4 @@ def known_keys(state: Path, host: str, resource: str, namespace: str) -> Iterato
             for (key,) in found.execute(sql, (host, resource, namespace)):
                 yield key
     except sqlite3.DatabaseError as error:
-        raise journal_error(error, state) from error
+        raise database_error(error, state) from error

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bulkgladly.os_errors import writing
+from bulkgladly.storage.failures import writing
 
 __all__ = ("Digests",)
 

@@ -16,9 +16,10 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.schema import insert_rows, journal_error, open_journal, reading
+from bulkgladly.journal.schema import insert_rows, open_journal, reading
 from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Word
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("Admission", "Clash", "Intent", "Ledger", "Reservation", "Standing", "has_doubts", "known_by")
 
@@ -123,7 +124,7 @@ class Ledger:
             self._state.close()
             self._connection.close()
             if isinstance(error, sqlite3.Error):
-                raise journal_error(error, self._path) from error
+                raise database_error(error, self._path) from error
             if isinstance(error, ValueError | TypeError):
                 raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
             raise
@@ -364,7 +365,7 @@ class Ledger:
                 answers = self._unreserved(reserving, answers, problem)
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             if self._failure is None:
-                self._failure = journal_error(error, self._path)
+                self._failure = database_error(error, self._path)
                 self._roll_back()
             answers = [(job.done, self._failure) for job in jobs if isinstance(job, _Job) and job.done is not None]
         if answers:

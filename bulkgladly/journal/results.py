@@ -1,10 +1,8 @@
 """The result files of a run, drawn from its journal: always all of them, whole or not at all."""
 
 import base64
-import contextlib
 import enum
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.journal.schema import file_error, reading
+from bulkgladly.journal.schema import reading
 from bulkgladly.records import Position, Row
+from bulkgladly.storage.durable import replacing
+from bulkgladly.storage.failures import file_error
 
 __all__ = (
     "RESULT_FILES",
@@ -198,22 +198,14 @@ def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:
 
 
 def _publish(path: Path, lines: Iterable[bytes]) -> ResultFile:
-    aside = path.with_name(f".{path.name}.partial")
     digest, rows, size = hashlib.blake2b(digest_size=16), 0, 0
     try:
-        with os.fdopen(os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        with replacing(path, mode=0o600) as file:
             for line in lines:
                 whole = line + b"\n"
                 file.write(whole)
                 digest.update(whole)
                 rows, size = rows + 1, size + len(whole)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise file_error(error, path) from error
-        raise
+    except OSError as error:
+        raise file_error(error, path) from error
     return ResultFile(str(path), rows, size, digest.hexdigest())

@@ -2,12 +2,9 @@
 
 import contextlib
 import datetime as dt
-import fcntl
-import os
 import secrets
 import shlex
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +15,11 @@ import orjson
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
-from bulkgladly.journal.schema import JOURNAL_VERSION, file_error, journal_version, open_journal, reading, sync_folder
+from bulkgladly.journal.schema import JOURNAL_VERSION, journal_version, open_journal, reading
 from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.storage.durable import sync_folder, write_private
+from bulkgladly.storage.failures import file_error
+from bulkgladly.storage.lock import Lock, LockHeld
 
 __all__ = (
     "Fault",
@@ -31,12 +31,12 @@ __all__ = (
     "find_run",
     "list_runs",
     "open_to_others",
-    "write_private",
 )
 
 FORMAT = 1
 _NAMES_TRIED = 100
 _BEGIN_WAIT_S = 30.0
+_LOOK_S = 0.05
 _TEXTS = ("run", "resource", "mode", "host", "created_at", "version")
 
 
@@ -81,7 +81,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: int | None = None
+        self._lock = Lock(path / "lock")
 
     @property
     def name(self) -> str:
@@ -129,39 +129,21 @@ class RunFolder:
         """
         path = self.path / "lock"
         try:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise file_error(error, path) from error
-        try:
-            self._hold(handle, path)
-        except OSError as error:
-            os.close(handle)
-            raise file_error(error, path) from error
-        except BaseException:
-            os.close(handle)
-            raise
-        self._lock = handle
-        return self
-
-    def _hold(self, handle: int, path: Path) -> None:
-        if not _take(handle, tries=5):
-            holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
+            # Another process that only looks whether the run is held has the lock for a moment.
+            self._lock.take(wait_s=_LOOK_S)
+        except LockHeld as held:
             raise RunLocked(
-                f"run {self.name} is being worked on by process {holder or '?'}; wait for it, or end it first"
-            )
-        # Whoever held it may have removed the run: then this is the lock of nothing.
-        if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
-            raise JournalError(f"run {self.name} was removed by another process; start again")
-        # Only for the message that others get: a full disk does not matter here.
-        with contextlib.suppress(OSError):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+                f"run {self.name} is being worked on by process {held.holder}; wait for it, or end it first"
+            ) from held
+        except FileNotFoundError as error:
+            raise JournalError(f"run {self.name} was removed by another process; start again") from error
+        except OSError as error:
+            raise file_error(error, path) from error
+        return self
 
     def unlock(self) -> None:
         """Give the run back. Calling it twice is allowed."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -227,7 +209,7 @@ class RunFolder:
         path = self.path / "run.json"
         try:
             if not path.exists():
-                return None if self._is_held() else self._half_born()
+                return None if self._lock.is_held_by_anybody() else self._half_born()
             header = self.header()
             version = journal_version(self.path / "journal.sqlite")
         except OSError as error:
@@ -281,20 +263,7 @@ class RunFolder:
     def live_status(self) -> str:
         """Return the status, where a run noted as running whose process is gone counts as interrupted."""
         noted = self.status()
-        return "interrupted" if noted == "running" and not self._is_held() else noted
-
-    def _is_held(self) -> bool:
-        try:
-            handle = os.open(self.path / "lock", os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return "interrupted" if noted == "running" and not self._lock.is_held_by_anybody() else noted
 
     def has_records(self) -> bool:
         """Tell whether a record was settled or on its way in this run.
@@ -305,6 +274,20 @@ class RunFolder:
         with reading(self.path / "journal.sqlite") as connection:
             found = connection.execute("SELECT 1 FROM records UNION ALL SELECT 1 FROM intents LIMIT 1").fetchone()
         return found is not None
+
+    def is_empty(self) -> bool:
+        """Tell whether the run holds nothing that another one would have to ask for, or read, again.
+
+        Raises:
+            JournalDamaged: The journal cannot be read.
+        """
+        with reading(self.path / "journal.sqlite") as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for table in ("records", "intents", "units", "fetched"):
+                found = table in tables and connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
+                if found:
+                    return False
+        return not any(self.path.glob("stdin.*"))
 
     def remove(self) -> None:
         """Remove the run, whose lock the caller holds. Killed in between, it counts as one that never began.
@@ -390,9 +373,12 @@ def beginning(state_dir: Path) -> Iterator[None]:
         UsageError: The state directory cannot be written.
     """
     path = state_dir / "lock"
+    lock = Lock(path)
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        lock.take(wait_s=_BEGIN_WAIT_S)
+    except LockHeld as held:
+        raise RunLocked(f"another process holds {path} and does not go on; end it, then try again") from held
     except OSError as error:
         if isinstance(ours := file_error(error, path), DiskFull):
             raise ours from error
@@ -400,26 +386,9 @@ def beginning(state_dir: Path) -> Iterator[None]:
             f"{path} cannot be written: {error.strerror}; choose another place with --state-dir"
         ) from error
     try:
-        deadline = time.monotonic() + _BEGIN_WAIT_S
-        while not _take(handle):
-            if time.monotonic() > deadline:
-                raise RunLocked(f"another process holds {path} and does not go on; end it, then try again")
-            time.sleep(0.02)
         yield
     finally:
-        os.close(handle)
-
-
-def _take(handle: int, tries: int = 1) -> bool:
-    """Take a lock; with several `tries` also one that another process only looks at for a moment."""
-    for left in reversed(range(tries)):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.01 if left else 0)
-        else:
-            return True
-    return False
+        lock.release()
 
 
 def open_to_others(state_dir: Path) -> str | None:
@@ -436,20 +405,3 @@ def open_to_others(state_dir: Path) -> str | None:
         return None
     what = "can be changed" if mode & 0o022 else "can be listed"
     return f"{state_dir} {what} by other users (mode {mode:o}); to close it: chmod 700 {shlex.quote(str(state_dir))}"
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone, whole or not at all, and on the disk when this returns."""
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        handle = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)

@@ -1,7 +1,6 @@
-"""The tables of a run's journal and of the state that outlives runs, how both are opened, and their errors."""
+"""The tables of a run's journal and of the state that outlives runs, and how both are opened."""
 
 import contextlib
-import os
 import sqlite3
 import stat
 import time
@@ -10,33 +9,24 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError
-from bulkgladly.os_errors import is_full
+from bulkgladly.errors import JournalDamaged, JournalError
+from bulkgladly.storage.durable import touch_private
+from bulkgladly.storage.failures import database_error, file_error, is_locked
 
 __all__ = (
     "JOURNAL_VERSION",
-    "file_error",
     "insert_rows",
-    "journal_error",
     "journal_version",
     "open_journal",
     "open_reader",
     "open_state",
     "reading",
     "scope_of",
-    "sync_folder",
-    "touch_private",
 )
 
 JOURNAL_VERSION = 1
 STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
 LOCK_WAIT_S = 60.0
-_LITTLE_ROOM = 256 * 1024
-"""Bytes. With less than this free, SQLite's errors of reading and writing mean that the disk is full."""
-# The errors with which SQLite tells of a full disk besides SQLITE_FULL: it could not extend or make a file.
-_MAY_BE_FULL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
 _JOURNAL = """
 CREATE TABLE IF NOT EXISTS intents (
     seq       INTEGER PRIMARY KEY,   -- ordinal of the row in the run, from 0
@@ -127,30 +117,6 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
 """
 
 
-def touch_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, unless it exists; its name is on the disk on return.
-
-    What exists is not opened: closing it would take SQLite's locks from this process.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def open_journal(journal: Path) -> sqlite3.Connection:
     """Open a run's journal for writing, or make it. Every commit is on the disk when it returns (`synchronous=FULL`).
 
@@ -221,7 +187,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if _code(error) not in _LOCKED or time.monotonic() > deadline:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
@@ -270,7 +236,7 @@ def open_reader(journal: Path) -> sqlite3.Connection:
     try:
         return _connect_to_read(journal)
     except sqlite3.Error as error:
-        raise journal_error(error, journal) from error
+        raise database_error(error, journal) from error
 
 
 @contextlib.contextmanager
@@ -300,56 +266,11 @@ def _ours(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise journal_error(error, path) from error
+        raise database_error(error, path) from error
 
 
 def _as_ours(error: BaseException, path: Path) -> BaseException:
-    return journal_error(error, path) if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) else error
-
-
-def journal_error(error: Exception, path: Path) -> BulkgladlyError:
-    """Return an error met while opening, reading or writing one of a run's databases as one of ours.
-
-    An error that is none of the file's is a mistake in this program: exit code 70.
-    """
-    if isinstance(error, BulkgladlyError):
-        return error
-    if isinstance(error, OSError):
-        return file_error(error, path)
-    code = _code(error)
-    if code == sqlite3.SQLITE_FULL or "is full" in str(error) or (code in _MAY_BE_FULL and _has_little_room(path)):
-        return _disk_full(path)
-    if code in _LOCKED:
-        return JournalError(f"{path} is locked by another process; end that process, then try again")
-    is_mistake = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
-    # SQLite quotes a damaged schema in its message, and that may be no text.
-    if isinstance(error, sqlite3.Error | UnicodeDecodeError) and not is_mistake:
-        return JournalDamaged(f"{path} cannot be used: {error}")
-    return BulkgladlyError(f"internal error while {path.name} was used: {type(error).__name__}: {error}")
-
-
-def file_error(error: OSError, path: Path) -> BulkgladlyError:
-    """Return an error of the file system, met at one of a run's own files, as one of ours."""
-    if is_full(error):
-        return _disk_full(path)
-    return JournalError(f"{path} cannot be used: {error.strerror or error}")
-
-
-def _disk_full(path: Path) -> DiskFull:
-    return DiskFull(f"{path}: no space left on the disk; make room, then resume")
-
-
-def _code(error: BaseException) -> int:
-    """Return SQLite's primary error code; 0 where there is none."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def _has_little_room(path: Path) -> bool:
-    try:
-        found = os.statvfs(path.parent)
-    except OSError:
-        return False
-    return found.f_bavail * found.f_frsize < _LITTLE_ROOM
+    return database_error(error, path) if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) else error
 
 
 def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:

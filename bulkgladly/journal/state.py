@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import insert_rows, journal_error, open_state, scope_of
+from bulkgladly.journal.schema import insert_rows, open_state, scope_of
 from bulkgladly.records import Known
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("State",)
 
@@ -202,7 +203,7 @@ class State:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise journal_error(error, self._path) from error
+            raise database_error(error, self._path) from error
         except ValueError as error:
             raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 import orjson
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import journal_error, open_journal, reading
+from bulkgladly.journal.schema import open_journal, reading
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")
 
@@ -92,8 +94,11 @@ class UnitLog:
             self._connection.execute(_SETTLE, (*line, self._clock()))
             self._write_note("vitals", orjson.dumps(self._vitals()).decode())
 
-    def note(self, name: str, value: str) -> None:
-        """Keep a word about the run itself (its status, say)."""
+    async def note(self, name: str, value: str) -> None:
+        """Keep a word about the run itself (its status, say). On the disk when this returns."""
+        await anyio.to_thread.run_sync(self._note, name, value)
+
+    def _note(self, name: str, value: str) -> None:
         with self._commit():
             self._write_note(name, value)
             self._write_note("vitals", orjson.dumps(self._vitals()).decode())
@@ -156,14 +161,14 @@ class UnitLog:
             except Exception as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise journal_error(error, self._path) from error
+                raise database_error(error, self._path) from error
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise journal_error(error, self._path) from error
+            raise database_error(error, self._path) from error
         except ValueError as error:
             raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 

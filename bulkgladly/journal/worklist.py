@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkgladly.journal.schema import journal_error
+from bulkgladly.storage.failures import database_error
 
 __all__ = ("Parent", "ToAsk", "WorkList")
 
@@ -129,5 +129,5 @@ class WorkList:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise journal_error(error, Path(tempfile.gettempdir(), "worklist")) from error
+                    raise database_error(error, Path(tempfile.gettempdir(), "worklist")) from error
                 raise

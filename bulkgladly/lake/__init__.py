@@ -14,8 +14,8 @@ The modules stand on floors, and a module uses only floors below its own (a test
     4  catalogue commits current_folder   conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines  row_filters               restored_lines
                                           line_kinds report_csv                              row_keys
-    2  writer_lock                        lines                    rows media_files          schemas
-    1  places disk                        strict times             arrow                     strict_json
+    2  media_files                        line_batches             rows                      schemas
+    1  places                                                      arrow
 """
 
 import os

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 import orjson
 
+from bulkgladly.documents import Members
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import MANIFESTS, data_set_of_place, manifest_place, memo_place, next_place, place_of
-from bulkgladly.lake.strict_json import Members
 
 __all__ = ("Catalogue", "Damage", "in_its_place")
 

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkgladly.documents import Members, as_json, members_of
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.disk import below, sync_folder, write_whole
 from bulkgladly.lake.manifest import FORMAT, Manifest, manifest_json, taken_manifest
 from bulkgladly.lake.places import INCOMING, manifest_place, next_place, place_of
-from bulkgladly.lake.strict_json import Members, as_json, members_of
+from bulkgladly.storage.durable import below, sync_folder, write_whole
 
 __all__ = ("Decision", "carry_out", "decide", "files_of", "read_decision", "write_decision")
 

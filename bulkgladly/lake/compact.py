@@ -18,7 +18,6 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import Array, scalar
 from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch_of, settle_manifests
-from bulkgladly.lake.disk import below, full_disk_named, sync_folder
 from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, order_of_publishing
@@ -27,6 +26,8 @@ from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
 from bulkgladly.lake.published_rows import data_set_of_rows, parts_of, tables_in
 from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill, identities
 from bulkgladly.lake.schemas.shapes import LINE, DataSet
+from bulkgladly.storage.durable import below, sync_folder
+from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("CompactLimits", "Compacted", "compact")
 

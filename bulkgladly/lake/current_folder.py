@@ -18,11 +18,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from bulkgladly.documents import as_json
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.disk import below, sync_folder, write_whole
 from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
-from bulkgladly.lake.strict_json import as_json
+from bulkgladly.storage.durable import below, sync_folder, write_whole
 
 __all__ = (
     "UNIT",

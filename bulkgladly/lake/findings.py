@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkgladly.errors import InputError
-from bulkgladly.lake.disk import below, hash_of
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.storage.durable import below, hash_of
 
 __all__ = (
     "FileProblem",

@@ -15,8 +15,8 @@ from pyarrow import types
 from bulkgladly.json_paths import Path, general, shown
 from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
-from bulkgladly.lake.strict import Unusable, exact_object
-from bulkgladly.lake.times import is_plain, moment_of
+from bulkgladly.strict_json import Unusable, exact_object
+from bulkgladly.times import is_plain, moment_of
 
 __all__ = ("FittedLine", "fit_line")
 

@@ -11,15 +11,16 @@ from typing import Any, Self
 
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
+from bulkgladly.documents import as_json, members_of
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
-from bulkgladly.lake.disk import below, full_disk_named, partial_of, write_whole
 from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import (
     INCOMING,
+    LOCK,
     MANIFESTS,
     MARKER,
     data_set_of_place,
@@ -28,9 +29,10 @@ from bulkgladly.lake.places import (
     next_place,
     place_of,
 )
-from bulkgladly.lake.strict_json import as_json, members_of
-from bulkgladly.lake.writer_lock import WriterLock
 from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.storage.durable import below, partial_of, write_whole
+from bulkgladly.storage.failures import full_disk_named
+from bulkgladly.storage.lock import Lock, LockHeld
 
 __all__ = ("DataFolder", "Recovery", "host_in", "utc_now")
 
@@ -65,7 +67,7 @@ class DataFolder(Catalogue):
         self.now = now
         self._sequences: dict[str, int] = {}
         self._counting = threading.Lock()
-        self._lock = WriterLock(path)
+        self._lock = Lock(path / LOCK)
 
     # --- Whose it is, and who writes ---
 
@@ -115,7 +117,12 @@ class DataFolder(Catalogue):
                 another organisation that took it meanwhile.
             DiskFull: No space.
         """
-        self._lock.take()
+        try:
+            self._lock.take()
+        except LockHeld as held:
+            raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
+        except OSError as exc:
+            raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._sequences.clear()
         try:
             self._settle_host()
@@ -133,7 +140,9 @@ class DataFolder(Catalogue):
 
     def is_in_use(self) -> bool:
         """Tell whether somebody else holds the lock, now."""
-        return self._lock.is_held_by_another()
+        with contextlib.suppress(OSError):
+            return not self.is_locked and self._lock.is_held_by_anybody()
+        return False
 
     def close(self) -> None:
         """Give the lock back. Calling it twice is allowed."""

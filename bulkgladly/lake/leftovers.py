@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkgladly.lake.current_folder import remove_tree, settle_folders
-from bulkgladly.lake.disk import partial_of
 from bulkgladly.lake.places import INCOMING, MANIFESTS, MARKER, RAW, REJECTS, is_part, is_partial, place_of
+from bulkgladly.storage.durable import partial_of
 
 __all__ = ("foreign_files", "is_ours", "remove_empty_folders", "remove_leftovers", "unnamed_files")
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, integers, scalar
-from bulkgladly.lake.lines import LineBatch
+from bulkgladly.lake.line_batches import LineBatch
 from bulkgladly.lake.schemas.shapes import DataSet
 
 __all__ = ("BUNDLE_BYTES", "Bundle", "Sorter")

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.documents import Members, members_of
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.rows import Drift, DriftKind
-from bulkgladly.lake.strict_json import Members, members_of
 
 __all__ = (
     "FORMAT",

@@ -10,8 +10,9 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from bulkgladly.lake.disk import below, full_disk_named, partial_of, sync_file, sync_folder
 from bulkgladly.lake.places import INCOMING, segment
+from bulkgladly.storage.durable import below, partial_of, sync_file, sync_folder
+from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("MediaFile", "StoredFile", "media_place")
 

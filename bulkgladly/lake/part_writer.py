@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import in_schema
-from bulkgladly.lake.disk import full_disk_named
 from bulkgladly.lake.file_formats import FileFormat, format_of
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_files import Overflow, PartFile
 from bulkgladly.lake.places import Partition, file_stem, folder_of
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("PartOptions", "PartWriter")
 

@@ -7,6 +7,7 @@ with the one that is known in this folder only.
 import contextlib
 import datetime as dt
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,6 @@ from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import scalar
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.conversion import ConvertOptions, convert
-from bulkgladly.lake.disk import below
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined
 from bulkgladly.lake.places import place_of
@@ -33,7 +33,9 @@ from bulkgladly.lake.row_keys import identities
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, DataSet, Shape
-from bulkgladly.lake.strict import exact_object
+from bulkgladly.lines import stretches
+from bulkgladly.storage.durable import below
+from bulkgladly.strict_json import exact_object
 
 __all__ = (
     "data_set_of_rows",
@@ -130,13 +132,13 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:
-    rest = b""
     with _opened(path) as opened:
-        while block := opened.read(1 << 20):
-            *lines, rest = (rest + block).split(b"\n")
+        blocks = iter(lambda: bytes(opened.read(1 << 20)), b"")
+        for data, *_ in stretches(blocks, max_line_bytes=sys.maxsize):
+            *lines, rest = data.split(b"\n")
             yield from lines
-    if rest:
-        raise ValueError("it ends within a line")
+            if rest:
+                raise ValueError("it ends within a line")
 
 
 def _lines_of_csv(path: Path, data_set: DataSet) -> Iterator[bytes]:

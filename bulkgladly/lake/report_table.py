@@ -33,7 +33,7 @@ from bulkgladly.lake.schemas.shapes import (
     Shape,
     schema_of,
 )
-from bulkgladly.lake.times import moment_of
+from bulkgladly.times import moment_of
 
 __all__ = (
     "COLUMNS_MEMO",

@@ -12,8 +12,8 @@ from pyarrow import types
 
 from bulkgladly.json_paths import parsed, put
 from bulkgladly.lake.schemas.shapes import EXTRA, LINE, DataSet
-from bulkgladly.lake.strict import exact_object
-from bulkgladly.lake.times import canonical
+from bulkgladly.strict_json import exact_object
+from bulkgladly.times import canonical
 
 __all__ = ("as_plain", "to_api", "to_line")
 

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import zstandard
 
-from bulkgladly.lake.disk import below, hash_of, partial_of, sync_file
 from bulkgladly.lake.manifest import SideFile
 from bulkgladly.lake.places import INCOMING
 from bulkgladly.lake.rows import Reject
+from bulkgladly.storage.durable import below, hash_of, partial_of, sync_file
 
 __all__ = ("RawFile", "RejectsFile")
 

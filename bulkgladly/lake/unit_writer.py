@@ -10,7 +10,6 @@ from typing import Any, Self
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
 from bulkgladly.lake.conversion import ConversionSummary, convert
-from bulkgladly.lake.disk import below, full_disk_named
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
@@ -19,6 +18,8 @@ from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.side_files import RawFile, RejectsFile
+from bulkgladly.storage.durable import below
+from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("UnitWriter",)
 

@@ -6,8 +6,10 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from bulkgladly.mappings.tables import Table, closest
+from bulkgladly.choices import closest
+from bulkgladly.mappings.tables import Table
 from bulkgladly.mappings.values import Unmappable, text_of
+from bulkgladly.times import to_milliseconds
 
 __all__ = ("DATE_FORMS", "compile_dates")
 
@@ -129,6 +131,6 @@ def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:
             'is a time without an offset; say where it was noted with zone, such as zone = "Europe/Berlin"'
         )
     try:
-        return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return to_milliseconds(moment)
     except OverflowError:
         raise Unmappable("is a time outside the years 1 to 9999") from None

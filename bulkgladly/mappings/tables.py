@@ -1,22 +1,15 @@
 """A table of a mapping file, read key by key; what is wrong with it names the file, the table and the key. Pure."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from bulkgladly.choices import closest, unsupported
 from bulkgladly.errors import UsageError
 
-__all__ = ("Table", "closest")
+__all__ = ("Table",)
 
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was probably meant, if one comes close."""
-    names = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    return names[found[0]] if found else None
 
 
 class Table:
@@ -71,7 +64,7 @@ class Table:
         if found is not None and found not in choices:
             meant = closest(found, choices)
             hint = f"; did you mean {meant!r}?" if meant else ""
-            self.fail(key, f"{found!r} is no choice; it is one of {', '.join(choices)}{hint}")
+            self.fail(key, f"{unsupported(found, choices)}{hint}")
         return found
 
     def table(self, key: str) -> "Table | None":

@@ -32,11 +32,11 @@ from bulkgladly.pipelines.checks.traits import Reference, Traits, traits_of
 from bulkgladly.pipelines.import_records import admission_of, outcome_of_clash
 from bulkgladly.pipelines.linking import MOST_ARRANGED
 from bulkgladly.pipelines.options import ImportOptions
-from bulkgladly.pipelines.report import Estimate
 from bulkgladly.pipelines.run_import import check_columns, open_inputs
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.observer import Estimate
 
 __all__ = ("check",)
 
@@ -157,7 +157,8 @@ class _Checker:
             findings=findings,
             not_judged={**self._parents.not_judged, **self._unlooked},
             estimates={
-                mode.value: Estimate.of(self._spec, mode, to_send, True, rate) for mode in self._spec.procedures
+                mode.value: Estimate.of(self._spec.requests_per_record[mode], to_send, True, rate)
+                for mode in self._spec.procedures
             },
             seconds=time.monotonic() - started,
         )

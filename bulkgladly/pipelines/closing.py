@@ -1,32 +1,28 @@
-"""The end of a session: the result files, the invariant, the report."""
+"""The end of an import: the result files, the invariant, the report."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import orjson
+from typing import Any
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
-from bulkgladly.journal.runs import RunFolder, write_private
-from bulkgladly.journal.schema import file_error
-from bulkgladly.pipelines.report import COUNT_WORDS, Report
+from bulkgladly.journal.runs import RunFolder
+from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.records import Mark, Row, Word
 from bulkgladly.resources.table import RESOURCES
+from bulkgladly.runs.summary import COUNT_WORDS, Ending, resume_command, status_of
 
-__all__ = ("Ending", "publish")
+__all__ = ("Closing", "publish")
 
 READ_ROWS = 1000
 _BUG = 70
-_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Closing:
     """How a session ended, as the journal and the stop saw it.
 
     `exit_code` None stands for the end of the input. `counts` are the outcomes that the
@@ -39,11 +35,10 @@ class Ending:
     is_settled: Callable[[int], bool]
     counts: Mapping[str, int]
     digests: Sequence[str]
-    vitals: Mapping[str, Any]
 
 
-def publish(folder: RunFolder, inputs: Inputs, ending: Ending) -> Report:
-    """Write the result files and the report of a run, and return the report.
+def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
+    """Write the result files of a run, and return its report; `common` has what every summary tells.
 
     The number of rows read is found by reading on from the low-water mark to the end of
     the input, independently of the outcomes that it is compared with. Where the files
@@ -62,51 +57,22 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Ending) -> Report:
         rest.finish()
     counts = {word: by_word.get(word, 0) for word in COUNT_WORDS}
     counts["unprocessed"] = rest.unprocessed
-    header = folder.header()
-    is_other = list(ending.digests) != [item.digest for item in header.inputs]
+    is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
     end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
-    report = Report(
-        run=folder.name,
-        status=end.status,
-        exit_code=end.exit_code,
-        reason=end.reason,
-        resource=header.resource,
-        mode=header.mode,
-        host=header.host,
+    return Report(
+        **common,
+        **end._asdict(),
         counts={"read": rest.read, **counts},
-        requests=ending.vitals["requests"],
-        requests_total=sum(ending.vitals["requests"].values()),
-        throttled=ending.vitals["throttled"],
-        waits_s=ending.vitals["waits"],
-        seconds=ending.vitals["seconds"],
         files={Path(file.path).name: _about(file) for file in files},
-        folder=str(folder.path),
         rejects_by_code=by_code,
         next_commands=_next_commands(folder, end.status, counts),
-        started_at=header.created_at,
-        ended_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
-    return _written(folder, report)
-
-
-def _written(folder: RunFolder, report: Report) -> Report:
-    """Write the report, and return it; if there is no room for it, it says so and is not complete."""
-    try:
-        write_private(folder.path / "report.json", orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2))
-        write_private(folder.path / "report.md", report.as_markdown().encode())
-    except OSError as error:
-        problem = file_error(error, folder.path / "report.json")
-        if report.exit_code in (0, 1):
-            report = replace(report, status="failed", exit_code=problem.exit_code, reason=str(problem))
-            commands = (_resume(folder), report.next_commands[-1])
-            report = replace(report, next_commands=commands)
-    return report
 
 
 class _Rest:
     """The rows without an outcome; counts them, and all rows, on the way."""
 
-    def __init__(self, inputs: Inputs, ending: Ending) -> None:
+    def __init__(self, inputs: Inputs, ending: Closing) -> None:
         self._ending = ending
         self._batches = inputs.batches(ending.mark, size=READ_ROWS)
         self.unprocessed = 0
@@ -130,49 +96,39 @@ class _Rest:
             pass
 
 
-class _End(NamedTuple):
-    status: str
-    exit_code: int
-    reason: str | None
-
-
 def _verdict(
-    ending: Ending, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
-) -> _End:
+    ending: Closing, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
+) -> Ending:
     """Say how a run ended. It is complete only where every row that was read has an outcome.
 
     `problem` is why there are no result files, or why the input could not be read to its end.
     """
     if ending.exit_code not in (None, 3, 10):
-        return _End("interrupted" if ending.exit_code > _SIGNAL else "failed", ending.exit_code, ending.reason)
+        return Ending(status_of(ending.exit_code), ending.exit_code, ending.reason)
     is_unread = isinstance(problem, InputError)
     if problem is not None and not is_unread:
-        return _End("failed", problem.exit_code, str(problem))
+        return Ending("failed", problem.exit_code, str(problem))
     is_accounted = not counts["unprocessed"] and counts["read"] == sum(counts[word] for word in COUNT_WORDS)
     if ending.exit_code == 3 or (ending.exit_code == 10 and not is_accounted):
-        return _End("stopped", ending.exit_code, ending.reason)
+        return Ending("stopped", ending.exit_code, ending.reason)
     if problem is not None:
-        return _End("failed", problem.exit_code, str(problem))
+        return Ending("failed", problem.exit_code, str(problem))
     if is_accounted:
-        return _End("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
+        return Ending("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
     if is_other_input:
         reason = (
             f"the input has {counts['read']:,} rows, but the run has outcomes of others as well: it is not the input "
             "that the run began with. Put the old file back, then resume; or import the new one with --new-run"
         )
-        return _End("failed", InputChanged.exit_code, reason)
+        return Ending("failed", InputChanged.exit_code, reason)
     reason = "rows have no outcome although the run came to its end; this is a bug, please report it"
-    return _End("failed", _BUG, reason)
-
-
-def _resume(folder: RunFolder) -> str:
-    return next_command("resume", folder.name, state_dir=folder.state_dir, connects=True)
+    return Ending("failed", _BUG, reason)
 
 
 def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     commands = []
     if status != "complete":
-        commands.append(_resume(folder))
+        commands.append(resume_command(folder))
     elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
         commands.append(next_command("retry", folder.name, state_dir=folder.state_dir, connects=True))
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))

@@ -14,11 +14,11 @@ from bulkgladly.journal.ledger import Ledger, Standing
 from bulkgladly.pipelines.import_records import Preparer, admission_of, outcome_of_clash
 from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.options import ImportOptions
-from bulkgladly.pipelines.report import Estimate
 from bulkgladly.pipelines.run_import import check_columns, open_inputs
 from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.observer import Estimate
 
 __all__ = ("DryRun", "Finding", "dry_run")
 
@@ -120,7 +120,7 @@ class _Rehearser:
                 break
             await self._take_in(rows)
         to_send = self._first.total()
-        estimate = Estimate.of(self._spec, self._policy.mode, to_send, True, self._rate)
+        estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
         return DryRun(self._rows, self._first, self._settled, findings, estimate)
 

@@ -16,10 +16,10 @@ from bulkgladly.journal.results import original_of
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
 from bulkgladly.pipelines.linking import Linker, whole
-from bulkgladly.pipelines.stages import Feed, Stop
 from bulkgladly.records import Known, Outcome, Problem, Row, Stage, Word
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.runs.stages import Feed, Stop
 from bulkgladly.settings import Limits
 from bulkgladly.transport.client import Client
 
@@ -92,8 +92,7 @@ class Importer:
 
     Three stages: `read`, `dispatch` and as many `work` as there may be records on their
     way; `close` ends the first two. The rows come in batches from the ledger's low-water
-    mark on, asked for in a worker thread. `spare` records may wait for a worker. With
-    `is_canary` one record is begun, and then the session drains, for a person to look.
+    mark on, asked for in a worker thread. `spare` records may wait for a worker.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class Importer:
         spare: int,
         ignore: Collection[str] = (),
         names: tuple[str, ...] = (),
-        is_canary: bool = False,
     ) -> None:
         self._spec = spec
         self._policy = policy
@@ -119,7 +117,8 @@ class Importer:
         self.preparer = Preparer(spec, policy, ignore)
         self.linker = Linker(spec, policy, ledger)
         self._names = names
-        self._is_canary = is_canary
+        self.is_canary = False
+        """Begin one record only, then let the run drain, for a person to look at it."""
         self._canary: anyio.Event | None = None
         self._made: deque[str] = deque(maxlen=RECENT_IDS)
         self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
@@ -169,9 +168,9 @@ class Importer:
     async def _work_on(self, task: Task) -> Task | None:
         """Bring one record to its end; return the next one of its lane, which goes before all others."""
         record = task.record
-        is_canary = self._is_canary and self._canary is None
+        is_canary = self.is_canary and self._canary is None
         try:
-            if self._is_canary and not await self._is_first():
+            if self.is_canary and not await self._is_first():
                 await self._withdraw([task])
                 return None
             outcome, attempts = await self._carry_out(task)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
+from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import Reader
@@ -14,7 +15,6 @@ from bulkgladly.mappings.fields import FieldRule, Length
 from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mappings.references import column
-from bulkgladly.mappings.tables import closest
 from bulkgladly.mappings.transform import load_transform
 from bulkgladly.resources.spec import ResourceSpec
 

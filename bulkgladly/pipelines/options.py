@@ -1,12 +1,12 @@
-"""Everything about an import but the files and the credentials, and how a run remembers it."""
+"""Everything about an import but the files and the credentials."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from bulkgladly.errors import JournalDamaged, UsageError
+from bulkgladly.choices import unsupported
+from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
@@ -15,7 +15,7 @@ from bulkgladly.records import Mode
 from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("ImportOptions", "fresh_limits", "namespaces_after", "restore_options", "storable")
+__all__ = ("ImportOptions", "namespaces_after")
 
 CHOICES = {
     "on_conflict": ("quarantine", "skip", "update", "merge"),
@@ -46,7 +46,7 @@ class ImportOptions:
     `mapping` makes the records from rows of another form; `key` is then a column of those.
 
     Raises:
-        UsageError: A word that is no choice, or a URL for a path.
+        UsageError: A word that is not supported, or a URL for a path.
     """
 
     mode: Mode | None = None
@@ -74,11 +74,11 @@ class ImportOptions:
             try:
                 object.__setattr__(self, "mode", Mode(self.mode))
             except ValueError:
-                raise UsageError(f"--mode {self.mode} is no choice; it is one of {', '.join(Mode)}") from None
+                raise UsageError(f"--mode: {unsupported(str(self.mode), Mode)}") from None
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {value} is no choice; it is one of {', '.join(allowed)}")
+                raise UsageError(f"--{flag}: {unsupported(str(value), allowed)}")
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is no country code; it has two letters, such as GB")
 
@@ -128,49 +128,6 @@ def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, s
         if found.setdefault(header.resource, namespace) != namespace:
             raise UsageError(f"--after names two imports of {header.resource} with different namespaces; name one")
     return tuple(found.items())
-
-
-def storable(options: ImportOptions) -> dict[str, Any]:
-    """Return the options as JSON can hold them, for `run.json`. There is no secret among them."""
-    found = asdict(options)
-    del found["state_dir"]  # the run lies in it
-    return found
-
-
-def restore_options(stored: Mapping[str, Any], state_dir: Path) -> ImportOptions:
-    """Return the options that a run was begun with; names that are not known any more are dropped.
-
-    Raises:
-        JournalDamaged: They are not options of an import.
-    """
-    try:
-        return _restored(stored, state_dir)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise JournalDamaged(
-            f"the settings in a run.json in {state_dir} are damaged: {error}; restore the file from a copy"
-        ) from error
-
-
-def _restored(stored: Mapping[str, Any], state_dir: Path) -> ImportOptions:
-    values = _known(ImportOptions, stored)
-    values["mode"] = Mode(values.get("mode", Mode.UPSERT))
-    values["ignore_columns"] = tuple(values.get("ignore_columns", ()))
-    values["after"] = tuple((resource, namespace) for resource, namespace in values.get("after", ()))
-    for name, kind in (("reading", ReadOptions), ("pace", Pace), ("limits", Limits)):
-        values[name] = kind(**_known(kind, values.get(name, {})))
-    if values.get("mapping") is not None:
-        values["mapping"] = MapChoice(**_known(MapChoice, values["mapping"]))
-    return ImportOptions(**{**values, "state_dir": state_dir})
-
-
-def fresh_limits(limits: Limits) -> Limits:
-    """Return the limits for a further session: time, requests and rows count anew, or are gone."""
-    return replace(limits, max_duration_s=None, max_requests=None, max_rows=None)
-
-
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {item.name for item in fields(kind)}
-    return {name: value for name, value in values.items() if name in names}
 
 
 def _is_region(text: str) -> bool:

@@ -1,7 +1,5 @@
 """An import as a run: begin it, go on with it, try its rejects again."""
 
-import contextlib
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,32 +8,28 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
-from bulkgladly.errors import InputChanged, JournalError, RunLocked, UsageError
+from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
-from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
-from bulkgladly.journal.runs import (
-    InputFile,
-    RunFolder,
-    RunHeader,
-    all_folders,
-    beginning,
-    list_runs,
-    open_to_others,
-)
+from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
 from bulkgladly.journal.state import State
+from bulkgladly.pipelines.import_summary import Report
+from bulkgladly.pipelines.import_work import ImportWork
 from bulkgladly.pipelines.mapped import check_mapped_columns, mapper_for, refuse_cut_identity, unchanged_mapping
-from bulkgladly.pipelines.options import ImportOptions, fresh_limits, restore_options, storable
-from bulkgladly.pipelines.report import Observer, Report, counted
-from bulkgladly.pipelines.session import Session
+from bulkgladly.pipelines.options import ImportOptions
+from bulkgladly.pipelines.other_runs import OtherRuns
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.beginning import NewRun, gone_on_with, refuse_other_host
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.observer import Observer, counted
+from bulkgladly.runs.options import for_next_session, restored, session_limits, stored
+from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 
 __all__ = ("check_columns", "open_inputs", "resume_import", "retry_import", "start_import")
@@ -53,6 +47,7 @@ async def start_import(
     new_run: bool = False,
     stdin: BinaryIO | None = None,
     with_signals: bool = False,
+    environment: Environment = USUAL,
 ) -> Report:
     """Import files and return the report of the run.
 
@@ -75,27 +70,17 @@ async def start_import(
         own_input = partial(_spool, stdin, options)
     elif "-" in patterns:
         raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
-    return await _begin(
-        spec,
-        patterns,
-        credentials,
-        options,
-        observer=observer or Observer(),
-        new_run=new_run,
-        own_input=own_input,
-        with_signals=with_signals,
-    )
+    terms = Terms(credentials, observer or Observer(), with_signals, environment)
+    return await _begin(spec, patterns, options, terms, new_run=new_run, own_input=own_input)
 
 
 async def _begin(
     spec: ResourceSpec,
     patterns: Sequence[str],
-    credentials: Credentials,
     options: ImportOptions,
+    terms: Terms,
     *,
-    observer: Observer,
-    new_run: bool,
-    with_signals: bool,
+    new_run: bool = False,
     own_input: Callable[[RunFolder], Path] | None = None,
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
@@ -104,69 +89,40 @@ async def _begin(
 
     `take_over` is called when the run has its name, before anybody can see it.
     """
-    refuse_unlimited(options.pace, credentials)
-    folder: RunFolder | None = None
-    is_born = False
-    try:
+    refuse_unlimited(options.pace, terms.credentials)
+    with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if own_input is not None:
-            folder = _new_folder(options, spec).lock()
-            patterns = [str(await anyio.to_thread.run_sync(own_input, folder))]
+            patterns = [str(await anyio.to_thread.run_sync(own_input, new.folder))]
         inputs = open_inputs(spec, patterns, options)
         check_columns(spec, inputs, options)
         _refuse_to_contact(spec, inputs, options)
-        files_now = await anyio.to_thread.run_sync(_input_files, inputs)
+        files = await anyio.to_thread.run_sync(_input_files, inputs)
+        others = OtherRuns(options.state_dir, spec, terms.credentials.host, files)
+        told = await new.begin(
+            terms.credentials.host,
+            stored(options),
+            inputs=files,
+            parent=parent,
+            look=partial(others.make_way, new_run=new_run) if parent is None else tuple,
+            take_over=take_over,
+        )
+        for line in told:
+            terms.observer.note(line)
+        session = Session(new.folder, options, terms)
+        return await _work(session, spec, options, inputs, digests=[file.digest for file in files])
 
-        def give_birth() -> RunFolder:
-            nonlocal folder
-            with beginning(options.state_dir):
-                if parent is None:
-                    for line in _refuse_unfinished(
-                        options.state_dir, spec, credentials.host, files_now, new_run=new_run
-                    ):
-                        observer.note(line)
-                folder = folder or _new_folder(options, spec).lock()
-                folder.make_journal()
-                take_over(folder)
-                folder.write_header(_header(folder, spec, options, credentials, files_now, parent))
-            return folder
 
-        born = await anyio.to_thread.run_sync(give_birth)
-        is_born = True
+async def _work(
+    session: Session, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, *, digests: Sequence[str]
+) -> Report:
+    work = ImportWork(session, spec, options, inputs, digests=digests)
+    if work.rows_exact and not work.rows:
+        session.observer.note("the input has no rows: nothing to import")
+    inputs.hold()
+    try:
+        return await session.drive(work)
     finally:
-        if folder is not None and not is_born:
-            with contextlib.suppress(OSError):
-                folder.remove()
-            folder.unlock()
-    with born:
-        if (told := open_to_others(options.state_dir)) is not None:
-            observer.note(told)
-        digests = [file.digest for file in files_now]
-        session = Session(born, spec, options, inputs, credentials, observer, digests=digests)
-        if session.rows_exact and not session.rows:
-            observer.note("the input has no rows: nothing to import")
-        return await session.run(with_signals=with_signals)
-
-
-def _header(
-    folder: RunFolder,
-    spec: ResourceSpec,
-    options: ImportOptions,
-    credentials: Credentials,
-    files: Sequence[InputFile],
-    parent: str | None,
-) -> RunHeader:
-    return RunHeader(
-        run=folder.name,
-        resource=spec.name,
-        mode=_mode_of(options),
-        host=credentials.host,
-        inputs=tuple(files),
-        settings=storable(options),
-        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        version=__version__,
-        parent=parent,
-        is_whole=True,
-    )
+        inputs.let_go()
 
 
 async def resume_import(
@@ -177,6 +133,7 @@ async def resume_import(
     accept_changed_input: bool = False,
     observer: Observer | None = None,
     with_signals: bool = False,
+    environment: Environment = USUAL,
 ) -> Report:
     """Go on with a run where it stopped, and return the report of all its sessions.
 
@@ -191,13 +148,8 @@ async def resume_import(
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
     """
-    folder.check()
-    with folder.lock():
-        header = folder.header()
-        _refuse_other_host(folder, header, credentials)
-        stored = restore_options(header.settings, folder.state_dir)
-        options = change(replace(stored, limits=fresh_limits(stored.limits)))
-        options = replace(stored, pace=options.pace, limits=options.limits)
+    with gone_on_with(folder, credentials) as header:
+        options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         refuse_unlimited(options.pace, credentials)
         if options.mapping is not None:
             mapping = unchanged_mapping(options.mapping, accept_changed=accept_changed_input)
@@ -209,8 +161,8 @@ async def resume_import(
             digests = [item.digest for item in await anyio.to_thread.run_sync(_input_files, inputs)]
         else:
             await anyio.to_thread.run_sync(_refuse_changed, header, inputs)
-        session = Session(folder, spec, options, inputs, credentials, observer or Observer(), digests=digests)
-        return await session.run(with_signals=with_signals)
+        session = Session(folder, options, Terms(credentials, observer or Observer(), with_signals, environment))
+        return await _work(session, spec, options, inputs, digests=digests)
 
 
 async def retry_import(
@@ -221,6 +173,7 @@ async def retry_import(
     sent_nothing: bool = False,
     observer: Observer | None = None,
     with_signals: bool = False,
+    environment: Environment = USUAL,
 ) -> Report:
     """Import the rejected rows of a run again, as a run of its own with the same settings.
 
@@ -239,15 +192,15 @@ async def retry_import(
     """
     folder.check()
     header = folder.header()
-    _refuse_other_host(folder, header, credentials)
-    stored = restore_options(header.settings, folder.state_dir)
-    stored = replace(stored, reading=ReadOptions(format="ndjson"), limits=fresh_limits(stored.limits))
+    refuse_other_host(header, credentials)
+    before = restored(ImportOptions, header.settings, folder.state_dir)
+    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
     # It was allowed for the first time, by somebody who knew what was in the file.
-    stored = replace(stored, contacts_people=False)
-    if stored.mapping is not None:  # the usual cure of a reject is a corrected mapping
-        stored = replace(stored, mapping=unchanged_mapping(stored.mapping, accept_changed=True))
-    options = change(stored)
-    observer = observer or Observer()
+    before = replace(before, contacts_people=False)
+    if before.mapping is not None:  # the usual cure of a reject is a corrected mapping
+        before = replace(before, mapping=unchanged_mapping(before.mapping, accept_changed=True))
+    options = change(before)
+    terms = Terms(credentials, observer or Observer(), with_signals, environment)
     spec = resource(header.resource)
     if sent_nothing and not spec.is_at_most_once:
         raise UsageError(
@@ -260,25 +213,14 @@ async def retry_import(
         path = new.path / "retry.ndjson"
         rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
         for line in _left_alone(folder, spec, rows, unknown):
-            observer.note(line)
+            terms.observer.note(line)
         return path
 
     def take_over(new: RunFolder) -> None:
         if sent_nothing:
             _release(folder, new, (header.host, spec.name, options.namespace))
 
-    return await _begin(
-        spec,
-        (),
-        credentials,
-        options,
-        observer=observer,
-        new_run=True,
-        own_input=own_input,
-        take_over=take_over,
-        with_signals=with_signals,
-        parent=folder.name,
-    )
+    return await _begin(spec, (), options, terms, own_input=own_input, take_over=take_over, parent=folder.name)
 
 
 def _retry(folder: RunFolder, *flags: str) -> str:
@@ -379,15 +321,6 @@ def _column_advice(spec: ResourceSpec) -> str:
     return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
 
 
-def _refuse_other_host(folder: RunFolder, header: RunHeader, credentials: Credentials) -> None:
-    if header.host != credentials.host:
-        raise UsageError(f"run {folder.name} belongs to {header.host}, but the credentials are for {credentials.host}")
-
-
-def _new_folder(options: ImportOptions, spec: ResourceSpec) -> RunFolder:
-    return RunFolder.create(options.state_dir, spec.name, _mode_of(options), dt.datetime.now(dt.UTC))
-
-
 def _spool(stdin: BinaryIO, options: ImportOptions, folder: RunFolder) -> Path:
     path = folder.path / f"stdin.{options.reading.format or 'ndjson'}"
     spool(stdin, path)
@@ -425,79 +358,3 @@ def _refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOption
         "nothing takes it back; if that is what you want, say --i-know-this-contacts-people: one record is sent "
         "first, for you to look at"
     )
-
-
-def _refuse_unfinished(
-    state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile], *, new_run: bool
-) -> list[str]:
-    """Refuse to start a second run of the same input; return what to say of runs that cannot be used.
-
-    Raises:
-        UsageError: An unfinished run of the input can go on; or there is no telling what one has sent.
-    """
-    mine = {file.path for file in files} | {file.digest for file in files}
-
-    def is_same(header: RunHeader) -> bool:
-        theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        return header.resource == spec.name and header.host == host and bool(mine & theirs)
-
-    if not new_run or spec.is_at_most_once:
-        for run in list_runs(state_dir):
-            with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
-                if is_same(run.header()):
-                    _refuse_second(run, spec, new_run=new_run)
-    return _faults_told(state_dir, spec, is_same, new_run=new_run)
-
-
-def _refuse_second(run: RunFolder, spec: ResourceSpec, *, new_run: bool) -> None:
-    if run.status() == "complete" or _drop_if_empty(run):
-        return
-    resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
-    if spec.is_at_most_once and has_doubts(run.path):
-        raise UsageError(
-            f"run {run.name} ended while {spec.name} were on their way, and a new run could send them twice; "
-            f"continue it with `{resume}`"
-        )
-    if new_run:
-        return
-    raise UsageError(
-        f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start again with --new-run"
-    )
-
-
-def _faults_told(
-    state_dir: Path, spec: ResourceSpec, is_same: Callable[[RunHeader], bool], *, new_run: bool
-) -> list[str]:
-    """Return a line for each run of the same input that cannot be used."""
-    lines = []
-    for run in all_folders(state_dir):
-        if (fault := run.fault()) is None:
-            continue
-        try:
-            header = run.header()
-        except JournalError:
-            continue
-        if not is_same(header):
-            continue
-        if spec.is_at_most_once and not header.is_whole and not new_run:
-            # An older version kept what it was about to send nowhere else.
-            raise UsageError(
-                f"run {run.name} of the same input is {fault.word}, and nothing else tells what it has sent: "
-                f"look in Gladly, then {fault.detail}; or start anew with --new-run"
-            )
-        lines.append(f"run {run.name} of the same input is {fault.word}: {fault.detail}")
-    return lines
-
-
-def _drop_if_empty(run: RunFolder) -> bool:
-    """Remove a run that never got as far as its first record; it would only stand in the way."""
-    if run.has_records() or any(run.path.glob("stdin.*")):
-        return False
-    try:
-        with run.lock():
-            if run.has_records():
-                return False
-            run.remove()
-    except (RunLocked, OSError):
-        return False
-    return True

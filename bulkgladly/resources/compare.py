@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bulkgladly.resources.moments import moment_of
+from bulkgladly.times import time_of
 
 __all__ = ("lacking", "same_moment", "same_set", "same_value")
 
@@ -35,7 +35,7 @@ def same_set(held: list[Any], wanted: list[Any]) -> bool:
 
 def same_moment(held: Any, wanted: Any) -> bool:
     """Tell whether two texts name one moment, to the millisecond."""
-    first, second = moment_of(held), moment_of(wanted)
+    first, second = time_of(held), time_of(wanted)
     return first is not None and second is not None and abs((first - second).total_seconds()) < 0.001
 
 

@@ -14,10 +14,10 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.contacts import clean_emails, clean_phones
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
-from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, id_in_location
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.times import time_of
 
 __all__ = ("EMAILS", "RECIPIENT_COLLECTIONS", "REPLIES", "SMS")
 
@@ -95,7 +95,7 @@ def _email_says_something(payload: Mapping[str, Any], _policy: Policy) -> Iterat
 
 
 def _recipients_can_be_reached(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
-    start, end = moment_of(payload.get("startAfter")), moment_of(payload.get("endBefore"))
+    start, end = time_of(payload.get("startAfter")), time_of(payload.get("endBefore"))
     if start is not None and end is not None and end <= start:
         yield Problem("invalid", "endBefore is not after startAfter", "endBefore")
     for index, recipient in enumerate(payload.get("recipients") or ()):

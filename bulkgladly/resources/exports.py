@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from bulkgladly.errors import UsageError
 from bulkgladly.messages import Request
+from bulkgladly.times import to_milliseconds
 
 __all__ = (
     "ANSWER_TYPES",
@@ -141,7 +142,11 @@ def cut_of(row: LiveExport, headers: Mapping[str, str], count: int) -> Cut:
 
 def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str] = EVENT_ENTITIES) -> Request:
     """Return the request for the events recorded from `start` to `end`, both aware; all entities at once."""
-    query = [("startAt", _written(start)), ("endAt", _written(end)), *(("entities", name) for name in entities)]
+    query = [
+        ("startAt", to_milliseconds(start)),
+        ("endAt", to_milliseconds(end)),
+        *(("entities", name) for name in entities),
+    ]
     return Request("listEvents", "GET", "/api/v1/events", tuple(query), accept="application/x-jsonlines")
 
 
@@ -156,11 +161,6 @@ def live_export(word: str) -> LiveExport:
     except KeyError:
         known = ", ".join(LIVE_EXPORTS)
         raise UsageError(f"{word!r} cannot be asked for; choose one of: {known}") from None
-
-
-def _written(moment: dt.datetime) -> str:
-    """Return a time with milliseconds, the precision of events, and Z: the plus of an offset would need care."""
-    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 _ITEM = "/api/v1/conversation-items/{itemId}"

@@ -10,8 +10,8 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from bulkgladly.choices import closest_few
 from bulkgladly.errors import UsageError
 from bulkgladly.resources.report_columns import KNOWN_COLUMNS, KnownColumn
 from bulkgladly.resources.report_windows import Grain
@@ -191,8 +191,8 @@ def metric_set(name: str) -> tuple[MetricSet, str | None]:
     if not _NAME.fullmatch(name):
         raise UsageError(f"report {name!r} is no metric set: a name has letters and digits only")
     older = next((old for old in _OLDER if old.lower() == name.lower()), None)
-    close = get_close_matches(name.lower(), _BY_LOWER_CASE, n=3)
-    meant = f"; did you mean {' or '.join(_BY_LOWER_CASE[near].name for near in close)}?" if close else ""
+    close = closest_few(name, METRIC_SETS, most=3)
+    meant = f"; did you mean {' or '.join(close)}?" if close else ""
     warning = f"report {older or name} is not in Gladly's list: older or renamed, and it may not work any more{meant}"
     return MetricSet(older or name, Grain.THING, frozenset(_TAKES.values()), is_listed=False), warning
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
-from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.outcomes import refused
 from bulkgladly.resources.spec import Policy, Record, Steps
+from bulkgladly.times import time_of
 
 __all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_ours")
 
@@ -131,7 +131,7 @@ def id_in_location(reply: Reply) -> str | None:
 
 def is_ours(record: Record, made: Mapping[str, Any], moment: object) -> bool:
     """Tell whether a listed object can be what this record made: young enough, and not another record's."""
-    at, identity = moment_of(moment), made.get("id")
+    at, identity = time_of(moment), made.get("id")
     if at is None or not isinstance(identity, str) or record.sent_at is None:
         return False
     return at.timestamp() >= record.sent_at - CLOCK_SKEW_S and identity not in record.rivals

@@ -9,8 +9,8 @@ import orjson
 from bulkgladly.records import Mode
 from bulkgladly.resources.fields import Field, FieldProblem, Kind, Link
 from bulkgladly.resources.identity import id_problem
-from bulkgladly.resources.moments import moment_of, written
 from bulkgladly.source_keys import NotAKey, read_key
+from bulkgladly.times import time_of, to_milliseconds
 
 __all__ = ("read_fields",)
 
@@ -129,10 +129,10 @@ def _integer(value: Any, field: Field) -> int:
 
 
 def _moment(value: Any, field: Field) -> str:
-    moment = moment_of(value.strip() if isinstance(value, str) else value)
+    moment = time_of(value.strip() if isinstance(value, str) else value)
     if moment is None:
         raise FieldProblem("invalid_time", field.name, "must be a time with its zone, such as 2026-01-31T09:00:00Z")
-    return written(moment)
+    return to_milliseconds(moment)
 
 
 def _choice(value: Any, field: Field) -> str:

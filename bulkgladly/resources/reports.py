@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import orjson
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.messages import BudgetClass, Repeat, Request
 from bulkgladly.resources.metric_sets import WORK_SESSIONS, MetricSet, Period, metric_set
@@ -72,7 +73,7 @@ def query_for(
     """Return the query for a metric set, its options checked against the document's table.
 
     Raises:
-        UsageError: An option that the set does not take, a word that is no choice, or a phone
+        UsageError: An option that the set does not take, a word that is not supported, or a phone
             number that is missing or not in E.164.
     """
     metrics, warning = metric_set(name)
@@ -147,5 +148,5 @@ def _choice(value: str | None, choices: tuple[str, ...], flag: str, *, default: 
         return None
     found = next((choice for choice in choices if choice.lower() == value.lower()), None)
     if found is None:
-        raise UsageError(f"{flag} {value} is no choice; it is one of {', '.join(choices)}")
+        raise UsageError(f"{flag}: {unsupported(value, choices)}")
     return None if found == default else found

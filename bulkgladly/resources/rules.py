@@ -10,8 +10,8 @@ from typing import Any
 
 from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.fields import MAKING
-from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.spec import Policy, Rule
+from bulkgladly.times import time_of
 
 __all__ = (
     "MAX_ACTIVITY_AGE",
@@ -29,7 +29,7 @@ MAX_ACTIVITY_AGE = dt.timedelta(days=365)
 
 def due_in_future(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
     """A new task is due in the future; an `upsert` may meet one that exists, and is judged when it is sent."""
-    due = moment_of(payload.get("dueAt"))
+    due = time_of(payload.get("dueAt"))
     if policy.mode is Mode.CREATE and policy.now is not None and due is not None and due <= policy.now:
         detail = "dueAt has passed; Gladly takes new tasks only with a date in the future"
         yield Problem("due_in_past", detail, "dueAt")
@@ -37,7 +37,7 @@ def due_in_future(payload: Mapping[str, Any], policy: Policy) -> Iterator[Proble
 
 def due_only_if_known(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
     """What `due_in_future` leaves open: in an `upsert` a task whose date has passed must be there already."""
-    due = moment_of(payload.get("dueAt"))
+    due = time_of(payload.get("dueAt"))
     if policy.mode is Mode.UPSERT and policy.now is not None and due is not None and due <= policy.now:
         detail = "dueAt has passed: refused unless the task is in Gladly already, since new ones are due in the future"
         yield Problem("due_in_past", detail, "dueAt")
@@ -52,7 +52,7 @@ def language_is_known(payload: Mapping[str, Any], policy: Policy) -> Iterator[Pr
 
 def occurred_within_a_year(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
     """History of more than a year cannot be created through the API."""
-    occurred = moment_of(payload.get("occurredAt"))
+    occurred = time_of(payload.get("occurredAt"))
     if policy.mode is Mode.DELETE or policy.now is None or occurred is None:
         return
     if occurred < policy.now - MAX_ACTIVITY_AGE:

@@ -10,12 +10,12 @@ from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.resources.plain_steps import PlainSteps
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.times import time_of
 
 __all__ = ("ASSIGNEE_FIELDS", "TASKS")
 
@@ -64,7 +64,7 @@ def _completing(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _may_create(record: Record, policy: Policy) -> Problem | None:
-    due = moment_of(record.payload.get("dueAt"))
+    due = time_of(record.payload.get("dueAt"))
     if policy.now is None or due is None or due > policy.now:
         return None
     detail = "dueAt has passed, and there is no such task yet; Gladly takes new ones only with a date in the future"

@@ -13,26 +13,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
-from bulkgladly.messages import Meaning, Reply, Request
+from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
 from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.attempts import Attempts, Settled
-from bulkgladly.transport.downloads import Download
+from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
 from bulkgladly.transport.pauses import PauseWatch
-from bulkgladly.transport.retry import RetryPolicy
+from bulkgladly.transport.retry import RetryPolicy, backoff
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 
 __all__ = ("Client", "Timeouts")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _NEVER = -1
+
+T = TypeVar("T")
 
 
 class Client:
@@ -81,15 +83,17 @@ class Client:
             "Content-Type": "application/json",
         }
         self._max_body_bytes = max_body_bytes
+        self._timeouts = timeouts or Timeouts()
         self._wire = Wire(
             self._own_headers,
             proxy=self._address.proxy(),
-            timeouts=timeouts or Timeouts(),
+            timeouts=self._timeouts,
             max_body_bytes=max_body_bytes,
             clock=clock,
             trust=trusted_certificates() if self._address.is_secure else None,
         )
         self._allowance = Allowance(max_requests)
+        self._retry, self._random = retry or RetryPolicy(), random
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
@@ -97,7 +101,7 @@ class Client:
             reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
             max_connections=max_connections,
             allowance=self._allowance,
-            retry=retry or RetryPolicy(),
+            retry=self._retry,
             health=Health(first_contact_s=first_contact_s, give_up_after_s=give_up_after_s),
             clock=clock,
             sleep=sleep,
@@ -139,6 +143,37 @@ class Client:
         """
         await self._attempts.rest(seconds)
 
+    async def repeated(
+        self,
+        once: Callable[[int], Awaitable[T]],
+        *,
+        tries: int,
+        again_on: tuple[type[Exception], ...] = (ReplyLost,),
+        is_spaced: bool = True,
+    ) -> T:
+        """Return the result of a download, starting it again from zero when it breaks off.
+
+        `once` is called with the number of the try, from 1. It raises one of `again_on` when the
+        body broke off or is not what was asked for, and must then leave nothing behind. Before
+        each further try there is a growing wait. Pass `is_spaced=False` where the pace of these
+        requests keeps them apart anyway.
+
+        Raises:
+            BrokeOff: All `tries` broke off.
+            Withdrawn: The run ended during a wait.
+            Exception: Any other error of `once`, at once.
+        """
+        trouble = ""
+        for number in range(1, tries + 1):
+            if number > 1 and is_spaced:
+                retry = self._retry
+                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random))
+            try:
+                return await once(number)
+            except again_on as error:
+                trouble = str(error)
+        raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
+
     async def __aenter__(self) -> Self:
         self._wire.connect()
         self._pauses.start()
@@ -178,16 +213,16 @@ class Client:
         self,
         request: Request,
         *,
-        stall_s: float = 60.0,
-        first_byte_s: float = 120.0,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
         max_bytes: int | None = None,
     ) -> AsyncIterator[Download]:
         """Make attempts as `send` does until the body of a success begins, and hand it over as it arrives.
 
         An attempt may take `first_byte_s` until its headers are there; then the body may
-        take any time, but not be silent for `stall_s` while it is waited for, nor be longer
-        than `max_bytes` (unpacked). Redirects are not followed. The caller repeats a body
-        that breaks off; this method knows nothing of what was read.
+        take any time, but not be silent for `stall_s` while it is waited for (both as the client's
+        time-outs say, unless given), nor be longer than `max_bytes` (unpacked). Redirects are not
+        followed. The caller repeats a body that breaks off; this method knows nothing of what was read.
 
         The context holds one of the client's connections, or one of the reports in flight,
         until it ends or the body was read: inside it, do not wait for what needs the last one.
@@ -200,7 +235,7 @@ class Client:
         """
         url = self._address.url(request.path, request.query)
         headers = self._own_headers if request.accept is None else self._own_headers | {"Accept": request.accept}
-        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers=headers, proxy=self._address.proxy())
         settled = await self._attempts.make(request, url, talk)
         with closing(self._download(self._permitted(request, settled), settled, request.operation)) as download:
@@ -211,8 +246,8 @@ class Client:
         self,
         url: str,
         *,
-        stall_s: float = 60.0,
-        first_byte_s: float = 120.0,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
         max_bytes: int | None = None,
     ) -> AsyncIterator[Download]:
         """Download from an absolute URL that an answer named, without credentials.
@@ -231,12 +266,19 @@ class Client:
         """
         target = self._address.elsewhere(url)
         request = Request(DOWNLOAD, "GET", target.url.raw_path)
-        patience = Patience(_stream_status(request), first_byte_s, stall_s, max_bytes)
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
         make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
         settled = await make(request, target.url, talk)
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
+
+    def _patience(
+        self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None
+    ) -> Patience:
+        timeouts = self._timeouts
+        usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
+        return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
 
     def _download(self, reply: Reply, settled: Settled, name: str) -> Download:
         if not reply.status:

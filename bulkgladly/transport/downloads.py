@@ -7,7 +7,11 @@ from bulkgladly.errors import BodyTooLong
 from bulkgladly.messages import Reply
 from bulkgladly.transport.bodies import Body
 
-__all__ = ("Download",)
+__all__ = ("BrokeOff", "Download")
+
+
+class BrokeOff(Exception):
+    """Every download of something broke off. The message gives their number and the last reason."""
 
 
 class Download:

@@ -46,10 +46,17 @@ _ENCODING = "Content-Encoding"
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long an attempt may take: to connect, and in all until the whole answer is there."""
+    """How long an attempt may take: to connect, and in all until the whole answer is there.
+
+    For an answer that is read as it arrives there is no total: it may take `first_byte_s` to begin (a report, which
+    Gladly makes meanwhile, `report_s`), and then be silent for `stall_s` at a time.
+    """
 
     connect_s: float = 10.0
     total_s: float = 90.0
+    first_byte_s: float = 120.0
+    report_s: float = 300.0
+    stall_s: float = 60.0
 
 
 class Patience(NamedTuple):

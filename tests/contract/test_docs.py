@@ -28,12 +28,14 @@ from bulkgladly.cli.app import app
 from bulkgladly.cli.configuration import COMMANDS
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
-from bulkgladly.emulator.faults import FAULTS
+from bulkgladly.emulator.faults.fault import FAULTS
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
 from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport
-from bulkgladly.pipelines.report import COUNT_WORDS, Estimate, Report
+from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.records import Position
+from bulkgladly.runs.observer import Estimate
+from bulkgladly.runs.summary import COUNT_WORDS
 from bulkgladly.settings import base_url
 
 ROOT = Path(__file__).parents[2]
@@ -202,7 +204,7 @@ def test_every_option_of_the_emulator_is_explained() -> None:
 
     assert [flag for flag in flags if f"`{flag}`" not in page or f"`{flag}`" not in reference] == []
     assert [name for name in (*fields, *FAULTS) if f"`{name}`" not in page] == []
-    doors = re.findall(r"^(GET|POST) +(/_emulator/\w+)", read("bulkgladly/emulator/control.py"), re.MULTILINE)
+    doors = re.findall(r"^(GET|POST) +(/_emulator/\w+)", read("bulkgladly/emulator/server/control.py"), re.MULTILINE)
     assert doors
     assert [door for door in doors if f"`{' '.join(door)}`" not in page] == []
 

@@ -6,27 +6,34 @@ from typing import Any, get_args
 
 import pytest
 
-from bulkgladly.emulator import activities, answers, business_hours, item_types, replying, tasks, webhooks
-from bulkgladly.emulator.answers import CONTENT_TYPES
-from bulkgladly.emulator.campaigns import CampaignType
-from bulkgladly.emulator.caps import CAPS, LIMITED_DATA
-from bulkgladly.emulator.communications import MAX_SUBJECT
-from bulkgladly.emulator.customers import FIND_CAP
-from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, entity_of
-from bulkgladly.emulator.events import LOOKBACK
-from bulkgladly.emulator.export_files import FILE_NAMES
-from bulkgladly.emulator.export_jobs import JOB_STATUSES, RETENTION
-from bulkgladly.emulator.identity_tokens import IDENTITY_TYPES
-from bulkgladly.emulator.item_contents import Scene, contents
-from bulkgladly.emulator.options import EmulatorOptions
-from bulkgladly.emulator.public_answers import LIST_CAP
-from bulkgladly.emulator.report_periods import LEVELS
-from bulkgladly.emulator.report_sets import METRIC_SETS
-from bulkgladly.emulator.report_things import CHANNELS
-from bulkgladly.emulator.routing import Operation, Router
-from bulkgladly.emulator.table import ELSEWHERE, OPERATIONS
-from bulkgladly.emulator.task_comments import MAX_COMMENT
-from bulkgladly.emulator.webhook_events import WEBHOOK_EVENTS
+from bulkgladly.emulator.application import CampaignType
+from bulkgladly.emulator.exports.job_files import FILE_NAMES
+from bulkgladly.emulator.operations import (
+    answers,
+    business_hours,
+    item_types,
+    items,
+    message_replies,
+    tasks,
+    webhooks,
+)
+from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
+from bulkgladly.emulator.operations.answers import CONTENT_TYPES
+from bulkgladly.emulator.operations.customers import FIND_CAP
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WEBHOOK_EVENTS, WORDS, entity_of
+from bulkgladly.emulator.operations.events import LOOKBACK
+from bulkgladly.emulator.operations.identity_tokens import IDENTITY_TYPES
+from bulkgladly.emulator.operations.outbound_messages import MAX_SUBJECT
+from bulkgladly.emulator.operations.public_answers import LIST_CAP
+from bulkgladly.emulator.operations.tasks import MAX_COMMENT
+from bulkgladly.emulator.options import LIST_CAPS, EmulatorOptions
+from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, RETENTION
+from bulkgladly.emulator.protocol.lists import LIMITED_DATA
+from bulkgladly.emulator.protocol.routing import Operation, Router
+from bulkgladly.emulator.reports.facts import CHANNELS
+from bulkgladly.emulator.reports.metric_sets import METRIC_SETS
+from bulkgladly.emulator.reports.periods import LEVELS
+from bulkgladly.emulator.seeding.conversation_script import Scene, contents
 
 FACTS = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 
@@ -124,7 +131,7 @@ def test_caps_follow_the_facts() -> None:
     """Those of the lists that tell with a header that they were cut."""
     facts = FACTS["list_caps"]
 
-    assert {name: facts[name] for name in CAPS} == dict(CAPS)
+    assert {name: facts[name] for name in LIST_CAPS} == dict(LIST_CAPS)
     assert facts["truncation_header"] == LIMITED_DATA
 
 
@@ -134,14 +141,14 @@ def test_items_follow_the_facts() -> None:
 
     assert sorted(item_types.SHOWN_TYPES) == sorted(enums["item_content_type"])
     assert sorted(item_types.REDACTABLE_TYPES) == sorted(enums["redactable_types"])
-    assert sorted(replying.REPLY_TYPES) == sorted(enums["reply_content_type"])
-    assert sorted(activities.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
-    assert FACTS["windows"]["customer_activity_max_age_days"] == activities.MAX_AGE.days
+    assert sorted(message_replies.REPLY_TYPES) == sorted(enums["reply_content_type"])
+    assert sorted(items.ACTIVITY_TYPES) == sorted(enums["customer_activity_type"])
+    assert FACTS["windows"]["customer_activity_max_age_days"] == items.MAX_AGE.days
     assert [limits[f"customer_activity_{field}"] for field in ("title", "body", "source_name", "link_text")] == [
-        activities.MAX_TITLE,
-        activities.MAX_BODY,
-        activities.MAX_SOURCE_NAME,
-        activities.MAX_LINK_TEXT,
+        items.MAX_TITLE,
+        items.MAX_BODY,
+        items.MAX_SOURCE_NAME,
+        items.MAX_LINK_TEXT,
     ]
 
 
@@ -149,9 +156,9 @@ def test_replies_and_tasks_follow_the_facts() -> None:
     """Their lengths and states are the documented ones."""
     limits = FACTS["field_limits"]
 
-    assert limits["reply_body_example"] == replying.MAX_REPLY
-    assert limits["quick_reply_options"] == f"1-{replying.MAX_OPTIONS}"
-    assert limits["quick_reply_label"] == replying.MAX_OPTION_LABEL
+    assert limits["reply_body_example"] == message_replies.MAX_REPLY
+    assert limits["quick_reply_options"] == f"1-{message_replies.MAX_OPTIONS}"
+    assert limits["quick_reply_label"] == message_replies.MAX_OPTION_LABEL
     assert limits["task_body"] == tasks.MAX_TASK_BODY
     assert limits["task_comment"] == MAX_COMMENT
     assert list(tasks.TASK_STATUSES) == FACTS["enums"]["task_status"]
@@ -159,9 +166,9 @@ def test_replies_and_tasks_follow_the_facts() -> None:
 
 def test_what_lies_elsewhere_is_no_operation_of_gladly() -> None:
     """It is outside the API's paths, needs no credentials, and takes nothing of the budget."""
-    assert not {operation.operation_id for operation in ELSEWHERE} & set(BY_ID)
-    assert all(not operation.path.startswith("/api/") for operation in ELSEWHERE)
-    assert all((operation.needs, operation.limited) == ("none", False) for operation in ELSEWHERE)
+    assert not {operation.operation_id for operation in OTHER_HOST_OPERATIONS} & set(BY_ID)
+    assert all(not operation.path.startswith("/api/") for operation in OTHER_HOST_OPERATIONS)
+    assert all((operation.needs, operation.limited) == ("none", False) for operation in OTHER_HOST_OPERATIONS)
 
 
 def test_answers_follow_the_facts() -> None:

@@ -12,42 +12,69 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
 
 WORDS = (
+    "choices",
     "commands",
+    "documents",
     "errors",
     "json_paths",
+    "json_slices",
     "judging",
+    "lines",
     "local_paths",
     "messages",
     "operations",
-    "os_errors",
     "records",
     "settings",
     "shown",
     "source_keys",
+    "strict_json",
+    "times",
     "_version",
 )
+BELOW_PIPELINES = ("storage", "resources", "transport", "formats", "journal", "lake", "mappings")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
+    "storage": 1,
     "resources": 1,
     "transport": 2,
     "formats": 2,
     "journal": 2,
     "lake": 2,
     "mappings": 2,
-    "pipelines": 3,
-    "cli": 4,
+    "runs": 3,
+    "pipelines": 4,
+    "cli": 5,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
+    "storage": frozenset(WORDS),
     "resources": frozenset(WORDS),
-    **dict.fromkeys(("transport", "formats", "journal", "lake", "mappings"), frozenset(WORDS)),
-    "pipelines": frozenset({*WORDS, "resources", "transport", "formats", "journal", "lake", "mappings"}),
-    "cli": frozenset(
-        {*WORDS, "resources", "transport", "formats", "journal", "lake", "mappings", "pipelines", "emulator"}
-    ),
+    **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
+    **dict.fromkeys(("formats", "journal", "lake"), frozenset({*WORDS, "storage"})),
+    "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
+    "pipelines": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "emulator"}),
+    "cli": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "pipelines", "emulator"}),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
+
+EMULATOR_MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "organisation": frozenset(),
+    "options": frozenset({"organisation"}),
+    "protocol": frozenset({"organisation", "options"}),
+    "faults": frozenset({"options", "protocol"}),
+    "reports": frozenset({"organisation", "options", "protocol"}),
+    "operations": frozenset({"organisation", "protocol", "reports"}),
+    "application": frozenset({"organisation", "operations"}),
+    "seeding": frozenset({"organisation", "operations"}),
+    "exports": frozenset({"organisation", "seeding"}),
+    "server": frozenset({"organisation", "options", "protocol", "faults"}),
+}
+"""The folders of the emulator, and the modules beside them, in the order of their layers.
+
+What is not in it, the emulator as an object and as a command, may import all of them.
+"""
+EMULATOR_TOP = frozenset({"", "__main__", "emulator"})
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -110,6 +137,44 @@ def test_the_root_only_points_at_public_names_when_it_is_loaded() -> None:
     loaded = {name for name in loaded_imports(TREES["bulkgladly"]) if name.startswith("bulkgladly")}
 
     assert loaded == {"bulkgladly._version"}
+
+
+EMULATOR = [name for name in MODULES if room_of(name) == "emulator"]
+
+
+def emulator_part_of(module: str) -> str:
+    """The folder of the emulator in which a module lies, or the module itself beside the folders."""
+    return ".".join(module.split(".")[2:3])
+
+
+@pytest.mark.parametrize("module", EMULATOR)
+def test_the_emulator_has_layers_of_its_own(module: str) -> None:
+    """A folder of the emulator imports itself and what the table allows; the two top modules import all."""
+    part = emulator_part_of(module)
+    found = {emulator_part_of(name) for name in own_imports(TREES[module])}
+
+    allowed = {*EMULATOR_MAY_IMPORT, "emulator"} if part in EMULATOR_TOP else {part, *EMULATOR_MAY_IMPORT[part]}
+
+    assert found <= allowed, f"{module} must not import {sorted(found - allowed)}"
+
+
+def test_every_part_of_the_emulator_has_its_place() -> None:
+    """A new folder must be put between those above and those below it: the table names only what stands before."""
+    order = list(EMULATOR_MAY_IMPORT)
+
+    assert {emulator_part_of(name) for name in EMULATOR} == {*order, *EMULATOR_TOP}
+    assert all(allowed <= set(order[: order.index(part)]) for part, allowed in EMULATOR_MAY_IMPORT.items())
+
+
+def test_no_name_stands_twice_in_the_emulator() -> None:
+    """Neither two modules nor two classes have one name, so that each can be found by it."""
+    modules = [name.split(".")[-1] for name in EMULATOR if not MODULES[name].name.startswith("__")]
+    classes = [
+        node.name.lstrip("_") for name in EMULATOR for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef)
+    ]
+
+    assert sorted(modules) == sorted(set(modules))
+    assert sorted(classes) == sorted(set(classes))
 
 
 def test_every_room_has_its_place() -> None:
@@ -193,6 +258,9 @@ def test_words_drag_nothing_in(word: str) -> None:
         ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mappings.html"}),
         ("jmespath", {"bulkgladly.mappings.references"}),
+        ("difflib", {"bulkgladly.choices"}),
+        ("fcntl", {"bulkgladly.storage.lock"}),
+        ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),
     ],
 )
 def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
@@ -231,7 +299,7 @@ def test_task_groups_are_opened_in_one_module() -> None:
 
     users = {name for name, tree in TREES.items() if room_of(name) != "emulator" and starters & names_used(tree)}
 
-    assert users == {"bulkgladly.pipelines.stages"}
+    assert users == {"bulkgladly.runs.stages"}
 
 
 @pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "resources"])
@@ -249,9 +317,18 @@ def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
 
 def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
     """`--help` answers quickly: no module of the cli loads a pipeline or a door when it is imported."""
-    light = {*WORDS, "cli"}
+    light = {*WORDS, "storage", "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
         early = loaded_imports(TREES[name])
 
         assert {room_of(found) for found in early if found.startswith("bulkgladly")} <= light, name
         assert not {found.split(".")[0] for found in early} & {"aiohttp", "pyarrow", "anyio", "phonenumbers"}, name
+
+
+def test_only_a_rehearsal_needs_the_emulator() -> None:
+    """It stands apart: what goes to Gladly does not know that it exists."""
+    users = {
+        name for name in ORDINARY if room_of(name) == "pipelines" and "bulkgladly.emulator" in imports_of(TREES[name])
+    }
+
+    assert users == {"bulkgladly.pipelines.rehearsal"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from bulkgladly.messages import Repeat
-from bulkgladly.pipelines.connection import Connection
+from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.transport import Client, RetryPolicy
 from bulkgladly.transport.address import delay_s

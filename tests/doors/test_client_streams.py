@@ -24,7 +24,7 @@ from bulkgladly.emulator import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import (
     BodyTooLong,
     NotAuthenticated,
@@ -36,6 +36,7 @@ from bulkgladly.errors import (
 )
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport import Client, Download, Pacer, RetryPolicy, Timeouts
+from bulkgladly.transport.downloads import BrokeOff
 from tests.doors.test_client import (
     CLOSE,
     NOT_EXIST,
@@ -775,3 +776,34 @@ async def test_a_host_that_accepts_nobody_is_no_reason_to_name_a_person() -> Non
                 await sender.send(request)
 
     assert "ada" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(("is_spaced", "waits"), [(True, [1.0, 2.0]), (False, [])])
+async def test_a_download_that_breaks_off_begins_again(is_spaced: bool, waits: list[float]) -> None:
+    """After waits that grow, unless the pace is wait enough; it is told which try it is."""
+    time = Time()
+    tries: list[int] = []
+
+    async def once(number: int) -> str:
+        tries.append(number)
+        if number < 3:
+            raise ReplyLost("broke off")
+        return "whole"
+
+    found = await client("http://127.0.0.1:1", time).repeated(once, tries=5, is_spaced=is_spaced)
+
+    assert (found, tries, time.slept) == ("whole", [1, 2, 3], waits)
+
+
+async def test_a_download_that_always_breaks_off_is_given_up() -> None:
+    """With what was wrong the last time; an error of another kind ends it at once."""
+
+    async def broken(number: int) -> None:
+        raise ReplyLost(f"byte {number}") if number < 9 else BodyTooLong("too long")
+
+    sender = client("http://127.0.0.1:1", Time())
+
+    with pytest.raises(BrokeOff, match="3 downloads in a row broke off: byte 3"):
+        await sender.repeated(broken, tries=3)
+    with pytest.raises(BodyTooLong):
+        await sender.repeated(broken, tries=20)

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.replies import no_content
-from bulkgladly.emulator.routing import Found, Operation, Router
+from bulkgladly.emulator.protocol.replies import no_content
+from bulkgladly.emulator.protocol.routing import Found, Operation, Router
 from tests.signing import basic_auth
 
 AGENTS = "/api/v1/agents"

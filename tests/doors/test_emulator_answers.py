@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator
-from bulkgladly.emulator.public_answers import LIST_CAP
+from bulkgladly.emulator.operations.public_answers import LIST_CAP
 from tests.signing import basic_auth
 
 PATH = "/api/v1/answers"

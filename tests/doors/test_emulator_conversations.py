@@ -10,9 +10,9 @@ import pytest
 
 from bulkgladly.emulator import Clock, Emulator, EmulatorOptions
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.event_shapes import EVENT_SHAPES, WORDS, Field
-from bulkgladly.emulator.happenings import Happenings
-from bulkgladly.emulator.linked import Linked
+from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WORDS, Field
+from bulkgladly.emulator.organisation.event_log import EventLog
+from bulkgladly.emulator.organisation.indexes import OwnedObjects
 from tests.signing import basic_auth
 
 CONVERSATIONS = "/api/v1/conversations"
@@ -40,7 +40,7 @@ def problems_of(envelope: Any) -> list[tuple[str | None, str]]:
 
 
 def types_noted(emulator: Emulator) -> list[str]:
-    return [happening.type for happening in emulator.store.happenings]
+    return [event.type for event in emulator.store.event_log]
 
 
 async def test_conversations_of_a_customer_come_oldest_first() -> None:
@@ -163,7 +163,7 @@ async def test_closing_and_reopening_leave_their_marks() -> None:
             {"type": "CONVERSATION_STATUS_CHANGE", "status": status} for status in ("CLOSED", "OPEN")
         ]
         assert types_noted(emulator)[-2:] == ["CONVERSATION/CLOSED", "CONVERSATION/REOPENED"]
-        assert list(emulator.store.happenings)[-1].content == {
+        assert list(emulator.store.event_log)[-1].content == {
             "customerId": "c-1",
             "conversationId": "v-1",
             "context": {"assignee": {"inboxId": "inbox-1", "agentId": "agent-1"}},
@@ -217,7 +217,7 @@ async def test_assignee_changes_with_the_reason_and_both_sides() -> None:
         conversation = emulator.store.conversations["v-1"]
         assert (conversation["inboxId"], conversation.get("agentId")) == ("inbox-2", None)
         assert types_noted(emulator).count("CONVERSATION_ASSIGNEE/UPDATED") == 1
-        assert list(emulator.store.happenings)[-1].content == {
+        assert list(emulator.store.event_log)[-1].content == {
             "customerId": "c-1",
             "conversationId": "v-1",
             "reason": "MANUAL",
@@ -319,7 +319,7 @@ def test_voicemail_that_an_agent_leaves_is_no_message_sent() -> None:
 
 def test_what_belongs_together_is_found_in_its_order() -> None:
     """A replaced object keeps its place, one that moves goes to the end of the other, a deleted one is gone."""
-    tasks = Linked("customerId")
+    tasks = OwnedObjects("customerId")
     for name in "abc":
         tasks[name] = {"id": name, "customerId": "c-1"}
     tasks["a"] = {"id": "a", "customerId": "c-1", "status": "CLOSED"}
@@ -363,7 +363,7 @@ async def test_topics_are_a_set_with_an_item_and_events_for_what_changed() -> No
             (["topic-2"], []),
             ([], ["topic-1"]),
         ]
-        noted = [(h.type, h.content.get("topicId")) for h in emulator.store.happenings][-2:]
+        noted = [(h.type, h.content.get("topicId")) for h in emulator.store.event_log][-2:]
         assert noted == [("CONVERSATION/TOPIC_ADDED", "topic-2"), ("CONVERSATION/TOPIC_REMOVED", "topic-1")]
 
 
@@ -403,7 +403,7 @@ async def test_freeform_topics_are_changed_by_key_and_shown_by_id() -> None:
 
         assert definition["key"] == "orderId"
         assert emulator.store.conversations["v-1"]["customAttributes"] == [{"id": "custom-attribute-1", "value": "A1"}]
-        assert [(h.type, h.content.get("customAttributeValue")) for h in emulator.store.happenings][-2:] == [
+        assert [(h.type, h.content.get("customAttributeValue")) for h in emulator.store.event_log][-2:] == [
             ("CONVERSATION/CUSTOM_ATTRIBUTE_ADDED", "A1"),
             ("CONVERSATION/CUSTOM_ATTRIBUTE_REMOVED", "A0"),
         ]
@@ -446,7 +446,7 @@ async def test_note_is_an_item_of_its_conversation() -> None:
 
         assert (status, note["content"]) == (200, {"type": "CONVERSATION_NOTE", "body": "<b>Hi</b>"})
         assert [f"{CONVERSATIONS}/v-1/notes/{item['id']}" for item in items] == places
-        assert list(emulator.store.happenings)[-2].content["noteId"] == note["id"]
+        assert list(emulator.store.event_log)[-2].content["noteId"] == note["id"]
 
 
 @pytest.mark.parametrize(
@@ -503,7 +503,7 @@ async def test_merge_moves_everything_and_joins_open_conversations() -> None:
         assert {task["id"] for task in tasks} == {"t-old", "t-c-1"}
         assert emulator.store.conversations["open-c-1"]["topicIds"] == ["of-both", "of-c-1", "of-old"]
         assert (await asked(client, "GET", f"{CONVERSATIONS}/open-old"))[0] == 404
-        assert list(emulator.store.happenings)[-1].content == {
+        assert list(emulator.store.event_log)[-1].content == {
             "sourceCustomerId": "old",
             "destinationCustomerId": "c-1",
             "sourceConversationId": "open-old",
@@ -520,7 +520,7 @@ async def test_profiles_are_noted_as_well() -> None:
         await asked(client, "PATCH", f"{profiles}/c-2", {"name": "Bela"})
         await asked(client, "DELETE", f"{profiles}/c-2")
 
-        noted = [(happening.type, happening.content) for happening in emulator.store.happenings][1:]
+        noted = [(event.type, event.content) for event in emulator.store.event_log][1:]
 
     assert noted == [(f"CUSTOMER_PROFILE/{word}", {"customerId": "c-2"}) for word in ("CREATED", "UPDATED", "DELETED")]
 
@@ -528,18 +528,18 @@ async def test_profiles_are_noted_as_well() -> None:
 def test_happenings_keep_their_order_and_no_more_than_they_may() -> None:
     """Moments never fall, ids differ, the oldest go first."""
     moments = iter([3.0, 2.0, 2.5, 4.1239])
-    happenings = Happenings(Clock(wall=lambda: next(moments)), keep=3)
+    event_log = EventLog(Clock(wall=lambda: next(moments)), keep=3)
     for word in "abcd":
-        happenings.note(word, {"n": word}, {"id": "x", "type": "API"})
+        event_log.add(word, {"n": word}, {"id": "x", "type": "API"})
 
-    kept = list(happenings)
-    assert [happening.type for happening in kept] == ["b", "c", "d"]
-    assert [happening.timestamp for happening in kept] == [
+    kept = list(event_log)
+    assert [event.type for event in kept] == ["b", "c", "d"]
+    assert [event.timestamp for event in kept] == [
         "1970-01-01T00:00:03.000Z",
         "1970-01-01T00:00:03.000Z",
         "1970-01-01T00:00:04.123Z",
     ]
-    assert len({happening.id for happening in kept}) == len(happenings) == 3
+    assert len({event.id for event in kept}) == len(event_log) == 3
     assert kept[-1].shown() == {
         "id": kept[-1].id,
         "type": "d",
@@ -547,7 +547,7 @@ def test_happenings_keep_their_order_and_no_more_than_they_may() -> None:
         "initiator": {"id": "x", "type": "API"},
         "content": {"n": "d"},
     }
-    assert "initiator" not in Happenings(Clock()).note("e", {}).shown()
+    assert "initiator" not in EventLog(Clock()).add("e", {}).shown()
 
 
 def test_seeded_conversations_are_the_same_for_the_same_seed() -> None:
@@ -559,7 +559,7 @@ def test_seeded_conversations_are_the_same_for_the_same_seed() -> None:
     assert not set(one.conversations) & set(other.conversations)
     assert {conversation["status"] for conversation in one.conversations.values()} == {"OPEN", "WAITING", "CLOSED"}
     assert [one.count(kind) for kind in ("conversations", "tasks", "task_comments")] == [12, 12, 24]
-    assert not list(one.happenings)
+    assert not list(one.event_log)
 
 
 async def test_state_file_holds_conversations_items_and_tasks(tmp_path: Path) -> None:
@@ -672,9 +672,9 @@ async def test_whatever_is_noted_has_the_documented_shape() -> None:
         emulator.add_customer(id="old")
         emulator.store.merge("old", "c-1")
 
-        noted = list(emulator.store.happenings)
+        noted = list(emulator.store.event_log)
 
-    assert {happening.type for happening in noted} == {
+    assert {event.type for event in noted} == {
         *("CONTACT/MESSAGE_RECEIVED", "CONTACT/MESSAGE_SENT", "CONVERSATION_ASSIGNEE/UPDATED"),
         *(f"CONVERSATION/{word}" for word in ("CREATED", "CLOSED", "REOPENED", "NOTE_CREATED")),
         *(f"CONVERSATION/{what}_{how}ED" for what in ("TOPIC", "CUSTOM_ATTRIBUTE") for how in ("ADD", "REMOV")),
@@ -682,6 +682,6 @@ async def test_whatever_is_noted_has_the_documented_shape() -> None:
         *("TASK/DUE_DATE_UPDATED", "TASK/ASSIGNEE_UPDATED", "CUSTOMER/MERGED"),
         *(f"CUSTOMER_PROFILE/{word}" for word in ("CREATED", "UPDATED", "DELETED")),
     }
-    for happening in noted:
-        assert happening.initiator is not None
-        check(happening.content, EVENT_SHAPES[happening.type])
+    for event in noted:
+        assert event.initiator is not None
+        check(event.content, EVENT_SHAPES[event.type])

@@ -21,7 +21,7 @@ from bulkgladly.emulator import (
     wrong_length,
 )
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.event_shapes import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
+from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
@@ -116,7 +116,7 @@ def test_seeded_events_repeat_themselves() -> None:
     """The same seed and moment give the same ones, another seed others."""
 
     def events(**options: Any) -> list[Any]:
-        return [happening.shown() for happening in an_emulator(seed_events=90, **options).store.happenings]
+        return [event.shown() for event in an_emulator(seed_events=90, **options).store.event_log]
 
     assert events() == events() != events(seed=1)
 
@@ -147,8 +147,8 @@ async def test_what_happens_comes_after_what_was_seeded() -> None:
     wall = Wall()
     emulator = an_emulator(wall, seed_events=45)
     wall.now += SECOND
-    noted = emulator.store.happenings.note("CONVERSATION/CLOSED", CLOSED, AGENT)
-    emulator.store.happenings.note("EXPORT_JOB/COMPLETED", {"jobId": "j"}, None)
+    noted = emulator.store.event_log.add("CONVERSATION/CLOSED", CLOSED, AGENT)
+    emulator.store.event_log.add("EXPORT_JOB/COMPLETED", {"jobId": "j"}, None)
     async with client_of(emulator) as client:
         events = await listed(client, NOW - timedelta(hours=23))
 
@@ -180,7 +180,7 @@ async def test_bounds(start: Any, found: str) -> None:
     emulator = an_emulator(wall, events_start=start)
     for name, ms in (("-", 0), ("a", 1), ("b", 2), ("c", 3), ("+", 4)):
         wall.now = NOW + timedelta(milliseconds=ms)
-        emulator.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": name}, AGENT)
+        emulator.store.event_log.add("CUSTOMER_PROFILE/UPDATED", {"customerId": name}, AGENT)
     async with client_of(emulator) as client:
         one, three = NOW + timedelta(milliseconds=1), NOW + timedelta(milliseconds=3)
         events = await listed(client, one, three)
@@ -194,7 +194,7 @@ async def test_end_is_now_unless_given() -> None:
     """What happened this millisecond is there at once."""
     wall = Wall()
     emulator = an_emulator(wall)
-    emulator.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": "c"}, AGENT)
+    emulator.store.event_log.add("CUSTOMER_PROFILE/UPDATED", {"customerId": "c"}, AGENT)
     async with client_of(emulator) as client:
         assert len(await listed(client, NOW - SECOND)) == 1
         assert len(await listed(client, NOW - SECOND, NOW + DAY)) == 1
@@ -206,7 +206,7 @@ async def test_events_show_up_late_by_option() -> None:
     emulator = an_emulator(wall, events_lag_s=15)
     for number in range(100):
         wall.now = NOW + number * SECOND / 10
-        emulator.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": str(number)}, AGENT)
+        emulator.store.event_log.add("CUSTOMER_PROFILE/UPDATED", {"customerId": str(number)}, AGENT)
     async with client_of(emulator) as client:
         early = await listed(client, NOW)
         again = await listed(client, NOW)
@@ -260,7 +260,7 @@ async def test_stream_is_that_of_its_moment() -> None:
     async with client_of(emulator) as client, client.get(EVENTS, params=query(NOW - DAY)) as response:
         assert response.headers["Transfer-Encoding"] == "chunked"
         first = await response.content.readline()
-        emulator.store.happenings.note("CUSTOMER_PROFILE/UPDATED", {"customerId": "c"}, AGENT)
+        emulator.store.event_log.add("CUSTOMER_PROFILE/UPDATED", {"customerId": "c"}, AGENT)
         rest = (await response.read()).splitlines()
 
     assert orjson.loads(first)["id"] != orjson.loads(rest[0])["id"]
@@ -319,10 +319,10 @@ async def test_events_need_the_permission() -> None:
 
 def test_past_comes_before_what_was_noted() -> None:
     """Otherwise the order would be lost."""
-    happenings = an_emulator(seed_events=1).store.happenings
+    event_log = an_emulator(seed_events=1).store.event_log
 
     with pytest.raises(ValueError, match="the past comes before"):
-        happenings.open_with(())
+        event_log.begin_with(())
 
 
 @pytest.mark.parametrize("wrong", [{"seed_events": -1}, {"events_lag_s": -1}, {"events_start": "both"}])

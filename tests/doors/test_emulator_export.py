@@ -25,7 +25,7 @@ from bulkgladly.emulator import (
     wrong_length,
 )
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.export_items import ITEMS_PER_CONVERSATION
+from bulkgladly.emulator.exports.job_items import ITEMS_PER_CONVERSATION
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)

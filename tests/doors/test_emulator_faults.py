@@ -27,7 +27,7 @@ from bulkgladly.emulator import (
     status,
     wrong_length,
 )
-from bulkgladly.emulator.fault_answers import ANSWERS, BODIES, RETRY_AFTER
+from bulkgladly.emulator.faults.fault_catalogue import BODIES, CATALOGUE, RETRY_AFTER
 
 CREATE = "POST /api/v1/customer-profiles"
 AGENTS = "GET /api/v1/agents"
@@ -325,8 +325,8 @@ def test_rules_can_be_dropped() -> None:
         ({"fault": "hang"}, hang()),
         ({"fault": "answer", "status": 202, "json": {"a": 1}}, answer(202, body=b'{"a":1}')),
         ({"fault": "answer", "base64": "/wA=", "framing": "raw"}, answer(body=b"\xff\0", framing="raw")),
-        ({"fault": "answer", "status": 301, "headers": {"Location": "{path}"}}, ANSWERS["301_to_self"]),
-        ({"fault": "404_html", "executes": True}, replace(ANSWERS["404_html"], executes=True)),
+        ({"fault": "answer", "status": 301, "headers": {"Location": "{path}"}}, CATALOGUE["301_to_self"]),
+        ({"fault": "404_html", "executes": True}, replace(CATALOGUE["404_html"], executes=True)),
         ({"fault": "own_wrapped", "delay_s": 1}, Fault(alter="wrapped", delay_s=1)),
     ],
 )
@@ -392,7 +392,7 @@ async def test_every_answer_of_the_catalogue_is_given_and_the_emulator_goes_on()
     """Each is sent as its name says; afterwards the next request is answered as ever."""
     async with Emulator(rate=None) as emulator:
         emulator.add_customer(**PERSON)
-        for name, fault in ANSWERS.items():
+        for name, fault in CATALOGUE.items():
             emulator.faults.clear()
             emulator.faults.script(GET, [fault])
             async with Line(emulator) as line:
@@ -430,8 +430,8 @@ def test_the_catalogue_holds_what_the_fault_matrix_asks_for() -> None:
     wanted |= {f"{status}_to_{place}" for status in (301, 302, 303, 307, 308) for place in ("self", "foreign")}
     wanted |= {f"{end}_{when}" for end in ("reset", "closed", "silence", "refused") for when in ("before", "after")}
 
-    assert wanted <= ANSWERS.keys()
-    assert [name for name, fault in ANSWERS.items() if name.endswith("_before") and fault.executes] == []
+    assert wanted <= CATALOGUE.keys()
+    assert [name for name, fault in CATALOGUE.items() if name.endswith("_before") and fault.executes] == []
 
 
 @pytest.mark.parametrize(
@@ -526,7 +526,7 @@ async def test_the_operations_own_answer_is_altered(alter: Any, check: Callable[
 async def test_a_create_can_name_another_id() -> None:
     """The customer is there under its own id, and `Location` says another."""
     async with Emulator(rate=None) as emulator:
-        emulator.faults.script(CREATE, [ANSWERS["own_other"]])
+        emulator.faults.script(CREATE, [CATALOGUE["own_other"]])
 
         headers, _ = parted(await raw(emulator, CREATE, orjson.dumps(PERSON)))
 
@@ -545,7 +545,7 @@ async def test_a_create_can_name_another_id() -> None:
 async def test_redirects_name_the_place(name: str, place: str) -> None:
     """The path of the request, here or elsewhere."""
     async with Emulator(rate=None) as emulator:
-        emulator.faults.script(AGENTS, [ANSWERS[name]])
+        emulator.faults.script(AGENTS, [CATALOGUE[name]])
 
         assert parted(await raw(emulator, AGENTS))[0]["Location"] == place
 

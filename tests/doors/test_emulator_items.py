@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator, half_body
-from bulkgladly.emulator.item_contents import Scene, contents
-from bulkgladly.emulator.item_types import REDACTABLE_TYPES, redacted
-from bulkgladly.emulator.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.operations.item_types import REDACTABLE_TYPES, redacted
+from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.seeding.conversation_script import Scene, contents
 from tests.signing import basic_auth
 
 ITEMS = "/api/v1/conversation-items"
@@ -182,7 +182,7 @@ async def test_item_finds_or_creates_its_customer(customer: dict[str, str], is_k
         assert len(ids) == 1
         assert (ids == {"c-1"}) == is_known
         assert emulator.store.count("customers") == (1 if is_known else 2)
-        created = [h for h in emulator.store.happenings if h.type == "CUSTOMER_PROFILE/CREATED"]
+        created = [h for h in emulator.store.event_log if h.type == "CUSTOMER_PROFILE/CREATED"]
         assert {h.content["customerId"] for h in created} == {"c-1"} | ids
 
 
@@ -416,8 +416,8 @@ async def test_reply_goes_back_on_the_same_channel(
         assert (status, sent["content"], sent["conversationId"]) == (200, expected, "v-1")
         assert sent.get("sessionId") == original.get("sessionId")
         assert emulator.store.conversations["v-1"]["agentId"] == sent["initiator"]["id"]
-        received, message, assigned = list(emulator.store.happenings)[-3:]
-        assert [happening.type for happening in (received, message, assigned)] == [
+        received, message, assigned = list(emulator.store.event_log)[-3:]
+        assert [event.type for event in (received, message, assigned)] == [
             "CONTACT/MESSAGE_RECEIVED",
             "CONTACT/MESSAGE_SENT",
             "CONVERSATION_ASSIGNEE/UPDATED",
@@ -436,7 +436,7 @@ async def test_reply_leaves_the_agent_of_a_conversation() -> None:
         await asked(client, "POST", f"{ITEMS}/i-1/reply", {"content": {"type": "WHATSAPP", "body": "Yes"}})
 
         assert emulator.store.conversations["v-2"]["agentId"] == "agent-1"
-        assert list(emulator.store.happenings)[-1].type == "CONTACT/MESSAGE_SENT"
+        assert list(emulator.store.event_log)[-1].type == "CONTACT/MESSAGE_SENT"
 
 
 CHAT = {"type": "CHAT_MESSAGE", "body": "?", "messageType": "QUICK_REPLY_REQUEST"}

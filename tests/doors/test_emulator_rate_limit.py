@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator, EmulatorOptions, Limiter
-from bulkgladly.emulator.limiter import Budget, FixedWindow, LeakyBucket, SlidingLog
-from bulkgladly.emulator.replies import BodyKind
+from bulkgladly.emulator.options import BodyKind
+from bulkgladly.emulator.server.budgets import Budget, FixedWindow, LeakyBucket, SlidingLog
 from tests.signing import basic_auth
 
 AGENTS = "/api/v1/agents"

@@ -30,8 +30,8 @@ from bulkgladly.emulator import (
 )
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.options import Algorithm
-from bulkgladly.emulator.report_book import ODDITIES
-from bulkgladly.emulator.report_sets import METRIC_SETS, TIMES_ONLY, MetricSet
+from bulkgladly.emulator.organisation.report_corrections import ODDITIES
+from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, TIMES_ONLY, MetricSet
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.identity_tokens import LIFETIME_S
+from bulkgladly.emulator.operations.identity_tokens import LIFETIME_S
 from bulkgladly.emulator.options import EmulatorOptions
 from tests.signing import basic_auth
 

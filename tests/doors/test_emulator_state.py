@@ -15,8 +15,8 @@ import pytest
 
 from bulkgladly.emulator import Emulator, EmulatorOptions, FaultScriptError, StateError, serve
 from bulkgladly.emulator.__main__ import main, options_from
-from bulkgladly.emulator.profiles import checked_fields
-from bulkgladly.emulator.seeding import invented_customer
+from bulkgladly.emulator.operations.customer_profiles import checked_fields
+from bulkgladly.emulator.seeding.seed_organisation import invented_customer
 from tests.signing import basic_auth
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +203,9 @@ async def test_signal_stops_the_process_cleanly_and_saves(tmp_path: Path, number
 
     saved = orjson.loads(file.read_bytes())
     assert [customer["id"] for customer in saved["collections"]["customers"]] == ["c-1"]
+
+
+def test_emulator_listens_on_loopback_addresses_only() -> None:
+    """Nothing of it can be reached from another machine."""
+    with pytest.raises(ValueError, match="must be a loopback address"):
+        Emulator(host="0.0.0.0")  # refused

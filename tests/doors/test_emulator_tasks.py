@@ -57,7 +57,7 @@ async def test_task_answers_201_with_a_relative_location() -> None:
                 "status": "OPEN",
             },
         )
-        noted = list(emulator.store.happenings)[-1]
+        noted = list(emulator.store.event_log)[-1]
         assert (noted.type, noted.content) == (
             "TASK/CREATED",
             {
@@ -208,8 +208,8 @@ async def test_update_changes_what_it_says_and_is_noted_once(patch: dict[str, An
             assert await asked(client, "PATCH", f"{TASKS}/t-1", patch) == (204, None)
 
         assert emulator.store.tasks["t-1"] == before | patch
-        noted = [happening for happening in emulator.store.happenings if happening.type == event]
-        assert [happening.content["context"]["assignee"] for happening in noted] == [before["assignee"]]
+        noted = [each for each in emulator.store.event_log if each.type == event]
+        assert [each.content["context"]["assignee"] for each in noted] == [before["assignee"]]
 
 
 async def test_closed_task_can_be_opened_again() -> None:
@@ -220,7 +220,7 @@ async def test_closed_task_can_be_opened_again() -> None:
         assert (await asked(client, "PATCH", f"{TASKS}/t-1", {"status": "OPEN"}))[0] == 204
 
         assert emulator.store.tasks["t-1"]["status"] == "OPEN"
-        assert list(emulator.store.happenings)[-1].type == "TASK/REOPENED"
+        assert list(emulator.store.event_log)[-1].type == "TASK/REOPENED"
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ async def test_comment_answers_201_and_can_be_read_back() -> None:
         assert await asked(client, "GET", f"{TASKS}/t-1/comments/k-1") == (200, comment)
         _, listed = await asked(client, "GET", f"{TASKS}/t-1/comments")
         assert [entry["id"] for entry in listed] == ["k-1", "later"]
-        noted = list(emulator.store.happenings)[-1]
+        noted = list(emulator.store.event_log)[-1]
         assert (noted.type, noted.content["commentId"]) == ("TASK/COMMENT_ADDED", "k-1")
 
 

@@ -12,9 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bulkgladly.emulator import Clock, Emulator, drop_reply, status
-from bulkgladly.emulator.errands import Errand, carry_out, is_loopback
-from bulkgladly.emulator.replies import Reply
-from bulkgladly.emulator.webhook_events import DEPRECATED_SPELLING
+from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING
+from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest, is_loopback, send_outgoing
+from bulkgladly.emulator.protocol.replies import Reply
 from tests.signing import basic_auth
 
 PATH = "/api/v1/webhooks"
@@ -386,7 +386,7 @@ def test_what_is_loopback(url: str, expected: bool) -> None:
 async def test_errand_to_another_machine_is_refused() -> None:
     """Whoever asks for it."""
     with pytest.raises(ValueError, match="loopback"):
-        await carry_out(Errand(URL, b"", {}, 1.0, lambda _: Reply(200)))
+        await send_outgoing(OutgoingRequest(URL, b"", {}, 1.0, lambda _: Reply(200)))
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bulkgladly.errors import InputError
 from bulkgladly.formats import sources
 from bulkgladly.formats.contract import Reader, ReadOptions
-from bulkgladly.formats.json_lines import parse_object
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Position, Problem, Row, Stage
+from bulkgladly.strict_json import parse_object
 
 
 def reader_of(folder: Path, content: bytes, options: ReadOptions | None = None) -> Reader:

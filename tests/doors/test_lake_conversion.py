@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert, read_line_by_line
 from bulkgladly.lake.line_kinds import Bundle
-from bulkgladly.lake.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.lake.restored_lines import to_api
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.items import CONTENT_TYPES
 from bulkgladly.lake.schemas.shapes import DataSet, Shape
-from bulkgladly.lake.times import moment_of
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
+from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
+from bulkgladly.times import moment_of
 
 ITEMS = DATA_SETS["items"]
 TIMES = frozenset(

@@ -17,7 +17,7 @@ from bulkgladly.lake.restored_lines import to_api, to_line
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
-from bulkgladly.lake.times import moment_of
+from bulkgladly.times import moment_of
 
 JSON = st.recursive(
     st.none()

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import multiprocessing
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +21,11 @@ from bulkgladly.journal import ledger as ledger_module
 from bulkgladly.journal import schema
 from bulkgladly.journal.ledger import Admission, Intent, Ledger, Reservation, Standing
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
-from bulkgladly.journal.schema import JOURNAL_VERSION, journal_error, journal_version, open_journal, open_reader
+from bulkgladly.journal.schema import JOURNAL_VERSION, journal_version, open_journal, open_reader
 from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.resources.identity import digest64
+from bulkgladly.storage.failures import database_error
 
 SCOPE = ("https://example.gladly.com", "customers", "default")
 
@@ -477,7 +480,7 @@ def _cut_at(path: Path, number: int) -> bool:
 )
 def test_errors_are_told_apart_in_one_place(error: Exception, exit_code: int, part: str, tmp_path: Path) -> None:
     """A full disk is 5, what is wrong with a file is 2, and a mistake of ours is 70."""
-    ours = journal_error(error, tmp_path / "journal.sqlite")
+    ours = database_error(error, tmp_path / "journal.sqlite")
 
     assert ours.exit_code == exit_code
     assert part in str(ours)
@@ -485,9 +488,9 @@ def test_errors_are_told_apart_in_one_place(error: Exception, exit_code: int, pa
 
 def test_an_error_of_reading_on_a_full_disk_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite has several words for it."""
-    monkeypatch.setattr(schema, "_has_little_room", lambda _path: True)
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=0, f_frsize=4096))
     for code in (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN):
-        assert journal_error(_sqlite_error(code, "disk I/O error"), tmp_path / "journal.sqlite").exit_code == 5
+        assert database_error(_sqlite_error(code, "disk I/O error"), tmp_path / "journal.sqlite").exit_code == 5
 
 
 async def test_a_disk_that_is_full_when_a_journal_is_opened_is_told(
@@ -495,10 +498,13 @@ async def test_a_disk_that_is_full_when_a_journal_is_opened_is_told(
 ) -> None:
     """In the same words as later on."""
 
-    def full(_connection: object, *_: object, **__: object) -> None:
-        raise _sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql.lstrip().startswith("CREATE"):
+                raise _sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
+            return super().execute(sql, *values)
 
-    monkeypatch.setattr(schema, "_make_tables", full)
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Full))
 
     with pytest.raises(DiskFull, match=r"journal\.sqlite: no space left"):
         open_ledger(tmp_path)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -27,9 +28,9 @@ from bulkgladly.journal.runs import (
     find_run,
     list_runs,
     open_to_others,
-    write_private,
 )
 from bulkgladly.journal.schema import JOURNAL_VERSION
+from bulkgladly.storage.durable import write_private
 
 NOON = dt.datetime(2026, 3, 4, 12, 0, 0, tzinfo=dt.UTC)
 SCOPE = ("https://example.gladly.com", "customers", "default")
@@ -369,15 +370,22 @@ def test_two_runs_of_one_second_never_share_a_name(tmp_path: Path, monkeypatch: 
     assert [name[-8:] for name in names] == ["aaaaaaaa", "bbbbbbbb"]
 
 
-def test_a_run_that_was_removed_meanwhile_is_not_locked(tmp_path: Path) -> None:
+def test_a_run_that_was_removed_meanwhile_is_not_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else two processes would work on what one of them takes for the run."""
-    run = make(tmp_path)
-    with run.lock():
-        handle = os.open(run.path / "lock", os.O_RDWR)
-        run.remove()
+    run = make(tmp_path).lock()
+    really_open = os.open
+
+    def open_and_lose(path: Any, *how: int, **named: Any) -> int:
+        handle = really_open(path, *how, **named)
+        if path == run.path / "lock":
+            run.remove()
+            run.unlock()
+        return handle
+
+    monkeypatch.setattr(os, "open", open_and_lose)
+
     with pytest.raises(JournalError, match="removed by another process"):
-        run._hold(handle, run.path / "lock")
-    os.close(handle)
+        RunFolder(run.path).lock()
 
 
 def test_who_may_change_the_memory_of_runs_is_told(tmp_path: Path) -> None:

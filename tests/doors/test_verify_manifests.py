@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.documents import as_json
 from bulkgladly.lake import commits
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import FolderFinding
@@ -23,7 +24,6 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, manifest_from, manifest_json
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.strict_json import as_json
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 

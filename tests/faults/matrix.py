@@ -6,8 +6,8 @@ What is expected is said here, by what a reply is, and not asked of the code tha
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bulkgladly.emulator.fault_answers import ANSWERS
-from bulkgladly.emulator.faults import Fault
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 
 __all__ = ("CELLS", "GROUPS", "IMPOSSIBLE", "STORMS", "Cell")
@@ -113,7 +113,7 @@ class Cell:
     @property
     def fault(self) -> Fault:
         name, _ = STORMS.get(self.reply, (self.reply, 1))
-        fault = replace(ANSWERS[name], executes=self.executes)
+        fault = replace(CATALOGUE[name], executes=self.executes)
         # A report is long: byte by byte it would take longer than all other cells together.
         return replace(fault, drip_s=1e-6) if self.kind == "report" and fault.drip_s else fault
 
@@ -190,7 +190,7 @@ def _cells() -> Iterator[Cell]:
                 yield Cell(kind, group, name, executes=False)
                 if name in STORMS:
                     continue
-                if kind in IMPORTS and ANSWERS[name].reply is not None and not name.startswith(("429", "401", "403")):
+                if kind in IMPORTS and CATALOGUE[name].reply is not None and not name.startswith(("429", "401", "403")):
                     yield Cell(kind, group, name, executes=True)
 
 

@@ -27,9 +27,9 @@ class Played:
 async def play(cell: Cell, clean: Mapping[str, tuple[Mapping[str, str], int]]) -> Played:
     """Play a cell in a folder of its own; `clean` has words and exit code of each kind without a fault."""
     played = Played(cell)
-    with tempfile.TemporaryDirectory(prefix="bulkgladly-matrix-") as place, quick():
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-matrix-") as place:
         async with Emulator(rate=None, report_rate=None, token=TOKEN) as emulator:
-            scene = KINDS[cell.kind](emulator, Path(place))
+            scene = KINDS[cell.kind](emulator, Path(place), quick())
             await scene.prepare()
             emulator.faults.at(scene.operation, range(1, cell.times + 1), cell.fault)
             played.words = await scene.run()
@@ -55,9 +55,9 @@ async def play(cell: Cell, clean: Mapping[str, tuple[Mapping[str, str], int]]) -
 
 async def play_clean(kind: str) -> tuple[Mapping[str, str], int]:
     """Play a kind without a fault, and return its words and its exit code."""
-    with tempfile.TemporaryDirectory(prefix="bulkgladly-matrix-") as place, quick():
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-matrix-") as place:
         async with Emulator(rate=None, report_rate=None, token=TOKEN) as emulator:
-            scene = KINDS[kind](emulator, Path(place))
+            scene = KINDS[kind](emulator, Path(place), quick())
             await scene.prepare()
             words = await scene.run()
             exit_code = scene.exit_code

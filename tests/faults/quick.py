@@ -1,16 +1,10 @@
-"""A client whose patience is short and whose waits pass at once, so that a thousand faults take a minute."""
+"""Surroundings in which patience is short and waits pass at once, so that a thousand faults take a minute."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
-import pytest
-
-from bulkgladly.pipelines import connection
-from bulkgladly.pipelines.exports import context
-from bulkgladly.transport import Client, RetryPolicy, Timeouts, default_pacer, reports_pacer
+from bulkgladly.runs.environment import Environment
+from bulkgladly.transport import RetryPolicy, Timeouts
 
 __all__ = ("quick",)
 
@@ -34,32 +28,16 @@ class Skipping:
         self._skipped += max(0.0, until - self())
 
 
-class QuickClient(Client):
-    """Gives a stream up after a moment of silence."""
-
-    def stream(self, request: Any, **more: Any) -> Any:
-        return super().stream(request, **{**more, "stall_s": SILENCE_S, "first_byte_s": SILENCE_S})
-
-    def stream_elsewhere(self, url: str, **more: Any) -> Any:
-        return super().stream_elsewhere(url, **{**more, "stall_s": SILENCE_S, "first_byte_s": SILENCE_S})
-
-
-@contextmanager
-def quick() -> Iterator[None]:
-    """Let every import and export made meanwhile be quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        loop = asyncio.get_running_loop()
-        clock = Skipping(loop.time)
-        moments: dict[str, Any] = {"clock": clock, "sleep": clock.sleep, "random": lambda: 0.5}
-        client = partial(
-            QuickClient,
-            timeouts=Timeouts(connect_s=1.0, total_s=SILENCE_S),
-            retry=RetryPolicy(),
-            max_body_bytes=1 << 20,
-            **moments,
-        )
-        patch.setattr(connection, "Client", client)
-        patch.setattr(connection, "default_pacer", partial(default_pacer, **moments))
-        patch.setattr(connection, "reports_pacer", partial(reports_pacer, **moments))
-        patch.setattr(context, "backoff", lambda *_, **__: 0.0)
-        yield
+def quick() -> Environment:
+    """Return surroundings in which every import and export is quick."""
+    clock = Skipping(asyncio.get_running_loop().time)
+    return Environment(
+        clock=clock,
+        sleep=clock.sleep,
+        random=lambda: 0.5,
+        retry=RetryPolicy(),
+        timeouts=Timeouts(
+            connect_s=1.0, total_s=SILENCE_S, first_byte_s=SILENCE_S, report_s=SILENCE_S, stall_s=SILENCE_S
+        ),
+        max_body_bytes=1 << 20,
+    )

@@ -26,15 +26,16 @@ from bulkgladly import (
     list_runs,
     resume_import,
     retry_import,
+    start_export,
     start_import,
 )
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.happenings import Happening
+from bulkgladly.emulator.organisation.event_log import Event
 from bulkgladly.errors import UsageError
 from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import start_export
+from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.records import Mode
+from bulkgladly.runs.environment import Environment
 
 __all__ = ("KINDS", "Scene")
 
@@ -59,9 +60,14 @@ class Scene(ABC):
     """Whether what is sent may never be sent again."""
     writes = True
 
-    def __init__(self, emulator: Emulator, folder: Path) -> None:
-        self.emulator, self.folder = emulator, folder
+    def __init__(self, emulator: Emulator, folder: Path, environment: Environment) -> None:
+        self.emulator, self.folder, self.environment = emulator, folder, environment
         self.exit_code = 0
+
+    @property
+    def within(self) -> dict[str, Any]:
+        """The surroundings, as the functions take them that work on a run."""
+        return {"environment": self.environment}
 
     @property
     def credentials(self) -> Credentials:
@@ -109,8 +115,8 @@ class Import:
 class ImportScene(Scene):
     """Plays an import."""
 
-    def __init__(self, about: Import, emulator: Emulator, folder: Path) -> None:
-        super().__init__(emulator, folder)
+    def __init__(self, about: Import, emulator: Emulator, folder: Path, environment: Environment) -> None:
+        super().__init__(emulator, folder, environment)
         self.about, self.operation, self.is_once = about, about.operation, about.is_once
         self.rows: list[dict[str, Any]] = []
         self.run_name = ""
@@ -136,17 +142,22 @@ class ImportScene(Scene):
         run = self._last_run()
         words = self._words_of(run.path)
         if run.status() != "complete":
-            words = self._note(await resume_import(run, self.credentials))
+            words = self._note(await resume_import(run, self.credentials, **self.within))
         if set(words.values()) & {"rejected", "unknown"}:
             changes: dict[str, Any] = {"contacts_people": True} if "contacts_people" in self.about.options else {}
             try:
-                report = await retry_import(run, self.credentials, change=lambda stored: replace(stored, **changes))
+                report = await retry_import(
+                    run,
+                    self.credentials,
+                    change=lambda stored: replace(stored, **changes),
+                    **self.within,
+                )
             except UsageError:
                 return words  # there is nothing that may be sent again
             words |= self._note(report)
             run = self._last_run()
             if run.status() != "complete":
-                words |= self._note(await resume_import(run, self.credentials))
+                words |= self._note(await resume_import(run, self.credentials, **self.within))
         return words
 
     def contradictions(self, words: Mapping[str, str]) -> list[str]:
@@ -169,7 +180,7 @@ class ImportScene(Scene):
         path = self.folder / f"{name}.ndjson"
         path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
         options = replace(self.options, mode=mode) if mode else self.options
-        return await start_import(self.about.resource, [path], self.credentials, options, new_run=True)
+        return await start_import(self.about.resource, [path], self.credentials, options, new_run=True, **self.within)
 
     def _last_run(self) -> RunFolder:
         return next(run for run in list_runs(self.options.state_dir) if run.name == self.run_name)
@@ -391,8 +402,8 @@ class ExportScene(Scene):
 
     writes = False
 
-    def __init__(self, about: Export, emulator: Emulator, folder: Path) -> None:
-        super().__init__(emulator, folder)
+    def __init__(self, about: Export, emulator: Emulator, folder: Path, environment: Environment) -> None:
+        super().__init__(emulator, folder, environment)
         self.about, self.operation = about, about.operation
         self.more: dict[str, Any] = {}
         self.ids: set[str] = set()
@@ -400,16 +411,20 @@ class ExportScene(Scene):
     async def prepare(self) -> None:
         self.more, self.ids = self.about.fill(self)
         if self.about.first:
-            await start_export(self._options(self.about.first), self.credentials)
+            await start_export(self._options(self.about.first), self.credentials, **self.within)
 
     async def run(self) -> dict[str, str]:
-        return self._note(await start_export(self._options(self.about.words), self.credentials))
+        return self._note(await start_export(self._options(self.about.words), self.credentials, **self.within))
 
     async def go_on(self) -> dict[str, str]:
-        words = self._note(await start_export(self._options(self.about.words), self.credentials, new_run=True))
+        words = self._note(
+            await start_export(self._options(self.about.words), self.credentials, **self.within, new_run=True)
+        )
         if self.exit_code == 1 and self.about.operation == "getFile":
             # What Gladly itself has called deleted is told once more before it is believed.
-            words = self._note(await start_export(self._options(self.about.words), self.credentials, new_run=True))
+            words = self._note(
+                await start_export(self._options(self.about.words), self.credentials, **self.within, new_run=True)
+            )
         return words
 
     def contradictions(self, words: Mapping[str, str]) -> list[str]:
@@ -506,8 +521,8 @@ def _teams(scene: ExportScene) -> Filled:
 def _events(scene: ExportScene) -> Filled:
     # An event is shown 15 seconds late, so these happened a while ago.
     moment = round((time.time() - 300) * 1000)
-    scene.emulator.store.happenings.open_with(
-        Happening("TASK/CREATED", {"customerId": "c", "taskId": f"t-{number}"}, None, moment, number)
+    scene.emulator.store.event_log.begin_with(
+        Event("TASK/CREATED", {"customerId": "c", "taskId": f"t-{number}"}, None, moment, number)
         for number in range(ROWS)
     )
     return {}, {f"t-{number}" for number in range(ROWS)}
@@ -533,15 +548,15 @@ EXPORTS: Mapping[str, Export] = {
 }
 
 
-def _import(about: Import) -> Callable[[Emulator, Path], Scene]:
-    return lambda emulator, folder: ImportScene(about, emulator, folder)
+def _import(about: Import) -> Callable[[Emulator, Path, Environment], Scene]:
+    return lambda emulator, folder, environment: ImportScene(about, emulator, folder, environment)
 
 
-def _export(about: Export) -> Callable[[Emulator, Path], Scene]:
-    return lambda emulator, folder: ExportScene(about, emulator, folder)
+def _export(about: Export) -> Callable[[Emulator, Path, Environment], Scene]:
+    return lambda emulator, folder, environment: ExportScene(about, emulator, folder, environment)
 
 
-KINDS: Mapping[str, Callable[[Emulator, Path], Scene]] = {
+KINDS: Mapping[str, Callable[[Emulator, Path, Environment], Scene]] = {
     **{name: _import(about) for name, about in IMPORTS.items()},
     **{name: _export(about) for name, about in EXPORTS.items()},
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from bulkgladly.emulator.fault_answers import ANSWERS
+from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from tests.faults.matrix import CELLS, GROUPS, STORMS, Cell
 from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 from tests.faults.table import PAGE, page, play_all
@@ -47,7 +47,7 @@ def test_the_matrix_has_every_kind_and_every_reply() -> None:
     """Nothing is left out because it went wrong."""
     replies = {name for names in GROUPS.values() for name in names}
 
-    assert replies - STORMS.keys() <= ANSWERS.keys()
+    assert replies - STORMS.keys() <= CATALOGUE.keys()
     assert {(cell.kind, cell.reply) for cell in CELLS} == {(kind, reply) for kind in KINDS for reply in replies}
     assert {cell.kind for cell in CELLS if cell.executes and cell.reply == "500_errors"} == set(IMPORTS)
     assert set(KINDS) == {*IMPORTS, *EXPORTS}

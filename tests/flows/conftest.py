@@ -5,46 +5,22 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from bulkgladly import (
-    Credentials,
-    ImportOptions,
-    Limits,
-    Pace,
-    Report,
-    RunFolder,
-    list_runs,
-    resume_import,
-    retry_import,
-    start_import,
-)
+from bulkgladly import Credentials, ImportOptions, Limits, Pace, Report, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
-from bulkgladly.pipelines import connection
-from bulkgladly.pipelines.exports import context
-from bulkgladly.transport import Client, RetryPolicy, default_pacer, reports_pacer
 from tests.flows.exporting import Lake, a_lake
+from tests.flows.quickly import resume_import, retry_import, start_import
 
 TOKEN = "planted-token-7f3a9c"
 SUCCESS = ("created", "updated", "deleted", "unchanged")
 NOT_DONE = ("rejected", "unknown", "skipped")
 Fields = Mapping[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance is 0, and so is every wait that is drawn from it: back-off, pauses, probes."""
-    patient = RetryPolicy(base_s=0.001, cap_s=0.001)
-    monkeypatch.setattr(connection, "Client", partial(Client, random=lambda: 0.0, retry=patient))
-    monkeypatch.setattr(connection, "default_pacer", partial(default_pacer, random=lambda: 0.0))
-    monkeypatch.setattr(connection, "reports_pacer", partial(reports_pacer, random=lambda: 0.0))
-    monkeypatch.setattr(context, "backoff", lambda *_, **__: 0.0)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

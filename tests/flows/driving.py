@@ -11,11 +11,11 @@ import anyio
 
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.pipelines.connection import Connection
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitState
-from bulkgladly.pipelines.report import Observer
+from bulkgladly.runs.connection import Connection
+from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Limits
 from tests.flows.exporting import Lake
 

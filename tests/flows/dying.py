@@ -19,7 +19,8 @@ from typing import Any
 import bulkgladly.formats.ndjson_files
 import bulkgladly.lake.conversion
 import bulkgladly.lake.part_writer  # noqa: F401
-from bulkgladly import Credentials, ExportOptions, ImportOptions, Pace, dump, start_import
+from bulkgladly import Credentials, ExportOptions, ImportOptions, Pace
+from tests.flows.quickly import dump, start_import
 
 __all__ = ("COMMANDS",)
 

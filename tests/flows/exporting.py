@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import failure
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import failure
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
+from bulkgladly.pipelines.exports.summary import ExportReport
+from tests.flows.quickly import dump, resume_export, start_export
 
 TOKEN = "planted-token-7f3a9c"
 ITEMS = "conversation_items.jsonl"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly import ExportOptions, ImportOptions, Pace, start_import
+from bulkgladly import ExportOptions, ImportOptions, Pace
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
@@ -20,8 +20,8 @@ from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
-from bulkgladly.pipelines.exports.run_export import start_export
 from bulkgladly.settings import Credentials
+from tests.flows.quickly import start_export, start_import
 
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "A1": {"tier": "gold", "visits": 12, "vip": True, "ltv": 10.5, "tags": ["a", "b"], "a.b": 1, "odd key": False},

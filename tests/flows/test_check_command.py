@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly import ImportOptions, Observer, Report, UsageError, start_import
+from bulkgladly import ImportOptions, Observer, Report, UsageError
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.contract import ReadOptions
@@ -25,6 +25,7 @@ from bulkgladly.pipelines.checks.report import CheckReport
 from bulkgladly.pipelines.dry_run import DryRun, dry_run
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
+from tests.flows.quickly import QUICK, start_import
 from tests.signing import basic_auth
 
 
@@ -47,7 +48,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     def call(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run()
+        code = run(QUICK)
         said = capsys.readouterr()
         return Answer(code, said.out, said.err)
 

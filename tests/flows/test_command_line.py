@@ -16,7 +16,8 @@ from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.report import Estimate, RunView
+from bulkgladly.runs.observer import Estimate, RunView
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 CSV = "crm_id,name,email:1\nC1,Ada Ashby,ada@example.org\nC2,Ben Birch,ben@example.org\nC3,Cleo Holt,nobody\n"
@@ -47,7 +48,7 @@ def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 
@@ -126,7 +127,11 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (("import", "widgets", "customers.csv"), 2, "choose one of: customers"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
         (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),
-        (("import", "customers", "customers.csv", "--on-conflict", "maybe"), 2, "quarantine, skip, update, merge"),
+        (
+            ("import", "customers", "customers.csv", "--on-conflict", "maybe"),
+            2,
+            "skip, update or merge",
+        ),
         (("import", "customers", "customers.csv", "--max-errors", "few"), 2, "a count such as 100"),
         (("import", "customers", "customers.csv", "--key", "crm_id", "--mode", "delete"), 2, "say --yes"),
         (("import", "customers", "customers.csv", "--profile", "none"), 2, "there is no profile 'none'"),

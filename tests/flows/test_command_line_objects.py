@@ -22,7 +22,7 @@ SMS = "crm,mobileNumber,from,body\nS1,+16505550111,+16505550199,Hello\nS2,+16505
         (("import", "redactions", "sms.csv", "--mode", "delete"), "say --yes"),
         (("import", "tasks", "tasks.csv", "--mode", "delete"), "tasks have no --mode delete"),
         (("import", "tasks", "tasks.csv", "--after", "none"), "there is no run 'none'"),
-        (("import", "tasks", "tasks.csv", "--missing-names", "maybe"), "stop, reject"),
+        (("import", "tasks", "tasks.csv", "--missing-names", "maybe"), "choose stop or reject"),
         (("import", "tasks", "customers.csv", "--key", "crm_id"), "tasks have no column"),
     ],
 )

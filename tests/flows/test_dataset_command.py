@@ -14,6 +14,7 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
+from tests.flows.quickly import QUICK
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 Program = Callable[..., int]
@@ -26,7 +27,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.emulator.request_log import Seen
+from bulkgladly.emulator.server.request_log import Seen
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from tests.flows.exporting import DAY, NIGHT, TOKEN, Lake, a_lake, note_line

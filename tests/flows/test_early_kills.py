@@ -12,22 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import (
-    Credentials,
-    ImportOptions,
-    Pace,
-    Report,
-    UsageError,
-    find_run,
-    list_runs,
-    resume_import,
-    start_import,
-)
+from bulkgladly import Credentials, ImportOptions, Pace, Report, UsageError, find_run, list_runs
 from bulkgladly.cli.runs_command import about_run
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.runs import all_folders
 from tests.flows.conftest import TOKEN, person
 from tests.flows.exporting import a_lake, note_line
+from tests.flows.quickly import resume_import, start_import
 from tests.flows.serving import served
 
 BIRTH = 45

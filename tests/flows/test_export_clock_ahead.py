@@ -107,7 +107,7 @@ async def test_events_are_read_on_though_a_clock_was_ahead(lake: Lake) -> None:
     """Else none would be read until the clock has caught up, and Gladly keeps them for a day."""
     right = lake.wall.now
     await Driver(lake, now=right + 3 * DAY).drive(lambda _: Events())
-    made = lake.emulator.store.happenings.note("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id
+    made = lake.emulator.store.event_log.add("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id
     later(lake, minutes=10)
 
     await Driver(lake, "right", now=lake.wall.now).drive(lambda _: Events())

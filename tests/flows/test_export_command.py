@@ -10,6 +10,7 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator, EmulatorOptions
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 Program = Callable[..., int]
@@ -41,7 +42,7 @@ def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 
@@ -135,9 +136,9 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
         (("export", "reports", "--out", "lake"), "goes with --all"),
         (("export", "items", "--all", "--out", "lake"), "--all goes with `reports`"),
         (("export", "profiles", "--out", "lake"), "--from-dataset"),
-        (("export", "items", "--out", "lake", "--format", "xlsx"), "parquet, ndjson, csv"),
+        (("export", "items", "--out", "lake", "--format", "xlsx"), "choose parquet, ndjson or csv"),
         (("export", "items", "--out", "lake", "--compression", "rar"), "parquet files take"),
-        (("export", "items", "--out", "lake", "--partition", "month"), "type, entity, date"),
+        (("export", "items", "--out", "lake", "--partition", "month"), "choose none, type, entity or date"),
         (("export", "items", "--out", "lake", "--since", "soon"), "--since soon: write a day or a time"),
         (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
         (("export", "items", "--out", "lake", "--max-file-size", "big"), "500MB or 20GB"),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.emulator import half_body, reset, status
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply, problem
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply, problem
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.verify import verify
@@ -40,7 +40,7 @@ def event(number: int, time: dt.datetime, kind: str = "TASK/CREATED") -> dict[st
 
 def happen(lake: Lake, count: int, kind: str = "TASK/CREATED") -> list[str]:
     """Let so many things happen at this moment, and return the ids of the events."""
-    found = [lake.emulator.store.happenings.note(kind, {"customerId": "c", "taskId": "t"}) for _ in range(count)]
+    found = [lake.emulator.store.event_log.add(kind, {"customerId": "c", "taskId": "t"}) for _ in range(count)]
     return [one.id for one in found]
 
 
@@ -67,7 +67,7 @@ async def test_the_first_reading_takes_what_there_is(make_lake: Callable[..., An
 
     assert lake.asked() == {"listEvents": 1}
     assert (end.result.state, end.result.created, end.result.unchanged) == (UnitState.DONE, 500, 0)
-    expected = {one.id for one in lake.emulator.store.happenings}
+    expected = {one.id for one in lake.emulator.store.event_log}
     assert set(lake.ids("events")) == expected
     assert covered(lake) == ((now - EDGE, now - SETTLING),)
     assert set(lake.table("events").column("entity").to_pylist()) > {"CONTACT", "TASK"}

@@ -12,8 +12,8 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.emulator import half_body, reset, status, wrong_length
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_files import PartFile

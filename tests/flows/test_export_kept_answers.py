@@ -12,10 +12,10 @@ from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import dump, start_export
+from bulkgladly.pipelines.exports.summary import ExportReport
 from tests.flows.driving import path_with
 from tests.flows.exporting import Lake, a_lake, note_line
+from tests.flows.quickly import dump, start_export
 
 FEW: dict[str, Any] = {"limits": Limits(max_requests=6), "pace": Pace(unlimited=True, concurrency=1)}
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from bulkgladly.emulator import status
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.verify import verify

@@ -10,10 +10,9 @@ import pytest
 
 from bulkgladly import DiskFull, UsageError
 from bulkgladly.emulator import half_body, reset
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.media import attachment_bytes, recording_bytes
-from bulkgladly.emulator.replies import Reply
-from bulkgladly.lake.disk import partial_of
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.verify import verify
@@ -23,6 +22,7 @@ from bulkgladly.pipelines.exports.job_files import JobFiles
 from bulkgladly.pipelines.exports.media import Media
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.units import UnitState
+from bulkgladly.storage.durable import partial_of
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NOT_THERE, Lake, note_line
 from tests.full_disk import fill_at_sync

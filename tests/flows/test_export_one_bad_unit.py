@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly import DiskFull, Fatal, JournalDamaged, Outage
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, ReplyLost, RunLocked, UsageError
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import job_files, lists
-from bulkgladly.pipelines.exports.report import ExportReport
-from bulkgladly.pipelines.exports.run_export import dump
+from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.pipelines.exports.units import UnitState, failed_by
 from tests.flows.exporting import ITEMS, Lake, a_lake, as_lines, note_line
+from tests.flows.quickly import dump
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_events_are_not_lost_when_one_of_their_parts_is_damaged(lake: Lake
 
 def happen(lake: Lake) -> str:
     """Let something happen, and return the id of the event."""
-    return str(lake.emulator.store.happenings.note("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id)
+    return str(lake.emulator.store.event_log.add("TASK/CREATED", {"customerId": "c", "taskId": "t"}).id)
 
 
 @pytest.mark.parametrize("name", ["gaps", "kept job"])

@@ -10,8 +10,8 @@ import pytest
 
 from bulkgladly import DiskFull, InputError, Limits, Pace, UsageError
 from bulkgladly.emulator import status
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify

@@ -14,8 +14,8 @@ import pytest
 
 from bulkgladly import Pace
 from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_length
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
@@ -27,8 +27,8 @@ from bulkgladly.pipelines.exports.report_fetch import TRIES
 from bulkgladly.pipelines.exports.report_plan import FIRST_DAYS, estimate
 from bulkgladly.pipelines.exports.reports import Reports
 from bulkgladly.pipelines.exports.units import UnitResult
-from bulkgladly.pipelines.report import Observer
 from bulkgladly.resources.report_columns import column_names
+from bulkgladly.runs.observer import Observer
 from bulkgladly.transport import Client, Pacer
 from tests.flows.exporting import TOKEN, Lake
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bulkgladly import Credentials, ImportOptions, Pace, start_import
+from bulkgladly import Credentials, ImportOptions, Pace
 from bulkgladly.emulator import Fault, drop_reply, half_body, rate_limited, reset, status, wrong_length
-from bulkgladly.pipelines import connection
+from bulkgladly.runs import connection
 from tests.flows.conftest import TOKEN, World, check_report, people, person
+from tests.flows.quickly import start_import
 
 ROWS = 20
 FAULTS: dict[str, Fault] = {

@@ -15,9 +15,10 @@ from rich.console import Console
 from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
-from bulkgladly.pipelines.report import RunView
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.runs.observer import RunView
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 FORGED = "error: all is well"
@@ -56,7 +57,7 @@ def program(
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run()
+        code = run(QUICK)
         told = capsys.readouterr()
         assert_harmless(told.out)
         assert_harmless(told.err)

@@ -16,6 +16,7 @@ from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import DiskFull
 from bulkgladly.journal.digests import Digests
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 Program = Callable[..., tuple[int, str, str]]
@@ -45,7 +46,7 @@ def program(
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"crm_id":"1","name":"Ada Ashby"}\n')))
-        code = run()
+        code = run(QUICK)
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -55,8 +56,14 @@ def program(
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Let the disk have no room for files whose name holds a text: it says so when they are synced."""
-    plain = os.fsync
     refused: list[str] = []
+    _refuse_room(monkeypatch, refused)
+    yield refused.append
+    refused.clear()
+
+
+def _refuse_room(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
+    plain = os.fsync
 
     def fsync(handle: int) -> None:
         found = os.fstat(handle)
@@ -70,8 +77,6 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
         plain(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    yield refused.append
-    refused.clear()
 
 
 def test_no_room_for_the_standard_input_is_5_and_leaves_no_half_run(
@@ -102,6 +107,22 @@ def test_no_room_for_what_check_spools_is_5(
     assert "no space left on the disk" in err
 
 
+def test_an_import_whose_report_finds_no_room_tells_it_all_the_same(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is whole, and `resume` writes the files once there is room."""
+    with monkeypatch.context() as patch:
+        _refuse_room(patch, ["report.json"])
+        code, out, _ = program("import", "customers", "-", "--key", "crm_id", "--json")
+    report = json.loads(out)
+    resumed = program("resume", report["run"], "--json")
+
+    assert (code, report["exit_code"], report["status"], report["counts"]["created"]) == (5, 5, "failed", 1)
+    assert "no space left on the disk; make room, then resume" in report["reason"]
+    assert report["next_commands"][0] == f"bulkgladly resume {report['run']}"
+    assert (resumed[0], json.loads(resumed[1])["counts"]["created"]) == (0, 1)
+
+
 def test_an_export_whose_report_finds_no_room_tells_it_all_the_same(
     program: Program, full: Callable[[str], None]
 ) -> None:
@@ -114,7 +135,7 @@ def test_an_export_whose_report_finds_no_room_tells_it_all_the_same(
     assert (code, report["exit_code"], report["status"]) == (5, 5, "failed")
     assert report["counts"]["created"] > 0
     assert "no space left on the disk; make room, then resume" in report["reason"]
-    assert report["next_commands"] == [f"bulkgladly resume {report['run']}"]
+    assert report["next_commands"] == [f"bulkgladly resume {report['run']}", "bulkgladly dataset show lake"]
     assert report["reason"] in err
 
 

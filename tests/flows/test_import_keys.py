@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulkgladly import Pace
-from bulkgladly.emulator.faults import status
+from bulkgladly.emulator.faults.fault import status
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mappings import mapper
 from bulkgladly.pipelines import import_records

@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import ImportOptions, Limits, Report, RunFolder, resume_import, retry_import, start_import
+from bulkgladly import ImportOptions, Limits, Report, RunFolder
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.pipelines.dry_run import dry_run
 from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
 from tests.flows.conftest import World, lines
+from tests.flows.quickly import resume_import, retry_import, start_import
 
 USERS = """
 version = 1

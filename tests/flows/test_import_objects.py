@@ -9,7 +9,7 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.emulator import drop_reply, rate_limited, slow
-from bulkgladly.emulator.faults import Fault, status
+from bulkgladly.emulator.faults.fault import Fault, status
 from bulkgladly.pipelines import import_records, lanes, linking
 from bulkgladly.pipelines.dry_run import dry_run
 from bulkgladly.pipelines.options import namespaces_after

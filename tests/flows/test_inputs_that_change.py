@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly import Observer, Pace, Report, resume_import, start_import
+from bulkgladly import Observer, Pace, Report
 from tests.flows.conftest import World, people, person
+from tests.flows.quickly import resume_import, start_import
 
 ROWS = 60
 SLOW = Pace(unlimited=True, concurrency=2)

@@ -14,6 +14,7 @@ from bulkgladly.mappings.values import Unmappable
 from bulkgladly.pipelines.map_check import draft_for, targets_of
 from bulkgladly.pipelines.mapped import MapChoice, mapper_for, refuse_cut_identity
 from bulkgladly.resources.table import RESOURCES, resource
+from tests.flows.quickly import QUICK
 
 CSV = """Customer no.,First name,Last name,Mail,Mobile,Plan,Notes
 7,Ada,Ashby,ada@example.org,+16505550107,1,likes tea
@@ -43,7 +44,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run()
+        return run(QUICK)
 
     return call
 

@@ -26,8 +26,8 @@ from bulkgladly.emulator import Emulator, Fault, drop_reply, rate_limited, reset
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.run_export import dump
 from tests.flows.conftest import TOKEN, World, lines
+from tests.flows.quickly import dump
 from tests.flows.test_kill_points import POINTS, Crash, Plug
 from tests.folders import new_in_memory
 from tests.planted import PEOPLE, traces

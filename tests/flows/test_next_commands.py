@@ -11,6 +11,7 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 DIRECTORIES = (None, "state", "my 'own' $state", "../beside", ".bulkgladly/.bulkgladly", "/")
@@ -44,7 +45,7 @@ def program(
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run()
+        code = run(QUICK)
         told = capsys.readouterr()
         return code, told.out, told.err
 

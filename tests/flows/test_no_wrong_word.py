@@ -8,7 +8,7 @@ import pytest
 
 from bulkgladly import Report
 from bulkgladly.emulator import Emulator, Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.pipelines.exports.units import UnitState
 from bulkgladly.transport.wire import Wire
 from tests.flows.conftest import World, people, person

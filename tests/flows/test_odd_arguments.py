@@ -10,8 +10,9 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.emulator.faults import Fault
-from bulkgladly.emulator.replies import Reply
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.protocol.replies import Reply
+from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 Program = Callable[..., tuple[int, str, str]]
@@ -43,7 +44,7 @@ def program(
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-        code = run()
+        code = run(QUICK)
         told = capsys.readouterr()
         assert "internal error" not in told.err
         assert "Traceback" not in told.err

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from bulkgladly import Credentials, ImportOptions, Pace, RunFolder, list_runs
-from bulkgladly.emulator import Emulator, listener
+from bulkgladly.emulator import Emulator
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.run_export import dump, resume_export
 from bulkgladly.pipelines.exports.units import UnitState
 from tests.flows.conftest import TOKEN, World
+from tests.flows.quickly import dump, resume_export
 from tests.readers import READERS, Reader, by_pyarrow
 from tests.recorded.record import HOSTS, PORT, ROOT
 
@@ -27,15 +27,14 @@ Open = Callable[[str, str], AbstractAsyncContextManager[World]]
 
 
 @pytest.fixture
-def open_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def open_recorded(tmp_path: Path) -> Open:
     """Unpacks a scenario of a version, and starts the organisation as it was, at the address it had."""
 
     @asynccontextmanager
     async def opened(version: str, name: str) -> AsyncIterator[World]:
         unpack(RECORDED / version / f"{name}.tar.xz", tmp_path)
-        monkeypatch.setattr(listener, "_HOST", HOSTS[name])
         options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=tmp_path / "state")
-        gladly = Emulator(rate=None, token=TOKEN, port=PORT, state_file=tmp_path / "emulator.json")
+        gladly = Emulator(host=HOSTS[name], rate=None, token=TOKEN, port=PORT, state_file=tmp_path / "emulator.json")
         if name == "exports":
             gladly.exports.seed_jobs(2)
         async with gladly:

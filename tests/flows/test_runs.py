@@ -27,17 +27,14 @@ from bulkgladly import (
     UsageError,
     dry_run,
     list_runs,
-    resume_import,
-    retry_import,
-    start_import,
 )
 from bulkgladly.emulator import hang, reset
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal import ledger
-from bulkgladly.journal.runs import write_private
 from bulkgladly.journal.schema import open_journal
 from bulkgladly.pipelines import closing
 from tests.flows.conftest import TOKEN, World, check_report, people, person
+from tests.flows.quickly import resume_import, retry_import, start_import
 
 ALONE = Pace(unlimited=True, concurrency=1)
 BAD = {"email:1": "nobody"}
@@ -567,25 +564,6 @@ async def test_everything_kept_is_for_its_owner_alone(world: World) -> None:
     found = [world.state, *world.state.rglob("*")]
     assert {path.stat().st_mode & 0o777 for path in found if path.is_dir()} == {0o700}
     assert {path.stat().st_mode & 0o777 for path in found if path.is_file()} == {0o600}
-
-
-async def test_a_disk_that_is_full_at_the_end_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a report that nobody could write; the journal is whole, and a resume writes the files."""
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(closing, "write_private", full)
-    path = world.ndjson(people(3))
-
-    report = await start_import("customers", [path], world.credentials, world.options)
-    monkeypatch.setattr(closing, "write_private", write_private)
-    resumed = await world.resume()
-
-    assert (report.exit_code, report.status, report.counts["created"]) == (5, "failed", 3)
-    assert "no space left" in (report.reason or "")
-    assert report.next_commands[0].startswith("bulkgladly resume")
-    assert (resumed.counts["created"], resumed.exit_code) == (3, 0)
 
 
 async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

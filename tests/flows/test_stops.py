@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import ExportOptions, Limits, Observer, Pace, list_runs, start_export, start_import
+from bulkgladly import ExportOptions, Limits, Observer, Pace, list_runs
 from bulkgladly.emulator import Emulator, drop_reply, rate_limited, slow, status
-from bulkgladly.pipelines.stages import stopping
+from bulkgladly.runs.stages import stopping
 from tests.flows.conftest import World, check_report, people, person
 from tests.flows.exporting import Lake, note_line
+from tests.flows.quickly import start_export, start_import
 from tests.flows.test_kill_minus_nine import Program
 
 ALONE = Pace(unlimited=True, concurrency=1)

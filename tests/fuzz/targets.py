@@ -28,11 +28,12 @@ from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
+from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.folder import host_in
-from bulkgladly.lake.lines import cut
+from bulkgladly.lake.line_batches import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
@@ -43,11 +44,11 @@ from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
 from bulkgladly.pipelines.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
-from bulkgladly.pipelines.options import restore_options
+from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
+from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
 from bulkgladly.transport.address import delay_s
 from bulkgladly.transport.unpacking import unpacker_for
@@ -361,7 +362,7 @@ def fuzz_run_header(data: bytes) -> None:
     run.report()
     with contextlib.suppress(JournalDamaged, UsageError):
         header = run.header()
-        restore_options(header.settings, state)
+        restored(ImportOptions, header.settings, state)
 
 
 def fuzz_journal(data: bytes) -> None:

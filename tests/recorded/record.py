@@ -7,6 +7,7 @@ Run once, with the code of the version that is to be recorded:
 Each scenario becomes `<version>/<scenario>.tar.xz` with three folders' worth of files: `emulator.json` (what the
 organisation held), `state/` and the inputs or the lake. Paths in them begin with `ROOT`, which a test replaces.
 Derived ids depend on the host, so the emulator listens on an address that a test can have again.
+Older versions, whose emulator has no `host`, were recorded with the script of their time.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import orjson
 
-from bulkgladly.emulator import Emulator, hang, listener
+from bulkgladly.emulator import Emulator, hang
 
 ROOT = "/recorded"
 PORT = 18453
@@ -56,8 +57,9 @@ class Scenario:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.folder = folder
-        listener._HOST = HOSTS[name]
-        self.gladly = Emulator(rate=None, token=TOKEN, port=PORT, state_file=folder / "emulator.json", seed_customers=6)
+        self.gladly = Emulator(
+            host=HOSTS[name], rate=None, token=TOKEN, port=PORT, state_file=folder / "emulator.json", seed_customers=6
+        )
         self.environment = {
             **os.environ,
             "GLADLY_HOST": f"http://{HOSTS[name]}:{PORT}",

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from bulkgladly import UsageError
+from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of, spliced
 from bulkgladly.pipelines.exports.lists import LIST_WORDS
 from bulkgladly.pipelines.exports.media import MEDIA_WORDS, Wanted, doubt_about
 from bulkgladly.pipelines.exports.per_parent import PARENT_WORDS

@@ -8,8 +8,8 @@ import pytest
 from bulkgladly.records import Mode
 from bulkgladly.resources.compare import lacking, same_value
 from bulkgladly.resources.fields import ALWAYS, Field, FieldProblem, Kind, column_plan
-from bulkgladly.resources.moments import moment_of
 from bulkgladly.resources.reading import read_fields
+from bulkgladly.times import time_of
 
 FIELDS = (
     Field("id", Kind.ID, most=50),
@@ -147,7 +147,7 @@ def test_columns_follow_from_fields() -> None:
 )
 def test_moments(text: Any, moment: datetime | None) -> None:
     """RFC 3339 with 0 to 9 digits of a fraction; anything else is none."""
-    assert moment_of(text) == moment
+    assert time_of(text) == moment
 
 
 @pytest.mark.parametrize(

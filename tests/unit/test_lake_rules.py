@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
 from bulkgladly.lake.fitted_lines import fit_line
+from bulkgladly.lake.line_batches import cut
 from bulkgladly.lake.line_kinds import Sorter
-from bulkgladly.lake.lines import cut
 from bulkgladly.lake.places import file_stem, folder_of, segment
 from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.strict import Unusable, exact_object
-from bulkgladly.lake.times import canonical, is_plain, moment_of
+from bulkgladly.strict_json import Unusable, exact_object
+from bulkgladly.times import canonical, is_plain, moment_of
 
 ITEMS, CUSTOMERS, EVENTS = DATA_SETS["items"], DATA_SETS["customers"], DATA_SETS["events"]
 

@@ -12,7 +12,8 @@ from bulkgladly import ExportOptions, ImportOptions, UsageError, choose_mapping,
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.pipelines.exports.options import restore_export_options, storable_export
+from bulkgladly.runs.options import restored
+from bulkgladly.runs.options import stored as stored_form
 from bulkgladly.settings import load_toml
 
 URLS = [
@@ -80,7 +81,7 @@ def test_options_take_text_and_hold_paths() -> None:
     assert dataclasses.replace(plain, out="other").out == Path("other")
     assert ImportOptions(state_dir="state").state_dir == Path("state")
     assert (ImportOptions().state_dir, ExportOptions("x", ()).state_dir) == (Path(".bulkgladly"), Path(".bulkgladly"))
-    stored = restore_export_options(storable_export(plain), Path("state"))
+    stored = restored(ExportOptions, stored_form(plain), Path("state"))
     assert stored.out == Path("lake").absolute()
     with pytest.raises(dataclasses.FrozenInstanceError):
         plain.out = "x"  # type: ignore[misc]

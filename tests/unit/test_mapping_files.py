@@ -49,7 +49,7 @@ FIELD_MISTAKES = [
     ("f = { frm = 'a' }", "from: says not where its value comes from; give exactly one of from, path, constant, join"),
     ("f = { from = 'a', path = 'b' }", "path: has from and path; give exactly one"),
     ("f = { from = 'a', cse = 'lower' }", "cse: means nothing here; did you mean case?"),
-    ("f = { from = 'a', case = 'loser' }", "it is one of lower, upper, title; did you mean 'lower'?"),
+    ("f = { from = 'a', case = 'loser' }", "choose lower, upper or title; did you mean 'lower'?"),
     ("f = { path = 'a[' }", "'a[' is no JMESPath"),
     ("f = { from = 'a', extract = '(' }", "extract: is no regular expression"),
     ("f = { from = 'a', part = 1 }", "part: needs split"),

@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly.pipelines.report import COUNT_WORDS, Estimate, Report, duration_text
+from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.observer import Estimate, duration_text
+from bulkgladly.runs.summary import COUNT_WORDS
 
 CUSTOMERS = resource("customers")
 
@@ -38,7 +40,7 @@ def test_durations_as_people_say_them(seconds: float, text: str) -> None:
 )
 def test_the_estimate_has_the_fewest_and_the_most(mode: str, low: int, high: int) -> None:
     """From the table's requests per record."""
-    estimate = Estimate.of(CUSTOMERS, Mode(mode), 1000, True, 9.0)
+    estimate = Estimate.of(CUSTOMERS.requests_per_record[Mode(mode)], 1000, True, 9.0)
 
     assert (estimate.requests_low, estimate.requests_high) == (low, high)
     assert "safe to stop at any time" in estimate.text()
@@ -46,14 +48,14 @@ def test_the_estimate_has_the_fewest_and_the_most(mode: str, low: int, high: int
 
 def test_the_estimate_says_how_long() -> None:
     """In the words of people, at the pace of the run."""
-    text = Estimate.of(CUSTOMERS, Mode.CREATE, 324_000, True, 9.0).text()
+    text = Estimate.of(CUSTOMERS.requests_per_record[Mode.CREATE], 324_000, True, 9.0).text()
 
     assert text == "324,000 rows, 324,000 requests: 10 h 00 min at 9/s; safe to stop at any time"
 
 
 def test_a_guess_is_called_one() -> None:
     """Rows that were not counted, and a pace without a limit."""
-    text = Estimate.of(CUSTOMERS, Mode.UPSERT, 2000, False, math.inf).text()
+    text = Estimate.of(CUSTOMERS.requests_per_record[Mode.UPSERT], 2000, False, math.inf).text()
 
     assert text.startswith("about 2,000 rows, 2,000 requests if all are new, 6,000 at most")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.pipelines.checks.findings import Finding, Severity
-from bulkgladly.pipelines.report import Estimate
+from bulkgladly.runs.observer import Estimate
 
 __all__ = ("CHECK_COUNTS", "CheckReport")
 

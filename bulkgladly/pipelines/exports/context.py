@@ -1,7 +1,6 @@
 """What every task of an export works with: the door, the folder, the settings, and ways to publish."""
 
 import datetime as dt
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from bulkgladly.errors import BodyTooLong, ReplyLost
+from bulkgladly.errors import BodyTooLong
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.conversion import ConversionSummary
 from bulkgladly.lake.folder import DataFolder, utc_now
@@ -23,11 +22,11 @@ from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.first_lines import BelievedBlocks
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.report import Observer
+from bulkgladly.runs.observer import Observer
 from bulkgladly.transport.client import Client
-from bulkgladly.transport.retry import backoff
+from bulkgladly.transport.downloads import BrokeOff
 
-__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "wait_before", "why")
+__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "why")
 
 DOWNLOAD_TRIES = 5
 _BLOCK_BYTES = 1 << 20
@@ -106,7 +105,6 @@ class Context:
         unit: str,
         source: Origin,
         *,
-        stall_s: float = 60.0,
         row_filter: Callable[[], RowFilter] | None = None,
     ) -> Converted | Refused:
         """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
@@ -114,15 +112,12 @@ class Context:
         `row_filter` makes what stands between reading and writing, anew for each download.
         Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
         """
-        trouble = ""
         cut_at: Counter[int] = Counter()
-        for attempt in range(1, DOWNLOAD_TRIES + 1):
-            await wait_before(attempt, self.client)
+
+        async def once(_: int) -> Converted | Refused:
             writer = self.writer(data_set, unit, source, row_filter=row_filter and row_filter())
             try:
-                async with self.client.stream(
-                    request, stall_s=stall_s, max_bytes=self.options.max_file_bytes
-                ) as download:
+                async with self.client.stream(request, max_bytes=self.options.max_file_bytes) as download:
                     if not download.is_success:
                         reply = await download.reply()
                         return Refused(reply, why(reply))
@@ -131,16 +126,14 @@ class Context:
                     )
                     report = await convert(writer, blocks)
                 return Converted(writer, report)
-            except BodyTooLong as error:
-                await _abandon(writer)
-                return Refused(None, str(error))
-            except ReplyLost as error:
-                await _abandon(writer)
-                trouble = str(error)
             except BaseException:
                 await _abandon(writer)
                 raise
-        return Refused(None, f"{DOWNLOAD_TRIES} downloads in a row broke off: {trouble}")
+
+        try:
+            return await self.client.repeated(once, tries=DOWNLOAD_TRIES)
+        except (BodyTooLong, BrokeOff) as error:
+            return Refused(None, str(error))
 
     async def convert_lines(
         self,
@@ -162,16 +155,6 @@ class Context:
     async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Do what touches the disk or many rows beside the event loop."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
-
-
-async def wait_before(attempt: int, client: Client) -> None:
-    """Wait before a further attempt at a download that broke off; before the first there is no wait.
-
-    Raises:
-        Withdrawn: The run ends meanwhile.
-    """
-    if attempt > 1:
-        await client.rest(backoff(attempt - 1, base_s=1.0, cap_s=30.0, random=random.random))
 
 
 async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:

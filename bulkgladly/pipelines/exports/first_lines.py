@@ -8,13 +8,12 @@ from typing import Self
 import orjson
 
 from bulkgladly.errors import ReplyLost
-from bulkgladly.lake.lines import MAX_LINE_BYTES
+from bulkgladly.lines import BOM, MAX_LINE_BYTES
 from bulkgladly.transport.downloads import Download
 
 __all__ = ("BelievedBlocks",)
 
 _LINES = re.compile("ndjson|jsonl")  # application/x-ndjson for files, application/x-jsonlines for events
-_BOM = b"\xef\xbb\xbf"
 
 
 class BelievedBlocks(AsyncIterator[bytes]):
@@ -78,7 +77,7 @@ class BelievedBlocks(AsyncIterator[bytes]):
             return ()
         whole = b"".join((*self._unfinished, block[: max(end, 0)]))
         self._unfinished = [block[end + 1 :]]
-        return [line for line in whole.removeprefix(_BOM).split(b"\n") if line]
+        return [line for line in whole.removeprefix(BOM).split(b"\n") if line]
 
     def _is_row(self, line: bytes) -> bool:
         try:
@@ -98,10 +97,10 @@ class BelievedBlocks(AsyncIterator[bytes]):
 
 def _is_cut(line: bytes) -> bool:
     """Tell whether what follows the last end of a line is something, and no whole JSON."""
-    if not line.removeprefix(_BOM).strip() or len(line) > MAX_LINE_BYTES:
+    if not line.removeprefix(BOM).strip() or len(line) > MAX_LINE_BYTES:
         return False
     try:
-        orjson.loads(line.removeprefix(_BOM))
+        orjson.loads(line.removeprefix(BOM))
     except orjson.JSONDecodeError:
         return True
     return False

@@ -15,12 +15,12 @@ from typing import Any
 
 from bulkgladly.journal.units import Answer
 from bulkgladly.journal.worklist import ToAsk, WorkList
+from bulkgladly.json_slices import elements_of, spliced
 from bulkgladly.lake.published_rows import micros_of, values_in
 from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.elements import elements_of, spliced
 from bulkgladly.pipelines.exports.parents import COMPOSITE
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport

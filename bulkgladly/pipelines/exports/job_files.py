@@ -12,7 +12,6 @@ from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.pipelines.exports.context import Context, Refused, why
 from bulkgladly.pipelines.exports.jobs import (
-    COMPLETED,
     FIND_JOBS,
     Job,
     file_request,
@@ -63,7 +62,7 @@ class JobFiles:
 
     def _planned(self, context: Context, jobs: Sequence[Job]) -> list[UnitTask]:
         tasks: list[UnitTask] = []
-        done = [job for job in jobs if job.status == COMPLETED]
+        done = [job for job in jobs if job.has_files]
         options = context.options
         chosen = [job for job in done if job.is_within(options.since, options.until)]
         for data_set in (*self._data_sets, *self._unknown(context, done)):

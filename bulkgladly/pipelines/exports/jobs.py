@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from bulkgladly.lake.times import moment_of
 from bulkgladly.messages import Request
+from bulkgladly.times import moment_of
 
 __all__ = (
-    "COMPLETED",
     "FIND_JOBS",
     "RETENTION",
     "Job",
@@ -20,9 +19,6 @@ __all__ = (
     "next_loss",
     "period_text",
 )
-
-COMPLETED = "COMPLETED"
-"""The status of a job whose files are there."""
 
 RETENTION = dt.timedelta(days=14)
 """Jobs and files live so long; then only Gladly Support can make them again [gladly-api, export-files]."""
@@ -41,6 +37,11 @@ class Job:
     start: dt.datetime | None
     end: dt.datetime | None
     files: tuple[str, ...]
+
+    @property
+    def has_files(self) -> bool:
+        """Whether Gladly has made its files."""
+        return self.status == "COMPLETED"
 
     @property
     def period(self) -> tuple[dt.datetime, dt.datetime] | None:
@@ -81,7 +82,7 @@ def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
     That job comes as long after the newest as the newest covers; where no period is told, a day.
     None where no job has a time from which that could be told.
     """
-    newest = max((job for job in jobs if job.updated_at and job.status == COMPLETED), key=_updated, default=None)
+    newest = max((job for job in jobs if job.updated_at and job.has_files), key=_updated, default=None)
     if newest is None or newest.updated_at is None:
         return None
     span = newest.period[1] - newest.period[0] if newest.period else dt.timedelta(days=1)
@@ -110,10 +111,7 @@ def _job(entry: Any) -> Job | None:
     files, status = entry.get("files"), entry.get("status")
     if not isinstance(status, str):
         return None
-    # A job that is done says which files it made, be it none; otherwise nobody would ask for them.
-    if status == COMPLETED and not (isinstance(files, list) and all(isinstance(file, str) and file for file in files)):
-        return None
-    return Job(
+    job = Job(
         id=entry["id"],
         status=status,
         updated_at=_time(entry.get("updatedAt")),
@@ -121,6 +119,9 @@ def _job(entry: Any) -> Job | None:
         end=_time(period.get("endAt")),
         files=_names(files) if isinstance(files, list) else (),
     )
+    # A job that is done says which files it made, be it none; otherwise nobody would ask for them.
+    is_told = isinstance(files, list) and all(isinstance(file, str) and file for file in files)
+    return None if job.has_files and not is_told else job
 
 
 def _names(files: Sequence[Any]) -> tuple[str, ...]:

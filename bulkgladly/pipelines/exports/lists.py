@@ -8,6 +8,7 @@ Gladly, or a proxy on the way, answered with less than there is.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
@@ -16,7 +17,6 @@ from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
 

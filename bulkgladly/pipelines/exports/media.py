@@ -12,14 +12,14 @@ from bulkgladly.journal.worklist import Parent, ToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import MediaFile, StoredFile
 from bulkgladly.lake.published_rows import values_in
-from bulkgladly.pipelines.connection import concurrency_of
-from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, wait_before, why
+from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import COMPOSITE, source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import LiveExport, is_askable, live_export
-from bulkgladly.transport.downloads import Download
+from bulkgladly.runs.connection import concurrency_of
+from bulkgladly.transport.downloads import BrokeOff, Download
 
 __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 
@@ -100,18 +100,16 @@ class Fetch:
     async def run(self, context: Context) -> UnitResult | None:
         """Download, and note it for the index; a download that breaks off starts again from zero."""
         wanted = Wanted(*orjson.loads(self.one.asked))
-        trouble = ""
-        for attempt in range(1, DOWNLOAD_TRIES + 1):
-            await wait_before(attempt, context.client)
-            try:
-                return await self._settle(context, wanted, await self._fetched(context, wanted))
-            except (ReplyLost, Unreachable) as error:
-                trouble = str(error)
-            except InputError:
-                raise  # about our own folder, and no matter of this file
-            except (BodyTooLong, UsageError) as error:
-                return UnitResult(UnitState.FAILED, detail=str(error))
-        return UnitResult(UnitState.FAILED, detail=f"{DOWNLOAD_TRIES} downloads in a row broke off: {trouble}")
+
+        async def once(_: int) -> UnitResult | None:
+            return await self._settle(context, wanted, await self._fetched(context, wanted))
+
+        try:
+            return await context.client.repeated(once, tries=DOWNLOAD_TRIES, again_on=(ReplyLost, Unreachable))
+        except InputError:
+            raise  # about our own folder, and no matter of this file
+        except (BodyTooLong, BrokeOff, UsageError) as error:
+            return UnitResult(UnitState.FAILED, detail=str(error))
 
     async def _settle(
         self, context: Context, wanted: Wanted, found: "tuple[StoredFile, str | None] | UnitResult"

@@ -1,18 +1,16 @@
-"""Everything about an export but the credentials, and how a run remembers it."""
+"""Everything about an export but the credentials."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("ExportOptions", "ReportQuery", "restore_export_options", "storable_export")
+__all__ = ("ExportOptions", "ReportQuery")
 
 FORMATS = {
     "parquet": ("zstd", "snappy", "gzip", "none"),
@@ -52,7 +50,7 @@ class ExportOptions:
     Paths may be given as text. `out` has no default, and `words` may not be empty.
 
     Raises:
-        UsageError: A word that is no choice, or two that exclude each other; or a URL for a path.
+        UsageError: A word that is not supported, or two that exclude each other; or a URL for a path.
     """
 
     out: LocalPath = LocalPath()
@@ -75,12 +73,12 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
-            raise UsageError(f"--format {self.format} is no choice; it is one of {', '.join(FORMATS)}")
+            raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
         allowed = FORMATS[self.format]
         if self.compression is not None and self.compression not in allowed:
             raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
-            raise UsageError(f"--partition {strange[0]} is no choice; it is none, or of {', '.join(PARTITIONS)}")
+            raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset exclude each other")
         if self.since is not None and self.until is not None and self.since >= self.until:
@@ -91,38 +89,3 @@ class ExportOptions:
         names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
         compression = self.compression or FORMATS[self.format][0]
         return PartOptions(format=self.format, compression=compression, partition=names)
-
-
-def storable_export(options: ExportOptions) -> dict[str, Any]:
-    """Return the options as JSON can hold them, for `run.json`. There is no secret among them."""
-    found = asdict(options)
-    del found["state_dir"]
-    for name in ("out", "ids", "emails", "from_dataset"):
-        found[name] = None if found[name] is None else str(Path(found[name]).absolute())
-    return found
-
-
-def restore_export_options(stored: Mapping[str, Any], state_dir: Path) -> ExportOptions:
-    """Return the options that a run was begun with; names that are not known any more are dropped."""
-    values = _known(ExportOptions, stored)
-    for name in ("out", "ids", "emails", "from_dataset"):
-        values[name] = None if values.get(name) is None else Path(values[name])
-    for name in ("since", "until"):
-        values[name] = None if values.get(name) is None else dt.datetime.fromisoformat(values[name])
-    values["words"] = tuple(values.get("words", ()))
-    partition = values.get("partition")
-    values["partition"] = None if partition is None else tuple(partition)
-    query = _known(ReportQuery, values.get("report", {}))
-    for name in ("first", "last"):
-        query[name] = None if query.get(name) is None else dt.date.fromisoformat(query[name])
-    for name in ("metric_sets", "inboxes", "teams"):
-        query[name] = tuple(query.get(name, ()))
-    values["report"] = ReportQuery(**query)
-    for name, kind in (("pace", Pace), ("limits", Limits)):
-        values[name] = kind(**_known(kind, values.get(name, {})))
-    return ExportOptions(**{**values, "state_dir": state_dir})
-
-
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {item.name for item in fields(kind)}
-    return {name: value for name, value in values.items() if name in names}

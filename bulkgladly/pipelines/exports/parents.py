@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.lines import BOM, cut_lines
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
 from bulkgladly.journal.worklist import Parent
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.pipelines.exports.context import Context
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.resources.exports import (
@@ -207,7 +207,7 @@ def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
     source = Source(path)
     source.head()
     with source.open() as stream:
-        for number, (offset, line, is_whole) in enumerate(cut_lines(stream, max_bytes=_MOST_TEXT_BYTES), 1):
+        for number, (offset, line, is_whole) in enumerate(cut_lines(stream, max_line_bytes=_MOST_TEXT_BYTES), 1):
             text = line.removeprefix(BOM) if not offset else line
             try:
                 yield f"{path}, line {number}", text.decode().strip() if is_whole else None

@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
-from bulkgladly.pipelines.connection import concurrency_of
 from bulkgladly.pipelines.exports.context import Context, why
-from bulkgladly.pipelines.exports.elements import Unreadable, elements_of
 from bulkgladly.pipelines.exports.gathering import CUT, GONE, WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of
@@ -23,6 +22,7 @@ from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, U
 from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.merges import MAX_MERGES
+from bulkgladly.runs.connection import concurrency_of
 
 __all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
 

@@ -13,13 +13,12 @@ from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.resources.report_windows import Days, Filters, Grid, Split, by_days, by_filters
 from bulkgladly.resources.reports import CHANNELS, Query, request_for
+from bulkgladly.transport.downloads import BrokeOff
 
 __all__ = ("Answers", "FullDays", "ReportFailed", "ReportFetch")
 
 TRIES = 3
 """Downloads of one answer; each spends of the ten a minute."""
-FIRST_BYTE_S = 300.0
-"""Reports take long to begin; other clients wait as long [gladly-api, reports]."""
 
 _LISTS = {
     "inboxes": Request("getInboxes", "GET", "/api/v1/inboxes"),
@@ -155,32 +154,29 @@ class ReportFetch:
     async def _download(self, request: Request) -> ReportBody | Reply:
         """Return the rows of an answer, or the answer that is none."""
         context, history = self._context, self._history
-        trouble = ""
-        for number in range(1, TRIES + 1):
-            # No back-off here: the pace of reports keeps requests seconds apart.
-            try:
-                async with context.client.stream(
-                    request, first_byte_s=FIRST_BYTE_S, max_bytes=context.options.max_file_bytes
-                ) as download:
-                    if not download.is_success:
-                        return await download.reply()
-                    body = await read_in_thread(
-                        lambda blocks: read_report(blocks, column_names, history.check, history.settle),
-                        download.blocks(),
-                    )
-                if body.header or "csv" in download.headers.get("Content-Type", "").lower():
-                    return body
-                # Days without data may have a body without a byte; a gateway's is alike, but for its type.
-                if number == TRIES and (await context.client.send(GET_ORGANIZATION)).is_confirmed:
-                    return body
-                trouble = "a body without a byte, and not of the type of a report"
-            except (ReplyLost, BodyCutOff) as error:
-                trouble = str(error)
-            except NotAReport as error:
-                raise ReportFailed(f"the answer is not the report: {error}") from error
-            except BodyTooLong as error:
-                raise ReportFailed(str(error)) from error
-        raise ReportFailed(f"{TRIES} downloads in a row broke off: {trouble}")
+
+        async def once(number: int) -> ReportBody | Reply:
+            async with context.client.stream(request, max_bytes=context.options.max_file_bytes) as download:
+                if not download.is_success:
+                    return await download.reply()
+                body = await read_in_thread(
+                    lambda blocks: read_report(blocks, column_names, history.check, history.settle),
+                    download.blocks(),
+                )
+            if body.header or "csv" in download.headers.get("Content-Type", "").lower():
+                return body
+            # Days without data may have a body without a byte; a gateway's is alike, but for its type.
+            if number == TRIES and (await context.client.send(GET_ORGANIZATION)).is_confirmed:
+                return body
+            raise BodyCutOff("a body without a byte, and not of the type of a report")
+
+        try:
+            # No wait in between: the pace of reports keeps requests seconds apart.
+            return await context.client.repeated(once, tries=TRIES, again_on=(ReplyLost, BodyCutOff), is_spaced=False)
+        except NotAReport as error:
+            raise ReportFailed(f"the answer is not the report: {error}") from error
+        except (BodyTooLong, BrokeOff) as error:
+            raise ReportFailed(str(error)) from error
 
 
 def _next(plan: Generator[P, A, R], answer: A | None) -> tuple[P | None, R | None]:

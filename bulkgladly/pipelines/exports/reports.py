@@ -23,9 +23,9 @@ from bulkgladly.pipelines.exports.report_fetch import Answers, FullDays, ReportF
 from bulkgladly.pipelines.exports.report_history import ReportHistory, span_of
 from bulkgladly.pipelines.exports.report_plan import estimate, grid_for, queries_of, windows_due
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
-from bulkgladly.pipelines.report import duration_text
 from bulkgladly.resources.report_windows import ROW_CAP, Due, Grid
 from bulkgladly.resources.reports import Query
+from bulkgladly.runs.observer import duration_text
 from bulkgladly.transport.pacer import REPORTS
 
 __all__ = ("Reports",)

@@ -1,14 +1,14 @@
 """The words of an export: kinds that know what there is to fetch, tasks that fetch one unit, results."""
 
 import enum
-import errno
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, TransportError, UsageError
+from bulkgladly.errors import BulkgladlyError, TransportError, UsageError
+from bulkgladly.storage.failures import is_full, not_written
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.exports.context import Context
@@ -67,8 +67,8 @@ def failed_by(error: Exception) -> UnitResult:
         return UnitResult(UnitState.FAILED, detail=str(error))
     if isinstance(error, OSError):
         place = error.filename or "a file"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"{place}: {error.strerror}; make room, then resume") from error
+        if is_full(error):
+            raise not_written(place, error) from error
         return UnitResult(UnitState.FAILED, detail=f"{place}: {error.strerror or type(error).__name__}")
     at = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" in {Path(at[0].filename).name}, line {at[0].lineno}" if at else ""

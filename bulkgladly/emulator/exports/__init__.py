@@ -1,0 +1,1 @@
+"""What Gladly does by itself for exports: it makes jobs and their files."""

@@ -1,0 +1,1 @@
+"""The reports: metric sets, the invented facts behind them, and the CSV that is made from both."""

@@ -1,0 +1,1 @@
+"""Invented data that an organization starts with."""

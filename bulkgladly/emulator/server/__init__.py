@@ -1,0 +1,1 @@
+"""The server: connections, limits, credentials, faults on the wire, and the control endpoints."""

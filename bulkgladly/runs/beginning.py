@@ -1,0 +1,155 @@
+"""How a run begins, and how it is gone on with: whole or not at all, and by one process at a time."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio.to_thread
+
+from bulkgladly._version import __version__
+from bulkgladly.errors import JournalError, RunLocked, UsageError
+from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, beginning, list_runs, open_to_others
+from bulkgladly.settings import Credentials
+
+__all__ = ("NewRun", "gone_on_with", "refuse_other_host", "removed_unbegun", "unfinished")
+
+
+class NewRun:
+    """A run that is about to begin. Leave its context, and it is given back; what was not begun is gone then.
+
+    Its folder counts as a run once `begin` has written its header, and not before.
+    """
+
+    def __init__(self, state_dir: Path, resource: str, mode: str) -> None:
+        self._state_dir, self._resource, self._mode = state_dir, resource, mode
+        self._folder: RunFolder | None = None
+        self._has_begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folder is None:
+            return
+        if not self._has_begun:
+            with contextlib.suppress(OSError):
+                self._folder.remove()
+        self._folder.unlock()
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder, made and locked when it is first asked for.
+
+        Raises:
+            DiskFull, UsageError: It cannot be made.
+        """
+        if self._folder is None:
+            now = dt.datetime.now(dt.UTC)
+            self._folder = RunFolder.create(self._state_dir, self._resource, self._mode, now).lock()
+        return self._folder
+
+    async def begin(
+        self,
+        host: str,
+        settings: Mapping[str, Any],
+        *,
+        inputs: Sequence[InputFile] = (),
+        parent: str | None = None,
+        look: Callable[[], Iterable[str]] = tuple,
+        take_over: Callable[[RunFolder], None] = lambda _: None,
+    ) -> list[str]:
+        """Make the journal, then the header, and return what a person should be told.
+
+        No other run begins meanwhile. `look` is asked first whether another run stands in the way, and may say
+        something; `take_over` is called when the run has its name, before anybody can see it.
+
+        Raises:
+            UsageError: Another run stands in the way, or the folder cannot be made.
+            DiskFull, JournalError: The run cannot be written.
+        """
+
+        def work() -> list[str]:
+            with beginning(self._state_dir):
+                told = list(look())
+                self.folder.make_journal()
+                take_over(self.folder)
+                self.folder.write_header(
+                    RunHeader(
+                        run=self.folder.name,
+                        resource=self._resource,
+                        mode=self._mode,
+                        host=host,
+                        inputs=tuple(inputs),
+                        settings=settings,
+                        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                        version=__version__,
+                        parent=parent,
+                        is_whole=True,
+                    )
+                )
+            return told
+
+        told = await anyio.to_thread.run_sync(work)
+        self._has_begun = True
+        return told + [line for line in (open_to_others(self._state_dir),) if line is not None]
+
+
+@contextlib.contextmanager
+def gone_on_with(run: RunFolder, credentials: Credentials) -> Iterator[RunHeader]:
+    """Take a run that has begun for this process, and give what it began with.
+
+    Raises:
+        JournalDamaged: The run cannot be used; the message says why.
+        RunLocked: Another process works on the run.
+        UsageError: The credentials are for another host.
+    """
+    run.check()
+    with run.lock():
+        header = run.header()
+        refuse_other_host(header, credentials)
+        yield header
+
+
+def refuse_other_host(header: RunHeader, credentials: Credentials) -> None:
+    """Make sure that the credentials are for the organisation that a run works for.
+
+    Raises:
+        UsageError: They are for another one.
+    """
+    if header.host != credentials.host:
+        raise UsageError(f"run {header.run} belongs to {header.host}, but the credentials are for {credentials.host}")
+
+
+def unfinished(state_dir: Path, is_wanted: Callable[[RunHeader], bool]) -> Iterator[RunFolder]:
+    """Yield the runs that are not complete, as far as they are wanted and can be read, the oldest first."""
+    for run in list_runs(state_dir):
+        is_one = False
+        with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
+            is_one = is_wanted(run.header()) and run.status() != "complete"
+        if is_one:
+            yield run
+
+
+def removed_unbegun(run: RunFolder) -> bool:
+    """Remove a run that never got as far as its first item, and tell whether it was one.
+
+    One that a process works on is left alone.
+
+    Raises:
+        JournalDamaged: Its journal cannot be read.
+    """
+    if not run.is_empty():
+        return False
+    try:
+        with run.lock():
+            if not run.is_empty():
+                return False
+            run.remove()
+    except (RunLocked, OSError):
+        return False
+    return True

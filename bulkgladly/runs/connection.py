@@ -1,0 +1,137 @@
+"""A run's connection to its organisation: the client with its pace, and what it has cost so far."""
+
+import datetime as dt
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from bulkgladly.errors import WrongOrganisation
+from bulkgladly.messages import GET_ORGANIZATION
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.transport.client import Client
+from bulkgladly.transport.pacer import Pacer, PaceView, default_pacer, reports_pacer
+
+__all__ = ("Connection", "Momentum", "check_organisation", "concurrency_of")
+
+_TICKS = 10
+_LONG_GAP_S = 2.0
+
+
+class Momentum(NamedTuple):
+    """How fast requests go at one moment, and what holds them up."""
+
+    requests: int
+    per_second: float
+    allowed_per_second: float
+    in_flight: int
+    throttled: int
+    waiting: str | None
+    waiting_s: float
+
+
+class Connection:
+    """The client of one session of a run. `earlier` is what the sessions before it had cost."""
+
+    def __init__(self, credentials: Credentials, pace: Pace, limits: Limits, environment: Environment = USUAL) -> None:
+        """Build the client; nothing is opened until it is entered."""
+        self.host = credentials.host
+        clock, sleep, random = environment.clock, environment.sleep, environment.random
+        self.pacer: Pacer = default_pacer(pace, clock=clock, sleep=sleep, random=random)
+        self.reports: Pacer = reports_pacer(pace, clock=clock, sleep=sleep, random=random)
+        self.concurrency = concurrency_of(pace)
+        self.client = Client(
+            credentials.host,
+            credentials.username,
+            credentials.token(),
+            pacer=self.pacer,
+            reports_pacer=self.reports,
+            retry=environment.retry,
+            give_up_after_s=limits.give_up_after_s,
+            first_contact_s=environment.first_contact_s,
+            max_connections=self.concurrency,
+            max_requests=limits.max_requests,
+            timeouts=environment.timeouts,
+            max_body_bytes=environment.max_body_bytes,
+            clock=clock,
+            sleep=sleep,
+            random=random,
+        )
+        self.started = time.monotonic()
+        self.earlier: Mapping[str, Any] = {}
+        self._ticks: list[tuple[float, int]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long this session has been working."""
+        return time.monotonic() - self.started
+
+    def momentum(self) -> Momentum:
+        """Return how it goes; called about once a second, it averages over the last ten calls."""
+        now, sent = time.monotonic(), self.client.sent.total()
+        self._ticks = [*self._ticks[1 - _TICKS :], (now, sent)]
+        span = now - self._ticks[0][0]
+        pace = self.pacer.view()
+        waiting, until = self._waiting(pace, now)
+        return Momentum(
+            requests=sent,
+            per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
+            allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
+            in_flight=self.client.in_flight,
+            throttled=self.pacer.throttled + self.reports.throttled,
+            waiting=waiting,
+            waiting_s=max(0.0, (until or now) - now),
+        )
+
+    def _waiting(self, pace: PaceView, now: float) -> tuple[str | None, float | None]:
+        """Return what is waited for, and until when. The pace alone is no news, unless its gaps are long."""
+        is_long = pace.waiting_until is not None and pace.waiting_until - now > _LONG_GAP_S
+        if pace.waiting_reason is not None and (pace.waiting_reason != "pace" or is_long):
+            return pace.waiting_reason, pace.waiting_until
+        if self.reports.in_flight and (slow := self.reports.view()).waiting_reason is not None:
+            return slow.waiting_reason, slow.waiting_until
+        return self.client.holdup() or (None, None)
+
+    def vitals(self) -> dict[str, Any]:
+        """Return what all sessions together have cost, for the journal and the report; from any thread."""
+        requests = Counter(self.earlier.get("requests", {}))
+        requests.update(dict(self.client.sent))  # a copy: the loop's thread goes on counting meanwhile
+        waits: dict[str, float] = dict(self.earlier.get("waits", {}))
+        for pacer in (self.pacer, self.reports):
+            for reason, span in dict(pacer.held_s).items():
+                waits[reason] = waits.get(reason, 0.0) + span
+        throttled = self.pacer.throttled + self.reports.throttled
+        return {
+            "requests": dict(requests),
+            "waits": {reason: round(seconds, 3) for reason, seconds in waits.items()},
+            "throttled": self.earlier.get("throttled", 0) + throttled,
+            "seconds": round(self.earlier.get("seconds", 0.0) + self.seconds, 3),
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        }
+
+
+async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
+    """Ask who the organisation is: proves host, credentials and permission with one request.
+
+    Raises:
+        WrongOrganisation: The host answers, but not as a Gladly organisation does.
+        NotAuthenticated, NotPermitted, Outage: As `Client.send`.
+    """
+    reply = await client.send(GET_ORGANIZATION)
+    if reply.object is not None:
+        return reply.object
+    raise WrongOrganisation(
+        f"{host} answers {reply.status} to getOrganization, which every organisation has; "
+        "check GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
+    )
+
+
+def concurrency_of(pace: Pace) -> int:
+    """How many requests are on their way at once: a second's worth, so that a slow answer holds up nobody."""
+    if pace.concurrency is not None:
+        return pace.concurrency
+    if pace.unlimited:
+        return 50
+    return min(100, max(12, math.ceil((pace.rate or 10) * 1.2)))

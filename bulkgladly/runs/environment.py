@@ -1,0 +1,35 @@
+"""What a run takes from outside besides its options: time, chance, and how patient it is. Tests give it others."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bulkgladly.transport.client import MAX_BODY_BYTES, Timeouts
+from bulkgladly.transport.retry import RetryPolicy
+
+__all__ = ("USUAL", "Environment")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Time, chance and patience of a run.
+
+    `clock` gives seconds that only ever grow, and `sleep` waits by it; `random` gives numbers from 0 to 1, from
+    which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
+    made again. A host that never answered is given up after `first_contact_s`. A reply that is read whole
+    has at most `max_body_bytes`.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    first_contact_s: float = 30.0
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+USUAL = Environment()
+"""What a run takes in earnest."""

@@ -1,0 +1,98 @@
+"""What a run tells while it works: the estimate before its first request, and how it stands."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ("Estimate", "Observer", "RunView", "counted", "duration_text")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run is expected to take, before its first request.
+
+    `rows` is exact where `rows_exact` says so. The requests are the fewest and the most
+    that the rows take without conflicts; the times follow from the pace.
+    """
+
+    rows: int
+    rows_exact: bool
+    requests_low: int
+    requests_high: int
+    per_second: float
+
+    @classmethod
+    def of(cls, each: tuple[int, int], rows: int, rows_exact: bool, per_second: float) -> "Estimate":
+        """Estimate from the requests that each record takes (fewest, most) and the pace."""
+        low, high = each
+        return cls(rows, rows_exact, rows * low, rows * high, per_second)
+
+    def text(self) -> str:
+        """Return the estimate as one sentence for people."""
+        rows = counted(self.rows, "row") if self.rows_exact else f"about {counted(self.rows, 'row')}"
+        if self.requests_low == self.requests_high:
+            requests = counted(self.requests_low, "request")
+        else:
+            requests = f"{counted(self.requests_low, 'request')} if all are new, {self.requests_high:,} at most"
+        if math.isinf(self.per_second):
+            return f"{rows}, {requests}; safe to stop at any time"
+        times = [duration_text(number / self.per_second) for number in (self.requests_low, self.requests_high)]
+        time = " to ".join(dict.fromkeys(times))
+        return f"{rows}, {requests}: {time} at {self.per_second:g}/s; safe to stop at any time"
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run at one moment, for a progress display."""
+
+    run: str
+    counts: Mapping[str, int]
+    done: int
+    rows: int
+    rows_exact: bool
+    seconds: float
+    requests: int
+    requests_per_second: float
+    allowed_per_second: float
+    in_flight: int
+    throttled: int
+    waiting: str | None
+    waiting_s: float
+    eta_s: float | None
+    things: str = "rows"
+    """What `done` and `rows` count: rows of an import, units of an export."""
+
+
+class Observer:
+    """Told how a run goes. The methods do nothing; a display overrides what it shows."""
+
+    interval_s = 1.0
+
+    def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
+        """The run is about to send its first request."""
+
+    def tick(self, view: RunView) -> None:
+        """Called every `interval_s`, and once at the end."""
+
+    def note(self, text: str) -> None:
+        """Something happened that a person should know."""
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word: 1 row, 2,000 rows."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def duration_text(seconds: float) -> str:
+    """Return a span of time as people say it: 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"

@@ -1,0 +1,100 @@
+"""How a run remembers its options: as JSON in `run.json`, and back as what they were."""
+
+import datetime as dt
+import enum
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from bulkgladly.errors import JournalDamaged
+from bulkgladly.local_paths import LocalPath, OptionalPath
+from bulkgladly.settings import Limits, Pace
+
+__all__ = ("RunOptions", "for_next_session", "restored", "session_limits", "stored")
+
+
+class RunOptions(Protocol):
+    """What the options of every kind of run have: a frozen dataclass with these fields and others."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it may go."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """When it stops by itself."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """Where runs and the lasting state are kept."""
+        ...
+
+
+O = TypeVar("O", bound=RunOptions)  # noqa: E741 - a name for types, not for a value
+
+
+def stored(options: RunOptions) -> dict[str, Any]:
+    """Return options as JSON can hold them, for `run.json`. There is no secret among them."""
+    found: dict[str, Any] = asdict(options)  # type: ignore[call-overload]
+    del found["state_dir"]  # the run lies in it
+    return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in found.items()}
+
+
+def restored(kind: type[O], settings: Mapping[str, Any], state_dir: Path) -> O:
+    """Return the options that a run was begun with; names that are not known any more are dropped.
+
+    Raises:
+        JournalDamaged: They are not options of this kind.
+    """
+    try:
+        return kind(**{**_values(kind, settings), "state_dir": state_dir})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise JournalDamaged(
+            f"the settings in a run.json in {state_dir} are damaged: {error}; restore the file from a copy"
+        ) from error
+
+
+def for_next_session(options: O, change: Callable[[O], O]) -> O:
+    """Return the options for a further session of a run.
+
+    `change` may set another pace and other limits, all else stays.
+    """
+    wanted = change(replace(options, limits=session_limits(options.limits)))  # type: ignore[type-var]
+    return replace(options, pace=wanted.pace, limits=wanted.limits)  # type: ignore[type-var]
+
+
+def session_limits(limits: Limits) -> Limits:
+    """Return the limits for a further session: those of time, requests and rows are over with the one before."""
+    return replace(limits, max_duration_s=None, max_requests=None, max_rows=None)
+
+
+def _values(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {each.name: _value(hints[each.name], given[each.name]) for each in fields(kind) if each.name in given}
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """Return a value of JSON as the type that a field declares."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return None if value is None else _value(next(arg for arg in get_args(hint) if arg is not type(None)), value)
+    if get_origin(hint) is tuple:
+        return _items(get_args(hint), value)
+    if hint in (LocalPath, OptionalPath):
+        return None if value is None else Path(value)
+    if hint in (dt.datetime, dt.date):
+        return hint.fromisoformat(value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**_values(hint, value))
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint(value)
+    return value
+
+
+def _items(each: tuple[Any, ...], values: Any) -> tuple[Any, ...]:
+    if len(each) == 2 and each[1] is Ellipsis:
+        return tuple(_value(each[0], value) for value in values)
+    return tuple(_value(hint, value) for hint, value in zip(each, values, strict=True))

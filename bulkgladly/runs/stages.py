@@ -1,0 +1,229 @@
+"""The only module that opens a task group: bounded hand-over, workers, and the two stops."""
+
+import asyncio
+import contextlib
+import math
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import anyio
+import anyio.abc
+
+from bulkgladly.errors import BulkgladlyError, Withdrawn
+from bulkgladly.runs.observer import counted
+
+__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "stopping")
+
+T = TypeVar("T")
+DRAIN_GRACE_S = 20.0
+ERROR_GRACE_S = 1.0  # for what was withdrawn to be noted, and for answers that are about to come
+
+
+class Stop:
+    """How a run ends before its input does.
+
+    `drain` withdraws at once what has not left, takes no new record, and lets the requests in
+    flight end; `abort` cancels them too. The first cause wins, and a second signal turns a
+    drain into an abort.
+    """
+
+    def __init__(self, withdraw: Callable[[str], None] = lambda _: None) -> None:
+        """`withdraw` tells the door that nothing may leave any more, and why."""
+        self.exit_code: int | None = None
+        self.reason: str | None = None
+        self.error: BulkgladlyError | None = None
+        self.is_draining = False
+        self._withdraw = withdraw
+        self.drain_scope = anyio.CancelScope()
+        self.abort_scope = anyio.CancelScope()
+
+    def drain(self, exit_code: int, reason: str, *, grace_s: float = DRAIN_GRACE_S) -> None:
+        """Let nothing more leave; a grace for what is in flight. Calling it again can only shorten that."""
+        if not self.is_draining:
+            self.is_draining = True
+            self.reached(exit_code, reason)
+            self._withdraw(reason)
+            self.drain_scope.cancel()
+        self.abort_scope.deadline = min(self.abort_scope.deadline, anyio.current_time() + grace_s)
+
+    def reached(self, exit_code: int, reason: str) -> None:
+        """Note a limit that was reached although nothing has to be cut short for it."""
+        self.exit_code = self.exit_code if self.exit_code is not None else exit_code
+        self.reason = self.reason or reason
+
+    def abort(self, exit_code: int, reason: str) -> None:
+        """Cancel everything now; what is in flight is asked about on resume."""
+        self.drain(exit_code, reason)
+        self.abort_scope.cancel()
+
+    def fail(self, error: BulkgladlyError) -> None:
+        """End the run because of an error that is no record's fault.
+
+        What is in flight may end where the host is not to blame (an input that cannot be
+        read on); else it has a moment. A request that was withdrawn is no error: the run
+        drains, unless that is why it was withdrawn.
+        """
+        if isinstance(error, Withdrawn):
+            self.drain(error.exit_code, str(error))
+        elif self.error is None:
+            self.error = error
+            grace_s = DRAIN_GRACE_S if error.exit_code == 2 else ERROR_GRACE_S
+            self.drain(error.exit_code, str(error), grace_s=grace_s)
+
+    def signalled(self, number: signal.Signals) -> None:
+        """Act on a signal: the first drains, the second aborts. The exit code is 128 + number."""
+        name = number.name
+        if self.is_draining:
+            self.abort(128 + number, f"{name}, twice")
+        else:
+            self.drain(128 + number, name)
+
+
+def stopping(in_flight: int) -> str:
+    """Return what a run that stops waits for, for people."""
+    return f"stopping: waiting for {counted(in_flight, 'request')}" if in_flight else "stopping"
+
+
+class Feed(Generic[T]):
+    """A bounded hand-over from one dispatcher to many workers, without a task switch where there is room."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._enough = (capacity + 1) // 2
+        self._items: deque[T] = deque()
+        self._takers: deque[anyio.Event] = deque()
+        self._giver: anyio.Event | None = None
+        self._closed = False
+
+    async def room(self) -> int:
+        """Wait until at least half the capacity is free, and return for how many items there is room."""
+        while (free := self._capacity - len(self._items)) < self._enough:
+            self._giver = anyio.Event()
+            await self._giver.wait()
+        return free
+
+    def put(self, items: Sequence[T]) -> None:
+        """Hand items over. The caller has asked for room."""
+        self._items.extend(items)
+        self._wake(len(items))
+
+    async def take(self) -> T | None:
+        """Return the next item, or None when the feed is closed and empty."""
+        while not self._items:
+            if self._closed:
+                return None
+            event = anyio.Event()
+            self._takers.append(event)
+            await event.wait()
+        item = self._items.popleft()
+        if self._giver is not None and self._capacity - len(self._items) >= self._enough:
+            self._giver.set()
+            self._giver = None
+        return item
+
+    def close(self) -> None:
+        """Say that no more items will come."""
+        self._closed = True
+        self._wake(len(self._takers))
+
+    def empty(self) -> list[T]:
+        """Take back what no worker has begun, and close."""
+        left = list(self._items)
+        self._items.clear()
+        self.close()
+        return left
+
+    def _wake(self, count: int) -> None:
+        for _ in range(min(count, len(self._takers))):
+            self._takers.popleft().set()
+
+
+@contextlib.contextmanager
+def heeding_signals(stop: Stop, *, wanted: bool) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM drain a run and the second abort it, until its report is written.
+
+    A second Ctrl-C often comes when the run has ended and its results are being written: they
+    are finished all the same. From the third on signals do what they do by default.
+    """
+    loop = asyncio.get_running_loop()
+    heeded = (signal.SIGINT, signal.SIGTERM) if wanted else ()
+    count = 0
+
+    def signalled(number: signal.Signals) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            ignore_no_more()
+        stop.signalled(number)
+
+    def ignore_no_more() -> None:
+        for number in heeded:
+            loop.remove_signal_handler(number)
+
+    for number in heeded:
+        loop.add_signal_handler(number, signalled, number)
+    try:
+        yield
+    finally:
+        ignore_no_more()
+
+
+async def run_stages(
+    stop: Stop,
+    *,
+    sources: Sequence[Callable[[], Awaitable[None]]],
+    close: Callable[[], Awaitable[None]],
+    work: Callable[[], Awaitable[None]],
+    workers: int,
+    beside: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> None:
+    """Run the stages before the workers, many workers, and what goes on beside them.
+
+    The sources are cancelled when the run drains; then, or when they are done, `close`
+    must let the workers end. All are cancelled when the run aborts. A bulkgladly error in
+    any of them fails the run; it is kept in `stop.error`. Any other exception comes out as
+    itself.
+    """
+
+    async def feed() -> None:
+        try:
+            with stop.drain_scope:
+                async with anyio.create_task_group() as stages:
+                    for source in sources:
+                        stages.start_soon(_guarded, source, stop)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close()
+
+    try:
+        with stop.abort_scope:
+            async with anyio.create_task_group() as side:
+                for task in beside:
+                    side.start_soon(_guarded, task, stop)
+                async with anyio.create_task_group() as crew:
+                    crew.start_soon(_guarded, feed, stop)
+                    for _ in range(workers):
+                        crew.start_soon(_guarded, work, stop)
+                side.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from None
+    finally:
+        stop.abort_scope.deadline = math.inf
+
+
+async def _guarded(task: Callable[[], Awaitable[None]], stop: Stop) -> None:
+    try:
+        await task()
+    except BulkgladlyError as error:
+        stop.fail(error)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first_of(error)
+        if not isinstance(error, anyio.get_cancelled_exc_class()):
+            return error
+    return group

@@ -1,0 +1,82 @@
+"""Times as texts in RFC 3339: one grammar to read them, and the forms in which they are written. Pure."""
+
+import datetime as dt
+import re
+from typing import NamedTuple
+
+__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_microseconds", "to_milliseconds")
+
+_FORM = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d)(:\d\d)?(:\d\d)?(?:\.(\d{1,9}))?([Zz]|[+-]\d\d(?::?\d\d)?)",
+    re.ASCII,
+)
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+_OFFSET = len("+00:00")
+
+
+class Moment(NamedTuple):
+    """A time in UTC to the microsecond, and what was cut off, in nanoseconds."""
+
+    time: dt.datetime
+    lost_ns: int
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text has the form that Gladly usually writes, which Arrow reads unaided."""
+    return _PLAIN.fullmatch(text) is not None and moment_of(text) is not None
+
+
+def moment_of(text: str) -> Moment | None:
+    """Return the time that a text names; None if it is no time with a zone, or outside the years 1 to 9999.
+
+    Fractions have 0 to 9 digits. Minutes, seconds and the minutes of an offset may be
+    missing, since Arrow reads such texts too.
+    """
+    found = _FORM.fullmatch(text)
+    return None if found is None else _moment(found)
+
+
+def time_of(value: object) -> dt.datetime | None:
+    """Return the time that a text in RFC 3339 names, in UTC; None for all else, also where a part is missing.
+
+    What is below microseconds is cut.
+    """
+    found = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not found[4] or 1 < len(found[6]) < _OFFSET:
+        return None
+    moment = _moment(found)
+    return moment and moment.time
+
+
+def _moment(found: re.Match[str]) -> Moment | None:
+    day, hour, minutes, seconds, fraction, zone = found.groups()
+    if fraction and not seconds:
+        return None
+    digits = (fraction or "").ljust(9, "0")
+    try:
+        local = dt.datetime.fromisoformat(
+            f"{day}T{hour}{minutes or ':00'}{seconds or ':00'}.{digits[:6]}{zone.upper()}"
+        )
+        return Moment(local.astimezone(dt.UTC), int(digits[6:]))
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_milliseconds(time: dt.datetime) -> str:
+    """Return a time as it is sent: in UTC, with three fraction digits; what is below is cut."""
+    return _in_utc(time, "milliseconds")
+
+
+def to_microseconds(time: dt.datetime) -> str:
+    """Return a time in UTC with six fraction digits."""
+    return _in_utc(time, "microseconds")
+
+
+def canonical(time: dt.datetime) -> str:
+    """Return a time in UTC with three fraction digits, or six where needed."""
+    return _in_utc(time, "microseconds" if time.microsecond % 1000 else "milliseconds")
+
+
+def _in_utc(time: dt.datetime, precision: str) -> str:
+    # Z and not +00:00: in a URL the plus of an offset would need care.
+    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
