@@ -251,12 +251,12 @@ def test_a_full_disk_leaves_what_is_published(folder: DataFolder, monkeypatch: p
     with monkeypatch.context() as patched:
         if where == "part":
             patched.setattr(pq.ParquetWriter, "write_table", no_space)
-        elif where == "sync":
-            fill_at_sync(patched, folder.path, "_incoming/agents/")
+        elif where in ("sync", "decision"):
+            fill_at_sync(patched, folder.path, "_incoming/agents/" if where == "sync" else ".json.next")
         elif where == "folder":
             patched.setattr(Path, "mkdir", no_space)
         else:
-            fill_at_open(patched, {"rejects": "/_rejects/", "raw": "/_raw/", "decision": ".json.next"}[where])
+            fill_at_open(patched, f"/_{where}/")
         with pytest.raises(DiskFull, match="no space left") as caught:
             write_and_commit(writer, published)
         writer.abandon()
