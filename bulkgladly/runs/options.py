@@ -16,7 +16,7 @@ __all__ = ("RunOptions", "for_next_session", "restored", "session_limits", "stor
 
 
 class RunOptions(Protocol):
-    """What the options of every kind of run have: a frozen dataclass with these fields and others."""
+    """What the options of every kind of run have: a frozen dataclass with these fields, `state_dir`, and others."""
 
     @property
     def pace(self) -> Pace:
@@ -26,11 +26,6 @@ class RunOptions(Protocol):
     @property
     def limits(self) -> Limits:
         """When it stops by itself."""
-        ...
-
-    @property
-    def state_dir(self) -> Path:
-        """Where runs and the lasting state are kept."""
         ...
 
 
