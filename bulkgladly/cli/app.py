@@ -117,8 +117,8 @@ def _root(
     ] = False,
 ) -> None:
     del version  # its callback has acted
-    context.obj.commands = COMMANDS
-    use_settings_file(context, config)
+    context.obj = context.obj or Invocation()
+    use_settings_file(context, config, COMMANDS)
 
 
 def run(environment: Any = None) -> int:

@@ -25,7 +25,6 @@ _LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "report
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
 """Flags that take a text which may be a plain number."""
 _DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
-COMMANDS = ("import", "export", "dump", "check", "resume", "retry", "doctor")
 
 
 @dataclass(slots=True)
@@ -40,10 +39,11 @@ class Invocation:
     """What runs take from outside; None for the usual one."""
 
 
-def use_settings_file(context: typer.Context, path: Path | None) -> None:
+def use_settings_file(context: typer.Context, path: Path | None, commands: Mapping[str, Callable[..., None]]) -> None:
     """Let the settings file give the defaults of flags: top-level names for all commands, `[import]` for one.
 
-    A flag or a `BULKGLADLY_*` variable wins over it.
+    A flag or a `BULKGLADLY_*` variable wins over it. `commands` are the functions behind the commands; their
+    flags are those that the file may give.
 
     Raises:
         UsageError: The file cannot be used, or it has a name that is no flag.
@@ -51,15 +51,16 @@ def use_settings_file(context: typer.Context, path: Path | None) -> None:
     settings = load_toml(path)
     shared = {name: value for name, value in settings.items() if not isinstance(value, dict)}
     sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
-    if strange := [name for name in sections if name not in (*COMMANDS, "profiles")]:
-        raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(COMMANDS)}, profiles")
-    flags = {command: _flags_of(context.obj.commands[command]) for command in COMMANDS}
+    if strange := [name for name in sections if name not in (*commands, "profiles")]:
+        raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(commands)}, profiles")
+    flags = {command: _flags_of(found) for command, found in commands.items()}
     file = str(path or CONFIG_FILE)
     _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
-    for command in COMMANDS:
+    for command in commands:
         _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
-    defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in COMMANDS}
+    defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in commands}
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
+    context.obj.commands = commands
     context.obj.profiles = sections.get("profiles", {})
     names_one = bool(os.environ.get(STATE_DIR_VARIABLE)) or any("state_dir" in found for found in defaults.values())
     note_invocation(config=path, is_state_dir_set=names_one)

@@ -21,8 +21,8 @@ from typing import Any
 import orjson
 import typer
 
-from bulkgladly.cli.app import app
-from bulkgladly.cli.configuration import use_settings_file
+from bulkgladly.cli.app import COMMANDS, app
+from bulkgladly.cli.configuration import Invocation, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
@@ -334,9 +334,9 @@ _ROWS: tuple[Mapping[str, Any], ...] = (
 def fuzz_settings(data: bytes) -> None:
     """A settings file, as every command reads it."""
     path = _file("bulkgladly.toml", data)
-    context = typer.Context(_COMMAND, info_name="bulkgladly")
+    context = typer.Context(_COMMAND, info_name="bulkgladly", obj=Invocation())
     with contextlib.suppress(UsageError):
-        contextvars.copy_context().run(use_settings_file, context, path)
+        contextvars.copy_context().run(use_settings_file, context, path, COMMANDS)
         settings = load_toml(path)
         for profile in settings.get("profiles", {}).values():
             # Not the ways that run a program, or read a file or a key ring.
