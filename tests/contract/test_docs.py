@@ -24,8 +24,7 @@ import typer.main
 
 import bulkgladly
 from bulkgladly import errors
-from bulkgladly.cli.app import app
-from bulkgladly.cli.configuration import COMMANDS
+from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
 from bulkgladly.emulator.faults.fault import FAULTS
