@@ -120,7 +120,7 @@ def _own_answers() -> Iterator[tuple[str, Fault]]:
     yield "own_chunks_cut", Fault("close", framing="chunked_cut")
     yield "own_chunks_cut_by_reset", Fault("reset", framing="chunked_cut")
     yield "own_slow", Fault(delay_s=0.05)
-    yield "own_slow_drip", Fault(drip_s=0.001)
+    yield "own_slow_drip", Fault(drip_s=0.0001)
     yield "own_then_stale", Fault("stale")
     yield "own_then_close", Fault("close")
     yield "own_then_reset", Fault("reset")
