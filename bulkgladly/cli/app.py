@@ -3,6 +3,7 @@
 import contextvars
 import errno
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly._version import __version__
+from bulkgladly.choices import unsupported
 from bulkgladly.cli import (
     check_command,
     dataset_command,
@@ -40,10 +42,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-runs = typer.Typer(help="What ran here.", no_args_is_help=True)
-dataset = typer.Typer(help="What was exported: is it whole, what is missing.", no_args_is_help=True)
-maps = typer.Typer(help="From your columns to Gladly's fields.", no_args_is_help=True)
-schema = typer.Typer(help="The columns of what is read and written.", no_args_is_help=True)
+runs = typer.Typer(help="List and inspect runs.", no_args_is_help=True)
+dataset = typer.Typer(help="Check a data set: is it whole, and what is missing.", no_args_is_help=True)
+maps = typer.Typer(help="Map your columns to Gladly's fields.", no_args_is_help=True)
+schema = typer.Typer(help="Show the columns of an object.", no_args_is_help=True)
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
@@ -75,7 +77,7 @@ schema.command()(schema_command.show)
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def emulator(context: typer.Context) -> None:
-    """Run the local stand-in for Gladly: limits, conflicts, merges and faults, without an account."""
+    """Run a local stand-in for Gladly, with limits, conflicts, merges and faults."""
     from bulkgladly.emulator.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
@@ -191,13 +193,20 @@ def _explain(error: Exception) -> int:
     return 70
 
 
+_NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?:, '[^']*')*)\.?")
+
+
+def _in_our_words(found: re.Match[str]) -> str:
+    return unsupported(found["word"], [choice.strip(" '") for choice in found["choices"].split(",")])
+
+
 def _explain_usage(error: Any) -> int:
     """Print what the parser of the command line found, with where help is."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print_text(error.format_message())
         return int(error.exit_code)
-    tell(f"error: {error.format_message()}")
+    tell(f"error: {_NOT_ONE_OF.sub(_in_our_words, error.format_message().replace('Value error, ', ''))}")
     if context is not None:
         tell(f"run `{context.command_path} --help` for help")
     return int(getattr(error, "exit_code", 2))

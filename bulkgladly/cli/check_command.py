@@ -36,7 +36,7 @@ class CheckFlags(FlagGroup):
     languages: Annotated[
         str,
         typer.Option(
-            help="Comma-separated languages of your organisation, such as en-us,de-de; others are refused.",
+            help="Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
             envvar="BULKGLADLY_LANGUAGES",
             rich_help_panel=_RULES,
         ),
@@ -44,18 +44,18 @@ class CheckFlags(FlagGroup):
     parents: Annotated[
         list[str] | None,
         typer.Option(
-            help="A file of what the rows refer to, such as the customers of tasks; FILE or RESOURCE=FILE, repeatable.",
+            help="A file of what the rows refer to, such as the customers of tasks: FILE or OBJECT=FILE; repeatable.",
             rich_help_panel=_RULES,
         ),
     ] = None
     parents_key: Annotated[
         str | None,
-        typer.Option(help="The key column of those files. (default: --key, else id)", rich_help_panel=_RULES),
+        typer.Option(help="The key column of these files. (default: --key, else id)", rich_help_panel=_RULES),
     ] = None
     show_values: Annotated[
         bool,
         typer.Option(
-            "--show-values", help="Show what stands in the examples; these are personal data.", rich_help_panel="Output"
+            "--show-values", help="Show the values of the examples. These are personal data.", rich_help_panel="Output"
         ),
     ] = False
 
@@ -74,9 +74,9 @@ def check(
     where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
-    """Look at every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
+    """Check every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
 
-    Exit code 0: nothing was found. 1: there are findings; each says where and what helps.
+    Exit code 0: no findings. 1: findings; each says where, and how to fix it.
     """
     import anyio
 

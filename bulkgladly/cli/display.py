@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bulkgladly.choices import unsupported
-from bulkgladly.errors import UsageError
 from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
 from bulkgladly.shown import MOST_NAME, shown
 
@@ -17,19 +15,11 @@ __all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_o
 HEARTBEAT_S = 60.0
 FIRST_HEARTBEAT_S = 5.0
 WAIT_SHOWN_S = 2.0
-LOG_FORMATS = ("text", "json")
-PROGRESS = ("auto", "bar", "line", "none")
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
 
 def logger_for(log_format: str) -> logging.Logger:
-    """Return the logger for people's lines on stderr; with `json` each line is one object.
-
-    Raises:
-        UsageError: Another word than text or json.
-    """
-    if log_format not in LOG_FORMATS:
-        raise UsageError(f"--log-format: {unsupported(log_format, LOG_FORMATS)}")
+    """Return the logger for people's lines on stderr; with `json` each line is one object."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     if log_format == "json":
@@ -101,13 +91,7 @@ class LiveDisplay(LineDisplay):
 
 @contextmanager
 def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
-    """Give the display that fits the terminal and the user's wish, for the length of a run.
-
-    Raises:
-        UsageError: Another word than auto, bar, line or none.
-    """
-    if progress not in PROGRESS:
-        raise UsageError(f"--progress: {unsupported(progress, PROGRESS)}")
+    """Give the display that fits the terminal and the user's wish, for the length of a run."""
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
     if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
         from rich.console import Console
@@ -194,5 +178,5 @@ def _panel(view: RunView) -> Any:
         top,
         Text(told or "nothing done yet"),
         Text(pace + (wait + shown(view.waiting, MOST_NAME) if view.waiting else "")),
-        Text("safe to stop: Ctrl-C once, then `resume`; a second Ctrl-C waits for nothing"),
+        Text("Ctrl-C stops safely (resume later); press it twice to stop at once"),
     )

@@ -38,7 +38,7 @@ def dump(
     what: Annotated[
         str | None,
         typer.Option(
-            help="What to bring up to date, with commas between. (default: job files, events and all plain lists)",
+            help="Comma-separated objects to bring up to date. (default: job files, events and all plain lists)",
             envvar="BULKGLADLY_WHAT",
             rich_help_panel=_WHAT,
         ),
@@ -46,7 +46,7 @@ def dump(
     reports: Annotated[
         str,
         typer.Option(
-            help="Reports to bring up to date as well, with commas between.",
+            help="Comma-separated reports to bring up to date as well.",
             envvar="BULKGLADLY_REPORTS",
             rich_help_panel=_REPORTS,
         ),
@@ -54,7 +54,7 @@ def dump(
     reports_from: Annotated[
         str | None,
         typer.Option(
-            help="First day of reports that the data set does not have yet. (default: 31 days back)",
+            help="First day of reports that the data set does not have yet. (default: 31 days ago)",
             rich_help_panel=_REPORTS,
         ),
     ] = None,

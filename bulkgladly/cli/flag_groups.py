@@ -19,6 +19,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.values import bounded, concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.policies import LogFormat, ProgressView
 from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = (
@@ -177,5 +178,5 @@ class OutputFlags(FlagGroup):
     """How a run is shown while it works, and told in the end."""
 
     json: flags.Json = False
-    progress: flags.Progress = "auto"
-    log_format: flags.LogFormat = "text"
+    progress: flags.Progress = ProgressView.AUTO
+    log_format: flags.LogFormat = LogFormat.TEXT

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bulkgladly import policies
 from bulkgladly.local_paths import local_path
 
 __all__ = (
@@ -47,7 +48,7 @@ _CONTENT, _READING = "What happens to a record", "Reading"
 Rate = Annotated[
     str | None,
     typer.Option(
-        help="Requests per second at most. (default: what Gladly allows, less the reserve)",
+        help="Requests per second, at most. (default: what Gladly allows, less the reserve)",
         envvar="BULKGLADLY_RATE",
         rich_help_panel=_PACE,
     ),
@@ -55,7 +56,7 @@ Rate = Annotated[
 Reserve = Annotated[
     str | None,
     typer.Option(
-        help="Share of Gladly's limit left to your other integrations: 0.1 or 10%. (default: 0.1)",
+        help="Share of Gladly's limit to leave to your other integrations: 0.1 or 10%. (default: 0.1)",
         envvar="BULKGLADLY_RESERVE",
         rich_help_panel=_PACE,
     ),
@@ -63,7 +64,7 @@ Reserve = Annotated[
 Concurrency = Annotated[
     str | None,
     typer.Option(
-        help="Records on their way at once: auto, or a number. (default: auto)",
+        help="Requests in flight at once: auto, or a number. (default: auto)",
         envvar="BULKGLADLY_CONCURRENCY",
         rich_help_panel=_PACE,
     ),
@@ -71,7 +72,7 @@ Concurrency = Annotated[
 MaxErrors = Annotated[
     str | None,
     typer.Option(
-        help="Stop (exit code 3) when more records are rejected: 100, or 1% (judged from 100 rows on).",
+        help="Stop (exit code 3) when more records are rejected than this: 100, or 1% (judged from 100 rows on).",
         envvar="BULKGLADLY_MAX_ERRORS",
         rich_help_panel=_STOP,
     ),
@@ -88,7 +89,7 @@ MaxRequests = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Stop (exit code 10, resumable) after this many requests to Gladly, whatever they are.",
+        help="Stop (exit code 10, resumable) after this many requests to Gladly.",
         envvar="BULKGLADLY_MAX_REQUESTS",
         rich_help_panel=_STOP,
     ),
@@ -98,7 +99,7 @@ MaxRows = Annotated[
     typer.Option(
         "--limit",
         min=1,
-        help="Take only the next N rows (exit code 10, resumable, when there are more).",
+        help="Import only the next N rows (exit code 10, resumable, if there are more).",
         envvar="BULKGLADLY_LIMIT",
         rich_help_panel=_STOP,
     ),
@@ -106,7 +107,7 @@ MaxRows = Annotated[
 GiveUpAfter = Annotated[
     str | None,
     typer.Option(
-        help="How long an outage is waited out before the run ends (exit code 5, resumable). (default: 1h)",
+        help="How long to wait for Gladly during an outage before stopping (exit code 5, resumable). (default: 1h)",
         envvar="BULKGLADLY_GIVE_UP_AFTER",
         rich_help_panel=_STOP,
     ),
@@ -114,7 +115,7 @@ GiveUpAfter = Annotated[
 StateDir = Annotated[
     Path,
     typer.Option(
-        help="Where runs and what they remember are kept.",
+        help="The directory for runs and for what they remember.",
         envvar="BULKGLADLY_STATE_DIR",
         callback=_local_state_dir,
         rich_help_panel=_WHERE,
@@ -124,7 +125,7 @@ StateDir = Annotated[
 Profile = Annotated[
     str | None,
     typer.Option(
-        help="Credentials from this profile of the settings file. (default: GLADLY_HOST and its siblings)",
+        help="Use the credentials of this profile in the settings file. (default: the GLADLY_* environment variables)",
         envvar="BULKGLADLY_PROFILE",
         rich_help_panel=_WHERE,
     ),
@@ -139,24 +140,24 @@ Json = Annotated[
     ),
 ]
 Progress = Annotated[
-    str,
+    policies.ProgressView,
     typer.Option(
-        help="auto, bar (a live view), line (one line a minute) or none.",
+        help="How to show progress: bar is a live view, line one line a minute.",
         envvar="BULKGLADLY_PROGRESS",
         rich_help_panel=_OUTPUT,
     ),
 ]
 LogFormat = Annotated[
-    str,
+    policies.LogFormat,
     typer.Option(
-        help="How lines on stderr look: text or json.",
+        help="The format of lines on stderr.",
         envvar="BULKGLADLY_LOG_FORMAT",
         rich_help_panel=_OUTPUT,
     ),
 ]
 Accept = Annotated[
     bool,
-    typer.Option("--accept-changed-input", help="Go on although an input file has changed since the run began."),
+    typer.Option("--accept-changed-input", help="Continue although an input file has changed since the run began."),
 ]
 Key = Annotated[
     str | None,
@@ -169,29 +170,29 @@ Key = Annotated[
 Namespace = Annotated[
     str,
     typer.Option(
-        help="Separates source systems whose keys overlap.",
+        help="Keeps source systems apart whose keys overlap.",
         envvar="BULKGLADLY_NAMESPACE",
         rich_help_panel=_CONTENT,
     ),
 ]
 OnConflict = Annotated[
-    str,
+    policies.OnConflict,
     typer.Option(
-        help="When an email or mobile number belongs to another customer: quarantine, skip, update or merge.",
+        help="What to do when an email address or mobile number belongs to another customer.",
         envvar="BULKGLADLY_ON_CONFLICT",
         rich_help_panel=_CONTENT,
     ),
 ]
 OnDuplicate = Annotated[
-    str,
+    policies.OnDuplicate,
     typer.Option(
-        help="When a key comes twice with different content: reject the later row, or let the last win.",
+        help="What to do when a key comes twice with different content: reject the later row, or let the last row win.",
         envvar="BULKGLADLY_ON_DUPLICATE",
         rich_help_panel=_CONTENT,
     ),
 ]
 Null = Annotated[
-    str,
+    policies.Null,
     typer.Option(
         help="What a null in the input means: keep what Gladly has, or clear it.",
         envvar="BULKGLADLY_NULL",
@@ -201,7 +202,7 @@ Null = Annotated[
 PhoneRegion = Annotated[
     str | None,
     typer.Option(
-        help="Country of national phone numbers, such as GB. Without it they are rejected.",
+        help="The country of national phone numbers, such as GB. Without it they are rejected.",
         envvar="BULKGLADLY_PHONE_REGION",
         rich_help_panel=_CONTENT,
     ),
@@ -209,7 +210,7 @@ PhoneRegion = Annotated[
 IgnoreColumns = Annotated[
     str,
     typer.Option(
-        help="Columns to leave out, with commas between; * for all unknown ones.",
+        help="Comma-separated columns to leave out; * for all unknown ones.",
         envvar="BULKGLADLY_IGNORE_COLUMNS",
         rich_help_panel=_CONTENT,
     ),
@@ -218,7 +219,7 @@ MapFile = Annotated[
     Path | None,
     typer.Option(
         "--map",
-        help="A mapping file: how the rows become records; see `bulkgladly map`.",
+        help="A mapping file, which says how rows become records; see `bulkgladly map`.",
         envvar="BULKGLADLY_MAP",
         rich_help_panel=_CONTENT,
         dir_okay=False,
@@ -227,16 +228,16 @@ MapFile = Annotated[
 Transform = Annotated[
     str | None,
     typer.Option(
-        help="A function of your own, as module:function, that is given each row first.",
+        help="Your own function, as module:function, that gets each row first.",
         envvar="BULKGLADLY_TRANSFORM",
         rich_help_panel=_CONTENT,
     ),
 ]
 InputFormat = Annotated[
-    str | None,
+    policies.InputFormat | None,
     typer.Option(
         "--format",
-        help="ndjson, csv, parquet or arrow. (default: by the file's name)",
+        help="The format of the input files. (default: by file name)",
         envvar="BULKGLADLY_FORMAT",
         rich_help_panel=_READING,
     ),

@@ -11,6 +11,7 @@ from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
+from bulkgladly.policies import FileFormat
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.exports.options import ReportQuery
@@ -25,7 +26,7 @@ LookBack = Annotated[
     typer.Option(
         min=0,
         max=MOST_LOOK_BACK_DAYS,
-        help="Read so many days of reports again, since Gladly restates rows.",
+        help="Re-read the last N days of reports, because Gladly revises recent rows.",
         envvar="BULKGLADLY_LOOK_BACK_DAYS",
         rich_help_panel=_REPORTS,
     ),
@@ -38,17 +39,17 @@ class SpanFlags(FlagGroup):
 
     since: Annotated[
         str | None,
-        typer.Option(help="Only what lies after this day or time (UTC).", rich_help_panel=_WHAT),
+        typer.Option(help="Only what happened after this day or time (UTC).", rich_help_panel=_WHAT),
     ] = None
     until: Annotated[
         str | None,
-        typer.Option(help="Only what lies before this day or time (UTC).", rich_help_panel=_WHAT),
+        typer.Option(help="Only what happened before this day or time (UTC).", rich_help_panel=_WHAT),
     ] = None
     refresh: Annotated[
         bool,
         typer.Option(
             "--refresh",
-            help="Fetch again what the data set has, too.",
+            help="Fetch again what the data set already has.",
             envvar="BULKGLADLY_REFRESH",
             rich_help_panel=_WHAT,
         ),
@@ -70,16 +71,18 @@ class ParentFlags(FlagGroup):
 
     ids: Annotated[
         Path | None,
-        typer.Option(help="File with the ids of the parents, one a line or in a column id.", rich_help_panel=_PARENTS),
+        typer.Option(
+            help="A file with the ids of the parents: one a line, or in a column named id.", rich_help_panel=_PARENTS
+        ),
     ] = None
     emails: Annotated[
         Path | None,
-        typer.Option(help="File with the email addresses of customers.", rich_help_panel=_PARENTS),
+        typer.Option(help="A file with email addresses of customers.", rich_help_panel=_PARENTS),
     ] = None
     from_dataset: Annotated[
         Path | None,
         typer.Option(
-            help="A data set whose rows name the parents; may be --out itself.",
+            help="A data set whose rows name the parents; may be the same as --out.",
             rich_help_panel=_PARENTS,
             file_okay=False,
         ),
@@ -98,16 +101,16 @@ class ReportFlags(FlagGroup):
         str | None, typer.Option("--from", help="First day of a report (UTC).", rich_help_panel=_REPORTS)
     ] = None
     last: Annotated[
-        str | None, typer.Option("--to", help="Last day of a report, included.", rich_help_panel=_REPORTS)
+        str | None, typer.Option("--to", help="Last day of a report (UTC), inclusive.", rich_help_panel=_REPORTS)
     ] = None
     all_: Annotated[
-        bool, typer.Option("--all", help="Every report that needs no further option.", rich_help_panel=_REPORTS)
+        bool, typer.Option("--all", help="Every report that needs no other option.", rich_help_panel=_REPORTS)
     ] = False
     inbox: Annotated[
-        list[str] | None, typer.Option(help="Only this inbox (its id); may be repeated.", rich_help_panel=_REPORTS)
+        list[str] | None, typer.Option(help="Only this inbox (an id); repeatable.", rich_help_panel=_REPORTS)
     ] = None
     team: Annotated[
-        list[str] | None, typer.Option(help="Only this team (its id); may be repeated.", rich_help_panel=_REPORTS)
+        list[str] | None, typer.Option(help="Only this team (an id); repeatable.", rich_help_panel=_REPORTS)
     ] = None
     channel: Annotated[str | None, typer.Option(help="Only this channel.", rich_help_panel=_REPORTS)] = None
     aggregation: Annotated[
@@ -115,7 +118,7 @@ class ReportFlags(FlagGroup):
         typer.Option(help="halfHourly, daily, weekly, monthly or quarterly.", rich_help_panel=_REPORTS),
     ] = None
     phone_number: Annotated[
-        str | None, typer.Option(help="The number of an IVR report (E.164).", rich_help_panel=_REPORTS)
+        str | None, typer.Option(help="The phone number of an IVR report (E.164).", rich_help_panel=_REPORTS)
     ] = None
     look_back_days: LookBack = 3
 
@@ -145,13 +148,13 @@ class FileFlags(FlagGroup):
     """How the files of a data set are written."""
 
     format_: Annotated[
-        str,
-        typer.Option("--format", help="parquet, ndjson or csv.", envvar="BULKGLADLY_FORMAT", rich_help_panel=_FILES),
-    ] = "parquet"
+        FileFormat,
+        typer.Option("--format", help="The format of the files.", envvar="BULKGLADLY_FORMAT", rich_help_panel=_FILES),
+    ] = FileFormat.PARQUET
     compression: Annotated[
         str | None,
         typer.Option(
-            help="zstd, snappy, gzip or none. (default: zstd for Parquet, else none)",
+            help="Compression: zstd, snappy, gzip or none. (default: zstd for Parquet, else none)",
             envvar="BULKGLADLY_COMPRESSION",
             rich_help_panel=_FILES,
         ),
@@ -159,7 +162,7 @@ class FileFlags(FlagGroup):
     partition: Annotated[
         str | None,
         typer.Option(
-            help="Folders to part by, with commas between, or none. (default: the data set's own, such as type,date)",
+            help="Comma-separated columns to partition by, or none. (default: those of the data set)",
             envvar="BULKGLADLY_PARTITION",
             rich_help_panel=_FILES,
         ),
@@ -168,7 +171,7 @@ class FileFlags(FlagGroup):
         bool,
         typer.Option(
             "--keep-raw",
-            help="Also keep each downloaded file as it came, as .jsonl.zst below _raw.",
+            help="Also keep each download as it came, as .jsonl.zst below _raw.",
             envvar="BULKGLADLY_KEEP_RAW",
             rich_help_panel=_FILES,
         ),
@@ -176,7 +179,7 @@ class FileFlags(FlagGroup):
     max_file_size: Annotated[
         str | None,
         typer.Option(
-            help="Refuse a download longer than this: 500MB, 20GB. (default: 1TB)",
+            help="Refuse downloads larger than this: 500MB, 20GB. (default: 1TB)",
             envvar="BULKGLADLY_MAX_FILE_SIZE",
             rich_help_panel=_SAFETY,
         ),

@@ -29,10 +29,10 @@ MapFile = Annotated[Path, typer.Option("--map", help="The mapping file.", dir_ok
 
 
 def init(
-    files: Annotated[list[str], typer.Argument(help="Files of yours, in any format that `import` reads.")],
+    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.")],
     to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write it. (default: the standard output)")
+        Path | None, typer.Option("--out", "-o", help="Where to write the mapping. (default: the standard output)")
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows of each file to look at.")] = 1000,
     format_: Format = None,
@@ -40,7 +40,7 @@ def init(
     delimiter: Delimiter = ",",
     show_values: ShowValues = False,
 ) -> None:
-    """Draft a mapping from the names and the samples of columns; every line is there to be reviewed."""
+    """Draft a mapping from the names and the samples of columns, for you to review."""
     from bulkgladly.pipelines.map_check import draft_for
 
     text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
@@ -53,7 +53,7 @@ def init(
 
 def check(
     mapping: MapFile,
-    files: Annotated[list[str] | None, typer.Argument(help="Files of yours to try it on.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.")] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
     expect: Annotated[
         Path | None,
@@ -65,7 +65,7 @@ def check(
         str | None, typer.Option(help="The column that identifies a row. (default: what the mapping says)")
     ] = None,
     transform: Annotated[
-        str | None, typer.Option(help="Your own function, as module:function, that is given each row first.")
+        str | None, typer.Option(help="Your own function, as module:function, that gets each row first.")
     ] = None,
     format_: Format = None,
     encoding: Encoding = "utf-8",

@@ -11,6 +11,7 @@ from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowSto
 from bulkgladly.cli.output import tell
 from bulkgladly.cli.running import run_and_leave
 from bulkgladly.errors import UsageError
+from bulkgladly.policies import OnConflict, OnDuplicate
 
 if TYPE_CHECKING:
     from bulkgladly.pipelines.options import ImportOptions
@@ -29,11 +30,11 @@ def resume(
     output: OutputFlags,
     run: Annotated[
         str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished)"),
+        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished run)"),
     ] = None,
     accept_changed_input: flags.Accept = False,
 ) -> None:
-    """Go on with a run where it stopped; what was on its way is asked about first."""
+    """Continue a run where it stopped. Requests that were in flight are looked up first."""
     from bulkgladly.journal.runs import find_run
     from bulkgladly.pipelines.resume import resume_run
 
@@ -56,16 +57,16 @@ class RetryFlags(FlagGroup):
     """What may be other in a retry than in the run before."""
 
     on_conflict: Annotated[
-        str | None,
+        OnConflict | None,
         typer.Option(
-            help="Another policy than the run had: quarantine, skip, update or merge.",
+            help="Another policy than the run had.",
             envvar="BULKGLADLY_ON_CONFLICT",
         ),
     ] = None
     on_duplicate: Annotated[
-        str | None,
+        OnDuplicate | None,
         typer.Option(
-            help="last also takes the rows whose key came twice; reject leaves them out.",
+            help="last also imports the rows whose key came twice; reject leaves them out.",
             envvar="BULKGLADLY_ON_DUPLICATE",
         ),
     ] = None
@@ -77,14 +78,14 @@ class RetryFlags(FlagGroup):
         bool,
         typer.Option(
             "--sent-nothing",
-            help="You have looked in Gladly, and the rows that ended as unknown were not sent: send these rows only.",
+            help="Send only the rows whose outcome is unknown: you have checked in Gladly that they were not sent.",
         ),
     ] = False
     contacts_people: Annotated[
         bool,
         typer.Option(
             "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections; one record is sent first, to be looked at.",
+            help="Allow sms, emails, replies and recipient-collections. One record is sent first, for you to check.",
         ),
     ] = False
 
@@ -92,14 +93,14 @@ class RetryFlags(FlagGroup):
 @with_flags
 def retry(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run whose rejected rows are tried again.")],
+    run: Annotated[str, typer.Argument(help="The run whose rejected rows to import again.")],
     settings: RetryFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
+    """Import the rejected rows of a run again, with the same settings, as a new run."""
     from bulkgladly.journal.runs import find_run
     from bulkgladly.pipelines.run_import import retry_import
 

@@ -8,6 +8,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup
+from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 
 if TYPE_CHECKING:
@@ -30,16 +31,16 @@ class RowFlags(FlagGroup):
     mode: Annotated[
         Mode | None,
         typer.Option(
-            help="What to do with each record. (default: upsert, or what the resource has of it)",
+            help="What to do with each record. (default: upsert, where the object supports it)",
             envvar="BULKGLADLY_MODE",
             rich_help_panel=_CONTENT,
         ),
     ] = None
     key: flags.Key = None
     namespace: flags.Namespace = "default"
-    on_conflict: flags.OnConflict = "quarantine"
-    on_duplicate: flags.OnDuplicate = "reject"
-    null: flags.Null = "keep"
+    on_conflict: flags.OnConflict = OnConflict.QUARANTINE
+    on_duplicate: flags.OnDuplicate = OnDuplicate.REJECT
+    null: flags.Null = Null.KEEP
     phone_region: flags.PhoneRegion = None
     ignore_columns: flags.IgnoreColumns = ""
     map_: flags.MapFile = None
@@ -81,40 +82,40 @@ class ImportFlags(RowFlags):
         bool,
         typer.Option(
             "--read-first",
-            help="Read each profile before changing it (one request more per changed record).",
+            help="Read each profile before changing it (one more request per changed record).",
             envvar="BULKGLADLY_READ_FIRST",
             rich_help_panel=_CONTENT,
         ),
     ] = False
     attributes: Annotated[
-        str,
+        Attributes,
         typer.Option(
-            help="Whether Gladly merges custom attributes on an update: unknown (read them first), or merge (tried).",
+            help="Whether Gladly merges custom attributes in an update: unknown reads them first, merge relies on it.",
             envvar="BULKGLADLY_ATTRIBUTES",
             rich_help_panel=_CONTENT,
         ),
-    ] = "unknown"
+    ] = Attributes.UNKNOWN
     after: Annotated[
         str,
         typer.Option(
-            help="Comma-separated earlier runs, whose source keys rows refer to (customerKey, taskKey, ...).",
+            help="Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
             envvar="BULKGLADLY_AFTER",
             rich_help_panel=_CONTENT,
         ),
     ] = ""
     missing_names: Annotated[
-        str,
+        MissingNames,
         typer.Option(
-            help="When rows name an inbox, agent, topic or audience that is not there: stop, or reject these rows.",
+            help="What to do when rows name an inbox, agent, topic or audience that does not exist.",
             envvar="BULKGLADLY_MISSING_NAMES",
             rich_help_panel=_CONTENT,
         ),
-    ] = "stop"
+    ] = MissingNames.STOP
     force_close: Annotated[
         bool,
         typer.Option(
             "--force-close",
-            help="Close conversations although the customer waits for an answer.",
+            help="Close conversations even if the customer is waiting for a reply.",
             envvar="BULKGLADLY_FORCE_CLOSE",
             rich_help_panel=_CONTENT,
         ),
@@ -123,7 +124,7 @@ class ImportFlags(RowFlags):
         bool,
         typer.Option(
             "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections; one record is sent first, to be looked at.",
+            help="Allow sms, emails, replies and recipient-collections. One record is sent first, for you to check.",
             rich_help_panel=_SAFETY,
         ),
     ] = False

@@ -1,7 +1,7 @@
 """Everything about an import but the files and the credentials."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,18 +11,19 @@ from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.pipelines.mapped import MapChoice, key_of_run
+from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("ImportOptions", "namespaces_after")
 
-CHOICES = {
-    "on_conflict": ("quarantine", "skip", "update", "merge"),
-    "on_duplicate": ("reject", "last"),
-    "null": ("keep", "clear"),
-    "attributes": ("unknown", "merge"),
-    "missing_names": ("stop", "reject"),
+CHOICES: Mapping[str, Sequence[str]] = {
+    "on_conflict": tuple(OnConflict),
+    "on_duplicate": tuple(OnDuplicate),
+    "null": tuple(Null),
+    "attributes": tuple(Attributes),
+    "missing_names": tuple(MissingNames),
 }
 
 

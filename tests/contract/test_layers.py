@@ -23,6 +23,7 @@ WORDS = (
     "local_paths",
     "messages",
     "operations",
+    "policies",
     "records",
     "settings",
     "shown",

@@ -15,7 +15,6 @@ from rich.console import Console
 from bulkgladly.cli import display
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.errors import UsageError
 from bulkgladly.runs.observer import Estimate, RunView
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
@@ -298,7 +297,3 @@ def test_displays_are_chosen_by_word_and_terminal(monkeypatch: pytest.MonkeyPatc
         assert type(shown) is display.LineDisplay
     with display.display_for("bar", logger) as shown:
         assert type(shown) is display.LiveDisplay
-    with pytest.raises(UsageError), display.display_for("loud", logger):
-        pass
-    with pytest.raises(UsageError):
-        display.logger_for("xml")
