@@ -37,6 +37,10 @@ from bulkgladly.storage.lock import Lock, LockHeld
 __all__ = ("DataFolder", "Recovery", "host_in", "utc_now")
 
 
+_LOOK_S = 0.05
+"""How long a look at the lock, by somebody who only wants to know whether it is held, may hold it up."""
+
+
 def utc_now() -> dt.datetime:
     """Return the time."""
     return dt.datetime.now(dt.UTC)
@@ -118,7 +122,7 @@ class DataFolder(Catalogue):
             DiskFull: No space.
         """
         try:
-            self._lock.take()
+            self._lock.take(wait_s=_LOOK_S)
         except LockHeld as held:
             raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
         except OSError as exc:
