@@ -26,7 +26,9 @@ UTC = dt.UTC
 
 
 def array_of(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
-    return pa.array(values, type=kind)
+    """Return an array; one of halves by way of singles, since older versions of pyarrow take halves from numpy only."""
+    single = {pa.float16(): pa.float32(), pa.list_(pa.float16()): pa.list_(pa.float32())}.get(kind)
+    return pa.array(values, type=kind) if single is None else pa.array(values, type=single).cast(kind)
 
 
 def table_of(columns: dict[str, tuple[list[Any], pa.DataType]]) -> pa.Table:
