@@ -13,7 +13,7 @@ from bulkgladly.cli.running import run_and_leave
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("RetryFlags", "resume", "retry")
 
@@ -35,7 +35,7 @@ def resume(
 ) -> None:
     """Go on with a run where it stopped; what was on its way is asked about first."""
     from bulkgladly.journal.runs import find_run
-    from bulkgladly.pipelines.resume import resume_run
+    from bulkgladly.resume import resume_run
 
     folder = find_run(where.state_dir, run, statuses=UNFINISHED)
     if folder is None or folder.status() == "complete":
@@ -100,8 +100,8 @@ def retry(
     output: OutputFlags,
 ) -> None:
     """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
+    from bulkgladly.imports.run_import import retry_import
     from bulkgladly.journal.runs import find_run
-    from bulkgladly.pipelines.run_import import retry_import
 
     folder = find_run(where.state_dir, run)
     if folder is None:

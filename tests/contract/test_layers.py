@@ -31,7 +31,7 @@ WORDS = (
     "times",
     "_version",
 )
-BELOW_PIPELINES = ("storage", "resources", "transport", "formats", "journal", "lake", "mappings")
+DOORS = ("storage", "resources", "transport", "formats", "journal", "lake", "mappings")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "storage": 1,
@@ -42,8 +42,11 @@ LEVELS: Mapping[str, int] = {
     "lake": 2,
     "mappings": 2,
     "runs": 3,
-    "pipelines": 4,
-    "cli": 5,
+    "imports": 4,
+    "exports": 4,
+    "checks": 5,
+    "resume": 5,
+    "cli": 6,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
@@ -52,8 +55,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
     **dict.fromkeys(("formats", "journal", "lake"), frozenset({*WORDS, "storage"})),
     "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
-    "pipelines": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "emulator"}),
-    "cli": frozenset({*WORDS, *BELOW_PIPELINES, "runs", "pipelines", "emulator"}),
+    # `check` looks at rows as an import does before it sends them, with the functions of the import.
+    "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
+    "exports": frozenset({*WORDS, *DOORS, "runs"}),
+    "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
+    "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
+    "cli": frozenset({*WORDS, *DOORS, "runs", "imports", "exports", "checks", "resume", "emulator"}),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
@@ -323,7 +330,7 @@ def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
 
 
 def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
-    """`--help` answers quickly: no module of the cli loads a pipeline or a door when it is imported."""
+    """`--help` answers quickly: no module of the cli loads what runs or a door when it is imported."""
     light = {*WORDS, "storage", "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
         early = loaded_imports(TREES[name])
@@ -334,8 +341,7 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
 
 def test_only_a_rehearsal_needs_the_emulator() -> None:
     """It stands apart: what goes to Gladly does not know that it exists."""
-    users = {
-        name for name in ORDINARY if room_of(name) == "pipelines" and "bulkgladly.emulator" in imports_of(TREES[name])
-    }
+    rooms = ("imports", "exports", "checks", "resume")
+    users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
 
-    assert users == {"bulkgladly.pipelines.rehearsal"}
+    assert users == {"bulkgladly.imports.rehearsal"}

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.unit_kinds import Kind, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitState
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Limits

@@ -15,10 +15,10 @@ from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import failure
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.summary import ExportReport
 from tests.flows.quickly import dump, resume_export, start_export
 
 TOKEN = "planted-token-7f3a9c"

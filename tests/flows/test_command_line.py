@@ -227,7 +227,7 @@ def test_an_internal_error_is_no_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("bulkgladly.pipelines.run_import.start_import", broken)
+    monkeypatch.setattr("bulkgladly.imports.run_import.start_import", broken)
 
     assert program("import", "customers", "customers.csv", "--key", "crm_id") == 70
     told = capsys.readouterr().err

@@ -14,11 +14,11 @@ from bulkgladly import UsageError
 from bulkgladly.emulator import half_body, reset, status, wrong_length
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.exports.export_context import DOWNLOAD_TRIES
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from tests.flows.exporting import DAY, ITEMS, NIGHT, NOT_THERE, Lake, as_lines, note_line
 
 ALL = ("items", "customers", "agents", "topics")

@@ -8,11 +8,11 @@ import pytest
 
 from bulkgladly import Limits, Observer, Pace, RunFolder, UsageError, list_runs
 from bulkgladly.emulator import status
+from bulkgladly.exports import reply_buffer
+from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.summary import ExportReport
 from tests.flows.driving import path_with
 from tests.flows.exporting import Lake, a_lake, note_line
 from tests.flows.quickly import dump, start_export
@@ -132,14 +132,14 @@ async def test_a_run_that_could_not_publish_is_not_complete(lake: Lake, monkeypa
     """Its answers would be asked again else; the next start publishes them and asks nothing."""
     ids = people(lake, 3)
     path = path_with(lake.folder, "ids.txt", ids)
-    published = gathering.Gathering._published
+    published = reply_buffer.Gathering._published
 
     def failing(*_: Any) -> Any:
         raise OSError(5, "Input/output error", "lake/profiles")
 
-    monkeypatch.setattr(gathering.Gathering, "_published", failing)
+    monkeypatch.setattr(reply_buffer.Gathering, "_published", failing)
     first = await lake.export("profiles", ids=path)
-    monkeypatch.setattr(gathering.Gathering, "_published", published)
+    monkeypatch.setattr(reply_buffer.Gathering, "_published", published)
     lake.forget()
 
     second = await lake.export("profiles", ids=path)

@@ -14,11 +14,11 @@ from bulkgladly import DiskFull, Fatal, JournalDamaged, Outage
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, ReplyLost, RunLocked, UsageError
+from bulkgladly.exports import job_files, lists
+from bulkgladly.exports.export_summary import ExportReport
+from bulkgladly.exports.unit_kinds import UnitState, failed_by
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import job_files, lists
-from bulkgladly.pipelines.exports.summary import ExportReport
-from bulkgladly.pipelines.exports.units import UnitState, failed_by
 from tests.flows.exporting import ITEMS, Lake, a_lake, as_lines, note_line
 from tests.flows.quickly import dump
 

@@ -12,14 +12,14 @@ from bulkgladly import DiskFull, InputError, Limits, Pace, UsageError
 from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.exports import reply_buffer
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.job_files import JobFiles
+from bulkgladly.exports.per_parent import PerParent
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.job_files import JobFiles
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.per_parent import PerParent
-from bulkgladly.pipelines.exports.units import UnitState
 from tests.flows.driving import Driver, Ends, later, path_with
 from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
 from tests.full_disk import fill_at_sync
@@ -473,7 +473,7 @@ def _killed(*_: object) -> None:
 
 async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit for every so many answers, each answer in one of them, nothing waiting in the end."""
-    monkeypatch.setattr(gathering, "CHUNK", 7)
+    monkeypatch.setattr(reply_buffer, "CHUNK", 7)
     ids = people(lake, 40)
 
     ends = await fetch(lake, "profiles", ids=ids_file(lake, ids))
@@ -486,7 +486,7 @@ async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monke
 
 async def test_large_answers_are_published_by_their_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many answers may wait: memory is what bounds a unit."""
-    monkeypatch.setattr(gathering, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(reply_buffer, "CHUNK_BYTES", 1000)
 
     await fetch(lake, "profiles", ids=ids_file(lake, people(lake, 30)))
 

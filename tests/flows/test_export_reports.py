@@ -17,16 +17,16 @@ from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_leng
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.export_options import ReportQuery
+from bulkgladly.exports.report_fetch import TRIES
+from bulkgladly.exports.report_plan import FIRST_DAYS, estimate
+from bulkgladly.exports.report_units import Reports
+from bulkgladly.exports.unit_kinds import UnitResult
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.options import ReportQuery
-from bulkgladly.pipelines.exports.report_fetch import TRIES
-from bulkgladly.pipelines.exports.report_plan import FIRST_DAYS, estimate
-from bulkgladly.pipelines.exports.reports import Reports
-from bulkgladly.pipelines.exports.units import UnitResult
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.observer import Observer
 from bulkgladly.transport import Client, Pacer

@@ -180,7 +180,7 @@ def test_an_error_of_the_system_is_never_called_a_bug(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("bulkgladly.pipelines.run_import.start_import", broken)
+    monkeypatch.setattr("bulkgladly.imports.run_import.start_import", broken)
 
     found, _, err = program("import", "customers", "-", "--key", "crm_id")
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bulkgladly import Pace
+from bulkgladly.checks.run_check import check
 from bulkgladly.emulator.faults.fault import status
+from bulkgladly.imports import import_records
+from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mappings import mapper
-from bulkgladly.pipelines import import_records
-from bulkgladly.pipelines.check import check
-from bulkgladly.pipelines.dry_run import dry_run
 from bulkgladly.records import Mode
 from bulkgladly.resources import keys, reading
 from bulkgladly.source_keys import SourceKey

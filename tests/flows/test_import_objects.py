@@ -10,9 +10,9 @@ import pytest
 from bulkgladly import UsageError
 from bulkgladly.emulator import drop_reply, rate_limited, slow
 from bulkgladly.emulator.faults.fault import Fault, status
-from bulkgladly.pipelines import import_records, lanes, linking
-from bulkgladly.pipelines.dry_run import dry_run
-from bulkgladly.pipelines.options import namespaces_after
+from bulkgladly.imports import import_records, ordering, row_names
+from bulkgladly.imports.dry_run import dry_run
+from bulkgladly.imports.import_options import namespaces_after
 from tests.flows.conftest import World
 from tests.flows.exporting import NOT_THERE
 
@@ -436,7 +436,7 @@ async def test_a_slow_task_holds_up_its_own_comments_alone(
     most_waiting: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those behind it wait, in order; those of another task go on, as long as there is room for the waiting."""
-    for module in (import_records, lanes):
+    for module in (import_records, ordering):
         monkeypatch.setattr(module, "MOST_WAITING", most_waiting)
     customer(world)
     for task_id in ("slow", "quick"):
@@ -1131,7 +1131,7 @@ async def test_a_stopped_run_of_messages_can_be_started_anew(world: World) -> No
 
 async def test_more_topics_than_can_be_put_in_order_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the way out, and before anything is written."""
-    monkeypatch.setattr(linking, "MOST_ARRANGED", 3)
+    monkeypatch.setattr(row_names, "MOST_ARRANGED", 3)
 
     report = await world.run(world.ndjson([{"crm": str(n), "name": f"x{n}"} for n in range(4)]), resource="topics")
 
@@ -1142,8 +1142,8 @@ async def test_more_topics_than_can_be_put_in_order_are_refused(world: World, mo
 async def test_names_beyond_the_scan_are_looked_at_in_their_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A very long input is not read twice to its end: what it has later is rejected row by row."""
     customer(world)
-    monkeypatch.setattr(linking, "_SCAN_ROWS", 2)
-    monkeypatch.setattr(linking.names_in, "__kwdefaults__", {"most": 2})
+    monkeypatch.setattr(row_names, "_SCAN_ROWS", 2)
+    monkeypatch.setattr(row_names.names_in, "__kwdefaults__", {"most": 2})
     rows = [task(1), task(2), task(3, agent="ada.agent@example.org"), task(4, inbox="Nowhere")]
 
     report = await world.rows(rows, resource="tasks")

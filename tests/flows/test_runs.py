@@ -30,9 +30,9 @@ from bulkgladly import (
 )
 from bulkgladly.emulator import hang, reset
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports import result_files
 from bulkgladly.journal import ledger
 from bulkgladly.journal.schema import open_journal
-from bulkgladly.pipelines import closing
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 from tests.flows.quickly import resume_import, retry_import, start_import
 
@@ -572,7 +572,7 @@ async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pyt
 
     def short(self: Inputs, *args: Any, **more: Any) -> Any:
         for batch in original(self, *args, **more):
-            yield batch[:-1] if more.get("size") != closing.READ_ROWS else batch
+            yield batch[:-1] if more.get("size") != result_files.READ_ROWS else batch
 
     monkeypatch.setattr(Inputs, "batches", short)
     report = await start_import("customers", [world.ndjson(people(5))], world.credentials, world.options)

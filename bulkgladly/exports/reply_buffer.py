@@ -1,0 +1,264 @@
+"""Single answers on their way into a data set: kept one by one as they come, published many at a time.
+
+An answer is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of
+all that wait, then forgets them. A kill in between is found out by the time of each answer,
+which stands in its rows and in the manifest: what is published is not published again. No time is
+believed beyond that: one that lies in the future does not keep a key from being asked again.
+"""
+
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.parents import COMPOSITE
+from bulkgladly.exports.unit_kinds import UnitResult, UnitState, UnitTask
+from bulkgladly.journal.units import Answer
+from bulkgladly.journal.worklist import ToAsk, WorkList
+from bulkgladly.json_slices import elements_of, spliced
+from bulkgladly.lake.published_rows import micros_of, values_in
+from bulkgladly.lake.row_filters import StampedRows
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.resources.exports import LiveExport
+
+__all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
+
+CHUNK = 5000
+"""So many answers make a unit: few enough to lie in memory, enough for parts of a useful size."""
+CHUNK_BYTES = 64 << 20
+"""Or so many bytes, where answers are large."""
+
+WHOLE, CUT, GONE = 200, 206, 404
+"""Under which status an answer waits; 206 (partial content) is ours, for a list that Gladly has cut."""
+
+_ASKED, _FETCHED = "_asked_id", "_fetched_at"
+_TOLD = 20
+ANSWERS = "(answers)"
+"""The name of a step that publishes, as long as there is no unit."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What waits, as lines, each with its time, and by key what the rows alone do not tell."""
+
+    lines: list[bytes] = field(default_factory=list[bytes])
+    times: list[int] = field(default_factory=list[int])
+    updated: int = 0
+    gone: dict[str, int] = field(default_factory=dict[str, int])
+    empty: dict[str, int] = field(default_factory=dict[str, int])
+    cut: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class Gathering:
+    """The answers of one export word. `keep` and `publish` may run side by side, each in a worker thread."""
+
+    def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
+        """`key_columns` name the columns of a row that tell which key it answers; several are alternatives."""
+        self.row = row
+        self.data_set = DATA_SETS[row.data_set]
+        self.work = WorkList()
+        self.cut: set[str] = set()
+        """The keys of all lists that were ever found to be cut."""
+        self._key_columns = key_columns
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._counting, self._publishing = threading.Lock(), threading.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough waits to be published."""
+        return self._waiting >= CHUNK or self._waiting_bytes >= CHUNK_BYTES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits to be published."""
+        return self._waiting > 0
+
+    def begin(self, context: Context) -> None:
+        """Find out what the data set has, and what an earlier session has left in the journal."""
+        kept = context.log.kept(self.row.word)
+        waiting = {answer.key: _micros(answer) for answer in kept}
+        published: set[str] = set()
+        now = micros_of(context.clock())
+
+        def told(answered: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+            for key, at in answered:
+                if waiting.get(key, -1) == at:
+                    published.add(key)
+                # A time that is still to come says that a clock was ahead: the key was answered, nobody knows when.
+                yield key, at if at <= now else 0
+
+        for columns in self._key_columns:
+            for rows in values_in(context.folder, self.data_set.name, (*columns, _FETCHED)):
+                known = ((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
+                self.work.know(told(known))
+        for manifest in context.folder.iter_manifests(self.data_set.name):
+            for name in ("gone", "empty"):
+                self.work.know(told(_times_in(manifest.source.get(name))))
+            self.cut.update(key for key, _ in _times_in(manifest.source.get("cut")))
+        published |= {key for key, at in waiting.items() if (self.work.known_at(key) or 0) >= at}
+        if published:
+            context.log.drop(self.row.word, sorted(published))
+        for answer in kept:
+            if answer.key not in published:
+                self._count(1, len(answer.body))
+
+    def keep(self, context: Context, key: str, status: int, body: bytes = b"") -> None:
+        """Put an answer on the disk.
+
+        Raises:
+            DiskFull, JournalDamaged: It could not be written.
+        """
+        context.log.keep(self.row.word, key, status, body)
+        self._count(1, len(body))
+
+    def publish(self, context: Context) -> tuple[str, UnitResult] | None:
+        """Make a unit of everything that waits, and return its name and what became of it; None if nothing does.
+
+        Raises:
+            DiskFull: No space; the answers wait on.
+        """
+        with self._publishing:
+            answers = context.log.kept(self.row.word)
+            return self._published(context, answers) if answers else None
+
+    def close(self) -> None:
+        """Give back what was only needed to know what to ask."""
+        self.work.close()
+
+    def _published(self, context: Context, answers: Sequence[Answer]) -> tuple[str, UnitResult]:
+        chunk = self._chunk(answers)
+        unit = _unit_name(answers)
+        source = Origin(unit, f"{self.row.operation} {self.row.path}")
+        with context.writer(self.data_set, unit, source, row_filter=StampedRows(_FETCHED, chunk.times)) as writer:
+            report = writer.convert(line + b"\n" for line in chunk.lines)
+            incomplete = _cut_text(chunk.cut, self.row)
+            about = {
+                "operation": self.row.operation,
+                "asked": len(answers),
+                "gone": chunk.gone,
+                "empty": chunk.empty,
+                "cut": chunk.cut,
+            }
+            writer.commit(about=about, incomplete=incomplete)
+        self.cut.update(chunk.cut)
+        context.log.drop(self.row.word, [answer.key for answer in answers])
+        self.work.know((answer.key, _micros(answer)) for answer in answers)
+        self._count(-len(answers), -sum(len(answer.body) for answer in answers))
+        updated = min(chunk.updated, report.rows)
+        detail = f"{len(chunk.gone):,} of {len(answers):,} do not exist any more" if chunk.gone else ""
+        created = report.rows - updated
+        return unit, UnitResult(
+            UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail
+        )
+
+    def _chunk(self, answers: Iterable[Answer]) -> _Chunk:
+        chunk = _Chunk()
+        for answer in answers:
+            at = _micros(answer)
+            if answer.status == GONE:
+                chunk.gone[answer.key] = at
+                continue
+            if answer.status == CUT:
+                chunk.cut[answer.key] = at
+            lines = elements_of(answer.body, is_list=self.row.is_list)
+            if not any(line.startswith(b"{") for line in lines):
+                chunk.empty[answer.key] = at
+            chunk.lines.extend(spliced(line, self._members(answer.key)) for line in lines)
+            chunk.times.extend([at] * len(lines))
+            chunk.updated += len(lines) if self._was_known(answer) else 0
+        return chunk
+
+    def _members(self, key: str) -> Mapping[str, str]:
+        return {_ASKED: key} if _ASKED in self.data_set.schema.names else {}
+
+    def _count(self, answers: int, size: int) -> None:
+        with self._counting:
+            self._waiting += answers
+            self._waiting_bytes += size
+
+    def _was_known(self, answer: Answer) -> bool:
+        known = self.work.known_at(answer.key)
+        return known is not None and known < _micros(answer)
+
+
+@dataclass(slots=True)
+class Publish:
+    """The step that publishes what waits. Its name is that of the unit it made."""
+
+    gathering: Gathering
+    name: str = ANSWERS
+    is_done: bool = False
+
+    @property
+    def data_set(self) -> str:
+        """The data set."""
+        return self.gathering.data_set.name
+
+    async def run(self, context: Context) -> UnitResult | None:
+        """Publish; None where nothing waits."""
+        published: tuple[str, UnitResult] | None = await context.in_thread(self.gathering.publish, context)
+        self.is_done = True
+        if published is None:
+            return None
+        self.name, result = published
+        return result
+
+
+async def in_chunks(
+    context: Context,
+    gathering: Gathering,
+    add_parents: Callable[[], None],
+    make: Callable[[ToAsk], UnitTask],
+) -> AsyncIterator[UnitTask | None]:
+    """Yield a task for each key that is still to be asked, and between them the steps that publish the answers.
+
+    What an earlier session has left in the journal is published first, and not asked again.
+    """
+    await context.in_thread(gathering.begin, context)
+    if gathering.is_waiting:
+        yield Publish(gathering)
+        yield None
+    await context.in_thread(add_parents)
+    floor = micros_of(context.begun_at or context.now) if context.options.refresh else 0
+    last: Publish | None = None
+    batches = gathering.work.to_ask(floor=floor)
+    while batch := await context.in_thread(next, batches, None):
+        for one in batch:
+            yield make(one)
+            if gathering.is_full and (last is None or last.is_done):
+                last = Publish(gathering)
+                yield last
+    yield None
+    yield Publish(gathering)
+    yield None
+
+
+def _unit_name(answers: Sequence[Answer]) -> str:
+    """Return a name that says when the first answer came, and differs from that of all other answers."""
+    first = min(_micros(answer) for answer in answers)
+    digest = hashlib.blake2b(digest_size=6)
+    for answer in answers:
+        digest.update(f"{answer.key}\0{_micros(answer)}\0".encode("utf-8", "surrogatepass"))
+    moment = dt.datetime.fromtimestamp(first // 1_000_000, dt.UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{digest.hexdigest()}"
+
+
+def _cut_text(cut: Mapping[str, int], row: LiveExport) -> str | None:
+    if not cut:
+        return None
+    more = f" and {len(cut) - _TOLD:,} more" if len(cut) > _TOLD else ""
+    return f"cut at {row.cap:,} rows, or possibly cut: those of {', '.join(list(cut)[:_TOLD])}{more}"
+
+
+def _times_in(value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, Mapping):
+        yield from ((key, at) for key, at in value.items() if isinstance(at, int))
+
+
+def _micros(answer: Answer) -> int:
+    return round(answer.at * 1_000_000)
