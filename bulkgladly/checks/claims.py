@@ -8,13 +8,13 @@ from bulkgladly.resources.fields import Kind, Link
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Draft, ResourceSpec
 
-__all__ = ("CONTENT_KEY", "Reference", "Traits", "traits_of", "traits_of_payload")
+__all__ = ("CONTENT_KEY", "RowReference", "Traits", "traits_of", "traits_of_payload")
 
 CONTENT_KEY = "content:"
 """How the key of a record begins that has no other key than its content."""
 
 
-class Reference(NamedTuple):
+class RowReference(NamedTuple):
     """Another object that a row names by source key (`former` is how it was written, if otherwise), or by id."""
 
     resource: str
@@ -31,7 +31,7 @@ class Traits(NamedTuple):
     """
 
     marks: tuple[int, ...]
-    references: tuple[Reference, ...] = ()
+    references: tuple[RowReference, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
 
 
@@ -65,12 +65,12 @@ def traits_of_payload(
     if not links:
         return Traits(
             marks,
-            tuple([Reference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
+            tuple([RowReference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
         )
-    references = [Reference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
+    references = [RowReference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
     named = {link.place for link in links}
     references += [
-        Reference(kind, payload[place], False, place)
+        RowReference(kind, payload[place], False, place)
         for place, kind in places
         if payload.get(place) and place not in named
     ]

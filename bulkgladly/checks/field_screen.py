@@ -31,7 +31,7 @@ _WHOLE_SECOND = len("2026-01-31T09:00:00Z")
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _ScreenedColumn:
     """A column that goes into the payload: where it stands in the row, and where its cells go."""
 
     at: int
@@ -45,7 +45,7 @@ class _Column:
 class _Plan:
     """What the columns of one layout must be like. `needed` has groups of which one cell must be there."""
 
-    columns: tuple[_Column, ...]
+    columns: tuple[_ScreenedColumn, ...]
     clashing: tuple[tuple[int, int], ...]
     needed: tuple[tuple[int, ...], ...]
     is_flat: bool
@@ -132,7 +132,7 @@ class FieldScreen:
                 if not group:
                     return None
                 needed.append(group)
-        columns = tuple(_Column(at[one.name], one, _look_for(one), *_head_and_part(one)) for one in fields)
+        columns = tuple(_ScreenedColumn(at[one.name], one, _look_for(one), *_head_and_part(one)) for one in fields)
         clashing = tuple(
             (one.at, other.at)
             for number, one in enumerate(columns)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.checks.claims import Reference
+from bulkgladly.checks.claims import RowReference
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
@@ -67,7 +67,7 @@ class Parents:
                 self._there.add(0, [_digest(resource, key, is_key=True)])
                 self._judged.add((resource, True))
 
-    def want(self, row: int, references: Sequence[Reference]) -> None:
+    def want(self, row: int, references: Sequence[RowReference]) -> None:
         """Note what a row refers to."""
         for one in references:
             kind = (one.resource, one.is_key)
@@ -80,7 +80,7 @@ class Parents:
         """Yield the rows that refer to something that is not there."""
         return self._wanted.absent_from(self._there)
 
-    def missing(self, references: Sequence[Reference]) -> Iterator[Reference]:
+    def missing(self, references: Sequence[RowReference]) -> Iterator[RowReference]:
         """Yield which of the references of such a row lead nowhere."""
         for one in references:
             if (one.resource, one.is_key) not in self._judged:

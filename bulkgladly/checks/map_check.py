@@ -28,7 +28,7 @@ from bulkgladly.resources.fields import Kind
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource
 
-__all__ = ("Example", "MapCheck", "check_mapping", "draft_for", "targets_of")
+__all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
 
 SAMPLE_ROWS = 1000
 _IN_PIECES = ("activities", "notes", "task-comments")
@@ -36,7 +36,7 @@ _IN_PIECES = ("activities", "notes", "task-comments")
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class MappedRow:
     """A row before and after: `output` holds its records, `problems` says which of them an import would reject.
 
     A record that the mapping itself could not make has a `problem` in its place.
@@ -57,7 +57,7 @@ class MapCheck:
     reads and no sample has. `tested` counts the expectations.
     """
 
-    examples: Sequence[Example]
+    examples: Sequence[MappedRow]
     unused: tuple[str, ...]
     absent: tuple[str, ...]
     tested: int
@@ -154,10 +154,10 @@ def check_mapping(
     )
 
 
-def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> Example:
+def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> MappedRow:
     source = row.fields or {}
     problems = [found for made in mapper(row) if isinstance(found := preparer.record_for(made), Problem)]
-    return Example(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
+    return MappedRow(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
 
 
 def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]:

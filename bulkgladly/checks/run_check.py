@@ -19,7 +19,7 @@ import anyio.to_thread
 from bulkgladly.checks.arranging import arranged
 from bulkgladly.checks.check_findings import Example, Findings, Severity, severity_of, severity_of_warning
 from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
-from bulkgladly.checks.claims import Reference, Traits, traits_of
+from bulkgladly.checks.claims import RowReference, Traits, traits_of
 from bulkgladly.checks.judge import Judge, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.screen import Screen
@@ -268,7 +268,7 @@ def _fate_of(verdict: Verdict) -> str:
     return next((one.value for one in Severity if one in severities), "good")
 
 
-def _parentless(reference: Reference) -> Problem:
+def _parentless(reference: RowReference) -> Problem:
     what = "source key" if reference.is_key else "id"
     detail = f"{reference.attr}: none of the {reference.resource} that are known has this {what}; import them first"
     return Problem("unknown_key" if reference.is_key else "unknown_parent", detail, reference.attr)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.exports.export_context import Context, Converted, Refused
 from bulkgladly.exports.jobs import period_text
-from bulkgladly.exports.unit_kinds import Settled, UnitResult, UnitState, UnitTask
+from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.row_filters import OncePerKey
@@ -17,7 +17,7 @@ from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 
-__all__ = ("Events", "EventsTask", "Plan", "plan_of")
+__all__ = ("Events", "EventsUnit", "Plan", "plan_of")
 
 OVERLAP = dt.timedelta(seconds=60)
 """So much before the latest event is read again: events that share its millisecond, or that became
@@ -79,7 +79,7 @@ class Events:
     name = "events"
     workers = 1
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """Yield the gap before the window, if something is lost, and the window."""
         manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
         covered = [manifest.covered for manifest in manifests if manifest.covered]
@@ -92,15 +92,15 @@ class Events:
                 f"events from {text} are gone for good: Gladly gives the last 24 hours only. "
                 "The Timestamps reports have some of it"
             )
-            yield Settled(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
+            yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
         if plan.window is not None:
             lost_from = plan.window[1] + EVENTS_WINDOW
             context.next_loss = min(context.next_loss or lost_from, lost_from)
-            yield EventsTask(plan.window, plan.gap, _last_empty(manifests, plan.window))
+            yield EventsUnit(plan.window, plan.gap, _last_empty(manifests, plan.window))
 
 
 @dataclass(slots=True)
-class EventsTask:
+class EventsUnit:
     """One window. `empty` is the unit before it, if nothing had happened there either: this one takes its place."""
 
     window: Span

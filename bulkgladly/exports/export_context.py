@@ -1,4 +1,4 @@
-"""What every task of an export works with: the door, the folder, the settings, and ways to publish."""
+"""What every unit of an export works with: the door, the folder, the settings, and ways to publish."""
 
 import datetime as dt
 from collections import Counter

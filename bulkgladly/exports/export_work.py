@@ -13,9 +13,9 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport, counts_of, ending_of, units_told
-from bulkgladly.exports.kept_replies import KeptAnswers
-from bulkgladly.exports.reply_buffer import ANSWERS
-from bulkgladly.exports.unit_kinds import Kind, Settled, UnitResult, UnitState, UnitTask, failed_by
+from bulkgladly.exports.kinds import KeptReplies
+from bulkgladly.exports.reply_buffer import PUBLISHING
+from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.runs.session import Progress, Session
@@ -24,7 +24,7 @@ from bulkgladly.runs.summary import resume_command
 
 __all__ = ("ExportWork",)
 
-Slot = tuple[UnitTask, anyio.CapacityLimiter]
+Slot = tuple[ExportUnit, anyio.CapacityLimiter]
 _PLAN = "(plan)"
 """The unit under which a kind is told that could not be planned."""
 _ROW_WORDS = ("created", "updated", "unchanged", "rejected")
@@ -36,7 +36,9 @@ class ExportWork:
     The caller holds the lock of the data set. Whatever happens, the data set holds whole units only.
     """
 
-    def __init__(self, session: Session, folder: DataFolder, kinds: Sequence[Kind], options: ExportOptions) -> None:
+    def __init__(
+        self, session: Session, folder: DataFolder, kinds: Sequence[ExportKind], options: ExportOptions
+    ) -> None:
         self._session, self._folder, self._kinds, self._options = session, folder, kinds, options
         self._observer, self._stop = session.observer, session.stop
         run = session.run
@@ -52,7 +54,7 @@ class ExportWork:
             begun_at=dt.datetime.fromisoformat(run.header().created_at),
             run=run.name,
         )
-        for name in (_PLAN, ANSWERS):
+        for name in (_PLAN, PUBLISHING):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0
@@ -73,21 +75,21 @@ class ExportWork:
     async def read(self) -> None:
         """Plan kind after kind, and hand over what is to be fetched."""
         await self._tell_damage()
-        for kind in (KeptAnswers(self._options.words), *self._kinds):
+        for kind in (KeptReplies(self._options.words), *self._kinds):
             try:
                 await self._plan_kind(kind)
             except Exception as error:  # noqa: BLE001 - one kind that cannot be planned must not hide the others
                 result = self._failed(kind, error)
-                await self._settle(Settled(kind.name, _PLAN, result), result)
+                await self._settle(SettledUnit(kind.name, _PLAN, result), result)
             # A later kind reads what an earlier one has published.
             await self._wait_for_all()
             await self._tell_damage()
 
-    async def _plan_kind(self, kind: Kind) -> None:
+    async def _plan_kind(self, kind: ExportKind) -> None:
         limiter = anyio.CapacityLimiter(kind.workers)
         room = 0
-        async for task in kind.tasks(self.context):
-            if task is None:
+        async for unit in kind.units(self.context):
+            if unit is None:
                 await self._wait_for_all()
                 continue
             if room == 0:
@@ -95,9 +97,9 @@ class ExportWork:
             room -= 1
             self._planned += 1
             self._open += 1
-            self._feed.put([(task, limiter)])
+            self._feed.put([(unit, limiter)])
 
-    def _failed(self, kind: Kind, error: Exception) -> UnitResult:
+    def _failed(self, kind: ExportKind, error: Exception) -> UnitResult:
         """Return what an error in planning means for its kind; where nothing else was asked for, it ends the run."""
         if len(self._kinds) == 1 and isinstance(error, BulkgladlyError):
             raise error
@@ -111,7 +113,7 @@ class ExportWork:
             if path not in self._damage_told:
                 self._damage_told.add(path)
                 result = UnitResult(UnitState.FAILED, detail=damage.detail)
-                await self._settle(Settled(damage.data_set, damage.unit, result), result)
+                await self._settle(SettledUnit(damage.data_set, damage.unit, result), result)
 
     async def _wait_for_all(self) -> None:
         while self._open:
@@ -128,30 +130,30 @@ class ExportWork:
     async def take(self) -> None:
         """Fetch unit after unit, as the limit of its kind allows."""
         while (slot := await self._feed.take()) is not None:
-            task, limiter = slot
+            unit, limiter = slot
             async with limiter:
                 if self._stop.is_draining:
                     return  # it waited for its turn, and has not begun
-                result = await self._outcome(task)
+                result = await self._outcome(unit)
             if result is not None:
-                await self._settle(task, result)
+                await self._settle(unit, result)
             self._done += 1
             self._open -= 1
             if not self._open:
                 self._idle.set()
             self._check_limits()
 
-    async def _outcome(self, task: UnitTask) -> UnitResult | None:
-        """Run a task. One bad unit never ends the others: only what `failed_by` raises does."""
+    async def _outcome(self, unit: ExportUnit) -> UnitResult | None:
+        """Fetch a unit. One bad unit never ends the others: only what `failed_by` raises does."""
         try:
-            return await task.run(self.context)
+            return await unit.run(self.context)
         except Exception as error:  # noqa: BLE001 - judged in one place, by its kind
             return failed_by(error)
 
-    async def _settle(self, task: UnitTask, result: UnitResult) -> None:
+    async def _settle(self, unit: ExportUnit, result: UnitResult) -> None:
         line = UnitLine(
-            task.data_set,
-            task.name,
+            unit.data_set,
+            unit.name,
             result.state.value,
             result.created,
             result.updated,

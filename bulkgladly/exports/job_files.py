@@ -15,7 +15,7 @@ from bulkgladly.exports.jobs import (
     next_loss,
     period_text,
 )
-from bulkgladly.exports.unit_kinds import Settled, UnitResult, UnitState, UnitTask
+from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
@@ -41,38 +41,38 @@ class JobFiles:
     def __init__(self, words: Sequence[str]) -> None:
         self._data_sets = [DATA_SETS[word] for word in words]
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """List the jobs once, tell what is gone for good, and yield the files that are new, the oldest first."""
         reply = await context.client.send(FIND_JOBS)
         if not reply.is_confirmed:
             detail = f"the list of jobs could not be read: {why(reply)}"
-            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
             return
         jobs, odd = jobs_of(reply.content)
         if odd:
             detail = (
                 f"{odd:,} of {odd + len(jobs):,} entries in the list of jobs are not jobs; their files are not fetched"
             )
-            yield Settled("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
         context.next_loss = next_loss(jobs)
         if not jobs:
             context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
-        for task in await context.in_thread(self._planned, context, jobs):
-            yield task
+        for unit in await context.in_thread(self._planned, context, jobs):
+            yield unit
 
-    def _planned(self, context: Context, jobs: Sequence[Job]) -> list[UnitTask]:
-        tasks: list[UnitTask] = []
+    def _planned(self, context: Context, jobs: Sequence[Job]) -> list[ExportUnit]:
+        units: list[ExportUnit] = []
         done = [job for job in jobs if job.has_files]
         options = context.options
         chosen = [job for job in done if job.is_within(options.since, options.until)]
         for data_set in (*self._data_sets, *self._unknown(context, done)):
             manifests = {manifest.unit: manifest for manifest in context.folder.manifests(data_set.name)}
-            tasks += _gaps(context, data_set, list(manifests.values()), done)
-            tasks += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
-        tasks += _failed(context, jobs)
+            units += _gaps(context, data_set, list(manifests.values()), done)
+            units += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
+        units += _failed(context, jobs)
         # Job by job, so that a run that is cut short leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
-        return sorted(tasks, key=lambda task: order.get(task.name, -1))
+        return sorted(units, key=lambda unit: order.get(unit.name, -1))
 
     def _unknown(self, context: Context, done: Sequence[Job]) -> list[DataSet]:
         """Return data sets for files that Gladly did not offer when this was written, where all files are wanted."""
@@ -167,7 +167,7 @@ def _wanted(
     manifests: dict[str, Manifest],
     done: Sequence[Job],
     newest: dt.datetime | None,
-) -> Iterator[UnitTask]:
+) -> Iterator[ExportUnit]:
     for job in done:
         if data_set.file not in job.files:
             continue  # a completed job may lack a file
@@ -194,7 +194,7 @@ def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
 
 def _gaps(
     context: Context, data_set: DataSet, manifests: Sequence[Manifest], done: Sequence[Job]
-) -> Iterator[UnitTask]:
+) -> Iterator[ExportUnit]:
     """Yield each period between what is there and what Gladly still has, the first time that it is seen."""
     covered = [manifest.covered for manifest in manifests if manifest.covered]
     offered = [job.period for job in done if job.period and data_set.file in job.files]
@@ -207,19 +207,19 @@ def _gaps(
             context.note(f"{data_set.name}: {text} is missing, as told before")
             continue
         detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
-        yield Settled(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
+        yield SettledUnit(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
     if missing:
         context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
 
 
-def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[UnitTask]:
+def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
     """Yield each job that Gladly could not do, the first time that it is seen."""
     known = set((context.folder.remembered("jobs", "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
             detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
-            yield Settled("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
         context.folder.remember("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
 

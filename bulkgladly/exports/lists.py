@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.exports.export_context import Context, why
-from bulkgladly.exports.unit_kinds import UnitResult, UnitState, UnitTask
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
@@ -41,14 +41,14 @@ class ListKind:
         self.name = word
         self._row = live_export(word)
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """Yield the one reading."""
         del context
-        yield ListTask(self._row)
+        yield ListUnit(self._row)
 
 
 @dataclass(frozen=True, slots=True)
-class ListTask:
+class ListUnit:
     """One reading of a list."""
 
     row: LiveExport

@@ -11,9 +11,9 @@ from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, U
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import COMPOSITE, source_of
-from bulkgladly.exports.reply_buffer import WHOLE, Gathering, in_chunks
-from bulkgladly.exports.unit_kinds import UnitResult, UnitState, UnitTask
-from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.exports.reply_buffer import WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import MediaFile, StoredFile
 from bulkgladly.lake.published_rows import values_in
@@ -62,28 +62,28 @@ class Media:
         self.workers = concurrency_of(options.pace)
         self._row = live_export(word)
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask | None]:
-        """Yield one task for each file that is still to be fetched, and the steps that publish the index."""
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
+        """Yield one unit for each file that is still to be fetched, and the steps that publish the index."""
         row = self._row
-        gathering = Gathering(row, (KEYS[row.word],))
+        buffer = ReplyBuffer(row, (KEYS[row.word],))
         try:
             source: DataFolder = await context.in_thread(source_of, context)
-            async for task in in_chunks(
+            async for unit in in_chunks(
                 context,
-                gathering,
-                lambda: gathering.work.add(_parents(source, row.word)),
-                lambda one: Fetch(gathering, row, one),
+                buffer,
+                lambda: buffer.work.add(_parents(source, row.word)),
+                lambda one: Fetch(buffer, row, one),
             ):
-                yield task
+                yield unit
         finally:
-            gathering.close()
+            buffer.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """One file. It is whole under its name before the index hears of it."""
 
-    gathering: Gathering
+    buffer: ReplyBuffer
     row: LiveExport
     one: ToAsk
 
@@ -120,7 +120,7 @@ class Fetch:
             about = _index_row(wanted, None, None)
         else:
             about = _index_row(wanted, *found)
-        await context.in_thread(self.gathering.keep, context, self.name, WHOLE, orjson.dumps(about))
+        await context.in_thread(self.buffer.keep, context, self.name, WHOLE, orjson.dumps(about))
         return None
 
     async def _fetched(self, context: Context, wanted: Wanted) -> "tuple[StoredFile, str | None] | UnitResult":
@@ -177,10 +177,10 @@ def doubt_about(wanted: Wanted, size: int, content_type: str | None, *, has_visi
     return None
 
 
-def _parents(folder: DataFolder, word: str) -> Iterator[Parent]:
+def _parents(folder: DataFolder, word: str) -> Iterator[ParentToAsk]:
     for wanted in _recordings(folder) if word == "recordings" else _attachments(folder):
         if all(is_askable(part) for part in (wanted.item, wanted.attachment) if part is not None):
-            yield Parent(wanted.key, orjson.dumps(tuple(wanted)).decode())
+            yield ParentToAsk(wanted.key, orjson.dumps(tuple(wanted)).decode())
 
 
 def _recordings(folder: DataFolder) -> Iterator[Wanted]:

@@ -11,7 +11,7 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
-from bulkgladly.journal.worklist import Parent
+from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lines import BOM, cut_lines
@@ -110,7 +110,7 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
         )
 
 
-def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[Parent]:
+def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[ParentToAsk]:
     """Yield the parents that the options name, the same one perhaps several times; memory stays bounded.
 
     What cannot be asked is counted in `skipped`.
@@ -122,14 +122,14 @@ def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[
     options = context.options
     if options.emails is not None:
         for _, asked in _texts_in(options.emails, _EMAIL_COLUMNS, skipped):
-            yield Parent(_email_key(asked), asked)
+            yield ParentToAsk(_email_key(asked), asked)
     elif options.ids is not None:
         expand = _contents_of if row.word == "answer-contents" else _itself
         for where, asked in _texts_in(options.ids, _ID_COLUMNS[row.parent], skipped):
             if not is_askable(asked):
                 skipped.note(where)
                 continue
-            yield from (Parent(key, key) for key in expand(asked, None))
+            yield from (ParentToAsk(key, key) for key in expand(asked, None))
     else:
         yield from _in_data_set(row, source_of(context), skipped)
 
@@ -144,7 +144,7 @@ def source_of(context: Context) -> DataFolder:
     return DataFolder.open(other) if other is not None else context.folder
 
 
-def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[Parent]:
+def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[ParentToAsk]:
     columns = _COLUMNS[row.word]
     present = set(folder.data_sets())
     if not any(column.data_set in present for column in columns):
@@ -156,7 +156,7 @@ def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Itera
             if not is_askable(asked):
                 skipped.note(f"{column.data_set}.{column.id}")
                 continue
-            yield from (Parent(key, key, changed) for key in expand(asked, language))
+            yield from (ParentToAsk(key, key, changed) for key in expand(asked, language))
 
 
 def _ids_in(folder: DataFolder, column: _Column) -> Iterator[tuple[str, str | None, int]]:

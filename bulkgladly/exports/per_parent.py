@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from bulkgladly.exports.export_context import Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of
-from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, Gathering, in_chunks
-from bulkgladly.exports.unit_kinds import Settled, UnitResult, UnitState, UnitTask
-from bulkgladly.journal.worklist import Parent, ToAsk
+from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
 from bulkgladly.lake.folder import DataFolder
@@ -24,7 +24,7 @@ from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.looks import MAX_MERGES
 from bulkgladly.runs.connection import concurrency_of
 
-__all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
+__all__ = ("PARENT_WORDS", "ParentUnit", "PerParent", "ways_to_know")
 
 PARENT_WORDS = (
     "profiles",
@@ -60,34 +60,34 @@ class PerParent:
         self._row = live_export(word)
         demand_parents(self._row, options)
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask | None]:
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
         row = PROFILES_BY_EMAIL if context.options.emails is not None else self._row
-        gathering = Gathering(row, ways_to_know(row))
+        buffer = ReplyBuffer(row, ways_to_know(row))
         try:
             skipped = Skipped()
-            async for task in in_chunks(
+            async for unit in in_chunks(
                 context,
-                gathering,
-                lambda: gathering.work.add(parents_of(self._row, context, skipped)),
-                lambda one: Ask(gathering, row, one),
+                buffer,
+                lambda: buffer.work.add(parents_of(self._row, context, skipped)),
+                lambda one: ParentUnit(buffer, row, one),
             ):
-                yield task
-            if gathering.cut and row.word == "conversations":
-                async for task in _second_way(context, gathering.cut):
-                    yield task
+                yield unit
+            if buffer.cut and row.word == "conversations":
+                async for unit in _second_way(context, buffer.cut):
+                    yield unit
             if skipped.count:
                 detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
-                yield Settled(row.data_set, "(ids)", UnitResult(UnitState.FAILED, detail=detail))
+                yield SettledUnit(row.data_set, "(ids)", UnitResult(UnitState.FAILED, detail=detail))
         finally:
-            gathering.close()
+            buffer.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ParentUnit:
     """One request for one parent. What comes is kept, and told with the unit that it is published in."""
 
-    gathering: Gathering
+    buffer: ReplyBuffer
     row: LiveExport
     one: ToAsk
 
@@ -106,7 +106,7 @@ class Ask:
         reply = await self._reply(context)
         is_refused = reply.is_refused and self.row.operation in _NOT_OFFERED
         if reply.is_absent or is_refused:
-            await context.in_thread(self.gathering.keep, context, self.name, GONE)
+            await context.in_thread(self.buffer.keep, context, self.name, GONE)
             return None
         if not reply.is_confirmed:
             # What Gladly says about an address may repeat it.
@@ -151,7 +151,7 @@ class Ask:
         count = len(elements_of(reply.body, is_list=self.row.is_list))
         is_whole = not self.row.is_list or cut_of(self.row, reply.headers, count) is Cut.NO
         status = WHOLE if is_whole else CUT
-        self.gathering.keep(context, self.name, status, reply.body)
+        self.buffer.keep(context, self.name, status, reply.body)
         return status
 
 
@@ -170,28 +170,28 @@ def _request(row: LiveExport, asked: str) -> Request:
     return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
 
 
-async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[UnitTask | None]:
+async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
     """Yield single requests for conversations of customers whose lists are cut, as far as items name them.
 
     What the lists held, and what was found this way before, is in the data set and not asked for again.
     """
     row = live_export("conversation")
-    others = Gathering(row, ways_to_know(row))
+    others = ReplyBuffer(row, ways_to_know(row))
     try:
         source: DataFolder = await context.in_thread(source_of, context)
-        async for task in in_chunks(
+        async for unit in in_chunks(
             context,
             others,
             lambda: others.work.add(_conversations_of(source, cut)),
-            lambda one: Ask(others, row, one),
+            lambda one: ParentUnit(others, row, one),
         ):
-            yield task
+            yield unit
     finally:
         others.close()
 
 
-def _conversations_of(folder: DataFolder, customers: Collection[str]) -> Iterator[Parent]:
+def _conversations_of(folder: DataFolder, customers: Collection[str]) -> Iterator[ParentToAsk]:
     for rows in values_in(folder, "items", ("customerId", "conversationId")):
         for customer, conversation in rows:
             if customer in customers and conversation:
-                yield Parent(conversation, conversation)
+                yield ParentToAsk(conversation, conversation)

@@ -15,8 +15,8 @@ from typing import Any
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.parents import COMPOSITE
-from bulkgladly.exports.unit_kinds import UnitResult, UnitState, UnitTask
-from bulkgladly.journal.units import Answer
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.journal.units import KeptReply
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
 from bulkgladly.lake.published_rows import micros_of, values_in
@@ -25,7 +25,7 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.resources.exports import LiveExport
 
-__all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
+__all__ = ("CHUNK", "CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
 
 CHUNK = 5000
 """So many answers make a unit: few enough to lie in memory, enough for parts of a useful size."""
@@ -37,7 +37,7 @@ WHOLE, CUT, GONE = 200, 206, 404
 
 _ASKED, _FETCHED = "_asked_id", "_fetched_at"
 _TOLD = 20
-ANSWERS = "(answers)"
+PUBLISHING = "(answers)"
 """The name of a step that publishes, as long as there is no unit."""
 
 
@@ -53,7 +53,7 @@ class _Chunk:
     cut: dict[str, int] = field(default_factory=dict[str, int])
 
 
-class Gathering:
+class ReplyBuffer:
     """The answers of one export word. `keep` and `publish` may run side by side, each in a worker thread."""
 
     def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
@@ -130,7 +130,7 @@ class Gathering:
         """Give back what was only needed to know what to ask."""
         self.work.close()
 
-    def _published(self, context: Context, answers: Sequence[Answer]) -> tuple[str, UnitResult]:
+    def _published(self, context: Context, answers: Sequence[KeptReply]) -> tuple[str, UnitResult]:
         chunk = self._chunk(answers)
         unit = _unit_name(answers)
         source = Origin(unit, f"{self.row.operation} {self.row.path}")
@@ -156,7 +156,7 @@ class Gathering:
             UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail
         )
 
-    def _chunk(self, answers: Iterable[Answer]) -> _Chunk:
+    def _chunk(self, answers: Iterable[KeptReply]) -> _Chunk:
         chunk = _Chunk()
         for answer in answers:
             at = _micros(answer)
@@ -181,27 +181,27 @@ class Gathering:
             self._waiting += answers
             self._waiting_bytes += size
 
-    def _was_known(self, answer: Answer) -> bool:
+    def _was_known(self, answer: KeptReply) -> bool:
         known = self.work.known_at(answer.key)
         return known is not None and known < _micros(answer)
 
 
 @dataclass(slots=True)
-class Publish:
+class PublishStep:
     """The step that publishes what waits. Its name is that of the unit it made."""
 
-    gathering: Gathering
-    name: str = ANSWERS
+    buffer: ReplyBuffer
+    name: str = PUBLISHING
     is_done: bool = False
 
     @property
     def data_set(self) -> str:
         """The data set."""
-        return self.gathering.data_set.name
+        return self.buffer.data_set.name
 
     async def run(self, context: Context) -> UnitResult | None:
         """Publish; None where nothing waits."""
-        published: tuple[str, UnitResult] | None = await context.in_thread(self.gathering.publish, context)
+        published: tuple[str, UnitResult] | None = await context.in_thread(self.buffer.publish, context)
         self.is_done = True
         if published is None:
             return None
@@ -211,34 +211,34 @@ class Publish:
 
 async def in_chunks(
     context: Context,
-    gathering: Gathering,
+    buffer: ReplyBuffer,
     add_parents: Callable[[], None],
-    make: Callable[[ToAsk], UnitTask],
-) -> AsyncIterator[UnitTask | None]:
-    """Yield a task for each key that is still to be asked, and between them the steps that publish the answers.
+    make: Callable[[ToAsk], ExportUnit],
+) -> AsyncIterator[ExportUnit | None]:
+    """Yield a unit for each key that is still to be asked, and between them the steps that publish the answers.
 
     What an earlier session has left in the journal is published first, and not asked again.
     """
-    await context.in_thread(gathering.begin, context)
-    if gathering.is_waiting:
-        yield Publish(gathering)
+    await context.in_thread(buffer.begin, context)
+    if buffer.is_waiting:
+        yield PublishStep(buffer)
         yield None
     await context.in_thread(add_parents)
     floor = micros_of(context.begun_at or context.now) if context.options.refresh else 0
-    last: Publish | None = None
-    batches = gathering.work.to_ask(floor=floor)
+    last: PublishStep | None = None
+    batches = buffer.work.to_ask(floor=floor)
     while batch := await context.in_thread(next, batches, None):
         for one in batch:
             yield make(one)
-            if gathering.is_full and (last is None or last.is_done):
-                last = Publish(gathering)
+            if buffer.is_full and (last is None or last.is_done):
+                last = PublishStep(buffer)
                 yield last
     yield None
-    yield Publish(gathering)
+    yield PublishStep(buffer)
     yield None
 
 
-def _unit_name(answers: Sequence[Answer]) -> str:
+def _unit_name(answers: Sequence[KeptReply]) -> str:
     """Return a name that says when the first answer came, and differs from that of all other answers."""
     first = min(_micros(answer) for answer in answers)
     digest = hashlib.blake2b(digest_size=6)
@@ -260,5 +260,5 @@ def _times_in(value: Any) -> Iterator[tuple[str, int]]:
         yield from ((key, at) for key, at in value.items() if isinstance(at, int))
 
 
-def _micros(answer: Answer) -> int:
+def _micros(answer: KeptReply) -> int:
     return round(answer.at * 1_000_000)

@@ -16,7 +16,7 @@ from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
 from bulkgladly.exports.report_history import ReportHistory, span_of
 from bulkgladly.exports.report_plan import estimate, grid_for, queries_of, windows_due
-from bulkgladly.exports.unit_kinds import UnitResult, UnitState, UnitTask
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined, restate, unite
@@ -48,7 +48,7 @@ class Reports:
         self._asked, self._row_cap = asked, row_cap
         self._queries = queries_of(asked)
 
-    async def tasks(self, context: Context) -> AsyncIterator[UnitTask]:
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """Yield the windows that are not there yet, or were read so early that their rows may have changed."""
         today = context.now.astimezone(dt.UTC).date()
         for day in (self._asked.first, self._asked.last):
@@ -65,7 +65,7 @@ class Reports:
                 reading = readings.get(each.window.name)
                 # What this run has read before it was interrupted is not asked for a second time.
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):
-                    yield _WindowTask(query, history, grid_for(query), each, self._row_cap)
+                    yield _WindowUnit(query, history, grid_for(query), each, self._row_cap)
 
     async def _tell_how_long(self, context: Context, today: dt.date) -> None:
         """Say beforehand what the API's own pace for reports comes to; a split window takes more."""
@@ -83,7 +83,7 @@ def _has_ended(line: UnitLine, query: Query) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _WindowTask:
+class _WindowUnit:
     """One window of one report: asked for, merged with what is there, published whole."""
 
     query: Query

@@ -1,4 +1,4 @@
-"""The words of an export: kinds that know what there is to fetch, tasks that fetch one unit, results."""
+"""The words of an export: kinds that know what there is to fetch, units that fetch themselves, results."""
 
 import enum
 import traceback
@@ -13,7 +13,7 @@ from bulkgladly.storage.failures import is_full, not_written
 if TYPE_CHECKING:
     from bulkgladly.exports.export_context import Context
 
-__all__ = ("Kind", "Settled", "UnitResult", "UnitState", "UnitTask", "failed_by")
+__all__ = ("ExportKind", "ExportUnit", "SettledUnit", "UnitResult", "UnitState", "failed_by")
 
 _OF_ONE_UNIT = (UsageError, TransportError)
 
@@ -76,7 +76,7 @@ def failed_by(error: Exception) -> UnitResult:
     return UnitResult(UnitState.FAILED, detail=detail)
 
 
-class UnitTask(Protocol):
+class ExportUnit(Protocol):
     """One unit to fetch: published whole or not at all."""
 
     @property
@@ -103,20 +103,20 @@ class UnitTask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledUnit:
     """A unit whose end is known before anything is fetched: it only has to be told."""
 
     data_set: str
     name: str
     result: UnitResult
 
-    async def run(self, context: "Context") -> UnitResult:  # noqa: ARG002 - as every task
+    async def run(self, context: "Context") -> UnitResult:  # noqa: ARG002 - as every unit
         """Return the result."""
         return self.result
 
 
-class Kind(Protocol):
-    """One thing that can be exported. Kinds run one after the other, the tasks of one kind side by side."""
+class ExportKind(Protocol):
+    """One thing that can be exported. Kinds run one after the other, the units of one kind side by side."""
 
     @property
     def name(self) -> str:
@@ -125,13 +125,13 @@ class Kind(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many of its tasks may run at once, at most."""
+        """How many of its units may be fetched at once, at most."""
         ...
 
-    def tasks(self, context: "Context") -> AsyncIterator[UnitTask | None]:
+    def units(self, context: "Context") -> AsyncIterator[ExportUnit | None]:
         """Ask what there is, and yield what the data set does not have yet.
 
         Called when all kinds before it have ended, so that it can read what they published.
-        None stands for a wait: what follows is asked for when all tasks so far have ended.
+        None stands for a wait: what follows is asked for when all units so far have ended.
         """
         ...

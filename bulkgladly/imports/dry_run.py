@@ -20,14 +20,14 @@ from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
 from bulkgladly.resources.table import resource
 from bulkgladly.runs.observer import Estimate
 
-__all__ = ("DryRun", "Finding", "dry_run")
+__all__ = ("DryRun", "RejectCause", "dry_run")
 
 ROWS_AT_ONCE = 256
 EXAMPLES = 3
 
 
 @dataclass(slots=True)
-class Finding:
+class RejectCause:
     """One kind of reject: how many rows, and where the first three stand."""
 
     code: str
@@ -46,7 +46,7 @@ class DryRun:
     rows: int
     first_requests: Mapping[str, int]
     settled: Mapping[str, int]
-    findings: Sequence[Finding]
+    findings: Sequence[RejectCause]
     estimate: Estimate
 
     @property
@@ -106,7 +106,7 @@ class _Rehearser:
         self._names = [str(file.path) for file in inputs.files]
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
-        self._findings: dict[str, Finding] = {}
+        self._findings: dict[str, RejectCause] = {}
         self._rows = 0
 
     async def run(self) -> DryRun:
@@ -157,7 +157,7 @@ class _Rehearser:
         return None
 
     def _note(self, row: Row, outcome: Outcome) -> None:
-        finding = self._findings.setdefault(str(outcome.code), Finding(str(outcome.code)))
+        finding = self._findings.setdefault(str(outcome.code), RejectCause(str(outcome.code)))
         finding.rows += 1
         if len(finding.examples) < EXAMPLES:
             finding.detail = finding.detail or (outcome.detail or "")

@@ -11,7 +11,7 @@ import anyio
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.unit_kinds import Kind, UnitResult, UnitState
+from bulkgladly.exports.unit_kinds import ExportKind, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.runs.connection import Connection
@@ -89,7 +89,7 @@ class Driver:
 
     async def drive(
         self,
-        make: Callable[[ExportOptions], Kind],
+        make: Callable[[ExportOptions], ExportKind],
         *,
         stop_after: int | None = None,
         workers: int = 4,
@@ -106,7 +106,7 @@ class Driver:
         return found
 
 
-async def _run(kind: Kind, context: Context, found: Ends, stop_after: int | None, workers: int) -> None:
+async def _run(kind: ExportKind, context: Context, found: Ends, stop_after: int | None, workers: int) -> None:
     waiting: list[Any] = []
     begun = 0
 
@@ -121,7 +121,7 @@ async def _run(kind: Kind, context: Context, found: Ends, stop_after: int | None
                 crew.start_soon(one, task)
         tasks.clear()
 
-    async for task in kind.tasks(context):
+    async for task in kind.units(context):
         if task is not None:
             waiting.append(task)
             begun += 1

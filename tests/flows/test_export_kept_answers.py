@@ -132,14 +132,14 @@ async def test_a_run_that_could_not_publish_is_not_complete(lake: Lake, monkeypa
     """Its answers would be asked again else; the next start publishes them and asks nothing."""
     ids = people(lake, 3)
     path = path_with(lake.folder, "ids.txt", ids)
-    published = reply_buffer.Gathering._published
+    published = reply_buffer.ReplyBuffer._published
 
     def failing(*_: Any) -> Any:
         raise OSError(5, "Input/output error", "lake/profiles")
 
-    monkeypatch.setattr(reply_buffer.Gathering, "_published", failing)
+    monkeypatch.setattr(reply_buffer.ReplyBuffer, "_published", failing)
     first = await lake.export("profiles", ids=path)
-    monkeypatch.setattr(reply_buffer.Gathering, "_published", published)
+    monkeypatch.setattr(reply_buffer.ReplyBuffer, "_published", published)
     lake.forget()
 
     second = await lake.export("profiles", ids=path)

@@ -222,7 +222,7 @@ async def test_a_bug_in_planning_hides_no_other_kind(lake: Lake, monkeypatch: py
     def broken(self: lists.ListKind, context: Any) -> Any:
         raise KeyError("x")
 
-    monkeypatch.setattr(lists.ListKind, "tasks", broken)
+    monkeypatch.setattr(lists.ListKind, "units", broken)
 
     report = await lake.export("items", "inboxes")
 

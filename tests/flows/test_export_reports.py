@@ -136,7 +136,7 @@ class Desk:
         run = Run()
         asked = ReportQuery(metric_sets, first=first, last=last, **query)
         async with self.context(**(options or {})) as context:
-            async for task in Reports(asked, row_cap=row_cap).tasks(context):
+            async for task in Reports(asked, row_cap=row_cap).units(context):
                 if units is not None and len(run.results) == units:
                     break
                 result = await task.run(context)
@@ -675,7 +675,7 @@ async def test_a_run_that_died_goes_on_where_it_was(desk: Desk) -> None:
 async def test_a_resumed_run_does_not_repeat_what_it_read(desk: Desk) -> None:
     """Also where the windows are within the look-back, or were to be refreshed: its journal tells."""
     async with desk.context(refresh=True) as context:
-        tasks = [task async for task in Reports(ReportQuery((EVENTS,), first=FIRST, last=LAST)).tasks(context)]
+        tasks = [task async for task in Reports(ReportQuery((EVENTS,), first=FIRST, last=LAST)).units(context)]
         for task in tasks[:5]:
             result = await task.run(context)
             assert result is not None

@@ -22,7 +22,7 @@ import orjson
 import typer
 
 from bulkgladly.cli.app import COMMANDS, app
-from bulkgladly.cli.configuration import Invocation, use_settings_file
+from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
 from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.formats.contract import ReadOptions
@@ -334,7 +334,7 @@ _ROWS: tuple[Mapping[str, Any], ...] = (
 def fuzz_settings(data: bytes) -> None:
     """A settings file, as every command reads it."""
     path = _file("bulkgladly.toml", data)
-    context = typer.Context(_COMMAND, info_name="bulkgladly", obj=Invocation())
+    context = typer.Context(_COMMAND, info_name="bulkgladly", obj=CallContext())
     with contextlib.suppress(UsageError):
         contextvars.copy_context().run(use_settings_file, context, path, COMMANDS)
         settings = load_toml(path)
