@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from bulkgladly.imports.import_summary import Report
     from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
     from bulkgladly.imports.rehearsal import rehearse_import
-    from bulkgladly.imports.run_import import resume_import, retry_import, start_import
+    from bulkgladly.imports.retry_import import retry_import
+    from bulkgladly.imports.run_import import resume_import, start_import
     from bulkgladly.journal.runs import RunFolder, find_run, list_runs
     from bulkgladly.records import Mode, Word
     from bulkgladly.resume import resume_run
@@ -156,9 +157,9 @@ _HOMES = {
     "bulkgladly.imports.import_options": ("ImportOptions",),
     "bulkgladly.imports.rehearsal": ("rehearse_import",),
     "bulkgladly.resume": ("resume_run",),
+    "bulkgladly.imports.retry_import": ("retry_import",),
     "bulkgladly.imports.run_import": (
         "resume_import",
-        "retry_import",
         "start_import",
     ),
     "bulkgladly.records": (

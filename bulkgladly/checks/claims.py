@@ -1,14 +1,21 @@
-"""What of a good row matters to other rows: what it claims, and what it refers to. Pure."""
+"""What of a good row matters to other rows: what it claims, what it refers to, and in which order they go. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bulkgladly.records import Claim
+from bulkgladly.records import Claim, Problem
 from bulkgladly.resources.fields import Kind, Link
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Draft, ResourceSpec
 
-__all__ = ("CONTENT_KEY", "RowReference", "Traits", "traits_of", "traits_of_payload")
+__all__ = (
+    "CONTENT_KEY",
+    "RowReference",
+    "Traits",
+    "arranged",
+    "traits_of",
+    "traits_of_payload",
+)
 
 CONTENT_KEY = "content:"
 """How the key of a record begins that has no other key than its content."""
@@ -91,3 +98,23 @@ def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
 
 
 _places: dict[str, tuple[tuple[str, str], ...]] = {}
+
+
+def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
+    """Return the records in the order of an import, and those whose parents go round in a circle."""
+    if spec.arrange is None:
+        return list(records), []
+    good: list[Draft] = []
+    circular: list[tuple[Draft, Problem]] = []
+    keys = {record.key for record in records}
+    done: set[str] = set()
+    for record in spec.arrange(records):
+        own = [link for link in record.links if link.is_key and link.kind == spec.name]
+        ahead = next((link for link in own if link.text in keys and link.text not in done), None)
+        if ahead is not None:
+            detail = f"{ahead.attr}: the parents of this row lead back to it, so none of them can be made first"
+            circular.append((record, Problem("unknown_key", detail, ahead.attr)))
+            continue
+        done.add(record.key)
+        good.append(record)
+    return good, sorted(circular, key=lambda one: one[0].row.seq)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem
-from bulkgladly.imports.import_records import Preparer
+from bulkgladly.imports.drafts import Preparer
 from bulkgladly.records import Problem, Row, Stage
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.source_keys import oddities

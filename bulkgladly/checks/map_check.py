@@ -8,8 +8,8 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import Reader, ReadOptions
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import Preparer
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.import_records import Preparer
 from bulkgladly.imports.mapping_choice import (
     MapChoice,
     check_mapped_columns,

@@ -16,26 +16,25 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.checks.arranging import arranged
 from bulkgladly.checks.check_findings import Example, Findings, Severity, severity_of, severity_of_warning
 from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
-from bulkgladly.checks.claims import RowReference, Traits, traits_of
+from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
 from bulkgladly.checks.judge import Judge, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.screen import Screen
 from bulkgladly.checks.two_pass import Pieces
-from bulkgladly.errors import UsageError
 from bulkgladly.formats.csv_files import CsvReader
-from bulkgladly.formats.inputs import Inputs, spool
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import admission_of, outcome_of_clash
+from bulkgladly.imports.import_inputs import check_columns, open_inputs, spooled
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.import_records import admission_of, outcome_of_clash
-from bulkgladly.imports.row_names import MOST_ARRANGED
-from bulkgladly.imports.run_import import check_columns, open_inputs
+from bulkgladly.imports.row_names import too_many_to_arrange
 from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.ledger import Ledger, Standing
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 
 __all__ = ("check",)
@@ -75,7 +74,7 @@ async def check(
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
         patterns = [str(file) for file in files]
         if patterns == ["-"]:
-            patterns = [str(await anyio.to_thread.run_sync(_spooled, stdin, options, Path(folder)))]
+            patterns = [str(await anyio.to_thread.run_sync(spooled, stdin, options, Path(folder)))]
         inputs = open_inputs(spec, patterns, options)
         check_columns(spec, inputs, options)
         known = Parents(Path(folder) / "parents")
@@ -175,11 +174,8 @@ class _Checker:
         if self._spec.arrange is None:
             return traits_of(self._spec, verdict.record)
         self._whole.append(verdict.record)
-        if len(self._whole) > MOST_ARRANGED:
-            raise UsageError(
-                f"the input has more than {MOST_ARRANGED:,} {self._spec.name}, which are put in order before they are "
-                "sent; split it, parents first"
-            )
+        if len(self._whole) > (most := USUAL.bounds.rows_in_order):
+            raise too_many_to_arrange(self._spec.name, most)
         return None
 
     def _arrange(self) -> None:
@@ -251,14 +247,6 @@ def _collect(
         known.add_file(kind, file, key)
     if policy.host:
         known.add_state(options.state_dir / "state.sqlite", policy, spec.references)
-
-
-def _spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
-    if stdin is None:
-        raise UsageError("`-` reads the standard input, and there is none")
-    path = folder / f"stdin.{options.reading.format or 'ndjson'}"
-    spool(stdin, path)
-    return path
 
 
 def _fate_of(verdict: Verdict) -> str:

@@ -100,7 +100,7 @@ def retry(
     output: OutputFlags,
 ) -> None:
     """Import only the rejected rows of a run again, with the same settings, as a run of its own."""
-    from bulkgladly.imports.run_import import retry_import
+    from bulkgladly.imports.retry_import import retry_import
     from bulkgladly.journal.runs import find_run
 
     folder = find_run(where.state_dir, run)

@@ -22,6 +22,7 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
+from bulkgladly.runs.environment import USUAL, Bounds
 from bulkgladly.runs.observer import Observer
 from bulkgladly.transport.client import Client
 from bulkgladly.transport.downloads import BrokeOff
@@ -70,6 +71,8 @@ class Context:
     """The time, for what may happen hours after the run began: a window that ends now, when a row was fetched."""
     begun_at: dt.datetime | None = None
     """When the run began that this session goes on with; None where it is the first."""
+    bounds: Bounds = USUAL.bounds
+    """How much is held in memory."""
     run: str = ""
     """The name of the run, which no other has."""
     next_loss: dt.datetime | None = None

@@ -52,6 +52,7 @@ class ExportWork:
             host=session.connection.host,
             now=dt.datetime.now(dt.UTC),
             begun_at=dt.datetime.fromisoformat(run.header().created_at),
+            bounds=session.bounds,
             run=run.name,
         )
         for name in (_PLAN, PUBLISHING):

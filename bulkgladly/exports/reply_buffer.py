@@ -24,13 +24,9 @@ from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.resources.exports import LiveExport
+from bulkgladly.runs.environment import Bounds
 
-__all__ = ("CHUNK", "CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
-
-CHUNK = 5000
-"""So many answers make a unit: few enough to lie in memory, enough for parts of a useful size."""
-CHUNK_BYTES = 64 << 20
-"""Or so many bytes, where answers are large."""
+__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
 
 WHOLE, CUT, GONE = 200, 206, 404
 """Under which status an answer waits; 206 (partial content) is ours, for a list that Gladly has cut."""
@@ -68,10 +64,9 @@ class ReplyBuffer:
         self._waiting_bytes = 0
         self._counting, self._publishing = threading.Lock(), threading.Lock()
 
-    @property
-    def is_full(self) -> bool:
+    def is_full(self, bounds: Bounds) -> bool:
         """Whether enough waits to be published."""
-        return self._waiting >= CHUNK or self._waiting_bytes >= CHUNK_BYTES
+        return self._waiting >= bounds.replies_in_unit or self._waiting_bytes >= bounds.bytes_in_unit
 
     @property
     def is_waiting(self) -> bool:
@@ -230,7 +225,7 @@ async def in_chunks(
     while batch := await context.in_thread(next, batches, None):
         for one in batch:
             yield make(one)
-            if buffer.is_full and (last is None or last.is_done):
+            if buffer.is_full(context.bounds) and (last is None or last.is_done):
                 last = PublishStep(buffer)
                 yield last
     yield None

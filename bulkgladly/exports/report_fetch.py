@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.exports.export_context import Context, read_in_thread, why
-from bulkgladly.exports.report_history import ReportHistory, span_of
+from bulkgladly.exports.report_plan import ReportHistory, span_of
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, beginning
 from bulkgladly.lake.report_table import ReportBody, read_report
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request

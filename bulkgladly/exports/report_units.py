@@ -14,8 +14,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
-from bulkgladly.exports.report_history import ReportHistory, span_of
-from bulkgladly.exports.report_plan import estimate, grid_for, queries_of, windows_due
+from bulkgladly.exports.report_plan import ReportHistory, estimate, grid_for, queries_of, span_of, windows_due
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.lake.manifest import Manifest

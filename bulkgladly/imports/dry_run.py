@@ -10,14 +10,15 @@ from typing import Any
 import anyio.to_thread
 
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import Preparer, admission_of, outcome_of_clash
+from bulkgladly.imports.import_inputs import check_columns, open_inputs
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.import_records import Preparer, admission_of, outcome_of_clash
 from bulkgladly.imports.row_names import Linker, whole
-from bulkgladly.imports.run_import import check_columns, open_inputs
 from bulkgladly.journal.ledger import Ledger, Standing
 from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
 from bulkgladly.resources.table import resource
+from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 
 __all__ = ("DryRun", "RejectCause", "dry_run")
@@ -112,7 +113,7 @@ class _Rehearser:
     async def run(self) -> DryRun:
         batches = self._inputs.batches(size=ROWS_AT_ONCE)
         if self._spec.arrange is not None:
-            batches = whole(batches, self._spec.name)
+            batches = whole(batches, self._spec.name, USUAL.bounds.rows_in_order)
         while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
             if self._limit is not None:
                 rows = rows[: self._limit - self._rows]

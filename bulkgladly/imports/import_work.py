@@ -8,10 +8,9 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.import_records import BATCH_ROWS, Importer
-from bulkgladly.imports.import_summary import Report
-from bulkgladly.imports.result_files import Closing, publish
-from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
+from bulkgladly.imports.import_records import Importer
+from bulkgladly.imports.import_summary import Closing, Report, publish
+from bulkgladly.imports.row_names import check_names, fetch_directory, names_in, whole
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
@@ -20,8 +19,6 @@ from bulkgladly.runs.session import Progress, Session
 
 __all__ = ("ImportWork",)
 
-SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
-SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
 WORKERS_AT_MOST_ONCE = 4
 NOTED_ROWS = 100_000
 _WELL = (None, 3, 10)
@@ -59,13 +56,12 @@ class ImportWork:
         self._importer = Importer(
             spec,
             self._policy,
+            options,
             ledger=self.journal,
             client=session.client,
-            limits=options.limits,
             stop=session.stop,
-            spare=SPARE_UNLIMITED if options.pace.unlimited else SPARE,
-            ignore=options.ignore_columns,
             names=tuple(str(file.path) for file in inputs.files),
+            bounds=session.bounds,
         )
         self.hand_over, self.take, self.close = self._importer.dispatch, self._importer.work, self._importer.close
 
@@ -89,8 +85,12 @@ class ImportWork:
     async def read(self) -> None:
         """Learn the names in the rows, then read and prepare the rows."""
         await self._learn_names()
-        size = BATCH_ROWS * 4 if self._options.pace.unlimited else BATCH_ROWS
-        await self._importer.read(self._inputs.batches(self.journal.mark, size=size))
+        bounds = self._session.bounds
+        size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
+        batches = self._inputs.batches(self.journal.mark, size=size)
+        if self._spec.arrange is not None:
+            batches = whole(batches, self._spec.name, bounds.rows_in_order)
+        await self._importer.read(batches)
 
     async def _learn_names(self) -> None:
         """Ask for the names that rows use instead of ids, before anything is written.
@@ -101,7 +101,8 @@ class ImportWork:
         """
         if not self._may_name():
             return
-        names = await names_in(self._spec, self._inputs, self.journal.mark, self._importer.preparer.record_for)
+        prepare, bounds = self._importer.preparer.record_for, self._session.bounds
+        names = await names_in(self._spec, self._inputs, self.journal.mark, prepare, bounds)
         directory = await fetch_directory(self._session.client, names.kinds)
         for line in check_names(names.used, directory, are_rejected=self._options.missing_names == "reject"):
             self._observer.note(line)

@@ -6,29 +6,32 @@ import anyio
 
 from bulkgladly.resources.spec import Record
 
-__all__ = ("MOST_WAITING", "Lanes")
-
-MOST_WAITING = 1_000
-"""Records that may wait behind others of their lane; beyond that reading waits for them."""
+__all__ = ("Lanes",)
 
 
 class Lanes:
-    """Keeps track of the records on their way, and of those that wait behind them.
+    """Keeps track of the records in flight, and of those that wait behind them.
 
     A record holds its claims (key, addresses) and its lanes (the task that a comment is for)
     from `hold` to `release`. One whose lane is held may stand behind the holder, so that the
     rows after it need not wait; whoever releases the lane goes on with it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int) -> None:
+        """Beyond `most_waiting` records behind others, reading waits for them."""
+        self._most_waiting = most_waiting
         self._busy: dict[int, int] = {}
         self._behind: dict[int, deque[Record]] = {}
         self._freed = anyio.Event()
-        self.waiting = 0
-        """Records that stand behind others."""
+        self._waiting = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many records stand behind others as may."""
+        return self._waiting >= self._most_waiting
 
     def is_busy(self, record: Record) -> bool:
-        """Tell whether a record on its way holds something of this one."""
+        """Tell whether a record in flight holds something of this one."""
         return self._is_claimed(record) or (bool(record.lanes) and any(lane in self._busy for lane in record.lanes))
 
     def hold(self, record: Record) -> None:
@@ -49,7 +52,7 @@ class Lanes:
         if not any(lane in self._busy for lane in record.lanes) or self._is_claimed(record):
             return False
         self._behind.setdefault(record.lanes[0], deque()).append(record)
-        self.waiting += 1
+        self._waiting += 1
         self.hold(record)
         return True
 
@@ -60,18 +63,18 @@ class Lanes:
                 following = queue.popleft()
                 if not queue:
                     del self._behind[lane]
-                self.waiting -= 1
+                self._waiting -= 1
                 return following
         return None
 
     async def until_free(self, record: Record) -> None:
-        """Wait until no record on its way holds anything of this one."""
+        """Wait until no record in flight holds anything of this one."""
         while self.is_busy(record):
             await self._until_freed()
 
     async def until_room(self) -> None:
-        """Wait until fewer than `MOST_WAITING` records stand behind others."""
-        while self.waiting >= MOST_WAITING:
+        """Wait until there is room for records behind others again."""
+        while self.is_crowded:
             await self._until_freed()
 
     async def _until_freed(self) -> None:

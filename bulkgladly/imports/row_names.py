@@ -13,16 +13,13 @@ from bulkgladly.records import Mark, Problem, Row
 from bulkgladly.resources.directory import LISTS, Directory
 from bulkgladly.resources.objects import complete
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
+from bulkgladly.runs.environment import Bounds
 from bulkgladly.transport.client import Client
 
-__all__ = ("MOST_ARRANGED", "MOST_SCANNED", "Linker", "Names", "check_names", "fetch_directory", "names_in", "whole")
+__all__ = ("Linker", "Names", "check_names", "fetch_directory", "names_in", "too_many_to_arrange", "whole")
 
 Prepare = Callable[[Row], Draft | Problem]
 
-MOST_ARRANGED = 50_000
-"""Rows of an input that has to be put in order before anything is sent."""
-MOST_SCANNED = 1_000_000
-"""Rows that are looked through for names before anything is sent; those after them are looked at in their turn."""
 _SCAN_ROWS = 1000
 _TOLD_NAMES = 20
 
@@ -123,41 +120,44 @@ class Names(NamedTuple):
     kinds: tuple[str, ...]
 
 
-async def names_in(
-    spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, *, most: int = MOST_SCANNED
-) -> Names:
-    """Return the names that the rows from a mark on use. Rows beyond the first `most` may use any.
+async def names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, bounds: Bounds) -> Names:
+    """Return the names that the rows from a mark on use. Rows beyond the first `bounds.rows_scanned` may use any.
 
     Raises:
         InputError: A file cannot be read on.
     """
-    return await anyio.to_thread.run_sync(_names_in, spec, inputs, mark, prepare, most)
+    return await anyio.to_thread.run_sync(_names_in, spec, inputs, mark, prepare, bounds)
 
 
-def whole(batches: Iterator[list[Row]], resource: str) -> Iterator[list[Row]]:
+def whole(batches: Iterator[list[Row]], resource: str, most: int) -> Iterator[list[Row]]:
     """Yield all rows as one batch, as an input needs that has to be put in order.
 
     Raises:
-        UsageError: There are more than `MOST_ARRANGED`.
+        UsageError: There are more than `most`.
     """
     rows: list[Row] = []
     for batch in batches:
         rows += batch
-        if len(rows) > MOST_ARRANGED:
-            raise UsageError(
-                f"the input has more than {MOST_ARRANGED:,} {resource}, which are put in order before they are sent; "
-                "split it, parents first"
-            )
+        if len(rows) > most:
+            raise too_many_to_arrange(resource, most)
     if rows:
         yield rows
 
 
-def _names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, most: int) -> Names:
+def too_many_to_arrange(resource: str, most: int) -> UsageError:
+    """Return the error about an input that has to be put in order and is too large for it."""
+    return UsageError(
+        f"the input has more than {most:,} {resource}, which are put in order before they are sent; "
+        "split it, parents first"
+    )
+
+
+def _names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, bounds: Bounds) -> Names:
     used: dict[str, Counter[str]] = {}
     kinds: dict[str, None] = {}
     seen = 0
-    batches = inputs.batches(mark, size=_SCAN_ROWS)
-    for rows in whole(batches, spec.name) if spec.arrange is not None else batches:
+    batches = inputs.batches(mark, size=min(_SCAN_ROWS, bounds.rows_scanned))
+    for rows in whole(batches, spec.name, bounds.rows_in_order) if spec.arrange is not None else batches:
         drafts = [item for row in rows if isinstance(item := prepare(row), Draft)]
         if spec.arrange is not None:
             drafts = spec.arrange(drafts)
@@ -168,6 +168,6 @@ def _names_in(spec: ResourceSpec, inputs: Inputs, mark: Mark, prepare: Prepare, 
             elif link.or_name is not None:
                 kinds["topic"] = None
         seen += len(rows)
-        if seen >= most:
+        if seen >= bounds.rows_scanned:
             return Names(used, spec.directories)
     return Names(used, tuple(kinds))

@@ -12,7 +12,6 @@ from bulkgladly import DiskFull, InputError, Limits, Pace, UsageError
 from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
-from bulkgladly.exports import reply_buffer
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.per_parent import PerParent
@@ -20,6 +19,7 @@ from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
+from bulkgladly.runs.environment import Bounds
 from tests.flows.driving import Driver, Ends, later, path_with
 from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
 from tests.full_disk import fill_at_sync
@@ -471,12 +471,12 @@ def _killed(*_: object) -> None:
     raise _KilledError
 
 
-async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_answers_are_published_while_more_are_asked(lake: Lake) -> None:
     """A unit for every so many answers, each answer in one of them, nothing waiting in the end."""
-    monkeypatch.setattr(reply_buffer, "CHUNK", 7)
     ids = people(lake, 40)
 
-    ends = await fetch(lake, "profiles", ids=ids_file(lake, ids))
+    driver = Driver(lake, bounds=Bounds(replies_in_unit=7))
+    ends = await driver.drive(per_parent("profiles"), ids=ids_file(lake, ids))
 
     assert ends.total("created") == 40
     assert len(list(ends)) == len(lake.manifests("profiles")) >= 4
@@ -484,11 +484,11 @@ async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monke
     assert all(one.rows == one.source["asked"] for one in lake.manifests("profiles").values())
 
 
-async def test_large_answers_are_published_by_their_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_answers_are_published_by_their_size(lake: Lake) -> None:
     """However many answers may wait: memory is what bounds a unit."""
-    monkeypatch.setattr(reply_buffer, "CHUNK_BYTES", 1000)
+    driver = Driver(lake, bounds=Bounds(bytes_in_unit=1000))
 
-    await fetch(lake, "profiles", ids=ids_file(lake, people(lake, 30)))
+    await driver.drive(per_parent("profiles"), ids=ids_file(lake, people(lake, 30)))
 
     assert len(lake.manifests("profiles")) > 2
     assert lake.table("profiles").num_rows == 30
