@@ -21,8 +21,8 @@ from bulkgladly.mappings.check import Difference, compare, outputs, read_cases
 from bulkgladly.mappings.draft import draft_mapping
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import parse_mapping
+from bulkgladly.mappings.row_values import Fields
 from bulkgladly.mappings.targets import Target
-from bulkgladly.mappings.values import Fields
 from bulkgladly.records import Mode, Problem, Row
 from bulkgladly.resources.fields import Kind
 from bulkgladly.resources.spec import ResourceSpec

@@ -150,13 +150,13 @@ def _difference_text(difference: "Difference", say: Any) -> str:
 def _say(show_values: bool) -> Any:
     import orjson
 
-    from bulkgladly.mappings.shapes import shape
+    from bulkgladly.mappings.column_shapes import shape
 
     return (lambda value: orjson.dumps(value).decode()) if show_values else shape
 
 
 def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
-    from bulkgladly.mappings.shapes import shape
+    from bulkgladly.mappings.column_shapes import shape
 
     def told(value: Any) -> Any:
         return value if show_values else shape(value)

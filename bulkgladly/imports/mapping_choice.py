@@ -11,7 +11,7 @@ from bulkgladly.formats.columns import unknown_columns
 from bulkgladly.formats.contract import Reader
 from bulkgladly.formats.layouts import suggestion
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.mappings.fields import FieldRule, Length
+from bulkgladly.mappings.field_rules import FieldRule, Length
 from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mappings.references import column

@@ -12,8 +12,8 @@ from typing import Any
 
 from bulkgladly.mappings.dates import compile_dates
 from bulkgladly.mappings.html import clean_html, html_to_text, text_to_html
+from bulkgladly.mappings.row_values import MISSING, Unmappable, is_empty, text_of
 from bulkgladly.mappings.tables import Table
-from bulkgladly.mappings.values import MISSING, Unmappable, is_empty, text_of
 
 __all__ = ("Operation", "apply_all", "compile_operations")
 

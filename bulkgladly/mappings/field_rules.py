@@ -6,10 +6,10 @@ from typing import Any
 
 from bulkgladly.mappings.html import cut_html, split_html
 from bulkgladly.mappings.lengths import cut_text, split_text
-from bulkgladly.mappings.operations import Operation, apply_all, compile_operations
 from bulkgladly.mappings.references import Reference, compile_path, compile_reference, constant
+from bulkgladly.mappings.row_values import MISSING, Fields, Unmappable, is_empty, text_of
 from bulkgladly.mappings.tables import Table
-from bulkgladly.mappings.values import MISSING, Fields, Unmappable, is_empty, text_of
+from bulkgladly.mappings.value_operations import Operation, apply_all, compile_operations
 
 __all__ = ("FieldRule", "Length", "compile_field")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkgladly.mappings.values import Fields, is_empty, text_of
+from bulkgladly.mappings.row_values import Fields, is_empty, text_of
 
 __all__ = ("Profile", "profiles", "shape", "shown")
 
