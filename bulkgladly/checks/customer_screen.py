@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulkgladly.checks.claims import Traits
-from bulkgladly.formats.layouts import FlatLayout, ItemColumns
+from bulkgladly.formats.layouts import EntryColumns, FlatLayout
 from bulkgladly.records import Problem, Row
 from bulkgladly.resources.contacts import PHONE_TYPES, SMS_PREFERENCES, is_plain_email, is_plain_number
 from bulkgladly.resources.identity import digest64
@@ -158,7 +158,7 @@ def _take_items(found: _Contacts, field: str, items: Any) -> None:
         raise _Unclear
 
 
-def _flat_entry(fields: Mapping[str, Any], item: ItemColumns) -> tuple[Any, Mapping[str, Any]] | None:
+def _flat_entry(fields: Mapping[str, Any], item: EntryColumns) -> tuple[Any, Mapping[str, Any]] | None:
     value = fields[item.value] if item.value is not None else None
     if not item.parts and type(value) is str:
         return (value, _NO_PARTS) if value else None

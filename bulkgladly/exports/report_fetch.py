@@ -15,7 +15,7 @@ from bulkgladly.resources.report_windows import Days, Filters, Grid, Split, by_d
 from bulkgladly.resources.reports import CHANNELS, Query, request_for
 from bulkgladly.transport.downloads import BrokeOff
 
-__all__ = ("Answers", "FullDays", "ReportFailed", "ReportFetch")
+__all__ = ("FullDays", "ReportFailed", "ReportFetch", "WindowReplies")
 
 TRIES = 3
 """Downloads of one answer; each spends of the ten a minute."""
@@ -50,7 +50,7 @@ class FullDays:
 
 
 @dataclass(slots=True)
-class Answers:
+class WindowReplies:
     """The answers for one window: together with those of the full days they are all its days, each once."""
 
     plain: list[ReportBody] = field(default_factory=list)
@@ -75,14 +75,14 @@ class ReportFetch:
         self._context, self._query, self._history = context, query, history
         self._grid, self._row_cap = grid, row_cap
 
-    async def answers(self, days: Days) -> Answers:
+    async def answers(self, days: Days) -> WindowReplies:
         """Return all answers for some days.
 
         Raises:
             ReportFailed: One of them cannot be had.
             Fatal, Outage: The run cannot go on.
         """
-        found = Answers()
+        found = WindowReplies()
         cut: dict[Days, ReportBody] = {}
         step = self._grid.step
         plan = by_days(days, step, self._history.longest)

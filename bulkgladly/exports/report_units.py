@@ -13,7 +13,7 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ReportQuery
-from bulkgladly.exports.report_fetch import Answers, FullDays, ReportFailed, ReportFetch
+from bulkgladly.exports.report_fetch import FullDays, ReportFailed, ReportFetch, WindowReplies
 from bulkgladly.exports.report_plan import ReportHistory, estimate, grid_for, queries_of, span_of, windows_due
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLine
@@ -111,7 +111,7 @@ class _WindowUnit:
         result: UnitResult = await context.in_thread(self._publish, context, answers)
         return result
 
-    def _publish(self, context: Context, answers: Answers) -> UnitResult:
+    def _publish(self, context: Context, answers: WindowReplies) -> UnitResult:
         folder = context.folder
         fetched_at = folder.now()
         layout = self.history.expected()
@@ -146,7 +146,7 @@ class _WindowUnit:
         table: Any,
         layout: ReportLayout,
         origin: Mapping[str, Any],
-        answers: Answers,
+        answers: WindowReplies,
         old: Manifest | None,
         incomplete: str | None,
     ) -> None:
@@ -178,7 +178,7 @@ class _WindowUnit:
 
 
 def _assembled(
-    answers: Answers, layout: ReportLayout, origin: Mapping[str, Any]
+    answers: WindowReplies, layout: ReportLayout, origin: Mapping[str, Any]
 ) -> tuple[Any, tuple[str, ...], list[str]]:
     """Return the rows of all answers, what identifies them, and where they may not be all there are."""
     key = layout.data_set.key

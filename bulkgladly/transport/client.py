@@ -22,10 +22,10 @@ from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.attempts import Attempts, LastReply
+from bulkgladly.transport.deadlines import PauseWatch
 from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
-from bulkgladly.transport.pauses import PauseWatch
 from bulkgladly.transport.retry import RetryPolicy, backoff
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -189,6 +190,25 @@ def test_no_name_stands_twice_in_the_emulator() -> None:
 
     assert sorted(modules) == sorted(set(modules))
     assert sorted(classes) == sorted(set(classes))
+
+
+CORE = [name for name in MODULES if room_of(name) != "emulator" and not MODULES[name].name.startswith("__")]
+SAME_FILE_NAME = {"customers", "objects"}
+"""Both are a file of `resources/` and the schema of what it describes."""
+
+
+def test_no_class_of_the_core_has_the_name_of_another() -> None:
+    """A name leads to one place; what is private to two modules is confused in tracebacks all the same."""
+    classes = Counter(node.name for name in CORE for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef))
+
+    assert [name for name, times in classes.items() if times > 1] == []
+
+
+def test_no_file_of_the_core_has_the_name_of_another() -> None:
+    """But for those that have a reason."""
+    files = Counter(name.split(".")[-1] for name in CORE)
+
+    assert {name for name, times in files.items() if times > 1} <= SAME_FILE_NAME
 
 
 def test_every_room_has_its_place() -> None:
