@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -64,6 +64,7 @@ class Desk:
     """An organisation with reports, and the data set that they go to."""
 
     lake: Lake
+    folder: type[DataFolder] = DataFolder
 
     def rows(self, metric_set: str, first: dt.date = FIRST, last: dt.date = LAST) -> list[dict[str, str]]:
         """What the organisation's reports say of some days, without the empty cells, by column."""
@@ -108,7 +109,7 @@ class Desk:
             reports_pacer=Pacer(unlimited=True),
             random=lambda: 0.0,
         )
-        opened = DataFolder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
+        opened = self.folder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
         with contextlib.closing(log), opened as folder:
             folder.recover()
             async with client:
@@ -686,16 +687,19 @@ async def test_a_resumed_run_does_not_repeat_what_it_read(desk: Desk) -> None:
     assert len(run.results) == len(tasks) - 5
 
 
-async def test_a_death_before_the_commit_leaves_what_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows were fetched, and nothing of them is there; the next run fetches them again."""
+class DyingFolder(DataFolder):
+    """The process ends before anything of a unit is decided."""
 
-    def die(*_: object, **__: object) -> None:
+    def commit(self, *_: object, **__: object) -> NoReturn:
         raise Outage("the process died here")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(DataFolder, "commit", die)
-        with pytest.raises(Outage):
-            await desk.fetch(CONVERSATIONS)
+
+async def test_a_death_before_the_commit_leaves_what_was(desk: Desk) -> None:
+    """The rows were fetched, and nothing of them is there; the next run fetches them again."""
+    desk.folder = DyingFolder
+    with pytest.raises(Outage):
+        await desk.fetch(CONVERSATIONS)
+    desk.folder = DataFolder
     left = [name for name in desk.lake.parts() if name.endswith((".parquet", ".partial"))]
 
     run = await desk.fetch(CONVERSATIONS)
