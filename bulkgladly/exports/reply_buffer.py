@@ -1,9 +1,9 @@
-"""Single answers on their way into a data set: kept one by one as they come, published many at a time.
+"""Single replies before they are part of a data set: kept one by one as they come, published many at a time.
 
-An answer is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of
-all that wait, then forgets them. A kill in between is found out by the time of each answer,
-which stands in its rows and in the manifest: what is published is not published again. No time is
-believed beyond that: one that lies in the future does not keep a key from being asked again.
+A reply is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of all that
+wait, then forgets them. A kill in between is found out by the time of each reply, which stands in its
+rows and in the manifest: what is published is not published again. No time is believed beyond that:
+one that lies in the future does not keep a key from being asked again.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ from bulkgladly.runs.environment import Bounds
 __all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
 
 WHOLE, CUT, GONE = 200, 206, 404
-"""Under which status an answer waits; 206 (partial content) is ours, for a list that Gladly has cut."""
+"""Under which status a reply waits; 206 (partial content) is ours, for a list that Gladly has cut."""
 
 _ASKED, _FETCHED = "_asked_id", "_fetched_at"
 _TOLD = 20
@@ -50,10 +50,10 @@ class _Chunk:
 
 
 class ReplyBuffer:
-    """The answers of one export word. `keep` and `publish` may run side by side, each in a worker thread."""
+    """The replies for one export word. `keep` and `publish` may run side by side, each in a worker thread."""
 
     def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
-        """`key_columns` name the columns of a row that tell which key it answers; several are alternatives."""
+        """`key_columns` name the columns of a row that tell for which key it came; several are alternatives."""
         self.row = row
         self.data_set = DATA_SETS[row.data_set]
         self.work = WorkList()
@@ -76,7 +76,7 @@ class ReplyBuffer:
     def begin(self, context: Context) -> None:
         """Find out what the data set has, and what an earlier session has left in the journal."""
         kept = context.log.kept(self.row.word)
-        waiting = {answer.key: _micros(answer) for answer in kept}
+        waiting = {reply.key: _micros(reply) for reply in kept}
         published: set[str] = set()
         now = micros_of(context.clock())
 
@@ -98,12 +98,12 @@ class ReplyBuffer:
         published |= {key for key, at in waiting.items() if (self.work.known_at(key) or 0) >= at}
         if published:
             context.log.drop(self.row.word, sorted(published))
-        for answer in kept:
-            if answer.key not in published:
-                self._count(1, len(answer.body))
+        for reply in kept:
+            if reply.key not in published:
+                self._count(1, len(reply.body))
 
     def keep(self, context: Context, key: str, status: int, body: bytes = b"") -> None:
-        """Put an answer on the disk.
+        """Put a reply on the disk.
 
         Raises:
             DiskFull, JournalDamaged: It could not be written.
@@ -115,70 +115,70 @@ class ReplyBuffer:
         """Make a unit of everything that waits, and return its name and what became of it; None if nothing does.
 
         Raises:
-            DiskFull: No space; the answers wait on.
+            DiskFull: No space; the replies wait on.
         """
         with self._publishing:
-            answers = context.log.kept(self.row.word)
-            return self._published(context, answers) if answers else None
+            replies = context.log.kept(self.row.word)
+            return self._published(context, replies) if replies else None
 
     def close(self) -> None:
         """Give back what was only needed to know what to ask."""
         self.work.close()
 
-    def _published(self, context: Context, answers: Sequence[KeptReply]) -> tuple[str, UnitResult]:
-        chunk = self._chunk(answers)
-        unit = _unit_name(answers)
+    def _published(self, context: Context, replies: Sequence[KeptReply]) -> tuple[str, UnitResult]:
+        chunk = self._chunk(replies)
+        unit = _unit_name(replies)
         source = Origin(unit, f"{self.row.operation} {self.row.path}")
         with context.writer(self.data_set, unit, source, row_filter=StampedRows(_FETCHED, chunk.times)) as writer:
             report = writer.convert(line + b"\n" for line in chunk.lines)
             incomplete = _cut_text(chunk.cut, self.row)
             about = {
                 "operation": self.row.operation,
-                "asked": len(answers),
+                "asked": len(replies),
                 "gone": chunk.gone,
                 "empty": chunk.empty,
                 "cut": chunk.cut,
             }
             writer.commit(about=about, incomplete=incomplete)
         self.cut.update(chunk.cut)
-        context.log.drop(self.row.word, [answer.key for answer in answers])
-        self.work.know((answer.key, _micros(answer)) for answer in answers)
-        self._count(-len(answers), -sum(len(answer.body) for answer in answers))
+        context.log.drop(self.row.word, [reply.key for reply in replies])
+        self.work.know((reply.key, _micros(reply)) for reply in replies)
+        self._count(-len(replies), -sum(len(reply.body) for reply in replies))
         updated = min(chunk.updated, report.rows)
-        detail = f"{len(chunk.gone):,} of {len(answers):,} do not exist any more" if chunk.gone else ""
+        detail = f"{len(chunk.gone):,} of {len(replies):,} do not exist any more" if chunk.gone else ""
         created = report.rows - updated
         return unit, UnitResult(
             UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail
         )
 
-    def _chunk(self, answers: Iterable[KeptReply]) -> _Chunk:
+    def _chunk(self, replies: Iterable[KeptReply]) -> _Chunk:
         chunk = _Chunk()
-        for answer in answers:
-            at = _micros(answer)
-            if answer.status == GONE:
-                chunk.gone[answer.key] = at
+        for reply in replies:
+            at = _micros(reply)
+            if reply.status == GONE:
+                chunk.gone[reply.key] = at
                 continue
-            if answer.status == CUT:
-                chunk.cut[answer.key] = at
-            lines = elements_of(answer.body, is_list=self.row.is_list)
+            if reply.status == CUT:
+                chunk.cut[reply.key] = at
+            lines = elements_of(reply.body, is_list=self.row.is_list)
             if not any(line.startswith(b"{") for line in lines):
-                chunk.empty[answer.key] = at
-            chunk.lines.extend(spliced(line, self._members(answer.key)) for line in lines)
+                chunk.empty[reply.key] = at
+            chunk.lines.extend(spliced(line, self._members(reply.key)) for line in lines)
             chunk.times.extend([at] * len(lines))
-            chunk.updated += len(lines) if self._was_known(answer) else 0
+            chunk.updated += len(lines) if self._was_known(reply) else 0
         return chunk
 
     def _members(self, key: str) -> Mapping[str, str]:
         return {_ASKED: key} if _ASKED in self.data_set.schema.names else {}
 
-    def _count(self, answers: int, size: int) -> None:
+    def _count(self, replies: int, size: int) -> None:
         with self._counting:
-            self._waiting += answers
+            self._waiting += replies
             self._waiting_bytes += size
 
-    def _was_known(self, answer: KeptReply) -> bool:
-        known = self.work.known_at(answer.key)
-        return known is not None and known < _micros(answer)
+    def _was_known(self, reply: KeptReply) -> bool:
+        known = self.work.known_at(reply.key)
+        return known is not None and known < _micros(reply)
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ async def in_chunks(
     add_parents: Callable[[], None],
     make: Callable[[ToAsk], ExportUnit],
 ) -> AsyncIterator[ExportUnit | None]:
-    """Yield a unit for each key that is still to be asked, and between them the steps that publish the answers.
+    """Yield a unit for each key that is still to be asked, and between them the steps that publish the replies.
 
     What an earlier session has left in the journal is published first, and not asked again.
     """
@@ -233,12 +233,12 @@ async def in_chunks(
     yield None
 
 
-def _unit_name(answers: Sequence[KeptReply]) -> str:
-    """Return a name that says when the first answer came, and differs from that of all other answers."""
-    first = min(_micros(answer) for answer in answers)
+def _unit_name(replies: Sequence[KeptReply]) -> str:
+    """Return a name that says when the first reply came, and differs from that of all other replies."""
+    first = min(_micros(reply) for reply in replies)
     digest = hashlib.blake2b(digest_size=6)
-    for answer in answers:
-        digest.update(f"{answer.key}\0{_micros(answer)}\0".encode("utf-8", "surrogatepass"))
+    for reply in replies:
+        digest.update(f"{reply.key}\0{_micros(reply)}\0".encode("utf-8", "surrogatepass"))
     moment = dt.datetime.fromtimestamp(first // 1_000_000, dt.UTC)
     return f"{moment:%Y%m%dT%H%M%SZ}-{digest.hexdigest()}"
 
@@ -255,5 +255,5 @@ def _times_in(value: Any) -> Iterator[tuple[str, int]]:
         yield from ((key, at) for key, at in value.items() if isinstance(at, int))
 
 
-def _micros(answer: KeptReply) -> int:
-    return round(answer.at * 1_000_000)
+def _micros(reply: KeptReply) -> int:
+    return round(reply.at * 1_000_000)

@@ -91,12 +91,12 @@ async def dry_run(resource_name: str, files: Sequence[str | Path], options: Impo
             scope=(host, spec.name, options.namespace),
         )
         try:
-            return await _Rehearser(spec, options, inputs, ledger, host).run()
+            return await _DryRunner(spec, options, inputs, ledger, host).run()
         finally:
             ledger.close()
 
 
-class _Rehearser:
+class _DryRunner:
     def __init__(self, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._policy: Policy = options.policy(host)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -467,7 +467,7 @@ class _KilledError(Exception):
 class _KilledLog(UnitLog):
     """The process ends before anything that was published is forgotten."""
 
-    def drop(self, *_: object) -> None:
+    def drop(self, *_: object, **__: object) -> NoReturn:
         raise _KilledError
 
 
