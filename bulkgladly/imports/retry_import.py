@@ -12,7 +12,7 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.run_import import begin_import
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.runs import RunFolder, RunHeader
 from bulkgladly.journal.state import State
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource
@@ -54,13 +54,7 @@ async def retry_import(
     folder.check()
     header = folder.header()
     refuse_other_host(header, credentials)
-    before = restored(ImportOptions, header.settings, folder.state_dir)
-    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
-    # It was allowed for the first time, by somebody who knew what was in the file.
-    before = replace(before, contacts_people=False)
-    if before.mapping is not None:  # the usual cure of a reject is a corrected mapping
-        before = replace(before, mapping=unchanged_mapping(before.mapping, accept_changed=True))
-    options = change(before)
+    options = change(_options_of(folder, header))
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     spec = resource(header.resource)
     if sent_nothing and not spec.is_at_most_once:
@@ -82,6 +76,18 @@ async def retry_import(
             _release(folder, new, (header.host, spec.name, options.namespace))
 
     return await begin_import(spec, (), options, terms, own_input=own_input, take_over=take_over, parent=folder.name)
+
+
+def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
+    """Return the options of the run that failed, as far as they are those of a retry."""
+    before = restored(ImportOptions, header.settings, folder.state_dir)
+    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
+    # It was allowed for the first time, by somebody who knew what was in the file.
+    before = replace(before, contacts_people=False)
+    if before.mapping is None:
+        return before
+    # The usual cure of a reject is a corrected mapping.
+    return replace(before, mapping=unchanged_mapping(before.mapping, accept_changed=True))
 
 
 def _retry(folder: RunFolder, *flags: str) -> str:
