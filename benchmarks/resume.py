@@ -23,9 +23,9 @@ from pathlib import Path
 from benchmarks.setting import emulator, environment_for, machine, write_customers
 from bulkgladly._version import __version__
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.ledger import Admission, Ledger
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
-from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mode, Outcome, Word
 from bulkgladly.runs.options import stored
 from bulkgladly.settings import Pace

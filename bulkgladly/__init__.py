@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from bulkgladly._version import __version__
 
 if TYPE_CHECKING:
+    from bulkgladly.checks.check_report import CheckReport
+    from bulkgladly.checks.run_check import check
     from bulkgladly.errors import (
         BulkgladlyError,
         DiskFull,
@@ -37,21 +39,20 @@ if TYPE_CHECKING:
         UsageError,
         WrongOrganisation,
     )
+    from bulkgladly.exports.export_options import ExportOptions, ReportQuery
+    from bulkgladly.exports.export_summary import ExportReport
+    from bulkgladly.exports.run_export import dump, resume_export, start_export
     from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.imports.dry_run import DryRun, dry_run
+    from bulkgladly.imports.import_options import ImportOptions
+    from bulkgladly.imports.import_summary import Report
+    from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
+    from bulkgladly.imports.rehearsal import rehearse_import
+    from bulkgladly.imports.retry_import import retry_import
+    from bulkgladly.imports.run_import import resume_import, start_import
     from bulkgladly.journal.runs import RunFolder, find_run, list_runs
-    from bulkgladly.pipelines.check import check
-    from bulkgladly.pipelines.checks.report import CheckReport
-    from bulkgladly.pipelines.dry_run import DryRun, dry_run
-    from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-    from bulkgladly.pipelines.exports.run_export import dump, resume_export, start_export
-    from bulkgladly.pipelines.exports.summary import ExportReport
-    from bulkgladly.pipelines.import_summary import Report
-    from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
-    from bulkgladly.pipelines.options import ImportOptions
-    from bulkgladly.pipelines.rehearsal import rehearse_import
-    from bulkgladly.pipelines.resume import resume_run
-    from bulkgladly.pipelines.run_import import resume_import, retry_import, start_import
     from bulkgladly.records import Mode, Word
+    from bulkgladly.resume import resume_run
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose
     from bulkgladly.runs.observer import Estimate, Observer, RunView
     from bulkgladly.settings import Credentials, Limits, Pace
@@ -132,33 +133,33 @@ _HOMES = {
         "find_run",
         "list_runs",
     ),
-    "bulkgladly.pipelines.check": ("check",),
-    "bulkgladly.pipelines.checks.report": ("CheckReport",),
-    "bulkgladly.pipelines.dry_run": (
+    "bulkgladly.checks.run_check": ("check",),
+    "bulkgladly.checks.check_report": ("CheckReport",),
+    "bulkgladly.imports.dry_run": (
         "DryRun",
         "dry_run",
     ),
-    "bulkgladly.pipelines.exports.options": (
+    "bulkgladly.exports.export_options": (
         "ExportOptions",
         "ReportQuery",
     ),
-    "bulkgladly.pipelines.exports.summary": ("ExportReport",),
-    "bulkgladly.pipelines.exports.run_export": (
+    "bulkgladly.exports.export_summary": ("ExportReport",),
+    "bulkgladly.exports.run_export": (
         "dump",
         "resume_export",
         "start_export",
     ),
-    "bulkgladly.pipelines.import_summary": ("Report",),
-    "bulkgladly.pipelines.mapped": (
+    "bulkgladly.imports.import_summary": ("Report",),
+    "bulkgladly.imports.mapping_choice": (
         "MapChoice",
         "choose_mapping",
     ),
-    "bulkgladly.pipelines.options": ("ImportOptions",),
-    "bulkgladly.pipelines.rehearsal": ("rehearse_import",),
-    "bulkgladly.pipelines.resume": ("resume_run",),
-    "bulkgladly.pipelines.run_import": (
+    "bulkgladly.imports.import_options": ("ImportOptions",),
+    "bulkgladly.imports.rehearsal": ("rehearse_import",),
+    "bulkgladly.resume": ("resume_run",),
+    "bulkgladly.imports.retry_import": ("retry_import",),
+    "bulkgladly.imports.run_import": (
         "resume_import",
-        "retry_import",
         "start_import",
     ),
     "bulkgladly.records": (

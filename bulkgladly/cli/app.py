@@ -26,7 +26,7 @@ from bulkgladly.cli import (
     runs_command,
     schema_command,
 )
-from bulkgladly.cli.configuration import Invocation, use_settings_file
+from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -119,7 +119,7 @@ def _root(
     ] = False,
 ) -> None:
     del version  # its callback has acted
-    context.obj = context.obj or Invocation()
+    context.obj = context.obj or CallContext()
     use_settings_file(context, config, COMMANDS)
 
 
@@ -144,7 +144,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the
 def _run(environment: Any) -> int:
     try:
         _refuse_undecodable()
-        result = app(standalone_mode=False, obj=Invocation(environment=environment))
+        result = app(standalone_mode=False, obj=CallContext(environment=environment))
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:

@@ -14,7 +14,7 @@ from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.checks.report import CheckReport
+    from bulkgladly.checks.check_report import CheckReport
 
 __all__ = ("CheckFlags", "check")
 
@@ -80,7 +80,7 @@ def check(
     """
     import anyio
 
-    from bulkgladly.pipelines.check import check as look
+    from bulkgladly.checks.run_check import check as look
 
     options = rows.options(pace=pace.over(), state_dir=where.state_dir)
     # Nothing is sent, so nothing is needed; but what is remembered of earlier imports goes by the host.

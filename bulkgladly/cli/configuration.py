@@ -17,7 +17,7 @@ from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import CONFIG_FILE, Credentials, load_toml
 
-__all__ = ("Invocation", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
+__all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 _LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "reports", "what"})
@@ -28,7 +28,7 @@ _DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
 
 
 @dataclass(slots=True)
-class Invocation:
+class CallContext:
     """What one call of the program has been given beside its flags."""
 
     profiles: Mapping[str, Any] = field(default_factory=dict)

@@ -65,9 +65,9 @@ def dump(
     Run twice, the second finds nothing to do. Run after a pause, it catches up, tells what
     is gone for good, and from when on data will be lost next.
     """
-    from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
-    from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-    from bulkgladly.pipelines.exports.run_export import dump as bring_up_to_date
+    from bulkgladly.exports.export_options import ExportOptions, ReportQuery
+    from bulkgladly.exports.kinds import DUMP_WORDS
+    from bulkgladly.exports.run_export import dump as bring_up_to_date
 
     del config  # its callback has acted
     metric_sets = words_of(reports)

@@ -45,8 +45,8 @@ def export(
     What the data set has already is not fetched again. `report` is followed by the names
     of metric sets, such as ConversationExportReport.
     """
-    from bulkgladly.pipelines.exports.options import ExportOptions
-    from bulkgladly.pipelines.exports.run_export import start_export
+    from bulkgladly.exports.export_options import ExportOptions
+    from bulkgladly.exports.run_export import start_export
 
     wanted, metric_sets = _metric_sets(words, every=reports.all_)
     options = ExportOptions(

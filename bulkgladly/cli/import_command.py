@@ -17,7 +17,7 @@ from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("SafetyFlags", "import_")
 
@@ -76,8 +76,8 @@ def import_(
     columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
     `bulkgladly schema show RESOURCE`.
     """
-    from bulkgladly.pipelines.rehearsal import rehearse_import
-    from bulkgladly.pipelines.run_import import start_import
+    from bulkgladly.imports.rehearsal import rehearse_import
+    from bulkgladly.imports.run_import import start_import
     from bulkgladly.resources.table import resource as find
 
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
@@ -98,7 +98,7 @@ def _dry_run(
 ) -> None:
     import anyio
 
-    from bulkgladly.pipelines.dry_run import dry_run
+    from bulkgladly.imports.dry_run import dry_run
 
     # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
     host = credentials.host if credentials else ""

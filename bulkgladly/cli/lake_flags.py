@@ -14,7 +14,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.policies import FileFormat
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.exports.options import ReportQuery
+    from bulkgladly.exports.export_options import ReportQuery
 
 __all__ = ("FileFlags", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
 
@@ -128,7 +128,7 @@ class ReportFlags(FlagGroup):
         Raises:
             UsageError: A flag is not a day.
         """
-        from bulkgladly.pipelines.exports.options import ReportQuery
+        from bulkgladly.exports.export_options import ReportQuery
 
         return ReportQuery(
             metric_sets=metric_sets,
@@ -191,7 +191,7 @@ class FileFlags(FlagGroup):
         Raises:
             UsageError: A flag is not a size.
         """
-        from bulkgladly.pipelines.exports.options import MAX_FILE_BYTES
+        from bulkgladly.exports.export_options import MAX_FILE_BYTES
 
         size = self.max_file_size
         return {

@@ -10,9 +10,9 @@ from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
 
 if TYPE_CHECKING:
+    from bulkgladly.checks.map_check import MapCheck
     from bulkgladly.formats.contract import ReadOptions
     from bulkgladly.mappings.check import Difference
-    from bulkgladly.pipelines.map_check import MapCheck
 
 __all__ = ("check", "init")
 
@@ -41,7 +41,7 @@ def init(
     show_values: ShowValues = False,
 ) -> None:
     """Draft a mapping from the names and the samples of columns, for you to review."""
-    from bulkgladly.pipelines.map_check import draft_for
+    from bulkgladly.checks.map_check import draft_for
 
     text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
     if out is None:
@@ -77,9 +77,9 @@ def check(
 
     Exit code 1 when a row shown would be rejected, or an expectation is not met.
     """
+    from bulkgladly.checks.map_check import check_mapping
     from bulkgladly.errors import UsageError
-    from bulkgladly.pipelines.map_check import check_mapping
-    from bulkgladly.pipelines.mapped import choose_mapping
+    from bulkgladly.imports.mapping_choice import choose_mapping
 
     if not files and expect is None:
         raise UsageError("there is nothing to try the mapping on; name files, or expectations with --expect")
@@ -150,13 +150,13 @@ def _difference_text(difference: "Difference", say: Any) -> str:
 def _say(show_values: bool) -> Any:
     import orjson
 
-    from bulkgladly.mappings.shapes import shape
+    from bulkgladly.mappings.column_shapes import shape
 
     return (lambda value: orjson.dumps(value).decode()) if show_values else shape
 
 
 def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
-    from bulkgladly.mappings.shapes import shape
+    from bulkgladly.mappings.column_shapes import shape
 
     def told(value: Any) -> Any:
         return value if show_values else shape(value)

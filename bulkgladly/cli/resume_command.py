@@ -14,7 +14,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.policies import OnConflict, OnDuplicate
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("RetryFlags", "resume", "retry")
 
@@ -36,7 +36,7 @@ def resume(
 ) -> None:
     """Continue a run where it stopped. Requests that were in flight are looked up first."""
     from bulkgladly.journal.runs import find_run
-    from bulkgladly.pipelines.resume import resume_run
+    from bulkgladly.resume import resume_run
 
     folder = find_run(where.state_dir, run, statuses=UNFINISHED)
     if folder is None or folder.status() == "complete":
@@ -101,8 +101,8 @@ def retry(
     output: OutputFlags,
 ) -> None:
     """Import the rejected rows of a run again, with the same settings, as a new run."""
+    from bulkgladly.imports.retry_import import retry_import
     from bulkgladly.journal.runs import find_run
-    from bulkgladly.pipelines.run_import import retry_import
 
     folder = find_run(where.state_dir, run)
     if folder is None:

@@ -12,7 +12,7 @@ from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDu
 from bulkgladly.records import Mode
 
 if TYPE_CHECKING:
-    from bulkgladly.pipelines.options import ImportOptions
+    from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("ImportFlags", "RowFlags", "words_of")
 
@@ -56,8 +56,8 @@ class RowFlags(FlagGroup):
             UsageError: A flag is not what it should be, or the mapping cannot be used.
         """
         from bulkgladly.formats.contract import ReadOptions
-        from bulkgladly.pipelines.mapped import choose_mapping
-        from bulkgladly.pipelines.options import ImportOptions
+        from bulkgladly.imports.import_options import ImportOptions
+        from bulkgladly.imports.mapping_choice import choose_mapping
 
         return ImportOptions(
             mode=self.mode,
@@ -131,7 +131,7 @@ class ImportFlags(RowFlags):
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
         """Return the options of an import into this state directory, as `RowFlags.options` does."""
-        from bulkgladly.pipelines.options import namespaces_after
+        from bulkgladly.imports.import_options import namespaces_after
 
         return self.options(
             read_first=self.read_first,

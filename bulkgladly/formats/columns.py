@@ -14,7 +14,7 @@ clear it is the same for every format:
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from bulkgladly.formats.layouts import COMPUTED_PARTS, ColumnProblem, FlatLayout, ItemColumns, compile_layout
+from bulkgladly.formats.layouts import COMPUTED_PARTS, ColumnProblem, EntryColumns, FlatLayout, compile_layout
 from bulkgladly.records import ColumnPlan, ListColumn
 
 __all__ = ("compile_columns", "flatten", "nest", "unknown_columns")
@@ -131,7 +131,7 @@ def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
     return kept
 
 
-def _read_items(fields: Mapping[str, Any], spec: ListColumn, items: Sequence[ItemColumns]) -> list[Nested]:
+def _read_items(fields: Mapping[str, Any], spec: ListColumn, items: Sequence[EntryColumns]) -> list[Nested]:
     """Read the numbered columns of a list, closing the gaps."""
     found: list[Nested] = []
     for item in items:

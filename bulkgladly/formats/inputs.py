@@ -17,7 +17,7 @@ from bulkgladly.records import Mark, Row
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import is_full, not_written
 
-__all__ = ("Expand", "InputFile", "Inputs", "spool")
+__all__ = ("Expand", "Inputs", "OpenedFile", "spool")
 
 _CHUNK_BYTES = 1 << 20
 _EXPANDED_SAMPLE = 200
@@ -38,7 +38,7 @@ class Expand(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InputFile:
+class OpenedFile:
     """One input file as it was when the run opened it."""
 
     path: Path
@@ -226,9 +226,9 @@ def _refuse_duplicates(paths: list[Path]) -> None:
         seen[real] = path
 
 
-def _describe(path: Path) -> InputFile:
+def _describe(path: Path) -> OpenedFile:
     try:
         stats = path.stat()
     except OSError as exc:
         raise InputError(f"{path}: cannot be read: {exc}") from exc
-    return InputFile(path, stats.st_size, stats.st_mtime_ns, (stats.st_dev, stats.st_ino, stats.st_ctime_ns))
+    return OpenedFile(path, stats.st_size, stats.st_mtime_ns, (stats.st_dev, stats.st_ino, stats.st_ctime_ns))

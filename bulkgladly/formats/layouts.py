@@ -9,7 +9,7 @@ from typing import Self
 from bulkgladly.choices import closest
 from bulkgladly.records import ColumnPlan, ListColumn, Problem
 
-__all__ = ("COMPUTED_PARTS", "ColumnProblem", "FlatLayout", "ItemColumns", "compile_layout", "suggestion")
+__all__ = ("COMPUTED_PARTS", "ColumnProblem", "EntryColumns", "FlatLayout", "compile_layout", "suggestion")
 
 COMPUTED_PARTS = frozenset({"normalized"})
 """Parts of a list item that are computed on the other side: accepted in a row, never sent."""
@@ -32,7 +32,7 @@ class ColumnProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemColumns:
+class EntryColumns:
     """The columns of one numbered list item; each part is its column, its name and its kind."""
 
     number: int
@@ -59,7 +59,7 @@ class FlatLayout:
     extra_known: frozenset[str]
     scalars: tuple[str, ...]
     nested_lists: tuple[ListColumn, ...]
-    flat_lists: tuple[tuple[ListColumn, tuple[ItemColumns, ...]], ...]
+    flat_lists: tuple[tuple[ListColumn, tuple[EntryColumns, ...]], ...]
     open_map: str | None
     attributes: tuple[tuple[str, str], ...]
     unknown: tuple[str, ...]
@@ -162,12 +162,12 @@ def _place(rest: str, spec: ListColumn) -> tuple[int, str] | None:
     return (int(number), part) if part in spec.parts or part in COMPUTED_PARTS else None
 
 
-def _items(spec: ListColumn, numbered: dict[int, dict[str, str]]) -> tuple[ItemColumns, ...]:
+def _items(spec: ListColumn, numbered: dict[int, dict[str, str]]) -> tuple[EntryColumns, ...]:
     made = []
     for number, columns in sorted(numbered.items()):
         parts = tuple((columns[part], part, kind) for part, kind in spec.parts.items() if part in columns)
         if spec.value in columns or parts:
-            made.append(ItemColumns(number, columns.get(spec.value), parts))
+            made.append(EntryColumns(number, columns.get(spec.value), parts))
     return tuple(made)
 
 

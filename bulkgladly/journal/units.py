@@ -20,7 +20,7 @@ from bulkgladly.errors import JournalDamaged
 from bulkgladly.journal.schema import open_journal, reading
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")
+__all__ = ("KeptReply", "UnitLine", "UnitLog", "kept_in", "units_of")
 
 
 _SETTLE = """
@@ -45,7 +45,7 @@ class UnitLine(NamedTuple):
     detail: str
 
 
-class Answer(NamedTuple):
+class KeptReply(NamedTuple):
     """An answer that waits: what was asked for, the status, the body, and when it came (seconds since 1970)."""
 
     key: str
@@ -114,11 +114,11 @@ class UnitLog:
                 "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?)", (data_set, key, status, body, self._clock())
             )
 
-    def kept(self, data_set: str) -> list[Answer]:
+    def kept(self, data_set: str) -> list[KeptReply]:
         """Return the answers that wait, by key."""
         sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
         with self._lock, self._ours():
-            return [Answer(*row) for row in self._connection.execute(sql, (data_set,))]
+            return [KeptReply(*row) for row in self._connection.execute(sql, (data_set,))]
 
     def waiting(self) -> int:
         """Return how many answers wait to be published."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("Parent", "ToAsk", "WorkList")
+__all__ = ("ParentToAsk", "ToAsk", "WorkList")
 
 _TABLES = """
 CREATE TABLE parents (
@@ -37,7 +37,7 @@ _TO_ASK = (
 )
 
 
-class Parent(NamedTuple):
+class ParentToAsk(NamedTuple):
     """Something to ask about. `key` names it for us, `asked` is what the request says.
 
     `changed` is the last moment of which we know that it was active, in microseconds since
@@ -65,7 +65,7 @@ class WorkList:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def add(self, parents: Iterable[Parent]) -> None:
+    def add(self, parents: Iterable[ParentToAsk]) -> None:
         """Take parents; of one that comes again the later change counts.
 
         Raises:

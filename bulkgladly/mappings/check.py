@@ -9,7 +9,7 @@ import orjson
 
 from bulkgladly.errors import InputError
 from bulkgladly.mappings.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
-from bulkgladly.mappings.values import Fields, Unmappable
+from bulkgladly.mappings.row_values import Fields, Unmappable
 
 __all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkgladly.choices import closest
+from bulkgladly.mappings.row_values import Unmappable, text_of
 from bulkgladly.mappings.tables import Table
-from bulkgladly.mappings.values import Unmappable, text_of
 from bulkgladly.times import to_milliseconds
 
 __all__ = ("DATE_FORMS", "compile_dates")

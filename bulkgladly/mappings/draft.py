@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkgladly.commands import next_command
+from bulkgladly.mappings.column_shapes import Profile, profiles, shown
 from bulkgladly.mappings.mapping import VERSION
-from bulkgladly.mappings.shapes import Profile, profiles, shown
+from bulkgladly.mappings.row_values import Fields
 from bulkgladly.mappings.targets import ALIASES, KEY_ENDS, KEY_NAMES, Target, normal
-from bulkgladly.mappings.values import Fields
 from bulkgladly.shown import escaped_toml
 
 __all__ = ("draft_mapping",)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import nh3
 
 from bulkgladly.mappings.lengths import ELLIPSIS
-from bulkgladly.mappings.values import Unmappable
+from bulkgladly.mappings.row_values import Unmappable
 
 __all__ = ("ALLOWED_ATTRIBUTES", "ALLOWED_TAGS", "clean_html", "cut_html", "html_to_text", "split_html", "text_to_html")
 

@@ -7,8 +7,8 @@ from typing import Any
 from bulkgladly.mappings.lengths import cut_text
 from bulkgladly.mappings.mapping import Each, Mapping
 from bulkgladly.mappings.references import Reference
+from bulkgladly.mappings.row_values import MISSING, Fields, Unmappable, is_empty
 from bulkgladly.mappings.transform import Transform
-from bulkgladly.mappings.values import MISSING, Fields, Unmappable, is_empty
 from bulkgladly.records import Part, Problem, Row, Word
 from bulkgladly.source_keys import NotAKey, SourceKey, read_key
 

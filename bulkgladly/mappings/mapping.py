@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.mappings.fields import FieldRule, compile_field
+from bulkgladly.mappings.field_rules import FieldRule, compile_field
 from bulkgladly.mappings.references import Reference, compile_path, compile_reference
 from bulkgladly.mappings.tables import Table
 

@@ -12,8 +12,8 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from bulkgladly.mappings.row_values import MISSING, Fields, Unmappable
 from bulkgladly.mappings.tables import Table
-from bulkgladly.mappings.values import MISSING, Fields, Unmappable
 
 __all__ = ("Reference", "column", "compile_path", "compile_reference", "constant")
 

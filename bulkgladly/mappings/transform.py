@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.mappings.values import Fields, Unmappable
+from bulkgladly.mappings.row_values import Fields, Unmappable
 
 __all__ = ("Transform", "load_transform")
 

@@ -121,7 +121,7 @@ def ready(
 
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
-    """Everything that the pipelines need to know about one kind of object.
+    """Everything that imports and checks need to know about one kind of object.
 
     `prepare` turns a nested row into a draft or says why it cannot; `procedures` has
     the steps for each mode. Both are pure. `requests_per_record` has, for each mode, the

@@ -138,6 +138,7 @@ class Session:
         """Build the connection; nothing is opened yet."""
         self.run, self.limits, self.observer = run, options.limits, terms.observer
         self.connection = Connection(terms.credentials, options.pace, options.limits, terms.environment)
+        self.bounds = terms.environment.bounds
         self._with_signals = terms.with_signals
         self.client = self.connection.client
         self.stop = Stop(self.client.withdraw)

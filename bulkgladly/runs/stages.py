@@ -200,8 +200,8 @@ async def run_stages(
     try:
         with stop.abort_scope:
             async with anyio.create_task_group() as side:
-                for task in beside:
-                    side.start_soon(_guarded, task, stop)
+                for stage in beside:
+                    side.start_soon(_guarded, stage, stop)
                 async with anyio.create_task_group() as crew:
                     crew.start_soon(_guarded, feed, stop)
                     for _ in range(workers):
@@ -213,9 +213,9 @@ async def run_stages(
         stop.abort_scope.deadline = math.inf
 
 
-async def _guarded(task: Callable[[], Awaitable[None]], stop: Stop) -> None:
+async def _guarded(stage: Callable[[], Awaitable[None]], stop: Stop) -> None:
     try:
-        await task()
+        await stage()
     except BulkgladlyError as error:
         stop.fail(error)
 

@@ -25,21 +25,21 @@ from bulkgladly.judging import Judgement, is_server_error, judge
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Meaning, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.bodies import ReplyBody
 from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
 from bulkgladly.transport.health import Health, Trouble
 from bulkgladly.transport.pacer import Pacer
 from bulkgladly.transport.retry import Ask, Failure, RetryPolicy, Wait, backoff, decide
 from bulkgladly.transport.window import Ticket
 
-__all__ = ("Answer", "Attempts", "HostUnknown", "Settled", "Talk")
+__all__ = ("Attempts", "HostUnknown", "LastReply", "RawReply", "Talk")
 
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
 _ABSENCE_BELIEVED_S = 60.0
 
 
-class Answer(NamedTuple):
+class RawReply(NamedTuple):
     """What one attempt brought. With `stream` the body is still to come, and `body` is empty."""
 
     status: int
@@ -48,19 +48,19 @@ class Answer(NamedTuple):
     limit: int | None = None
     remaining: int | None = None
     retry_after_s: float | None = None
-    stream: Body | None = None
+    stream: ReplyBody | None = None
 
 
-class Settled(NamedTuple):
+class LastReply(NamedTuple):
     """The last answer (status 0 for none), after so many attempts, of which `lost` may have been executed."""
 
-    answer: Answer
+    raw: RawReply
     judgement: Judgement
     attempts: int
     lost: int
 
 
-Talk = Callable[[Request, URL], Awaitable[Answer]]
+Talk = Callable[[Request, URL], Awaitable[RawReply]]
 """Makes one attempt, whole or until the body begins; raises `Unreachable` or `ReplyLost`."""
 
 
@@ -68,10 +68,10 @@ class HostUnknown(Unreachable):
     """The host name has no address."""
 
 
-_NO_ANSWER = Answer(0, b"", {})
+_NO_REPLY = RawReply(0, b"", {})
 _NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
 _CONFIRMED = Judgement(Meaning.CONFIRMED)
-_Tried = tuple[Answer, Judgement, Failure | None]
+_Tried = tuple[RawReply, Judgement, Failure | None]
 _KEPT_OUT = (Meaning.NOT_AUTHENTICATED, Meaning.NOT_PERMITTED)
 _MAY_HAVE_HAPPENED = (Failure.LOST, Failure.UNCLEAR)
 
@@ -110,7 +110,7 @@ class Attempts:
         self.sent: Counter[str] = Counter()
         self.throttled = 0
 
-    async def make(self, request: Request, url: URL, talk: Talk) -> Settled:
+    async def make(self, request: Request, url: URL, talk: Talk) -> LastReply:
         """Make attempts until there is a final answer, as `Client.send` promises.
 
         Raises:
@@ -123,7 +123,7 @@ class Attempts:
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
         outages, good_before = self._outages, 0
-        answer, judgement = _NO_ANSWER, _NOTHING_KNOWN
+        raw, judgement = _NO_REPLY, _NOTHING_KNOWN
         attempts = lost = 0
         try:
             while True:
@@ -136,12 +136,12 @@ class Attempts:
                 if judged.meaning is Meaning.ABSENT:
                     last, judged, failure = await self._seen_by_organisation(last, judged)
                 if failure is None:
-                    return Settled(last, judged, attempts, lost)
+                    return LastReply(last, judged, attempts, lost)
                 if failure in _MAY_HAVE_HAPPENED:
                     if not lost:
                         good_before = self._health.good_answers
                     lost += 1
-                    answer, judgement = (last, judged) if last.status else (answer, judgement)
+                    raw, judgement = (last, judged) if last.status else (raw, judgement)
                 verdict = decide(
                     self._retry,
                     failure=failure,
@@ -154,7 +154,7 @@ class Attempts:
                 if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
                     continue
                 if not isinstance(verdict, Wait):
-                    return Settled(answer, judgement, attempts, lost)
+                    return LastReply(raw, judgement, attempts, lost)
                 if verdict.seconds > 0:
                     await self.rest(verdict.seconds)
         except BulkgladlyError as error:
@@ -187,7 +187,7 @@ class Attempts:
             return "repeating a request that failed", min(self._repeats.values())
         return None
 
-    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
+    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> LastReply:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
 
         A 429 and a host that cannot be reached count like any other failure, since nobody
@@ -200,32 +200,32 @@ class Attempts:
         attempts = 0
         while True:
             error: TransportError | None = None
-            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
+            raw, judged = _NO_REPLY, _NOTHING_KNOWN
             await self._allowance.wait(self._connections.acquire, is_ours=False)
             try:
                 self._allowance.in_flight += 1
-                answer = await talk(request, url)
-                judged = judge(request, answer.status, answer.headers, answer.body)
+                raw = await talk(request, url)
+                judged = judge(request, raw.status, raw.headers, raw.body)
             except TransportError as caught:
                 error = caught
             except NotTrusted as refused:
                 raise Unreachable(str(refused)) from None
             finally:
-                if answer.stream is None:
+                if raw.stream is None:
                     self._allowance.in_flight -= 1
                     self._connections.release()
-            if answer.stream is not None:
-                answer.stream.watch = _Elsewhere(self._connections, self._allowance)
+            if raw.stream is not None:
+                raw.stream.watch = _Elsewhere(self._connections, self._allowance)
             attempts += 1
-            is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(answer.status)
+            is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(raw.status)
             if error is None and is_final:
-                return Settled(answer, judged, attempts, attempts - 1)
+                return LastReply(raw, judged, attempts, attempts - 1)
             if attempts >= self._retry.max_failures:
                 if error is not None:
                     raise error
-                return Settled(answer, judged, attempts, attempts)
+                return LastReply(raw, judged, attempts, attempts)
             wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
-            wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
+            wait_s = max(wait_s, min(raw.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
 
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> _Tried | None:
@@ -238,16 +238,16 @@ class Attempts:
             gate.unused(ticket)
             return None
         try:
-            answer, judged = await self._exchange(request, url, talk, gate, ticket)
+            raw, judged = await self._exchange(request, url, talk, gate, ticket)
         except Unreachable:
-            return _NO_ANSWER, _NOTHING_KNOWN, Failure.UNREACHABLE
+            return _NO_REPLY, _NOTHING_KNOWN, Failure.UNREACHABLE
         except ReplyLost:
-            return _NO_ANSWER, _NOTHING_KNOWN, Failure.LOST
-        return answer, judged, _FAILURES.get(judged.meaning)
+            return _NO_REPLY, _NOTHING_KNOWN, Failure.LOST
+        return raw, judged, _FAILURES.get(judged.meaning)
 
     async def _exchange(
         self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket
-    ) -> tuple[Answer, Judgement]:
+    ) -> tuple[RawReply, Judgement]:
         """Send once, judge the reply, and let the gate and the host's health know how it went.
 
         Raises:
@@ -265,8 +265,8 @@ class Attempts:
         self._allowance.in_flight += 1
         is_open = False
         try:
-            answer = await talk(request, url)
-            is_open = answer.stream is not None
+            raw = await talk(request, url)
+            is_open = raw.stream is not None
         except Unreachable as error:
             gate.lost(ticket)
             trouble = Trouble.NAME if isinstance(error, HostUnknown) else Trouble.CONNECT
@@ -283,35 +283,35 @@ class Attempts:
             raise
         finally:
             self._allowance.in_flight -= not is_open
-        judged = judge(request, answer.status, answer.headers, answer.body)
-        note = gate.answered if answer.stream is None else gate.heard
+        judged = judge(request, raw.status, raw.headers, raw.body)
+        note = gate.answered if raw.stream is None else gate.heard
         note(
             ticket,
-            status=answer.status,
-            limit=answer.limit,
-            remaining=answer.remaining,
-            retry_after_s=answer.retry_after_s,
+            status=raw.status,
+            limit=raw.limit,
+            remaining=raw.remaining,
+            retry_after_s=raw.retry_after_s,
         )
-        if answer.stream is not None:
-            answer.stream.watch = _Visit(self, gate, ticket)
+        if raw.stream is not None:
+            raw.stream.watch = _Visit(self, gate, ticket)
         if judged.meaning is Meaning.UNCLEAR:
-            self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(answer.status))
-            self._last_trouble = f"{request.operation} was answered {answer.status}, not in a form of Gladly's"
+            self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(raw.status))
+            self._last_trouble = f"{request.operation} was answered {raw.status}, not in a form of Gladly's"
         else:
             self._health.good()
             self.throttled += judged.meaning is Meaning.THROTTLED
         if request.operation == GET_ORGANIZATION.operation:
-            self._check_organisation(answer, judged)
-        return answer, judged
+            self._check_organisation(raw, judged)
+        return raw, judged
 
-    def _check_organisation(self, answer: Answer, judged: Judgement) -> None:
+    def _check_organisation(self, raw: RawReply, judged: Judgement) -> None:
         if judged.meaning is Meaning.ABSENT:
             raise WrongOrganisation(
-                f"{self._address.host} answers {answer.status} to getOrganization, which every organisation has; check "
+                f"{self._address.host} answers {raw.status} to getOrganization, which every organisation has; check "
                 "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
-    async def _seen_by_organisation(self, absent: Answer, judged: Judgement) -> _Tried:
+    async def _seen_by_organisation(self, absent: RawReply, judged: Judgement) -> _Tried:
         """Return an absence as it is where the organisation itself is behind it, else what that makes of it."""
         said, host = await self._allowance.wait(self._host_behind_absence)
         if host.meaning is Meaning.CONFIRMED:
@@ -320,15 +320,15 @@ class Attempts:
             return said, host, None
         return absent, _NOTHING_KNOWN, Failure.UNCLEAR
 
-    async def _host_behind_absence(self) -> tuple[Answer, Judgement]:
+    async def _host_behind_absence(self) -> tuple[RawReply, Judgement]:
         """Ask who says "there is no such thing" whether it is the organisation: afterwards, and once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
-            answer, judged = await self._ask_host()
+            raw, judged = await self._ask_host()
             if judged.meaning is Meaning.CONFIRMED:
                 self._absence_proved_at = self._clock()
             elif judged.meaning is not Meaning.THROTTLED:
-                return answer, judged
-        return _NO_ANSWER, _CONFIRMED
+                return raw, judged
+        return _NO_REPLY, _CONFIRMED
 
     def paused(self, seconds: float) -> None:
         """Note that this process did not run for so long: that is nobody's fault."""
@@ -349,15 +349,15 @@ class Attempts:
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self._last_trouble = reason
 
-    async def _ask_host(self) -> tuple[Answer, Judgement]:
+    async def _ask_host(self) -> tuple[RawReply, Judgement]:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
-            answer, judged = await self._ask(await self._pacer.token())
+            raw, judged = await self._ask(await self._pacer.token())
         except TransportError:
-            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
+            raw, judged = _NO_REPLY, _NOTHING_KNOWN
         if judged.meaning is Meaning.UNCLEAR:
             self._health.suspect()
-        return answer, judged
+        return raw, judged
 
     async def _is_host_unclear(self) -> bool:
         _, judged = await self._ask_host()
@@ -397,7 +397,7 @@ class Attempts:
                 except TransportError:
                     continue
 
-    async def _ask(self, ticket: Ticket) -> tuple[Answer, Judgement]:
+    async def _ask(self, ticket: Ticket) -> tuple[RawReply, Judgement]:
         """Probe: outside the connections, which requests without an answer may hold for long."""
         url = self._address.url(GET_ORGANIZATION.path, GET_ORGANIZATION.query)
         return await self._exchange(GET_ORGANIZATION, url, self._probe, self._pacer, ticket)

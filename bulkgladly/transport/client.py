@@ -21,11 +21,11 @@ from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.attempts import Attempts, Settled
+from bulkgladly.transport.attempts import Attempts, LastReply
+from bulkgladly.transport.deadlines import PauseWatch
 from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
-from bulkgladly.transport.pauses import PauseWatch
 from bulkgladly.transport.retry import RetryPolicy, backoff
 from bulkgladly.transport.wire import Patience, Timeouts, Wire
 
@@ -280,12 +280,12 @@ class Client:
         usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
         return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
 
-    def _download(self, reply: Reply, settled: Settled, name: str) -> Download:
+    def _download(self, reply: Reply, settled: LastReply, name: str) -> Download:
         if not reply.status:
             raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
-        return Download(reply, settled.answer.stream, max_reply_bytes=self._max_body_bytes)
+        return Download(reply, settled.raw.stream, max_reply_bytes=self._max_body_bytes)
 
-    def _permitted(self, request: Request, settled: Settled) -> Reply:
+    def _permitted(self, request: Request, settled: LastReply) -> Reply:
         meaning = settled.judgement.meaning
         refused: Fatal | None = None
         if meaning is Meaning.NOT_AUTHENTICATED:
@@ -304,12 +304,12 @@ class Client:
         return _reply(settled)
 
 
-def _reply(settled: Settled) -> Reply:
-    answer, judged, attempts, lost = settled
+def _reply(settled: LastReply) -> Reply:
+    raw, judged, attempts, lost = settled
     return Reply(
-        answer.status,
-        answer.body,
-        answer.headers,
+        raw.status,
+        raw.body,
+        raw.headers,
         attempts,
         lost,
         judged.meaning,

@@ -19,8 +19,8 @@ from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport.address import delay_s, whole_number
-from bulkgladly.transport.attempts import Answer, HostUnknown
-from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.attempts import HostUnknown, RawReply
+from bulkgladly.transport.bodies import ReplyBody
 from bulkgladly.transport.deadlines import Deadlines
 
 __all__ = ("Patience", "Timeouts", "Wire")
@@ -206,7 +206,7 @@ class Wire:
             if session is not None:
                 await session.close()
 
-    async def talk(self, request: Request, url: URL) -> Answer:
+    async def talk(self, request: Request, url: URL) -> RawReply:
         """Send one request and read the whole answer.
 
         Raises:
@@ -238,7 +238,7 @@ class Wire:
 
     async def begin(
         self, request: Request, url: URL, *, patience: Patience, headers: Mapping[str, str], proxy: str | None
-    ) -> Answer:
+    ) -> RawReply:
         """Send one request; leave the body open where the status is the expected one, and read any other.
 
         Raises:
@@ -252,7 +252,7 @@ class Wire:
         except TimeoutError:
             raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
         is_expected = response.status == patience.status
-        body = Body(
+        body = ReplyBody(
             _Incoming(response, patience.stall_s, self._clock),
             length=response.content_length,
             coding=response.headers.get(_ENCODING, ""),
@@ -325,7 +325,7 @@ class Wire:
         coding = response.headers.get(_ENCODING, "")
         source = _Incoming(response, self._timeouts.total_s, self._clock)  # the deadline of the attempt comes first
         try:
-            return await Body(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
+            return await ReplyBody(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
         except BodyTooLong as error:
             raise ReplyLost(str(error)) from None
 
@@ -339,9 +339,9 @@ def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
     )
 
 
-def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: Body | None = None) -> Answer:
+def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: ReplyBody | None = None) -> RawReply:
     headers = response.headers
-    return Answer(
+    return RawReply(
         response.status,
         payload,
         headers,

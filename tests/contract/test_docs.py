@@ -24,14 +24,14 @@ import typer.main
 
 import bulkgladly
 from bulkgladly import errors
+from bulkgladly.checks.check_findings import Example, Finding, Severity
+from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
 from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
 from bulkgladly.emulator.faults.fault import FAULTS
+from bulkgladly.imports.import_summary import Report
 from bulkgladly.journal.results import RESULT_FILES
-from bulkgladly.pipelines.checks.findings import Example, Finding, Severity
-from bulkgladly.pipelines.checks.report import CHECK_COUNTS, CheckReport
-from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.records import Position
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.runs.summary import COUNT_WORDS
@@ -397,7 +397,8 @@ def anchors(page: Path) -> set[str]:
 def test_what_is_pointed_at_exists(page: Path) -> None:
     """Paths of the project, benchmarks and make targets that a page names."""
     text = page.read_text(encoding="utf-8")
-    rooms = "tests|docs|benchmarks|samples|bulkgladly|resources|transport|formats|journal|pipelines|cli|emulator"
+    ours = "bulkgladly|resources|transport|formats|journal|imports|exports|checks|cli|emulator"
+    rooms = f"tests|docs|benchmarks|samples|{ours}"
     paths = re.findall(rf"`((?:{rooms})/[\w./*]*)`", text)
     paths += [f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)]
     paths += re.findall(r"python ((?:benchmarks|docs|samples)/\w+\.py)", text)

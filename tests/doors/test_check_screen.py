@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.pipelines.checks.judge import Judge
-from bulkgladly.pipelines.checks.screen import Screen
-from bulkgladly.pipelines.checks.traits import Traits, traits_of
+from bulkgladly.checks.claims import Traits, traits_of
+from bulkgladly.checks.judge import Judge
+from bulkgladly.checks.screen import Screen
 from bulkgladly.records import Mode, Position, Row
 from bulkgladly.resources.spec import Policy
 from bulkgladly.resources.table import resource

@@ -10,9 +10,8 @@ from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.transport import Client, RetryPolicy
 from bulkgladly.transport.address import delay_s
-from bulkgladly.transport.deadlines import Deadlines
+from bulkgladly.transport.deadlines import Deadlines, PauseWatch
 from bulkgladly.transport.health import Health, Trouble
-from bulkgladly.transport.pauses import PauseWatch
 from tests.doors.test_client import HANG, Server, answer, create, get, until
 from tests.doors.test_deadlines import attempt
 from tests.unit.test_pacer import JumpingLoop

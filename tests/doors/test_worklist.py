@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.journal.worklist import Parent, ToAsk, WorkList
+from bulkgladly.journal.worklist import ParentToAsk, ToAsk, WorkList
 
 keys = st.sampled_from([f"key-{n}" for n in range(8)])
 times = st.integers(0, 5)
@@ -30,7 +30,7 @@ def test_what_is_asked_is_what_is_not_known_or_has_changed_since(
         answered[key] = max(answered.get(key, 0), at)
     work = WorkList()
 
-    work.add(Parent(key, f"asked {key}", at) for key, at in parents)
+    work.add(ParentToAsk(key, f"asked {key}", at) for key, at in parents)
     work.know(known)
 
     expected = [key for key, at in changed.items() if key not in answered or answered[key] < max(at, floor)]
@@ -45,7 +45,7 @@ def test_what_is_asked_is_what_is_not_known_or_has_changed_since(
 def test_an_answer_while_asking_does_not_stop_the_rest() -> None:
     """What becomes known behind the place where the asking stands changes nothing; nothing comes twice."""
     work = WorkList()
-    work.add(Parent(f"{n}", f"{n}") for n in range(10))
+    work.add(ParentToAsk(f"{n}", f"{n}") for n in range(10))
     asked = []
 
     for batch in work.to_ask(size=3):
@@ -60,13 +60,13 @@ def test_parents_that_cannot_be_read_to_their_end_leave_the_list_usable() -> Non
     """All or nothing, and the next ones are taken."""
     work = WorkList()
 
-    def broken() -> Iterator[Parent]:
-        yield Parent("a", "a")
+    def broken() -> Iterator[ParentToAsk]:
+        yield ParentToAsk("a", "a")
         raise ValueError("the file ends here")
 
     with pytest.raises(ValueError, match="ends here"):
         work.add(broken())
-    work.add([Parent("b", "b")])
+    work.add([ParentToAsk("b", "b")])
 
     assert list(work.to_ask()) == [[ToAsk("b", "b")]]
     work.close()
@@ -75,12 +75,12 @@ def test_parents_that_cannot_be_read_to_their_end_leave_the_list_usable() -> Non
 def test_a_closed_list_is_empty_and_takes_nothing() -> None:
     """A run that is cut short still settles what is in flight."""
     work = WorkList()
-    work.add([Parent("a", "a")])
+    work.add([ParentToAsk("a", "a")])
     work.know([("a", 1)])
     work.close()
     work.close()
 
     work.know([("a", 2)])
-    work.add([Parent("b", "b")])
+    work.add([ParentToAsk("b", "b")])
 
     assert (len(work), work.known_at("a"), list(work.to_ask())) == (0, None, [])

@@ -32,8 +32,8 @@ from bulkgladly import (
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.organisation.event_log import Event
 from bulkgladly.errors import UsageError
-from bulkgladly.pipelines.exports.options import ExportOptions, ReportQuery
-from bulkgladly.pipelines.exports.summary import ExportReport
+from bulkgladly.exports.export_options import ExportOptions, ReportQuery
+from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.records import Mode
 from bulkgladly.runs.environment import Environment
 

@@ -14,8 +14,9 @@ import pytest
 from bulkgladly import Credentials, ImportOptions, Limits, Pace, Report, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
+from bulkgladly.runs.environment import Bounds
 from tests.flows.exporting import Lake, a_lake
-from tests.flows.quickly import resume_import, retry_import, start_import
+from tests.flows.quickly import QUICK, resume_import, retry_import, start_import
 
 TOKEN = "planted-token-7f3a9c"
 SUCCESS = ("created", "updated", "deleted", "unchanged")
@@ -113,11 +114,18 @@ class World:
         resource: str = "customers",
         new_run: bool = False,
         stdin: Any = None,
+        bounds: Bounds = QUICK.bounds,
         **changes: Any,
     ) -> Report:
         """Import files, and check the report."""
         report = await start_import(
-            resource, files, self.credentials, self.choose(changes), new_run=new_run, stdin=stdin
+            resource,
+            files,
+            self.credentials,
+            self.choose(changes),
+            new_run=new_run,
+            stdin=stdin,
+            environment=replace(QUICK, bounds=bounds),
         )
         check_report(report)
         return report

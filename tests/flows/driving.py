@@ -1,4 +1,4 @@
-"""Kinds of an export run by hand: for what a test must see or stop between two tasks."""
+"""Kinds of an export run by hand: for what a test must see or stop between two units."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.unit_kinds import ExportKind, UnitResult, UnitState
 from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.units import Kind, UnitResult, UnitState
 from bulkgladly.runs.connection import Connection
+from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Limits
 from tests.flows.exporting import Lake
 
 
 class End(NamedTuple):
-    """How a task ended."""
+    """How a unit ended."""
 
     data_set: str
     name: str
@@ -30,7 +31,7 @@ class End(NamedTuple):
 
 @dataclass
 class Ends:
-    """How all tasks of a kind ended, and what was noted."""
+    """How all units of a kind ended, and what was noted."""
 
     ends: list[End] = field(default_factory=list[End])
     notes: list[str] = field(default_factory=list[str])
@@ -43,7 +44,7 @@ class Ends:
         return sum(getattr(end.result, word) for end in self.ends)
 
     def of(self, state: UnitState) -> list[End]:
-        """The tasks that ended in a state."""
+        """The units that ended in a state."""
         return [end for end in self.ends if end.result.state is state]
 
     def only(self) -> UnitResult:
@@ -60,13 +61,15 @@ class Driver:
     run: str = "run"
     now: dt.datetime | None = None
     """What the exporting machine takes for the time; None: what the organisation does."""
+    bounds: Bounds = field(default_factory=Bounds)
+    log: type[UnitLog] = UnitLog
 
     @contextmanager
     def _opened(self, options: ExportOptions) -> Iterator[tuple[Connection, Context]]:
         lake = self.lake
         place = lake.folder / self.run
         place.mkdir(exist_ok=True)
-        log = UnitLog(place, clock=lake.wall)
+        log = self.log(place, clock=lake.wall)
         connection = Connection(lake.credentials, options.pace, Limits())
         try:
             with DataFolder.open(options.out, host=lake.credentials.host, create=True).lock() as folder:
@@ -82,6 +85,7 @@ class Driver:
                         host=lake.credentials.host,
                         now=lake.wall.now,
                         clock=lambda: self.now or lake.wall.now,
+                        bounds=self.bounds,
                     ),
                 )
         finally:
@@ -89,13 +93,13 @@ class Driver:
 
     async def drive(
         self,
-        make: Callable[[ExportOptions], Kind],
+        make: Callable[[ExportOptions], ExportKind],
         *,
         stop_after: int | None = None,
         workers: int = 4,
         **changes: Any,
     ) -> Ends:
-        """Run the tasks of a kind side by side; `stop_after` so many the session is given up, as by a kill."""
+        """Run the units of a kind side by side; `stop_after` so many the session is given up, as by a kill."""
         options = self.lake.options(**changes) if changes else self.lake.options()
         kind = make(options)
         found = Ends()
@@ -106,26 +110,26 @@ class Driver:
         return found
 
 
-async def _run(kind: Kind, context: Context, found: Ends, stop_after: int | None, workers: int) -> None:
+async def _run(kind: ExportKind, context: Context, found: Ends, stop_after: int | None, workers: int) -> None:
     waiting: list[Any] = []
     begun = 0
 
-    async def one(task: Any) -> None:
-        result = await task.run(context)
+    async def one(unit: Any) -> None:
+        result = await unit.run(context)
         if result is not None:
-            found.ends.append(End(task.data_set, task.name, result))
+            found.ends.append(End(unit.data_set, unit.name, result))
 
-    async def all_of(tasks: list[Any]) -> None:
+    async def all_of(units: list[Any]) -> None:
         async with anyio.create_task_group() as crew:
-            for task in tasks:
-                crew.start_soon(one, task)
-        tasks.clear()
+            for unit in units:
+                crew.start_soon(one, unit)
+        units.clear()
 
-    async for task in kind.tasks(context):
-        if task is not None:
-            waiting.append(task)
+    async for unit in kind.units(context):
+        if unit is not None:
+            waiting.append(unit)
             begun += 1
-        if task is None or len(waiting) >= workers or begun == stop_after:
+        if unit is None or len(waiting) >= workers or begun == stop_after:
             await all_of(waiting)
         if begun == stop_after:
             return

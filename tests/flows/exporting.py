@@ -15,11 +15,17 @@ from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import failure
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.export_summary import ExportReport
+from bulkgladly.exports.export_work import ExportWork
+from bulkgladly.exports.run_export import EXPORT
+from bulkgladly.exports.unit_kinds import ExportKind
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.summary import ExportReport
-from tests.flows.quickly import dump, resume_export, start_export
+from bulkgladly.runs.beginning import NewRun
+from bulkgladly.runs.options import stored
+from bulkgladly.runs.session import Session, Terms
+from tests.flows.quickly import QUICK, dump, resume_export, start_export
 
 TOKEN = "planted-token-7f3a9c"
 ITEMS = "conversation_items.jsonl"
@@ -81,6 +87,20 @@ class Lake:
     async def export(self, *words: str, new_run: bool = False, **changes: Any) -> ExportReport:
         """Export, and check the report."""
         report = await start_export(self.options(*words, **changes), self.credentials, new_run=new_run)
+        self.check(report)
+        return report
+
+    async def export_kinds(self, *kinds: ExportKind) -> ExportReport:
+        """Export what kinds of a test's own yield, and check the report."""
+        options = self.options(*(kind.name for kind in kinds))
+        host = self.credentials.host
+        with (
+            DataFolder.open(options.out, host=host, create=True).lock() as folder,
+            NewRun(options.state_dir, "several", EXPORT) as new,
+        ):
+            await new.begin(host, stored(options))
+            session = Session(new.folder, options, Terms(self.credentials, environment=QUICK))
+            report = await session.drive(ExportWork(session, folder, kinds, options))
         self.check(report)
         return report
 

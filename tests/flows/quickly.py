@@ -3,7 +3,7 @@
 from functools import partial
 
 import bulkgladly
-from bulkgladly.pipelines.resume import resume_run as _resume_run
+from bulkgladly.resume import resume_run as _resume_run
 from bulkgladly.runs.environment import Environment
 from bulkgladly.transport import RetryPolicy
 

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly import ImportOptions, Observer, Report, UsageError
+from bulkgladly.checks.check_report import CheckReport
+from bulkgladly.checks.run_check import check
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.imports.dry_run import DryRun, dry_run
 from bulkgladly.journal.digests import Digests
-from bulkgladly.pipelines.check import check
-from bulkgladly.pipelines.checks.report import CheckReport
-from bulkgladly.pipelines.dry_run import DryRun, dry_run
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
 from tests.flows.quickly import QUICK, start_import

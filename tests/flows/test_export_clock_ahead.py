@@ -7,17 +7,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from bulkgladly.exports.event_windows import Events, plan_of
+from bulkgladly.exports.export_options import ReportQuery
+from bulkgladly.exports.job_files import JobFiles
+from bulkgladly.exports.per_parent import PerParent
+from bulkgladly.exports.report_plan import windows_due
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.events import Events, plan_of
-from bulkgladly.pipelines.exports.job_files import JobFiles
-from bulkgladly.pipelines.exports.options import ReportQuery
-from bulkgladly.pipelines.exports.per_parent import PerParent
-from bulkgladly.pipelines.exports.report_plan import windows_due
 from bulkgladly.resources.report_windows import Days, Reading
 from bulkgladly.resources.reports import query_for
 from tests.flows.driving import Driver, later, path_with

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from bulkgladly.emulator import half_body, reset, status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply, problem
+from bulkgladly.exports.event_windows import MARGIN, OVERLAP, SETTLING, Events, plan_of
+from bulkgladly.exports.export_context import DOWNLOAD_TRIES
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
-from bulkgladly.pipelines.exports.events import MARGIN, OVERLAP, SETTLING, Events, plan_of
-from bulkgladly.pipelines.exports.units import UnitState
 from bulkgladly.resources.exports import EVENT_ENTITIES, EVENTS_WINDOW
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NIGHT, Lake, as_lines

@@ -8,11 +8,10 @@ import pytest
 
 from bulkgladly import Limits, Observer, Pace, RunFolder, UsageError, list_runs
 from bulkgladly.emulator import status
+from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.summary import ExportReport
 from tests.flows.driving import path_with
 from tests.flows.exporting import Lake, a_lake, note_line
 from tests.flows.quickly import dump, start_export
@@ -128,24 +127,21 @@ async def test_a_dump_of_the_next_night_publishes_what_the_last_one_kept(lake: L
     assert asked == (len(ids) - kept if words == ("profiles",) else 0)
 
 
-async def test_a_run_that_could_not_publish_is_not_complete(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_could_not_publish_is_not_complete(lake: Lake) -> None:
     """Its answers would be asked again else; the next start publishes them and asks nothing."""
     ids = people(lake, 3)
     path = path_with(lake.folder, "ids.txt", ids)
-    published = gathering.Gathering._published
-
-    def failing(*_: Any) -> Any:
-        raise OSError(5, "Input/output error", "lake/profiles")
-
-    monkeypatch.setattr(gathering.Gathering, "_published", failing)
+    in_the_way = lake.out / "profiles"
+    DataFolder.open(lake.out, host=lake.credentials.host, create=True)
+    in_the_way.write_bytes(b"")
     first = await lake.export("profiles", ids=path)
-    monkeypatch.setattr(gathering.Gathering, "_published", published)
+    in_the_way.unlink()
     lake.forget()
 
     second = await lake.export("profiles", ids=path)
 
     assert (first.exit_code, first.status) == (1, "failed")
-    assert "Input/output error" in str(first.told)
+    assert "profiles" in str(first.told)
     assert (second.run, second.exit_code, second.status) == (first.run, 0, "complete")
     assert not lake.asked()
     assert lake.ids("profiles") == sorted(ids)

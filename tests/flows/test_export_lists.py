@@ -9,11 +9,11 @@ import pytest
 from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.exports.lists import LIST_WORDS, ListKind
+from bulkgladly.exports.unit_kinds import UnitResult, UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import DriftKind
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.lists import LIST_WORDS, ListKind
-from bulkgladly.pipelines.exports.units import UnitResult, UnitState
 from tests.flows.driving import Driver, later
 from tests.flows.exporting import NOT_THERE, Lake
 

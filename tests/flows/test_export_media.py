@@ -13,15 +13,15 @@ from bulkgladly.emulator import half_body, reset
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.exports.export_context import DOWNLOAD_TRIES
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.job_files import JobFiles
+from bulkgladly.exports.media_downloads import Media
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
-from bulkgladly.pipelines.exports.job_files import JobFiles
-from bulkgladly.pipelines.exports.media import Media
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.units import UnitState
+from bulkgladly.runs.environment import Bounds
 from bulkgladly.storage.durable import partial_of
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NOT_THERE, Lake, note_line
@@ -263,11 +263,10 @@ async def test_a_full_disk_leaves_no_file_under_its_name(lake: Lake, monkeypatch
     assert (await fetch(lake, "recordings")).only().created == 1
 
 
-async def test_the_index_is_published_in_pieces(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "CHUNK", 3)
+async def test_the_index_is_published_in_pieces(lake: Lake) -> None:
     await with_items(lake, *(call(1) for _ in range(20)))
 
-    ends = await fetch(lake, "recordings")
+    ends = await Driver(lake, bounds=Bounds(replies_in_unit=3)).drive(media("recordings"))
 
     assert ends.total("created") == 20
     assert len(lake.manifests("recordings")) > 1

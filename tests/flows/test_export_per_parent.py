@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -12,14 +12,15 @@ from bulkgladly import DiskFull, InputError, Limits, Pace, UsageError
 from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.job_files import JobFiles
+from bulkgladly.exports.per_parent import PerParent
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.journal.runs import list_runs
+from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports import gathering
-from bulkgladly.pipelines.exports.job_files import JobFiles
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.per_parent import PerParent
-from bulkgladly.pipelines.exports.units import UnitState
+from bulkgladly.runs.environment import Bounds
 from tests.flows.driving import Driver, Ends, later, path_with
 from tests.flows.exporting import NIGHT, NOT_THERE, Lake, note_line
 from tests.full_disk import fill_at_sync
@@ -425,16 +426,12 @@ async def test_a_run_that_is_stopped_goes_on_where_it_stopped(lake: Lake) -> Non
     assert sorted(by_asked(lake)) == sorted(ids)
 
 
-async def test_a_kill_between_publishing_and_forgetting_makes_no_row_twice(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_kill_between_publishing_and_forgetting_makes_no_row_twice(lake: Lake) -> None:
     """The answers still wait, but the data set has them: found out by their times."""
     ids = people(lake, 4)
     path = ids_file(lake, [*ids, ABSENT])
-    with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.journal.units.UnitLog.drop", _killed)
-        with pytest.raises(ExceptionGroup) as caught:
-            await fetch(lake, "profiles", ids=path)
+    with pytest.raises(ExceptionGroup) as caught:
+        await Driver(lake, log=_KilledLog).drive(per_parent("profiles"), ids=path)
     assert caught.group_contains(_KilledError)
     assert lake.table("profiles").num_rows == 4
     lake.forget()
@@ -467,16 +464,19 @@ class _KilledError(Exception):
     pass
 
 
-def _killed(*_: object) -> None:
-    raise _KilledError
+class _KilledLog(UnitLog):
+    """The process ends before anything that was published is forgotten."""
+
+    def drop(self, *_: object, **__: object) -> NoReturn:
+        raise _KilledError
 
 
-async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_answers_are_published_while_more_are_asked(lake: Lake) -> None:
     """A unit for every so many answers, each answer in one of them, nothing waiting in the end."""
-    monkeypatch.setattr(gathering, "CHUNK", 7)
     ids = people(lake, 40)
 
-    ends = await fetch(lake, "profiles", ids=ids_file(lake, ids))
+    driver = Driver(lake, bounds=Bounds(replies_in_unit=7))
+    ends = await driver.drive(per_parent("profiles"), ids=ids_file(lake, ids))
 
     assert ends.total("created") == 40
     assert len(list(ends)) == len(lake.manifests("profiles")) >= 4
@@ -484,11 +484,11 @@ async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monke
     assert all(one.rows == one.source["asked"] for one in lake.manifests("profiles").values())
 
 
-async def test_large_answers_are_published_by_their_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_answers_are_published_by_their_size(lake: Lake) -> None:
     """However many answers may wait: memory is what bounds a unit."""
-    monkeypatch.setattr(gathering, "CHUNK_BYTES", 1000)
+    driver = Driver(lake, bounds=Bounds(bytes_in_unit=1000))
 
-    await fetch(lake, "profiles", ids=ids_file(lake, people(lake, 30)))
+    await driver.drive(per_parent("profiles"), ids=ids_file(lake, people(lake, 30)))
 
     assert len(lake.manifests("profiles")) > 2
     assert lake.table("profiles").num_rows == 30

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -17,16 +17,16 @@ from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_leng
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.errors import InputError, NotAuthenticated, Outage, UsageError
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.export_options import ReportQuery
+from bulkgladly.exports.report_fetch import TRIES
+from bulkgladly.exports.report_plan import FIRST_DAYS, estimate
+from bulkgladly.exports.report_units import Reports
+from bulkgladly.exports.unit_kinds import UnitResult
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.options import ReportQuery
-from bulkgladly.pipelines.exports.report_fetch import TRIES
-from bulkgladly.pipelines.exports.report_plan import FIRST_DAYS, estimate
-from bulkgladly.pipelines.exports.reports import Reports
-from bulkgladly.pipelines.exports.units import UnitResult
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.observer import Observer
 from bulkgladly.transport import Client, Pacer
@@ -64,6 +64,7 @@ class Desk:
     """An organisation with reports, and the data set that they go to."""
 
     lake: Lake
+    folder: type[DataFolder] = DataFolder
 
     def rows(self, metric_set: str, first: dt.date = FIRST, last: dt.date = LAST) -> list[dict[str, str]]:
         """What the organisation's reports say of some days, without the empty cells, by column."""
@@ -108,7 +109,7 @@ class Desk:
             reports_pacer=Pacer(unlimited=True),
             random=lambda: 0.0,
         )
-        opened = DataFolder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
+        opened = self.folder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
         with contextlib.closing(log), opened as folder:
             folder.recover()
             async with client:
@@ -136,7 +137,7 @@ class Desk:
         run = Run()
         asked = ReportQuery(metric_sets, first=first, last=last, **query)
         async with self.context(**(options or {})) as context:
-            async for task in Reports(asked, row_cap=row_cap).tasks(context):
+            async for task in Reports(asked, row_cap=row_cap).units(context):
                 if units is not None and len(run.results) == units:
                     break
                 result = await task.run(context)
@@ -675,7 +676,7 @@ async def test_a_run_that_died_goes_on_where_it_was(desk: Desk) -> None:
 async def test_a_resumed_run_does_not_repeat_what_it_read(desk: Desk) -> None:
     """Also where the windows are within the look-back, or were to be refreshed: its journal tells."""
     async with desk.context(refresh=True) as context:
-        tasks = [task async for task in Reports(ReportQuery((EVENTS,), first=FIRST, last=LAST)).tasks(context)]
+        tasks = [task async for task in Reports(ReportQuery((EVENTS,), first=FIRST, last=LAST)).units(context)]
         for task in tasks[:5]:
             result = await task.run(context)
             assert result is not None
@@ -686,16 +687,19 @@ async def test_a_resumed_run_does_not_repeat_what_it_read(desk: Desk) -> None:
     assert len(run.results) == len(tasks) - 5
 
 
-async def test_a_death_before_the_commit_leaves_what_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows were fetched, and nothing of them is there; the next run fetches them again."""
+class DyingFolder(DataFolder):
+    """The process ends before anything of a unit is decided."""
 
-    def die(*_: object, **__: object) -> None:
+    def commit(self, *_: object, **__: object) -> NoReturn:
         raise Outage("the process died here")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(DataFolder, "commit", die)
-        with pytest.raises(Outage):
-            await desk.fetch(CONVERSATIONS)
+
+async def test_a_death_before_the_commit_leaves_what_was(desk: Desk) -> None:
+    """The rows were fetched, and nothing of them is there; the next run fetches them again."""
+    desk.folder = DyingFolder
+    with pytest.raises(Outage):
+        await desk.fetch(CONVERSATIONS)
+    desk.folder = DataFolder
     left = [name for name in desk.lake.parts() if name.endswith((".parquet", ".partial"))]
 
     run = await desk.fetch(CONVERSATIONS)

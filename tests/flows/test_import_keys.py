@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bulkgladly import Pace
+from bulkgladly.checks.run_check import check
 from bulkgladly.emulator.faults.fault import status
+from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mappings import mapper
-from bulkgladly.pipelines import import_records
-from bulkgladly.pipelines.check import check
-from bulkgladly.pipelines.dry_run import dry_run
 from bulkgladly.records import Mode
 from bulkgladly.resources import keys, reading
+from bulkgladly.runs.environment import Bounds
 from bulkgladly.source_keys import SourceKey
 from tests.flows.conftest import World
 from tests.flows.test_import_mapped import Crash, chosen
@@ -136,9 +136,8 @@ async def test_a_run_of_an_earlier_version_is_resumed_without_a_second_customer(
 
     with earlier_version(), monkeypatch.context() as patch:
         patch.setattr(Ledger, "settle", cut)
-        patch.setattr(import_records, "BATCH_ROWS", 1)
         with pytest.raises((Crash, BaseExceptionGroup)):
-            await world.run(world.ndjson(rows), pace=Pace(unlimited=True, concurrency=1))
+            await world.run(world.ndjson(rows), pace=Pace(unlimited=True, concurrency=1), bounds=Bounds(rows_at_once=1))
     if not has_memory:
         forget_state(world)
     before = world.emulator.store.count("customers")

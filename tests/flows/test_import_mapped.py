@@ -12,9 +12,9 @@ import pytest
 
 from bulkgladly import ImportOptions, Limits, Report, RunFolder
 from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.imports.dry_run import dry_run
+from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.pipelines.dry_run import dry_run
-from bulkgladly.pipelines.mapped import MapChoice, choose_mapping
 from tests.flows.conftest import World, lines
 from tests.flows.quickly import resume_import, retry_import, start_import
 

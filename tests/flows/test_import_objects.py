@@ -10,9 +10,9 @@ import pytest
 from bulkgladly import UsageError
 from bulkgladly.emulator import drop_reply, rate_limited, slow
 from bulkgladly.emulator.faults.fault import Fault, status
-from bulkgladly.pipelines import import_records, lanes, linking
-from bulkgladly.pipelines.dry_run import dry_run
-from bulkgladly.pipelines.options import namespaces_after
+from bulkgladly.imports.dry_run import dry_run
+from bulkgladly.imports.import_options import namespaces_after
+from bulkgladly.runs.environment import Bounds
 from tests.flows.conftest import World
 from tests.flows.exporting import NOT_THERE
 
@@ -432,12 +432,8 @@ async def test_comments_are_joined_to_their_tasks_and_keep_their_order(world: Wo
 
 
 @pytest.mark.parametrize("most_waiting", [1000, 2])
-async def test_a_slow_task_holds_up_its_own_comments_alone(
-    most_waiting: int, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_task_holds_up_its_own_comments_alone(most_waiting: int, world: World) -> None:
     """Those behind it wait, in order; those of another task go on, as long as there is room for the waiting."""
-    for module in (import_records, lanes):
-        monkeypatch.setattr(module, "MOST_WAITING", most_waiting)
     customer(world)
     for task_id in ("slow", "quick"):
         world.emulator.add_task("ada", id=task_id)
@@ -445,7 +441,8 @@ async def test_a_slow_task_holds_up_its_own_comments_alone(
     slow_ones = [{"crm": f"{n}", "taskId": "slow", "agentId": "agent-1", "comment": f"slow {n}"} for n in range(5)]
     quick = {"crm": "q", "taskId": "quick", "agentId": "agent-1", "comment": "quick"}
 
-    report = await world.rows([*slow_ones, quick], resource="task-comments")
+    bounds = Bounds(records_waiting=most_waiting)
+    report = await world.rows([*slow_ones, quick], resource="task-comments", bounds=bounds)
 
     order = [one["comment"] for one in world.emulator.store.task_comments.values()]
     assert done(report) == {"created": 6}
@@ -1129,24 +1126,22 @@ async def test_a_stopped_run_of_messages_can_be_started_anew(world: World) -> No
     assert world.emulator.store.count("sent_messages") == 2
 
 
-async def test_more_topics_than_can_be_put_in_order_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_topics_than_can_be_put_in_order_are_refused(world: World) -> None:
     """With the way out, and before anything is written."""
-    monkeypatch.setattr(linking, "MOST_ARRANGED", 3)
+    path = world.ndjson([{"crm": str(n), "name": f"x{n}"} for n in range(4)])
 
-    report = await world.run(world.ndjson([{"crm": str(n), "name": f"x{n}"} for n in range(4)]), resource="topics")
+    report = await world.run(path, resource="topics", bounds=Bounds(rows_in_order=3))
 
     assert (report.exit_code, world.asked()) == (2, {})
     assert "split it, parents first" in (report.reason or "")
 
 
-async def test_names_beyond_the_scan_are_looked_at_in_their_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_names_beyond_the_scan_are_looked_at_in_their_turn(world: World) -> None:
     """A very long input is not read twice to its end: what it has later is rejected row by row."""
     customer(world)
-    monkeypatch.setattr(linking, "_SCAN_ROWS", 2)
-    monkeypatch.setattr(linking.names_in, "__kwdefaults__", {"most": 2})
     rows = [task(1), task(2), task(3, agent="ada.agent@example.org"), task(4, inbox="Nowhere")]
 
-    report = await world.rows(rows, resource="tasks")
+    report = await world.rows(rows, resource="tasks", bounds=Bounds(rows_scanned=2))
 
     assert world.asked() == {"getInboxes": 1, "getAgents": 1, "createTask": 3}
     assert report.rejects_by_code == {"unknown_name": 1}

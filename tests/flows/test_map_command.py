@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bulkgladly.checks.map_check import draft_for, targets_of
 from bulkgladly.cli.app import run
 from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.imports.mapping_choice import MapChoice, mapper_for, refuse_cut_identity
 from bulkgladly.mappings.mapping import load_mapping, parse_mapping
-from bulkgladly.mappings.values import Unmappable
-from bulkgladly.pipelines.map_check import draft_for, targets_of
-from bulkgladly.pipelines.mapped import MapChoice, mapper_for, refuse_cut_identity
+from bulkgladly.mappings.row_values import Unmappable
 from bulkgladly.resources.table import RESOURCES, resource
 from tests.flows.quickly import QUICK
 

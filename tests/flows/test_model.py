@@ -23,9 +23,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from bulkgladly import ImportOptions, Pace, Report, RunFolder, UsageError, list_runs
 from bulkgladly.emulator import Emulator, Fault, drop_reply, rate_limited, reset, status
+from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.options import ExportOptions
 from tests.flows.conftest import TOKEN, World, lines
 from tests.flows.quickly import dump
 from tests.flows.test_kill_points import POINTS, Crash, Plug

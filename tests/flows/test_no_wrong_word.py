@@ -9,7 +9,7 @@ import pytest
 from bulkgladly import Report
 from bulkgladly.emulator import Emulator, Fault
 from bulkgladly.emulator.protocol.replies import Reply
-from bulkgladly.pipelines.exports.units import UnitState
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.transport.wire import Wire
 from tests.flows.conftest import World, people, person
 from tests.flows.exporting import DAY, ITEMS, NIGHT, Lake, as_lines, note_line

@@ -11,11 +11,11 @@ import pytest
 
 from bulkgladly import Credentials, ImportOptions, Pace, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.kinds import DUMP_WORDS
+from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
-from bulkgladly.pipelines.exports.kinds import DUMP_WORDS
-from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.units import UnitState
 from tests.flows.conftest import TOKEN, World
 from tests.flows.quickly import dump, resume_export
 from tests.readers import READERS, Reader, by_pyarrow

@@ -22,10 +22,12 @@ import orjson
 import typer
 
 from bulkgladly.cli.app import COMMANDS, app
-from bulkgladly.cli.configuration import Invocation, use_settings_file
+from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
+from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
 from bulkgladly.journal.schema import open_journal, open_reader, open_state
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
@@ -44,8 +46,6 @@ from bulkgladly.lake.schemas.shapes import DataSet
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
-from bulkgladly.pipelines.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
-from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.options import restored
@@ -334,7 +334,7 @@ _ROWS: tuple[Mapping[str, Any], ...] = (
 def fuzz_settings(data: bytes) -> None:
     """A settings file, as every command reads it."""
     path = _file("bulkgladly.toml", data)
-    context = typer.Context(_COMMAND, info_name="bulkgladly", obj=Invocation())
+    context = typer.Context(_COMMAND, info_name="bulkgladly", obj=CallContext())
     with contextlib.suppress(UsageError):
         contextvars.copy_context().run(use_settings_file, context, path, COMMANDS)
         settings = load_toml(path)

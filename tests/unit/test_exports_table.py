@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from bulkgladly import UsageError
+from bulkgladly.exports.lists import LIST_WORDS
+from bulkgladly.exports.media_downloads import MEDIA_WORDS, Wanted, doubt_about
+from bulkgladly.exports.per_parent import PARENT_WORDS
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.pipelines.exports.lists import LIST_WORDS
-from bulkgladly.pipelines.exports.media import MEDIA_WORDS, Wanted, doubt_about
-from bulkgladly.pipelines.exports.per_parent import PARENT_WORDS
 from bulkgladly.resources.exports import (
     ANSWER_TYPES,
     EVENT_ENTITIES,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.mappings.column_shapes import shape
 from bulkgladly.mappings.draft import draft_mapping
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import Mapping, parse_mapping
-from bulkgladly.mappings.shapes import shape
 from bulkgladly.mappings.targets import Target
 
 CUSTOMERS = [Target(name) for name in ("id", "name", "address", "email:*", "phone:*", "customAttribute:*")]

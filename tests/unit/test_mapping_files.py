@@ -8,7 +8,7 @@ import pytest
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.mappings.mapper import Mapper
 from bulkgladly.mappings.mapping import Mapping, load_mapping, parse_mapping
-from bulkgladly.mappings.values import Unmappable
+from bulkgladly.mappings.row_values import Unmappable
 
 HEAD = 'version = 1\nto = "customers"\n'
 

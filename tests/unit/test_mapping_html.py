@@ -17,7 +17,7 @@ from bulkgladly.mappings.html import (
     split_html,
     text_to_html,
 )
-from bulkgladly.mappings.values import Unmappable
+from bulkgladly.mappings.row_values import Unmappable
 
 STYLES = {"border-left", "margin", "padding-left", "text-align", "background-color"}
 VOID = {"br", "hr", "img", "col"}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bulkgladly.mappings.dates import compile_dates
 from bulkgladly.mappings.mapper import Mapper
+from bulkgladly.mappings.row_values import Unmappable
 from bulkgladly.mappings.tables import Table
-from bulkgladly.mappings.values import Unmappable
 from tests.unit.test_mapping_files import made, mapping, refused
 
 

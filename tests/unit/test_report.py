@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly.pipelines.import_summary import Report
+from bulkgladly.imports.import_summary import Report
 from bulkgladly.records import Mode, Word
 from bulkgladly.resources.table import resource
 from bulkgladly.runs.observer import Estimate, duration_text

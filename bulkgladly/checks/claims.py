@@ -1,0 +1,120 @@
+"""What of a good row matters to other rows: what it claims, what it refers to, and in which order they go. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bulkgladly.records import Claim, Problem
+from bulkgladly.resources.fields import Kind, Link
+from bulkgladly.resources.identity import digest64
+from bulkgladly.resources.spec import Draft, ResourceSpec
+
+__all__ = (
+    "CONTENT_KEY",
+    "RowReference",
+    "Traits",
+    "arranged",
+    "traits_of",
+    "traits_of_payload",
+)
+
+CONTENT_KEY = "content:"
+"""How the key of a record begins that has no other key than its content."""
+
+
+class RowReference(NamedTuple):
+    """Another object that a row names by source key (`former` is how it was written, if otherwise), or by id."""
+
+    resource: str
+    text: str
+    is_key: bool
+    attr: str
+    former: str | None = None
+
+
+class Traits(NamedTuple):
+    """`marks` are hashes: two rows that clash have one in common, and few others have.
+
+    `names` are names of inboxes, agents, topics and the like, as (kind, name).
+    """
+
+    marks: tuple[int, ...]
+    references: tuple[RowReference, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+
+
+def traits_of(spec: ResourceSpec, record: Draft) -> Traits:
+    """Return the traits of a record."""
+    traits = traits_of_payload(spec, record.payload, record.claims, record.links)
+    return traits._replace(marks=(*traits.marks, *customer_mark(spec, record.key, record.payload)))
+
+
+def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return what stands in for the key of a customer that is known by its content alone.
+
+    To hash the content takes longer than all else. Customers with equal content have the
+    same first address, and that of an email is a mark already.
+    """
+    if spec.name != "customers" or not key.startswith(CONTENT_KEY) or payload.get("emails"):
+        return ()
+    phones = payload.get("phones")
+    address = phones[0]["original"] if phones else payload.get("externalCustomerId")
+    return (digest64("content", str(address)),)
+
+
+def traits_of_payload(
+    spec: ResourceSpec, payload: Mapping[str, Any], claims: tuple[Claim, ...], links: tuple[Link, ...]
+) -> Traits:
+    """Return the traits that follow from a payload, its claims and what in it is open."""
+    marks = tuple([claim.digest for claim in claims])
+    places = _id_places(spec)
+    if not places and not links:
+        return Traits(marks)
+    if not links:
+        return Traits(
+            marks,
+            tuple([RowReference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
+        )
+    references = [RowReference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
+    named = {link.place for link in links}
+    references += [
+        RowReference(kind, payload[place], False, place)
+        for place, kind in places
+        if payload.get(place) and place not in named
+    ]
+    return Traits(marks, tuple(references), tuple([(link.kind, link.text) for link in links if not link.is_key]))
+
+
+def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
+    """Return the fields that hold the id of what another field may name by its source key, each with its resource."""
+    found = _places.get(spec.name)
+    if found is None:
+        by_key = {field.place: field.key_of for field in spec.fields if field.key_of is not None}
+        found = _places[spec.name] = tuple(
+            (field.place, by_key[field.place])
+            for field in spec.fields
+            if field.kind is Kind.ID and field.place in by_key
+        )
+    return found
+
+
+_places: dict[str, tuple[tuple[str, str], ...]] = {}
+
+
+def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
+    """Return the records in the order of an import, and those whose parents go round in a circle."""
+    if spec.arrange is None:
+        return list(records), []
+    good: list[Draft] = []
+    circular: list[tuple[Draft, Problem]] = []
+    keys = {record.key for record in records}
+    done: set[str] = set()
+    for record in spec.arrange(records):
+        own = [link for link in record.links if link.is_key and link.kind == spec.name]
+        ahead = next((link for link in own if link.text in keys and link.text not in done), None)
+        if ahead is not None:
+            detail = f"{ahead.attr}: the parents of this row lead back to it, so none of them can be made first"
+            circular.append((record, Problem("unknown_key", detail, ahead.attr)))
+            continue
+        done.add(record.key)
+        good.append(record)
+    return good, sorted(circular, key=lambda one: one[0].row.seq)

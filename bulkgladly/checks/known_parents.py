@@ -1,0 +1,134 @@
+"""Which objects there are for rows to refer to: those of files that the user names, and those of the crosswalk."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bulkgladly.checks.claims import RowReference
+from bulkgladly.errors import UsageError
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.journal.crosswalk import known_keys
+from bulkgladly.journal.digests import Digests
+from bulkgladly.resources.identity import digest64
+from bulkgladly.resources.spec import Policy, ResourceSpec
+from bulkgladly.source_keys import NotAKey, read_key
+
+__all__ = ("Parents", "files_by_resource")
+
+_ROWS_AT_ONCE = 2048
+
+
+class Parents:
+    """What rows refer to, compared with what there is.
+
+    Source keys are judged where a file of the parents was named, or where the state knows
+    keys of their kind; ids only with a file, since Gladly may hold others. What is not
+    judged is counted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep what is collected in an empty folder of the caller's."""
+        self._there = Digests(folder / "there")
+        self._wanted = Digests(folder / "wanted")
+        self._judged: set[tuple[str, bool]] = set()
+        self._not_judged: dict[tuple[str, bool], int] = {}
+
+    def add_file(self, resource: str, file: str, key: str | None) -> None:
+        """Take in the ids and source keys of a file of parents; `key` names the column, else the id is the key.
+
+        Raises:
+            InputError: It cannot be read.
+            UsageError: It has neither the column nor ids.
+        """
+        found = False
+        for rows in Inputs.open([file], ReadOptions()).batches(size=_ROWS_AT_ONCE):
+            for row in rows:
+                digests = list(_own_digests(resource, row.fields or {}, key))
+                found = found or bool(digests)
+                self._there.add(0, digests)
+        if not found:
+            column = f"no column {key} and " if key else ""
+            raise UsageError(f"{file}: has {column}no ids, so it cannot tell which {resource} there are")
+        self._judged |= {(resource, True), (resource, False)}
+
+    def add_own(self, resource: str, keys: Iterable[str]) -> None:
+        """Take in the source keys of rows of the input itself, which other rows of it may name."""
+        self._there.add(0, [_digest(resource, key, is_key=True) for key in keys])
+
+    def add_state(self, state: Path, policy: Policy, resources: Iterable[str]) -> None:
+        """Take in the source keys that the state knows of an organisation.
+
+        Raises:
+            JournalDamaged: The state cannot be read.
+        """
+        for resource in resources:
+            for key in known_keys(state, policy.host, resource, policy.namespace_of(resource)):
+                self._there.add(0, [_digest(resource, key, is_key=True)])
+                self._judged.add((resource, True))
+
+    def want(self, row: int, references: Sequence[RowReference]) -> None:
+        """Note what a row refers to."""
+        for one in references:
+            kind = (one.resource, one.is_key)
+            if kind in self._judged:
+                self._wanted.add(row, [_digest(one.resource, one.text, is_key=one.is_key)])
+            else:
+                self._not_judged[kind] = self._not_judged.get(kind, 0) + 1
+
+    def rows_without(self) -> Iterator[int]:
+        """Yield the rows that refer to something that is not there."""
+        return self._wanted.absent_from(self._there)
+
+    def missing(self, references: Sequence[RowReference]) -> Iterator[RowReference]:
+        """Yield which of the references of such a row lead nowhere."""
+        for one in references:
+            if (one.resource, one.is_key) not in self._judged:
+                continue
+            spellings = [one.text] if one.former is None else [one.text, one.former]
+            if not any(self._there.holds(_digest(one.resource, text, is_key=one.is_key)) for text in spellings):
+                yield one
+
+    @property
+    def not_judged(self) -> Mapping[str, int]:
+        """How many references could not be judged, by what they are."""
+        return {
+            f"{resource} by {'source key' if is_key else 'id'}": count
+            for (resource, is_key), count in sorted(self._not_judged.items())
+        }
+
+
+def files_by_resource(named: Sequence[str], spec: ResourceSpec) -> list[tuple[str, str]]:
+    """Return `FILE` or `RESOURCE=FILE` as pairs of resource and file.
+
+    Raises:
+        UsageError: The rows refer to nothing, to several kinds, or not to the one that is named.
+    """
+    found: list[tuple[str, str]] = []
+    for text in named:
+        kind, mark, file = text.partition("=")
+        if mark and kind in spec.references:
+            found.append((kind, file))
+        elif len(spec.references) == 1:
+            found.append((spec.references[0], text))
+        elif not spec.references:
+            raise UsageError(f"--parents {text}: {spec.name} refer to no object that is imported from a file")
+        else:
+            known = ", ".join(f"{name}=FILE" for name in spec.references)
+            raise UsageError(f"--parents {text}: say of what it is the file: {known}")
+    return found
+
+
+def _own_digests(resource: str, fields: Mapping[str, Any], key: str | None) -> Iterator[int]:
+    identity, source_key = fields.get("id"), fields.get(key) if key else None
+    if identity:
+        yield _digest(resource, str(identity), is_key=False)
+    try:
+        found = read_key(identity if source_key in (None, "") else source_key)
+    except NotAKey:
+        return
+    yield _digest(resource, found.text, is_key=True)
+
+
+def _digest(resource: str, text: str, *, is_key: bool) -> int:
+    return digest64(f"{resource} {'key' if is_key else 'id'}", text)

@@ -1,0 +1,177 @@
+"""`map init` and `map check` without their words: samples of files, a draft, rows before and after."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkgladly.errors import UsageError
+from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import Preparer
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.mapping_choice import (
+    MapChoice,
+    check_mapped_columns,
+    columns_read,
+    mapper_for,
+    refuse_cut_identity,
+)
+from bulkgladly.mappings.check import Difference, compare, outputs, read_cases
+from bulkgladly.mappings.draft import draft_mapping
+from bulkgladly.mappings.mapper import Mapper
+from bulkgladly.mappings.mapping import parse_mapping
+from bulkgladly.mappings.row_values import Fields
+from bulkgladly.mappings.targets import Target
+from bulkgladly.records import Mode, Problem, Row
+from bulkgladly.resources.fields import Kind
+from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.resources.table import resource
+
+__all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
+
+SAMPLE_ROWS = 1000
+_IN_PIECES = ("activities", "notes", "task-comments")
+"""What stands one behind the other on a timeline. A task in two would be two tasks, a message in two two messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRow:
+    """A row before and after: `output` holds its records, `problems` says which of them an import would reject.
+
+    A record that the mapping itself could not make has a `problem` in its place.
+    """
+
+    file: str
+    number: int
+    input: dict[str, Any]
+    output: list[dict[str, Any]]
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class MapCheck:
+    """What trying a mapping has shown.
+
+    `unused` are columns of the samples that nothing reads, `absent` those that the mapping
+    reads and no sample has. `tested` counts the expectations.
+    """
+
+    examples: Sequence[MappedRow]
+    unused: tuple[str, ...]
+    absent: tuple[str, ...]
+    tested: int
+    differences: Sequence[Difference]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a row shown is rejected, or an expectation is not met; else 0."""
+        return 1 if self.differences or any(example.problems for example in self.examples) else 0
+
+
+def draft_for(
+    resource_name: str,
+    files: Sequence[str],
+    reading: ReadOptions,
+    *,
+    rows: int = SAMPLE_ROWS,
+    show_values: bool = False,
+) -> str:
+    """Return the draft of a mapping from files to a resource, made of the first `rows` rows of each.
+
+    Raises:
+        UsageError: There is no such resource, a file cannot be read, or there are no rows.
+    """
+    spec = resource(resource_name)
+    inputs = Inputs.open(files, reading)
+    samples = [row.fields for reader in inputs.readers for row in reader.sample(rows) if row.fields is not None]
+    if not samples:
+        raise UsageError(f"{', '.join(files)}: there are no rows to draw a mapping from")
+    return draft_mapping(samples, targets_of(spec), to=spec.name, files=files, show_values=show_values)
+
+
+def targets_of(spec: ResourceSpec) -> list[Target]:
+    """Return the fields of a resource as a draft needs to know them, numbered columns with a `*`."""
+    if spec.fields:
+        making = (Mode.CREATE, Mode.UPSERT)
+        return [
+            Target(
+                item.name if item.parts is None else f"{item.name}:*",
+                most=item.most,
+                choices=item.choices,
+                is_required=any(mode in item.required for mode in making),
+                is_time=item.kind is Kind.MOMENT,
+                is_identity=item.is_identity,
+                in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
+                help=item.help,
+            )
+            for item in spec.fields
+        ]
+    plan = spec.columns
+    found = [Target(name, is_identity=spec.is_identity(name)) for name in plan.scalars]
+    found += [Target(f"{item.prefix}:*", is_identity=True) for item in plan.lists]
+    return found + ([Target(f"{plan.open_prefix}:*")] if plan.open_prefix else [])
+
+
+def check_mapping(
+    choice: MapChoice | None,
+    files: Sequence[str],
+    reading: ReadOptions,
+    *,
+    key: str | None = None,
+    rows: int = 5,
+    expect: Path | None = None,
+) -> MapCheck:
+    """Try a mapping on the first rows of files, and compare it with what is expected of it.
+
+    Without files there must be expectations that bring their own input. Nothing is sent.
+
+    Raises:
+        UsageError: The mapping, a file or the expectations cannot be used.
+    """
+    if choice is None or choice.file is None:
+        raise UsageError("there is no mapping to check; name it with --map")
+    spec = resource(parse_mapping(choice.text, choice.file).to)
+    mapper = mapper_for(choice, spec, key)
+    inputs = Inputs.open(files, reading) if files else None
+    readers: Sequence[Reader] = inputs.readers if inputs else ()
+    refuse_cut_identity(choice, spec)
+    check_mapped_columns(choice, readers, key)
+    cases = read_cases(expect) if expect is not None else []
+    samples = [row for reader in readers for row in reader.sample(max(rows, SAMPLE_ROWS)) if row.fields is not None]
+    if any(case.input is None for case in cases) and not files:
+        raise UsageError(f"{expect}: has outputs without inputs; name the files that they are made of, too")
+    options = ImportOptions(key=key, mapping=choice).for_resource(spec)
+    preparer = Preparer(spec, options.policy(""))
+    names = [str(reader.path) for reader in readers]
+    unused, absent = _columns(choice, samples, key)
+    return MapCheck(
+        examples=[_example(row, names, mapper, preparer) for row in samples[:rows]],
+        unused=unused,
+        absent=absent,
+        tested=len(cases),
+        differences=compare(mapper, cases, list(_needed(cases, readers))),
+    )
+
+
+def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> MappedRow:
+    source = row.fields or {}
+    problems = [found for made in mapper(row) if isinstance(found := preparer.record_for(made), Problem)]
+    return MappedRow(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
+
+
+def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]:
+    """Yield all rows of the files where expectations are about them."""
+    if any(case.input is None for case in cases):
+        for reader in readers:
+            for batch in reader.batches():
+                yield from (row.fields for row in batch if row.fields is not None)
+
+
+def _columns(choice: MapChoice, samples: Sequence[Row], key: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of the samples that are not read, and those read that none of them has."""
+    if not samples or choice.transform is not None or choice.file is None:
+        return (), ()
+    read = columns_read(choice, key)
+    present = dict.fromkeys(name for row in samples for name in row.fields or ())
+    return tuple(name for name in present if name not in read), tuple(name for name in read if name not in present)

@@ -1,0 +1,276 @@
+"""`check`: every row looked at offline, as an import would look at it before sending it.
+
+Two looks. The first reads all rows: a screen clears most of them, the others are judged one
+by one, and what must be unique or must be there is noted as hashes. The second reads again
+only the rows whose hashes say that they may clash or lack a parent, and settles these with
+the journal's own rules.
+"""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+from bulkgladly.checks.check_findings import Example, Findings, Severity, severity_of, severity_of_warning
+from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
+from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
+from bulkgladly.checks.judge import Judge, Verdict
+from bulkgladly.checks.known_parents import Parents, files_by_resource
+from bulkgladly.checks.screen import Screen
+from bulkgladly.checks.two_pass import Pieces
+from bulkgladly.formats.csv_files import CsvReader
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import admission_of, outcome_of_clash
+from bulkgladly.imports.import_inputs import check_columns, open_inputs, spooled
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.row_names import too_many_to_arrange
+from bulkgladly.journal.digests import Digests
+from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.records import Problem, Row, Word
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
+from bulkgladly.resources.table import resource
+from bulkgladly.runs.environment import USUAL
+from bulkgladly.runs.observer import Estimate
+
+__all__ = ("check",)
+
+_SHARED, _PARENTLESS = 1, 2
+
+
+async def check(
+    resource_name: str,
+    files: Sequence[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    host: str = "",
+    languages: Sequence[str] = (),
+    parents: Sequence[str] = (),
+    parents_key: str | None = None,
+    show_values: bool = False,
+    stdin: BinaryIO | None = None,
+) -> CheckReport:
+    """Look at every row of the files, and tell what Gladly would refuse or change. Nothing is sent, no run is made.
+
+    `languages` are those that the organisation has. `parents` are files of the objects that
+    rows refer to, `FILE` or `RESOURCE=FILE`, with their source keys in the column
+    `parents_key`, or else that of the options. `host` says whose crosswalk is looked up for
+    source keys of earlier imports. With `show_values` examples hold what stands in the row.
+
+    Memory does not grow with the rows, but for one byte each; hashes wait on disk, in the
+    folder for temporary files, 16 bytes for each that must be unique.
+
+    Raises:
+        UsageError: As `start_import`; or a file of parents cannot be used.
+    """
+    spec = resource(resource_name)
+    options = (options or ImportOptions()).for_resource(spec)
+    policy = replace(options.policy(host), languages=tuple(language.lower() for language in languages))
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
+        patterns = [str(file) for file in files]
+        if patterns == ["-"]:
+            patterns = [str(await anyio.to_thread.run_sync(spooled, stdin, options, Path(folder)))]
+        inputs = open_inputs(spec, patterns, options)
+        check_columns(spec, inputs, options)
+        known = Parents(Path(folder) / "parents")
+        key = parents_key or options.key
+        await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
+        checker = _Checker(spec, policy, options, inputs, known, Path(folder), Findings(show_values=show_values))
+        await anyio.to_thread.run_sync(checker.look_at_all)
+        await checker.look_again()
+        return await anyio.to_thread.run_sync(checker.report, started)
+
+
+class _Checker:
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        policy: Policy,
+        options: ImportOptions,
+        inputs: Inputs,
+        parents: Parents,
+        folder: Path,
+        findings: Findings,
+    ) -> None:
+        self._spec, self._policy, self._options, self._inputs = spec, policy, options, inputs
+        self._parents, self._folder, self._findings = parents, folder, findings
+        self._names = [str(file.path) for file in inputs.files]
+        self._pieces = Pieces(inputs)
+        self._screen = Screen(spec, policy, options.ignore_columns)
+        self._judge = Judge(spec, policy, options.ignore_columns)
+        self._marks = Digests(folder / "marks")
+        self._unlooked: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._whole: list[Draft] = []
+
+    def look_at_all(self) -> None:
+        """First look: judge what is not cleared, and note what rows claim and refer to."""
+        for rows in self._pieces.batches():
+            cleared = self._screen.look(rows)
+            self._counts["good"] += len(rows) - cleared.count(None)
+            for row, traits in zip(rows, cleared, strict=True):
+                found = self._judged(row) if traits is None else traits
+                if found is not None:
+                    self._note(row.seq, found)
+        self._arrange()
+        self._pieces.flag(self._marks.shared(), _SHARED)
+        self._pieces.flag(self._parents.rows_without(), _PARENTLESS)
+
+    async def look_again(self) -> None:
+        """Second look: those that may clash with others, in input order, as the journal of an import would."""
+        batches = self._pieces.flagged()
+        place = self._folder / "clashes"
+        place.mkdir()
+        ledger = Ledger(place, state=place / "state.sqlite", scope=("", self._spec.name, ""))
+        admitted = 0
+        try:
+            while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+                found = [one for row in rows if (one := self._with_parents(row)) is not None]
+                admissions = [
+                    admission_of(record.row, record)._replace(seq=seq)
+                    for seq, (record, _) in enumerate(found, admitted)
+                ]
+                for (record, verdict), standing in zip(found, await ledger.admit(admissions), strict=True):
+                    self._note_clash(record, verdict, standing)
+                ledger.pass_by(range(admitted, admitted + len(found)))
+                admitted += len(found)
+        finally:
+            ledger.close()
+
+    def report(self, started: float) -> CheckReport:
+        """Return what was found; `started` is when, by the monotonic clock."""
+        findings = self._findings.sorted()
+        _name_places([one for finding in findings for one in finding.examples], self._inputs)
+        to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
+        rate = self._options.pace.expected_per_second()
+        return CheckReport(
+            resource=self._spec.name,
+            mode=self._policy.mode.value,
+            files=tuple(self._names),
+            counts={"read": self._pieces.rows, **{word: self._counts[word] for word in CHECK_COUNTS}},
+            findings=findings,
+            not_judged={**self._parents.not_judged, **self._unlooked},
+            estimates={
+                mode.value: Estimate.of(self._spec.requests_per_record[mode], to_send, True, rate)
+                for mode in self._spec.procedures
+            },
+            seconds=time.monotonic() - started,
+        )
+
+    def _judged(self, row: Row) -> Traits | None:
+        """Judge a row; return its traits where nothing keeps it from being sent."""
+        verdict = self._judge.verdict(row)
+        self._counts[_fate_of(verdict)] += 1
+        if verdict.record is None:
+            self._findings.note(row, verdict.problems)
+            return None
+        for problem in verdict.warnings:
+            self._findings.note(row, [problem], severity_of_warning(problem))
+        if self._spec.arrange is None:
+            return traits_of(self._spec, verdict.record)
+        self._whole.append(verdict.record)
+        if len(self._whole) > (most := USUAL.bounds.rows_in_order):
+            raise too_many_to_arrange(self._spec.name, most)
+        return None
+
+    def _arrange(self) -> None:
+        """Bring rows that refer to each other into the order of an import."""
+        good, circular = arranged(self._spec, self._whole)
+        own = {record.key for record in good}
+        self._parents.add_own(self._spec.name, own)
+        for record in good:
+            traits = traits_of(self._spec, record)
+            others = [one for one in traits.references if one.resource != self._spec.name or one.text not in own]
+            self._note(record.row.seq, traits._replace(references=tuple(others)))
+        for record, problem in circular:
+            self._findings.note(record.row, [problem])
+            self._move(record, Severity.REFUSED.value)
+        self._whole = []
+
+    def _note(self, seq: int, traits: Traits) -> None:
+        marks, references, names = traits
+        self._marks.add(seq, marks)
+        if references:
+            self._parents.want(seq, references)
+        for kind, _ in names:
+            self._unlooked[f"{kind} by name"] += 1
+
+    def _with_parents(self, row: Row) -> tuple[Draft, Verdict] | None:
+        """Return a row's record again, unless it lacks a parent."""
+        verdict = self._judge.verdict(row)
+        record = verdict.record
+        if record is None:  # the file has changed in between
+            return None
+        if self._pieces.flags(row.seq) & _PARENTLESS:
+            references = traits_of(self._spec, record).references
+            if problems := [_parentless(one) for one in self._parents.missing(references)]:
+                self._findings.note(row, problems)
+                self._move(record, Severity.REFUSED.value, verdict)
+                return None
+        return record, verdict
+
+    def _note_clash(self, record: Draft, verdict: Verdict, standing: Standing) -> None:
+        if standing.clash is None:
+            return
+        if standing.clash.is_equal:
+            self._move(record, "repeated", verdict)
+            return
+        outcome = outcome_of_clash(standing.clash, self._policy, self._names)
+        if outcome is None:
+            return
+        word = Word.SKIPPED if outcome.word is Word.SKIPPED else Word.REJECTED
+        problem = Problem(outcome.code or "", outcome.detail or "", outcome.attr, word=word)
+        self._findings.note(record.row, [problem])
+        self._move(record, severity_of(problem).value, verdict)
+
+    def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
+        """Count a row under another word than the first look did."""
+        self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
+        self._counts[to] += 1
+
+
+def _collect(
+    known: Parents,
+    spec: ResourceSpec,
+    policy: Policy,
+    options: ImportOptions,
+    named: Sequence[str],
+    key: str | None,
+) -> None:
+    """Take in what rows may refer to."""
+    for kind, file in files_by_resource(named, spec):
+        known.add_file(kind, file, key)
+    if policy.host:
+        known.add_state(options.state_dir / "state.sqlite", policy, spec.references)
+
+
+def _fate_of(verdict: Verdict) -> str:
+    if verdict.record is None:
+        return severity_of(verdict.problems[0]).value
+    severities = {severity_of_warning(problem) for problem in verdict.warnings}
+    return next((one.value for one in Severity if one in severities), "good")
+
+
+def _parentless(reference: RowReference) -> Problem:
+    what = "source key" if reference.is_key else "id"
+    detail = f"{reference.attr}: none of the {reference.resource} that are known has this {what}; import them first"
+    return Problem("unknown_key" if reference.is_key else "unknown_parent", detail, reference.attr)
+
+
+def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
+    """Say where examples stand in words that an editor understands: file and line, or the row of a table."""
+    for number, reader in enumerate(inputs.readers):
+        here = [one for one in examples if one.position.file == number]
+        lines = reader.lines_before(one.position.offset for one in here) if isinstance(reader, CsvReader) else None
+        for one in here:
+            if lines is not None:
+                one.place = f"{reader.path}:{lines[one.position.offset] + 1}"
+            elif reader.columns() is None:
+                one.place = f"{reader.path}:{one.position.number}"
+            else:
+                one.place = f"{reader.path}, row {one.position.number}"

@@ -1,0 +1,201 @@
+"""The stream of events into the data set: the last 24 hours at most, each event once, gaps told."""
+
+import datetime as dt
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from bulkgladly.exports.export_context import Context, Converted, Refused
+from bulkgladly.exports.jobs import period_text
+from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.lake.manifest import Manifest, Span
+from bulkgladly.lake.published_rows import recent_keys
+from bulkgladly.lake.row_filters import OncePerKey
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.summaries import coverage_of
+from bulkgladly.messages import ApiProblem, Reply
+from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+
+__all__ = ("Events", "EventsUnit", "Plan", "plan_of")
+
+OVERLAP = dt.timedelta(seconds=60)
+"""So much before the latest event is read again: events that share its millisecond, or that became
+visible late although they are older. Those that are there already are left out by their ids."""
+SETTLING = EVENT_LAG
+"""The window ends so long before now: what is younger may not be visible yet, and must not count as covered."""
+MARGIN = dt.timedelta(minutes=1)
+"""The first reading begins so much later than the edge of what Gladly still gives: the request takes its
+way, and the clocks differ."""
+STEP_IN = dt.timedelta(minutes=59)
+"""Where Gladly still finds the beginning too early, its clock is another: then a 23rd hour is left out."""
+
+_EVENTS = DATA_SETS["events"]
+_WORD = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
+_PROBE = dt.timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which window is asked for, and which time before it is lost. `window` None: there is nothing to ask yet."""
+
+    window: Span | None
+    gap: Span | None = None
+
+
+def plan_of(
+    covered: Sequence[Span],
+    latest: dt.datetime | None,
+    now: dt.datetime,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+) -> Plan:
+    """Choose the window: from shortly before the latest event that is there up to what has certainly settled.
+
+    The beginning comes from the data and not from a clock. What lies between the end of
+    what is covered and the edge of what Gladly still gives is lost.
+
+    `since` and `until` narrow the window; what they leave out on purpose is no gap.
+    """
+    edge = now - EVENTS_WINDOW + MARGIN
+    end = min(now - SETTLING, until or now)
+    until_now = coverage_of(covered).until
+    if until_now is None or until_now > now:
+        # Of a time to come a clock was ahead: only the events themselves tell how far was read.
+        begin = max(edge, latest - OVERLAP) if until_now is not None and latest is not None else edge
+    else:
+        begin = max(edge, min(latest or until_now, until_now) - OVERLAP)
+    gap = (until_now, edge) if until_now is not None and until_now < edge else None
+    if since is not None:
+        begin = max(begin, since)
+    # Events have milliseconds, and so has the question: whole ones are asked for and covered.
+    window = _in_milliseconds(begin), _in_milliseconds(end)
+    return Plan(window if window[0] < window[1] else None, gap)
+
+
+class Events:
+    """All entities at once, in one window that begins where the data set ends."""
+
+    name = "events"
+    workers = 1
+
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
+        """Yield the gap before the window, if something is lost, and the window."""
+        manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
+        covered = [manifest.covered for manifest in manifests if manifest.covered]
+        times = [part.max_timestamp for manifest in manifests for part in manifest.parts if part.max_timestamp]
+        options = context.options
+        plan = plan_of(covered, max(times, default=None), context.clock(), options.since, options.until)
+        if plan.gap is not None:
+            text = period_text(*plan.gap)
+            detail = (
+                f"events from {text} are gone for good: Gladly gives the last 24 hours only. "
+                "The Timestamps reports have some of it"
+            )
+            yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
+        if plan.window is not None:
+            lost_from = plan.window[1] + EVENTS_WINDOW
+            context.next_loss = min(context.next_loss or lost_from, lost_from)
+            yield EventsUnit(plan.window, plan.gap, _last_empty(manifests, plan.window))
+
+
+@dataclass(slots=True)
+class EventsUnit:
+    """One window. `empty` is the unit before it, if nothing had happened there either: this one takes its place."""
+
+    window: Span
+    gap: Span | None = None
+    empty: Manifest | None = None
+    data_set: str = _EVENTS.name
+    entities: list[str] = field(default_factory=lambda: list(EVENT_ENTITIES))
+    has_stepped_in: bool = False
+
+    @property
+    def name(self) -> str:
+        """The window, in UTC."""
+        first, end = (f"{time:%Y%m%dT%H%M%S}{time.microsecond // 1000:03}Z" for time in self.window)
+        return f"{first}_{end}"
+
+    async def run(self, context: Context) -> UnitResult:
+        """Stream the window once; events that the data set has, or that come twice, are left out."""
+        found = await self._download(context)
+        while isinstance(found, Refused) and found.reply is not None and found.reply.is_refused:
+            if not await self._gives_way(context, found.reply):
+                break
+            found = await self._download(context)
+        if isinstance(found, Refused):
+            return UnitResult(UnitState.FAILED, detail=found.detail)
+        manifest: Manifest = await context.in_thread(self._commit, found)
+        report = found.report
+        return UnitResult(
+            UnitState.DONE if manifest.rows or report.rejected else UnitState.UNCHANGED,
+            created=manifest.rows,
+            unchanged=report.rows - manifest.rows,
+            rejected=report.rejected,
+        )
+
+    async def _download(self, context: Context) -> Converted | Refused:
+        start, end = self.window
+        known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
+        source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
+        request = events_request(start, end, self.entities)
+        return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: OncePerKey("id", known))
+
+    async def _gives_way(self, context: Context, reply: Reply) -> bool:
+        """Change what Gladly refused, if that can be found out; tell whether it is worth to ask again."""
+        problems = reply.problems
+        first, end = self.window
+        later = _in_milliseconds(context.clock() - EVENTS_WINDOW + MARGIN + STEP_IN)
+        is_too_early = any(problem.attr == "startAt" for problem in problems)
+        if is_too_early and not self.has_stepped_in and first < later < end:
+            self.window, self.has_stepped_in = (later, end), True
+            context.note(f"events: Gladly finds {first:%H:%M:%S} UTC too early; asking from {later:%H:%M:%S} on")
+            return True
+        refused = _named(problems, self.entities) or await self._refused_alone(context)
+        if not refused or len(refused) == len(self.entities):
+            return False
+        self.entities = [name for name in self.entities if name not in refused]
+        context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without")
+        return True
+
+    async def _refused_alone(self, context: Context) -> list[str]:
+        """Ask for one second of each entity alone, and return those that are refused."""
+        end = self.window[1]
+        refused = []
+        for name in self.entities:
+            reply = await context.client.send(events_request(end - _PROBE, end, [name]))
+            if reply.is_refused:
+                refused.append(name)
+        return refused
+
+    def _commit(self, found: Converted) -> Manifest:
+        start, end = self.window
+        about: dict[str, object] = {"entities": self.entities}
+        if self.gap is not None:
+            about["gap"] = [time.isoformat() for time in self.gap]
+        replaces: tuple[Manifest, ...] = ()
+        if (
+            self.empty is not None
+            and self.empty.covered is not None
+            and not found.report.rejected
+            and not found.writer.rows
+        ):
+            start, replaces = min(self.empty.covered[0], start), (self.empty,)
+        return found.commit(covered=(start, end), about=about, replaces=replaces)
+
+
+def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
+    """Return the last unit if it holds nothing but its window, and the new window touches that."""
+    last = max(manifests, key=lambda one: one.covered[1] if one.covered else window[0], default=None)
+    if last is None or last.covered is None or last.parts or last.others or "gap" in last.source:
+        return None
+    return last if last.covered[1] >= window[0] else None
+
+
+def _named(problems: Sequence[ApiProblem], entities: Sequence[str]) -> list[str]:
+    said = {word for problem in problems for word in _WORD.findall(f"{problem.attr} {problem.detail}")}
+    return [name for name in entities if name in said]
+
+
+def _in_milliseconds(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(microsecond=time.microsecond // 1000 * 1000)

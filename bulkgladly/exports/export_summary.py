@@ -1,0 +1,108 @@
+"""What an export did: rows, units, gaps, and what comes next."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bulkgladly.exports.unit_kinds import UnitState
+from bulkgladly.journal.units import UnitLine
+from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of
+from bulkgladly.shown import shown_cell
+
+__all__ = ("ExportReport", "Told", "counts_of", "ending_of", "units_told")
+
+MOST_TOLD = 100
+_FINE = (UnitState.DONE, UnitState.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A unit that did not simply go well, and why."""
+
+    data_set: str
+    unit: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport(Summary):
+    """What an export did, all its sessions together. `report.json` and `--json` hold the same.
+
+    `counts` are rows: `read` and the outcome words, as for an import. `created` are rows
+    that the data set did not have, `updated` took the place of an earlier one, `unchanged`
+    were there already, `rejected` stand in `_rejects`. `units` counts, for each data set,
+    how its units ended; `told` has those that did not go well, a hundred at most. `files`
+    has for each data set its folder and what is in it now. `next_loss` is from when on data
+    is lost unless another export runs before.
+    """
+
+    things: ClassVar[str] = "rows"
+
+    out: str
+    units: Mapping[str, Mapping[str, int]]
+    told: tuple[Told, ...]
+    notes: tuple[str, ...]
+    next_loss: str | None = None
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Lines for people, beside counts and files."""
+        total: Counter[str] = Counter()
+        for states in self.units.values():
+            total.update(states)
+        lines = [", ".join(f"{number:,} {state}" for state, number in sorted(total.items())) or "no units"]
+        lines[0] = "units: " + lines[0]
+        lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
+        if len(self.told) > 10:
+            lines.append(f"and {len(self.told) - 10} more in report.json")
+        if any(one.state == UnitState.FAILED for one in self.told) and self.status == "complete":
+            lines.append("the same command again fetches what failed, and nothing that is there")
+        lines += self.notes
+        if self.next_loss is not None:
+            lines.append(f"run it again before {self.next_loss}: from then on Gladly drops what was not fetched")
+        return tuple(lines)
+
+    def _what(self) -> str:
+        return f"{self.resource}, {self.host}, into {shown_cell(self.out)}"
+
+    def _told(self) -> list[str]:
+        return ["\n".join(f"- {shown_cell(line)}" for line in self.details)]
+
+    def _tables(self) -> list[str]:
+        files = "\n".join(
+            f"| {name} | {about['rows']:,} | {about['parts']:,} | {about['bytes']:,} |"
+            for name, about in self.files.items()
+        )
+        return [f"| data set | rows | parts | bytes |\n|---|---:|---:|---:|\n{files}"]
+
+
+def counts_of(lines: Sequence[UnitLine]) -> dict[str, int]:
+    """Return the rows of all units under the outcome words, and `read`, their sum."""
+    counts = dict.fromkeys(COUNT_WORDS, 0)
+    for line in lines:
+        for word in ("created", "updated", "unchanged", "rejected"):
+            counts[word] += getattr(line, word)
+    return {"read": sum(counts.values()), **counts}
+
+
+def units_told(lines: Sequence[UnitLine]) -> dict[str, Any]:
+    """Return what a summary tells of the units of a run: `counts`, `units` and `told`."""
+    bad = [line for line in lines if line.state not in _FINE]
+    units: dict[str, Counter[str]] = {}
+    for line in lines:
+        units.setdefault(line.data_set, Counter())[line.state] += 1
+    return {
+        "counts": counts_of(lines),
+        "units": {name: dict(states) for name, states in units.items()},
+        "told": tuple(Told(line.data_set, line.name, line.state, line.detail) for line in bad[:MOST_TOLD]),
+    }
+
+
+def ending_of(lines: Sequence[UnitLine], exit_code: int | None, reason: str | None) -> Ending:
+    """Return how an export ended; `exit_code` None stands for one that came to its end."""
+    if exit_code is not None:
+        return Ending(status_of(exit_code), exit_code, reason)
+    is_fine = all(line.state in _FINE and not line.rejected for line in lines)
+    return Ending("complete", 0 if is_fine else 1, reason)

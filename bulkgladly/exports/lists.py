@@ -1,0 +1,143 @@
+"""What one request gives whole: inboxes, teams, agents, topics and the like.
+
+A list becomes one unit, which the next reading replaces where something changed. Rows that
+are no longer listed stay, with the time since when (`_gone_since`): nothing is lost because
+Gladly, or a proxy on the way, answered with less than there is.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from bulkgladly.exports.export_context import Context, why
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.json_slices import Unreadable, elements_of
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.merge import Merged, merge
+from bulkgladly.lake.published_rows import read_rows
+from bulkgladly.lake.row_filters import HeldRows
+from bulkgladly.lake.rows import Origin, Rows
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
+from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
+
+__all__ = ("LIST_WORDS", "ListKind")
+
+LIST_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.parent is Parent.NONE)
+UNIT = "list"
+"""There is one unit only, so that a row stands in it once."""
+
+
+class ListKind:
+    """One list, read anew each time and merged with what the data set has of it."""
+
+    workers = 1
+
+    def __init__(self, word: str) -> None:
+        """Choose the list.
+
+        Raises:
+            UsageError: There is no such list.
+        """
+        self.name = word
+        self._row = live_export(word)
+
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
+        """Yield the one reading."""
+        del context
+        yield ListUnit(self._row)
+
+
+@dataclass(frozen=True, slots=True)
+class ListUnit:
+    """One reading of a list."""
+
+    row: LiveExport
+    name: str = UNIT
+
+    @property
+    def data_set(self) -> str:
+        """The data set of the list."""
+        return self.row.data_set
+
+    async def run(self, context: Context) -> UnitResult:
+        """Ask once, merge, and publish if anything changed. An empty list is not believed where there were rows."""
+        request = await self._request(context)
+        if isinstance(request, UnitResult):
+            return request
+        reply = await context.client.send(request)
+        if not reply.is_confirmed:
+            return UnitResult(UnitState.FAILED, detail=why(reply))
+        try:
+            lines = await context.in_thread(elements_of, reply.body, is_list=self.row.is_list)
+        except Unreadable as exc:
+            return UnitResult(UnitState.FAILED, detail=str(exc))
+        result: UnitResult = await context.in_thread(self._published, context, reply, lines)
+        return result
+
+    async def _request(self, context: Context) -> Request | UnitResult:
+        """Return the request; that for public answers has the organisation's id in its path."""
+        if not self.row.variables:
+            return self.row.request()
+        reply = await context.client.send(GET_ORGANIZATION)
+        if reply.object is None:
+            return UnitResult(UnitState.FAILED, detail=f"the organisation's id could not be read: {why(reply)}")
+        return self.row.request(str(reply.object["id"]))
+
+    def _published(self, context: Context, reply: Reply, lines: Sequence[bytes]) -> UnitResult:
+        row, data_set, now = self.row, DATA_SETS[self.row.data_set], context.clock()
+        earlier = context.folder.manifests(data_set.name)
+        cut = cut_of(row, reply.headers, len(lines))
+        source = Origin(f"{now:%Y%m%dT%H%M%SZ}", f"GET {row.path}", {"_fetched_at": now})
+        held = HeldRows()
+        with context.writer(data_set, UNIT, source, row_filter=held) as writer:
+            report = writer.convert(line + b"\n" for line in lines)
+            old = read_rows(context.folder, earlier, data_set=data_set)
+            new = held.table(data_set, _fetched_at=now)
+            # What a cut list lacks is not gone.
+            gone_since = now if cut is Cut.NO else None
+            merged = merge(old, new, data_set.key, gone_since=gone_since)
+            if self._is_suspicious(context, merged, new.num_rows):
+                detail = (
+                    f"the list came with no row, where there were {merged.gone:,}; those stay. "
+                    "If it is really empty, say so with --refresh"
+                )
+                return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
+            incomplete = _incomplete(row, cut, len(lines))
+            if not _is_as_before(
+                earlier, merged, is_cut=cut is not Cut.NO, rejected=report.rejected, incomplete=incomplete
+            ):
+                for batch in merged.table.to_batches():
+                    writer.write(Rows((), batch))
+                writer.commit(about={"operation": row.operation}, incomplete=incomplete, replaces=earlier)
+        state = UnitState.UNCHANGED if not merged.created + merged.updated else UnitState.DONE
+        return UnitResult(
+            state if incomplete is None else UnitState.INCOMPLETE,
+            created=merged.created,
+            updated=merged.updated,
+            unchanged=merged.unchanged,
+            rejected=report.rejected,
+            detail=incomplete or _gone_text(merged, cut),
+        )
+
+    @staticmethod
+    def _is_suspicious(context: Context, merged: Merged, rows: int) -> bool:
+        return not rows and merged.gone > 0 and not context.options.refresh
+
+
+def _is_as_before(
+    earlier: Sequence[Manifest], merged: Merged, *, is_cut: bool, rejected: int, incomplete: str | None
+) -> bool:
+    """Tell whether writing would change nothing but the time of the last reading."""
+    if len(earlier) != 1 or merged.created or merged.updated or (merged.gone and not is_cut):
+        return False
+    return earlier[0].rejected == rejected and earlier[0].incomplete == incomplete
+
+
+def _incomplete(row: LiveExport, cut: Cut, count: int) -> str | None:
+    if cut is Cut.NO:
+        return None
+    return f"the list is {cut.value}: Gladly gives {row.cap or count:,} at most, and there is no way to the rest"
+
+
+def _gone_text(merged: Merged, cut: Cut) -> str:
+    return f"{merged.gone:,} not listed any more" if merged.gone and cut is Cut.NO else ""

@@ -1,0 +1,230 @@
+"""Of which parents objects are asked for: ids or addresses from a file, or from what a data set holds."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bulkgladly.errors import UsageError
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.formats.opening import open_reader
+from bulkgladly.formats.sources import Source
+from bulkgladly.journal.worklist import ParentToAsk
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lines import BOM, cut_lines
+from bulkgladly.resources.exports import (
+    ANSWER_TYPES,
+    DEFAULT_LANGUAGE,
+    LiveExport,
+    is_askable,
+)
+from bulkgladly.resources.exports import Parent as ParentKind
+
+__all__ = ("COMPOSITE", "OF_THE_DATA_SET_ITSELF", "Skipped", "demand_parents", "parents_of", "source_of")
+
+COMPOSITE = "/"
+"""Between the parts of a key that has several: an answer's id, a language and a type."""
+
+_ID_COLUMNS: Mapping[ParentKind, tuple[str, ...]] = {
+    ParentKind.CUSTOMER: ("id", "customerId", "gladly_id"),
+    ParentKind.CONVERSATION: ("id", "conversationId"),
+    ParentKind.TASK: ("id", "taskId"),
+    ParentKind.ITEM: ("id", "itemId"),
+    ParentKind.ANSWER: ("id", "answerId"),
+}
+_EMAIL_COLUMNS = ("email", "email:1", "emailAddress")
+_MOST_TEXT_BYTES = 10_000
+_CHANGED = "_job_updated_at"
+
+
+class _Column(NamedTuple):
+    """Where ids stand in a data set; `changed` is the column that says when they were last active."""
+
+    data_set: str
+    id: str
+    changed: str | None = None
+    language: str | None = None
+    of_types: frozenset[str] = frozenset()
+    """Only rows of these content types; of all where it is empty."""
+
+
+_CALLS = frozenset(("PHONE_CALL", "VOICEMAIL"))
+_OF_CUSTOMERS = (_Column("customers", "id", _CHANGED), _Column("items", "customerId", _CHANGED))
+_OF_CONVERSATIONS = (_Column("items", "conversationId", _CHANGED), _Column("conversations", "id"))
+_COLUMNS: Mapping[str, tuple[_Column, ...]] = {
+    "profiles": _OF_CUSTOMERS,
+    "conversations": (*_OF_CUSTOMERS, _Column("profiles", "id")),
+    "tasks": (*_OF_CUSTOMERS, _Column("profiles", "id")),
+    "conversation": _OF_CONVERSATIONS[:1],
+    "conversation-items": _OF_CONVERSATIONS,
+    "task": (_Column("events", "taskId", "timestamp"),),
+    "task-comments": (_Column("tasks", "id"), _Column("events", "taskId", "timestamp")),
+    "item": (_Column("events", "messageId"),),
+    "answers": (_Column("public-answers", "id", "updatedAt"),),
+    "answer-contents": (
+        _Column("public-answers", "id", "updatedAt", "language"),
+        _Column("answers", "id", "updatedAt"),
+    ),
+    "transcripts": (
+        _Column("items", "id", _CHANGED, of_types=_CALLS),
+        _Column("conversation-items", "id", of_types=_CALLS),
+    ),
+}
+OF_THE_DATA_SET_ITSELF = ("transcripts",)
+"""Words whose parents are those of the data set that is written, where nothing else is said."""
+
+
+class Skipped:
+    """Counts what cannot be asked, and remembers where it first stood; never what it was."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def note(self, where: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.first = self.first or where
+
+
+def demand_parents(row: LiveExport, options: ExportOptions) -> None:
+    """Check that the options say of which parents.
+
+    Raises:
+        UsageError: They do not, or in a way that does not go with this export.
+    """
+    if options.emails is not None and row.word != "profiles":
+        raise UsageError(
+            f"--emails looks customers up and goes with profiles, not with {row.word}: export profiles first, "
+            f"then {row.word} with --from-dataset"
+        )
+    is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
+    if not is_named and row.word not in OF_THE_DATA_SET_ITSELF:
+        more = ", --emails FILE" if row.word == "profiles" else ""
+        raise UsageError(
+            f"{row.word} can be asked for {row.parent.value} by {row.parent.value} only: say --ids FILE{more} or "
+            "--from-dataset DIR"
+        )
+
+
+def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[ParentToAsk]:
+    """Yield the parents that the options name, the same one perhaps several times; memory stays bounded.
+
+    What cannot be asked is counted in `skipped`.
+
+    Raises:
+        InputError: The file, or a part of the data set, cannot be read.
+        UsageError: The data set is none, or has none of the rows that name such parents.
+    """
+    options = context.options
+    if options.emails is not None:
+        for _, asked in _texts_in(options.emails, _EMAIL_COLUMNS, skipped):
+            yield ParentToAsk(_email_key(asked), asked)
+    elif options.ids is not None:
+        expand = _contents_of if row.word == "answer-contents" else _itself
+        for where, asked in _texts_in(options.ids, _ID_COLUMNS[row.parent], skipped):
+            if not is_askable(asked):
+                skipped.note(where)
+                continue
+            yield from (ParentToAsk(key, key) for key in expand(asked, None))
+    else:
+        yield from _in_data_set(row, source_of(context), skipped)
+
+
+def source_of(context: Context) -> DataFolder:
+    """Return the data set that says of which parents: another one, or that which is written.
+
+    Raises:
+        UsageError: There is none.
+    """
+    other = context.options.from_dataset
+    return DataFolder.open(other) if other is not None else context.folder
+
+
+def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[ParentToAsk]:
+    columns = _COLUMNS[row.word]
+    present = set(folder.data_sets())
+    if not any(column.data_set in present for column in columns):
+        wanted = " or ".join(dict.fromkeys(column.data_set for column in columns))
+        raise UsageError(f"{folder.path} has no {wanted}, which would name what to ask for; export that first")
+    expand = _contents_of if row.word == "answer-contents" else _itself
+    for column in columns:
+        for asked, language, changed in _ids_in(folder, column):
+            if not is_askable(asked):
+                skipped.note(f"{column.data_set}.{column.id}")
+                continue
+            yield from (ParentToAsk(key, key, changed) for key in expand(asked, language))
+
+
+def _ids_in(folder: DataFolder, column: _Column) -> Iterator[tuple[str, str | None, int]]:
+    """Yield ids with their language and when they were last active; one that repeats nearby comes once."""
+    typed = "contentType" if column.of_types else None
+    names = [name for name in (column.id, column.changed, column.language, typed) if name is not None]
+    for rows in values_in(folder, column.data_set, names):
+        latest: dict[tuple[str, str | None], int] = {}
+        for values in rows:
+            found = dict(zip(names, values, strict=True))
+            if found[column.id] is None or (typed and found[typed] not in column.of_types):
+                continue
+            one = found[column.id], found[column.language] if column.language else None
+            changed = found[column.changed] if column.changed else None
+            latest[one] = max(latest.get(one, 0), changed or 0)
+        yield from ((asked, language, changed) for (asked, language), changed in latest.items())
+
+
+def _itself(asked: str, language: str | None) -> Iterable[str]:
+    del language
+    return (asked,)
+
+
+def _contents_of(answer: str, language: str | None) -> Iterable[str]:
+    """Return a key for each content an answer may have; nothing lists those it has."""
+    return (COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind)) for kind in ANSWER_TYPES)
+
+
+def _email_key(address: str) -> str:
+    """Return a name for an address that may stand in journals and manifests, where no personal data belongs."""
+    return "email~" + hashlib.blake2b(address.lower().encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
+    """Yield where each text stands and the text: a line of a .txt file, or a cell of any format that can be read."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
+    read: Callable[..., Iterator[tuple[str, str | None]]] = _lines_of if suffixes[-1:] in ([".txt"], []) else _cells_of
+    for where, text in read(path, names):
+        if text:
+            yield where, text
+        elif text is None:
+            skipped.note(where)
+
+
+def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the lines, those that are no text as None; blank ones are empty."""
+    del names
+    source = Source(path)
+    source.head()
+    with source.open() as stream:
+        for number, (offset, line, is_whole) in enumerate(cut_lines(stream, max_line_bytes=_MOST_TEXT_BYTES), 1):
+            text = line.removeprefix(BOM) if not offset else line
+            try:
+                yield f"{path}, line {number}", text.decode().strip() if is_whole else None
+            except UnicodeDecodeError:
+                yield f"{path}, line {number}", None
+
+
+def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the cell of the first of the columns that a row has; None where it has none."""
+    reader = open_reader(path, 0, ReadOptions())
+    columns = reader.columns()
+    if columns is not None and not set(columns) & set(names):
+        raise UsageError(
+            f"{path}: has no column {' or '.join(names)}; rename one, or give the ids one a line in a .txt"
+        )
+    for batch in reader.batches():
+        for row in batch:
+            fields: Mapping[str, Any] = row.fields or {}
+            text = next((fields[name] for name in names if fields.get(name)), None)
+            yield f"{path}, record {row.position.number}", text.strip() or None if isinstance(text, str) else None

@@ -1,0 +1,197 @@
+"""What the API gives for one parent at a time: profiles, conversations, their items, tasks, comments, answers.
+
+One request for each parent, so the count of requests is everything: what the data set has is
+not asked for again, unless a newer export job shows that the parent was active since.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from bulkgladly.exports.export_context import Context, why
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of
+from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.journal.worklist import ParentToAsk, ToAsk
+from bulkgladly.json_slices import Unreadable, elements_of
+from bulkgladly.judging import claims_success
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.messages import Reply, Request
+from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
+from bulkgladly.resources.exports import Parent as ParentKind
+from bulkgladly.resources.looks import MAX_MERGES
+from bulkgladly.runs.connection import concurrency_of
+
+__all__ = ("PARENT_WORDS", "ParentUnit", "PerParent", "ways_to_know")
+
+PARENT_WORDS = (
+    "profiles",
+    "conversations",
+    "conversation",
+    "conversation-items",
+    "item",
+    "tasks",
+    "task",
+    "task-comments",
+    "answers",
+    "answer-contents",
+    "transcripts",
+)
+
+_PROFILES = live_export("profiles")
+_BY_ASKED, _BY_ID = ("_asked_id",), ("id",)
+_NOT_OFFERED = ("getItem",)
+"""Where a refusal says that there is nothing to be had: an item of a type that the API does not show."""
+
+
+class PerParent:
+    """One word of what is fetched parent by parent; `options` say of which parents."""
+
+    def __init__(self, word: str, options: ExportOptions) -> None:
+        """Choose the word.
+
+        Raises:
+            UsageError: There is no such word, or the options name no parents that go with it.
+        """
+        self.name = word
+        self.workers = concurrency_of(options.pace)
+        self._row = live_export(word)
+        demand_parents(self._row, options)
+
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
+        """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
+        row = PROFILES_BY_EMAIL if context.options.emails is not None else self._row
+        buffer = ReplyBuffer(row, ways_to_know(row))
+        try:
+            skipped = Skipped()
+            async for unit in in_chunks(
+                context,
+                buffer,
+                lambda: buffer.work.add(parents_of(self._row, context, skipped)),
+                lambda one: ParentUnit(buffer, row, one),
+            ):
+                yield unit
+            if buffer.cut and row.word == "conversations":
+                async for unit in _second_way(context, buffer.cut):
+                    yield unit
+            if skipped.count:
+                detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
+                yield SettledUnit(row.data_set, "(ids)", UnitResult(UnitState.FAILED, detail=detail))
+        finally:
+            buffer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ParentUnit:
+    """One request for one parent. What comes is kept, and told with the unit that it is published in."""
+
+    buffer: ReplyBuffer
+    row: LiveExport
+    one: ToAsk
+
+    @property
+    def data_set(self) -> str:
+        """The data set of the answers."""
+        return self.row.data_set
+
+    @property
+    def name(self) -> str:
+        """What was asked for."""
+        return self.one.key
+
+    async def run(self, context: Context) -> UnitResult | None:
+        """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
+        reply = await self._reply(context)
+        is_refused = reply.is_refused and self.row.operation in _NOT_OFFERED
+        if reply.is_absent or is_refused:
+            await context.in_thread(self.buffer.keep, context, self.name, GONE)
+            return None
+        if not reply.is_confirmed:
+            # What Gladly says about an address may repeat it.
+            detail = why(reply) if self.row.variables else f"Gladly answered {reply.status}"
+            return UnitResult(UnitState.FAILED, detail=detail)
+        try:
+            status: int = await context.in_thread(self._keep, context, reply)
+        except Unreadable as exc:
+            return UnitResult(UnitState.FAILED, detail=str(exc))
+        if status == WHOLE:
+            return None
+        detail = f"Gladly gives {self.row.cap:,} rows at most, and here there may be more"
+        return UnitResult(UnitState.INCOMPLETE, detail=detail)
+
+    async def _reply(self, context: Context) -> Reply:
+        """Return the answer; where the customer was merged away, that for its new id. The HTTP library follows none."""
+        asked = self.one.asked
+        reply = await context.client.send(_request(self.row, asked))
+        for _ in range(MAX_MERGES):
+            successor = await self._successor(context, reply, asked)
+            if successor is None:
+                break
+            asked = successor
+            reply = await context.client.send(_request(self.row, asked))
+        return reply
+
+    async def _successor(self, context: Context, reply: Reply, asked: str) -> str | None:
+        """Return the new id of a merged customer.
+
+        What conversations and tasks of an old id answer is UNKNOWN. Should it be 404, or those of
+        the new one, only the profile tells a customer who was merged from one who never was.
+        """
+        if self.row.parent is not ParentKind.CUSTOMER:
+            return None
+        is_odd = reply.is_absent or (reply.is_unclear and claims_success(reply.status))
+        if is_odd and self.row.operation != _PROFILES.operation:
+            reply = await context.client.send(_PROFILES.request(asked))
+        return reply.successor
+
+    def _keep(self, context: Context, reply: Reply) -> int:
+        """Keep a success, and return under which status."""
+        count = len(elements_of(reply.body, is_list=self.row.is_list))
+        is_whole = not self.row.is_list or cut_of(self.row, reply.headers, count) is Cut.NO
+        status = WHOLE if is_whole else CUT
+        self.buffer.keep(context, self.name, status, reply.body)
+        return status
+
+
+def ways_to_know(row: LiveExport) -> Sequence[tuple[str, ...]]:
+    """Return the columns that name the key of a row.
+
+    An object is known also by its own id: a conversation, say, that came with its customer's list.
+    """
+    has_id = not row.is_list and "id" in DATA_SETS[row.data_set].schema.names
+    return (_BY_ASKED, _BY_ID) if has_id else (_BY_ASKED,)
+
+
+def _request(row: LiveExport, asked: str) -> Request:
+    if not row.variables:
+        return row.request(query=(("email", asked),))
+    return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
+
+
+async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
+    """Yield single requests for conversations of customers whose lists are cut, as far as items name them.
+
+    What the lists held, and what was found this way before, is in the data set and not asked for again.
+    """
+    row = live_export("conversation")
+    others = ReplyBuffer(row, ways_to_know(row))
+    try:
+        source: DataFolder = await context.in_thread(source_of, context)
+        async for unit in in_chunks(
+            context,
+            others,
+            lambda: others.work.add(_conversations_of(source, cut)),
+            lambda one: ParentUnit(others, row, one),
+        ):
+            yield unit
+    finally:
+        others.close()
+
+
+def _conversations_of(folder: DataFolder, customers: Collection[str]) -> Iterator[ParentToAsk]:
+    for rows in values_in(folder, "items", ("customerId", "conversationId")):
+        for customer, conversation in rows:
+            if customer in customers and conversation:
+                yield ParentToAsk(conversation, conversation)

@@ -1,0 +1,259 @@
+"""Single replies before they are part of a data set: kept one by one as they come, published many at a time.
+
+A reply is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of all that
+wait, then forgets them. A kill in between is found out by the time of each reply, which stands in its
+rows and in the manifest: what is published is not published again. No time is believed beyond that:
+one that lies in the future does not keep a key from being asked again.
+"""
+
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.parents import COMPOSITE
+from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.journal.units import KeptReply
+from bulkgladly.journal.worklist import ToAsk, WorkList
+from bulkgladly.json_slices import elements_of, spliced
+from bulkgladly.lake.published_rows import micros_of, values_in
+from bulkgladly.lake.row_filters import StampedRows
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.resources.exports import LiveExport
+from bulkgladly.runs.environment import Bounds
+
+__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
+
+WHOLE, CUT, GONE = 200, 206, 404
+"""Under which status a reply waits; 206 (partial content) is ours, for a list that Gladly has cut."""
+
+_ASKED, _FETCHED = "_asked_id", "_fetched_at"
+_TOLD = 20
+PUBLISHING = "(answers)"
+"""The name of a step that publishes, as long as there is no unit."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What waits, as lines, each with its time, and by key what the rows alone do not tell."""
+
+    lines: list[bytes] = field(default_factory=list[bytes])
+    times: list[int] = field(default_factory=list[int])
+    updated: int = 0
+    gone: dict[str, int] = field(default_factory=dict[str, int])
+    empty: dict[str, int] = field(default_factory=dict[str, int])
+    cut: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class ReplyBuffer:
+    """The replies for one export word. `keep` and `publish` may run side by side, each in a worker thread."""
+
+    def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
+        """`key_columns` name the columns of a row that tell for which key it came; several are alternatives."""
+        self.row = row
+        self.data_set = DATA_SETS[row.data_set]
+        self.work = WorkList()
+        self.cut: set[str] = set()
+        """The keys of all lists that were ever found to be cut."""
+        self._key_columns = key_columns
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._counting, self._publishing = threading.Lock(), threading.Lock()
+
+    def is_full(self, bounds: Bounds) -> bool:
+        """Whether enough waits to be published."""
+        return self._waiting >= bounds.replies_in_unit or self._waiting_bytes >= bounds.bytes_in_unit
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits to be published."""
+        return self._waiting > 0
+
+    def begin(self, context: Context) -> None:
+        """Find out what the data set has, and what an earlier session has left in the journal."""
+        kept = context.log.kept(self.row.word)
+        waiting = {reply.key: _micros(reply) for reply in kept}
+        published: set[str] = set()
+        now = micros_of(context.clock())
+
+        def told(answered: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+            for key, at in answered:
+                if waiting.get(key, -1) == at:
+                    published.add(key)
+                # A time that is still to come says that a clock was ahead: the key was answered, nobody knows when.
+                yield key, at if at <= now else 0
+
+        for columns in self._key_columns:
+            for rows in values_in(context.folder, self.data_set.name, (*columns, _FETCHED)):
+                known = ((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
+                self.work.know(told(known))
+        for manifest in context.folder.iter_manifests(self.data_set.name):
+            for name in ("gone", "empty"):
+                self.work.know(told(_times_in(manifest.source.get(name))))
+            self.cut.update(key for key, _ in _times_in(manifest.source.get("cut")))
+        published |= {key for key, at in waiting.items() if (self.work.known_at(key) or 0) >= at}
+        if published:
+            context.log.drop(self.row.word, sorted(published))
+        for reply in kept:
+            if reply.key not in published:
+                self._count(1, len(reply.body))
+
+    def keep(self, context: Context, key: str, status: int, body: bytes = b"") -> None:
+        """Put a reply on the disk.
+
+        Raises:
+            DiskFull, JournalDamaged: It could not be written.
+        """
+        context.log.keep(self.row.word, key, status, body)
+        self._count(1, len(body))
+
+    def publish(self, context: Context) -> tuple[str, UnitResult] | None:
+        """Make a unit of everything that waits, and return its name and what became of it; None if nothing does.
+
+        Raises:
+            DiskFull: No space; the replies wait on.
+        """
+        with self._publishing:
+            replies = context.log.kept(self.row.word)
+            return self._published(context, replies) if replies else None
+
+    def close(self) -> None:
+        """Give back what was only needed to know what to ask."""
+        self.work.close()
+
+    def _published(self, context: Context, replies: Sequence[KeptReply]) -> tuple[str, UnitResult]:
+        chunk = self._chunk(replies)
+        unit = _unit_name(replies)
+        source = Origin(unit, f"{self.row.operation} {self.row.path}")
+        with context.writer(self.data_set, unit, source, row_filter=StampedRows(_FETCHED, chunk.times)) as writer:
+            report = writer.convert(line + b"\n" for line in chunk.lines)
+            incomplete = _cut_text(chunk.cut, self.row)
+            about = {
+                "operation": self.row.operation,
+                "asked": len(replies),
+                "gone": chunk.gone,
+                "empty": chunk.empty,
+                "cut": chunk.cut,
+            }
+            writer.commit(about=about, incomplete=incomplete)
+        self.cut.update(chunk.cut)
+        context.log.drop(self.row.word, [reply.key for reply in replies])
+        self.work.know((reply.key, _micros(reply)) for reply in replies)
+        self._count(-len(replies), -sum(len(reply.body) for reply in replies))
+        updated = min(chunk.updated, report.rows)
+        detail = f"{len(chunk.gone):,} of {len(replies):,} do not exist any more" if chunk.gone else ""
+        created = report.rows - updated
+        return unit, UnitResult(
+            UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail
+        )
+
+    def _chunk(self, replies: Iterable[KeptReply]) -> _Chunk:
+        chunk = _Chunk()
+        for reply in replies:
+            at = _micros(reply)
+            if reply.status == GONE:
+                chunk.gone[reply.key] = at
+                continue
+            if reply.status == CUT:
+                chunk.cut[reply.key] = at
+            lines = elements_of(reply.body, is_list=self.row.is_list)
+            if not any(line.startswith(b"{") for line in lines):
+                chunk.empty[reply.key] = at
+            chunk.lines.extend(spliced(line, self._members(reply.key)) for line in lines)
+            chunk.times.extend([at] * len(lines))
+            chunk.updated += len(lines) if self._was_known(reply) else 0
+        return chunk
+
+    def _members(self, key: str) -> Mapping[str, str]:
+        return {_ASKED: key} if _ASKED in self.data_set.schema.names else {}
+
+    def _count(self, replies: int, size: int) -> None:
+        with self._counting:
+            self._waiting += replies
+            self._waiting_bytes += size
+
+    def _was_known(self, reply: KeptReply) -> bool:
+        known = self.work.known_at(reply.key)
+        return known is not None and known < _micros(reply)
+
+
+@dataclass(slots=True)
+class PublishStep:
+    """The step that publishes what waits. Its name is that of the unit it made."""
+
+    buffer: ReplyBuffer
+    name: str = PUBLISHING
+    is_done: bool = False
+
+    @property
+    def data_set(self) -> str:
+        """The data set."""
+        return self.buffer.data_set.name
+
+    async def run(self, context: Context) -> UnitResult | None:
+        """Publish; None where nothing waits."""
+        published: tuple[str, UnitResult] | None = await context.in_thread(self.buffer.publish, context)
+        self.is_done = True
+        if published is None:
+            return None
+        self.name, result = published
+        return result
+
+
+async def in_chunks(
+    context: Context,
+    buffer: ReplyBuffer,
+    add_parents: Callable[[], None],
+    make: Callable[[ToAsk], ExportUnit],
+) -> AsyncIterator[ExportUnit | None]:
+    """Yield a unit for each key that is still to be asked, and between them the steps that publish the replies.
+
+    What an earlier session has left in the journal is published first, and not asked again.
+    """
+    await context.in_thread(buffer.begin, context)
+    if buffer.is_waiting:
+        yield PublishStep(buffer)
+        yield None
+    await context.in_thread(add_parents)
+    floor = micros_of(context.begun_at or context.now) if context.options.refresh else 0
+    last: PublishStep | None = None
+    batches = buffer.work.to_ask(floor=floor)
+    while batch := await context.in_thread(next, batches, None):
+        for one in batch:
+            yield make(one)
+            if buffer.is_full(context.bounds) and (last is None or last.is_done):
+                last = PublishStep(buffer)
+                yield last
+    yield None
+    yield PublishStep(buffer)
+    yield None
+
+
+def _unit_name(replies: Sequence[KeptReply]) -> str:
+    """Return a name that says when the first reply came, and differs from that of all other replies."""
+    first = min(_micros(reply) for reply in replies)
+    digest = hashlib.blake2b(digest_size=6)
+    for reply in replies:
+        digest.update(f"{reply.key}\0{_micros(reply)}\0".encode("utf-8", "surrogatepass"))
+    moment = dt.datetime.fromtimestamp(first // 1_000_000, dt.UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{digest.hexdigest()}"
+
+
+def _cut_text(cut: Mapping[str, int], row: LiveExport) -> str | None:
+    if not cut:
+        return None
+    more = f" and {len(cut) - _TOLD:,} more" if len(cut) > _TOLD else ""
+    return f"cut at {row.cap:,} rows, or possibly cut: those of {', '.join(list(cut)[:_TOLD])}{more}"
+
+
+def _times_in(value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, Mapping):
+        yield from ((key, at) for key, at in value.items() if isinstance(at, int))
+
+
+def _micros(reply: KeptReply) -> int:
+    return round(reply.at * 1_000_000)

@@ -1,0 +1,195 @@
+"""Which windows of which reports an export asks for, by what the data set has of them.
+
+The columns of a report are settled once. Which windows were read on which day stands in the manifests.
+"""
+
+import datetime as dt
+import threading
+from collections.abc import Mapping
+
+from bulkgladly.errors import InputError, UsageError
+from bulkgladly.exports.export_options import ReportQuery
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Span
+from bulkgladly.lake.report_csv import NotAReport
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
+from bulkgladly.resources.metric_sets import sets_without_required_options
+from bulkgladly.resources.report_windows import Days, Due, Grid, Reading, due, grid_of
+from bulkgladly.resources.reports import Query, query_for
+
+__all__ = (
+    "FIRST_DAYS",
+    "ReportHistory",
+    "days_of",
+    "estimate",
+    "grid_for",
+    "queries_of",
+    "span_of",
+    "windows_due",
+)
+
+ALL = "all"
+FIRST_DAYS = 31
+"""So many days a report begins with that nobody gave a first day for and nothing is there of."""
+_READINGS = "readings"
+_DAY = dt.timedelta(days=1)
+
+
+class ReportHistory:
+    """The notes and manifests of one query's data set. Windows may be worked on from two threads at once."""
+
+    def __init__(self, folder: DataFolder, query: Query) -> None:
+        self._folder = folder
+        self._query = query
+        self._lock = threading.Lock()
+        self._layout: ReportLayout | None = None
+        self.longest: int | None = None
+        """The most days that one answer had room for; None as long as every window had."""
+        self.refused = ""
+        """Why Gladly does not know the metric set; empty as long as it has not said so."""
+
+    def layout(self) -> ReportLayout | None:
+        """Return the columns that are settled; None as long as no row was seen.
+
+        Raises:
+            InputError: The note about them is damaged.
+        """
+        if self._layout is None:
+            name = self._query.data_set
+            note = self._folder.remembered(name, COLUMNS_MEMO, is_needed=True)
+            if note is not None:
+                try:
+                    self._layout = ReportLayout.from_memo(name, note, self._query.metrics.key)
+                except ValueError as exc:
+                    raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
+        return self._layout
+
+    def expected(self) -> ReportLayout:
+        """Return the columns that are settled, or those that are known beforehand."""
+        return self.layout() or self._laid_out(())
+
+    def check(self, names: tuple[str, ...]) -> None:
+        """Refuse a header that is none of this report.
+
+        Raises:
+            NotAReport: The key is missing in it, or every column that is expected.
+        """
+        expected = self.expected()
+        missing = [name for name in expected.data_set.key if name not in names]
+        if missing:
+            raise NotAReport(f"its first line has no column {' and '.join(missing)}")
+        if expected.columns and not {column.name for column in expected.columns}.intersection(names):
+            raise NotAReport("its first line has no column of this report")
+
+    def settle(self, headers: tuple[str, ...], names: tuple[str, ...]) -> ReportLayout:
+        """Return the columns of the data set, for ever: those of the report in which the first row is seen.
+
+        Killed after this, the columns are settled and no row is there, which does no harm.
+        """
+        with self._lock:
+            found = self.layout()
+            if found is None:
+                found = self._laid_out(tuple(zip(names, headers, strict=True)))
+                self._folder.remember(self._query.data_set, COLUMNS_MEMO, found.as_memo())
+                self._layout = found
+            return found
+
+    def _laid_out(self, seen: tuple[tuple[str, str], ...]) -> ReportLayout:
+        headers = dict(seen)
+        columns = [
+            ReportColumn(known.name, headers.pop(known.name, known.header or known.name), known.kind.value)
+            for known in self._query.metrics.columns
+        ]
+        columns += [ReportColumn(name, header, "text") for name, header in headers.items()]
+        return ReportLayout.of(self._query.data_set, columns, self._query.metrics.key)
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Return the days that each window covers, and when it was last asked for."""
+        noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
+        found: dict[str, Reading] = {}
+        for manifest in self._folder.iter_manifests(self._query.data_set):
+            if manifest.covered is None:
+                continue
+            on = manifest.written_at.date()
+            if isinstance(later := noted.get(manifest.unit), str):
+                on = max(on, dt.date.fromisoformat(later))
+            found[manifest.unit] = Reading(days_of(manifest.covered), on)
+        return found
+
+    def note_reading(self, unit: str, on: dt.date) -> None:
+        """Remember when a window was asked for, where that changed nothing in it: its manifest does not tell."""
+        with self._lock:
+            noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
+            if noted.get(unit) != on.isoformat():
+                self._folder.remember(self._query.data_set, _READINGS, noted | {unit: on.isoformat()})
+
+
+def span_of(days: Days) -> Span:
+    """Return the time that days cover, in UTC."""
+    first, last = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in days)
+    return first, last + _DAY
+
+
+def days_of(span: Span) -> Days:
+    """Return the days of a time that was made of days."""
+    return Days(span[0].astimezone(dt.UTC).date(), (span[1].astimezone(dt.UTC) - _DAY).date())
+
+
+def queries_of(asked: ReportQuery) -> tuple[Query, ...]:
+    """Return what is asked of each metric set; `all` stands for every set without required options.
+
+    Raises:
+        UsageError: No report is named, or none of this name exists, or an option is given
+            that one of them does not take.
+    """
+    if not asked.metric_sets:
+        raise UsageError(f"name a report: a metric set such as ConversationExportReport, or {ALL}")
+    names: dict[str, None] = {}
+    for name in asked.metric_sets:
+        names |= dict.fromkeys(sets_without_required_options() if name.lower() == ALL else (name,))
+    found = [
+        query_for(
+            name,
+            aggregation=asked.aggregation,
+            channel=asked.channel,
+            inboxes=asked.inboxes,
+            teams=asked.teams,
+            phone_number=asked.phone_number,
+        )
+        for name in names
+    ]
+    return tuple({query.data_set: query for query in found}.values())
+
+
+def estimate(asked: ReportQuery, folder: DataFolder, today: dt.date, *, refresh: bool = False) -> int:
+    """Return how many requests are needed at least: one for each window. Ten of them may go out a minute."""
+    count = 0
+    for query in queries_of(asked):
+        readings = ReportHistory(folder, query).readings()
+        count += len(windows_due(query, asked, readings, today, refresh=refresh))
+    return count
+
+
+def grid_for(query: Query) -> Grid:
+    """Return the grid on which the windows of a query lie."""
+    return grid_of(query.metrics.grain, query.aggregation)
+
+
+def windows_due(
+    query: Query, asked: ReportQuery, readings: Mapping[str, Reading], today: dt.date, *, refresh: bool
+) -> list[Due]:
+    """Return the windows to ask for.
+
+    Without a first day, all days from the first that is there until yesterday are looked
+    at, so that gaps are closed as well. A reading on a day that is still to come was made by a
+    clock that was ahead, and counts as one that may have come too early.
+    """
+    readings = {
+        name: found if found.on <= today else Reading(found.days, found.days.last) for name, found in readings.items()
+    }
+    last = min(asked.last or today - _DAY, today)
+    earliest = min((reading.days.first for reading in readings.values()), default=last - (FIRST_DAYS - 1) * _DAY)
+    days = Days(asked.first or earliest, last)
+    if days.length < 1:
+        return []
+    return list(due(grid_for(query), days, readings, look_back_days=asked.look_back_days, refresh=refresh))

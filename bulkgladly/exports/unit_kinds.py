@@ -1,0 +1,137 @@
+"""The words of an export: kinds that know what there is to fetch, units that fetch themselves, results."""
+
+import enum
+import traceback
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bulkgladly.errors import BulkgladlyError, TransportError, UsageError
+from bulkgladly.storage.failures import is_full, not_written
+
+if TYPE_CHECKING:
+    from bulkgladly.exports.export_context import Context
+
+__all__ = ("ExportKind", "ExportUnit", "SettledUnit", "UnitResult", "UnitState", "failed_by")
+
+_OF_ONE_UNIT = (UsageError, TransportError)
+
+
+class UnitState(enum.StrEnum):
+    """How a unit ended. All but DONE and UNCHANGED give the run exit code 1."""
+
+    DONE = "done"
+    """Published whole."""
+    UNCHANGED = "unchanged"
+    """Asked for, and the data set has it already."""
+    INCOMPLETE = "incomplete"
+    """Published, but the API cut it short, or rows of it could not be kept as they were."""
+    GONE = "gone"
+    """Gladly does not have it any more: it will not come."""
+    FAILED = "failed"
+    """Not published; the next run tries it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What became of one unit. `detail` says why, where the state alone does not."""
+
+    state: UnitState
+    created: int = 0
+    """Rows that the data set did not have."""
+    updated: int = 0
+    """Rows that took the place of an earlier one."""
+    unchanged: int = 0
+    """Rows that were read and that the data set has already."""
+    rejected: int = 0
+    """Lines that are no rows; they stand in `_rejects`."""
+    detail: str = ""
+
+
+def failed_by(error: Exception) -> UnitResult:
+    """Return what an error means for the unit that raised it: it failed, and the others go on.
+
+    What is wrong with one file, one manifest or one answer comes again every night, and must
+    not keep all later units from being fetched until Gladly has dropped them. The text holds no
+    value of a row.
+
+    Raises:
+        BulkgladlyError: The error ends the run: wrong credentials, an outage, a full disk, the
+            run's own journal. Every error of ours does that is not about one unit by its kind.
+        MemoryError: As it came.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, BulkgladlyError) and not isinstance(error, _OF_ONE_UNIT)):
+        raise error
+    if isinstance(error, BulkgladlyError):
+        return UnitResult(UnitState.FAILED, detail=str(error))
+    if isinstance(error, OSError):
+        place = error.filename or "a file"
+        if is_full(error):
+            raise not_written(place, error) from error
+        return UnitResult(UnitState.FAILED, detail=f"{place}: {error.strerror or type(error).__name__}")
+    at = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" in {Path(at[0].filename).name}, line {at[0].lineno}" if at else ""
+    detail = f"internal error: {type(error).__name__}{where}; please report it. The other units are not affected"
+    return UnitResult(UnitState.FAILED, detail=detail)
+
+
+class ExportUnit(Protocol):
+    """One unit to fetch: published whole or not at all."""
+
+    @property
+    def data_set(self) -> str:
+        """The data set that it goes into."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name among the units of its data set; the same piece has the same name in every run."""
+        ...
+
+    async def run(self, context: "Context") -> UnitResult | None:
+        """Fetch and publish.
+
+        What Gladly says about this unit is a result, never an exception. None: it went well,
+        and what was fetched is told with the unit that it is published in.
+
+        Raises:
+            Exception: Nothing of the unit was published. `failed_by` tells whether that ends
+                the run (Fatal, Outage, DiskFull ...) or this unit alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SettledUnit:
+    """A unit whose end is known before anything is fetched: it only has to be told."""
+
+    data_set: str
+    name: str
+    result: UnitResult
+
+    async def run(self, context: "Context") -> UnitResult:  # noqa: ARG002 - as every unit
+        """Return the result."""
+        return self.result
+
+
+class ExportKind(Protocol):
+    """One thing that can be exported. Kinds run one after the other, the units of one kind side by side."""
+
+    @property
+    def name(self) -> str:
+        """The word on the command line."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """How many of its units may be fetched at once, at most."""
+        ...
+
+    def units(self, context: "Context") -> AsyncIterator[ExportUnit | None]:
+        """Ask what there is, and yield what the data set does not have yet.
+
+        Called when all kinds before it have ended, so that it can read what they published.
+        None stands for a wait: what follows is asked for when all units so far have ended.
+        """
+        ...

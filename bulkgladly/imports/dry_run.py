@@ -1,0 +1,166 @@
+"""What an import would do, without a single request: every row read, prepared and compared."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.drafts import Preparer, admission_of, outcome_of_clash
+from bulkgladly.imports.import_inputs import check_columns, open_inputs
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.row_names import Linker, whole
+from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.records import Outcome, Problem, Row, Word
+from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
+from bulkgladly.resources.table import resource
+from bulkgladly.runs.environment import USUAL
+from bulkgladly.runs.observer import Estimate
+
+__all__ = ("DryRun", "RejectCause", "dry_run")
+
+ROWS_AT_ONCE = 256
+EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class RejectCause:
+    """One kind of reject: how many rows, and where the first three stand."""
+
+    code: str
+    rows: int = 0
+    detail: str = ""
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What an import would do. `first_requests` counts the operation that each record begins with.
+
+    `settled` are the rows that need no request, by outcome word.
+    """
+
+    rows: int
+    first_requests: Mapping[str, int]
+    settled: Mapping[str, int]
+    findings: Sequence[RejectCause]
+    estimate: Estimate
+
+    @property
+    def exit_code(self) -> int:
+        """1 when there are rows that would be rejected, else 0."""
+        return 1 if self.settled.get(Word.REJECTED) else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON can hold it."""
+        return {
+            "rows": self.rows,
+            "exit_code": self.exit_code,
+            "first_requests": dict(self.first_requests),
+            "settled": dict(self.settled),
+            "findings": [
+                {"code": f.code, "rows": f.rows, "detail": f.detail, "examples": f.examples} for f in self.findings
+            ],
+            "requests_low": self.estimate.requests_low,
+            "requests_high": self.estimate.requests_high,
+        }
+
+
+async def dry_run(resource_name: str, files: Sequence[str | Path], options: ImportOptions, *, host: str) -> DryRun:
+    """Read every row and tell what an import would begin with. Nothing is sent, no run is made.
+
+    What the state remembers of earlier runs is used, so unchanged records show up as such,
+    and source keys that lead nowhere as rejects. Names are taken as they are: nobody is asked.
+
+    Raises:
+        UsageError: As `start_import`.
+    """
+    spec = resource(resource_name)
+    options = options.for_resource(spec)
+    inputs = open_inputs(spec, [str(file) for file in files], options)
+    check_columns(spec, inputs, options)
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-dry-run-") as folder:
+        state = options.state_dir / "state.sqlite"
+        ledger = Ledger(
+            Path(folder),
+            state=state if state.is_file() else Path(folder) / "state.sqlite",
+            scope=(host, spec.name, options.namespace),
+        )
+        try:
+            return await _DryRunner(spec, options, inputs, ledger, host).run()
+        finally:
+            ledger.close()
+
+
+class _DryRunner:
+    def __init__(self, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
+        self._spec, self._inputs, self._ledger = spec, inputs, ledger
+        self._policy: Policy = options.policy(host)
+        self._preparer = Preparer(spec, self._policy, options.ignore_columns)
+        self._linker = Linker(spec, self._policy, ledger)
+        self._limit = options.limits.max_rows
+        self._rate = options.pace.expected_per_second()
+        self._names = [str(file.path) for file in inputs.files]
+        self._first: Counter[str] = Counter()
+        self._settled: Counter[str] = Counter()
+        self._findings: dict[str, RejectCause] = {}
+        self._rows = 0
+
+    async def run(self) -> DryRun:
+        batches = self._inputs.batches(size=ROWS_AT_ONCE)
+        if self._spec.arrange is not None:
+            batches = whole(batches, self._spec.name, USUAL.bounds.rows_in_order)
+        while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+            if self._limit is not None:
+                rows = rows[: self._limit - self._rows]
+            if not rows:
+                break
+            await self._take_in(rows)
+        to_send = self._first.total()
+        estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
+        findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
+        return DryRun(self._rows, self._first, self._settled, findings, estimate)
+
+    async def _take_in(self, rows: list[Row]) -> None:
+        linked = await self._linker.link([self._preparer.record_for(row) for row in rows])
+        prepared = [item for item in linked if item is not None]
+        standings = await self._ledger.admit(
+            [admission_of(row, item) for row, item in zip(rows, prepared, strict=True)]
+        )
+        for row, item, standing in zip(rows, prepared, standings, strict=True):
+            outcome = Outcome.rejected(item) if isinstance(item, Problem) else self._begin(item, standing)
+            if outcome is None:
+                continue
+            self._settled[outcome.word.value] += 1
+            if outcome.code is not None:
+                self._note(row, outcome)
+        self._ledger.pass_by([row.seq for row in rows])
+        self._rows += len(rows)
+
+    def _begin(self, draft: Draft, standing: Standing) -> Outcome | None:
+        """Return how a record ends that needs no request; else count its first request."""
+        if standing.clash is not None:
+            if standing.clash.is_equal:
+                return Outcome(Word.UNCHANGED)
+            outcome = outcome_of_clash(standing.clash, self._policy, self._names)
+            if outcome is not None:
+                return outcome
+        steps = self._spec.steps(ready(draft, standing.known), self._policy)
+        try:
+            self._first[next(steps).operation] += 1
+        except StopIteration as end:
+            settled: Outcome = end.value
+            return settled
+        return None
+
+    def _note(self, row: Row, outcome: Outcome) -> None:
+        finding = self._findings.setdefault(str(outcome.code), RejectCause(str(outcome.code)))
+        finding.rows += 1
+        if len(finding.examples) < EXAMPLES:
+            finding.detail = finding.detail or (outcome.detail or "")
+            attr = f", {outcome.attr}" if outcome.attr else ""
+            finding.examples.append(f"{self._names[row.position.file]}, record {row.position.number}{attr}")

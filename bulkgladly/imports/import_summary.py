@@ -1,0 +1,189 @@
+"""The end of an import: the result files, the sum that must come out, and what is told."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkgladly.commands import next_command
+from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
+from bulkgladly.journal.runs import RunFolder
+from bulkgladly.records import Mark, Row, Word
+from bulkgladly.resources.table import RESOURCES
+from bulkgladly.runs.observer import duration_text
+from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
+from bulkgladly.shown import MOST_NAME, shown, shown_cell
+
+__all__ = (
+    "Closing",
+    "Report",
+    "publish",
+)
+
+
+READ_ROWS = 1000
+_BUG = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Summary):
+    """What an import did, all its sessions together. `report.json` and `--json` hold the same.
+
+    `rejects_by_code` counts the rejects by what is wrong with them; `files` has the result
+    files by name. The rest is as in every summary.
+    """
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Lines for people, beside counts and files."""
+        return tuple(f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report in the form of `report.json`."""
+        return {**Summary.as_dict(self), "requests_per_second": round(self.per_second, 3)}
+
+    def _told(self) -> list[str]:
+        reason = shown_cell(self.reason or "please report this as a bug")
+        return ["The sum adds up." if self.adds_up else f"The sum does not add up ({reason})."]
+
+    def _tables(self) -> list[str]:
+        codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
+        files = "\n".join(
+            f"| {name} | {about['rows']:,} | `{about['blake2b']}` |" for name, about in self.files.items()
+        )
+        return [
+            *([table_of(("reject", "records"), codes)] if codes else []),
+            f"| file | rows | BLAKE2b |\n|---|---:|---|\n{files}",
+        ]
+
+    def _effort(self) -> str:
+        waits = "".join(
+            f"; waited {duration_text(span)}: {shown_cell(reason)}" for reason, span in self.waits_s.items()
+        )
+        return f"{Summary._effort(self)}, {self.per_second:.2f} requests a second{waits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a session ended, as the journal and the stop saw it.
+
+    `exit_code` None stands for the end of the input. `counts` are the outcomes that the
+    journal has, `digests` the hashes of the inputs as this session read them.
+    """
+
+    exit_code: int | None
+    reason: str | None
+    mark: Mark
+    is_settled: Callable[[int], bool]
+    counts: Mapping[str, int]
+    digests: Sequence[str]
+
+
+def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
+    """Write the result files of a run, and return its report; `common` has what every summary tells.
+
+    The number of rows read is found by reading on from the low-water mark to the end of
+    the input, independently of the outcomes that it is compared with. Where the files
+    cannot be written there is a report all the same, which says so.
+    """
+    rest = _Rest(inputs, ending)
+    names = [str(file.path) for file in inputs.files]
+    by_word, by_code = ending.counts, dict[str, int]()
+    files: list[ResultFile] = []
+    problem: BulkgladlyError | None = None
+    try:
+        by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
+        files = write_results(folder.path, names, rest)
+    except BulkgladlyError as error:
+        problem = error
+        rest.finish()
+    counts = {word: by_word.get(word, 0) for word in COUNT_WORDS}
+    counts["unprocessed"] = rest.unprocessed
+    is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
+    end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
+    return Report(
+        **common,
+        **end._asdict(),
+        counts={"read": rest.read, **counts},
+        files={Path(file.path).name: _about(file) for file in files},
+        rejects_by_code=by_code,
+        next_commands=_next_commands(folder, end.status, counts),
+    )
+
+
+class _Rest:
+    """The rows without an outcome; counts them, and all rows, on the way."""
+
+    def __init__(self, inputs: Inputs, ending: Closing) -> None:
+        self._ending = ending
+        self._batches = inputs.batches(ending.mark, size=READ_ROWS)
+        self.unprocessed = 0
+        self.read = ending.mark.seq
+        self.problem: InputError | None = None
+        """Why the input could not be read to its end: what could be read is what is told."""
+
+    def __iter__(self) -> Iterator[Row]:
+        try:
+            for rows in self._batches:
+                self.read = rows[-1].seq + 1
+                open_rows = [row for row in rows if not self._ending.is_settled(row.seq)]
+                self.unprocessed += len(open_rows)
+                yield from open_rows
+        except InputError as error:
+            self.problem = error
+
+    def finish(self) -> None:
+        """Count what nobody has asked for."""
+        for _ in self:
+            pass
+
+
+def _verdict(
+    ending: Closing, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
+) -> Ending:
+    """Say how a run ended. It is complete only where every row that was read has an outcome.
+
+    `problem` is why there are no result files, or why the input could not be read to its end.
+    """
+    if ending.exit_code not in (None, 3, 10):
+        return Ending(status_of(ending.exit_code), ending.exit_code, ending.reason)
+    is_unread = isinstance(problem, InputError)
+    if problem is not None and not is_unread:
+        return Ending("failed", problem.exit_code, str(problem))
+    is_accounted = not counts["unprocessed"] and counts["read"] == sum(counts[word] for word in COUNT_WORDS)
+    if ending.exit_code == 3 or (ending.exit_code == 10 and not is_accounted):
+        return Ending("stopped", ending.exit_code, ending.reason)
+    if problem is not None:
+        return Ending("failed", problem.exit_code, str(problem))
+    if is_accounted:
+        return Ending("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
+    if is_other_input:
+        reason = (
+            f"the input has {counts['read']:,} rows, but the run has outcomes of others as well: it is not the input "
+            "that the run began with. Put the old file back, then resume; or import the new one with --new-run"
+        )
+        return Ending("failed", InputChanged.exit_code, reason)
+    reason = "rows have no outcome although the run came to its end; this is a bug, please report it"
+    return Ending("failed", _BUG, reason)
+
+
+def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+    commands = []
+    if status != "complete":
+        commands.append(resume_command(folder))
+    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
+        commands.append(next_command("retry", folder.name, state_dir=folder.state_dir, connects=True))
+    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
+    return tuple(commands)
+
+
+def _is_at_most_once(folder: RunFolder) -> bool:
+    """Tell whether a retry would leave what is unknown alone, since it may have been sent."""
+    spec = RESOURCES.get(folder.header().resource)
+    return spec is not None and spec.is_at_most_once
+
+
+def _about(file: ResultFile) -> dict[str, Any]:
+    return {"path": file.path, "rows": file.rows, "bytes": file.size, "blake2b": file.digest}

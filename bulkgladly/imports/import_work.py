@@ -1,0 +1,170 @@
+"""An import as work for a run: rows of files, each brought to its end in Gladly."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio.to_thread
+
+from bulkgladly.errors import BulkgladlyError, InputChanged
+from bulkgladly.formats.inputs import Inputs
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.import_records import Importer
+from bulkgladly.imports.import_summary import Closing, Report, publish
+from bulkgladly.imports.row_names import check_names, fetch_directory, names_in, whole
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.records import Mode
+from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.runs.observer import Estimate, counted
+from bulkgladly.runs.session import Progress, Session
+
+__all__ = ("ImportWork",)
+
+WORKERS_AT_MOST_ONCE = 4
+NOTED_ROWS = 100_000
+_WELL = (None, 3, 10)
+"""How a run ends whose files, as far as it knows, are as they should be."""
+
+
+class ImportWork:
+    """Rows of input files, each brought to its end by the steps of its object, and noted in the ledger."""
+
+    def __init__(
+        self,
+        session: Session,
+        spec: ResourceSpec,
+        options: ImportOptions,
+        inputs: Inputs,
+        *,
+        digests: Sequence[str],
+    ) -> None:
+        """`digests` are the hashes of the inputs as they are now, by number."""
+        self._session, self._spec, self._options = session, spec, options
+        self._inputs, self._digests = inputs, digests
+        self._observer, self._stop = session.observer, session.stop
+        host = session.connection.host
+        self._policy = options.policy(host)
+        self.rows, self.rows_exact = inputs.estimate_rows()
+        self.journal = Ledger(
+            session.run.path,
+            state=session.run.state_dir / "state.sqlite",
+            scope=(host, spec.name, options.namespace),
+            is_state_synced=spec.is_at_most_once,
+            run=session.run.name,
+            vitals=session.connection.vitals,
+        )
+        self._done_before = self.journal.counts.total()
+        self._importer = Importer(
+            spec,
+            self._policy,
+            options,
+            ledger=self.journal,
+            client=session.client,
+            stop=session.stop,
+            names=tuple(str(file.path) for file in inputs.files),
+            bounds=session.bounds,
+        )
+        self.hand_over, self.take, self.close = self._importer.dispatch, self._importer.work, self._importer.close
+
+    @property
+    def workers(self) -> int:
+        """How many records are in flight at once: few where a crash leaves each of them in doubt for good."""
+        workers = self._session.connection.concurrency
+        return min(workers, WORKERS_AT_MOST_ONCE) if self._spec.is_at_most_once else workers
+
+    async def begin(self) -> None:
+        """Tell what the run will take, and what of it cannot be repeated."""
+        if self._spec.contacts_people:
+            # People get messages: until somebody has looked at one of them, one is all that is sent.
+            self._importer.is_canary = not await self.journal.has_sent()
+        estimate = self._estimate()
+        self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
+        if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
+            rows = counted(estimate.rows, "row")
+            self._observer.note(f"at most once: {rows}; one whose answer gets lost may end as unknown")
+
+    async def read(self) -> None:
+        """Learn the names in the rows, then read and prepare the rows."""
+        await self._learn_names()
+        bounds = self._session.bounds
+        size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
+        batches = self._inputs.batches(self.journal.mark, size=size)
+        if self._spec.arrange is not None:
+            batches = whole(batches, self._spec.name, bounds.rows_in_order)
+        await self._importer.read(batches)
+
+    async def _learn_names(self) -> None:
+        """Ask for the names that rows use instead of ids, before anything is written.
+
+        Raises:
+            UsageError: Some lead nowhere, and their rows shall not be rejected.
+            TransportError: A list of names could not be had.
+        """
+        if not self._may_name():
+            return
+        prepare, bounds = self._importer.preparer.record_for, self._session.bounds
+        names = await names_in(self._spec, self._inputs, self.journal.mark, prepare, bounds)
+        directory = await fetch_directory(self._session.client, names.kinds)
+        for line in check_names(names.used, directory, are_rejected=self._options.missing_names == "reject"):
+            self._observer.note(line)
+        self._importer.linker.directory = directory
+
+    def _may_name(self) -> bool:
+        """Tell whether rows can use names at all; tables say so by their columns, unless these are mapped."""
+        naming = {field.name for field in self._spec.fields if field.names is not None}
+        if self._options.mapping is not None:
+            return bool(naming)
+        headers = [reader.columns() for reader in self._inputs.readers]
+        return bool(naming) and any(header is None or naming & set(header) for header in headers)
+
+    def progress(self) -> Progress:
+        """Return how many of the rows have ended, and how."""
+        done = self.journal.counts.total()
+        return Progress(dict(self.journal.counts), done, self.rows, self.rows_exact, self._done_before)
+
+    def _estimate(self) -> Estimate:
+        left = max(0, self.rows - self._done_before)
+        if self._options.limits.max_rows is not None:
+            left = min(left, self._options.limits.max_rows)
+        each = self._spec.requests_per_record[self._policy.mode]
+        return Estimate.of(each, left, self.rows_exact, self._options.pace.expected_per_second())
+
+    async def settle(self) -> None:
+        """Wait for the last outcomes to be on the disk; then see whether anything has changed under the run."""
+        self._tell_warnings()
+        await self.journal.flush()
+        if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
+            # A limit may have ended the run before; that its outcomes may be of other rows matters more.
+            self._stop.exit_code, self._stop.reason = problem.exit_code, str(problem)
+        if self._stop.is_draining and self.rows - self.journal.counts.total() > NOTED_ROWS:
+            self._observer.note("the state is saved; writing the unprocessed rows, which may take a while")
+
+    def _tell_warnings(self) -> None:
+        for code, count in self._importer.warned.most_common():
+            told = f"{counted(count, 'record')} that Gladly may not keep as sent: {code}"
+            self._observer.note(f"{told}; `bulkgladly check {self._spec.name}` shows where")
+
+    async def _look_back(self) -> BulkgladlyError | None:
+        """Return what has changed under the run: the state that later runs will ask, or an input."""
+        try:
+            await self.journal.check_state()
+            altered = await anyio.to_thread.run_sync(self._inputs.altered, self._digests)
+        except BulkgladlyError as error:
+            return error
+        if not altered:
+            return None
+        return InputChanged(
+            f"{'; '.join(altered)}, so rows may have been passed over. Put the old file back, then resume; or go on "
+            "with the file as it is: resume with --accept-changed-input"
+        )
+
+    def summary(self, common: Mapping[str, Any]) -> Report:
+        """Write the result files, and return what the run did."""
+        closing = Closing(
+            exit_code=self._stop.exit_code,
+            reason=self._stop.reason,
+            mark=self.journal.frontier,
+            is_settled=self.journal.is_settled,
+            counts=dict(self.journal.counts),
+            digests=self._digests,
+        )
+        return publish(self._session.run, self._inputs, closing, common)

@@ -1,0 +1,202 @@
+"""The mapping of a run: chosen once, checked against the resource and the files, and kept in `run.json`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import overload
+
+from bulkgladly.choices import closest
+from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.formats.columns import unknown_columns
+from bulkgladly.formats.contract import Reader
+from bulkgladly.formats.layouts import suggestion
+from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.mappings.field_rules import FieldRule, Length
+from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
+from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
+from bulkgladly.mappings.references import column
+from bulkgladly.mappings.transform import load_transform
+from bulkgladly.resources.spec import ResourceSpec
+
+__all__ = (
+    "MapChoice",
+    "check_mapped_columns",
+    "choose_mapping",
+    "columns_read",
+    "key_of_run",
+    "mapper_for",
+    "refuse_cut_identity",
+    "unchanged_mapping",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MapChoice:
+    """The mapping file and the transform of a run, as they were when it began.
+
+    `text` is the content of `file`; `has_key` says that it names a key. `transform` is
+    `module:function`, found in the folder `root`, and `digest` the hash of its source.
+    """
+
+    file: str | None = None
+    text: str = ""
+    has_key: bool = False
+    transform: str | None = None
+    root: str | None = None
+    digest: str | None = None
+
+
+def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | None:
+    """Return the choice that `--map` and `--transform` make, or None where there is neither.
+
+    Raises:
+        UsageError: The file or the function cannot be used.
+    """
+    if file is None and transform is None:
+        return None
+    choice = MapChoice()
+    if file is not None:
+        path = local_path(file, what="--map")
+        text = read_mapping(path)
+        mapping = parse_mapping(text, str(path))
+        choice = replace(choice, file=str(path.absolute()), text=text, has_key=mapping.key is not None)
+    if transform is not None:
+        loaded = load_transform(transform)
+        choice = replace(choice, transform=transform, root=str(loaded.root), digest=loaded.digest)
+    return choice
+
+
+def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> MapChoice:
+    """Return what a run goes on with: its own mapping and transform, or with `accept_changed` those of now.
+
+    A mapping file that is not there any more is no change: the run has kept what it said.
+
+    Raises:
+        InputChanged: One of them is not what the run began with.
+    """
+    file = None if choice.file is None else Path(choice.file)
+    now = choice
+    if file is not None and file.exists() and (text := read_mapping(file)) != choice.text:
+        now = replace(now, text=text)
+    if choice.transform is not None:
+        digest = load_transform(choice.transform, Path(choice.root or ".")).digest
+        now = replace(now, digest=digest)
+    if now != choice and not accept_changed:
+        changed = f"the mapping {choice.file}" if now.text != choice.text else f"the source of {choice.transform}"
+        raise InputChanged(
+            f"{changed} has changed since the run began; put the old one back, start anew with --new-run, "
+            "or go on at your own risk with --accept-changed-input"
+        )
+    if now.file is not None:
+        now = replace(now, has_key=parse_mapping(now.text, now.file).key is not None)
+    return now
+
+
+def key_of_run(choice: MapChoice | None, key: str | None) -> str | None:
+    """Return the column in which records carry their source key; `key` is the user's own column."""
+    if choice is None or choice.file is None:
+        return key
+    return KEY_COLUMN if key is not None or choice.has_key else None
+
+
+@overload
+def mapper_for(choice: MapChoice, spec: ResourceSpec, key: str | None) -> Mapper: ...
+@overload
+def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None: ...
+def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None:
+    """Return what makes the records of a resource from the user's rows, or None where rows are records.
+
+    An id or an address that is too long rejects its row, whatever the mapping says: runs of
+    earlier versions are resumed with mappings that cut it.
+
+    Raises:
+        UsageError: The mapping is for another resource, fills a field that this one does
+            not have, or makes several records of a row without a key.
+    """
+    if choice is None:
+        return None
+    mapping = None if choice.file is None else parse_mapping(choice.text, choice.file)
+    transform = None if choice.transform is None else load_transform(choice.transform, Path(choice.root or "."))
+    if mapping is not None:
+        _check_targets(mapping, spec)
+        if mapping.splits and mapping.key is None and key is None:
+            raise UsageError(
+                f"{mapping.file}: makes several records of a row, so every row needs a key of its own: "
+                'add key = "<column>" to the file, or say --key'
+            )
+        mapping = _without_cut_identity(mapping, spec)
+    nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
+    return Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
+
+
+def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
+    """Return the columns of the user's rows that a run with this mapping reads."""
+    if choice.file is None:
+        return ()
+    names: list[str] = [*parse_mapping(choice.text, choice.file).columns, *([] if key is None else [key])]
+    return tuple(dict.fromkeys(names))
+
+
+def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str | None) -> None:
+    """Look whether each file that has a header has the columns that the mapping reads.
+
+    Behind a transform nothing is known of the columns, nor are they of JSON: there a
+    column that is missing is empty.
+
+    Raises:
+        UsageError: One is missing; the message names it, the file and what may be meant.
+    """
+    if choice.transform is not None or choice.file is None:
+        return
+    needed = columns_read(choice, key)
+    for reader in readers:
+        columns = reader.columns()
+        missing = [] if columns is None else [name for name in needed if name not in columns]
+        if missing:
+            meant = closest(missing[0], columns or ())
+            hint = f" (did you mean {meant}?)" if meant else ""
+            raise UsageError(
+                f"{reader.path}: there is no column {missing[0]}{hint}, which {choice.file} reads; correct the mapping"
+            )
+
+
+def refuse_cut_identity(choice: MapChoice, spec: ResourceSpec) -> None:
+    """Refuse a mapping that would cut or split what says who or what is meant.
+
+    Raises:
+        UsageError: It does; the message names the field and the fix.
+    """
+    if choice.file is None:
+        return
+    for rule in parse_mapping(choice.text, choice.file).rules:
+        if _cuts_identity(rule, spec) and rule.length is not None:
+            raise UsageError(
+                f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field says which '
+                "object or person is meant, and a shorter value would be another one; remove max and too_long"
+            )
+
+
+def _cuts_identity(rule: FieldRule, spec: ResourceSpec) -> bool:
+    return rule.length is not None and rule.length.policy != "reject" and spec.is_identity(rule.target)
+
+
+def _without_cut_identity(mapping: Mapping, spec: ResourceSpec) -> Mapping:
+    rules = tuple(
+        replace(rule, length=Length(rule.length.most)) if rule.length and _cuts_identity(rule, spec) else rule
+        for rule in mapping.rules
+    )
+    return replace(mapping, rules=rules)
+
+
+def _check_targets(mapping: Mapping, spec: ResourceSpec) -> None:
+    if mapping.to != spec.name:
+        raise UsageError(f"{mapping.file}: is a mapping to {mapping.to}, not to {spec.name}; use another file")
+    for target in mapping.targets:
+        unknown = unknown_columns([target.replace("*", "1")], spec.columns)
+        if unknown:
+            meant = suggestion(unknown[0], spec.columns)
+            hint = f"did you mean {meant}? " if meant else ""
+            raise UsageError(
+                f'{mapping.file}: [fields] "{target}": {spec.name} have no such field; {hint}'
+                f"`bulkgladly schema show {spec.name}` lists them"
+            )

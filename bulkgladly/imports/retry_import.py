@@ -1,0 +1,140 @@
+"""The rejects of a run, tried again as a run of its own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bulkgladly.commands import next_command
+from bulkgladly.errors import UsageError
+from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.import_summary import Report
+from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.run_import import begin_import
+from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
+from bulkgladly.journal.runs import RunFolder, RunHeader
+from bulkgladly.journal.state import State
+from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.resources.table import resource
+from bulkgladly.runs.beginning import refuse_other_host
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.observer import Observer, counted
+from bulkgladly.runs.options import restored, session_limits
+from bulkgladly.runs.session import Terms
+from bulkgladly.settings import Credentials
+
+__all__ = ("retry_import",)
+
+
+async def retry_import(
+    folder: RunFolder,
+    credentials: Credentials,
+    *,
+    change: Callable[[ImportOptions], ImportOptions] = lambda options: options,
+    sent_nothing: bool = False,
+    observer: Observer | None = None,
+    with_signals: bool = False,
+    environment: Environment = USUAL,
+) -> Report:
+    """Import the rejected rows of a run again, as a run of its own with the same settings.
+
+    A mapping and a transform are taken as they are now. Rows that would only end the same
+    way stay where they are: those that could not be
+    read, and (unless `on_duplicate="last"`) those whose key another row of the run had.
+
+    What is sent at most once and may have been sent stays where it is, too. `sent_nothing`
+    says that a person has looked and it was not: then these rows, and only these, are sent,
+    each once, as if for the first time. What contacts people has to be allowed again
+    (`contacts_people`, by `change`), and one record goes first.
+
+    Raises:
+        JournalDamaged: The run cannot be used; the message says why.
+        UsageError: There are no such rows, or the credentials are for another host.
+    """
+    folder.check()
+    header = folder.header()
+    refuse_other_host(header, credentials)
+    options = change(_options_of(folder, header))
+    terms = Terms(credentials, observer or Observer(), with_signals, environment)
+    spec = resource(header.resource)
+    if sent_nothing and not spec.is_at_most_once:
+        raise UsageError(
+            f"--sent-nothing is for what is sent at most once; what became of {spec.name} is asked by a plain "
+            f"`{_retry(folder)}`"
+        )
+    unknown = UnknownRows.ALONE if sent_nothing else UnknownRows.LEFT if spec.is_at_most_once else UnknownRows.TAKEN
+
+    def own_input(place: Path) -> Path:
+        path = place / "retry.ndjson"
+        rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
+        for line in _left_alone(folder, spec, rows, unknown):
+            terms.observer.note(line)
+        return path
+
+    def take_over(new: RunFolder) -> None:
+        if sent_nothing:
+            _release(folder, new, (header.host, spec.name, options.namespace))
+
+    return await begin_import(spec, (), options, terms, own_input=own_input, take_over=take_over, parent=folder.name)
+
+
+def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
+    """Return the options of the run that failed, as far as they are those of a retry."""
+    before = restored(ImportOptions, header.settings, folder.state_dir)
+    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
+    # It was allowed for the first time, by somebody who knew what was in the file.
+    before = replace(before, contacts_people=False)
+    if before.mapping is None:
+        return before
+    # The usual cure of a reject is a corrected mapping.
+    return replace(before, mapping=unchanged_mapping(before.mapping, accept_changed=True))
+
+
+def _retry(folder: RunFolder, *flags: str) -> str:
+    return next_command("retry", folder.name, *flags, state_dir=folder.state_dir, connects=True)
+
+
+def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
+    """Say which rows a retry leaves where they are.
+
+    Raises:
+        UsageError: All of them.
+    """
+    lines = []
+    others = rows.left
+    if unknown is UnknownRows.LEFT and rows.unsettled:
+        others -= rows.unsettled
+        lines.append(
+            f"{counted(rows.unsettled, 'row')} of {spec.name} may have been sent, and {_are(rows.unsettled)} left alone"
+            f"; look in Gladly, and if nothing was sent: {_retry(folder, '--sent-nothing')}"
+        )
+    if unknown is UnknownRows.ALONE:
+        if not rows.taken:
+            raise UsageError(f"run {folder.name} has no rows that may have been sent, so there are none to send again")
+        if others:
+            lines.append(f"{counted(others, 'other row')} not taken: try them again by `retry` without --sent-nothing")
+    elif others:
+        lines.append(f"{counted(others, 'rejected row')} left out: unreadable, or a key that came twice")
+    if not rows.taken:
+        why = f": {'; '.join(lines)}" if lines else ""
+        raise UsageError(f"run {folder.name} has nothing to retry{why}")
+    return lines
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _release(old: RunFolder, new: RunFolder, scope: tuple[str, str, str]) -> None:
+    """Let a retry send what may have been sent by the run that it follows, or by one that nobody can ask any more."""
+    keys = unsettled_keys(old.path)
+    state = State(new.state_dir / "state.sqlite", scope, is_synced=True, run=new.name)
+    try:
+        gone = {run for run in state.holders(keys) if not _is_sound(new.path.parent / run)}
+        state.release(keys, of={old.name, *gone})
+    finally:
+        state.close()
+
+
+def _is_sound(path: Path) -> bool:
+    return path.is_dir() and RunFolder(path).fault() is None

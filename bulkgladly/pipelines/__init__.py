@@ -1,1 +1,0 @@
-"""Where the doors meet: one module tells one direction's whole story."""

@@ -1,1 +1,0 @@
-"""The rooms of `check`: screens, the judge, what is found, and what must be unique in the whole input."""

@@ -1,0 +1,54 @@
+"""Going on with any run, whatever it moves."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bulkgladly.errors import UsageError
+from bulkgladly.exports.export_summary import ExportReport
+from bulkgladly.exports.run_export import EXPORT, resume_export
+from bulkgladly.imports.import_summary import Report
+from bulkgladly.imports.run_import import resume_import
+from bulkgladly.journal.runs import RunFolder
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.observer import Observer
+from bulkgladly.settings import Credentials
+
+__all__ = ("resume_run",)
+
+
+async def resume_run(
+    run: RunFolder,
+    credentials: Credentials,
+    *,
+    change: Callable[[Any], Any] = lambda options: options,
+    accept_changed_input: bool = False,
+    observer: Observer | None = None,
+    with_signals: bool = False,
+    environment: Environment = USUAL,
+) -> Report | ExportReport:
+    """Go on with a run where it stopped, and return the report of all its sessions.
+
+    As `resume_import` or `resume_export`, whichever it is. `change` gets the options that the run was begun
+    with, and may set another pace and other limits.
+
+    Raises:
+        UsageError: The credentials are for another host; or an export is to accept a changed input.
+        JournalError: The run cannot be used, or another process works on it.
+        InputChanged: An input file, the mapping or the transform is not the one that the run began with.
+    """
+    run.check()
+    if run.header().mode != EXPORT:
+        return await resume_import(
+            run,
+            credentials,
+            change=change,
+            accept_changed_input=accept_changed_input,
+            observer=observer,
+            with_signals=with_signals,
+            environment=environment,
+        )
+    if accept_changed_input:
+        raise UsageError(f"run {run.name} is an export and has no input; leave --accept-changed-input out")
+    return await resume_export(
+        run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
+    )
