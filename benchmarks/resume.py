@@ -23,7 +23,8 @@ from pathlib import Path
 from benchmarks.setting import emulator, environment_for, machine, write_customers
 from bulkgladly._version import __version__
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.ledger import Admission, Ledger
+from bulkgladly.journal.entries import Admission
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mode, Outcome, Word

@@ -143,18 +143,18 @@ def open_journal(journal: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_state(state: Path, *, is_synced: bool = False) -> sqlite3.Connection:
+def open_state(state: Path, *, is_synced: bool = False, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
     """Open what outlives runs, for writing, on a connection of its own.
 
     It is committed before the journal, so that whatever a journal has as settled is known
     here: one commit over both files is not one step in WAL mode. Unless `is_synced`, the
     last commits may be lost in a power failure; where ids are derived that costs requests
-    later, and never makes a twin.
+    later, and never makes a twin. Another writer is waited for up to `wait_s`.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: The state cannot be used.
     """
-    connection = _opened(state)
+    connection = _opened(state, wait_s)
     try:
         connection.execute(f"PRAGMA synchronous={'FULL' if is_synced else 'NORMAL'}")
         connection.execute("PRAGMA cache_size=-32000")
@@ -165,14 +165,14 @@ def open_state(state: Path, *, is_synced: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
     connection = None
     try:
         touch_private(path)
         if not stat.S_ISREG(path.lstat().st_mode):
             raise JournalError(f"{path} is not a regular file; put the file itself there, not a link to it")
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_S)
-        _write_ahead(connection)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=wait_s)
+        _write_ahead(connection, wait_s)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -180,9 +180,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
     """Switch to WAL. Two processes that do so at once get in each other's way, and SQLite waits for neither."""
-    deadline = time.monotonic() + LOCK_WAIT_S
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -8,7 +8,7 @@ work at the same moment, and for a run whose journal is lost.
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,19 @@ class State:
     All methods raise `DiskFull`, `JournalDamaged` or `JournalError`, with the file's name.
     """
 
-    def __init__(self, path: Path, scope: tuple[str, str, str], *, is_synced: bool, run: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scope: tuple[str, str, str],
+        *,
+        is_synced: bool,
+        run: str,
+        opening: Callable[..., sqlite3.Connection] = open_state,
+    ) -> None:
         """Open the file, or make it. With `is_synced` a commit is on the disk when it returns."""
         self._path, self._run = path, run
         self._is_synced = is_synced
-        self._connection = open_state(path, is_synced=is_synced)
+        self._connection = opening(path, is_synced=is_synced)
         try:
             with self._ours():
                 self._scope = scope_of(self._connection, *scope)

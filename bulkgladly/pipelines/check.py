@@ -20,7 +20,8 @@ from bulkgladly.errors import UsageError
 from bulkgladly.formats.csv_files import CsvReader
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.journal.digests import Digests
-from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.journal.entries import Standing
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.pipelines.checks.arranging import arranged
 from bulkgladly.pipelines.checks.findings import Example, Findings, Severity, severity_of, severity_of_warning
 from bulkgladly.pipelines.checks.judge import Judge, Verdict

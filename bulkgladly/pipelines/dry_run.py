@@ -10,7 +10,8 @@ from typing import Any
 import anyio.to_thread
 
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.journal.entries import Standing
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.pipelines.import_records import Preparer, admission_of, outcome_of_clash
 from bulkgladly.pipelines.linking import Linker, whole
 from bulkgladly.pipelines.options import ImportOptions

@@ -12,7 +12,8 @@ import orjson
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
-from bulkgladly.journal.ledger import Admission, Clash, Intent, Ledger, Reservation, Standing, known_by
+from bulkgladly.journal.entries import Admission, Clash, Intent, Reservation, Standing, known_by
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.pipelines.lanes import MOST_WAITING, Lanes
