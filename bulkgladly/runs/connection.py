@@ -42,7 +42,7 @@ class Connection:
         self.pacer: Pacer = default_pacer(pace, clock=clock, sleep=sleep, random=random)
         self.reports: Pacer = reports_pacer(pace, clock=clock, sleep=sleep, random=random)
         self.concurrency = concurrency_of(pace)
-        self.client = Client(
+        self.client: Client = environment.client(
             credentials.host,
             credentials.username,
             credentials.token(),

@@ -137,6 +137,7 @@ class Session:
     def __init__(self, run: RunFolder, options: RunOptions, terms: Terms) -> None:
         """Build the connection; nothing is opened yet."""
         self.run, self.limits, self.observer = run, options.limits, terms.observer
+        self.environment = terms.environment
         self.connection = Connection(terms.credentials, options.pace, options.limits, terms.environment)
         self._with_signals = terms.with_signals
         self.client = self.connection.client

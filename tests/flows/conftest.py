@@ -14,8 +14,9 @@ import pytest
 from bulkgladly import Credentials, ImportOptions, Limits, Pace, Report, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
+from bulkgladly.runs.environment import Environment
 from tests.flows.exporting import Lake, a_lake
-from tests.flows.quickly import resume_import, retry_import, start_import
+from tests.flows.quickly import QUICK, resume_import, retry_import, start_import
 
 TOKEN = "planted-token-7f3a9c"
 SUCCESS = ("created", "updated", "deleted", "unchanged")
@@ -76,6 +77,7 @@ class World:
     emulator: Emulator
     folder: Path
     options: ImportOptions = field(default_factory=_usual_options)
+    environment: Environment = QUICK
 
     @property
     def state(self) -> Path:
@@ -117,7 +119,13 @@ class World:
     ) -> Report:
         """Import files, and check the report."""
         report = await start_import(
-            resource, files, self.credentials, self.choose(changes), new_run=new_run, stdin=stdin
+            resource,
+            files,
+            self.credentials,
+            self.choose(changes),
+            new_run=new_run,
+            stdin=stdin,
+            environment=self.environment,
         )
         check_report(report)
         return report
@@ -144,6 +152,7 @@ class World:
             run,
             self.credentials,
             change=lambda stored: replace(stored, limits=limits or stored.limits, pace=pace or stored.pace),
+            environment=self.environment,
             **more,
         )
         check_report(report)
@@ -156,6 +165,7 @@ class World:
             self.credentials,
             change=lambda stored: replace(stored, **changes),
             sent_nothing=sent_nothing,
+            environment=self.environment,
         )
         check_report(report)
         return report

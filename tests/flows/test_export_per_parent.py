@@ -13,6 +13,7 @@ from bulkgladly.emulator import status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
+from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports import gathering
@@ -425,16 +426,12 @@ async def test_a_run_that_is_stopped_goes_on_where_it_stopped(lake: Lake) -> Non
     assert sorted(by_asked(lake)) == sorted(ids)
 
 
-async def test_a_kill_between_publishing_and_forgetting_makes_no_row_twice(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_kill_between_publishing_and_forgetting_makes_no_row_twice(lake: Lake) -> None:
     """The answers still wait, but the data set has them: found out by their times."""
     ids = people(lake, 4)
     path = ids_file(lake, [*ids, ABSENT])
-    with monkeypatch.context() as patch:
-        patch.setattr("bulkgladly.journal.units.UnitLog.drop", _killed)
-        with pytest.raises(ExceptionGroup) as caught:
-            await fetch(lake, "profiles", ids=path)
+    with pytest.raises(ExceptionGroup) as caught:
+        await Driver(lake, make_log=_DyingLog).drive(per_parent("profiles"), ids=path)
     assert caught.group_contains(_KilledError)
     assert lake.table("profiles").num_rows == 4
     lake.forget()
@@ -467,8 +464,11 @@ class _KilledError(Exception):
     pass
 
 
-def _killed(*_: object) -> None:
-    raise _KilledError
+class _DyingLog(UnitLog):
+    """A journal whose process dies before it forgets what was published."""
+
+    def drop(self, data_set: str, keys: Sequence[str]) -> None:
+        raise _KilledError(f"{len(keys)} of {data_set}")
 
 
 async def test_many_answers_are_published_while_more_are_asked(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

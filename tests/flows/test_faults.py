@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from aiohttp import web
 
 from bulkgladly import Credentials, ImportOptions, Pace
 from bulkgladly.emulator import Fault, drop_reply, half_body, rate_limited, reset, status, wrong_length
-from bulkgladly.runs import connection
 from tests.flows.conftest import TOKEN, World, check_report, people, person
-from tests.flows.quickly import start_import
+from tests.flows.quickly import HASTY, start_import
 
 ROWS = 20
 FAULTS: dict[str, Fault] = {
@@ -205,11 +203,8 @@ async def test_a_host_that_has_no_organisation_stops_the_run(answer: Any, world:
         pytest.param(lambda _: web.Response(status=400, text="<html>"), id="400 of a gateway"),
     ],
 )
-async def test_no_customer_is_sent_to_a_host_that_is_no_gladly(
-    answer: Any, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_customer_is_sent_to_a_host_that_is_no_gladly(answer: Any, world: World) -> None:
     """It may be a login page in front of Gladly, so it is asked for a while; then exit 5, all unprocessed."""
-    monkeypatch.setattr(connection, "Client", partial(vars(connection)["Client"], first_contact_s=0.05))
     seen: set[str] = set()
 
     def noted(request: web.BaseRequest) -> web.Response:
@@ -220,7 +215,7 @@ async def test_no_customer_is_sent_to_a_host_that_is_no_gladly(
     credentials = "agent@example.org", TOKEN
     async with server(noted) as url:
         report = await start_import(
-            "customers", [world.ndjson(people(3))], Credentials(url, *credentials), world.options
+            "customers", [world.ndjson(people(3))], Credentials(url, *credentials), world.options, environment=HASTY
         )
 
     check_report(report, rows=3)
@@ -247,14 +242,13 @@ def unused_port() -> int:
         return port
 
 
-async def test_a_host_that_is_not_there_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_that_is_not_there_is_given_up(world: World) -> None:
     """Exit 5, everything unprocessed, and a resume that goes on."""
-    monkeypatch.setattr(connection, "Client", partial(vars(connection)["Client"], first_contact_s=0.05))
     path = world.ndjson(people(3))
     options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=world.state)
     credentials = Credentials(f"http://127.0.0.1:{unused_port()}", "agent@example.org", TOKEN)
 
-    report = await start_import("customers", [path], credentials, options)
+    report = await start_import("customers", [path], credentials, options, environment=HASTY)
 
     check_report(report, rows=3)
     assert (report.exit_code, report.status, report.counts["unprocessed"]) == (5, "failed", 3)
