@@ -25,7 +25,8 @@ from bulkgladly._version import __version__
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.entries import Admission
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.pipelines.options import ImportOptions
 from bulkgladly.records import Mode, Outcome, Word
 from bulkgladly.runs.options import stored

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
         WrongOrganisation,
     )
     from bulkgladly.formats.contract import ReadOptions
-    from bulkgladly.journal.runs import RunFolder, find_run, list_runs
+    from bulkgladly.journal.run_folder import RunFolder
+    from bulkgladly.journal.runs import find_run, list_runs
     from bulkgladly.pipelines.check import check
     from bulkgladly.pipelines.checks.report import CheckReport
     from bulkgladly.pipelines.dry_run import DryRun, dry_run
@@ -127,8 +128,8 @@ _HOMES = {
         "WrongOrganisation",
     ),
     "bulkgladly.formats.contract": ("ReadOptions",),
+    "bulkgladly.journal.run_folder": ("RunFolder",),
     "bulkgladly.journal.runs": (
-        "RunFolder",
         "find_run",
         "list_runs",
     ),

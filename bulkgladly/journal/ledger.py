@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bulkgladly.journal.databases import open_journal, open_state, reading
 from bulkgladly.journal.entries import Admission, Intent, Reservation, Settlement, Standing
 from bulkgladly.journal.record_tables import RecordTables, intent_rows
-from bulkgladly.journal.schema import open_journal, open_state, reading
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
 from bulkgladly.records import Known, Mark, Outcome, Position

@@ -15,11 +15,12 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import insert_rows, open_state, scope_of
+from bulkgladly.journal.databases import open_state
+from bulkgladly.journal.schema import insert_rows
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("State",)
+__all__ = ("State", "known_keys")
 
 _GROUP = 500
 
@@ -46,7 +47,7 @@ class State:
         self._connection = opening(path, is_synced=is_synced)
         try:
             with self._ours():
-                self._scope = scope_of(self._connection, *scope)
+                self._scope = _scope_of(self._connection, *scope)
                 self._identity = _identity(path)
         except BaseException:
             self._connection.close()
@@ -71,7 +72,7 @@ class State:
     def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in Gladly of source keys of another scope; empty for what may have been sent."""
         with self._ours():
-            number = scope_of(self._connection, *scope)
+            number = _scope_of(self._connection, *scope)
             return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
 
     def holders(self, keys: Sequence[str]) -> set[str]:
@@ -216,6 +217,26 @@ class State:
             raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 
 
+def known_keys(state: Path, host: str, resource: str, namespace: str) -> Iterator[str]:
+    """Yield the source keys under which objects of an organisation are known; none where there is no state.
+
+    Raises:
+        JournalDamaged: The state cannot be read.
+    """
+    if not state.is_file():
+        return
+    sql = (
+        "SELECT known.key FROM known JOIN scopes ON scopes.id = known.scope"
+        " WHERE host = ? AND resource = ? AND namespace = ? AND gladly_id != ''"
+    )
+    try:
+        with contextlib.closing(sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as found:
+            for (key,) in found.execute(sql, (host, resource, namespace)):
+                yield key
+    except sqlite3.DatabaseError as error:
+        raise database_error(error, state) from error
+
+
 def _in_groups(
     connection: sqlite3.Connection, select: str, scope: int, keys: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
@@ -232,3 +253,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
+    """Return the number under which the state files what it knows of a resource of an organisation."""
+    names = (host, resource, namespace)
+    connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
+    row = connection.execute(
+        "SELECT id FROM scopes WHERE host = ? AND resource = ? AND namespace = ?", names
+    ).fetchone()
+    return int(row[0])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.journal.schema import open_journal, reading
+from bulkgladly.journal.databases import open_journal, reading
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
 
 __all__ = ("Answer", "UnitLine", "UnitLog", "kept_in", "units_of")

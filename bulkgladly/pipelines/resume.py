@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.pipelines.exports.run_export import EXPORT, resume_export
 from bulkgladly.pipelines.exports.summary import ExportReport
 from bulkgladly.pipelines.import_summary import Report

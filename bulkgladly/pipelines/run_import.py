@@ -15,7 +15,8 @@ from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.state import State
 from bulkgladly.pipelines.import_summary import Report
 from bulkgladly.pipelines.import_work import ImportWork

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.runs.connection import Connection, check_organisation
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, RunView

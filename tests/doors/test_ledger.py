@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
+from bulkgladly.journal.databases import journal_version, open_journal, open_reader, open_state
 from bulkgladly.journal.entries import Admission, Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger, Openings
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
-from bulkgladly.journal.schema import JOURNAL_VERSION, journal_version, open_journal, open_reader, open_state
+from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.resources.identity import digest64

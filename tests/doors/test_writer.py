@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.errors import BulkgladlyError, DiskFull
-from bulkgladly.journal.schema import open_journal, reading
+from bulkgladly.journal.databases import open_journal, reading
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.journal.writer import Contents, Writer, write_note
 

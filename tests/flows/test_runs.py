@@ -32,8 +32,8 @@ from bulkgladly import (
 )
 from bulkgladly.emulator import hang, reset
 from bulkgladly.formats.inputs import Inputs
+from bulkgladly.journal.databases import open_journal
 from bulkgladly.journal.ledger import Ledger, Openings
-from bulkgladly.journal.schema import open_journal
 from bulkgladly.pipelines import closing
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 from tests.flows.quickly import resume_import, retry_import, start_import

@@ -7,8 +7,8 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.crosswalk import known_keys
 from bulkgladly.journal.digests import Digests
+from bulkgladly.journal.state import known_keys
 from bulkgladly.pipelines.checks.traits import Reference
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Policy, ResourceSpec

@@ -8,7 +8,8 @@ import anyio.to_thread
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
-from bulkgladly.journal.runs import RunFolder, RunHeader
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import clock_warnings
