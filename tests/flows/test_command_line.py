@@ -17,6 +17,7 @@ from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import UsageError
 from bulkgladly.runs.observer import Estimate, RunView
+from bulkgladly.transport.client import Client
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
@@ -219,17 +220,16 @@ def test_deleting_goes_on_with_a_word_only(program: Program, emulator: Emulator)
     assert emulator.store.count("customers") == held - 2
 
 
-def test_an_internal_error_is_no_traceback(
-    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("program")
+def test_an_internal_error_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 70, and a word on how to see where it happened."""
 
-    def broken(*_: object, **__: object) -> None:
+    def broken(*_: object, **__: object) -> Client:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("bulkgladly.pipelines.run_import.start_import", broken)
+    monkeypatch.setattr(sys, "argv", ["bulkgladly", "import", "customers", "customers.csv", "--key", "crm_id"])
 
-    assert program("import", "customers", "customers.csv", "--key", "crm_id") == 70
+    assert run(replace(QUICK, client=broken)) == 70
     told = capsys.readouterr().err
     assert "internal error: ZeroDivisionError: a bug" in told
     assert "BULKGLADLY_DEBUG=1" in told

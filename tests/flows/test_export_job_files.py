@@ -1,8 +1,6 @@
 """Export job files into a data set: every row once, gaps told, nothing fetched twice."""
 
 import datetime as dt
-import errno
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,10 +14,10 @@ from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.journal.runs import list_runs
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from tests.flows.exporting import DAY, ITEMS, NIGHT, NOT_THERE, Lake, as_lines, note_line
+from tests.full_disk import fill_at_sync
 
 ALL = ("items", "customers", "agents", "topics")
 
@@ -411,11 +409,8 @@ async def test_a_disk_that_fills_while_publishing_leaves_nothing_half(
     """Exit 5, no file of the unit, and the same run goes on when there is room."""
     lake.add_job([note_line(1)])
 
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
-        patch.setattr(PartFile, "proven", full)
+        fill_at_sync(patch, lake.out, "_incoming/items/")
         report = await lake.dump("items")
 
     assert (report.exit_code, report.status) == (5, "failed")

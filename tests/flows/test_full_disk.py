@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import DiskFull
 from bulkgladly.journal.digests import Digests
+from bulkgladly.runs.environment import Environment
+from bulkgladly.transport.client import Client
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
@@ -43,10 +46,10 @@ def program(
     }.items():
         monkeypatch.setenv(name, value)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
+    def call(*arguments: str, environment: Environment = QUICK) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"crm_id":"1","name":"Ada Ashby"}\n')))
-        code = run(QUICK)
+        code = run(environment)
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -172,17 +175,13 @@ def test_an_export_that_ends_after_the_disk_was_full_is_complete(
     ],
     ids=str,
 )
-def test_an_error_of_the_system_is_never_called_a_bug(
-    error: Exception, code: int, program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_the_system_is_never_called_a_bug(error: Exception, code: int, program: Program) -> None:
     """Also one that nobody met in its place."""
 
-    def broken(*_: object, **__: object) -> None:
+    def broken(*_: object, **__: object) -> Client:
         raise error
 
-    monkeypatch.setattr("bulkgladly.pipelines.run_import.start_import", broken)
-
-    found, _, err = program("import", "customers", "-", "--key", "crm_id")
+    found, _, err = program("import", "customers", "-", "--key", "crm_id", environment=replace(QUICK, client=broken))
 
     assert found == code
     assert err.startswith("error: ")

@@ -31,10 +31,8 @@ from bulkgladly import (
     list_runs,
 )
 from bulkgladly.emulator import hang, reset
-from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.databases import open_journal
 from bulkgladly.journal.ledger import Ledger, Openings
-from bulkgladly.pipelines import closing
 from tests.flows.conftest import TOKEN, World, check_report, people, person
 from tests.flows.quickly import resume_import, retry_import, start_import
 
@@ -568,16 +566,20 @@ async def test_everything_kept_is_for_its_owner_alone(world: World) -> None:
     assert {path.stat().st_mode & 0o777 for path in found if path.is_file()} == {0o600}
 
 
-async def test_what_is_read_is_counted_by_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+class Forgetful(Ledger):
+    """A journal in which the end of the last of five rows gets lost."""
+
+    def settle(self, seq: int, *args: Any, **more: Any) -> None:
+        if seq != 4:
+            super().settle(seq, *args, **more)
+
+
+async def test_what_is_read_is_counted_by_reading(world: World) -> None:
     """The invariant compares two independent numbers: rows that vanish on the way do not add up."""
-    original = Inputs.batches
-
-    def short(self: Inputs, *args: Any, **more: Any) -> Any:
-        for batch in original(self, *args, **more):
-            yield batch[:-1] if more.get("size") != closing.READ_ROWS else batch
-
-    monkeypatch.setattr(Inputs, "batches", short)
-    report = await start_import("customers", [world.ndjson(people(5))], world.credentials, world.options)
+    environment = replace(world.environment, ledger=Forgetful)
+    report = await start_import(
+        "customers", [world.ndjson(people(5))], world.credentials, world.options, environment=environment
+    )
 
     assert report.counts["created"] == 4
     assert report.counts["unprocessed"] == 1
