@@ -53,6 +53,8 @@ class State:
             self._connection.close()
             raise
 
+    # What is known.
+
     def known(self, keys: Sequence[str]) -> dict[str, Known]:
         """Return what is known of source keys; without an id what may have been sent.
 
@@ -79,6 +81,8 @@ class State:
         """Return the runs that may have sent keys which have no id; an older version noted none."""
         with self._ours():
             return {run for run, _ in self._holders(keys).values() if run}
+
+    # What may have been sent.
 
     def release(self, keys: Sequence[str], *, of: Collection[str]) -> None:
         """Let this run send keys that may have been sent, since a person has looked and they were not.
@@ -113,6 +117,7 @@ class State:
         with self._ours():
             self._begin()
             row = (self._scope, key, orjson.dumps(accepted).decode())
+            # The insert is the question: of two runs that ask at once SQLite lets one in, and the other sees its row.
             found = self._connection.execute("INSERT OR IGNORE INTO known VALUES (?, ?, '', ?)", row)
             if found.rowcount == 0:
                 # A person has looked for it, and this run may send it: once, like the first time.
@@ -134,6 +139,8 @@ class State:
                 if gone.rowcount:
                     forget = "DELETE FROM known WHERE scope = ? AND key = ? AND gladly_id = ''"
                     self._connection.execute(forget, mine[:2])
+
+    # What came of it.
 
     def remember(self, rows: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
         """Keep under which id Gladly holds each key, and what it accepted.
@@ -159,6 +166,8 @@ class State:
                 self._connection.execute("DELETE FROM known WHERE scope = ? AND key = ?", (self._scope, key))
             if self._is_synced:
                 self._settle(keys)
+
+    # Transactions, and the file itself.
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""
@@ -187,6 +196,8 @@ class State:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    # Within a transaction.
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:

@@ -152,12 +152,14 @@ class Session:
         self.connection.earlier = dict(work.journal.earlier_vitals)
         with heeding_signals(self.stop, wanted=self._with_signals):
             try:
+                # Before anything is sent: killed from here on, the run counts as interrupted, and not as new.
                 await work.journal.note("status", "running")
                 async with self.client:
                     await self._work(work)
             except BulkgladlyError as error:
                 self.stop.fail(error)
             except BaseException:
+                # A bug or a cancel from outside: no summary is made of what nobody understands, but the status is told.
                 with anyio.CancelScope(shield=True), contextlib.suppress(BulkgladlyError):
                     await work.journal.note("status", "interrupted")
                 work.journal.close()
@@ -194,6 +196,7 @@ class Session:
         except BulkgladlyError as error:
             self.stop.fail(error)
         self.observer.tick(self.view(work))
+        # The files first, the status last: a run is not complete before its files are.
         common = partial(common_fields, self.run, self.connection.vitals())
         summary, problem = await anyio.to_thread.run_sync(lambda: written(self.run, work.summary(common())))
         if problem is not None:

@@ -110,6 +110,8 @@ class Attempts:
         self.sent: Counter[str] = Counter()
         self.throttled = 0
 
+    # Attempts at the organisation.
+
     async def make(self, request: Request, url: URL, talk: Talk) -> Settled:
         """Make attempts until there is a final answer, as `Client.send` promises.
 
@@ -138,6 +140,7 @@ class Attempts:
                 if failure is None:
                     return Settled(last, judged, attempts, lost)
                 if failure in _MAY_HAVE_HAPPENED:
+                    # Whether the host is well otherwise is a question about the time since the first loss.
                     if not lost:
                         good_before = self._health.good_answers
                     lost += 1
@@ -160,6 +163,8 @@ class Attempts:
         except BulkgladlyError as error:
             error.lost = lost
             raise
+
+    # Waiting, and what is told of it.
 
     async def rest(self, seconds: float, *, is_ours: bool = True) -> None:
         """Wait before a request is made again.
@@ -186,6 +191,8 @@ class Attempts:
         if self._repeats:
             return "repeating a request that failed", min(self._repeats.values())
         return None
+
+    # Attempts at other hosts.
 
     async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
@@ -228,12 +235,15 @@ class Attempts:
             wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
 
+    # One attempt.
+
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> _Tried | None:
         """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
         if self._health.is_down():
             return None
         gate: Gate = self._reports if request.budget is BudgetClass.REPORTS else self._default
         ticket = await self._allowance.wait(gate.token)
+        # Looked at again: the token may have come after a long wait, in which the host went down.
         if self._health.is_down():
             gate.unused(ticket)
             return None
@@ -256,6 +266,7 @@ class Attempts:
             Withdrawn: It must not leave.
         """
         try:
+            # The last thing before it leaves: nothing is awaited between here and the wire, so that the count is exact.
             self._allowance.take()
         except Withdrawn:
             gate.unused(ticket)
@@ -304,6 +315,8 @@ class Attempts:
             self._check_organisation(answer, judged)
         return answer, judged
 
+    # Absence, and the host behind it.
+
     def _check_organisation(self, answer: Answer, judged: Judgement) -> None:
         if judged.meaning is Meaning.ABSENT:
             raise WrongOrganisation(
@@ -330,6 +343,8 @@ class Attempts:
                 return answer, judged
         return _NO_ANSWER, _CONFIRMED
 
+    # What is noted from outside.
+
     def paused(self, seconds: float) -> None:
         """Note that this process did not run for so long: that is nobody's fault."""
         self._pacer.paused()
@@ -348,6 +363,8 @@ class Attempts:
         """Note that an open body will not be whole: like a lost answer, though its head had come."""
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self._last_trouble = reason
+
+    # Is the host there?
 
     async def _ask_host(self) -> tuple[Answer, Judgement]:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""

@@ -109,6 +109,8 @@ class Client:
         )
         self._pauses = PauseWatch(self._attempts.paused)
 
+    # How it goes.
+
     @property
     def sent(self) -> Counter[str]:
         """How many requests left for the organisation so far, by operation."""
@@ -127,6 +129,8 @@ class Client:
     def holdup(self) -> tuple[str, float | None] | None:
         """Return why nothing has left for over two seconds, and until when; the pacers tell their own reasons."""
         return self._attempts.holdup()
+
+    # Stopping, waiting, beginning again.
 
     def withdraw(self, reason: str) -> None:
         """Let nothing leave from now on.
@@ -174,6 +178,8 @@ class Client:
                 trouble = str(error)
         raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
 
+    # Open and closed.
+
     async def __aenter__(self) -> Self:
         self._wire.connect()
         self._pauses.start()
@@ -184,6 +190,8 @@ class Client:
     ) -> None:
         self._pauses.stop()
         await self._wire.close()
+
+    # Requests.
 
     async def send(self, request: Request) -> Reply:
         """Make attempts until there is a final answer, and return it.
@@ -272,6 +280,8 @@ class Client:
         settled = await make(request, target.url, talk)
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
+
+    # From what was settled to what the caller gets.
 
     def _patience(
         self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None

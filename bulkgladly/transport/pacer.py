@@ -121,6 +121,8 @@ class Pacer:
         self.held_s: dict[str, float] = {}
         """How long everybody was paused, in seconds by reason."""
 
+    # Leaving.
+
     async def token(self) -> Ticket:
         """Wait until one attempt may leave, and return its ticket.
 
@@ -155,6 +157,7 @@ class Pacer:
             async with self._turn:
                 await self._wait_at_the_head()
                 while True:
+                    # The wider one last: whoever held it while waiting here would keep everybody from it.
                     other = await wider.token()
                     if self._may_leave(self._clock()):
                         self._pacing_until = None
@@ -210,6 +213,8 @@ class Pacer:
             self._guard = AsyncLimiter(depth, depth * 0.5 * self.budget.per_s / limit)
             self._guard_limit = limit
         return self._guard
+
+    # What came back.
 
     def answered(
         self,
@@ -278,6 +283,8 @@ class Pacer:
         self.in_flight -= 1
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
+
+    # Pauses, and how it stands.
 
     def hold(self, delay_s: float, reason: str) -> None:
         """Let nobody leave for this long. Of several pauses the one that ends last counts."""

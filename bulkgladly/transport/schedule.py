@@ -82,6 +82,8 @@ class Schedule:
             # The headers speak of seconds; nothing can be learned about another period.
             self.mode = Mode.EVEN
 
+    # How fast, and when.
+
     @property
     def others_share(self) -> bool:
         """Whether others were seen to use the same budget lately."""
@@ -106,6 +108,8 @@ class Schedule:
                 return at
             self._learn_again(now)
         return self._due
+
+    # What happened.
 
     def sent(self, now: float) -> Ticket:
         """Note that a request leaves now, and return its ticket."""
@@ -154,6 +158,8 @@ class Schedule:
         elif self._period_s == 1.0:
             self._look_for_edge(ticket, now, remaining)
 
+    # The limit, and what we use of it.
+
     def _follow_limit(self, limit: int | None, *, refused: bool) -> None:
         if self._period_s != 1.0:
             return
@@ -167,6 +173,7 @@ class Schedule:
             return
         if self._has_header and limit == self.limit:
             return
+        # Another limit, another shape: jumps seen under the old one prove nothing, and are forgotten.
         self._has_header, self._is_unguided = True, False
         self.limit = limit
         self._jumps = JumpFinder(keep=max(64, 2 * limit))
@@ -201,6 +208,8 @@ class Schedule:
             elif self.mode is Mode.LEARNING:
                 share = min(share, LEARNING_SHARE)
         return self._period_s / min(self._allowed(now), self.limit * share * self._ease_now(now))
+
+    # Finding the edges of the server's windows.
 
     def _look_for_edge(self, ticket: Ticket, now: float, remaining: int | None) -> None:
         # In windows the widest gap is around the edge; there a pair may be further apart.

@@ -172,6 +172,8 @@ class Wire:
         self._fresh: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
+    # Sessions.
+
     def connect(self) -> None:
         """Open the sessions; no connection is made before the first request."""
         kept = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust)
@@ -206,6 +208,8 @@ class Wire:
             if session is not None:
                 await session.close()
 
+    # Whole answers, and bodies that are left open.
+
     async def talk(self, request: Request, url: URL) -> Answer:
         """Send one request and read the whole answer.
 
@@ -217,6 +221,7 @@ class Wire:
         headers = self._each_time
         if request.accept is not None:
             headers = headers | {"Accept": request.accept}
+        # What must not be repeated never goes over a connection that the other side may be closing.
         session = self._fresh if request.repeat is Repeat.UNSAFE else self._session
         deadline = self._deadlines.begin()
         try:
@@ -269,6 +274,8 @@ class Wire:
             raise ReplyLost(str(error)) from None
         finally:
             body.close()
+
+    # Where aiohttp's errors become ours.
 
     async def _request(
         self,
