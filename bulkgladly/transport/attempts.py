@@ -25,21 +25,21 @@ from bulkgladly.judging import Judgement, is_server_error, judge
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Meaning, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.bodies import OpenBody
 from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
 from bulkgladly.transport.health import Health, Trouble
 from bulkgladly.transport.pacer import Pacer
-from bulkgladly.transport.retry import Ask, Failure, RetryPolicy, Wait, backoff, decide
+from bulkgladly.transport.retry import AskHost, Failure, RetryPolicy, Wait, backoff, decide
 from bulkgladly.transport.window import Ticket
 
-__all__ = ("Answer", "Attempts", "HostUnknown", "Settled", "Talk")
+__all__ = ("Attempts", "FinalReply", "HostUnknown", "RawReply", "Talk")
 
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
 _ABSENCE_BELIEVED_S = 60.0
 
 
-class Answer(NamedTuple):
+class RawReply(NamedTuple):
     """What one attempt brought. With `stream` the body is still to come, and `body` is empty."""
 
     status: int
@@ -48,19 +48,19 @@ class Answer(NamedTuple):
     limit: int | None = None
     remaining: int | None = None
     retry_after_s: float | None = None
-    stream: Body | None = None
+    stream: OpenBody | None = None
 
 
-class Settled(NamedTuple):
+class FinalReply(NamedTuple):
     """The last answer (status 0 for none), after so many attempts, of which `lost` may have been executed."""
 
-    answer: Answer
+    answer: RawReply
     judgement: Judgement
     attempts: int
     lost: int
 
 
-Talk = Callable[[Request, URL], Awaitable[Answer]]
+Talk = Callable[[Request, URL], Awaitable[RawReply]]
 """Makes one attempt, whole or until the body begins; raises `Unreachable` or `ReplyLost`."""
 
 
@@ -68,10 +68,10 @@ class HostUnknown(Unreachable):
     """The host name has no address."""
 
 
-_NO_ANSWER = Answer(0, b"", {})
+_NO_ANSWER = RawReply(0, b"", {})
 _NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
 _CONFIRMED = Judgement(Meaning.CONFIRMED)
-_Tried = tuple[Answer, Judgement, Failure | None]
+_Tried = tuple[RawReply, Judgement, Failure | None]
 _KEPT_OUT = (Meaning.NOT_AUTHENTICATED, Meaning.NOT_PERMITTED)
 _MAY_HAVE_HAPPENED = (Failure.LOST, Failure.UNCLEAR)
 
@@ -112,7 +112,7 @@ class Attempts:
 
     # Attempts at the organisation.
 
-    async def make(self, request: Request, url: URL, talk: Talk) -> Settled:
+    async def make(self, request: Request, url: URL, talk: Talk) -> FinalReply:
         """Make attempts until there is a final answer, as `Client.send` promises.
 
         Raises:
@@ -138,7 +138,7 @@ class Attempts:
                 if judged.meaning is Meaning.ABSENT:
                     last, judged, failure = await self._seen_by_organisation(last, judged)
                 if failure is None:
-                    return Settled(last, judged, attempts, lost)
+                    return FinalReply(last, judged, attempts, lost)
                 if failure in _MAY_HAVE_HAPPENED:
                     # Whether the host is well otherwise is a question about the time since the first loss.
                     if not lost:
@@ -154,10 +154,10 @@ class Attempts:
                     random=self._random,
                     retry_after_s=last.retry_after_s,
                 )
-                if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
+                if isinstance(verdict, AskHost) and await self._allowance.wait(self._is_host_unclear):
                     continue
                 if not isinstance(verdict, Wait):
-                    return Settled(answer, judgement, attempts, lost)
+                    return FinalReply(answer, judgement, attempts, lost)
                 if verdict.seconds > 0:
                     await self.rest(verdict.seconds)
         except BulkgladlyError as error:
@@ -194,7 +194,7 @@ class Attempts:
 
     # Attempts at other hosts.
 
-    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> Settled:
+    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> FinalReply:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
 
         A 429 and a host that cannot be reached count like any other failure, since nobody
@@ -226,11 +226,11 @@ class Attempts:
             attempts += 1
             is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(answer.status)
             if error is None and is_final:
-                return Settled(answer, judged, attempts, attempts - 1)
+                return FinalReply(answer, judged, attempts, attempts - 1)
             if attempts >= self._retry.max_failures:
                 if error is not None:
                     raise error
-                return Settled(answer, judged, attempts, attempts)
+                return FinalReply(answer, judged, attempts, attempts)
             wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
             wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
@@ -257,7 +257,7 @@ class Attempts:
 
     async def _exchange(
         self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket
-    ) -> tuple[Answer, Judgement]:
+    ) -> tuple[RawReply, Judgement]:
         """Send once, judge the reply, and let the gate and the host's health know how it went.
 
         Raises:
@@ -317,14 +317,14 @@ class Attempts:
 
     # Absence, and the host behind it.
 
-    def _check_organisation(self, answer: Answer, judged: Judgement) -> None:
+    def _check_organisation(self, answer: RawReply, judged: Judgement) -> None:
         if judged.meaning is Meaning.ABSENT:
             raise WrongOrganisation(
                 f"{self._address.host} answers {answer.status} to getOrganization, which every organisation has; check "
                 "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
-    async def _seen_by_organisation(self, absent: Answer, judged: Judgement) -> _Tried:
+    async def _seen_by_organisation(self, absent: RawReply, judged: Judgement) -> _Tried:
         """Return an absence as it is where the organisation itself is behind it, else what that makes of it."""
         said, host = await self._allowance.wait(self._host_behind_absence)
         if host.meaning is Meaning.CONFIRMED:
@@ -333,7 +333,7 @@ class Attempts:
             return said, host, None
         return absent, _NOTHING_KNOWN, Failure.UNCLEAR
 
-    async def _host_behind_absence(self) -> tuple[Answer, Judgement]:
+    async def _host_behind_absence(self) -> tuple[RawReply, Judgement]:
         """Ask who says "there is no such thing" whether it is the organisation: afterwards, and once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
             answer, judged = await self._ask_host()
@@ -366,7 +366,7 @@ class Attempts:
 
     # Is the host there?
 
-    async def _ask_host(self) -> tuple[Answer, Judgement]:
+    async def _ask_host(self) -> tuple[RawReply, Judgement]:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
             answer, judged = await self._ask(await self._pacer.token())
@@ -414,7 +414,7 @@ class Attempts:
                 except TransportError:
                     continue
 
-    async def _ask(self, ticket: Ticket) -> tuple[Answer, Judgement]:
+    async def _ask(self, ticket: Ticket) -> tuple[RawReply, Judgement]:
         """Probe: outside the connections, which requests without an answer may hold for long."""
         url = self._address.url(GET_ORGANIZATION.path, GET_ORGANIZATION.query)
         return await self._exchange(GET_ORGANIZATION, url, self._probe, self._pacer, ticket)

@@ -21,7 +21,7 @@ from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.attempts import Attempts, Settled
+from bulkgladly.transport.attempts import Attempts, FinalReply
 from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
@@ -290,12 +290,12 @@ class Client:
         usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
         return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
 
-    def _download(self, reply: Reply, settled: Settled, name: str) -> Download:
+    def _download(self, reply: Reply, settled: FinalReply, name: str) -> Download:
         if not reply.status:
             raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
         return Download(reply, settled.answer.stream, max_reply_bytes=self._max_body_bytes)
 
-    def _permitted(self, request: Request, settled: Settled) -> Reply:
+    def _permitted(self, request: Request, settled: FinalReply) -> Reply:
         meaning = settled.judgement.meaning
         refused: Fatal | None = None
         if meaning is Meaning.NOT_AUTHENTICATED:
@@ -314,7 +314,7 @@ class Client:
         return _reply(settled)
 
 
-def _reply(settled: Settled) -> Reply:
+def _reply(settled: FinalReply) -> Reply:
     answer, judged, attempts, lost = settled
     return Reply(
         answer.status,

@@ -19,7 +19,7 @@ from aiolimiter import AsyncLimiter
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Pace
 from bulkgladly.transport.retry import backoff
-from bulkgladly.transport.schedule import Mode, Schedule
+from bulkgladly.transport.schedule import Pacing, Schedule
 from bulkgladly.transport.window import Ticket
 
 __all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", "reports_pacer")
@@ -129,7 +129,7 @@ class Pacer:
         First come, first served. Cancelled: the place goes to the next one, and nothing of
         the budget is used.
         """
-        if self._schedule.mode is Mode.FREE and not self._asking and self._has_room():
+        if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room():
             now = self._clock()
             if now >= self._held_until:
                 return self._let_out(now)
@@ -205,7 +205,7 @@ class Pacer:
             self._room = None
 
     def _guard_now(self) -> AsyncLimiter | None:
-        if self._schedule.mode is Mode.FREE:
+        if self._schedule.mode is Pacing.FREE:
             return None
         limit = self._schedule.limit
         if self._guard is None or limit != self._guard_limit:

@@ -19,8 +19,8 @@ from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport.address import delay_s, whole_number
-from bulkgladly.transport.attempts import Answer, HostUnknown
-from bulkgladly.transport.bodies import Body
+from bulkgladly.transport.attempts import HostUnknown, RawReply
+from bulkgladly.transport.bodies import OpenBody
 from bulkgladly.transport.deadlines import Deadlines
 
 __all__ = ("Patience", "Timeouts", "Wire")
@@ -210,7 +210,7 @@ class Wire:
 
     # Whole answers, and bodies that are left open.
 
-    async def talk(self, request: Request, url: URL) -> Answer:
+    async def talk(self, request: Request, url: URL) -> RawReply:
         """Send one request and read the whole answer.
 
         Raises:
@@ -243,7 +243,7 @@ class Wire:
 
     async def begin(
         self, request: Request, url: URL, *, patience: Patience, headers: Mapping[str, str], proxy: str | None
-    ) -> Answer:
+    ) -> RawReply:
         """Send one request; leave the body open where the status is the expected one, and read any other.
 
         Raises:
@@ -257,7 +257,7 @@ class Wire:
         except TimeoutError:
             raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
         is_expected = response.status == patience.status
-        body = Body(
+        body = OpenBody(
             _Incoming(response, patience.stall_s, self._clock),
             length=response.content_length,
             coding=response.headers.get(_ENCODING, ""),
@@ -332,7 +332,7 @@ class Wire:
         coding = response.headers.get(_ENCODING, "")
         source = _Incoming(response, self._timeouts.total_s, self._clock)  # the deadline of the attempt comes first
         try:
-            return await Body(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
+            return await OpenBody(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
         except BodyTooLong as error:
             raise ReplyLost(str(error)) from None
 
@@ -346,9 +346,9 @@ def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
     )
 
 
-def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: Body | None = None) -> Answer:
+def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: OpenBody | None = None) -> RawReply:
     headers = response.headers
-    return Answer(
+    return RawReply(
         response.status,
         payload,
         headers,
