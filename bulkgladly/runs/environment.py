@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.transport.client import MAX_BODY_BYTES, Client, Timeouts
+from bulkgladly.transport.client import Client
+from bulkgladly.transport.client_options import MAX_BODY_BYTES, Timeouts
 from bulkgladly.transport.retry import RetryPolicy
 
 __all__ = ("USUAL", "Environment")

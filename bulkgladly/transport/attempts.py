@@ -26,10 +26,11 @@ from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Meaning, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
 from bulkgladly.transport.bodies import OpenBody
+from bulkgladly.transport.client_options import ClientOptions
 from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
 from bulkgladly.transport.health import Health, Trouble
 from bulkgladly.transport.pacer import Pacer
-from bulkgladly.transport.retry import AskHost, Failure, RetryPolicy, Wait, backoff, decide
+from bulkgladly.transport.retry import AskHost, Failure, Wait, backoff, decide
 from bulkgladly.transport.window import Ticket
 
 __all__ = ("Attempts", "FinalReply", "HostUnknown", "RawReply", "Talk")
@@ -86,23 +87,19 @@ class Attempts:
         *,
         pacer: Pacer,
         reports_pacer: Pacer,
-        max_connections: int,
         allowance: Allowance,
-        retry: RetryPolicy,
         health: Health,
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
-        random: Callable[[], float],
+        options: ClientOptions,
     ) -> None:
         self._address, self._probe = address, probe
         self._pacer, self._reports_pacer = pacer, reports_pacer
-        self._connections = asyncio.Semaphore(max_connections)
+        self._connections = asyncio.Semaphore(options.max_connections)
         self._default = DefaultGate(pacer, self._connections)
         self._reports = ReportsGate(reports_pacer, pacer)
-        self._allowance, self._retry, self._health = allowance, retry, health
-        self._clock, self._sleep, self._random = clock, sleep, random
+        self._allowance, self._retry, self._health = allowance, options.retry, health
+        self._clock, self._sleep, self._random = options.clock, options.sleep, options.random
         self._probing = asyncio.Lock()
-        self._left_at = clock()
+        self._left_at = self._clock()
         self._repeats: dict[object, float] = {}
         self._outages = 0
         self._last_trouble = ""

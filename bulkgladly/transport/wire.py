@@ -9,7 +9,6 @@ import asyncio
 import io
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -21,6 +20,7 @@ from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport.address import delay_s, whole_number
 from bulkgladly.transport.attempts import HostUnknown, RawReply
 from bulkgladly.transport.bodies import OpenBody
+from bulkgladly.transport.client_options import Timeouts
 from bulkgladly.transport.deadlines import Deadlines
 
 __all__ = ("Patience", "Timeouts", "Wire")
@@ -42,21 +42,6 @@ _LIMIT = "Ratelimit-Limit-Second"
 _REMAINING = "Ratelimit-Remaining-Second"
 _RETRY_AFTER = "Retry-After"
 _ENCODING = "Content-Encoding"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long an attempt may take: to connect, and in all until the whole answer is there.
-
-    For an answer that is read as it arrives there is no total: it may take `first_byte_s` to begin (a report, which
-    Gladly makes meanwhile, `report_s`), and then be silent for `stall_s` at a time.
-    """
-
-    connect_s: float = 10.0
-    total_s: float = 90.0
-    first_byte_s: float = 120.0
-    report_s: float = 300.0
-    stall_s: float = 60.0
 
 
 class Patience(NamedTuple):
