@@ -24,8 +24,10 @@ from benchmarks.setting import emulator, environment_for, machine, write_custome
 from bulkgladly._version import __version__
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.journal.ledger import Admission, Ledger
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader
+from bulkgladly.journal.entries import Admission
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.records import Mode, Outcome, Word
 from bulkgladly.runs.options import stored
 from bulkgladly.settings import Pace

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from bulkgladly.imports.rehearsal import rehearse_import
     from bulkgladly.imports.retry_import import retry_import
     from bulkgladly.imports.run_import import resume_import, start_import
-    from bulkgladly.journal.runs import RunFolder, find_run, list_runs
+    from bulkgladly.journal.run_folder import RunFolder
+    from bulkgladly.journal.runs import find_run, list_runs
     from bulkgladly.records import Mode, Word
     from bulkgladly.resume import resume_run
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose
@@ -128,8 +129,8 @@ _HOMES = {
         "WrongOrganisation",
     ),
     "bulkgladly.formats.contract": ("ReadOptions",),
+    "bulkgladly.journal.run_folder": ("RunFolder",),
     "bulkgladly.journal.runs": (
-        "RunFolder",
         "find_run",
         "list_runs",
     ),

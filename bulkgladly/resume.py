@@ -8,7 +8,7 @@ from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import resume_import
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Credentials

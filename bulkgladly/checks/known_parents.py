@@ -8,8 +8,8 @@ from bulkgladly.checks.claims import RowReference
 from bulkgladly.errors import UsageError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.crosswalk import known_keys
 from bulkgladly.journal.digests import Digests
+from bulkgladly.journal.state import known_keys
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.source_keys import NotAKey, read_key

@@ -30,7 +30,8 @@ from bulkgladly.imports.import_inputs import check_columns, open_inputs, spooled
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.row_names import too_many_to_arrange
 from bulkgladly.journal.digests import Digests
-from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.journal.entries import Standing
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.resources.table import resource

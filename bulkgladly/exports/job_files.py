@@ -6,15 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.exports.export_context import Context, Refused, why
-from bulkgladly.exports.jobs import (
-    FIND_JOBS,
-    Job,
-    file_request,
-    jobs_of,
-    newest_of,
-    next_loss,
-    period_text,
-)
+from bulkgladly.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, newest_of, next_loss, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.rows import Origin

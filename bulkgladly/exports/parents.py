@@ -15,12 +15,7 @@ from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lines import BOM, cut_lines
-from bulkgladly.resources.exports import (
-    ANSWER_TYPES,
-    DEFAULT_LANGUAGE,
-    LiveExport,
-    is_askable,
-)
+from bulkgladly.resources.exports import ANSWER_TYPES, DEFAULT_LANGUAGE, LiveExport, is_askable
 from bulkgladly.resources.exports import Parent as ParentKind
 
 __all__ = ("COMPOSITE", "OF_THE_DATA_SET_ITSELF", "Skipped", "demand_parents", "parents_of", "source_of")

@@ -12,7 +12,8 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.export_work import ExportWork
 from bulkgladly.exports.kinds import kinds_for
-from bulkgladly.journal.runs import RunFolder, RunHeader
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import clock_warnings

@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.csv_feed import CsvFeed, RecordTooLarge
-from bulkgladly.formats.sources import Source, Stream, cuts_at_bytes
+from bulkgladly.formats.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.formats.text_files import TextReader, too_large
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Position, Problem, Row, Stage
@@ -29,14 +29,14 @@ class CsvReader(TextReader):
     bytes only if it has a problem.
     """
 
-    def __init__(self, path: Path, file_index: int, options: ReadOptions) -> None:
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
         is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
         self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
         self._quote = options.quotechar
         encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
         is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (self._quote or ""))
         self._encoding = encoding if is_cut_first else "utf-8"
-        source = Source(path, transcode_from=None if is_cut_first else encoding)
+        source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
         # The csv module has one limit for the whole process; ours is kept by the feed, for the record.
         csv.field_size_limit(max(csv.field_size_limit(), options.max_record_bytes))

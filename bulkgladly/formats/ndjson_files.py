@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.sources import Source, Stream
+from bulkgladly.formats.sources import BLOCK_BYTES, Source, Stream
 from bulkgladly.formats.text_files import TextReader, too_large
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row
@@ -25,9 +25,9 @@ class NdjsonReader(TextReader):
     read again as it is; of it the row keeps which part of it was meant. A row holds its bytes only if it has a problem.
     """
 
-    def __init__(self, path: Path, file_index: int, options: ReadOptions) -> None:
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
         encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
-        source = Source(path, transcode_from=None if encoding == "utf-8" else encoding)
+        source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
         if source.head().removeprefix(BOM).lstrip().startswith(b"["):
             advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"

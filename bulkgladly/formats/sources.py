@@ -71,11 +71,12 @@ class Source:
 
     Offsets count the decompressed bytes; with `transcode_from` they count the bytes of the
     stream after it was turned into UTF-8, in which what could not be decoded stands as an
-    invalid byte sequence.
+    invalid byte sequence. It is read in blocks of about `block_bytes`.
     """
 
-    def __init__(self, path: Path, *, transcode_from: str | None = None) -> None:
+    def __init__(self, path: Path, *, transcode_from: str | None = None, block_bytes: int = BLOCK_BYTES) -> None:
         self.path = path
+        self.block_bytes = block_bytes
         self.transcode_from = transcode_from
         self.held: int | None = None
         """The file itself, held open by somebody, for when its name is gone."""
@@ -120,7 +121,7 @@ class Source:
 
 
 class Stream:
-    """An open source. Iterating yields blocks of about 1 MiB until the end.
+    """An open source. Iterating yields blocks until the end.
 
     `offset` is where the next block begins, `consumed` how much of the file on disk it took.
     Damage raises `InputError` when it is reached; the blocks before are good.
@@ -140,11 +141,11 @@ class Stream:
     def _pipeline(self) -> Iterator[bytes]:
         match self._source.packing:
             case "gzip":
-                blocks = _gunzip(self._packed)
+                blocks = _gunzip(self._packed, self._source.block_bytes)
             case "zstd":
                 blocks = _unzstd(self._packed)
             case _:
-                blocks = iter(lambda: self._file.read(BLOCK_BYTES), b"")
+                blocks = iter(lambda: self._file.read(self._source.block_bytes), b"")
         if self._source.transcode_from:
             blocks = _transcode(blocks, self._source.transcode_from)
         return blocks
@@ -235,7 +236,7 @@ class _Packed:
         return data
 
 
-def _gunzip(packed: _Packed) -> Iterator[bytes]:
+def _gunzip(packed: _Packed, block_bytes: int) -> Iterator[bytes]:
     """Yield what all members of a gzip file hold; zero padding between and after them is allowed."""
     data = packed.read()
     if not data:
@@ -243,7 +244,7 @@ def _gunzip(packed: _Packed) -> Iterator[bytes]:
     while data:
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
-            block = member.decompress(data, BLOCK_BYTES)
+            block = member.decompress(data, block_bytes)
             data = member.unused_data if member.eof else member.unconsumed_tail
             packed.waiting = len(data)
             if block:

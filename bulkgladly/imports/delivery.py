@@ -13,7 +13,8 @@ import anyio
 import orjson
 
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.ledger import Intent, Ledger, Reservation
+from bulkgladly.journal.entries import Intent, Reservation
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Outcome
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps

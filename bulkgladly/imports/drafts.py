@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from bulkgladly.formats.columns import compile_columns, nest
 from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
-from bulkgladly.journal.ledger import Admission, Clash
+from bulkgladly.journal.entries import Admission, Clash
 from bulkgladly.records import Outcome, Problem, Row, Stage, Word
 from bulkgladly.resources.identity import digest64
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec

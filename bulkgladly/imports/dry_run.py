@@ -14,7 +14,8 @@ from bulkgladly.imports.drafts import Preparer, admission_of, outcome_of_clash
 from bulkgladly.imports.import_inputs import check_columns, open_inputs
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.row_names import Linker, whole
-from bulkgladly.journal.ledger import Ledger, Standing
+from bulkgladly.journal.entries import Standing
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
 from bulkgladly.resources.table import resource

@@ -10,7 +10,7 @@ from bulkgladly.formats.inputs import Inputs, spool
 from bulkgladly.formats.layouts import suggestion
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
-from bulkgladly.journal.runs import InputFile, RunHeader
+from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.resources.spec import ResourceSpec
 
 __all__ = ("check_columns", "hashed", "open_inputs", "refuse_changed", "refuse_to_contact", "spooled")

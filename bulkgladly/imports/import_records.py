@@ -27,7 +27,8 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
 from bulkgladly.imports.row_names import Linker
 from bulkgladly.imports.settlement import RECENT_IDS, Settlement
-from bulkgladly.journal.ledger import Ledger, Standing, known_by
+from bulkgladly.journal.entries import Standing, known_by
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem, Row
 from bulkgladly.resources.spec import Draft, Policy, Record, ResourceSpec, ready
 from bulkgladly.runs.environment import Bounds

@@ -9,7 +9,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Row, Word
 from bulkgladly.resources.table import RESOURCES
 from bulkgladly.runs.observer import duration_text

@@ -44,7 +44,7 @@ class ImportWork:
         host = session.connection.host
         self._policy = options.policy(host)
         self.rows, self.rows_exact = inputs.estimate_rows()
-        self.journal = Ledger(
+        self.journal: Ledger = session.environment.ledger(
             session.run.path,
             state=session.run.state_dir / "state.sqlite",
             scope=(host, spec.name, options.namespace),

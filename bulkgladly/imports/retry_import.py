@@ -12,7 +12,8 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.run_import import begin_import
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
-from bulkgladly.journal.runs import RunFolder, RunHeader
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.state import State
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource

@@ -23,7 +23,7 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.other_runs import OtherRuns
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode
 from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.resources.table import resource

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.journal.schema import reading
+from bulkgladly.journal.databases import reading
 from bulkgladly.records import Position, Row
 from bulkgladly.storage.durable import replacing
 from bulkgladly.storage.failures import file_error

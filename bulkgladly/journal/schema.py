@@ -1,33 +1,15 @@
-"""The tables of a run's journal and of the state that outlives runs, and how both are opened."""
+"""The tables of a run's journal and of the state that outlives runs: how they are made, and filled by many rows."""
 
-import contextlib
 import sqlite3
-import stat
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import JournalDamaged, JournalError
-from bulkgladly.storage.durable import touch_private
-from bulkgladly.storage.failures import database_error, file_error, is_locked
-
-__all__ = (
-    "JOURNAL_VERSION",
-    "insert_rows",
-    "journal_version",
-    "open_journal",
-    "open_reader",
-    "open_state",
-    "reading",
-    "scope_of",
-)
+__all__ = ("JOURNAL", "JOURNAL_VERSION", "STATE", "insert_rows", "make_tables")
 
 JOURNAL_VERSION = 1
 STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
-LOCK_WAIT_S = 60.0
-_JOURNAL = """
+JOURNAL = """
 CREATE TABLE IF NOT EXISTS intents (
     seq       INTEGER PRIMARY KEY,   -- ordinal of the row in the run, from 0
     operation TEXT NOT NULL,         -- what was about to leave
@@ -92,7 +74,7 @@ CREATE TABLE IF NOT EXISTS fetched ( -- answers that wait to be published togeth
 );
 """
 
-_STATE = """
+STATE = """
 CREATE TABLE IF NOT EXISTS scopes (
     id        INTEGER PRIMARY KEY,
     host      TEXT NOT NULL,
@@ -117,84 +99,7 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
 """
 
 
-def open_journal(journal: Path) -> sqlite3.Connection:
-    """Open a run's journal for writing, or make it. Every commit is on the disk when it returns (`synchronous=FULL`).
-
-    Its tables and its version come in one transaction: killed before, the version is 0.
-
-    Raises:
-        DiskFull: There is no room to make or to open it.
-        JournalDamaged: Not a journal, or one written by a newer version.
-        JournalError: It cannot be opened.
-    """
-    connection = _opened(journal)
-    try:
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-32000")
-        # Claims touch pages all over: the later they are copied into the file, the more share a copy.
-        connection.execute("PRAGMA wal_autocheckpoint=8000")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > JOURNAL_VERSION:
-            raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
-        _make_tables(connection, _JOURNAL, version=JOURNAL_VERSION if version < JOURNAL_VERSION else None)
-    except BaseException as error:
-        connection.close()
-        raise _as_ours(error, journal) from error
-    return connection
-
-
-def open_state(state: Path, *, is_synced: bool = False) -> sqlite3.Connection:
-    """Open what outlives runs, for writing, on a connection of its own.
-
-    It is committed before the journal, so that whatever a journal has as settled is known
-    here: one commit over both files is not one step in WAL mode. Unless `is_synced`, the
-    last commits may be lost in a power failure; where ids are derived that costs requests
-    later, and never makes a twin.
-
-    Raises:
-        DiskFull, JournalDamaged, JournalError: The state cannot be used.
-    """
-    connection = _opened(state)
-    try:
-        connection.execute(f"PRAGMA synchronous={'FULL' if is_synced else 'NORMAL'}")
-        connection.execute("PRAGMA cache_size=-32000")
-        _make_tables(connection, _STATE)
-    except BaseException as error:
-        connection.close()
-        raise _as_ours(error, state) from error
-    return connection
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = None
-    try:
-        touch_private(path)
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise JournalError(f"{path} is not a regular file; put the file itself there, not a link to it")
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT_S)
-        _write_ahead(connection)
-    except BaseException as error:
-        if connection is not None:
-            connection.close()
-        raise _as_ours(error, path) from error
-    return connection
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. Two processes that do so at once get in each other's way, and SQLite waits for neither."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if not is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _make_tables(connection: sqlite3.Connection, script: str, *, version: int | None = None) -> None:
+def make_tables(connection: sqlite3.Connection, script: str, *, version: int | None = None) -> None:
     """Make what is not there yet, with the version last: all of it, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in script.split(";\n"):
@@ -203,74 +108,6 @@ def _make_tables(connection: sqlite3.Connection, script: str, *, version: int | 
     if version is not None:
         connection.execute(f"PRAGMA user_version={version}")
     connection.execute("COMMIT")
-
-
-def journal_version(journal: Path) -> int:
-    """Return the version of a journal: 0 where there is none, or one whose making was cut short.
-
-    Raises:
-        JournalDamaged, JournalError: It cannot be read.
-    """
-    try:
-        if not journal.stat().st_size:
-            return 0
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise file_error(error, journal) from error
-    with _connected(journal) as connection:
-        return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def open_reader(journal: Path) -> sqlite3.Connection:
-    """Open a journal for reading beside its writer.
-
-    Raises:
-        JournalDamaged: There is no journal, its making was cut short, or it cannot be read.
-    """
-    version = journal_version(journal)
-    if version == 0:
-        raise JournalDamaged(f"{journal} cannot be read: there is no journal, or it was never finished")
-    if version > JOURNAL_VERSION:
-        raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
-    try:
-        return _connect_to_read(journal)
-    except sqlite3.Error as error:
-        raise database_error(error, journal) from error
-
-
-@contextlib.contextmanager
-def reading(journal: Path) -> Iterator[sqlite3.Connection]:
-    """Open a journal for reading, and close it; SQLite's errors meanwhile become ours.
-
-    Raises:
-        JournalDamaged: As `open_reader`, also where it turns out to be damaged further on.
-    """
-    connection = open_reader(journal)
-    with contextlib.closing(connection), _ours(journal):
-        yield connection
-
-
-@contextlib.contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    with _ours(path), contextlib.closing(_connect_to_read(path)) as connection:
-        yield connection
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
-
-
-@contextlib.contextmanager
-def _ours(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise database_error(error, path) from error
-
-
-def _as_ours(error: BaseException, path: Path) -> BaseException:
-    return database_error(error, path) if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) else error
 
 
 def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:
@@ -293,13 +130,3 @@ def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequ
 def _statement(insert: str, width: int, rows: int) -> str:
     row = f"({', '.join('?' * width)})"
     return f"{insert} VALUES {', '.join([row] * rows)}"
-
-
-def scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
-    """Return the number under which the state files what it knows of a resource of an organisation."""
-    names = (host, resource, namespace)
-    connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
-    row = connection.execute(
-        "SELECT id FROM scopes WHERE host = ? AND resource = ? AND namespace = ?", names
-    ).fetchone()
-    return int(row[0])

@@ -8,18 +8,19 @@ work at the same moment, and for a run whose journal is lost.
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import insert_rows, open_state, scope_of
+from bulkgladly.journal.databases import open_state
+from bulkgladly.journal.schema import insert_rows
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("State",)
+__all__ = ("State", "known_keys")
 
 _GROUP = 500
 
@@ -31,18 +32,28 @@ class State:
     All methods raise `DiskFull`, `JournalDamaged` or `JournalError`, with the file's name.
     """
 
-    def __init__(self, path: Path, scope: tuple[str, str, str], *, is_synced: bool, run: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scope: tuple[str, str, str],
+        *,
+        is_synced: bool,
+        run: str,
+        opening: Callable[..., sqlite3.Connection] = open_state,
+    ) -> None:
         """Open the file, or make it. With `is_synced` a commit is on the disk when it returns."""
         self._path, self._run = path, run
         self._is_synced = is_synced
-        self._connection = open_state(path, is_synced=is_synced)
+        self._connection = opening(path, is_synced=is_synced)
         try:
             with self._ours():
-                self._scope = scope_of(self._connection, *scope)
+                self._scope = _scope_of(self._connection, *scope)
                 self._identity = _identity(path)
         except BaseException:
             self._connection.close()
             raise
+
+    # What is known.
 
     def known(self, keys: Sequence[str]) -> dict[str, Known]:
         """Return what is known of source keys; without an id what may have been sent.
@@ -63,13 +74,15 @@ class State:
     def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in Gladly of source keys of another scope; empty for what may have been sent."""
         with self._ours():
-            number = scope_of(self._connection, *scope)
+            number = _scope_of(self._connection, *scope)
             return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
 
     def holders(self, keys: Sequence[str]) -> set[str]:
         """Return the runs that may have sent keys which have no id; an older version noted none."""
         with self._ours():
             return {run for run, _ in self._holders(keys).values() if run}
+
+    # What may have been sent.
 
     def release(self, keys: Sequence[str], *, of: Collection[str]) -> None:
         """Let this run send keys that may have been sent, since a person has looked and they were not.
@@ -104,6 +117,7 @@ class State:
         with self._ours():
             self._begin()
             row = (self._scope, key, orjson.dumps(accepted).decode())
+            # The insert is the question: of two runs that ask at once SQLite lets one in, and the other sees its row.
             found = self._connection.execute("INSERT OR IGNORE INTO known VALUES (?, ?, '', ?)", row)
             if found.rowcount == 0:
                 # A person has looked for it, and this run may send it: once, like the first time.
@@ -125,6 +139,8 @@ class State:
                 if gone.rowcount:
                     forget = "DELETE FROM known WHERE scope = ? AND key = ? AND gladly_id = ''"
                     self._connection.execute(forget, mine[:2])
+
+    # What came of it.
 
     def remember(self, rows: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
         """Keep under which id Gladly holds each key, and what it accepted.
@@ -150,6 +166,8 @@ class State:
                 self._connection.execute("DELETE FROM known WHERE scope = ? AND key = ?", (self._scope, key))
             if self._is_synced:
                 self._settle(keys)
+
+    # Transactions, and the file itself.
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""
@@ -178,6 +196,8 @@ class State:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    # Within a transaction.
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:
@@ -208,6 +228,26 @@ class State:
             raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
 
 
+def known_keys(state: Path, host: str, resource: str, namespace: str) -> Iterator[str]:
+    """Yield the source keys under which objects of an organisation are known; none where there is no state.
+
+    Raises:
+        JournalDamaged: The state cannot be read.
+    """
+    if not state.is_file():
+        return
+    sql = (
+        "SELECT known.key FROM known JOIN scopes ON scopes.id = known.scope"
+        " WHERE host = ? AND resource = ? AND namespace = ? AND gladly_id != ''"
+    )
+    try:
+        with contextlib.closing(sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as found:
+            for (key,) in found.execute(sql, (host, resource, namespace)):
+                yield key
+    except sqlite3.DatabaseError as error:
+        raise database_error(error, state) from error
+
+
 def _in_groups(
     connection: sqlite3.Connection, select: str, scope: int, keys: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
@@ -224,3 +264,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
+    """Return the number under which the state files what it knows of a resource of an organisation."""
+    names = (host, resource, namespace)
+    connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
+    row = connection.execute(
+        "SELECT id FROM scopes WHERE host = ? AND resource = ? AND namespace = ?", names
+    ).fetchone()
+    return int(row[0])

@@ -7,21 +7,17 @@ until there are enough of them for a part.
 
 import contextlib
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import JournalDamaged
-from bulkgladly.journal.schema import open_journal, reading
-from bulkgladly.storage.failures import database_error
+from bulkgladly.journal.databases import open_journal, reading
+from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
 
 __all__ = ("KeptReply", "UnitLine", "UnitLog", "kept_in", "units_of")
-
 
 _SETTLE = """
 INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -55,9 +51,10 @@ class KeptReply(NamedTuple):
 
 
 class UnitLog:
-    """One run's journal, written from any thread, one call at a time.
+    """One run's journal, written from any thread. Each call is on the disk when it returns.
 
-    Each call is on the disk when it returns. A process that dies leaves every call whole.
+    Calls that come while a commit runs share the next one; a process that dies leaves every call whole. One that
+    fails is told so, and costs no other.
     """
 
     def __init__(
@@ -67,22 +64,22 @@ class UnitLog:
         vitals: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open the journal in `folder`, or make it. `vitals` is asked at each call for what else shall survive.
+        """Open the journal in `folder`, or make it.
+
+        `vitals` is asked for what else shall survive whenever a unit is settled or a word is noted.
 
         Raises:
             DiskFull, JournalDamaged, JournalError: The journal cannot be used.
         """
-        self._path = folder / "journal.sqlite"
-        self._connection = open_journal(self._path)
+        self._folder = folder
+        path = folder / "journal.sqlite"
+        self._connection = open_journal(path)
         self._vitals, self._clock = vitals, clock
-        self._lock = threading.Lock()
-        try:
-            with self._ours():
-                row = self._connection.execute("SELECT value FROM meta WHERE name = 'vitals'").fetchone()
-                self.earlier_vitals: Mapping[str, Any] = orjson.loads(row[0]) if row else {}
-        except BaseException:
-            self._connection.close()
-            raise
+        with usable(path, self._connection):
+            self.earlier_vitals: Mapping[str, Any] = earlier_vitals(self._connection)
+        self._writer: Writer[None] = Writer(path, self._connection, outlives_errors=True)
+
+    # What is written.
 
     def settle(self, line: UnitLine) -> None:
         """Note how a unit ended. Its rows add up over the times that the run fetched it; the last state counts.
@@ -90,18 +87,22 @@ class UnitLog:
         Raises:
             DiskFull, JournalDamaged: It could not be written.
         """
-        with self._commit():
-            self._connection.execute(_SETTLE, (*line, self._clock()))
-            self._write_note("vitals", orjson.dumps(self._vitals()).decode())
+        at = self._clock()
+
+        def write() -> None:
+            self._connection.execute(_SETTLE, (*line, at))
+            self._write_vitals()
+
+        self._writer.ask_and_wait(write)
 
     async def note(self, name: str, value: str) -> None:
         """Keep a word about the run itself (its status, say). On the disk when this returns."""
-        await anyio.to_thread.run_sync(self._note, name, value)
 
-    def _note(self, name: str, value: str) -> None:
-        with self._commit():
-            self._write_note(name, value)
-            self._write_note("vitals", orjson.dumps(self._vitals()).decode())
+        def write() -> None:
+            write_note(self._connection, name, value)
+            self._write_vitals()
+
+        await self._writer.ask(write)
 
     def keep(self, data_set: str, key: str, status: int, body: bytes) -> None:
         """Keep an answer until it is published.
@@ -109,71 +110,55 @@ class UnitLog:
         Raises:
             DiskFull, JournalDamaged: It could not be written.
         """
-        with self._commit():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?)", (data_set, key, status, body, self._clock())
-            )
+        self._write(
+            "INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?)", (data_set, key, status, body, self._clock())
+        )
+
+    def drop(self, data_set: str, keys: Sequence[str]) -> None:
+        """Forget answers that have been published."""
+        self._write("DELETE FROM fetched WHERE data_set = ? AND key = ?", *((data_set, key) for key in keys))
+
+    def forget_units(self, name: str) -> None:
+        """Forget how units of this name ended, in all data sets: what is tried again is told again."""
+        self._write("DELETE FROM units WHERE name = ?", (name,))
+
+    def _write(self, sql: str, *rows: Sequence[Any]) -> None:
+        def write() -> None:
+            self._connection.executemany(sql, rows)
+
+        self._writer.ask_and_wait(write)
+
+    def _write_vitals(self) -> None:
+        # Not with every write: before the session has learned what the earlier ones cost, it would tell too little.
+        write_note(self._connection, "vitals", orjson.dumps(self._vitals()).decode())
+
+    # What is read. Every call is on the disk when it returns, so that a reader of its own sees all there is.
 
     def kept(self, data_set: str) -> list[KeptReply]:
         """Return the answers that wait, by key."""
         sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
-        with self._lock, self._ours():
-            return [KeptReply(*row) for row in self._connection.execute(sql, (data_set,))]
-
-    def waiting(self) -> int:
-        """Return how many answers wait to be published."""
-        with self._lock, self._ours():
-            return int(self._connection.execute("SELECT COUNT(*) FROM fetched").fetchone()[0])
+        with self._reading() as connection:
+            return [KeptReply(*row) for row in connection.execute(sql, (data_set,))]
 
     def words_waiting(self) -> list[str]:
         """Return what the answers that wait were asked for under."""
-        with self._lock:
-            return [word for (word,) in self._connection.execute("SELECT DISTINCT data_set FROM fetched ORDER BY 1")]
+        with self._reading() as connection:
+            return [word for (word,) in connection.execute("SELECT DISTINCT data_set FROM fetched ORDER BY 1")]
 
-    def forget_units(self, name: str) -> None:
-        """Forget how units of this name ended, in all data sets: what is tried again is told again."""
-        with self._commit():
-            self._connection.execute("DELETE FROM units WHERE name = ?", (name,))
-
-    def drop(self, data_set: str, keys: Sequence[str]) -> None:
-        """Forget answers that have been published."""
-        with self._commit():
-            self._connection.executemany(
-                "DELETE FROM fetched WHERE data_set = ? AND key = ?", [(data_set, key) for key in keys]
-            )
+    def waiting(self) -> int:
+        """Return how many answers wait to be published."""
+        return kept_in(self._folder)
 
     def units(self) -> list[UnitLine]:
         """Return the units that have ended in this run, by data set and name."""
-        with self._lock, self._ours():
-            return list(_units(self._connection))
+        return units_of(self._folder)
+
+    def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return reading(self._folder / "journal.sqlite")
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    @contextlib.contextmanager
-    def _commit(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield
-                self._connection.execute("COMMIT")
-            except Exception as error:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise database_error(error, self._path) from error
-
-    @contextlib.contextmanager
-    def _ours(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise database_error(error, self._path) from error
-        except ValueError as error:
-            raise JournalDamaged(f"{self._path} cannot be used: {error}") from error
-
-    def _write_note(self, name: str, value: str) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+        """Commit what is left, end the thread and close the file."""
+        self._writer.close()
 
 
 def units_of(folder: Path) -> list[UnitLine]:

@@ -11,7 +11,9 @@ import anyio.to_thread
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import JournalError, RunLocked, UsageError
-from bulkgladly.journal.runs import InputFile, RunFolder, RunHeader, beginning, list_runs, open_to_others
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
+from bulkgladly.journal.runs import beginning, list_runs, open_to_others
 from bulkgladly.settings import Credentials
 
 __all__ = ("NewRun", "gone_on_with", "refuse_other_host", "removed_unbegun", "unfinished")

@@ -12,6 +12,7 @@ from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.transport.client import Client
+from bulkgladly.transport.client_options import ClientOptions
 from bulkgladly.transport.pacer import Pacer, PaceView, default_pacer, reports_pacer
 
 __all__ = ("Connection", "Momentum", "check_organisation", "concurrency_of")
@@ -42,22 +43,24 @@ class Connection:
         self.pacer: Pacer = default_pacer(pace, clock=clock, sleep=sleep, random=random)
         self.reports: Pacer = reports_pacer(pace, clock=clock, sleep=sleep, random=random)
         self.concurrency = concurrency_of(pace)
-        self.client = Client(
+        self.client: Client = environment.client(
             credentials.host,
             credentials.username,
             credentials.token(),
             pacer=self.pacer,
             reports_pacer=self.reports,
-            retry=environment.retry,
-            give_up_after_s=limits.give_up_after_s,
-            first_contact_s=environment.first_contact_s,
-            max_connections=self.concurrency,
-            max_requests=limits.max_requests,
-            timeouts=environment.timeouts,
-            max_body_bytes=environment.max_body_bytes,
-            clock=clock,
-            sleep=sleep,
-            random=random,
+            options=ClientOptions(
+                timeouts=environment.timeouts,
+                retry=environment.retry,
+                give_up_after_s=limits.give_up_after_s,
+                first_contact_s=environment.first_contact_s,
+                max_connections=self.concurrency,
+                max_requests=limits.max_requests,
+                max_body_bytes=environment.max_body_bytes,
+                clock=clock,
+                sleep=sleep,
+                random=random,
+            ),
         )
         self.started = time.monotonic()
         self.earlier: Mapping[str, Any] = {}

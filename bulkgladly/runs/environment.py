@@ -1,4 +1,4 @@
-"""What a run takes from outside besides its options: time, chance, and how patient it is. Tests give it others."""
+"""What a run takes from outside besides its options: time, chance, patience, and its doors. Tests give it others."""
 
 import asyncio
 import random
@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bulkgladly.transport.client import MAX_BODY_BYTES, Timeouts
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.transport.client import Client
+from bulkgladly.transport.client_options import MAX_BODY_BYTES, Timeouts
 from bulkgladly.transport.retry import RetryPolicy
 
 __all__ = ("USUAL", "Bounds", "Environment")
@@ -32,12 +34,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Time, chance and patience of a run.
+    """Time, chance and patience of a run, and what it opens its doors with.
 
     `clock` gives seconds that only ever grow, and `sleep` waits by it; `random` gives numbers from 0 to 1, from
     which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
     made again. A host that never answered is given up after `first_contact_s`. A reply that is read whole
-    has at most `max_body_bytes`, and `bounds` says how much waits in memory.
+    has at most `max_body_bytes`, and `bounds` says how much waits in memory. `client` and `ledger` make what talks
+    to Gladly and what an import writes down: who gives a subclass of them sees every request and every record's
+    steps, and can end the session between two of them.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -48,6 +52,8 @@ class Environment:
     first_contact_s: float = 30.0
     max_body_bytes: int = MAX_BODY_BYTES
     bounds: Bounds = field(default_factory=Bounds)
+    client: Callable[..., Client] = Client
+    ledger: Callable[..., Ledger] = Ledger
 
 
 USUAL = Environment()

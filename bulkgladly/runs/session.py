@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.runs.connection import Connection, check_organisation
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, RunView
@@ -137,6 +137,7 @@ class Session:
     def __init__(self, run: RunFolder, options: RunOptions, terms: Terms) -> None:
         """Build the connection; nothing is opened yet."""
         self.run, self.limits, self.observer = run, options.limits, terms.observer
+        self.environment = terms.environment
         self.connection = Connection(terms.credentials, options.pace, options.limits, terms.environment)
         self.bounds = terms.environment.bounds
         self._with_signals = terms.with_signals
@@ -152,12 +153,14 @@ class Session:
         self.connection.earlier = dict(work.journal.earlier_vitals)
         with heeding_signals(self.stop, wanted=self._with_signals):
             try:
+                # Before anything is sent: killed from here on, the run counts as interrupted, and not as new.
                 await work.journal.note("status", "running")
                 async with self.client:
                     await self._work(work)
             except BulkgladlyError as error:
                 self.stop.fail(error)
             except BaseException:
+                # A bug or a cancel from outside: no summary is made of what nobody understands, but the status is told.
                 with anyio.CancelScope(shield=True), contextlib.suppress(BulkgladlyError):
                     await work.journal.note("status", "interrupted")
                 work.journal.close()
@@ -194,6 +197,7 @@ class Session:
         except BulkgladlyError as error:
             self.stop.fail(error)
         self.observer.tick(self.view(work))
+        # The files first, the status last: a run is not complete before its files are.
         common = partial(common_fields, self.run, self.connection.vitals())
         summary, problem = await anyio.to_thread.run_sync(lambda: written(self.run, work.summary(common())))
         if problem is not None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import orjson
 
 from bulkgladly.commands import next_command
-from bulkgladly.journal.runs import RunFolder
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.shown import shown, shown_cell

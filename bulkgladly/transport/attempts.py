@@ -25,14 +25,15 @@ from bulkgladly.judging import Judgement, is_server_error, judge
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass, Meaning, Request
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.bodies import ReplyBody
+from bulkgladly.transport.bodies import OpenBody
+from bulkgladly.transport.client_options import ClientOptions
 from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
 from bulkgladly.transport.health import Health, Trouble
 from bulkgladly.transport.pacer import Pacer
-from bulkgladly.transport.retry import Ask, Failure, RetryPolicy, Wait, backoff, decide
+from bulkgladly.transport.retry import AskHost, Failure, Wait, backoff, decide
 from bulkgladly.transport.window import Ticket
 
-__all__ = ("Attempts", "HostUnknown", "LastReply", "RawReply", "Talk")
+__all__ = ("Attempts", "FinalReply", "HostUnknown", "RawReply", "Talk")
 
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
@@ -48,13 +49,13 @@ class RawReply(NamedTuple):
     limit: int | None = None
     remaining: int | None = None
     retry_after_s: float | None = None
-    stream: ReplyBody | None = None
+    stream: OpenBody | None = None
 
 
-class LastReply(NamedTuple):
+class FinalReply(NamedTuple):
     """The last answer (status 0 for none), after so many attempts, of which `lost` may have been executed."""
 
-    raw: RawReply
+    answer: RawReply
     judgement: Judgement
     attempts: int
     lost: int
@@ -68,7 +69,7 @@ class HostUnknown(Unreachable):
     """The host name has no address."""
 
 
-_NO_REPLY = RawReply(0, b"", {})
+_NO_ANSWER = RawReply(0, b"", {})
 _NOTHING_KNOWN = Judgement(Meaning.UNCLEAR)
 _CONFIRMED = Judgement(Meaning.CONFIRMED)
 _Tried = tuple[RawReply, Judgement, Failure | None]
@@ -86,23 +87,19 @@ class Attempts:
         *,
         pacer: Pacer,
         reports_pacer: Pacer,
-        max_connections: int,
         allowance: Allowance,
-        retry: RetryPolicy,
         health: Health,
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
-        random: Callable[[], float],
+        options: ClientOptions,
     ) -> None:
         self._address, self._probe = address, probe
         self._pacer, self._reports_pacer = pacer, reports_pacer
-        self._connections = asyncio.Semaphore(max_connections)
+        self._connections = asyncio.Semaphore(options.max_connections)
         self._default = DefaultGate(pacer, self._connections)
         self._reports = ReportsGate(reports_pacer, pacer)
-        self._allowance, self._retry, self._health = allowance, retry, health
-        self._clock, self._sleep, self._random = clock, sleep, random
+        self._allowance, self._retry, self._health = allowance, options.retry, health
+        self._clock, self._sleep, self._random = options.clock, options.sleep, options.random
         self._probing = asyncio.Lock()
-        self._left_at = clock()
+        self._left_at = self._clock()
         self._repeats: dict[object, float] = {}
         self._outages = 0
         self._last_trouble = ""
@@ -110,7 +107,9 @@ class Attempts:
         self.sent: Counter[str] = Counter()
         self.throttled = 0
 
-    async def make(self, request: Request, url: URL, talk: Talk) -> LastReply:
+    # Attempts at the organisation.
+
+    async def make(self, request: Request, url: URL, talk: Talk) -> FinalReply:
         """Make attempts until there is a final answer, as `Client.send` promises.
 
         Raises:
@@ -123,7 +122,7 @@ class Attempts:
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
         outages, good_before = self._outages, 0
-        raw, judgement = _NO_REPLY, _NOTHING_KNOWN
+        answer, judgement = _NO_ANSWER, _NOTHING_KNOWN
         attempts = lost = 0
         try:
             while True:
@@ -136,12 +135,13 @@ class Attempts:
                 if judged.meaning is Meaning.ABSENT:
                     last, judged, failure = await self._seen_by_organisation(last, judged)
                 if failure is None:
-                    return LastReply(last, judged, attempts, lost)
+                    return FinalReply(last, judged, attempts, lost)
                 if failure in _MAY_HAVE_HAPPENED:
+                    # Whether the host is well otherwise is a question about the time since the first loss.
                     if not lost:
                         good_before = self._health.good_answers
                     lost += 1
-                    raw, judgement = (last, judged) if last.status else (raw, judgement)
+                    answer, judgement = (last, judged) if last.status else (answer, judgement)
                 verdict = decide(
                     self._retry,
                     failure=failure,
@@ -151,15 +151,17 @@ class Attempts:
                     random=self._random,
                     retry_after_s=last.retry_after_s,
                 )
-                if isinstance(verdict, Ask) and await self._allowance.wait(self._is_host_unclear):
+                if isinstance(verdict, AskHost) and await self._allowance.wait(self._is_host_unclear):
                     continue
                 if not isinstance(verdict, Wait):
-                    return LastReply(raw, judgement, attempts, lost)
+                    return FinalReply(answer, judgement, attempts, lost)
                 if verdict.seconds > 0:
                     await self.rest(verdict.seconds)
         except BulkgladlyError as error:
             error.lost = lost
             raise
+
+    # Waiting, and what is told of it.
 
     async def rest(self, seconds: float, *, is_ours: bool = True) -> None:
         """Wait before a request is made again.
@@ -187,7 +189,9 @@ class Attempts:
             return "repeating a request that failed", min(self._repeats.values())
         return None
 
-    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> LastReply:
+    # Attempts at other hosts.
+
+    async def make_elsewhere(self, request: Request, url: URL, talk: Talk) -> FinalReply:
         """Make a few attempts at another host, whose answers say nothing about the organisation.
 
         A 429 and a host that cannot be reached count like any other failure, since nobody
@@ -200,33 +204,35 @@ class Attempts:
         attempts = 0
         while True:
             error: TransportError | None = None
-            raw, judged = _NO_REPLY, _NOTHING_KNOWN
+            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
             await self._allowance.wait(self._connections.acquire, is_ours=False)
             try:
                 self._allowance.in_flight += 1
-                raw = await talk(request, url)
-                judged = judge(request, raw.status, raw.headers, raw.body)
+                answer = await talk(request, url)
+                judged = judge(request, answer.status, answer.headers, answer.body)
             except TransportError as caught:
                 error = caught
             except NotTrusted as refused:
                 raise Unreachable(str(refused)) from None
             finally:
-                if raw.stream is None:
+                if answer.stream is None:
                     self._allowance.in_flight -= 1
                     self._connections.release()
-            if raw.stream is not None:
-                raw.stream.watch = _Elsewhere(self._connections, self._allowance)
+            if answer.stream is not None:
+                answer.stream.watch = _Elsewhere(self._connections, self._allowance)
             attempts += 1
-            is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(raw.status)
+            is_final = judged.meaning is not Meaning.THROTTLED and not is_server_error(answer.status)
             if error is None and is_final:
-                return LastReply(raw, judged, attempts, attempts - 1)
+                return FinalReply(answer, judged, attempts, attempts - 1)
             if attempts >= self._retry.max_failures:
                 if error is not None:
                     raise error
-                return LastReply(raw, judged, attempts, attempts)
+                return FinalReply(answer, judged, attempts, attempts)
             wait_s = backoff(attempts, base_s=self._retry.base_s, cap_s=self._retry.cap_s, random=self._random)
-            wait_s = max(wait_s, min(raw.retry_after_s or 0.0, self._retry.max_retry_after_s))
+            wait_s = max(wait_s, min(answer.retry_after_s or 0.0, self._retry.max_retry_after_s))
             await self.rest(wait_s, is_ours=False)
+
+    # One attempt.
 
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> _Tried | None:
         """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
@@ -234,16 +240,17 @@ class Attempts:
             return None
         gate: Gate = self._reports if request.budget is BudgetClass.REPORTS else self._default
         ticket = await self._allowance.wait(gate.token)
+        # Looked at again: the token may have come after a long wait, in which the host went down.
         if self._health.is_down():
             gate.unused(ticket)
             return None
         try:
-            raw, judged = await self._exchange(request, url, talk, gate, ticket)
+            answer, judged = await self._exchange(request, url, talk, gate, ticket)
         except Unreachable:
-            return _NO_REPLY, _NOTHING_KNOWN, Failure.UNREACHABLE
+            return _NO_ANSWER, _NOTHING_KNOWN, Failure.UNREACHABLE
         except ReplyLost:
-            return _NO_REPLY, _NOTHING_KNOWN, Failure.LOST
-        return raw, judged, _FAILURES.get(judged.meaning)
+            return _NO_ANSWER, _NOTHING_KNOWN, Failure.LOST
+        return answer, judged, _FAILURES.get(judged.meaning)
 
     async def _exchange(
         self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket
@@ -256,6 +263,7 @@ class Attempts:
             Withdrawn: It must not leave.
         """
         try:
+            # The last thing before it leaves: nothing is awaited between here and the wire, so that the count is exact.
             self._allowance.take()
         except Withdrawn:
             gate.unused(ticket)
@@ -265,8 +273,8 @@ class Attempts:
         self._allowance.in_flight += 1
         is_open = False
         try:
-            raw = await talk(request, url)
-            is_open = raw.stream is not None
+            answer = await talk(request, url)
+            is_open = answer.stream is not None
         except Unreachable as error:
             gate.lost(ticket)
             trouble = Trouble.NAME if isinstance(error, HostUnknown) else Trouble.CONNECT
@@ -283,31 +291,33 @@ class Attempts:
             raise
         finally:
             self._allowance.in_flight -= not is_open
-        judged = judge(request, raw.status, raw.headers, raw.body)
-        note = gate.answered if raw.stream is None else gate.heard
+        judged = judge(request, answer.status, answer.headers, answer.body)
+        note = gate.answered if answer.stream is None else gate.heard
         note(
             ticket,
-            status=raw.status,
-            limit=raw.limit,
-            remaining=raw.remaining,
-            retry_after_s=raw.retry_after_s,
+            status=answer.status,
+            limit=answer.limit,
+            remaining=answer.remaining,
+            retry_after_s=answer.retry_after_s,
         )
-        if raw.stream is not None:
-            raw.stream.watch = _Visit(self, gate, ticket)
+        if answer.stream is not None:
+            answer.stream.watch = _Visit(self, gate, ticket)
         if judged.meaning is Meaning.UNCLEAR:
-            self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(raw.status))
-            self._last_trouble = f"{request.operation} was answered {raw.status}, not in a form of Gladly's"
+            self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(answer.status))
+            self._last_trouble = f"{request.operation} was answered {answer.status}, not in a form of Gladly's"
         else:
             self._health.good()
             self.throttled += judged.meaning is Meaning.THROTTLED
         if request.operation == GET_ORGANIZATION.operation:
-            self._check_organisation(raw, judged)
-        return raw, judged
+            self._check_organisation(answer, judged)
+        return answer, judged
 
-    def _check_organisation(self, raw: RawReply, judged: Judgement) -> None:
+    # Absence, and the host behind it.
+
+    def _check_organisation(self, answer: RawReply, judged: Judgement) -> None:
         if judged.meaning is Meaning.ABSENT:
             raise WrongOrganisation(
-                f"{self._address.host} answers {raw.status} to getOrganization, which every organisation has; check "
+                f"{self._address.host} answers {answer.status} to getOrganization, which every organisation has; check "
                 "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
@@ -323,12 +333,14 @@ class Attempts:
     async def _host_behind_absence(self) -> tuple[RawReply, Judgement]:
         """Ask who says "there is no such thing" whether it is the organisation: afterwards, and once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
-            raw, judged = await self._ask_host()
+            answer, judged = await self._ask_host()
             if judged.meaning is Meaning.CONFIRMED:
                 self._absence_proved_at = self._clock()
             elif judged.meaning is not Meaning.THROTTLED:
-                return raw, judged
-        return _NO_REPLY, _CONFIRMED
+                return answer, judged
+        return _NO_ANSWER, _CONFIRMED
+
+    # What is noted from outside.
 
     def paused(self, seconds: float) -> None:
         """Note that this process did not run for so long: that is nobody's fault."""
@@ -349,15 +361,17 @@ class Attempts:
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self._last_trouble = reason
 
+    # Is the host there?
+
     async def _ask_host(self) -> tuple[RawReply, Judgement]:
         """Ask the host itself; afterwards it counts as down where it gives no proper answer."""
         try:
-            raw, judged = await self._ask(await self._pacer.token())
+            answer, judged = await self._ask(await self._pacer.token())
         except TransportError:
-            raw, judged = _NO_REPLY, _NOTHING_KNOWN
+            answer, judged = _NO_ANSWER, _NOTHING_KNOWN
         if judged.meaning is Meaning.UNCLEAR:
             self._health.suspect()
-        return raw, judged
+        return answer, judged
 
     async def _is_host_unclear(self) -> bool:
         _, judged = await self._ask_host()

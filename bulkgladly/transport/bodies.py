@@ -6,7 +6,7 @@ from typing import Protocol
 from bulkgladly.errors import BodyTooLong, ReplyLost, TransportError
 from bulkgladly.transport.unpacking import Unpacker, unpacker_for
 
-__all__ = ("BodySource", "ReplyBody", "Watch")
+__all__ = ("OpenBody", "PieceSource", "Watch")
 
 # What cannot be packed grows by less than this.
 _PACKED_SHARE = 1.01
@@ -17,7 +17,7 @@ _MOST_EXPANSION = 200
 _JUDGED_FROM = 8 * 1024 * 1024
 
 
-class BodySource(Protocol):
+class PieceSource(Protocol):
     """The connection that a body comes from."""
 
     async def piece(self) -> bytes:
@@ -49,10 +49,10 @@ class Watch(Protocol):
         ...
 
 
-class ReplyBody:
+class OpenBody:
     """One body, read once. `received` counts its unpacked bytes so far."""
 
-    def __init__(self, source: BodySource, *, length: int | None, coding: str, max_bytes: int | None) -> None:
+    def __init__(self, source: PieceSource, *, length: int | None, coding: str, max_bytes: int | None) -> None:
         """Read nothing yet. `length` is the announced one, packed or not; `coding` the `Content-Encoding`."""
         self.watch: Watch | None = None
         self.received = 0

@@ -4,10 +4,7 @@ Every attempt takes its tokens, probes and repeats included (`attempts`); what a
 is on the wire stands in `wire`.
 """
 
-import asyncio
 import base64
-import random as random_module
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -21,17 +18,17 @@ from bulkgladly.operations import DOWNLOAD, operation_of
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
-from bulkgladly.transport.attempts import Attempts, LastReply
-from bulkgladly.transport.deadlines import PauseWatch
+from bulkgladly.transport.attempts import Attempts, FinalReply
+from bulkgladly.transport.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.transport.downloads import BrokeOff, Download
 from bulkgladly.transport.health import Health
 from bulkgladly.transport.pacer import REPORTS, Pacer
-from bulkgladly.transport.retry import RetryPolicy, backoff
-from bulkgladly.transport.wire import Patience, Timeouts, Wire
+from bulkgladly.transport.pauses import PauseWatch
+from bulkgladly.transport.retry import backoff
+from bulkgladly.transport.wire import Patience, Wire
 
-__all__ = ("Client", "Timeouts")
+__all__ = ("Client",)
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
 _NEVER = -1
 
 T = TypeVar("T")
@@ -48,24 +45,12 @@ class Client:
         *,
         pacer: Pacer,
         reports_pacer: Pacer | None = None,
-        timeouts: Timeouts | None = None,
-        retry: RetryPolicy | None = None,
-        give_up_after_s: float = 3600.0,
-        first_contact_s: float = 30.0,
-        max_connections: int = 100,
-        max_requests: int | None = None,
-        max_body_bytes: int = MAX_BODY_BYTES,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        random: Callable[[], float] = random_module.random,
+        options: ClientOptions = USUAL_OPTIONS,
     ) -> None:
         """Check where the credentials would go; nothing is opened yet.
 
-        `clock` must be the pacers'. Without a `reports_pacer` reports go by the documented
-        limit. `max_connections` bounds what is on its way, reports apart: their budget does
-        that. A host that never answered is given up after `first_contact_s`, a later outage
-        after `give_up_after_s`. At most `max_requests` leave for the organisation, whatever
-        they are; the next one is `Withdrawn`, and so is whatever waits when the last has left.
+        Without a `reports_pacer` reports go by the documented limit. When the last of the requests that
+        `options` allow has left, the next one is `Withdrawn`, and so is whatever waits.
 
         Raises:
             UsageError: The base URL, the credentials or SSL_CERT_FILE cannot work.
@@ -82,32 +67,29 @@ class Client:
             "Accept": "application/json",
             "Content-Type": "application/json",
         }
-        self._max_body_bytes = max_body_bytes
-        self._timeouts = timeouts or Timeouts()
+        self._options = options
         self._wire = Wire(
             self._own_headers,
             proxy=self._address.proxy(),
-            timeouts=self._timeouts,
-            max_body_bytes=max_body_bytes,
-            clock=clock,
+            timeouts=options.timeouts,
+            max_body_bytes=options.max_body_bytes,
+            clock=options.clock,
             trust=trusted_certificates() if self._address.is_secure else None,
         )
-        self._allowance = Allowance(max_requests)
-        self._retry, self._random = retry or RetryPolicy(), random
+        self._allowance = Allowance(options.max_requests)
+        clock, sleep, random = options.clock, options.sleep, options.random
         self._attempts = Attempts(
             self._address,
             self._wire.talk,
             pacer=pacer,
             reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
-            max_connections=max_connections,
             allowance=self._allowance,
-            retry=self._retry,
-            health=Health(first_contact_s=first_contact_s, give_up_after_s=give_up_after_s),
-            clock=clock,
-            sleep=sleep,
-            random=random,
+            health=Health(first_contact_s=options.first_contact_s, give_up_after_s=options.give_up_after_s),
+            options=options,
         )
         self._pauses = PauseWatch(self._attempts.paused)
+
+    # How it goes.
 
     @property
     def sent(self) -> Counter[str]:
@@ -127,6 +109,8 @@ class Client:
     def holdup(self) -> tuple[str, float | None] | None:
         """Return why nothing has left for over two seconds, and until when; the pacers tell their own reasons."""
         return self._attempts.holdup()
+
+    # Stopping, waiting, beginning again.
 
     def withdraw(self, reason: str) -> None:
         """Let nothing leave from now on.
@@ -166,13 +150,15 @@ class Client:
         trouble = ""
         for number in range(1, tries + 1):
             if number > 1 and is_spaced:
-                retry = self._retry
-                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=self._random))
+                retry, random = self._options.retry, self._options.random
+                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=random))
             try:
                 return await once(number)
             except again_on as error:
                 trouble = str(error)
         raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
+
+    # Open and closed.
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
@@ -184,6 +170,8 @@ class Client:
     ) -> None:
         self._pauses.stop()
         await self._wire.close()
+
+    # Requests.
 
     async def send(self, request: Request) -> Reply:
         """Make attempts until there is a final answer, and return it.
@@ -273,19 +261,21 @@ class Client:
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
 
+    # From what was settled to what the caller gets.
+
     def _patience(
         self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None
     ) -> Patience:
-        timeouts = self._timeouts
+        timeouts = self._options.timeouts
         usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
         return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
 
-    def _download(self, reply: Reply, settled: LastReply, name: str) -> Download:
+    def _download(self, reply: Reply, settled: FinalReply, name: str) -> Download:
         if not reply.status:
             raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
-        return Download(reply, settled.raw.stream, max_reply_bytes=self._max_body_bytes)
+        return Download(reply, settled.answer.stream, max_reply_bytes=self._options.max_body_bytes)
 
-    def _permitted(self, request: Request, settled: LastReply) -> Reply:
+    def _permitted(self, request: Request, settled: FinalReply) -> Reply:
         meaning = settled.judgement.meaning
         refused: Fatal | None = None
         if meaning is Meaning.NOT_AUTHENTICATED:
@@ -304,12 +294,12 @@ class Client:
         return _reply(settled)
 
 
-def _reply(settled: LastReply) -> Reply:
-    raw, judged, attempts, lost = settled
+def _reply(settled: FinalReply) -> Reply:
+    answer, judged, attempts, lost = settled
     return Reply(
-        raw.status,
-        raw.body,
-        raw.headers,
+        answer.status,
+        answer.body,
+        answer.headers,
         attempts,
         lost,
         judged.meaning,

@@ -5,7 +5,7 @@ from typing import Self
 
 from bulkgladly.errors import BodyTooLong
 from bulkgladly.messages import Reply
-from bulkgladly.transport.bodies import ReplyBody
+from bulkgladly.transport.bodies import OpenBody
 
 __all__ = ("BrokeOff", "Download")
 
@@ -21,7 +21,7 @@ class Download:
     is spelled. Of an answer that is no success the body is there as well: `reply`.
     """
 
-    def __init__(self, reply: Reply, body: ReplyBody | None, *, max_reply_bytes: int) -> None:
+    def __init__(self, reply: Reply, body: OpenBody | None, *, max_reply_bytes: int) -> None:
         """`body` is that of a success; the body of all others is in the reply already."""
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers

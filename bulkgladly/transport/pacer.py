@@ -19,7 +19,7 @@ from aiolimiter import AsyncLimiter
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Pace
 from bulkgladly.transport.retry import backoff
-from bulkgladly.transport.schedule import Schedule, Spreading
+from bulkgladly.transport.schedule import Pacing, Schedule
 from bulkgladly.transport.window import Ticket
 
 __all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", "reports_pacer")
@@ -121,13 +121,15 @@ class Pacer:
         self.held_s: dict[str, float] = {}
         """How long everybody was paused, in seconds by reason."""
 
+    # Leaving.
+
     async def token(self) -> Ticket:
         """Wait until one attempt may leave, and return its ticket.
 
         First come, first served. Cancelled: the place goes to the next one, and nothing of
         the budget is used.
         """
-        if self._schedule.mode is Spreading.FREE and not self._asking and self._has_room():
+        if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room():
             now = self._clock()
             if now >= self._held_until:
                 return self._let_out(now)
@@ -155,6 +157,7 @@ class Pacer:
             async with self._turn:
                 await self._wait_at_the_head()
                 while True:
+                    # The wider one last: whoever held it while waiting here would keep everybody from it.
                     other = await wider.token()
                     if self._may_leave(self._clock()):
                         self._pacing_until = None
@@ -202,7 +205,7 @@ class Pacer:
             self._room = None
 
     def _guard_now(self) -> AsyncLimiter | None:
-        if self._schedule.mode is Spreading.FREE:
+        if self._schedule.mode is Pacing.FREE:
             return None
         limit = self._schedule.limit
         if self._guard is None or limit != self._guard_limit:
@@ -210,6 +213,8 @@ class Pacer:
             self._guard = AsyncLimiter(depth, depth * 0.5 * self.budget.per_s / limit)
             self._guard_limit = limit
         return self._guard
+
+    # What came back.
 
     def answered(
         self,
@@ -278,6 +283,8 @@ class Pacer:
         self.in_flight -= 1
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
+
+    # Pauses, and how it stands.
 
     def hold(self, delay_s: float, reason: str) -> None:
         """Let nobody leave for this long. Of several pauses the one that ends last counts."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bulkgladly.messages import Repeat
 
-__all__ = ("Ask", "Failure", "GiveUp", "RetryPolicy", "Verdict", "Wait", "backoff", "decide")
+__all__ = ("AskHost", "Failure", "GiveUp", "RetryPolicy", "Verdict", "Wait", "backoff", "decide")
 
 
 class Failure(enum.Enum):
@@ -40,7 +40,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AskHost:
     """The record or the host is ill: ask the host before giving the record back."""
 
 
@@ -49,7 +49,7 @@ class GiveUp:
     """Give the request back as it stands; a repeat is not allowed, or does not help."""
 
 
-Verdict = Wait | Ask | GiveUp
+Verdict = Wait | AskHost | GiveUp
 
 _AT_ONCE = Wait(0.0)
 
@@ -85,7 +85,7 @@ def decide(
     if repeat is Repeat.UNSAFE:
         return GiveUp()
     if failures >= policy.max_failures:
-        return GiveUp() if is_host_well else Ask()
+        return GiveUp() if is_host_well else AskHost()
     wait_s = backoff(failures, base_s=policy.base_s, cap_s=policy.cap_s, random=random)
     if retry_after_s is not None:
         wait_s = max(wait_s, min(retry_after_s, policy.max_retry_after_s))

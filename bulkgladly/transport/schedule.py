@@ -14,7 +14,7 @@ from collections import deque
 from bulkgladly.transport.window import Edge, JumpFinder, Spread, Ticket
 from bulkgladly.transport.window_plan import GRACE_S, WindowPlan
 
-__all__ = ("Schedule", "Spreading")
+__all__ = ("Pacing", "Schedule")
 
 LEARNING_SHARE = 0.85
 EVEN_SHARE = 0.975
@@ -38,7 +38,7 @@ _LEARNING_PERIODS = 1.7
 _DRAINING_PERIODS = 1.5
 
 
-class Spreading(enum.Enum):
+class Pacing(enum.Enum):
     """How the requests are spread."""
 
     FREE = "free"
@@ -61,7 +61,7 @@ class Schedule:
     ) -> None:
         self.limit = limit
         self._most_limit = math.inf if is_unlimited else _MOST_LIMITS * limit
-        self.mode = Spreading.FREE if is_unlimited else Spreading.LEARNING
+        self.mode = Pacing.FREE if is_unlimited else Pacing.LEARNING
         self._period_s = per_s
         self._rate, self._reserve = rate, reserve
         self._has_header = False
@@ -80,7 +80,9 @@ class Schedule:
         self._recent: deque[float] = deque(maxlen=64)
         if per_s != 1.0 and not is_unlimited:
             # The headers speak of seconds; nothing can be learned about another period.
-            self.mode = Spreading.EVEN
+            self.mode = Pacing.EVEN
+
+    # How fast, and when.
 
     @property
     def others_share(self) -> bool:
@@ -89,9 +91,9 @@ class Schedule:
 
     def rate(self, now: float) -> float:
         """Return the requests per second at this moment; infinite when nothing is paced."""
-        if self.mode is Spreading.FREE:
+        if self.mode is Pacing.FREE:
             return math.inf
-        if self.mode is Spreading.WINDOW:
+        if self.mode is Pacing.WINDOW:
             return self._allowed(now) / self._period_s
         return 1 / self._gap_s(now)
 
@@ -107,11 +109,13 @@ class Schedule:
             self._learn_again(now)
         return self._due
 
+    # What happened.
+
     def sent(self, now: float) -> Ticket:
         """Note that a request leaves now, and return its ticket."""
         self._number += 1
         ticket = Ticket(self._number, now, now - self._last_sent_at)
-        if self.mode is Spreading.FREE:
+        if self.mode is Pacing.FREE:
             return ticket
         self._last_sent_at = now
         self._recent.append(now)
@@ -136,7 +140,7 @@ class Schedule:
     def answered(self, ticket: Ticket, now: float, *, refused: bool, limit: int | None, remaining: int | None) -> None:
         """Learn from an answer: whether it was a 429, and what its headers say."""
         self._follow_limit(limit, refused=refused)
-        if self.mode is Spreading.FREE:
+        if self.mode is Pacing.FREE:
             return
         if remaining is not None:
             remaining = min(remaining, int(self.limit))
@@ -154,19 +158,22 @@ class Schedule:
         elif self._period_s == 1.0:
             self._look_for_edge(ticket, now, remaining)
 
+    # The limit, and what we use of it.
+
     def _follow_limit(self, limit: int | None, *, refused: bool) -> None:
         if self._period_s != 1.0:
             return
         if limit is None or not 1 <= limit <= self._most_limit:
-            is_guided = self._has_header or self._is_unguided or self.mode is Spreading.FREE or self._rate is None
+            is_guided = self._has_header or self._is_unguided or self.mode is Pacing.FREE or self._rate is None
             if not is_guided and not refused and self._rate is not None:
                 # The server names no limit and the user named a rate: that rate it is, up to the documented limit.
                 self._is_unguided = True
                 self.limit = min(self.limit, self._rate * self._period_s)
-                self.mode = Spreading.EVEN
+                self.mode = Pacing.EVEN
             return
         if self._has_header and limit == self.limit:
             return
+        # Another limit, another shape: jumps seen under the old one prove nothing, and are forgotten.
         self._has_header, self._is_unguided = True, False
         self.limit = limit
         self._jumps = JumpFinder(keep=max(64, 2 * limit))
@@ -175,7 +182,7 @@ class Schedule:
             self._windows.limit = limit
         else:
             self._learned = 0
-            self.mode = Spreading.LEARNING
+            self.mode = Pacing.LEARNING
 
     def _allowed(self, now: float) -> float:
         """Return the requests per period that we may use of the limit."""
@@ -198,9 +205,11 @@ class Schedule:
             share = min(EVEN_SHARE, self._period_s / (self._period_s + jitter_s))
             if self._roomy >= _DRAINING_PERIODS * self.limit:
                 share = 1.0
-            elif self.mode is Spreading.LEARNING:
+            elif self.mode is Pacing.LEARNING:
                 share = min(share, LEARNING_SHARE)
         return self._period_s / min(self._allowed(now), self.limit * share * self._ease_now(now))
+
+    # Finding the edges of the server's windows.
 
     def _look_for_edge(self, ticket: Ticket, now: float, remaining: int | None) -> None:
         # In windows the widest gap is around the edge; there a pair may be further apart.
@@ -220,8 +229,8 @@ class Schedule:
             self._note_jump(*jump)
         if self._found is not None and ticket.sent_at > self._found[1] + self._period_s / 4:
             self._use_windows(now)
-        elif self.mode is Spreading.LEARNING and self._learned >= _LEARNING_PERIODS * LEARNING_SHARE * self.limit:
-            self.mode = Spreading.EVEN
+        elif self.mode is Pacing.LEARNING and self._learned >= _LEARNING_PERIODS * LEARNING_SHARE * self.limit:
+            self.mode = Pacing.EVEN
 
     def _note_jump(self, low: float, high: float) -> None:
         """Keep one bracket; where answers overtook each other, one edge shows several jumps."""
@@ -234,11 +243,11 @@ class Schedule:
             return
         edge = Edge(*self._found, self._period_s)
         self._found = None
-        self.mode = Spreading.WINDOW
+        self.mode = Pacing.WINDOW
         self._windows = WindowPlan(edge, self.limit, now, recent=self._recent)
 
     def _learn_again(self, now: float) -> None:
-        self.mode = Spreading.LEARNING
+        self.mode = Pacing.LEARNING
         self._windows = None
         self._found = None
         self._learned = 0

@@ -52,6 +52,8 @@ class WindowPlan:
         self._is_probing = False
         self._withheld = 0
 
+    # How it stands.
+
     @property
     def is_shared(self) -> bool:
         """Whether others took from one of the last windows."""
@@ -61,6 +63,8 @@ class WindowPlan:
     def is_blurred(self) -> bool:
         """Whether the edges are too uncertain to plan with, as after a long rest."""
         return self._edge.half_s > _BLURRED * self._edge.period_s
+
+    # The moments of one window.
 
     def next_at(self, now: float, allowed: float, spread: Spread) -> float:
         """Return when the next request may leave; up to `now` means now."""
@@ -84,6 +88,7 @@ class WindowPlan:
         self._uses[window] = Use(sent=self._carried, is_clear=not (self._is_probing or self._carried))
         self._window = window
         self._credit += allowed
+        # What is left of a fraction goes into the next window, so that 7.5 a second are 15 in two.
         self._quota = int(self._credit + 1e-9)
         self._credit -= self._quota
         if self.is_shared:
@@ -123,6 +128,8 @@ class WindowPlan:
             return use.sent >= max(1, self._quota / 2)
         return use.lowest - use.outstanding <= 1
 
+    # What happened.
+
     def sent(self, ticket: Ticket) -> None:
         """Use the moment that `next_at` gave."""
         use = self._uses[self._window]
@@ -161,6 +168,8 @@ class WindowPlan:
             if ticket.window < self._window:
                 self._judge(ticket.window)
         return False
+
+    # What is learned from it.
 
     def _refused(self, window: int) -> bool:
         if not self.is_shared and self._confirmed_in < window - 2:

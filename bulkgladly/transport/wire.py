@@ -9,7 +9,6 @@ import asyncio
 import io
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -20,7 +19,8 @@ from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.transport.address import delay_s, whole_number
 from bulkgladly.transport.attempts import HostUnknown, RawReply
-from bulkgladly.transport.bodies import ReplyBody
+from bulkgladly.transport.bodies import OpenBody
+from bulkgladly.transport.client_options import Timeouts
 from bulkgladly.transport.deadlines import Deadlines
 
 __all__ = ("Patience", "Timeouts", "Wire")
@@ -42,21 +42,6 @@ _LIMIT = "Ratelimit-Limit-Second"
 _REMAINING = "Ratelimit-Remaining-Second"
 _RETRY_AFTER = "Retry-After"
 _ENCODING = "Content-Encoding"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long an attempt may take: to connect, and in all until the whole answer is there.
-
-    For an answer that is read as it arrives there is no total: it may take `first_byte_s` to begin (a report, which
-    Gladly makes meanwhile, `report_s`), and then be silent for `stall_s` at a time.
-    """
-
-    connect_s: float = 10.0
-    total_s: float = 90.0
-    first_byte_s: float = 120.0
-    report_s: float = 300.0
-    stall_s: float = 60.0
 
 
 class Patience(NamedTuple):
@@ -172,6 +157,8 @@ class Wire:
         self._fresh: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
+    # Sessions.
+
     def connect(self) -> None:
         """Open the sessions; no connection is made before the first request."""
         kept = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust)
@@ -206,6 +193,8 @@ class Wire:
             if session is not None:
                 await session.close()
 
+    # Whole answers, and bodies that are left open.
+
     async def talk(self, request: Request, url: URL) -> RawReply:
         """Send one request and read the whole answer.
 
@@ -217,6 +206,7 @@ class Wire:
         headers = self._each_time
         if request.accept is not None:
             headers = headers | {"Accept": request.accept}
+        # What must not be repeated never goes over a connection that the other side may be closing.
         session = self._fresh if request.repeat is Repeat.UNSAFE else self._session
         deadline = self._deadlines.begin()
         try:
@@ -252,7 +242,7 @@ class Wire:
         except TimeoutError:
             raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
         is_expected = response.status == patience.status
-        body = ReplyBody(
+        body = OpenBody(
             _Incoming(response, patience.stall_s, self._clock),
             length=response.content_length,
             coding=response.headers.get(_ENCODING, ""),
@@ -269,6 +259,8 @@ class Wire:
             raise ReplyLost(str(error)) from None
         finally:
             body.close()
+
+    # Where aiohttp's errors become ours.
 
     async def _request(
         self,
@@ -325,7 +317,7 @@ class Wire:
         coding = response.headers.get(_ENCODING, "")
         source = _Incoming(response, self._timeouts.total_s, self._clock)  # the deadline of the attempt comes first
         try:
-            return await ReplyBody(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
+            return await OpenBody(source, length=None, coding=coding, max_bytes=self._max_body_bytes).whole()
         except BodyTooLong as error:
             raise ReplyLost(str(error)) from None
 
@@ -339,7 +331,7 @@ def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
     )
 
 
-def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: ReplyBody | None = None) -> RawReply:
+def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: OpenBody | None = None) -> RawReply:
     headers = response.headers
     return RawReply(
         response.status,

@@ -8,15 +8,7 @@ import pytest
 
 from bulkgladly.emulator.application import CampaignType
 from bulkgladly.emulator.exports.job_files import FILE_NAMES
-from bulkgladly.emulator.operations import (
-    answers,
-    business_hours,
-    item_types,
-    items,
-    message_replies,
-    tasks,
-    webhooks,
-)
+from bulkgladly.emulator.operations import answers, business_hours, item_types, items, message_replies, tasks, webhooks
 from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES
 from bulkgladly.emulator.operations.customers import FIND_CAP

@@ -15,7 +15,7 @@ import pytest
 
 from bulkgladly.errors import NotAuthenticated, NotPermitted, Outage, UsageError, WrongOrganisation
 from bulkgladly.messages import Meaning, Repeat, Reply, Request
-from bulkgladly.transport import Client, Pacer, RetryPolicy, Timeouts
+from bulkgladly.transport import Client, ClientOptions, Pacer, RetryPolicy, Timeouts
 
 TOKEN = "s3cr3t-token"
 USERNAME = "agent@example.org"
@@ -155,10 +155,13 @@ class Time:
 FAST = Timeouts(connect_s=1.0, total_s=0.1)
 
 
-def client(url: str, time: Time, *, pacer: Pacer | None = None, **options: Any) -> Client:
+def client(
+    url: str, time: Time, *, pacer: Pacer | None = None, reports_pacer: Pacer | None = None, **options: Any
+) -> Client:
     options.setdefault("timeouts", Timeouts(connect_s=2.0, total_s=10.0))
     gate = pacer or Pacer(unlimited=True, clock=time, sleep=time.sleep, random=lambda: 1.0)
-    return Client(url, USERNAME, TOKEN, pacer=gate, clock=time, sleep=time.sleep, random=lambda: 1.0, **options)
+    chosen = ClientOptions(clock=time, sleep=time.sleep, random=lambda: 1.0, **options)
+    return Client(url, USERNAME, TOKEN, pacer=gate, reports_pacer=reports_pacer, options=chosen)
 
 
 def get(path: str = "/api/v1/agents", **options: Any) -> Request:

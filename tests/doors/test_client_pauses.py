@@ -8,10 +8,11 @@ import pytest
 from bulkgladly.messages import Repeat
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
-from bulkgladly.transport import Client, RetryPolicy
+from bulkgladly.transport import Client, ClientOptions, RetryPolicy
 from bulkgladly.transport.address import delay_s
-from bulkgladly.transport.deadlines import Deadlines, PauseWatch
+from bulkgladly.transport.deadlines import Deadlines
 from bulkgladly.transport.health import Health, Trouble
+from bulkgladly.transport.pauses import PauseWatch
 from tests.doors.test_client import HANG, Server, answer, create, get, until
 from tests.doors.test_deadlines import attempt
 from tests.unit.test_pacer import JumpingLoop
@@ -154,9 +155,7 @@ async def test_a_wait_of_one_request_has_its_reason_too() -> None:
             "agent@example.org",
             "token",
             pacer=Connection(Credentials(server.url, "a@example.org", "t"), Pace(unlimited=True), Limits()).pacer,
-            retry=RetryPolicy(base_s=500.0, cap_s=500.0),
-            random=lambda: 1.0,
-            clock=lambda: now,
+            options=ClientOptions(retry=RetryPolicy(base_s=500.0, cap_s=500.0), random=lambda: 1.0, clock=lambda: now),
         )
         async with sender:
             sender._attempts._pacer._clock = lambda: now

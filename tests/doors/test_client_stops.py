@@ -10,7 +10,7 @@ import pytest
 from bulkgladly.errors import Withdrawn
 from bulkgladly.messages import BudgetClass, Repeat, Reply, Request
 from bulkgladly.settings import Pace
-from bulkgladly.transport import Client, Pacer, RetryPolicy, Timeouts, reports_pacer
+from bulkgladly.transport import Client, ClientOptions, Pacer, RetryPolicy, Timeouts, reports_pacer
 from bulkgladly.transport.pacer import REPORTS
 from tests.doors.test_client import CLOSE, OK, RESET, Script, Server, Time, answer, client, create, get, until
 from tests.doors.test_client_streams import Raw, Step, chunk, file, head
@@ -29,10 +29,12 @@ async def patient(url: str, *, pacer: Pacer | None = None, max_connections: int 
         "token",
         pacer=pacer or Pacer(unlimited=True, random=lambda: 1.0),
         reports_pacer=reports_pacer(pace),
-        retry=RetryPolicy(base_s=1000.0, cap_s=1000.0),
-        timeouts=Timeouts(connect_s=1000.0, total_s=1000.0),
-        max_connections=max_connections,
-        random=lambda: 1.0,
+        options=ClientOptions(
+            retry=RetryPolicy(base_s=1000.0, cap_s=1000.0),
+            timeouts=Timeouts(connect_s=1000.0, total_s=1000.0),
+            max_connections=max_connections,
+            random=lambda: 1.0,
+        ),
     )
     async with sender:
         yield sender

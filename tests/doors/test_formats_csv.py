@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats import sources
 from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.csv_files import CsvReader
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import cuts_at_bytes
 from bulkgladly.records import Position, Row, Stage
@@ -254,13 +254,13 @@ def test_any_bytes_are_read_and_none_are_lost(
     """Every byte of the file is in a row or between two; a resume at any row reads the same rest."""
     content = b"x,y\n" + body
     folder = tmp_path_factory.mktemp("scraps")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "BLOCK_BYTES", block)
-        reader = reader_of(folder, content, ReadOptions(max_record_bytes=40))
-        rows = rows_of(reader)
+    path = folder / "c.csv"
+    path.write_bytes(content)
+    reader = CsvReader(path, 0, ReadOptions(max_record_bytes=40), block_bytes=block)
+    rows = rows_of(reader)
 
-        for index, row in enumerate(rows):
-            assert rows_of(reader, row.position) == rows[index:]
+    for index, row in enumerate(rows):
+        assert rows_of(reader, row.position) == rows[index:]
     ends = [*(row.position.offset for row in rows[1:]), len(content)][: len(rows)]
     covered = b""
     for row, end in zip(rows, ends, strict=True):

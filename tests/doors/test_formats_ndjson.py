@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats import sources
 from bulkgladly.formats.contract import Reader, ReadOptions
+from bulkgladly.formats.ndjson_files import NdjsonReader
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.records import Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
@@ -23,14 +23,14 @@ def reader_of(folder: Path, content: bytes, options: ReadOptions | None = None) 
     return open_reader(path, 0, options or ReadOptions())
 
 
+def reader_in_blocks(folder: Path, content: bytes, options: ReadOptions, block_bytes: int) -> Reader:
+    path = folder / "customers.ndjson"
+    path.write_bytes(content)
+    return NdjsonReader(path, 0, options, block_bytes=block_bytes)
+
+
 def rows_of(reader: Reader, start: Position | None = None) -> list[Row]:
     return [row for batch in reader.batches(start, size=3) for row in batch]
-
-
-@pytest.fixture
-def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut the stream so small that every line is in several blocks."""
-    monkeypatch.setattr(sources, "BLOCK_BYTES", 5)
 
 
 def test_lines_become_rows_with_positions(tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_a_line_above_the_limit_is_passed_over(tmp_path: Path) -> None:
     assert rows_of(reader, rows[2].position) == rows[2:]
 
 
-@pytest.mark.usefixtures("tiny_blocks")
 def test_the_limit_holds_over_many_blocks(tmp_path: Path) -> None:
     """A line without an end does not fill the memory."""
     content = b"x" * 100 + b'\n{"a":1}\n' + b"y" * 100
-    reader = reader_of(tmp_path, content, ReadOptions(max_record_bytes=20))
+    # So small that every line is in several blocks.
+    reader = reader_in_blocks(tmp_path, content, ReadOptions(max_record_bytes=20), 5)
 
     assert [(row.position.offset, row.fields) for row in rows_of(reader)] == [
         (0, None),
@@ -259,13 +259,11 @@ def test_a_resume_at_any_row_reads_the_same_rest(
     """Seeking to a row's position gives that row and all after it, wherever the blocks are cut."""
     content = b"\n".join(lines) + (b"\n" if has_end else b"")
     folder = tmp_path_factory.mktemp("lines")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "BLOCK_BYTES", block)
-        reader = reader_of(folder, content, ReadOptions(max_record_bytes=500))
-        rows = rows_of(reader)
+    reader = reader_in_blocks(folder, content, ReadOptions(max_record_bytes=500), block)
+    rows = rows_of(reader)
 
-        for index, row in enumerate(rows):
-            assert rows_of(reader, row.position) == rows[index:]
+    for index, row in enumerate(rows):
+        assert rows_of(reader, row.position) == rows[index:]
     for row in rows:
         assert content[row.position.offset :].startswith(row.raw)
         assert content[: row.position.offset].count(b"\n") == row.position.number - 1

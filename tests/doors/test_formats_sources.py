@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats import sources
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.opening import open_reader
 from bulkgladly.formats.sources import Source
@@ -39,16 +38,14 @@ def test_compressed_equals_plain_from_every_offset(
     content = b"".join(parts)
     path = tmp_path_factory.mktemp("packed") / f"data{suffix}"
     path.write_bytes(b"".join(PACK[suffix](part) for part in parts))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "BLOCK_BYTES", block)
-        source = Source(path)
+    source = Source(path, block_bytes=block)
 
-        for offset in range(len(content) + 1):
-            with source.open(offset) as stream:
-                assert stream.offset == offset
-                assert b"".join(stream) == content[offset:]
-                assert stream.offset == len(content)
-                assert stream.consumed == path.stat().st_size
+    for offset in range(len(content) + 1):
+        with source.open(offset) as stream:
+            assert stream.offset == offset
+            assert b"".join(stream) == content[offset:]
+            assert stream.offset == len(content)
+            assert stream.consumed == path.stat().st_size
 
 
 @pytest.mark.parametrize("suffix", sorted(PACK))

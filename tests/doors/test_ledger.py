@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.errors import BulkgladlyError, DiskFull, JournalDamaged, JournalError
-from bulkgladly.journal import ledger as ledger_module
-from bulkgladly.journal import schema
-from bulkgladly.journal.ledger import Admission, Intent, Ledger, Reservation, Standing
+from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
+from bulkgladly.journal.databases import journal_version, open_journal, open_reader, open_state
+from bulkgladly.journal.entries import Admission, Intent, Reservation, Standing
+from bulkgladly.journal.ledger import Ledger, Openings
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
-from bulkgladly.journal.schema import JOURNAL_VERSION, journal_version, open_journal, open_reader
+from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.resources.identity import digest64
@@ -203,43 +203,24 @@ async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
     assert count_by_word(tmp_path) == {"created": 1}
 
 
-async def test_a_run_is_not_lost_to_an_object_of_the_database_in_another_thread(tmp_path: Path) -> None:
-    """A cursor that the loop's thread frees while the writer uses its statement ends a run: none gets there."""
-    ledger = open_ledger(tmp_path)
-
-    with pytest.raises(BulkgladlyError, match="Cursor must not leave") as caught:
-        await ledger._ask(lambda: ledger._connection.execute("SELECT 1"))
-    ledger.close()
-
-    assert caught.value.exit_code == 70, "a mistake of ours, and not of the file"
-
-
-async def test_no_answer_is_an_object_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked: the answers are values."""
-    given: list[object] = []
-    resolve = ledger_module._resolve
-
-    def noted(answers: list[tuple[Any, Any]]) -> None:
-        given.extend(answer for _, answer in answers)
-        resolve(answers)
-
-    monkeypatch.setattr(ledger_module, "_resolve", noted)
+async def test_whatever_is_asked_no_object_of_the_database_leaves_the_thread(tmp_path: Path) -> None:
+    """Each question is answered by plain values: anything else would end the run."""
     ledger = open_ledger(tmp_path, is_state_synced=True)
     await admit(ledger, range(3))
     await ledger.intend([intent(0)])
     await ledger.withdraw([0], reserved=["k-0"])
-    await ledger.reserve(intent(1), reservation("k-1"))
-    await ledger.reserve(intent(2), reservation("k-1"))
+    first = await ledger.reserve(intent(1), reservation("k-1"))
+    second = await ledger.reserve(intent(2), reservation("k-1"))
     await ledger.note("status", "running")
-    await ledger.known(["k-0", "k-1"])
-    await ledger.known_in(*SCOPE, ["k-0"])
-    await ledger.recent_ids(3)
-    await ledger.has_sent()
+    known = await ledger.known(["k-0", "k-1"])
+    ids = await ledger.known_in(*SCOPE, ["k-0"])
+    recent = await ledger.recent_ids(3)
+    has_sent = await ledger.has_sent()
     await ledger.check_state()
     ledger.close()
 
-    assert len(given) >= 11
-    assert {type(answer) for answer in given} <= {type(None), bool, list, dict, Known}
+    answers = (first, second, known, ids, recent, has_sent)
+    assert [type(answer) for answer in answers] == [type(None), Known, dict, dict, list, bool]
 
 
 # --- reservations: what nobody could tell from a second one -----------------------------------
@@ -249,10 +230,10 @@ def reservation(key: str) -> Reservation:
     return Reservation(key, {"body": "f1"})
 
 
-def reserving(folder: Path, run: str) -> Ledger:
+def reserving(folder: Path, run: str, **more: Any) -> Ledger:
     """The ledger of a run that shares its state with the others of the folder."""
     (folder / run).mkdir(exist_ok=True)
-    return Ledger(folder / run, state=folder / "state.sqlite", scope=SCOPE, is_state_synced=True, run=run)
+    return Ledger(folder / run, state=folder / "state.sqlite", scope=SCOPE, is_state_synced=True, run=run, **more)
 
 
 async def test_a_note_is_not_sent_twice_when_two_runs_have_its_key(tmp_path: Path) -> None:
@@ -406,10 +387,10 @@ def test_a_link_in_place_of_the_state_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_bytes() == b""
 
 
-async def test_a_state_that_somebody_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_state_that_somebody_locks_is_named(tmp_path: Path) -> None:
     """Not the journal, which is well."""
-    monkeypatch.setattr(schema, "LOCK_WAIT_S", 0.05)
-    ledger = reserving(tmp_path, "a")
+    impatient = Openings(state=functools.partial(open_state, wait_s=0.05))
+    ledger = reserving(tmp_path, "a", openings=impatient)
     other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -510,7 +491,7 @@ async def test_a_disk_that_is_full_when_a_journal_is_opened_is_told(
         open_ledger(tmp_path)
 
 
-async def test_commits_are_made_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commits_are_made_in_groups(tmp_path: Path) -> None:
     """Whatever arrives while a commit runs goes into the next: far fewer commits than rows."""
     commits: list[str] = []
 
@@ -519,8 +500,7 @@ async def test_commits_are_made_in_groups(tmp_path: Path, monkeypatch: pytest.Mo
         connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
         return connection
 
-    monkeypatch.setattr(ledger_module, "open_journal", counted)
-    ledger = open_ledger(tmp_path)
+    ledger = open_ledger(tmp_path, openings=Openings(journal=counted))
     await admit(ledger, range(2000))
     settle(ledger, range(2000))
     await ledger.flush()
@@ -796,12 +776,9 @@ async def fill(ledger: Ledger, start: int) -> int:
         kept += 20
 
 
-async def test_a_full_disk_is_told_to_everybody_and_costs_no_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_is_told_to_everybody_and_costs_no_commit(tmp_path: Path) -> None:
     """What was acknowledged is whole; afterwards nothing is accepted any more."""
-    monkeypatch.setattr(ledger_module, "open_journal", full_after(60))
-    ledger = open_ledger(tmp_path)
+    ledger = open_ledger(tmp_path, openings=Openings(journal=full_after(60)))
 
     with pytest.raises(DiskFull, match="make room"):
         await fill(ledger, 0)
@@ -812,7 +789,6 @@ async def test_a_full_disk_is_told_to_everybody_and_costs_no_commit(
     at_the_end = ledger.frontier, dict(ledger.counts)
     ledger.close()
 
-    monkeypatch.undo()
     again = open_ledger(tmp_path)
     again.close()
     assert again.counts["rejected"] >= 20
@@ -934,9 +910,7 @@ class Cut:
         return self._connection.execute(sql, *values)
 
 
-async def test_what_a_journal_has_as_settled_is_known_to_later_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_journal_has_as_settled_is_known_to_later_runs(tmp_path: Path) -> None:
     """Cut between the two commits, the state knows more than the journal, and never less: nobody sends a twin."""
     cuts: list[Cut] = []
 
@@ -944,15 +918,13 @@ async def test_what_a_journal_has_as_settled_is_known_to_later_runs(
         cuts.append(Cut(open_journal(journal)))
         return cuts[-1]
 
-    monkeypatch.setattr(ledger_module, "open_journal", opened)
-    ledger = open_ledger(tmp_path)
+    ledger = open_ledger(tmp_path, openings=Openings(journal=opened))
     await admit(ledger, range(1))
     cuts[0].is_cut = True
     settle(ledger, range(1))
     with pytest.raises(JournalDamaged, match="cut off"):
         await ledger.flush()
     ledger.close()
-    monkeypatch.undo()
 
     again = open_ledger(tmp_path)
     keys = list(await again.known([f"k-{number}" for number in range(3)]))

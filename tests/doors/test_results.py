@@ -10,7 +10,8 @@ import pytest
 
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.formats.inputs import Inputs
-from bulkgladly.journal.ledger import Admission, Ledger
+from bulkgladly.journal.entries import Admission
+from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import (
     RESULT_FILES,
     ResultFile,

@@ -20,15 +20,9 @@ import pytest
 from bulkgladly.cli.runs_command import about_run
 from bulkgladly.errors import JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.runs import (
-    InputFile,
-    RunFolder,
-    RunHeader,
-    all_folders,
-    find_run,
-    list_runs,
-    open_to_others,
-)
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
+from bulkgladly.journal.runs import all_folders, find_run, list_runs, open_to_others
 from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.storage.durable import write_private
 
@@ -168,7 +162,6 @@ def test_unlocking_twice_is_allowed(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from bulkgladly.journal.runs import RunFolder
 RunFolder(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()

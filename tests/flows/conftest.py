@@ -14,7 +14,7 @@ import pytest
 from bulkgladly import Credentials, ImportOptions, Limits, Pace, Report, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
-from bulkgladly.runs.environment import Bounds
+from bulkgladly.runs.environment import Bounds, Environment
 from tests.flows.exporting import Lake, a_lake
 from tests.flows.quickly import QUICK, resume_import, retry_import, start_import
 
@@ -77,6 +77,7 @@ class World:
     emulator: Emulator
     folder: Path
     options: ImportOptions = field(default_factory=_usual_options)
+    environment: Environment = QUICK
 
     @property
     def state(self) -> Path:
@@ -125,7 +126,7 @@ class World:
             self.choose(changes),
             new_run=new_run,
             stdin=stdin,
-            environment=replace(QUICK, bounds=bounds),
+            environment=replace(self.environment, bounds=bounds),
         )
         check_report(report)
         return report
@@ -152,6 +153,7 @@ class World:
             run,
             self.credentials,
             change=lambda stored: replace(stored, limits=limits or stored.limits, pace=pace or stored.pace),
+            environment=self.environment,
             **more,
         )
         check_report(report)
@@ -164,6 +166,7 @@ class World:
             self.credentials,
             change=lambda stored: replace(stored, **changes),
             sent_nothing=sent_nothing,
+            environment=self.environment,
         )
         check_report(report)
         return report

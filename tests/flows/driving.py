@@ -62,14 +62,14 @@ class Driver:
     now: dt.datetime | None = None
     """What the exporting machine takes for the time; None: what the organisation does."""
     bounds: Bounds = field(default_factory=Bounds)
-    log: type[UnitLog] = UnitLog
+    make_log: Callable[..., UnitLog] = UnitLog
 
     @contextmanager
     def _opened(self, options: ExportOptions) -> Iterator[tuple[Connection, Context]]:
         lake = self.lake
         place = lake.folder / self.run
         place.mkdir(exist_ok=True)
-        log = self.log(place, clock=lake.wall)
+        log = self.make_log(place, clock=lake.wall)
         connection = Connection(lake.credentials, options.pace, Limits())
         try:
             with DataFolder.open(options.out, host=lake.credentials.host, create=True).lock() as folder:

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,18 +249,21 @@ async def test_what_was_refused_can_be_corrected_and_sent(talk: World) -> None:
     assert corrected.counts["created"] == 1
 
 
-async def test_what_was_not_let_in_is_sent_by_a_resume(talk: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong credentials end a run, and leave nothing in doubt."""
-    send = Client.send
+class Withdrawing(Client):
+    """A client whose token is withdrawn before it changes anything."""
 
-    async def refuse(self: Client, request: Request) -> Reply:
+    async def send(self, request: Request) -> Reply:
         if request.method == "POST":
             raise NotAuthenticated("the token was withdrawn")
-        return await send(self, request)
+        return await super().send(request)
 
-    monkeypatch.setattr(Client, "send", refuse)
+
+async def test_what_was_not_let_in_is_sent_by_a_resume(talk: World) -> None:
+    """Wrong credentials end a run, and leave nothing in doubt."""
+    usual = talk.environment
+    talk.environment = replace(usual, client=Withdrawing)
     report = await talk.run(talk.ndjson(notes()), resource="notes")
-    monkeypatch.setattr(Client, "send", send)
+    talk.environment = usual
 
     resumed = await talk.resume()
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 import pytest
@@ -431,7 +431,7 @@ async def test_a_kill_between_publishing_and_forgetting_makes_no_row_twice(lake:
     ids = people(lake, 4)
     path = ids_file(lake, [*ids, ABSENT])
     with pytest.raises(ExceptionGroup) as caught:
-        await Driver(lake, log=_KilledLog).drive(per_parent("profiles"), ids=path)
+        await Driver(lake, make_log=_DyingLog).drive(per_parent("profiles"), ids=path)
     assert caught.group_contains(_KilledError)
     assert lake.table("profiles").num_rows == 4
     lake.forget()
@@ -464,11 +464,11 @@ class _KilledError(Exception):
     pass
 
 
-class _KilledLog(UnitLog):
-    """The process ends before anything that was published is forgotten."""
+class _DyingLog(UnitLog):
+    """A journal whose process dies before it forgets what was published."""
 
-    def drop(self, *_: object, **__: object) -> NoReturn:
-        raise _KilledError
+    def drop(self, data_set: str, keys: Sequence[str]) -> None:
+        raise _KilledError(f"{len(keys)} of {data_set}")
 
 
 async def test_many_answers_are_published_while_more_are_asked(lake: Lake) -> None:

@@ -29,7 +29,7 @@ from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.verify import verify
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.observer import Observer
-from bulkgladly.transport import Client, Pacer
+from bulkgladly.transport import Client, ClientOptions, Pacer
 from tests.flows.exporting import TOKEN, Lake
 
 CONVERSATIONS, CONTACTS, EVENTS = "ConversationExportReport", "ContactExportReportV3", "ContactTimestampsReport"
@@ -107,7 +107,7 @@ class Desk:
             TOKEN,
             pacer=Pacer(unlimited=True),
             reports_pacer=Pacer(unlimited=True),
-            random=lambda: 0.0,
+            options=ClientOptions(random=lambda: 0.0),
         )
         opened = self.folder.open(lake.out, host=lake.emulator.url, create=True, now=lambda: now).lock()
         with contextlib.closing(log), opened as folder:

@@ -226,29 +226,32 @@ async def test_comments_of_tickets_become_activities(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", range(1, 9))
-async def test_a_crash_in_the_middle_of_a_row_makes_each_record_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
+async def test_a_crash_in_the_middle_of_a_row_makes_each_record_once(world: World, after: int) -> None:
     """Wherever among the records of one row a process dies: the next one finds its place."""
     await with_customers(world)
     rows = [ticket(1, [comment(1), comment(2, words=40), comment(3)]), ticket(2, [comment(4), comment(5, words=30)])]
     path = world.ndjson(rows, "tickets.ndjson")
     copy = world.folder / "crashed"
-    original, settled = Ledger.settle, 0
 
-    def settle(self: Ledger, *arguments: Any, **more: Any) -> None:
-        nonlocal settled
-        settled += 1
-        if settled == after:
-            shutil.copytree(world.state, copy, ignore=shutil.ignore_patterns("*-shm"))
-        if settled >= after:
-            raise Crash
-        original(self, *arguments, **more)
+    class Dying(Ledger):
+        settled = 0
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "settle", settle)
-        with pytest.raises(Crash):
-            await start_import("activities", [path], world.credentials, options(world, TICKETS))
+        def settle(self, *arguments: Any, **more: Any) -> None:
+            self.settled += 1
+            if self.settled == after:
+                shutil.copytree(world.state, copy, ignore=shutil.ignore_patterns("*-shm"))
+            if self.settled >= after:
+                raise Crash
+            super().settle(*arguments, **more)
+
+    with pytest.raises(Crash):
+        await start_import(
+            "activities",
+            [path],
+            world.credentials,
+            options(world, TICKETS),
+            environment=replace(world.environment, ledger=Dying),
+        )
     (run,) = (copy / "runs").glob("activities-*")
 
     report = await resume_import(RunFolder(run), world.credentials)

@@ -2,15 +2,19 @@
 
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bulkgladly import Limits, Pace
 from bulkgladly.emulator import drop_reply, status
+from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.messages import Reply, Request
+from bulkgladly.records import Known
 from bulkgladly.transport.client import Client
 from tests.flows.conftest import World, people, person
 
@@ -21,117 +25,106 @@ class Crash(Exception):
     """The end of the process; what it did afterwards does not count."""
 
 
+POINTS = (
+    "before intent",
+    "after intent, before send",
+    "after commit on the server, before the reply",
+    "before settle",
+    "before commit",
+)
+UNWRITTEN = 5
+"""So many ends of records are told to the journal before it dies without writing them."""
+
+
 class Plug:
     """Ends a session at one moment, and keeps the state directory as it was then."""
 
     def __init__(self, world: World, name: str = "after") -> None:
-        self._world = world
-        self._patch = pytest.MonkeyPatch()
+        self._world, self._usual = world, world.environment
         self.after = world.folder / name
-        self._left = 0
+        self._point = ""
+        self._left, self._unwritten = 0, UNWRITTEN
         self._is_pulled = False
 
     def at(self, point: str, number: int) -> None:
         """Pull it when the point is passed for the n-th time."""
-        self._left = number
-        POINTS[point](self, self._patch)
+        assert point in POINTS
+        self._point, self._left = point, number
+        client, ledger = partial(DyingClient, self), partial(DyingLedger, self)
+        self._world.environment = replace(self._usual, client=client, ledger=ledger)
 
     def out(self) -> None:
         """The next process has no plug."""
-        self._patch.undo()
+        self._world.environment = self._usual
 
-    def passed(self) -> None:
+    def passed(self, point: str) -> None:
         """Count, and crash when it is time; what comes after the crash is no part of the copy."""
-        self._left -= 1
-        if self._left <= 0:
-            self.pull()
+        if point == self._point:
+            self._left -= 1
+            if self._left <= 0:
+                self._pull()
 
-    def pull(self) -> None:
+    def keeps_back(self) -> bool:
+        """Tell whether the end of a record does not reach the disk any more; crash after some of them."""
+        if self._point != "before commit":
+            return False
+        if self._left > 1:
+            self._left -= 1
+            return False
+        self._unwritten -= 1
+        if self._unwritten <= 0:
+            self._pull()
+        return True
+
+    def check(self) -> None:
+        """A dead process sends nothing more, whatever its other tasks were about to do."""
+        if self._is_pulled:
+            raise Crash
+
+    def _pull(self) -> None:
         if not self._is_pulled:
             self._is_pulled = True
-            # A dead process sends nothing more, whatever its other tasks were about to do.
-            self._patch.setattr(Client, "send", _dead)
             # Without the shared memory of SQLite, which does not outlive its last process.
             shutil.copytree(self._world.state, self.after, ignore=shutil.ignore_patterns("*-shm"))
         raise Crash
 
 
-async def _dead(_client: Client, _request: Request) -> Reply:
-    raise Crash
+class DyingClient(Client):
+    """Tells a plug before and after each request that changes something."""
 
+    def __init__(self, plug: Plug, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._plug = plug
 
-def _before_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    intend, reserve = Ledger.intend, Ledger.reserve
-
-    async def intended(self: Ledger, intents: Any) -> None:
-        plug.passed()
-        await intend(self, intents)
-
-    async def reserved(self: Ledger, *args: Any) -> Any:
-        plug.passed()
-        return await reserve(self, *args)
-
-    monkeypatch.setattr(Ledger, "intend", intended)
-    monkeypatch.setattr(Ledger, "reserve", reserved)
-
-
-def _after_intent(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Client.send
-
-    async def send(self: Client, request: Request) -> Reply:
+    async def send(self, request: Request) -> Reply:
+        self._plug.check()
         if request.method != "GET":
-            plug.passed()
-        return await original(self, request)
-
-    monkeypatch.setattr(Client, "send", send)
-
-
-def _before_reply(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Client.send
-
-    async def send(self: Client, request: Request) -> Reply:
-        reply = await original(self, request)
+            self._plug.passed("after intent, before send")
+        reply = await super().send(request)
         if request.method != "GET":
-            plug.passed()
+            self._plug.passed("after commit on the server, before the reply")
         return reply
 
-    monkeypatch.setattr(Client, "send", send)
 
+class DyingLedger(Ledger):
+    """Tells a plug what a record comes to."""
 
-def _before_settle(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Ledger.settle
+    def __init__(self, plug: Plug, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._plug = plug
 
-    def settle(self: Ledger, *args: Any, **more: Any) -> None:
-        plug.passed()
-        original(self, *args, **more)
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        self._plug.passed("before intent")
+        await super().intend(intents)
 
-    monkeypatch.setattr(Ledger, "settle", settle)
+    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+        self._plug.passed("before intent")
+        return await super().reserve(intent, reservation)
 
-
-def _before_commit(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, unwritten = Ledger.settle, 5
-
-    def settle(self: Ledger, *args: Any, **more: Any) -> None:
-        # The last few are told to a journal that does not come to writing them.
-        if plug._left > 1:
-            plug._left -= 1
-            original(self, *args, **more)
-            return
-        nonlocal unwritten
-        unwritten -= 1
-        if unwritten <= 0:
-            plug.pull()
-
-    monkeypatch.setattr(Ledger, "settle", settle)
-
-
-POINTS: dict[str, Callable[[Plug, pytest.MonkeyPatch], None]] = {
-    "before intent": _before_intent,
-    "after intent, before send": _after_intent,
-    "after commit on the server, before the reply": _before_reply,
-    "before settle": _before_settle,
-    "before commit": _before_commit,
-}
+    def settle(self, *args: Any, **more: Any) -> None:
+        if not self._plug.keeps_back():
+            self._plug.passed("before settle")
+            super().settle(*args, **more)
 
 
 @pytest.fixture

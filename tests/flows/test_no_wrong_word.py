@@ -1,6 +1,8 @@
 """Replies that only look like Gladly's: what they must never cost anybody (review of the promises, 1, 2, 5 to 7, 9)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,7 +12,9 @@ from bulkgladly import Report
 from bulkgladly.emulator import Emulator, Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.exports.unit_kinds import UnitState
-from bulkgladly.transport.wire import Wire
+from bulkgladly.messages import Reply as Answered
+from bulkgladly.messages import Request
+from bulkgladly.transport.client import Client
 from tests.flows.conftest import World, people, person
 from tests.flows.exporting import DAY, ITEMS, NIGHT, Lake, as_lines, note_line
 
@@ -83,14 +87,13 @@ async def test_no_address_is_lost_when_a_read_is_answered_with_something_else(
 @pytest.mark.parametrize(
     "number", ["123456789012345678901234567890", "-9223372036854775809", "0.12345678901234567890123"]
 )
-async def test_numbers_of_other_people_are_not_rounded(
-    number: str, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_numbers_of_other_people_are_not_rounded(number: str, world: World) -> None:
     """What a row does not speak of goes back digit by digit."""
     world.emulator.add_customer(**ADA)
     held = orjson.dumps({**ADA, "customAttributes": {"theirs": 7}}).replace(b":7}", b":" + number.encode() + b"}")
     always(world.emulator, "getCustomer", answer(200, held))
-    seen = bodies_of(monkeypatch, "updateCustomer")
+    seen: list[bytes | None] = []
+    world.environment = replace(world.environment, client=partial(Listening, seen, "updateCustomer"))
 
     report = await world.rows([{"id": "ada", "customAttributes": {"tier": "silver"}}], key=None, mode="update")
 
@@ -98,18 +101,17 @@ async def test_numbers_of_other_people_are_not_rounded(
     assert seen == [b'{"customAttributes":{"theirs":%b,"tier":"silver"}}' % number.encode()]
 
 
-def bodies_of(monkeypatch: pytest.MonkeyPatch, operation: str) -> list[bytes]:
-    """The bodies with which an operation is asked for from now on."""
-    seen: list[bytes] = []
-    talk = Wire.talk
+class Listening(Client):
+    """Notes the bodies with which an operation is asked for."""
 
-    async def noting(self: Wire, request: Any, url: Any) -> Any:
-        if request.operation == operation:
-            seen.append(request.body)
-        return await talk(self, request, url)
+    def __init__(self, seen: list[bytes | None], operation: str, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._seen, self._operation = seen, operation
 
-    monkeypatch.setattr(Wire, "talk", noting)
-    return seen
+    async def send(self, request: Request) -> Answered:
+        if request.operation == self._operation:
+            self._seen.append(request.body)
+        return await super().send(request)
 
 
 # --- searches that find somebody else ---------------------------------------------------------

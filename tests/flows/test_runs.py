@@ -8,6 +8,8 @@ import os
 import signal
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,8 @@ from bulkgladly.emulator import hang, reset
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.imports.import_summary import Closing, publish
-from bulkgladly.journal import ledger
-from bulkgladly.journal.schema import open_journal
+from bulkgladly.journal.databases import open_journal
+from bulkgladly.journal.ledger import Ledger, Openings
 from bulkgladly.records import Mark
 from bulkgladly.runs.summary import common_fields
 from tests.flows.conftest import TOKEN, World, check_report, people, person
@@ -585,7 +587,7 @@ async def test_what_is_read_is_counted_by_reading(world: World) -> None:
     assert (report.status, report.exit_code) == ("failed", 70)
 
 
-async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World) -> None:
     """Exit 5; the report tells what reached the disk, and a resume asks about the rest."""
 
     def opened(journal: Path) -> sqlite3.Connection:
@@ -593,12 +595,13 @@ async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World, monkeypatch
         connection.execute("PRAGMA max_page_count=40")
         return connection
 
-    monkeypatch.setattr(ledger, "open_journal", opened)
+    usual = world.environment
+    world.environment = replace(usual, ledger=partial(Ledger, openings=Openings(journal=opened)))
     path = world.ndjson(people(2000))
 
     report = await world.run(path, pace=Pace(unlimited=True, concurrency=8))
     made = len(world.emulator.store.customers)
-    monkeypatch.setattr(ledger, "open_journal", open_journal)
+    world.environment = usual
     resumed = await world.resume()
 
     assert (report.exit_code, report.status) == (5, "failed")

@@ -28,8 +28,9 @@ from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.formats.contract import ReadOptions
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.journal.runs import RunFolder, all_folders, list_runs
-from bulkgladly.journal.schema import open_journal, open_reader, open_state
+from bulkgladly.journal.databases import open_journal, open_reader, open_state
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.runs import all_folders, list_runs
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.commits import read_decision

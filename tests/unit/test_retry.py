@@ -4,7 +4,7 @@ import pytest
 
 from bulkgladly.messages import Repeat
 from bulkgladly.transport.health import Health, Trouble
-from bulkgladly.transport.retry import Ask, Failure, GiveUp, RetryPolicy, Verdict, Wait, backoff, decide
+from bulkgladly.transport.retry import AskHost, Failure, GiveUp, RetryPolicy, Verdict, Wait, backoff, decide
 
 POLICY = RetryPolicy(max_failures=5, base_s=1.0, cap_s=30.0)
 
@@ -51,8 +51,8 @@ def test_an_unsafe_request_that_may_have_landed_is_never_repeated(failure: Failu
         (2, True, Wait(1.0)),
         (4, False, Wait(4.0)),
         (5, True, GiveUp()),
-        (5, False, Ask()),
-        (9, False, Ask()),
+        (5, False, AskHost()),
+        (9, False, AskHost()),
     ],
 )
 def test_a_record_that_keeps_failing_is_given_back_once_the_host_is_well(

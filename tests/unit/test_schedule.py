@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.transport.schedule import EVEN_SHARE, LEARNING_SHARE, Schedule, Spreading
+from bulkgladly.transport.schedule import EVEN_SHARE, LEARNING_SHARE, Pacing, Schedule
 from bulkgladly.transport.window import Edge, JumpFinder, Spread, Ticket, Use
 from bulkgladly.transport.window_plan import WindowPlan
 
@@ -69,7 +69,7 @@ def test_unlimited_means_now_until_a_header_is_seen() -> None:
 
     drive(schedule, 1, limit=20)
 
-    assert schedule.mode is Spreading.LEARNING
+    assert schedule.mode is Pacing.LEARNING
     assert schedule.rate(0.0) == pytest.approx(20 * LEARNING_SHARE)
 
 
@@ -119,7 +119,7 @@ def in_windows(limit: int = 10, *, phase_s: float = 0.3, reserve: float = 0.0) -
     """A schedule that has just found the windows of an ideal server."""
     schedule = Schedule(limit, reserve=reserve)
     now, used, window = 10.0, 0, 0
-    while schedule.mode is not Spreading.WINDOW:
+    while schedule.mode is not Pacing.WINDOW:
         now = max(now, schedule.next_at(now))
         at = math.floor(now - phase_s)
         used = used + 1 if at == window else 1
@@ -157,7 +157,7 @@ def test_a_429_after_a_long_silence_of_the_edges_means_learning_again() -> None:
         tickets.append(schedule.sent(now))
     schedule.answered(tickets[-1], now, refused=True, limit=10, remaining=0)
 
-    assert schedule.mode is Spreading.LEARNING
+    assert schedule.mode is Pacing.LEARNING
     assert not schedule.others_share
 
 
@@ -167,7 +167,7 @@ def test_a_long_rest_means_learning_again() -> None:
 
     schedule.next_at(now + 3600)
 
-    assert schedule.mode is Spreading.LEARNING
+    assert schedule.mode is Pacing.LEARNING
 
 
 def test_a_full_window_is_left_alone() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bulkgladly.transport.schedule import Schedule, Spreading
+from bulkgladly.transport.schedule import Pacing, Schedule
 from bulkgladly.transport.window import Ticket
 
 START = 1000.0
@@ -203,7 +203,7 @@ def test_the_limit_is_used_and_never_exceeded(algorithm: str, least_use: float, 
 
     assert result.refused == 0
     assert result.use(10, phase_s) >= least_use
-    assert schedule.mode is (Spreading.WINDOW if algorithm == "fixed" else Spreading.EVEN)
+    assert schedule.mode is (Pacing.WINDOW if algorithm == "fixed" else Pacing.EVEN)
 
 
 @pytest.mark.parametrize(("limit", "rows"), [(50, 1500), (100, 3000)])

@@ -7,17 +7,7 @@ a value of an attribute that is no text stands in `_extra`.
 
 import pyarrow as pa
 
-from bulkgladly.lake.schemas.shapes import (
-    FLAG,
-    JOB,
-    OPEN_MAP,
-    TEXT,
-    TEXTS,
-    TIMESTAMP,
-    Fields,
-    flat,
-    struct,
-)
+from bulkgladly.lake.schemas.shapes import FLAG, JOB, OPEN_MAP, TEXT, TEXTS, TIMESTAMP, Fields, flat, struct
 
 __all__ = ("CUSTOMERS", "PROFILES")
 

@@ -1,0 +1,162 @@
+"""How the two databases are opened, for their one writer and for readers beside it; what cannot be used is named."""
+
+import contextlib
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkgladly.errors import JournalDamaged, JournalError
+from bulkgladly.journal.schema import JOURNAL, JOURNAL_VERSION, STATE, make_tables
+from bulkgladly.storage.durable import touch_private
+from bulkgladly.storage.failures import database_error, file_error, is_locked
+
+__all__ = ("journal_version", "open_journal", "open_reader", "open_state", "reading")
+
+LOCK_WAIT_S = 60.0
+
+
+def open_journal(journal: Path) -> sqlite3.Connection:
+    """Open a run's journal for writing, or make it. Every commit is on the disk when it returns (`synchronous=FULL`).
+
+    Its tables and its version come in one transaction: killed before, the version is 0.
+
+    Raises:
+        DiskFull: There is no room to make or to open it.
+        JournalDamaged: Not a journal, or one written by a newer version.
+        JournalError: It cannot be opened.
+    """
+    connection = _opened(journal)
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-32000")
+        # Claims touch pages all over: the later they are copied into the file, the more share a copy.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > JOURNAL_VERSION:
+            raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
+        make_tables(connection, JOURNAL, version=JOURNAL_VERSION if version < JOURNAL_VERSION else None)
+    except BaseException as error:
+        connection.close()
+        raise _as_ours(error, journal) from error
+    return connection
+
+
+def open_state(state: Path, *, is_synced: bool = False, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
+    """Open what outlives runs, for writing, on a connection of its own.
+
+    It is committed before the journal, so that whatever a journal has as settled is known
+    here: one commit over both files is not one step in WAL mode. Unless `is_synced`, the
+    last commits may be lost in a power failure; where ids are derived that costs requests
+    later, and never makes a twin. Another writer is waited for up to `wait_s`.
+
+    Raises:
+        DiskFull, JournalDamaged, JournalError: The state cannot be used.
+    """
+    connection = _opened(state, wait_s)
+    try:
+        connection.execute(f"PRAGMA synchronous={'FULL' if is_synced else 'NORMAL'}")
+        connection.execute("PRAGMA cache_size=-32000")
+        make_tables(connection, STATE)
+    except BaseException as error:
+        connection.close()
+        raise _as_ours(error, state) from error
+    return connection
+
+
+def _opened(path: Path, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
+    connection = None
+    try:
+        touch_private(path)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise JournalError(f"{path} is not a regular file; put the file itself there, not a link to it")
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=wait_s)
+        _write_ahead(connection, wait_s)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        raise _as_ours(error, path) from error
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Switch to WAL. Two processes that do so at once get in each other's way, and SQLite waits for neither."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def journal_version(journal: Path) -> int:
+    """Return the version of a journal: 0 where there is none, or one whose making was cut short.
+
+    Raises:
+        JournalDamaged, JournalError: It cannot be read.
+    """
+    try:
+        if not journal.stat().st_size:
+            return 0
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise file_error(error, journal) from error
+    with _connected(journal) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def open_reader(journal: Path) -> sqlite3.Connection:
+    """Open a journal for reading beside its writer.
+
+    Raises:
+        JournalDamaged: There is no journal, its making was cut short, or it cannot be read.
+    """
+    version = journal_version(journal)
+    if version == 0:
+        raise JournalDamaged(f"{journal} cannot be read: there is no journal, or it was never finished")
+    if version > JOURNAL_VERSION:
+        raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
+    try:
+        return _connect_to_read(journal)
+    except sqlite3.Error as error:
+        raise database_error(error, journal) from error
+
+
+@contextlib.contextmanager
+def reading(journal: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal for reading, and close it; SQLite's errors meanwhile become ours.
+
+    Raises:
+        JournalDamaged: As `open_reader`, also where it turns out to be damaged further on.
+    """
+    connection = open_reader(journal)
+    with contextlib.closing(connection), _ours(journal):
+        yield connection
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    with _ours(path), contextlib.closing(_connect_to_read(path)) as connection:
+        yield connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+
+
+@contextlib.contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise database_error(error, path) from error
+
+
+def _as_ours(error: BaseException, path: Path) -> BaseException:
+    return database_error(error, path) if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) else error

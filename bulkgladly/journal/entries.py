@@ -1,0 +1,78 @@
+"""What the ledger of an import is told about rows, and what it says of them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bulkgladly.records import Claim, Known, Outcome, Position
+
+__all__ = ("Admission", "Clash", "Intent", "Reservation", "Settlement", "Standing", "known_by")
+
+
+class Admission(NamedTuple):
+    """A row that has been read and is about to be worked on. `content` is a hash of its payload.
+
+    Its record may also be known by `former_key`; what is known by `key` comes first.
+    """
+
+    seq: int
+    position: Position
+    key: str = ""
+    content: int = 0
+    claims: tuple[Claim, ...] = ()
+    former_key: str | None = None
+
+
+class Clash(NamedTuple):
+    """An earlier row of the run holds a claim of this one."""
+
+    attr: str
+    earlier: int
+    """`number` of the earlier row in its file."""
+    earlier_file: int
+    is_equal: bool
+    """The earlier row has the same key and the same content."""
+
+
+class Standing(NamedTuple):
+    """What the state says about an admitted row."""
+
+    known: Known | None = None
+    doubt: bool = False
+    clash: Clash | None = None
+    sent_at: float | None = None
+    """When the request in doubt may have left, in seconds since 1970."""
+
+
+class Intent(NamedTuple):
+    """A request whose repeat is not harmless is about to leave."""
+
+    seq: int
+    gladly_id: str
+    operation: str
+
+
+class Reservation(NamedTuple):
+    """A record that Gladly could not tell from a second one: its key, and the fingerprints of what it holds."""
+
+    key: str
+    accepted: Mapping[str, str]
+
+
+class Settlement(NamedTuple):
+    """A row has reached its end, as `Ledger.settle` was told; `at` is when, in seconds since 1970."""
+
+    seq: int
+    position: Position
+    outcome: Outcome
+    key: str | None
+    former_key: str | None
+    attempts: int
+    original: bytes | None
+    at: float
+    is_reserved: bool = False
+
+
+def known_by(known: Mapping[str, Known], key: str, former_key: str | None) -> Known | None:
+    """Return what is known of a record by its key, or else by the former spelling of its key."""
+    found = known.get(key)
+    return known.get(former_key) if found is None and former_key is not None else found

@@ -1,0 +1,226 @@
+"""The tables of an import's journal, and the state that is committed with them: all of it in the writer's thread."""
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from bulkgladly.errors import BulkgladlyError
+from bulkgladly.journal.entries import Admission, Clash, Intent, Reservation, Settlement, Standing, known_by
+from bulkgladly.journal.positions import Frontier
+from bulkgladly.journal.schema import insert_rows
+from bulkgladly.journal.state import State
+from bulkgladly.journal.writer import Contents
+from bulkgladly.records import Known, Mark, Position, Word
+
+__all__ = ("RecordTables", "intent_rows")
+
+
+class RecordTables(Contents[Settlement]):
+    """Rows of one run: who claims what, what is about to leave, how each ended, and where a resume begins.
+
+    `counts` are the outcomes so far, `mark` is where this process has begun.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, state: State, vitals: Callable[[], Mapping[str, Any]]) -> None:
+        """Read where an earlier process has come to. `vitals` is asked at each commit.
+
+        Raises:
+            sqlite3.Error, ValueError, TypeError: The journal cannot be read.
+        """
+        self._connection, self._state, self._vitals = connection, state, vitals
+        self._load()
+
+    def _load(self) -> None:
+        row = self._connection.execute("SELECT seq, file, place, number, above, counts FROM checkpoint").fetchone()
+        self.counts: Counter[str] = Counter()
+        self.mark, above = Mark(), []
+        if row is not None:
+            position = None if row[1] is None else Position(row[1], row[2], row[3])
+            self.mark, above = Mark(row[0], position), orjson.loads(row[4])
+            self.counts.update(orjson.loads(row[5]))
+        self.frontier = Frontier(self.mark, above)
+        self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
+        # Below the mark everything is settled, so this reads no more than what was in flight.
+        open_intents = (
+            "SELECT seq, at FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
+        )
+        self._doubts: dict[int, float] = dict(self._connection.execute(open_intents, (self.mark.seq, self.mark.seq)))
+
+    # What is asked.
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Return the keys of what the run has sent, or may have, with the ids."""
+        sent = (
+            "SELECT key, coalesce(gladly_id, '') FROM records WHERE key IS NOT NULL AND word IN ('created', 'unknown')"
+        )
+        return self._connection.execute(sent).fetchall()
+
+    def recent_ids(self, most: int) -> list[str]:
+        """Return the ids with which the last rows ended, the oldest first."""
+        sql = "SELECT gladly_id FROM records WHERE gladly_id IS NOT NULL ORDER BY seq DESC LIMIT ?"
+        return [str(row[0]) for row in self._connection.execute(sql, (most,)).fetchall()[::-1]]
+
+    def has_sent(self) -> bool:
+        """Tell whether a record went out, so that there is something to look at in Gladly."""
+        sql = "SELECT 1 FROM records WHERE attempts > 0 AND word IN ('created', 'unknown') LIMIT 1"
+        return self._connection.execute(sql).fetchone() is not None
+
+    # A row comes in.
+
+    def admit(self, rows: Sequence[Admission]) -> list[Standing]:
+        """Note that rows have been read, let them take their claims, and return what is known of each."""
+        for row in rows:
+            self.frontier.admit(row.seq, row.position)
+        keys = [row.key for row in rows if row.key]
+        known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
+        clashes = self._claim([row for row in rows if row.claims])
+        return [
+            Standing(
+                known=known_by(known, row.key, row.former_key) if row.key else None,
+                doubt=row.seq in self._doubts,
+                clash=clashes.get(row.seq),
+                sent_at=self._doubts.get(row.seq),
+            )
+            for row in rows
+        ]
+
+    def _claim(self, rows: Sequence[Admission]) -> dict[int, Clash]:
+        """Let each row take its claims; return a clash for those that came too late."""
+        claims = [
+            (claim.digest, row.seq, row.content, row.position.file, row.position.number)
+            for row in rows
+            for claim in row.claims
+        ]
+        insert = "INSERT OR IGNORE INTO claims (digest, seq, content, file, number)"
+        # As a rule nobody was there before, and the number of inserted rows says so without a look at any of them.
+        if insert_rows(self._connection, insert, claims) == len(claims):
+            return {}
+        clashes: dict[int, Clash] = {}
+        select = "SELECT seq, content, file, number FROM claims WHERE digest = ?"
+        for row in rows:
+            for claim in row.claims:
+                seq, content, file, number = self._connection.execute(select, (claim.digest,)).fetchone()
+                if seq != row.seq:
+                    is_equal = claim.attr == "key" and content == row.content
+                    clashes[row.seq] = Clash(claim.attr, number, file, is_equal)
+                    break
+        return clashes
+
+    # Its request leaves.
+
+    def intend(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write `intent_rows`."""
+        insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
+
+    def reserve(self, rows: Sequence[tuple[Any, ...]], reservation: Reservation) -> Known | BulkgladlyError | None:
+        """Reserve a key and write its intent; else return what is known of the key, or why nothing may leave."""
+        if (problem := self._state.misplaced()) is not None:
+            return problem
+        known = self._state.reserve(*reservation)
+        if known is None:
+            self.intend(rows)
+        return known
+
+    def reserved(self, seq: int, key: str, answer: Known | BulkgladlyError | None) -> Known | BulkgladlyError | None:
+        """Look once more, after the commit: a key that is reserved in a file which nobody will open is given back.
+
+        Only here is it certain that the reservation is in the file that other runs look into. Nothing has left yet.
+        """
+        if (problem := self._state.misplaced()) is None:
+            return answer
+        if answer is None:
+            self._connection.execute("DELETE FROM intents WHERE seq = ?", (seq,))
+            self._state.take_back([key])
+            self._state.commit()
+        return problem
+
+    def withdraw(self, seqs: Sequence[int], reserved: Sequence[str]) -> None:
+        """Take back intents, and keys that were reserved for them."""
+        self._connection.executemany("DELETE FROM intents WHERE seq = ?", [(seq,) for seq in seqs])
+        if reserved:
+            self._state.take_back(reserved)
+
+    # It has reached its end.
+
+    def pass_by(self, seqs: Sequence[int]) -> None:
+        """Let the low-water mark pass rows without an outcome."""
+        for seq in seqs:
+            self.frontier.settle(seq)
+
+    def write(self, entries: Sequence[Settlement]) -> None:
+        """Write how rows ended, and what later runs shall know of their keys."""
+        rows, known, gone, refused = [], [], [], []
+        for one in entries:
+            outcome, key = one.outcome, one.key
+            self.counts[outcome.word.value] += 1
+            self.frontier.settle(one.seq)
+            rows.append(_record_row(one))
+            if key is None:
+                continue
+            if outcome.word is Word.DELETED:
+                gone += [key] if one.former_key is None else [key, one.former_key]
+            elif outcome.accepted is not None:
+                known.append((key, outcome.gladly_id or "", outcome.accepted))
+            elif one.is_reserved and outcome.word is not Word.UNKNOWN:
+                refused.append(key)
+        insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
+        if known:
+            self._state.remember(known)
+        if gone:
+            self._state.forget(gone)
+        if refused:
+            self._state.take_back(refused)
+
+    def seal(self) -> None:
+        """Write where a resume begins, and commit the state."""
+        mark = self.frontier.advance()
+        position = mark.position
+        self._connection.execute(
+            "INSERT OR REPLACE INTO checkpoint (id, seq, file, place, number, above, counts, vitals)"
+            " VALUES (0, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                mark.seq,
+                position and position.file,
+                position and position.offset,
+                position and position.number,
+                orjson.dumps(self.frontier.above()).decode(),
+                orjson.dumps(self.counts).decode(),
+                orjson.dumps(self._vitals()).decode(),
+            ),
+        )
+        # The state first: cut off in between, a record is asked about although it is known, and not forgotten.
+        self._state.commit()
+
+    def roll_back(self) -> None:
+        """Forget what did not reach the disk, here and in the state."""
+        self._state.roll_back()
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            self._load()
+
+
+def intent_rows(intents: Sequence[Intent], now: float) -> list[tuple[Any, ...]]:
+    """Return intents as rows of their table; `now` in seconds since 1970."""
+    return [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
+
+
+def _record_row(one: Settlement) -> tuple[Any, ...]:
+    outcome = one.outcome
+    return (
+        one.seq,
+        *one.position,
+        one.key,
+        outcome.word.value,
+        outcome.gladly_id,
+        outcome.stage and outcome.stage.value,
+        outcome.status,
+        outcome.code,
+        outcome.attr,
+        outcome.detail,
+        one.attempts,
+        one.at,
+        one.original,
+    )
