@@ -11,7 +11,7 @@ from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Problem, Row
 from bulkgladly.resources.directory import LISTS, Directory
-from bulkgladly.resources.objects import complete
+from bulkgladly.resources.preparation import complete
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.transport.client import Client
 

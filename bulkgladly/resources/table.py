@@ -1,19 +1,19 @@
 """Every kind of Gladly object that we move, one row each. Adding an object starts here."""
 
 from bulkgladly.errors import UsageError
-from bulkgladly.resources.activities import ACTIVITIES
-from bulkgladly.resources.answers import ANSWER_CONTENTS, ANSWERS
-from bulkgladly.resources.business_hours import BUSINESS_HOURS
-from bulkgladly.resources.contacting import EMAILS, RECIPIENT_COLLECTIONS, REPLIES, SMS
-from bulkgladly.resources.conversations import CONVERSATIONS
-from bulkgladly.resources.customer_profiles import CUSTOMERS
-from bulkgladly.resources.labels import CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS
-from bulkgladly.resources.notes import NOTES
+from bulkgladly.resources.objects.activities import ACTIVITIES
+from bulkgladly.resources.objects.answers import ANSWER_CONTENTS, ANSWERS
+from bulkgladly.resources.objects.business_hours import BUSINESS_HOURS
+from bulkgladly.resources.objects.conversations import CONVERSATIONS
+from bulkgladly.resources.objects.customers import CUSTOMERS
+from bulkgladly.resources.objects.labels import CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS
+from bulkgladly.resources.objects.notes import NOTES
+from bulkgladly.resources.objects.outbound_messages import EMAILS, RECIPIENT_COLLECTIONS, REPLIES, SMS
+from bulkgladly.resources.objects.task_comments import TASK_COMMENTS
+from bulkgladly.resources.objects.tasks import TASKS
+from bulkgladly.resources.objects.topics import TOPICS
+from bulkgladly.resources.objects.webhooks import WEBHOOKS
 from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.task_comments import TASK_COMMENTS
-from bulkgladly.resources.tasks import TASKS
-from bulkgladly.resources.topics import TOPICS
-from bulkgladly.resources.webhooks import WEBHOOKS
 
 __all__ = ("NOT_WRITTEN", "RESOURCES", "resource")
 

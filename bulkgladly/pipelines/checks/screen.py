@@ -14,7 +14,7 @@ from bulkgladly.pipelines.checks.customer_screen import CustomerScreen
 from bulkgladly.pipelines.checks.field_screen import FieldScreen
 from bulkgladly.pipelines.checks.traits import Traits
 from bulkgladly.records import Row
-from bulkgladly.resources.objects import Preparation
+from bulkgladly.resources.preparation import Preparation
 from bulkgladly.resources.spec import Policy, ResourceSpec
 
 __all__ = ("Screen",)

@@ -7,7 +7,7 @@ from bulkgladly.records import Mode
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Record, ResourceSpec
 from bulkgladly.resources.upserts import Upserts
 

@@ -12,7 +12,7 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.directory import names_below, path_of
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import ALWAYS, Field, Kind, Link, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Draft, Record, ResourceSpec
 from bulkgladly.resources.upserts import Upserts
 

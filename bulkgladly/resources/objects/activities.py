@@ -10,7 +10,7 @@ from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.resources.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import occurred_within_a_year
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec

@@ -9,8 +9,8 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode
 from bulkgladly.resources.compare import same_value
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.spec import Record, ResourceSpec
 

@@ -9,11 +9,11 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import assignee_has_inbox, some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
-from bulkgladly.resources.tasks import ASSIGNEE_FIELDS
 
 __all__ = ("CONVERSATIONS", "TOPIC_FIELDS", "add_topics", "get_conversation", "no_conversation", "settle_topics")
 

@@ -12,9 +12,9 @@ from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts
 

@@ -14,8 +14,8 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.contacts import clean_emails, clean_phones
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import OnceSteps, Sending, id_in_location
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.times import time_of
 

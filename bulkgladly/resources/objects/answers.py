@@ -14,8 +14,8 @@ from bulkgladly.resources.endpoints import Endpoint, Search
 from bulkgladly.resources.exports import ANSWER_TYPES
 from bulkgladly.resources.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.resources.looks import look
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import language_is_known
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts

@@ -20,9 +20,9 @@ from bulkgladly.resources.decisions import Sight, by_look, changed_since, create
 from bulkgladly.resources.endpoints import Endpoint, Search, Unique
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.resources.looks import Look, look
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import id_in_location
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts

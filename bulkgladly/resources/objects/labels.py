@@ -7,16 +7,16 @@ import orjson
 
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
-from bulkgladly.resources.conversations import (
+from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
+from bulkgladly.resources.objects.conversations import (
     TOPIC_FIELDS,
     add_topics,
     get_conversation,
     no_conversation,
     settle_topics,
 )
-from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 

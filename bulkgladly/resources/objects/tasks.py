@@ -10,7 +10,7 @@ from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.resources.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec

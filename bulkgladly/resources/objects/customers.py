@@ -15,7 +15,7 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.change import Found, Held
 from bulkgladly.resources.contacts import email_identity
-from bulkgladly.resources.customers import (
+from bulkgladly.resources.customer_rows import (
     CONTACT_LISTS,
     CUSTOMER_COLUMNS,
     changes_to,
