@@ -18,7 +18,7 @@ from bulkgladly.lake.verify import verify
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES
 from bulkgladly.pipelines.exports.events import MARGIN, OVERLAP, SETTLING, Events, plan_of
 from bulkgladly.pipelines.exports.units import UnitState
-from bulkgladly.resources.exports import EVENT_ENTITIES, EVENTS_WINDOW
+from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NIGHT, Lake, as_lines
 

@@ -15,7 +15,7 @@ from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.pipelines.exports.context import Context, Converted, Refused
 from bulkgladly.pipelines.exports.jobs import period_text
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
-from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 
 __all__ = ("Events", "EventsTask", "Plan", "plan_of")
 

@@ -21,9 +21,8 @@ from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.pipelines.exports.context import Context
-from bulkgladly.pipelines.exports.parents import COMPOSITE
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
-from bulkgladly.resources.exports import LiveExport
+from bulkgladly.resources.exports import COMPOSITE, LiveExport
 
 __all__ = ("ANSWERS", "CHUNK", "CUT", "GONE", "WHOLE", "Gathering", "Publish", "in_chunks")
 

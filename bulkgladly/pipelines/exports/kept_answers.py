@@ -7,7 +7,7 @@ from bulkgladly.pipelines.exports.gathering import Gathering, Publish
 from bulkgladly.pipelines.exports.media import KEYS
 from bulkgladly.pipelines.exports.per_parent import ways_to_know
 from bulkgladly.pipelines.exports.units import UnitTask
-from bulkgladly.resources.exports import live_export
+from bulkgladly.resources.table import live_export
 
 __all__ = ("KeptAnswers",)
 

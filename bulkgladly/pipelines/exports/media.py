@@ -15,15 +15,16 @@ from bulkgladly.lake.published_rows import values_in
 from bulkgladly.pipelines.exports.context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.pipelines.exports.gathering import WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.parents import COMPOSITE, source_of
+from bulkgladly.pipelines.exports.parents import source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
-from bulkgladly.resources.exports import LiveExport, is_askable, live_export
+from bulkgladly.resources.exports import COMPOSITE, LiveExport, is_askable
+from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.transport.downloads import BrokeOff, Download
 
 __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 
-MEDIA_WORDS = ("recordings", "attachments")
+MEDIA_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.is_file)
 _ITEM_SETS = ("items", "conversation-items")
 KEYS: Mapping[str, tuple[str, ...]] = {"recordings": ("itemId",), "attachments": ("itemId", "attachmentId")}
 """The columns that name a row of an index."""

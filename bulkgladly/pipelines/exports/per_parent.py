@@ -17,33 +17,22 @@ from bulkgladly.messages import Reply, Request
 from bulkgladly.pipelines.exports.context import Context, why
 from bulkgladly.pipelines.exports.gathering import CUT, GONE, WHOLE, Gathering, in_chunks
 from bulkgladly.pipelines.exports.options import ExportOptions
-from bulkgladly.pipelines.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of
+from bulkgladly.pipelines.exports.parents import Skipped, demand_parents, parents_of, source_of
 from bulkgladly.pipelines.exports.units import Settled, UnitResult, UnitState, UnitTask
-from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
+from bulkgladly.resources.exports import COMPOSITE, Cut, LiveExport, cut_of
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.looks import MAX_MERGES
+from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 
 __all__ = ("PARENT_WORDS", "Ask", "PerParent", "ways_to_know")
 
-PARENT_WORDS = (
-    "profiles",
-    "conversations",
-    "conversation",
-    "conversation-items",
-    "item",
-    "tasks",
-    "task",
-    "task-comments",
-    "answers",
-    "answer-contents",
-    "transcripts",
+PARENT_WORDS = tuple(
+    word for word, row in LIVE_EXPORTS.items() if row.parent is not ParentKind.NONE and not row.is_file
 )
 
 _PROFILES = live_export("profiles")
 _BY_ASKED, _BY_ID = ("_asked_id",), ("id",)
-_NOT_OFFERED = ("getItem",)
-"""Where a refusal says that there is nothing to be had: an item of a type that the API does not show."""
 
 
 class PerParent:
@@ -62,7 +51,8 @@ class PerParent:
 
     async def tasks(self, context: Context) -> AsyncIterator[UnitTask | None]:
         """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
-        row = PROFILES_BY_EMAIL if context.options.emails is not None else self._row
+        by_address = self._row.by_address if context.options.emails is not None else None
+        row = by_address or self._row
         gathering = Gathering(row, ways_to_know(row))
         try:
             skipped = Skipped()
@@ -73,8 +63,8 @@ class PerParent:
                 lambda one: Ask(gathering, row, one),
             ):
                 yield task
-            if gathering.cut and row.word == "conversations":
-                async for task in _second_way(context, gathering.cut):
+            if gathering.cut and row.one_by_one is not None:
+                async for task in _second_way(context, live_export(row.one_by_one), gathering.cut):
                     yield task
             if skipped.count:
                 detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
@@ -104,7 +94,7 @@ class Ask:
     async def run(self, context: Context) -> UnitResult | None:
         """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
         reply = await self._reply(context)
-        is_refused = reply.is_refused and self.row.operation in _NOT_OFFERED
+        is_refused = reply.is_refused and self.row.may_be_withheld
         if reply.is_absent or is_refused:
             await context.in_thread(self.gathering.keep, context, self.name, GONE)
             return None
@@ -170,12 +160,11 @@ def _request(row: LiveExport, asked: str) -> Request:
     return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
 
 
-async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[UnitTask | None]:
+async def _second_way(context: Context, row: LiveExport, cut: Collection[str]) -> AsyncIterator[UnitTask | None]:
     """Yield single requests for conversations of customers whose lists are cut, as far as items name them.
 
     What the lists held, and what was found this way before, is in the data set and not asked for again.
     """
-    row = live_export("conversation")
     others = Gathering(row, ways_to_know(row))
     try:
         source: DataFolder = await context.in_thread(source_of, context)
