@@ -9,6 +9,7 @@ import pytest
 
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of
 from bulkgladly.lake.schemas.shapes import EXTRA, FETCH, JOB, LINE
+from bulkgladly.resources.table import DATA_SET_PLANS
 
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))["enums"]
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("data_sets.json").read_text(encoding="utf-8"))
@@ -121,6 +122,15 @@ def test_every_data_set_is_declared_as_it_was(name: str) -> None:
             for kind, one in shapes.items()
         },
     } == RECORDED[name]
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_column_has_a_sentence(name: str) -> None:
+    """What `schema show` prints: one short text for each column of the schema, in its order."""
+    columns = DATA_SET_PLANS[name].all_columns
+
+    assert [column.name for column in columns] == DATA_SETS[name].schema.names
+    assert all(column.meaning.endswith((".", "...")) and len(column.meaning) <= 120 for column in columns)
 
 
 def test_every_recorded_data_set_is_still_declared() -> None:

@@ -30,7 +30,7 @@ from bulkgladly.resources.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.looks import look
 from bulkgladly.resources.outcomes import unread
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("CUSTOMERS", "OBJECT")
@@ -239,6 +239,7 @@ CUSTOMERS = ResourceSpec(
     id_rule="our id, under 50 characters",
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
+    screening=Screening.CONTACTS,
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

@@ -16,7 +16,7 @@ from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.resources.upserts import Upserts
 from bulkgladly.times import time_of
 
@@ -105,6 +105,7 @@ TASKS = ResourceSpec(
     warnings=(keeps_its_tags("body"), due_only_if_known),
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was made, and by whom", "a due date in the past"),
+    screening=Screening.FIELDS,
 )
 
 # --- Comments, written ---
@@ -157,6 +158,7 @@ TASK_COMMENTS = ResourceSpec(
     lanes=("taskId",),
     id_rule="our id, at most 50 characters",
     not_kept=("when it was written: now",),
+    screening=Screening.FIELDS,
 )
 
 # --- Both, read ---
