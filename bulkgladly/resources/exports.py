@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from bulkgladly.messages import Request
+from bulkgladly.operations import Operation
 
 __all__ = (
     "CHANGED",
@@ -95,6 +96,7 @@ class LiveExport:
 
     `names` is the kind of name that the list resolves. `is_file` says that the answer is a file
     beside the rows, and `may_be_withheld` that a refusal means that there is nothing to be had.
+    `answers` declares an operation that `bulkgladly.operations` does not have.
     """
 
     word: str
@@ -115,6 +117,7 @@ class LiveExport:
     names: str | None = None
     is_file: bool = False
     may_be_withheld: bool = False
+    answers: Operation | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -137,7 +140,7 @@ class LiveExport:
             raise ValueError("an id that is empty, all dots, or has control characters")
         named = dict(zip(self.variables, values, strict=True))
         path = _VARIABLE.sub(lambda found: quote(named[found[1]], safe=""), self.path)
-        return Request(self.operation, "GET", path, query, accept=self.accept)
+        return Request(self.operation, "GET", path, query, accept=self.accept, answers=self.answers)
 
 
 def is_askable(value: str) -> bool:
