@@ -21,7 +21,9 @@ MODULES = Path(__file__).with_name("added")
 WITH_IT = f"from bulkgladly.resources import objects; objects.__path__.append({str(MODULES)!r}); "
 """As if the module lay in the folder of all others; no other module is told of it."""
 PROGRAM = WITH_IT + "from bulkgladly.__main__ import main; main()"
-DOCUMENT = WITH_IT + "from docs.make_objects import reference; print(reference())"
+DOCUMENTS = (
+    WITH_IT + "from docs import make_columns, make_objects; print(make_objects.reference(), make_columns.reference())"
+)
 ROWS = "key,customerId,name,colour\nb1,{0},Early bird,RED\nb2,{0},Night owl,BLUE\n"
 
 
@@ -139,7 +141,7 @@ async def test_it_is_shown_drafted_and_documented(place: Place) -> None:
     """`schema show`, `map init` and the page of objects know it, and the export says what there is."""
     shown = json.loads(await place.run("schema", "show", "badges", "--json"))
     draft = await place.run("map", "init", "badges.csv", "--to", "badges")
-    page = await place.run(program=DOCUMENT)
+    page = await place.run(program=DOCUMENTS)
 
     assert shown["modes"] == ["create", "upsert"]
     columns = {column["column"]: column["means"] for column in shown["data_set"]["columns"]}
@@ -147,5 +149,6 @@ async def test_it_is_shown_drafted_and_documented(place: Place) -> None:
     assert 'to = "badges"' in draft
     assert "name" in draft
     assert "| [`badges`](#badges) | `upsert`, `create` | our id, at most 50 characters | detected |" in page
-    assert "### badges" in page
+    assert "| `customer-badges` | `getCustomerBadges` | customer; ids from `badges` |" in page
+    assert "| `colour` | text | RED or BLUE; what else there is, is UNKNOWN. |" in page
     assert "customer-badges" in await place.run("export", "nothing-like-it", "--out", "lake", code=2)
