@@ -18,7 +18,7 @@ from bulkgladly.pipelines.exports.options import ExportOptions
 from bulkgladly.pipelines.exports.parents import source_of
 from bulkgladly.pipelines.exports.units import UnitResult, UnitState, UnitTask
 from bulkgladly.resources.exports import COMPOSITE, LiveExport, is_askable
-from bulkgladly.resources.table import LIVE_EXPORTS, live_export
+from bulkgladly.resources.table import DATA_SET_PLANS, LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.transport.downloads import BrokeOff, Download
 
@@ -26,7 +26,7 @@ __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 
 MEDIA_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.is_file)
 _ITEM_SETS = ("items", "conversation-items")
-KEYS: Mapping[str, tuple[str, ...]] = {"recordings": ("itemId",), "attachments": ("itemId", "attachmentId")}
+KEYS: Mapping[str, tuple[str, ...]] = {word: DATA_SET_PLANS[LIVE_EXPORTS[word].data_set].key for word in MEDIA_WORDS}
 """The columns that name a row of an index."""
 _PAGES = ("text/html", "application/json", "application/xml", "text/plain")
 """What an error comes as, from Gladly or from a host of files."""
