@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import orjson
 
 from bulkgladly.messages import GET_ORGANIZATION, ApiProblem, Meaning, Request
-from bulkgladly.operations import Body, Operation, operation_of
+from bulkgladly.operations import Body, Operation
 from bulkgladly.strict_json import exact_value
 
 __all__ = ("Judgement", "claims_success", "is_server_error", "judge", "problems_in")
@@ -68,7 +68,7 @@ def judge(request: Request, status: int, headers: Mapping[str, str], body: bytes
     Of an operation whose body is streamed the head alone is judged; what arrives is for the reader to
     judge. A host that has no organisation is absent, in whatever form it says so.
     """
-    expected = operation_of(request.operation)
+    expected = request.declared
     if status == expected.status:
         return _confirmed(request, expected, headers, body)
     if status in _BY_STATUS:
@@ -224,7 +224,7 @@ def _own(request: Request, member: str) -> str | None:
 
 def _successor(request: Request, headers: Mapping[str, str], problems: tuple[ApiProblem, ...]) -> str | None:
     """Return the customer that a reply names in place of the asked one; never the same, which would go in circles."""
-    asked = _asked(request, operation_of(request.operation)).get("customerId")
+    asked = _asked(request, request.declared).get("customerId")
     for problem in problems:
         if isinstance(new := problem.meta.get("new"), str) and new and new != asked:
             return new

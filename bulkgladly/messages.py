@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bulkgladly.operations import Operation, operation_of
+
 __all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "Repeat", "Reply", "Request")
 
 
@@ -56,7 +58,8 @@ class Meaning(enum.Enum):
 class Request(NamedTuple):
     """One call of the API. `operation` is the API's own name for it: a row of `bulkgladly.operations`.
 
-    `accept` is what the answer may be (an `Accept` header); None means JSON.
+    `accept` is what the answer may be (an `Accept` header); None means JSON. `answers` says what
+    confirms an operation that the table does not have.
     """
 
     operation: str
@@ -67,6 +70,16 @@ class Request(NamedTuple):
     repeat: Repeat = Repeat.HARMLESS
     budget: BudgetClass = BudgetClass.DEFAULT
     accept: str | None = None
+    answers: Operation | None = None
+
+    @property
+    def declared(self) -> Operation:
+        """What the operation answers when it has done what was asked.
+
+        Raises:
+            KeyError: Nobody has declared it.
+        """
+        return self.answers or operation_of(self.operation)
 
 
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from bulkgladly.records import Claim, Problem
 from bulkgladly.resources.fields import Kind, Link
 from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Draft, ResourceSpec
+from bulkgladly.resources.spec import Draft, ResourceSpec, Screening
 
 __all__ = (
     "CONTENT_KEY",
@@ -54,7 +54,7 @@ def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> t
     To hash the content takes longer than all else. Customers with equal content have the
     same first address, and that of an email is a mark already.
     """
-    if spec.name != "customers" or not key.startswith(CONTENT_KEY) or payload.get("emails"):
+    if spec.screening is not Screening.CONTACTS or not key.startswith(CONTENT_KEY) or payload.get("emails"):
         return ()
     phones = payload.get("phones")
     address = phones[0]["original"] if phones else payload.get("externalCustomerId")

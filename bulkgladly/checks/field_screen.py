@@ -11,7 +11,7 @@ from bulkgladly.checks.claims import Traits, traits_of_payload
 from bulkgladly.formats.layouts import FlatLayout
 from bulkgladly.records import Problem, Row
 from bulkgladly.resources.fields import Field, Kind, Link
-from bulkgladly.resources.objects import Preparation
+from bulkgladly.resources.preparation import Preparation
 from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.source_keys import is_plain
 

@@ -14,13 +14,10 @@ from bulkgladly.checks.field_screen import FieldScreen
 from bulkgladly.formats.columns import compile_columns
 from bulkgladly.formats.layouts import FlatLayout
 from bulkgladly.records import Row
-from bulkgladly.resources.objects import Preparation
-from bulkgladly.resources.spec import Policy, ResourceSpec
+from bulkgladly.resources.preparation import Preparation
+from bulkgladly.resources.spec import Policy, ResourceSpec, Screening
 
 __all__ = ("Screen",)
-
-_BY_FIELDS = ("activities", "tasks", "task-comments", "notes")
-"""Resources whose other spellings of a row (`unwrap`) all stand in fields that hold objects."""
 
 
 class LayoutScreen(Protocol):
@@ -58,8 +55,8 @@ class Screen:
 
 
 def _screen_for(spec: ResourceSpec, policy: Policy) -> LayoutScreen | None:
-    if spec.name == "customers" and not spec.rules and not spec.warnings:
+    if spec.screening is Screening.CONTACTS and not spec.rules and not spec.warnings:
         return CustomerScreen(policy)
-    if spec.name in _BY_FIELDS and isinstance(spec.prepare, Preparation):
+    if spec.screening is Screening.FIELDS and isinstance(spec.prepare, Preparation):
         return FieldScreen(spec, spec.prepare, policy)
     return None

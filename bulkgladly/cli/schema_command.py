@@ -33,7 +33,8 @@ def show(
         about = found["data_set"]
         key, folders = (", ".join(about[part]) or "none" for part in ("key", "partitions"))
         print_lines(f"data set {name}: version {about['version']}, key {key}, folders {folders}")
-        _print(("column", "type"), [tuple(row.values()) for row in about["columns"]])
+        order = ("column", "means", "type")
+        _print(("column", "what it means", "type"), [tuple(row[part] for part in order) for row in about["columns"]])
     if "report" in found:
         print_lines(f"report {name}: the columns that are known; others become text, under the name of their header")
         _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
@@ -53,11 +54,13 @@ def _resource(name: str) -> dict[str, Any]:
 
 def _data_set(name: str) -> dict[str, Any]:
     from bulkgladly.lake.schemas import DATA_SETS
+    from bulkgladly.resources.table import DATA_SET_PLANS
 
     found = DATA_SETS.get(name)
     if found is None:
         return {}
-    columns = [{"column": field.name, "type": str(field.type)} for field in found.schema]
+    meanings = {column.name: column.meaning for column in DATA_SET_PLANS[name].all_columns}
+    columns = [{"column": field.name, "type": str(field.type), "means": meanings[field.name]} for field in found.schema]
     about = {"version": found.version, "key": list(found.key), "partitions": list(found.partitions)}
     return {"data_set": {**about, "columns": columns}}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.outgoing_requests import is_loopback
-from bulkgladly.emulator.protocol.routing import Router
+from bulkgladly.emulator.protocol.routing import Operation, Router
 from bulkgladly.emulator.reports.reports import Reports
 from bulkgladly.emulator.seeding.seed_answers import seed_knowledge
 from bulkgladly.emulator.seeding.seed_conversations import seed_conversations, seed_custom_attributes
@@ -40,7 +40,8 @@ class Emulator(Application):
             ...  # requests go to emulator.url
 
     Keyword arguments are the fields of `EmulatorOptions`; they win over `options`. `host` is a loopback
-    address, for tests that need an emulator on an address of its own.
+    address, for tests that need an emulator on an address of its own. `more_operations` are answered beside
+    those of the API; what they keep is theirs to hold.
     `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` exist from the beginning
     and outlive the stop, so you can fill them before and read them afterwards. An emulator can start once.
 
@@ -54,11 +55,13 @@ class Emulator(Application):
         *,
         clock: Clock | None = None,
         host: str = "127.0.0.1",
+        more_operations: Iterable[Operation] = (),
         **changes: Any,
     ) -> None:
         if not is_loopback(f"http://{host}"):
             raise ValueError(f"host is {host!r}: it must be a loopback address")
         self._host = host
+        self._operations = (*OPERATIONS, *OTHER_HOST_OPERATIONS, *more_operations)
         self.options = options = replace(options or EmulatorOptions(), **changes)
         self.clock = clock = clock or Clock()
         super().__init__(Store(clock=clock, seed=options.seed, reuse_deleted_ids=options.deleted_ids == "free"))
@@ -113,7 +116,7 @@ class Emulator(Application):
             self.report_limits,
             self.faults,
             self.requests,
-            Router((*OPERATIONS, *OTHER_HOST_OPERATIONS)),
+            Router(self._operations),
             control,
             self.refuse,
         )

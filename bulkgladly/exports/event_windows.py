@@ -15,7 +15,7 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
-from bulkgladly.resources.exports import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 
 __all__ = ("Events", "EventsUnit", "Plan", "plan_of")
 

@@ -18,7 +18,8 @@ from bulkgladly.lake.row_filters import HeldRows
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
-from bulkgladly.resources.exports import LIVE_EXPORTS, Cut, LiveExport, Parent, cut_of, live_export
+from bulkgladly.resources.exports import Cut, LiveExport, Parent, cut_of
+from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 
 __all__ = ("LIST_WORDS", "ListKind")
 

@@ -10,22 +10,23 @@ import orjson
 from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, UsageError
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.parents import COMPOSITE, source_of
+from bulkgladly.exports.parents import source_of
 from bulkgladly.exports.reply_buffer import WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import MediaFile, StoredFile
 from bulkgladly.lake.published_rows import values_in
-from bulkgladly.resources.exports import LiveExport, is_askable, live_export
+from bulkgladly.resources.exports import COMPOSITE, LiveExport, is_askable
+from bulkgladly.resources.table import DATA_SET_PLANS, LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.transport.downloads import BrokeOff, Download
 
 __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 
-MEDIA_WORDS = ("recordings", "attachments")
+MEDIA_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.is_file)
 _ITEM_SETS = ("items", "conversation-items")
-KEYS: Mapping[str, tuple[str, ...]] = {"recordings": ("itemId",), "attachments": ("itemId", "attachmentId")}
+KEYS: Mapping[str, tuple[str, ...]] = {word: DATA_SET_PLANS[LIVE_EXPORTS[word].data_set].key for word in MEDIA_WORDS}
 """The columns that name a row of an index."""
 _PAGES = ("text/html", "application/json", "application/xml", "text/plain")
 """What an error comes as, from Gladly or from a host of files."""

@@ -1,9 +1,9 @@
 """Of which parents objects are asked for: ids or addresses from a file, or from what a data set holds."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
@@ -15,61 +15,12 @@ from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lines import BOM, cut_lines
-from bulkgladly.resources.exports import ANSWER_TYPES, DEFAULT_LANGUAGE, LiveExport, is_askable
-from bulkgladly.resources.exports import Parent as ParentKind
+from bulkgladly.resources.exports import IdColumn, LiveExport, is_askable
 
-__all__ = ("COMPOSITE", "OF_THE_DATA_SET_ITSELF", "Skipped", "demand_parents", "parents_of", "source_of")
+__all__ = ("Skipped", "demand_parents", "parents_of", "source_of")
 
-COMPOSITE = "/"
-"""Between the parts of a key that has several: an answer's id, a language and a type."""
-
-_ID_COLUMNS: Mapping[ParentKind, tuple[str, ...]] = {
-    ParentKind.CUSTOMER: ("id", "customerId", "gladly_id"),
-    ParentKind.CONVERSATION: ("id", "conversationId"),
-    ParentKind.TASK: ("id", "taskId"),
-    ParentKind.ITEM: ("id", "itemId"),
-    ParentKind.ANSWER: ("id", "answerId"),
-}
 _EMAIL_COLUMNS = ("email", "email:1", "emailAddress")
 _MOST_TEXT_BYTES = 10_000
-_CHANGED = "_job_updated_at"
-
-
-class _Column(NamedTuple):
-    """Where ids stand in a data set; `changed` is the column that says when they were last active."""
-
-    data_set: str
-    id: str
-    changed: str | None = None
-    language: str | None = None
-    of_types: frozenset[str] = frozenset()
-    """Only rows of these content types; of all where it is empty."""
-
-
-_CALLS = frozenset(("PHONE_CALL", "VOICEMAIL"))
-_OF_CUSTOMERS = (_Column("customers", "id", _CHANGED), _Column("items", "customerId", _CHANGED))
-_OF_CONVERSATIONS = (_Column("items", "conversationId", _CHANGED), _Column("conversations", "id"))
-_COLUMNS: Mapping[str, tuple[_Column, ...]] = {
-    "profiles": _OF_CUSTOMERS,
-    "conversations": (*_OF_CUSTOMERS, _Column("profiles", "id")),
-    "tasks": (*_OF_CUSTOMERS, _Column("profiles", "id")),
-    "conversation": _OF_CONVERSATIONS[:1],
-    "conversation-items": _OF_CONVERSATIONS,
-    "task": (_Column("events", "taskId", "timestamp"),),
-    "task-comments": (_Column("tasks", "id"), _Column("events", "taskId", "timestamp")),
-    "item": (_Column("events", "messageId"),),
-    "answers": (_Column("public-answers", "id", "updatedAt"),),
-    "answer-contents": (
-        _Column("public-answers", "id", "updatedAt", "language"),
-        _Column("answers", "id", "updatedAt"),
-    ),
-    "transcripts": (
-        _Column("items", "id", _CHANGED, of_types=_CALLS),
-        _Column("conversation-items", "id", of_types=_CALLS),
-    ),
-}
-OF_THE_DATA_SET_ITSELF = ("transcripts",)
-"""Words whose parents are those of the data set that is written, where nothing else is said."""
 
 
 class Skipped:
@@ -91,14 +42,14 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
     Raises:
         UsageError: They do not, or in a way that does not go with this export.
     """
-    if options.emails is not None and row.word != "profiles":
+    if options.emails is not None and row.by_address is None:
         raise UsageError(
             f"--emails looks customers up and goes with profiles, not with {row.word}: export profiles first, "
             f"then {row.word} with --from-dataset"
         )
     is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
-    if not is_named and row.word not in OF_THE_DATA_SET_ITSELF:
-        more = ", --emails FILE" if row.word == "profiles" else ""
+    if not is_named and not row.asks_itself:
+        more = ", --emails FILE" if row.by_address is not None else ""
         raise UsageError(
             f"{row.word} can be asked for {row.parent.value} by {row.parent.value} only: say --ids FILE{more} or "
             "--from-dataset DIR"
@@ -119,12 +70,11 @@ def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[
         for _, asked in _texts_in(options.emails, _EMAIL_COLUMNS, skipped):
             yield ParentToAsk(_email_key(asked), asked)
     elif options.ids is not None:
-        expand = _contents_of if row.word == "answer-contents" else _itself
-        for where, asked in _texts_in(options.ids, _ID_COLUMNS[row.parent], skipped):
+        for where, asked in _texts_in(options.ids, row.id_columns, skipped):
             if not is_askable(asked):
                 skipped.note(where)
                 continue
-            yield from (ParentToAsk(key, key) for key in expand(asked, None))
+            yield from (ParentToAsk(key, key) for key in row.keys_of(asked, None))
     else:
         yield from _in_data_set(row, source_of(context), skipped)
 
@@ -140,21 +90,20 @@ def source_of(context: Context) -> DataFolder:
 
 
 def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[ParentToAsk]:
-    columns = _COLUMNS[row.word]
+    columns = row.ids_from
     present = set(folder.data_sets())
     if not any(column.data_set in present for column in columns):
         wanted = " or ".join(dict.fromkeys(column.data_set for column in columns))
         raise UsageError(f"{folder.path} has no {wanted}, which would name what to ask for; export that first")
-    expand = _contents_of if row.word == "answer-contents" else _itself
     for column in columns:
         for asked, language, changed in _ids_in(folder, column):
             if not is_askable(asked):
                 skipped.note(f"{column.data_set}.{column.id}")
                 continue
-            yield from (ParentToAsk(key, key, changed) for key in expand(asked, language))
+            yield from (ParentToAsk(key, key, changed) for key in row.keys_of(asked, language))
 
 
-def _ids_in(folder: DataFolder, column: _Column) -> Iterator[tuple[str, str | None, int]]:
+def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | None, int]]:
     """Yield ids with their language and when they were last active; one that repeats nearby comes once."""
     typed = "contentType" if column.of_types else None
     names = [name for name in (column.id, column.changed, column.language, typed) if name is not None]
@@ -168,16 +117,6 @@ def _ids_in(folder: DataFolder, column: _Column) -> Iterator[tuple[str, str | No
             changed = found[column.changed] if column.changed else None
             latest[one] = max(latest.get(one, 0), changed or 0)
         yield from ((asked, language, changed) for (asked, language), changed in latest.items())
-
-
-def _itself(asked: str, language: str | None) -> Iterable[str]:
-    del language
-    return (asked,)
-
-
-def _contents_of(answer: str, language: str | None) -> Iterable[str]:
-    """Return a key for each content an answer may have; nothing lists those it has."""
-    return (COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind)) for kind in ANSWER_TYPES)
 
 
 def _email_key(address: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bulkgladly.exports.export_context import Context, why
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.parents import COMPOSITE, Skipped, demand_parents, parents_of, source_of
+from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, source_of
 from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
@@ -19,31 +19,20 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
-from bulkgladly.resources.exports import PROFILES_BY_EMAIL, Cut, LiveExport, cut_of, live_export
+from bulkgladly.resources.exports import COMPOSITE, Cut, LiveExport, cut_of
 from bulkgladly.resources.exports import Parent as ParentKind
 from bulkgladly.resources.looks import MAX_MERGES
+from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 
 __all__ = ("PARENT_WORDS", "ParentUnit", "PerParent", "ways_to_know")
 
-PARENT_WORDS = (
-    "profiles",
-    "conversations",
-    "conversation",
-    "conversation-items",
-    "item",
-    "tasks",
-    "task",
-    "task-comments",
-    "answers",
-    "answer-contents",
-    "transcripts",
+PARENT_WORDS = tuple(
+    word for word, row in LIVE_EXPORTS.items() if row.parent is not ParentKind.NONE and not row.is_file
 )
 
 _PROFILES = live_export("profiles")
 _BY_ASKED, _BY_ID = ("_asked_id",), ("id",)
-_NOT_OFFERED = ("getItem",)
-"""Where a refusal says that there is nothing to be had: an item of a type that the API does not show."""
 
 
 class PerParent:
@@ -62,7 +51,8 @@ class PerParent:
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
-        row = PROFILES_BY_EMAIL if context.options.emails is not None else self._row
+        by_address = self._row.by_address if context.options.emails is not None else None
+        row = by_address or self._row
         buffer = ReplyBuffer(row, ways_to_know(row))
         try:
             skipped = Skipped()
@@ -73,8 +63,8 @@ class PerParent:
                 lambda one: ParentUnit(buffer, row, one),
             ):
                 yield unit
-            if buffer.cut and row.word == "conversations":
-                async for unit in _second_way(context, buffer.cut):
+            if buffer.cut and row.one_by_one is not None:
+                async for unit in _second_way(context, live_export(row.one_by_one), buffer.cut):
                     yield unit
             if skipped.count:
                 detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
@@ -104,7 +94,7 @@ class ParentUnit:
     async def run(self, context: Context) -> UnitResult | None:
         """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
         reply = await self._reply(context)
-        is_refused = reply.is_refused and self.row.operation in _NOT_OFFERED
+        is_refused = reply.is_refused and self.row.may_be_withheld
         if reply.is_absent or is_refused:
             await context.in_thread(self.buffer.keep, context, self.name, GONE)
             return None
@@ -170,12 +160,11 @@ def _request(row: LiveExport, asked: str) -> Request:
     return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
 
 
-async def _second_way(context: Context, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
+async def _second_way(context: Context, row: LiveExport, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
     """Yield single requests for conversations of customers whose lists are cut, as far as items name them.
 
     What the lists held, and what was found this way before, is in the data set and not asked for again.
     """
-    row = live_export("conversation")
     others = ReplyBuffer(row, ways_to_know(row))
     try:
         source: DataFolder = await context.in_thread(source_of, context)

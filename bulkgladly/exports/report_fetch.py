@@ -13,6 +13,7 @@ from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.resources.report_columns import column_names
 from bulkgladly.resources.report_windows import Days, Filters, Grid, Split, by_days, by_filters
 from bulkgladly.resources.reports import CHANNELS, Query, request_for
+from bulkgladly.resources.table import live_export
 from bulkgladly.transport.downloads import BrokeOff
 
 __all__ = ("FullDays", "ReportFailed", "ReportFetch", "WindowReplies")
@@ -20,10 +21,6 @@ __all__ = ("FullDays", "ReportFailed", "ReportFetch", "WindowReplies")
 TRIES = 3
 """Downloads of one answer; each spends of the ten a minute."""
 
-_LISTS = {
-    "inboxes": Request("getInboxes", "GET", "/api/v1/inboxes"),
-    "teams": Request("getTeams", "GET", "/api/v1/teams"),
-}
 _PERIOD_FIELDS = frozenset({"startAt", "endAt", "startAtTime", "endAtTime", "timezone"})
 
 P = TypeVar("P")
@@ -121,7 +118,7 @@ class ReportFetch:
             return Split(name, given, is_whole=True)
         if name == "channel":
             return Split(name, tuple(channel for channel in CHANNELS if channel != "allChannels"))
-        reply = await self._context.client.send(_LISTS[name])
+        reply = await self._context.client.send(live_export(name).request())
         if not reply.is_confirmed:
             raise ReportFailed(f"the list of {name} could not be read: {why(reply)}")
         return Split(name, tuple(sorted({str(item["id"]) for item in reply.objects})))

@@ -10,9 +10,10 @@ from bulkgladly.errors import TransportError, UsageError
 from bulkgladly.formats.inputs import Inputs
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Problem, Row
-from bulkgladly.resources.directory import LISTS, Directory
-from bulkgladly.resources.objects import complete
+from bulkgladly.resources.directory import Directory
+from bulkgladly.resources.preparation import complete
 from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
+from bulkgladly.resources.table import NAME_LISTS
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.transport.client import Client
 
@@ -77,11 +78,11 @@ async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
     """
     lists: dict[str, list[Mapping[str, object]]] = {}
     for kind in kinds:
-        reply = await client.send(LISTS[kind])
+        reply = await client.send(NAME_LISTS[kind])
         if not reply.is_confirmed:
             raise TransportError(
-                f"{LISTS[kind].operation}, which lists the names of each {kind}, was answered {reply.status}, not in a "
-                "form of Gladly's; resume later"
+                f"{NAME_LISTS[kind].operation}, which lists the names of each {kind}, was answered {reply.status}, not "
+                "in a form of Gladly's; resume later"
             )
         lists[kind] = list(reply.objects)
     return Directory(lists)

@@ -4,22 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.messages import Request
 from bulkgladly.records import Problem
 
-__all__ = ("LISTS", "PATH_SEPARATOR", "Directory", "names_below", "path_of")
+__all__ = ("PATH_SEPARATOR", "Directory", "names_below", "path_of")
 
 PATH_SEPARATOR = " / "
 """Between the names of a topic and its parents, as in `Orders / Returns`."""
-
-LISTS: Mapping[str, Request] = {
-    "inbox": Request("getInboxes", "GET", "/api/v1/inboxes"),
-    "agent": Request("getAgents", "GET", "/api/v1/agents"),
-    "team": Request("getTeams", "GET", "/api/v1/teams"),
-    "topic": Request("getTopics", "GET", "/api/v1/topics"),
-    "audience": Request("getAudiences", "GET", "/api/v1/audiences"),
-}
-"""Which list knows the names of a kind; each is whole, in one request [gladly-api, paging]."""
 
 _MOST_PARENTS = 20
 

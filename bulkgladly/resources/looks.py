@@ -5,7 +5,7 @@ from collections.abc import Generator
 from bulkgladly.messages import Reply, Request
 from bulkgladly.resources.change import Found
 from bulkgladly.resources.endpoints import Endpoint
-from bulkgladly.resources.objects import segment
+from bulkgladly.resources.preparation import segment
 from bulkgladly.resources.spec import Record
 
 __all__ = ("MAX_MERGES", "Look", "look", "survivor_of")

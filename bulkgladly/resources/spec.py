@@ -1,6 +1,7 @@
 """The shape of one row of the resource table, and of what its procedures work on."""
 
 import datetime as dt
+import enum
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem,
 from bulkgladly.resources.fields import Field, Link
 from bulkgladly.resources.former_ids import is_there
 
-__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Steps", "ready")
+__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Screening", "Steps", "ready")
 
 Steps = Generator[Request, Reply, Outcome]
 """What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
@@ -119,6 +120,14 @@ def ready(
     )  # fmt: skip
 
 
+class Screening(enum.Enum):
+    """How a check tells rows that are certainly fine from those that need a closer look."""
+
+    NONE = "each row is looked at closely"
+    FIELDS = "by the declared fields; other spellings of a row all stand in fields that hold objects"
+    CONTACTS = "by email addresses and phone numbers, which also tell records without a key apart"
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """Everything that imports and checks need to know about one kind of object.
@@ -134,7 +143,7 @@ class ResourceSpec:
     repeat of the create could do, `contacts_people` what a record does to a person, and
     `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
     Gladly does not keep of a row. `fetch` asks for an object by id, where ids are derived
-    from source keys.
+    from source keys. `screening` says which rows a check may clear without making drafts of them.
     """
 
     name: str
@@ -154,6 +163,7 @@ class ResourceSpec:
     deletes: str = ""
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
+    screening: Screening = Screening.NONE
 
     def steps(self, record: Record, policy: Policy) -> Steps:
         """Return what is done for a record in the policy's mode."""

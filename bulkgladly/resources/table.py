@@ -1,45 +1,74 @@
-"""Every kind of Gladly object that we move, one row each. Adding an object starts here."""
+"""Every kind of Gladly object that we move: what the modules in `objects` hand over, put together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TypeVar
 
 from bulkgladly.errors import UsageError
-from bulkgladly.resources.activities import ACTIVITIES
-from bulkgladly.resources.answers import ANSWER_CONTENTS, ANSWERS
-from bulkgladly.resources.business_hours import BUSINESS_HOURS
-from bulkgladly.resources.contacting import EMAILS, RECIPIENT_COLLECTIONS, REPLIES, SMS
-from bulkgladly.resources.conversations import CONVERSATIONS
-from bulkgladly.resources.customer_profiles import CUSTOMERS
-from bulkgladly.resources.labels import CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS
-from bulkgladly.resources.notes import NOTES
+from bulkgladly.messages import Request
+from bulkgladly.resources import objects
+from bulkgladly.resources.data_sets import DataSetPlan
+from bulkgladly.resources.exports import LiveExport
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.task_comments import TASK_COMMENTS
-from bulkgladly.resources.tasks import TASKS
-from bulkgladly.resources.topics import TOPICS
-from bulkgladly.resources.webhooks import WEBHOOKS
 
-__all__ = ("NOT_WRITTEN", "RESOURCES", "resource")
+__all__ = (
+    "DATA_SET_PLANS",
+    "LIVE_EXPORTS",
+    "NAME_LISTS",
+    "NOT_WRITTEN",
+    "OBJECTS",
+    "RESOURCES",
+    "live_export",
+    "resource",
+)
 
-RESOURCES: dict[str, ResourceSpec] = {
-    spec.name: spec
-    for spec in (
-        CUSTOMERS,
-        ACTIVITIES,
-        TASKS,
-        TASK_COMMENTS,
-        NOTES,
-        TOPICS,
-        CONVERSATIONS,
-        CONVERSATION_TOPICS,
-        FREEFORM_TOPICS,
-        REDACTIONS,
-        ANSWERS,
-        ANSWER_CONTENTS,
-        BUSINESS_HOURS,
-        WEBHOOKS,
-        SMS,
-        EMAILS,
-        REPLIES,
-        RECIPIENT_COLLECTIONS,
-    )
-}
+_WRITTEN_ORDER = (
+    *("customers", "activities", "tasks", "task-comments", "notes", "topics"),
+    *("conversations", "conversation-topics", "freeform-topics", "redactions"),
+    *("answers", "answer-contents", "business-hours", "webhooks"),
+    *("sms", "emails", "replies", "recipient-collections"),
+)
+_READ_ORDER = (
+    *("organization", "agents-list", "topics-list", "inboxes", "teams", "audiences", "business-hours", "webhooks"),
+    *("schedules", "jobs", "public-answers"),
+    *("profiles", "conversations", "conversation", "conversation-items", "item", "tasks", "task", "task-comments"),
+    *("answers", "answer-contents", "recordings", "transcripts", "attachments"),
+)
+"""The order in which words are listed, and in which one export builds on the other; all others follow them."""
+
+T = TypeVar("T", ResourceSpec, LiveExport)
+
+
+def _handed_over() -> Iterator[GladlyObject]:
+    for found in iter_modules(objects.__path__):
+        yield import_module(f"{objects.__name__}.{found.name}").OBJECT
+
+
+def _ordered(found: Mapping[str, T], order: Sequence[str]) -> dict[str, T]:
+    names = dict.fromkeys((*(name for name in order if name in found), *found))
+    return {name: found[name] for name in names}
+
+
+OBJECTS: tuple[GladlyObject, ...] = tuple(_handed_over())
+"""One entry for each module."""
+
+RESOURCES: dict[str, ResourceSpec] = _ordered(
+    {spec.name: spec for each in OBJECTS for spec in each.writes}, _WRITTEN_ORDER
+)
+"""What can be imported, by its word."""
+
+LIVE_EXPORTS: Mapping[str, LiveExport] = _ordered(
+    {row.word: row for each in OBJECTS for row in each.reads}, _READ_ORDER
+)
+"""What can be asked for, by its word."""
+
+DATA_SET_PLANS: Mapping[str, DataSetPlan] = {plan.name: plan for each in OBJECTS for plan in each.data_sets}
+"""What is declared of each data set, by its name."""
+
+NAME_LISTS: Mapping[str, Request] = {row.names: row.request() for row in LIVE_EXPORTS.values() if row.names is not None}
+"""Which list knows the names of a kind; each is whole, in one request [gladly-api, paging]."""
 
 NOT_WRITTEN: dict[str, str] = {
     "updateAgentCallRecording": "acts on a call that is going on now; there is nothing to import, and no state to keep",
@@ -53,7 +82,7 @@ NOT_WRITTEN: dict[str, str] = {
 
 
 def resource(name: str) -> ResourceSpec:
-    """Return the row of the table for a resource word.
+    """Return what can be imported under a word.
 
     Raises:
         UsageError: There is no such resource; the message lists those there are.
@@ -63,3 +92,16 @@ def resource(name: str) -> ResourceSpec:
     except KeyError:
         known = ", ".join(RESOURCES)
         raise UsageError(f"there is no resource {name!r} to import; choose one of: {known}") from None
+
+
+def live_export(word: str) -> LiveExport:
+    """Return what can be asked for under a word.
+
+    Raises:
+        UsageError: There is no such word; the message lists those there are.
+    """
+    try:
+        return LIVE_EXPORTS[word]
+    except KeyError:
+        known = ", ".join(LIVE_EXPORTS)
+        raise UsageError(f"{word!r} cannot be asked for; choose one of: {known}") from None

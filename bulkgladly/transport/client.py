@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
-from bulkgladly.operations import DOWNLOAD, operation_of
+from bulkgladly.operations import DOWNLOAD
 from bulkgladly.settings import trusted_certificates
 from bulkgladly.transport.address import Address
 from bulkgladly.transport.allowance import Allowance
@@ -311,5 +311,5 @@ def _reply(settled: FinalReply) -> Reply:
 
 def _stream_status(request: Request) -> int:
     """Return the status at which a body is worth streaming; none where the body of a success is read whole."""
-    expected = operation_of(request.operation)
+    expected = request.declared
     return expected.status if expected.body.is_streamed else _NEVER

@@ -9,8 +9,11 @@ import pytest
 
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of
 from bulkgladly.lake.schemas.shapes import EXTRA, FETCH, JOB, LINE
+from bulkgladly.resources.table import DATA_SET_PLANS
 
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))["enums"]
+RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("data_sets.json").read_text(encoding="utf-8"))
+"""Each data set as it was declared when its version was made."""
 
 
 @pytest.mark.parametrize(
@@ -97,3 +100,39 @@ def test_names_of_data_sets_are_folder_names(name: str) -> None:
     """Nothing that a shell, a URL or a reader takes for something else."""
     assert name.replace("-", "").isalpha()
     assert name == name.lower()
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_data_set_is_declared_as_it_was(name: str) -> None:
+    """A version of a data set never changes: its columns, types, keys, and which JSON each kind of line holds."""
+    data_set = DATA_SETS[name]
+    shapes = {"": data_set.unknown, **data_set.shapes}
+
+    assert {
+        "version": data_set.version,
+        "key": list(data_set.key),
+        "partitions": list(data_set.partitions),
+        "file": data_set.file,
+        "provenance": list(data_set.provenance),
+        "kind_path": list(data_set.kind_path),
+        "metadata": {key.decode(): value.decode() for key, value in (data_set.schema.metadata or {}).items()},
+        "schema": [[field.name, str(field.type), field.nullable] for field in data_set.schema],
+        "lines": {
+            kind: [[column.name, ".".join(column.path), str(column.type), column.wraps] for column in one.columns]
+            for kind, one in shapes.items()
+        },
+    } == RECORDED[name]
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_column_has_a_sentence(name: str) -> None:
+    """What `schema show` prints: one short text for each column of the schema, in its order."""
+    columns = DATA_SET_PLANS[name].all_columns
+
+    assert [column.name for column in columns] == DATA_SETS[name].schema.names
+    assert all(column.meaning.endswith((".", "...")) and len(column.meaning) <= 120 for column in columns)
+
+
+def test_every_recorded_data_set_is_still_declared() -> None:
+    """What was once written must be read again."""
+    assert set(RECORDED) <= set(DATA_SETS)

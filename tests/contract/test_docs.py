@@ -169,7 +169,10 @@ def all_commands() -> list[tuple[str, Any]]:
 # Commands and flags
 
 
-@pytest.mark.parametrize(("page", "maker"), [("commands.md", "make_reference"), ("objects.md", "make_objects")])
+@pytest.mark.parametrize(
+    ("page", "maker"),
+    [("commands.md", "make_reference"), ("objects.md", "make_objects"), ("columns.md", "make_columns")],
+)
 def test_the_generated_pages_are_up_to_date(page: str, maker: str) -> None:
     """They are what the program says of itself; `python docs/make_reference.py` and its like write them anew."""
     spec = importlib.util.spec_from_file_location(maker, DOCS / f"{maker}.py")

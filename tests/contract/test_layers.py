@@ -55,7 +55,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "storage": frozenset(WORDS),
     "resources": frozenset(WORDS),
     **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
-    **dict.fromkeys(("formats", "journal", "lake"), frozenset({*WORDS, "storage"})),
+    **dict.fromkeys(("formats", "journal"), frozenset({*WORDS, "storage"})),
+    "lake": frozenset({*WORDS, "storage", "resources"}),
     "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),

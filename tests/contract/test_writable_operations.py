@@ -11,10 +11,9 @@ import pytest
 from bulkgladly.errors import UsageError
 from bulkgladly.messages import Repeat
 from bulkgladly.records import Mode
-from bulkgladly.resources.directory import LISTS
 from bulkgladly.resources.fields import Kind
 from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.table import NOT_WRITTEN, RESOURCES, resource
+from bulkgladly.resources.table import NAME_LISTS, NOT_WRITTEN, RESOURCES, resource
 
 FACTS = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -71,7 +70,7 @@ def test_fields_hang_together(spec: ResourceSpec) -> None:
     """Names have a list, keys a resource, choices their words, and no field comes twice."""
     assert not [name for name, number in Counter(field.name for field in spec.fields).items() if number > 1]
     for field in spec.fields:
-        assert field.names is None or field.names in LISTS
+        assert field.names is None or field.names in NAME_LISTS
         assert field.key_of is None or field.key_of in RESOURCES
         assert (field.kind is Kind.CHOICE) == bool(field.choices)
         assert field.parts is None or field.kind is Kind.OBJECTS

@@ -21,11 +21,16 @@ from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import flat
+from bulkgladly.lake.schemas.shapes import built
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
+from bulkgladly.resources.data_sets import INTEGER, TEXT, DataColumn, DataSetPlan, ListOf
 from tests.full_disk import fill_at_open, no_space
 
+SESSIONS = DataSetPlan(
+    "sessions", (DataColumn("name", TEXT, "A name."), DataColumn("at", ListOf(INTEGER), "Numbers.")), key=()
+)
+OLD_INBOXES = DataSetPlan("inboxes", (DataColumn("id", TEXT, "The id."),))
 CUSTOMERS, ITEMS, INBOXES = DATA_SETS["customers"], DATA_SETS["items"], DATA_SETS["inboxes"]
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 SMALL = CompactLimits(bucket_rows=20, row_group_bytes=2000, part_bytes=3000)
@@ -175,7 +180,7 @@ def test_partitioned_data_sets_become_one_folder(folder: DataFolder) -> None:
 
 def test_a_data_set_without_a_key_keeps_distinct_rows(folder: DataFolder) -> None:
     """Where it came from is no difference."""
-    keyless = flat("sessions", {"name": pa.string(), "at": pa.list_(pa.int64())}, key=())
+    keyless = built(SESSIONS)
     for hour in range(2):
         writer = UnitWriter(
             folder, keyless, f"{hour}", Origin(f"{hour}", "f", {"_fetched_at": NOON + dt.timedelta(hours=hour)})
@@ -194,7 +199,7 @@ def test_a_data_set_without_a_key_keeps_distinct_rows(folder: DataFolder) -> Non
 
 def test_parts_of_an_older_schema_get_the_columns_of_today(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A column that was not there yet is null."""
-    old = flat("inboxes", {"id": pa.string()})
+    old = built(OLD_INBOXES)
     for unit, data_set in enumerate((old, INBOXES)):
         writer = UnitWriter(folder, data_set, f"{unit}", Origin(f"{unit}", "f"))
         writer.convert([orjson.dumps({"id": f"i{unit}", "name": "Billing"})])

@@ -17,10 +17,10 @@ from bulkgladly.lake.line_kinds import Bundle
 from bulkgladly.lake.restored_lines import to_api
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.items import CONTENT_TYPES
 from bulkgladly.lake.schemas.shapes import DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
+from bulkgladly.resources.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.times import moment_of
 
 ITEMS = DATA_SETS["items"]

@@ -19,7 +19,7 @@ from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.items import CONTENT_TYPES
+from bulkgladly.resources.objects.conversation_items import CONTENT_TYPES
 
 ITEMS = DATA_SETS["items"]
 KINDS = list(CONTENT_TYPES)

@@ -68,6 +68,21 @@ def test_a_first_message_is_looked_at(program: Program, capsys: pytest.CaptureFi
     assert "bulkgladly resume" in told
 
 
+def test_schema_show_says_what_each_column_of_a_data_set_means(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also for the columns that are ours, and what nobody knows is called UNKNOWN."""
+    assert program("schema", "show", "jobs") == 0
+    shown = capsys.readouterr().out
+    assert program("schema", "show", "jobs", "--json") == 0
+    columns = {entry["column"]: entry for entry in json.loads(capsys.readouterr().out)["data_set"]["columns"]}
+
+    assert "PENDING, IN_PROGRESS, COMPLETED or FAILED." in shown
+    assert columns["parameters"]["means"].endswith("whether the end belongs to it is UNKNOWN.")
+    assert columns["parameters"]["type"].startswith("struct<")
+    assert "no longer lists" in columns["_gone_since"]["means"]
+
+
 def test_schema_show_tells_fields_and_modes(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     """For people and for programs, from the same declaration that an import reads rows by."""
     assert program("schema", "show", "tasks") == 0

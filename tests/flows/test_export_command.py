@@ -180,7 +180,8 @@ def test_schemas_are_shown(program: Program, capsys: pytest.CaptureFixture[str])
     """A data set's columns with their types, a report's with their headers."""
     assert program("schema", "show", "items", "--json") == 0
     items = json.loads(capsys.readouterr().out)["data_set"]
-    assert {"column": "timestamp", "type": "timestamp[us, tz=UTC]"} in items["columns"]
+    timestamp = {"column": "timestamp", "type": "timestamp[us, tz=UTC]", "means": "When it happened."}
+    assert timestamp in items["columns"]
     assert items["partitions"] == ["type", "date"]
 
     assert program("schema", "show", "ConversationExportReport") == 0

@@ -18,7 +18,7 @@ from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.verify import verify
-from bulkgladly.resources.exports import EVENT_ENTITIES, EVENTS_WINDOW
+from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NIGHT, Lake, as_lines
 

@@ -19,7 +19,7 @@ from bulkgladly.operations import OPERATIONS, Body
 from bulkgladly.records import Known, Mode, Outcome, Position, Problem, Row
 from bulkgladly.resources.directory import Directory
 from bulkgladly.resources.identity import fingerprint
-from bulkgladly.resources.objects import complete
+from bulkgladly.resources.preparation import complete
 from bulkgladly.resources.spec import Draft, Policy, Record, ready
 from bulkgladly.resources.table import RESOURCES
 

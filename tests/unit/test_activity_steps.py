@@ -8,10 +8,10 @@ import pytest
 from bulkgladly.messages import Reply
 from bulkgladly.records import Problem, Stage, Word
 from bulkgladly.resources.directory import Directory
-from bulkgladly.resources.objects import complete, problems_of
+from bulkgladly.resources.objects.topics import parents_first
+from bulkgladly.resources.preparation import complete, problems_of
 from bulkgladly.resources.spec import Draft
 from bulkgladly.resources.table import RESOURCES
-from bulkgladly.resources.topics import parents_first
 from tests.unit.stepping import (
     BROKEN,
     DONE,

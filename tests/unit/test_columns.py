@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.formats.columns import compile_columns, flatten, nest, unknown_columns
 from bulkgladly.formats.layouts import ColumnProblem, suggestion
-from bulkgladly.resources.customers import CUSTOMER_COLUMNS
+from bulkgladly.resources.customer_rows import CUSTOMER_COLUMNS
 
 PLAN = CUSTOMER_COLUMNS
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Position, Row, Stage, Word
 from bulkgladly.resources.contacts import email_identity, phone_identity
-from bulkgladly.resources.customers import prepare_customer
+from bulkgladly.resources.customer_rows import prepare_customer
 from bulkgladly.resources.identity import fingerprint
 from bulkgladly.resources.spec import Draft, Policy, Record, ready
 from bulkgladly.resources.table import RESOURCES

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.records import Claim, Position, Problem, Row
-from bulkgladly.resources.customers import changes_to, gaps_in, prepare_customer
+from bulkgladly.resources.customer_rows import changes_to, gaps_in, prepare_customer
 from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
 from bulkgladly.resources.spec import Draft, Policy
 

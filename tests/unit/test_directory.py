@@ -6,7 +6,7 @@ import pytest
 
 from bulkgladly.records import Problem
 from bulkgladly.resources.directory import Directory, names_below, path_of
-from bulkgladly.resources.objects import complete
+from bulkgladly.resources.preparation import complete
 from bulkgladly.resources.spec import Draft
 from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import DUE, prepared

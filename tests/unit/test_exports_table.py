@@ -15,26 +15,14 @@ from bulkgladly.exports.per_parent import PARENT_WORDS
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.resources.exports import (
-    ANSWER_TYPES,
-    EVENT_ENTITIES,
-    EVENT_LAG,
-    EVENTS_WINDOW,
-    LIMITED_DATA,
-    LIVE_EXPORTS,
-    PROFILES_BY_EMAIL,
-    Cut,
-    LiveExport,
-    Parent,
-    cut_of,
-    events_request,
-    is_askable,
-    live_export,
-)
+from bulkgladly.resources.exports import LIMITED_DATA, Cut, LiveExport, Parent, cut_of, is_askable
+from bulkgladly.resources.objects.answers import ANSWER_TYPES
+from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 
 FACTS: Any = orjson.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_bytes())
 OPERATIONS = {one["operationId"] or one["project_alias"]: one for one in FACTS["operations"]}
-ROWS = [*LIVE_EXPORTS.values(), PROFILES_BY_EMAIL]
+ROWS = [*LIVE_EXPORTS.values(), *(row.by_address for row in LIVE_EXPORTS.values() if row.by_address is not None)]
 CONVERSATIONS, ANSWERS = LIVE_EXPORTS["conversations"], LIVE_EXPORTS["public-answers"]
 
 

@@ -1,4 +1,4 @@
-"""What a data set is: one Arrow schema, and which JSON each kind of its lines may hold."""
+"""What a data set is: one Arrow schema, and which JSON each kind of its lines may hold; built of what is declared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
+
+from bulkgladly.resources import data_sets as declared
+from bulkgladly.resources.data_sets import DataSetPlan, ListOf, Scalar, Struct, ValuePlace, ValueType
 
 __all__ = (
     "EXTRA",
@@ -15,32 +18,53 @@ __all__ = (
     "JOB",
     "LINE",
     "NUMBER",
-    "OPEN_MAP",
     "TEXT",
-    "TEXTS",
     "TIMESTAMP",
     "Column",
     "DataSet",
     "Fields",
     "Shape",
-    "flat",
+    "arrow_type",
+    "built",
     "schema_of",
     "struct",
-    "texts_of",
 )
 
-EXTRA, LINE = "_extra", "_line"
+EXTRA, LINE = declared.EXTRA.name, declared.LINE.name
 TEXT, FLAG, INT, NUMBER = pa.string(), pa.bool_(), pa.int64(), pa.float64()
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-TEXTS = pa.list_(TEXT)
-OPEN_MAP = pa.map_(TEXT, TEXT)
 
 Fields = dict[str, pa.DataType]
 """Names and types, in the order of the columns."""
 
-JOB: Mapping[str, pa.DataType] = {"_job_id": TEXT, "_job_updated_at": TIMESTAMP, "_file": TEXT}
+_SCALARS: Mapping[Scalar, pa.DataType] = {
+    Scalar.TEXT: TEXT,
+    Scalar.FLAG: FLAG,
+    Scalar.INTEGER: INT,
+    Scalar.NUMBER: NUMBER,
+    Scalar.MOMENT: TIMESTAMP,
+}
+
+
+def arrow_type(plain: ValueType) -> pa.DataType:
+    """Return the Arrow type of a declared type."""
+    if isinstance(plain, Scalar):
+        return _SCALARS[plain]
+    if isinstance(plain, ListOf):
+        return pa.list_(arrow_type(plain.element))
+    if isinstance(plain, Struct):
+        return struct(**{name: arrow_type(member) for name, member in plain.members.items()})
+    return pa.map_(TEXT, TEXT)
+
+
+def struct(**members: pa.DataType) -> pa.StructType:
+    """Return a struct of nullable members."""
+    return pa.struct(list(members.items()))
+
+
+JOB: Mapping[str, pa.DataType] = {column.name: arrow_type(column.type) for column in declared.JOB}
 """Provenance of what an export job's file held."""
-FETCH: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP}
+FETCH: Mapping[str, pa.DataType] = {column.name: arrow_type(column.type) for column in declared.FETCHED}
 """Provenance of what was asked of the API directly."""
 
 
@@ -121,16 +145,6 @@ class DataSet:
         return self.shapes.get(kind, self.unknown) if kind is not None else self.unknown
 
 
-def struct(**members: pa.DataType) -> pa.StructType:
-    """Return a struct of nullable members."""
-    return pa.struct(list(members.items()))
-
-
-def texts_of(*names: str) -> pa.StructType:
-    """Return a struct of texts."""
-    return struct(**dict.fromkeys(names, TEXT))
-
-
 def schema_of(
     name: str, version: int, fields: Mapping[str, pa.DataType], provenance: Mapping[str, pa.DataType]
 ) -> pa.Schema:
@@ -141,16 +155,24 @@ def schema_of(
     )
 
 
-def flat(
-    name: str,
-    fields: Fields,
-    *,
-    key: tuple[str, ...] = ("id",),
-    version: int = 1,
-    file: str | None = None,
-    provenance: Mapping[str, pa.DataType] = FETCH,
-) -> DataSet:
-    """Return a data set of one kind of line, whose fields are its columns."""
-    shape = Shape(None, tuple(Column(column, (column,), kept) for column, kept in fields.items()))
-    schema = schema_of(name, version, fields, provenance)
-    return DataSet(name, version, schema, key, shape, file=file, provenance=provenance)
+def built(plan: DataSetPlan) -> DataSet:
+    """Return the data set that is declared."""
+    types = {column.name: arrow_type(column.type) for column in plan.columns}
+    provenance = FETCH if plan.file is None else JOB
+    places = plan.places or tuple(ValuePlace(name, (name,)) for name in types)
+
+    def shape(kind: str | None, at: tuple[ValuePlace, ...]) -> Shape:
+        return Shape(kind, tuple(Column(name, path, types[name], wraps) for name, path, wraps in at), plan.kind_path)
+
+    return DataSet(
+        plan.name,
+        plan.version,
+        schema_of(plan.name, plan.version, types, provenance),
+        plan.key,
+        shape(None, places),
+        {kind: shape(kind, at) for kind, at in plan.kinds.items()},
+        kind_path=plan.kind_path,
+        partitions=plan.partitions,
+        file=plan.file,
+        provenance=provenance,
+    )

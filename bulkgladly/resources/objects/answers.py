@@ -9,18 +9,24 @@ from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.change import Found
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.endpoints import Endpoint, Search
-from bulkgladly.resources.exports import ANSWER_TYPES
+from bulkgladly.resources.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.resources.fields import ALWAYS, MAKING, Field, Kind, column_plan
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.looks import look
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import language_is_known
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts
 
-__all__ = ("ANSWERS", "ANSWER_CONTENTS")
+__all__ = ("ANSWERS", "ANSWER_CONTENTS", "ANSWER_TYPES", "OBJECT")
+
+ANSWER_TYPES = ("public", "email", "messaging", "reference")
+DEFAULT_LANGUAGE = "en-us"
+"""What Gladly takes where no language is asked for [endpoints, parameters]."""
 
 _STATES = {"in_use": "take it out of rules, help center and threads first"}
 _FIELDS = (
@@ -231,4 +237,76 @@ ANSWER_CONTENTS = ResourceSpec(
     repeat=Repeat.HARMLESS,
     id_rule="none: answer, language and type name a content",
     deletes="contents of answers",
+)
+
+_LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")
+_ANSWER_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the answer."),
+    DataColumn("name", TEXT, "Its name, unique among all answers."),
+    DataColumn("description", TEXT, "What it is for; shown with email and messaging contents only."),
+    DataColumn("audienceIds", TEXTS, "The audiences it is for."),
+    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    ASKED_ID,
+)
+_CONTENT_COLUMNS = (
+    DataColumn("answerId", TEXT, "The answer it belongs to."),
+    _LANGUAGE,
+    DataColumn("type", TEXT, "Where it is used: public, email, messaging or reference."),
+    DataColumn("title", TEXT, "The title of a public content."),
+    DataColumn("subject", TEXT, "The subject of an email content."),
+    DataColumn("bodyHtml", TEXT, "What it says, as HTML."),
+    DataColumn("internal", FLAG, "Whether a reference content is for the organisation's own people only."),
+    ASKED_ID,
+)
+_PUBLIC_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the answer."),
+    _LANGUAGE,
+    DataColumn("name", TEXT, "Its name."),
+    DataColumn("bodyHtml", TEXT, "What it says in public, as HTML."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    GONE_SINCE,
+)
+
+
+def _contents_of(answer: str, language: str | None) -> Iterator[str]:
+    """Yield a key for each content an answer may have; nothing lists those it has."""
+    for kind in ANSWER_TYPES:
+        yield COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind))
+
+
+OBJECT = GladlyObject(
+    writes=(ANSWERS, ANSWER_CONTENTS),
+    reads=(
+        LiveExport(
+            "public-answers", "listAnswers", "/api/v1/orgs/{orgId}/answers", "public-answers", cap=1000, order="name"
+        ),
+        LiveExport(
+            "answers",
+            "getAnswerById",
+            "/api/v1/answers/{answerId}",
+            "answers",
+            Parent.ANSWER,
+            is_list=False,
+            ids_from=(IdColumn("public-answers", "id", "updatedAt"),),
+        ),
+        LiveExport(
+            "answer-contents",
+            "getAnswerContentByLanguageAndType",
+            "/api/v1/answers/{answerId}/languages/{language}/type/{type}",
+            "answer-contents",
+            Parent.ANSWER,
+            is_list=False,
+            ids_from=(
+                IdColumn("public-answers", "id", "updatedAt", "language"),
+                IdColumn("answers", "id", "updatedAt"),
+            ),
+            keys_of=_contents_of,
+        ),
+    ),
+    data_sets=(
+        DataSetPlan("public-answers", _PUBLIC_COLUMNS, key=("id", "language")),
+        DataSetPlan("answers", _ANSWER_COLUMNS),
+        DataSetPlan("answer-contents", _CONTENT_COLUMNS, key=("answerId", "language", "type")),
+    ),
 )

@@ -9,14 +9,17 @@ import orjson
 from bulkgladly.messages import ApiProblem, Repeat, Request
 from bulkgladly.records import Mode
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.resources.directory import names_below, path_of
 from bulkgladly.resources.endpoints import Endpoint
+from bulkgladly.resources.exports import LiveExport
 from bulkgladly.resources.fields import ALWAYS, Field, Kind, Link, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.gladly_object import GladlyObject
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Draft, Record, ResourceSpec
 from bulkgladly.resources.upserts import Upserts
 
-__all__ = ("TOPICS", "parents_first")
+__all__ = ("OBJECT", "TOPICS", "parents_first")
 
 _FIELDS = (
     Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
@@ -133,3 +136,20 @@ TOPICS = ResourceSpec(
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
 )
+
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the topic."),
+    DataColumn("name", TEXT, "Its name, unique among all topics."),
+    DataColumn("disabled", FLAG, "Whether it is archived; it can no longer be applied then."),
+    DataColumn("parentId", TEXT, "The topic above it; null at the top."),
+)
+
+OBJECT = GladlyObject(
+    writes=(TOPICS,),
+    reads=(LiveExport("topics-list", "getTopics", "/api/v1/topics", "topics-list", names="topic"),),
+    data_sets=(
+        DataSetPlan("topics", _COLUMNS, file="topics.jsonl"),
+        DataSetPlan("topics-list", (*_COLUMNS, GONE_SINCE)),
+    ),
+)
+"""`topics-list` is the live list, `topics` that of the export jobs: their rows say from where they come."""

@@ -10,13 +10,14 @@ from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.compare import lacking
 from bulkgladly.resources.endpoints import Endpoint
 from bulkgladly.resources.fields import MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.resources.gladly_object import GladlyObject
+from bulkgladly.resources.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
 from bulkgladly.resources.rules import occurred_within_a_year
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.resources.upserts import Upserts
 
-__all__ = ("ACTIVITIES",)
+__all__ = ("ACTIVITIES", "OBJECT")
 
 _CREATE = frozenset({Mode.CREATE})
 _CONTENT = (
@@ -114,4 +115,7 @@ ACTIVITIES = ResourceSpec(
     id_rule="our id, at most 50 characters",
     deletes="activities of customers",
     not_kept=("history of more than a year", "attachments", "who did it: the API user is the initiator"),
+    screening=Screening.FIELDS,
 )
+
+OBJECT = GladlyObject(writes=(ACTIVITIES,))

@@ -14,12 +14,13 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.resources.contacts import clean_emails, clean_phones
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.once_steps import OnceSteps, Sending, id_in_location
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec
 from bulkgladly.times import time_of
 
-__all__ = ("EMAILS", "RECIPIENT_COLLECTIONS", "REPLIES", "SMS")
+__all__ = ("EMAILS", "OBJECT", "RECIPIENT_COLLECTIONS", "REPLIES", "SMS")
 
 REPLY_TYPES = ("EMAIL", "CHAT_MESSAGE", "FACEBOOK_MESSAGE", "INSTAGRAM_DIRECT", "SMS", "TWITTER", "WHATSAPP")
 MAX_REPLY = 2048
@@ -223,3 +224,5 @@ RECIPIENT_COLLECTIONS = ResourceSpec(
     id_rule="Gladly's own",
     contacts_people="lets a campaign contact everybody in a recipient list",
 )
+
+OBJECT = GladlyObject(writes=(SMS, EMAILS, REPLIES, RECIPIENT_COLLECTIONS))

@@ -8,14 +8,25 @@ import orjson
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
+from bulkgladly.resources.exports import IDS_OF_CONVERSATIONS, IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.gladly_object import GladlyObject
+from bulkgladly.resources.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import assignee_has_inbox, some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
-from bulkgladly.resources.tasks import ASSIGNEE_FIELDS
 
-__all__ = ("CONVERSATIONS", "TOPIC_FIELDS", "add_topics", "get_conversation", "no_conversation", "settle_topics")
+__all__ = (
+    "CONVERSATIONS",
+    "OBJECT",
+    "TOPIC_FIELDS",
+    "add_topics",
+    "get_conversation",
+    "no_conversation",
+    "settle_topics",
+)
 
 TOPIC_FIELDS = (
     Field("topics", Kind.TEXTS, into="topicIds", names="topic", help="topics by path, such as Orders / Returns"),
@@ -145,4 +156,49 @@ CONVERSATIONS = ResourceSpec(
     rules=_RULES,
     repeat=Repeat.HARMLESS,
     id_rule="Gladly's own: conversations are not made through the API",
+)
+
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the conversation."),
+    DataColumn("customerId", TEXT, "The customer it belongs to."),
+    DataColumn("inboxId", TEXT, "The inbox it is in."),
+    DataColumn("agentId", TEXT, "The agent it is assigned to; null for nobody."),
+    DataColumn("status", TEXT, "OPEN, WAITING or CLOSED."),
+    DataColumn("topicIds", TEXTS, "The topics it has."),
+    DataColumn(
+        "customAttributes",
+        ListOf(texts_of("id", "value")),
+        "Its freeform topics, by id and value; one id may stand there with several values.",
+    ),
+    DataColumn("createdAt", MOMENT, "When it began."),
+    DataColumn("closedAt", MOMENT, "When it was closed; null while it is not."),
+    ASKED_ID,
+)
+
+OBJECT = GladlyObject(
+    writes=(CONVERSATIONS,),
+    reads=(
+        LiveExport(
+            "conversations",
+            "getConversations",
+            "/api/v1/customers/{customerId}/conversations",
+            "conversations",
+            Parent.CUSTOMER,
+            cap=100,
+            order="timestamp",
+            tells_of_cut=True,
+            ids_from=(*IDS_OF_CUSTOMERS, IdColumn("profiles", "id")),
+            one_by_one="conversation",
+        ),
+        LiveExport(
+            "conversation",
+            "getConversation",
+            "/api/v1/conversations/{conversationId}",
+            "conversations",
+            Parent.CONVERSATION,
+            is_list=False,
+            ids_from=IDS_OF_CONVERSATIONS[:1],
+        ),
+    ),
+    data_sets=(DataSetPlan("conversations", _COLUMNS),),
 )

@@ -15,7 +15,7 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.change import Found, Held
 from bulkgladly.resources.contacts import email_identity
-from bulkgladly.resources.customers import (
+from bulkgladly.resources.customer_rows import (
     CONTACT_LISTS,
     CUSTOMER_COLUMNS,
     changes_to,
@@ -24,13 +24,16 @@ from bulkgladly.resources.customers import (
     holds_mobile,
     prepare_customer,
 )
+from bulkgladly.resources.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
 from bulkgladly.resources.endpoints import Endpoint, Search, Unique
+from bulkgladly.resources.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.looks import look
 from bulkgladly.resources.outcomes import unread
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec
+from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.resources.upserts import Upserts
 
-__all__ = ("CUSTOMERS",)
+__all__ = ("CUSTOMERS", "OBJECT")
 
 PROFILES = "/api/v1/customer-profiles"
 
@@ -236,4 +239,79 @@ CUSTOMERS = ResourceSpec(
     id_rule="our id, under 50 characters",
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
+    screening=Screening.CONTACTS,
 )
+
+_EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})
+_PHONE = Struct(
+    {
+        **dict.fromkeys(("original", "normalized", "extension", "regionCode"), TEXT),
+        "primary": FLAG,
+        "smsPreference": TEXT,
+        "type": TEXT,
+    }
+)
+_NAMED = (
+    DataColumn("id", TEXT, "The id of the customer."),
+    DataColumn("name", TEXT, "The name that agents see."),
+    DataColumn("image", TEXT, "Where their picture is."),
+    DataColumn("address", TEXT, "Their postal address, as one text."),
+)
+_REACHED = (
+    DataColumn("emailAddresses", TEXTS, "Their email addresses, as the files of an export job have them."),
+    DataColumn("phoneNumbers", TEXTS, "Their phone numbers, as the files of an export job have them."),
+)
+_PROFILE = (
+    DataColumn(
+        "emails",
+        ListOf(_EMAIL),
+        "Their email addresses: as entered, as Gladly compares them (by which rule is UNKNOWN), and which is first.",
+    ),
+    DataColumn(
+        "phones",
+        ListOf(_PHONE),
+        "Their phone numbers: as entered, in international form, of which kind, and whether they may be texted.",
+    ),
+    DataColumn("externalCustomerId", TEXT, "Their id in the system of a lookup adaptor from before May 2021."),
+    DataColumn("externalCustomerIds", OpenMap(), "Their ids in other systems, by the id of the lookup adaptor."),
+    DataColumn("customAttributes", OpenMap(), "What the organisation keeps about them, by names of its own."),
+    DataColumn("createdAt", MOMENT, "When the profile was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed; some profiles come without."),
+)
+_ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was asked for: another one if the customer was merged away.")
+
+_BY_ADDRESS = LiveExport(
+    "profiles",
+    "findCustomers",
+    PROFILES,
+    "profiles",
+    Parent.EMAIL,
+    cap=50,
+    order="updatedAt, newest first",
+)
+"""The other way to profiles: by address, `query=(("email", ...),)`."""
+
+OBJECT = GladlyObject(
+    writes=(CUSTOMERS,),
+    reads=(
+        LiveExport(
+            "profiles",
+            "getCustomer",
+            f"{PROFILES}/{{customerId}}",
+            "profiles",
+            Parent.CUSTOMER,
+            is_list=False,
+            ids_from=IDS_OF_CUSTOMERS,
+            by_address=_BY_ADDRESS,
+        ),
+    ),
+    data_sets=(
+        DataSetPlan("customers", (*_NAMED, *_REACHED, *_PROFILE), file="customers.jsonl"),
+        DataSetPlan("profiles", (*_NAMED, *_PROFILE, _ASKED_ID)),
+    ),
+)
+"""`customers` are the flat lines of an export job, `profiles` whole profiles, asked for one by one.
+
+`customers` has the columns of both, since public readers of the file describe fields of a
+profile in it. A custom attribute that is not text stands in `_extra`.
+"""

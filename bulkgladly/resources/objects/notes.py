@@ -9,12 +9,13 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode
 from bulkgladly.resources.compare import same_value
 from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rich_content import keeps_its_tags
-from bulkgladly.resources.spec import Record, ResourceSpec
+from bulkgladly.resources.spec import Record, ResourceSpec, Screening
 
-__all__ = ("NOTES",)
+__all__ = ("NOTES", "OBJECT")
 
 _FIELDS = (
     Field("conversationId", Kind.ID, most=MAX_ID, required=ALWAYS),
@@ -74,4 +75,7 @@ NOTES = ResourceSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     not_kept=("when it was written, and by whom: now, by the API user", "attachments"),
+    screening=Screening.FIELDS,
 )
+
+OBJECT = GladlyObject(writes=(NOTES,))

@@ -9,16 +9,30 @@ import orjson
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.data_sets import (
+    FLAG,
+    GONE_SINCE,
+    INTEGER,
+    MOMENT,
+    TEXT,
+    DataColumn,
+    DataSetPlan,
+    ListOf,
+    Struct,
+    texts_of,
+)
 from bulkgladly.resources.decisions import changed_since
 from bulkgladly.resources.endpoints import Endpoint
+from bulkgladly.resources.exports import LiveExport
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts
 
-__all__ = ("BUSINESS_HOURS",)
+__all__ = ("BUSINESS_HOURS", "OBJECT")
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -199,4 +213,29 @@ BUSINESS_HOURS = ResourceSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     deletes="business hours",
+)
+
+_BLOCKS = ListOf(texts_of("start", "stop"))
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_EXCEPTION = Struct({"name": TEXT, "start": MOMENT, "stop": MOMENT, "scheduleBlocks": _BLOCKS})
+_OFFICE_HOURS = Struct({"timezone": TEXT, **dict.fromkeys(_DAYS, _BLOCKS), "exceptions": ListOf(_EXCEPTION)})
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the business hours."),
+    DataColumn("version", INTEGER, "A number that each change must name, so that none is lost."),
+    DataColumn("name", TEXT, "Their name."),
+    DataColumn("primary", FLAG, "Whether these are the hours of the organisation as a whole."),
+    DataColumn(
+        "officeHours",
+        _OFFICE_HOURS,
+        "The time zone, the open hours of each weekday, and exceptions; one without hours is closed.",
+    ),
+    DataColumn("createdAt", MOMENT, "When they were made."),
+    DataColumn("updatedAt", MOMENT, "When they were last changed."),
+    GONE_SINCE,
+)
+
+OBJECT = GladlyObject(
+    writes=(BUSINESS_HOURS,),
+    reads=(LiveExport("business-hours", "getBusinessHours", "/api/v1/business-hours", "business-hours"),),
+    data_sets=(DataSetPlan("business-hours", _COLUMNS),),
 )

@@ -7,20 +7,21 @@ import orjson
 
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
-from bulkgladly.resources.conversations import (
+from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
+from bulkgladly.resources.gladly_object import GladlyObject
+from bulkgladly.resources.objects.conversations import (
     TOPIC_FIELDS,
     add_topics,
     get_conversation,
     no_conversation,
     settle_topics,
 )
-from bulkgladly.resources.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.outcomes import refused, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 
-__all__ = ("CONVERSATION_TOPICS", "FREEFORM_TOPICS", "REDACTIONS")
+__all__ = ("CONVERSATION_TOPICS", "FREEFORM_TOPICS", "OBJECT", "REDACTIONS")
 
 _CONVERSATION = Field("conversationId", Kind.ID, most=MAX_ID, required=ALWAYS)
 _TOPIC_FIELDS = (
@@ -172,3 +173,5 @@ REDACTIONS = ResourceSpec(
     id_rule="Gladly's own",
     deletes="the contents of conversation items",
 )
+
+OBJECT = GladlyObject(writes=(CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS))

@@ -16,19 +16,22 @@ from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.resources.change import Action, Found, Held
 from bulkgladly.resources.compare import lacking
+from bulkgladly.resources.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.resources.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
 from bulkgladly.resources.endpoints import Endpoint, Search, Unique
+from bulkgladly.resources.exports import LiveExport
 from bulkgladly.resources.fields import MAKING, Field, Kind, column_plan
+from bulkgladly.resources.gladly_object import GladlyObject
 from bulkgladly.resources.looks import Look, look
-from bulkgladly.resources.objects import Preparation, segment
 from bulkgladly.resources.once_steps import id_in_location
 from bulkgladly.resources.outcomes import refused, undone, unknown, unread
+from bulkgladly.resources.preparation import Preparation, segment
 from bulkgladly.resources.rules import some_of
 from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.resources.upserts import Upserts
 from bulkgladly.settings import is_loopback
 
-__all__ = ("WEBHOOKS",)
+__all__ = ("OBJECT", "WEBHOOKS")
 
 _PATH = "/api/v1/webhooks"
 _FIELDS = (
@@ -209,4 +212,24 @@ WEBHOOKS = ResourceSpec(
     id_rule="Gladly's own; the URL is unique",
     deletes="webhooks",
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
+)
+
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the webhook."),
+    DataColumn("name", TEXT, "Its name."),
+    DataColumn("url", TEXT, "The address that Gladly sends events to, unique among webhooks."),
+    DataColumn("events", TEXTS, "The types of events it is sent."),
+    DataColumn("enabled", FLAG, "Whether it is sent anything now."),
+    DataColumn("hasCredentials", FLAG, "Whether Gladly signs in there; Gladly never shows with what."),
+    DataColumn("headerKeys", TEXTS, "The names of the headers that are added; their values are never shown."),
+    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    DataColumn("disabledAtDueToRetryLimit", MOMENT, "When Gladly switched it off because deliveries kept failing."),
+    GONE_SINCE,
+)
+
+OBJECT = GladlyObject(
+    writes=(WEBHOOKS,),
+    reads=(LiveExport("webhooks", "getWebhooks", "/api/v1/webhooks", "webhooks"),),
+    data_sets=(DataSetPlan("webhooks", _COLUMNS),),
 )

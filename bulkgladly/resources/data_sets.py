@@ -1,0 +1,139 @@
+"""What the rows of a data set hold, in plain types. `lake/schemas` builds the Arrow schemas from it. Pure.
+
+Each column has a sentence that says what it means in Gladly. What nobody has written down
+about a column is called UNKNOWN in it.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = (
+    "ASKED_ID",
+    "EXTRA",
+    "FETCHED",
+    "FLAG",
+    "GONE_SINCE",
+    "INTEGER",
+    "JOB",
+    "LINE",
+    "MOMENT",
+    "NUMBER",
+    "TEXT",
+    "TEXTS",
+    "DataColumn",
+    "DataSetPlan",
+    "ListOf",
+    "OpenMap",
+    "Scalar",
+    "Struct",
+    "ValuePlace",
+    "ValueType",
+    "texts_of",
+)
+
+
+class Scalar(enum.StrEnum):
+    """A single value."""
+
+    TEXT = "text"
+    FLAG = "true or false"
+    INTEGER = "whole number"
+    NUMBER = "number"
+    MOMENT = "time in UTC"
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """Any number of values of one type."""
+
+    element: "ValueType"
+
+
+@dataclass(frozen=True)
+class Struct:
+    """Named values, each of its own type."""
+
+    members: Mapping[str, "ValueType"]
+
+
+@dataclass(frozen=True)
+class OpenMap:
+    """Texts under names that the organisation chooses."""
+
+
+ValueType = Scalar | ListOf | Struct | OpenMap
+
+TEXT, FLAG, INTEGER, NUMBER, MOMENT = Scalar.TEXT, Scalar.FLAG, Scalar.INTEGER, Scalar.NUMBER, Scalar.MOMENT
+TEXTS = ListOf(TEXT)
+
+
+class DataColumn(NamedTuple):
+    """One column: its name and type, and a sentence about what it means."""
+
+    name: str
+    type: ValueType
+    meaning: str
+
+
+class ValuePlace(NamedTuple):
+    """Where the value of a column stands in a line; `wraps` says that a text there becomes a list of one."""
+
+    column: str
+    path: tuple[str, ...]
+    wraps: bool = False
+
+
+JOB = (
+    DataColumn("_job_id", TEXT, "The export job whose file held the row."),
+    DataColumn("_job_updated_at", MOMENT, "When Gladly last changed that job; the newest job has the last word."),
+    DataColumn("_file", TEXT, "The file of the job that held the row."),
+)
+"""Where rows of an export job come from."""
+FETCHED = (DataColumn("_fetched_at", MOMENT, "When the row was asked for."),)
+"""Where rows come from that were asked for."""
+LINE = DataColumn("_line", INTEGER, "The number of the line in what Gladly sent.")
+EXTRA = DataColumn("_extra", TEXT, "What the line holds beyond the other columns, as JSON; null if nothing.")
+ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was asked for: the object's own, or that of its parent.")
+GONE_SINCE = DataColumn("_gone_since", MOMENT, "Since when Gladly no longer lists the object; null if it does.")
+
+
+@dataclass(frozen=True)
+class DataSetPlan:
+    """What is declared of one data set and version. A change of columns is a new version.
+
+    `columns` are those of the object, in order; the provenance, `_line` and `_extra` follow
+    them. `key` names the columns that identify a row. `file` is the file of an export job
+    that the rows come from; without it they are asked for.
+
+    Lines are told apart by the text at `kind_path`, where there is one. `places` says where
+    the columns stand in lines of an unknown kind, and `kinds` in those of each known one;
+    without `places` each column stands at the top of the line, under its own name.
+    `partitions` names the folders that rows are sorted into, outermost first.
+    """
+
+    name: str
+    columns: tuple[DataColumn, ...]
+    key: tuple[str, ...] = ("id",)
+    version: int = 1
+    file: str | None = None
+    kind_path: tuple[str, ...] = ()
+    places: tuple[ValuePlace, ...] = ()
+    kinds: Mapping[str, tuple[ValuePlace, ...]] = field(default_factory=dict)
+    partitions: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> tuple[DataColumn, ...]:
+        """The columns that say where a row comes from."""
+        return FETCHED if self.file is None else JOB
+
+    @property
+    def all_columns(self) -> tuple[DataColumn, ...]:
+        """Every column of the data set, in order."""
+        return (*self.columns, *self.provenance, LINE, EXTRA)
+
+
+def texts_of(*names: str) -> Struct:
+    """Return a struct of texts."""
+    return Struct(dict.fromkeys(names, TEXT))
