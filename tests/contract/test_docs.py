@@ -330,7 +330,7 @@ def test_every_reject_code_is_documented() -> None:
         if "emulator" not in path.parts:
             calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
             given.update(code for call in calls for code in codes_given(call))
-    table = read("docs/runs.md").partition("| code | way out |")[2].partition("\n\n")[0]
+    table = read("docs/runs.md").partition("| code | what to do |")[2].partition("\n\n")[0]
     told = {code for row in table.splitlines() for code in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
 
     assert told - set(texts_in_the_code()) == set()
