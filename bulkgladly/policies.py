@@ -4,13 +4,13 @@ import enum
 
 __all__ = (
     "Attributes",
-    "FileFormat",
     "InputFormat",
     "LogFormat",
     "MissingNames",
     "Null",
     "OnConflict",
     "OnDuplicate",
+    "OutputFormat",
     "ProgressView",
 )
 
@@ -61,7 +61,7 @@ class InputFormat(enum.StrEnum):
     ARROW = "arrow"
 
 
-class FileFormat(enum.StrEnum):
+class OutputFormat(enum.StrEnum):
     """The formats of a data set's files."""
 
     PARQUET = "parquet"

@@ -11,7 +11,7 @@ from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
-from bulkgladly.policies import FileFormat
+from bulkgladly.policies import OutputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery
@@ -148,9 +148,9 @@ class FileFlags(FlagGroup):
     """How the files of a data set are written."""
 
     format_: Annotated[
-        FileFormat,
+        OutputFormat,
         typer.Option("--format", help="The format of the files.", envvar="BULKGLADLY_FORMAT", rich_help_panel=_FILES),
-    ] = FileFormat.PARQUET
+    ] = OutputFormat.PARQUET
     compression: Annotated[
         str | None,
         typer.Option(

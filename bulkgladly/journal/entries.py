@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bulkgladly.records import Claim, Known, Outcome, Position
 
-__all__ = ("Admission", "Clash", "Intent", "Reservation", "Settlement", "Standing", "known_by")
+__all__ = ("Admission", "Clash", "Intent", "Reservation", "SettledRow", "Standing", "known_by")
 
 
 class Admission(NamedTuple):
@@ -58,7 +58,7 @@ class Reservation(NamedTuple):
     accepted: Mapping[str, str]
 
 
-class Settlement(NamedTuple):
+class SettledRow(NamedTuple):
     """A row has reached its end, as `Ledger.settle` was told; `at` is when, in seconds since 1970."""
 
     seq: int

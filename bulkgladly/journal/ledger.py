@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkgladly.journal.databases import open_journal, open_state, reading
-from bulkgladly.journal.entries import Admission, Intent, Reservation, Settlement, Standing
+from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRow, Standing
 from bulkgladly.journal.record_tables import RecordTables, intent_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
@@ -191,7 +191,7 @@ class Ledger:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
         """
         now = self._clock()
-        self._writer.tell(Settlement(seq, position, outcome, key, former_key, attempts, original, now, is_reserved))
+        self._writer.tell(SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved))
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome, where nothing is to be kept of them."""

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.entries import Admission, Clash, Intent, Reservation, Settlement, Standing, known_by
+from bulkgladly.journal.entries import Admission, Clash, Intent, Reservation, SettledRow, Standing, known_by
 from bulkgladly.journal.positions import Frontier
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
@@ -19,7 +19,7 @@ from bulkgladly.records import Known, Mark, Position, Word
 __all__ = ("RecordTables", "intent_rows")
 
 
-class RecordTables(Contents[Settlement]):
+class RecordTables(Contents[SettledRow]):
     """Rows of one run: who claims what, what is about to leave, how each ended, and where a resume begins.
 
     `counts` are the outcomes so far, `mark` is where this process has begun.
@@ -151,7 +151,7 @@ class RecordTables(Contents[Settlement]):
         for seq in seqs:
             self.frontier.settle(seq)
 
-    def write(self, entries: Sequence[Settlement]) -> None:
+    def write(self, entries: Sequence[SettledRow]) -> None:
         """Write how rows ended, and what later runs shall know of their keys."""
         rows, known, gone, refused = [], [], [], []
         for one in entries:
@@ -207,7 +207,7 @@ def intent_rows(intents: Sequence[Intent], now: float) -> list[tuple[Any, ...]]:
     return [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
 
 
-def _record_row(one: Settlement) -> tuple[Any, ...]:
+def _record_row(one: SettledRow) -> tuple[Any, ...]:
     outcome = one.outcome
     return (
         one.seq,

@@ -138,6 +138,7 @@ def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
+from bulkgladly.lake.folder import DataFolder
 DataFolder.open(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()

@@ -162,6 +162,7 @@ def test_unlocking_twice_is_allowed(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
+from bulkgladly.journal.run_folder import RunFolder
 RunFolder(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()
