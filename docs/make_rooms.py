@@ -11,6 +11,8 @@ TARGET = Path(__file__).with_name("architecture.md")
 PACKAGE = Path(__file__).parent.parent / "bulkgladly"
 WORDS = "words"
 """What the modules beside the rooms are called together."""
+ALONE = ("resume",)
+"""Modules beside the rooms that stand above some of them."""
 _DRAWING = re.compile(r"(?<=<!-- rooms -->\n```text\n).*?(?=```\n<!-- /rooms -->)", re.DOTALL)
 _WIDTH = 100
 
@@ -32,9 +34,9 @@ def drawing() -> str:
     lines: list[str] = []
     for level in sorted(set(levels.values()), reverse=True):
         for room in sorted(room for room, at in levels.items() if at == level):
-            modules = _modules(room)
-            size = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules)
-            lines.append(f"{room:<12}{len(modules):>3} modules {size:>6,} lines   {_purpose(room)}"[:_WIDTH])
+            lines.append(f"{room:<12}{_purpose(room)}"[:_WIDTH])
+            if uses := sorted(below[room] - {WORDS}, key=lambda each: -levels[each]):
+                lines.append(f"{'':<12}uses {', '.join(uses)}")
         lines.append("-" * _WIDTH)
     return "\n".join(lines[:-1]) + "\n"
 
@@ -52,12 +54,14 @@ def _levels(below: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 def _rooms() -> list[str]:
-    return [WORDS, *sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))]
+    return [WORDS, *ALONE, *sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))]
 
 
 def _modules(room: str) -> list[Path]:
+    if room in ALONE:
+        return [PACKAGE / f"{room}.py"]
     found = PACKAGE.glob("*.py") if room == WORDS else (PACKAGE / room).rglob("*.py")
-    return sorted(path for path in found if path.name not in ("__init__.py", "__main__.py"))
+    return sorted(path for path in found if path.name not in ("__init__.py", "__main__.py") and path.stem not in ALONE)
 
 
 def _imported(room: str) -> Iterator[str]:
@@ -73,7 +77,8 @@ def _imported(room: str) -> Iterator[str]:
 def _purpose(room: str) -> str:
     if room == WORDS:
         return "The nouns that everybody shares."
-    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    path = PACKAGE / f"{room}.py" if room in ALONE else PACKAGE / room / "__init__.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.split(". ")[0].split("\n")[0].rstrip(".:,") + "."
 
 

@@ -171,7 +171,12 @@ def all_commands() -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize(
     ("page", "maker"),
-    [("commands.md", "make_reference"), ("objects.md", "make_objects"), ("columns.md", "make_columns")],
+    [
+        ("commands.md", "make_reference"),
+        ("objects.md", "make_objects"),
+        ("columns.md", "make_columns"),
+        ("architecture.md", "make_rooms"),
+    ],
 )
 def test_the_generated_pages_are_up_to_date(page: str, maker: str) -> None:
     """They are what the program says of itself; `python docs/make_reference.py` and its like write them anew."""

@@ -19,6 +19,7 @@ from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Limits
 from tests.flows.exporting import Lake
+from tests.flows.quickly import QUICK
 
 
 class End(NamedTuple):
@@ -70,7 +71,7 @@ class Driver:
         place = lake.folder / self.run
         place.mkdir(exist_ok=True)
         log = self.make_log(place, clock=lake.wall)
-        connection = Connection(lake.credentials, options.pace, Limits())
+        connection = Connection(lake.credentials, options.pace, Limits(), QUICK)
         try:
             with DataFolder.open(options.out, host=lake.credentials.host, create=True).lock() as folder:
                 folder.recover()

@@ -1,8 +1,9 @@
 """Gladly, the network and the host in a bad mood: nothing is lost, nothing is made twice."""
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -235,20 +236,23 @@ async def test_an_organisation_that_vanishes_in_mid_run_stops_it(world: World) -
     assert (report.exit_code, report.counts["created"], report.counts["rejected"]) == (4, 5, 0)
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port that refuses connections: it is taken, so nobody else can listen there meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        yield port
 
 
 async def test_a_host_that_is_not_there_is_given_up(world: World) -> None:
     """Exit 5, everything unprocessed, and a resume that goes on."""
     path = world.ndjson(people(3))
     options = ImportOptions(key="crm", pace=Pace(unlimited=True), state_dir=world.state)
-    credentials = Credentials(f"http://127.0.0.1:{unused_port()}", "agent@example.org", TOKEN)
 
-    report = await start_import("customers", [path], credentials, options, environment=HASTY)
+    with refusing_port() as port:
+        credentials = Credentials(f"http://127.0.0.1:{port}", "agent@example.org", TOKEN)
+        report = await start_import("customers", [path], credentials, options, environment=HASTY)
 
     check_report(report, rows=3)
     assert (report.exit_code, report.status, report.counts["unprocessed"]) == (5, "failed", 3)
