@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def drawing() -> str:
     lines: list[str] = []
     for level in sorted(set(levels.values()), reverse=True):
         for room in sorted(room for room, at in levels.items() if at == level):
-            lines.append(f"{room:<12}{_purpose(room)}"[:_WIDTH])
-            if uses := sorted(below[room] - {WORDS}, key=lambda each: -levels[each]):
+            lines.append(f"{room:<12}{textwrap.shorten(_purpose(room), _WIDTH - 12, placeholder=' ...')}")
+            if uses := sorted(below[room] - {WORDS}, key=lambda each: (-levels[each], each)):
                 lines.append(f"{'':<12}uses {', '.join(uses)}")
         lines.append("-" * _WIDTH)
     return "\n".join(lines[:-1]) + "\n"
