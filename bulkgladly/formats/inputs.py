@@ -4,7 +4,7 @@ import glob
 import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -127,8 +127,10 @@ class Inputs:
         options = options or ReadOptions()
         return cls([open_reader(path, index, options) for index, path in enumerate(paths)], expand)
 
-    def batches(self, start: Mark = _START, *, size: int = 256) -> Iterator[list[Row]]:
+    def batches(self, start: Mark = _START, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.
+
+        Close it where it may not be read to its end: it has a file open.
 
         Raises:
             InputError: A file cannot be read on, or the mark lies in a file that is not there.

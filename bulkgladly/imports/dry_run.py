@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class _DryRunner:
         self._rows = 0
 
     async def run(self) -> DryRun:
-        batches = self._inputs.batches(size=ROWS_AT_ONCE)
+        batches: Iterator[list[Row]] = self._inputs.batches(size=ROWS_AT_ONCE)
         if self._spec.arrange is not None:
             batches = whole(batches, self._spec.name, USUAL.bounds.rows_in_order)
         while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:

@@ -1,5 +1,6 @@
 """An import as work for a run: rows of files, each brought to its end in Gladly."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,10 +88,10 @@ class ImportWork:
         await self._learn_names()
         bounds = self._session.bounds
         size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
-        batches = self._inputs.batches(self.journal.mark, size=size)
-        if self._spec.arrange is not None:
-            batches = whole(batches, self._spec.name, bounds.rows_in_order)
-        await self._importer.read(batches)
+        # Closed by us: a run that stops would leave an open file to the collector of garbage.
+        with contextlib.closing(self._inputs.batches(self.journal.mark, size=size)) as rows:
+            is_ordered = self._spec.arrange is not None
+            await self._importer.read(whole(rows, self._spec.name, bounds.rows_in_order) if is_ordered else rows)
 
     async def _learn_names(self) -> None:
         """Ask for the names that rows use instead of ids, before anything is written.
