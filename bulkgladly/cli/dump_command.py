@@ -63,7 +63,7 @@ def dump(
     """Bring a data set up to date with everything that can be fetched incrementally: one line for cron.
 
     Run twice, the second finds nothing to do. Run after a pause, it catches up, tells what
-    is gone for good, and from when on data will be lost next.
+    Gladly has deleted, and when data will be lost next.
     """
     from bulkgladly.exports.export_options import ExportOptions, ReportQuery
     from bulkgladly.exports.kinds import DUMP_WORDS

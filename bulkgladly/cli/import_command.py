@@ -123,5 +123,5 @@ def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None
     if yes:
         return
     if (answers := standard_input()) is None or not answers.isatty():
-        raise UsageError("deleting cannot be undone; say --yes to do it without being asked")
+        raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
     typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True, err=True)

@@ -89,7 +89,7 @@ class Events:
         if plan.gap is not None:
             text = period_text(*plan.gap)
             detail = (
-                f"events from {text} are gone for good: Gladly gives the last 24 hours only. "
+                f"events from {text} are lost: Gladly gives the last 24 hours only. "
                 "The Timestamps reports have some of it"
             )
             yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))

@@ -34,7 +34,7 @@ def format_of(path: Path, options: ReadOptions) -> str:
     inner = suffixes[:-1] if packed else suffixes
     found = options.format or (_BY_SUFFIX.get(inner[-1]) if inner else None)
     if found is None:
-        raise InputError(f"{path}: the name does not tell the format; say --format {'|'.join(FORMATS)}")
+        raise InputError(f"{path}: the name does not tell the format; pass --format {'|'.join(FORMATS)}")
     if packed and found in ("parquet", "arrow"):
         raise InputError(f"{path}: a {found} file is read in place and cannot be; unpack it first")
     return found

@@ -23,8 +23,8 @@ _FOREIGN = (
     (b"\x1f\x8b", "is gzip-compressed; add .gz to its name"),
     (b"\x28\xb5\x2f\xfd", "is zstd-compressed; add .zst to its name"),
     (b"PK\x03\x04", "is a zip archive (or a spreadsheet); unpack it, or save it as CSV, first"),
-    (b"PAR1", "is a Parquet file; say --format parquet"),
-    (b"ARROW1", "is an Arrow file; say --format arrow"),
+    (b"PAR1", "is a Parquet file; pass --format parquet"),
+    (b"ARROW1", "is an Arrow file; pass --format arrow"),
 )
 _WIDE = (
     (b"\xff\xfe\0\0", "utf-32"),

@@ -98,7 +98,7 @@ def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
     for was, now in zip(header.inputs, hashed(inputs), strict=True):
         if was.digest != now.digest:
             raise InputChanged(
-                f"{was.path} has changed since run {header.run} began; put the old file back, start anew with "
+                f"{was.path} has changed since run {header.run} began; put the old file back, start again with "
                 "--new-run, or go on at your own risk with --accept-changed-input"
             )
 
@@ -114,6 +114,6 @@ def refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOptions
     rows, is_exact = inputs.estimate_rows()
     raise UsageError(
         f"each row of {spec.name} {spec.contacts_people}, {'' if is_exact else 'about '}{rows:,} times in all, and "
-        "nothing takes it back; if that is what you want, say --i-know-this-contacts-people: one record is sent "
+        "nothing takes it back; if that is what you want, pass --i-know-this-contacts-people: one record is sent "
         "first, for you to look at"
     )

@@ -84,7 +84,7 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
     if now != choice and not accept_changed:
         changed = f"the mapping {choice.file}" if now.text != choice.text else f"the source of {choice.transform}"
         raise InputChanged(
-            f"{changed} has changed since the run began; put the old one back, start anew with --new-run, "
+            f"{changed} has changed since the run began; put the old one back, start again with --new-run, "
             "or go on at your own risk with --accept-changed-input"
         )
     if now.file is not None:

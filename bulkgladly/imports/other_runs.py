@@ -72,6 +72,6 @@ class OtherRuns:
             # An older version kept what it was about to send nowhere else.
             raise UsageError(
                 f"run {run.name} of the same input is {fault.word}, and nothing else tells what it has sent: "
-                f"look in Gladly, then {fault.detail}; or start anew with --new-run"
+                f"look in Gladly, then {fault.detail}; or start again with --new-run"
             )
         return f"run {run.name} of the same input is {fault.word}: {fault.detail}"

@@ -120,7 +120,7 @@ def test_a_long_record_is_given_up_after_its_bytes_too(tmp_path: Path) -> None:
         (b"a,\xff\n", "the header cannot be read: has bytes that are not utf-8"),
         ("a,b".encode("utf-16"), "say --encoding utf-16"),
         (b"PK\x03\x04rest", "spreadsheet"),
-        (b"PAR1rest", "say --format parquet"),
+        (b"PAR1rest", "pass --format parquet"),
     ],
 )
 def test_a_file_without_a_usable_header_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -81,7 +81,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
         (["*.ndjson", "a.ndjson"], r"a\.ndjson: is named twice"),
         (["*.parquet"], r"\*\.parquet: no file matches"),
         (["gone.csv"], r"gone\.csv: there is no such file"),
-        (["notes.txt"], r"notes\.txt: the name does not tell the format; say --format"),
+        (["notes.txt"], r"notes\.txt: the name does not tell the format; pass --format"),
         (["README"], "README: the name does not tell the format"),
         (["notes.gz"], r"notes\.gz: the name does not tell"),
         (["x.parquet.gz"], "unpack it first"),

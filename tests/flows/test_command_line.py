@@ -133,7 +133,7 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
             "skip, update or merge",
         ),
         (("import", "customers", "customers.csv", "--max-errors", "few"), 2, "a count such as 100"),
-        (("import", "customers", "customers.csv", "--key", "crm_id", "--mode", "delete"), 2, "say --yes"),
+        (("import", "customers", "customers.csv", "--key", "crm_id", "--mode", "delete"), 2, "pass --yes"),
         (("import", "customers", "customers.csv", "--profile", "none"), 2, "there is no profile 'none'"),
         (("import", "customers", "customers.csv", "--key", "crm_id", "--progress", "loud"), 2, "auto, bar, line"),
         (("retry", "none"), 2, "there is no run 'none'"),

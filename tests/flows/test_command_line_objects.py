@@ -19,7 +19,7 @@ SMS = "crm,mobileNumber,from,body\nS1,+16505550111,+16505550199,Hello\nS2,+16505
     [
         (("import", "sms", "sms.csv", "--key", "crm"), "sends a text message to a person, 2 times in all"),
         (("import", "redactions", "sms.csv"), "--mode delete"),
-        (("import", "redactions", "sms.csv", "--mode", "delete"), "say --yes"),
+        (("import", "redactions", "sms.csv", "--mode", "delete"), "pass --yes"),
         (("import", "tasks", "tasks.csv", "--mode", "delete"), "tasks have no --mode delete"),
         (("import", "tasks", "tasks.csv", "--after", "none"), "there is no run 'none'"),
         (("import", "tasks", "tasks.csv", "--missing-names", "maybe"), "choose stop or reject"),

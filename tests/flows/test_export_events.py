@@ -145,7 +145,7 @@ async def test_quiet_windows_leave_one_unit_that_grows(lake: Lake) -> None:
 
 
 async def test_more_than_a_day_off_is_a_gap_that_is_told_once(lake: Lake) -> None:
-    """What lies before the edge is gone for good; the unit begins at the edge, and its manifest says so."""
+    """What lies before the edge is lost; the unit begins at the edge, and its manifest says so."""
     happen(lake, 1)
     first = later(lake, minutes=1)
     await read(lake)
@@ -156,7 +156,7 @@ async def test_more_than_a_day_off_is_a_gap_that_is_told_once(lake: Lake) -> Non
     gap, window = await read(lake)
 
     assert (gap.result.state, window.result.state) == (UnitState.GONE, UnitState.DONE)
-    assert "gone for good" in gap.result.detail
+    assert "are lost" in gap.result.detail
     assert "2026-03-20 03:26 to 2026-03-22 03:29" in gap.result.detail
     assert window.result.created == len(kept)
     assert covered(lake)[1] == (now - EDGE, now - SETTLING)
