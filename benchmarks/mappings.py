@@ -15,8 +15,8 @@ from collections.abc import Callable
 import orjson
 
 from benchmarks.setting import machine, pin
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import parse_mapping
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.records import Position, Row
 
 BAR_RATIO, BAR_PER_SECOND = 10.0, 50_000

@@ -28,9 +28,9 @@ from typing import Any
 import aiohttp
 from aiolimiter import AsyncLimiter
 
+from bulkgladly.api import Client, Pacer
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.messages import Repeat, Request
-from bulkgladly.transport import Client, Pacer
 
 __all__ = ("Emulators", "Result", "bare", "even", "machine", "main", "ours", "results_of", "show_table", "shown")
 

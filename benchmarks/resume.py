@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.setting import emulator, environment_for, machine, write_customers
 from bulkgladly._version import __version__
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission
 from bulkgladly.journal.ledger import Ledger

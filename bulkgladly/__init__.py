@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ExportOptions, ReportQuery
     from bulkgladly.exports.export_summary import ExportReport
     from bulkgladly.exports.run_export import dump, resume_export, start_export
-    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.files.contract import ReadOptions
     from bulkgladly.imports.dry_run import DryRun, dry_run
     from bulkgladly.imports.import_options import ImportOptions
     from bulkgladly.imports.import_summary import Report
@@ -128,7 +128,7 @@ _HOMES = {
         "UsageError",
         "WrongOrganisation",
     ),
-    "bulkgladly.formats.contract": ("ReadOptions",),
+    "bulkgladly.files.contract": ("ReadOptions",),
     "bulkgladly.journal.run_folder": ("RunFolder",),
     "bulkgladly.journal.runs": (
         "find_run",

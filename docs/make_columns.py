@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bulkgladly.resources.data_sets import DataSetPlan, ListOf, OpenMap, Struct, ValueType
-from bulkgladly.resources.exports import LiveExport, Parent
-from bulkgladly.resources.table import DATA_SET_PLANS, LIVE_EXPORTS
+from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, OpenMap, Struct, ValueType
+from bulkgladly.gladly.exports import LiveExport, Parent
+from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS
 
 __all__ = ("main", "reference")
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bulkgladly.cli import schema_command
+from bulkgladly.gladly.spec import DEFAULT_MODES, ResourceSpec
+from bulkgladly.gladly.table import NOT_WRITTEN, RESOURCES
 from bulkgladly.messages import Repeat
-from bulkgladly.resources.spec import DEFAULT_MODES, ResourceSpec
-from bulkgladly.resources.table import NOT_WRITTEN, RESOURCES
 
 __all__ = ("main", "reference")
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bulkgladly.gladly.fields import Kind, Link
+from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.spec import Draft, ResourceSpec, Screening
 from bulkgladly.records import Claim, Problem
-from bulkgladly.resources.fields import Kind, Link
-from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Draft, ResourceSpec, Screening
 
 __all__ = (
     "CONTENT_KEY",

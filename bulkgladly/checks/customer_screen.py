@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulkgladly.checks.claims import Traits
-from bulkgladly.formats.layouts import EntryColumns, FlatLayout
+from bulkgladly.files.layouts import EntryColumns, FlatLayout
+from bulkgladly.gladly.contacts import PHONE_TYPES, SMS_PREFERENCES, is_plain_email, is_plain_number
+from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.keys import key_in
+from bulkgladly.gladly.spec import Policy
 from bulkgladly.records import Problem, Row
-from bulkgladly.resources.contacts import PHONE_TYPES, SMS_PREFERENCES, is_plain_email, is_plain_number
-from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.keys import key_in
-from bulkgladly.resources.spec import Policy
 from bulkgladly.source_keys import is_plain
 
 __all__ = ("CustomerScreen",)

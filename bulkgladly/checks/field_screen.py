@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from bulkgladly.checks.claims import Traits, traits_of_payload
-from bulkgladly.formats.layouts import FlatLayout
+from bulkgladly.files.layouts import FlatLayout
+from bulkgladly.gladly.fields import Field, Kind, Link
+from bulkgladly.gladly.preparation import Preparation
+from bulkgladly.gladly.spec import Policy, ResourceSpec
 from bulkgladly.records import Problem, Row
-from bulkgladly.resources.fields import Field, Kind, Link
-from bulkgladly.resources.preparation import Preparation
-from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.source_keys import is_plain
 
 __all__ = ("FieldScreen",)

@@ -4,11 +4,11 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from bulkgladly.formats.columns import compile_columns, nest
-from bulkgladly.formats.layouts import ColumnProblem
+from bulkgladly.files.columns import compile_columns, nest
+from bulkgladly.files.layouts import ColumnProblem
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.records import Problem, Row, Stage
-from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 from bulkgladly.source_keys import oddities
 
 __all__ = ("Judge", "Verdict")

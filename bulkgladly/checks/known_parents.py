@@ -6,12 +6,12 @@ from typing import Any
 
 from bulkgladly.checks.claims import RowReference
 from bulkgladly.errors import UsageError
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.spec import Policy, ResourceSpec
 from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.state import known_keys
-from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Policy, ResourceSpec
 from bulkgladly.source_keys import NotAKey, read_key
 
 __all__ = ("Parents", "files_by_resource")

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import UsageError
-from bulkgladly.formats.contract import Reader, ReadOptions
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.fields import Kind
+from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import (
@@ -17,16 +20,13 @@ from bulkgladly.imports.mapping_choice import (
     mapper_for,
     refuse_cut_identity,
 )
-from bulkgladly.mappings.check import Difference, compare, outputs, read_cases
-from bulkgladly.mappings.draft import draft_mapping
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import parse_mapping
-from bulkgladly.mappings.row_values import Fields
-from bulkgladly.mappings.targets import Target
+from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
+from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import parse_mapping
+from bulkgladly.mapping.row_values import Fields
+from bulkgladly.mapping.targets import Target
 from bulkgladly.records import Mode, Problem, Row
-from bulkgladly.resources.fields import Kind
-from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.table import resource
 
 __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
 

@@ -23,8 +23,10 @@ from bulkgladly.checks.judge import Judge, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.screen import Screen
 from bulkgladly.checks.two_pass import Pieces
-from bulkgladly.formats.csv_files import CsvReader
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.csv_files import CsvReader
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash
 from bulkgladly.imports.import_inputs import check_columns, open_inputs, spooled
 from bulkgladly.imports.import_options import ImportOptions
@@ -33,8 +35,6 @@ from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Problem, Row, Word
-from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
-from bulkgladly.resources.table import resource
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 

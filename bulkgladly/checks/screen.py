@@ -11,11 +11,11 @@ from typing import Protocol
 from bulkgladly.checks.claims import Traits
 from bulkgladly.checks.customer_screen import CustomerScreen
 from bulkgladly.checks.field_screen import FieldScreen
-from bulkgladly.formats.columns import compile_columns
-from bulkgladly.formats.layouts import FlatLayout
+from bulkgladly.files.columns import compile_columns
+from bulkgladly.files.layouts import FlatLayout
+from bulkgladly.gladly.preparation import Preparation
+from bulkgladly.gladly.spec import Policy, ResourceSpec, Screening
 from bulkgladly.records import Row
-from bulkgladly.resources.preparation import Preparation
-from bulkgladly.resources.spec import Policy, ResourceSpec, Screening
 
 __all__ = ("Screen",)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.records import Mark, Position, Row
 
 __all__ = ("Pieces",)

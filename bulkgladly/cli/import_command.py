@@ -76,9 +76,9 @@ def import_(
     columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
     `bulkgladly schema show RESOURCE`.
     """
+    from bulkgladly.gladly.table import resource as find
     from bulkgladly.imports.rehearsal import rehearse_import
     from bulkgladly.imports.run_import import start_import
-    from bulkgladly.resources.table import resource as find
 
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
     if safety.dry_run:

@@ -11,8 +11,8 @@ from bulkgladly.commands import next_command
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck
-    from bulkgladly.formats.contract import ReadOptions
-    from bulkgladly.mappings.check import Difference
+    from bulkgladly.files.contract import ReadOptions
+    from bulkgladly.mapping.check import Difference
 
 __all__ = ("check", "init")
 
@@ -93,7 +93,7 @@ def check(
 
 
 def _reading(format_: str | None, encoding: str, delimiter: str) -> "ReadOptions":
-    from bulkgladly.formats.contract import ReadOptions
+    from bulkgladly.files.contract import ReadOptions
 
     return ReadOptions(encoding=encoding, delimiter=delimiter, format=format_)
 
@@ -150,13 +150,13 @@ def _difference_text(difference: "Difference", say: Any) -> str:
 def _say(show_values: bool) -> Any:
     import orjson
 
-    from bulkgladly.mappings.column_shapes import shape
+    from bulkgladly.mapping.column_shapes import shape
 
     return (lambda value: orjson.dumps(value).decode()) if show_values else shape
 
 
 def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
-    from bulkgladly.mappings.column_shapes import shape
+    from bulkgladly.mapping.column_shapes import shape
 
     def told(value: Any) -> Any:
         return value if show_values else shape(value)

@@ -55,7 +55,7 @@ class RowFlags(FlagGroup):
         Raises:
             UsageError: A flag is not what it should be, or the mapping cannot be used.
         """
-        from bulkgladly.formats.contract import ReadOptions
+        from bulkgladly.files.contract import ReadOptions
         from bulkgladly.imports.import_options import ImportOptions
         from bulkgladly.imports.mapping_choice import choose_mapping
 

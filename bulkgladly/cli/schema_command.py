@@ -41,7 +41,7 @@ def show(
 
 
 def _resource(name: str) -> dict[str, Any]:
-    from bulkgladly.resources.table import RESOURCES
+    from bulkgladly.gladly.table import RESOURCES
 
     spec = RESOURCES.get(name)
     if spec is None:
@@ -53,8 +53,8 @@ def _resource(name: str) -> dict[str, Any]:
 
 
 def _data_set(name: str) -> dict[str, Any]:
+    from bulkgladly.gladly.table import DATA_SET_PLANS
     from bulkgladly.lake.schemas import DATA_SETS
-    from bulkgladly.resources.table import DATA_SET_PLANS
 
     found = DATA_SETS.get(name)
     if found is None:
@@ -66,8 +66,8 @@ def _data_set(name: str) -> dict[str, Any]:
 
 
 def _report(name: str) -> dict[str, Any]:
-    from bulkgladly.resources.metric_sets import METRIC_SETS
-    from bulkgladly.resources.report_columns import KNOWN_COLUMNS
+    from bulkgladly.gladly.metric_sets import METRIC_SETS
+    from bulkgladly.gladly.report_columns import KNOWN_COLUMNS
 
     if name not in METRIC_SETS:
         return {}
@@ -77,8 +77,8 @@ def _report(name: str) -> dict[str, Any]:
 
 
 def _known() -> list[str]:
+    from bulkgladly.gladly.table import RESOURCES
     from bulkgladly.lake.schemas import DATA_SETS
-    from bulkgladly.resources.table import RESOURCES
 
     return sorted({*RESOURCES, *DATA_SETS})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bulkgladly.exports.export_context import Context, Converted, Refused
 from bulkgladly.exports.jobs import period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.row_filters import OncePerKey
@@ -15,7 +16,6 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.messages import ApiProblem, Reply
-from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 
 __all__ = ("Events", "EventsUnit", "Plan", "plan_of")
 

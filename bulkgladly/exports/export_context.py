@@ -10,6 +10,8 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from bulkgladly.api.client import Client
+from bulkgladly.api.downloads import BrokeOff
 from bulkgladly.errors import BodyTooLong
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.first_lines import BelievedBlocks
@@ -24,8 +26,6 @@ from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.environment import USUAL, Bounds
 from bulkgladly.runs.observer import Observer
-from bulkgladly.transport.client import Client
-from bulkgladly.transport.downloads import BrokeOff
 
 __all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "why")
 

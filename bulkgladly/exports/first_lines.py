@@ -7,9 +7,9 @@ from typing import Self
 
 import orjson
 
+from bulkgladly.api.downloads import Download
 from bulkgladly.errors import ReplyLost
 from bulkgladly.lines import BOM, MAX_LINE_BYTES
-from bulkgladly.transport.downloads import Download
 
 __all__ = ("BelievedBlocks",)
 

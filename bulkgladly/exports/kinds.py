@@ -16,7 +16,7 @@ from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent, ways_to_know
 from bulkgladly.exports.reply_buffer import PublishStep, ReplyBuffer
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit
-from bulkgladly.resources.table import live_export
+from bulkgladly.gladly.table import live_export
 
 __all__ = ("DUMP_WORDS", "EXPORT_WORDS", "KeptReplies", "kinds_for")
 

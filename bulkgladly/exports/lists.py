@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from bulkgladly.exports.export_context import Context, why
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.gladly.exports import Cut, LiveExport, Parent, cut_of
+from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
@@ -18,8 +20,6 @@ from bulkgladly.lake.row_filters import HeldRows
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
-from bulkgladly.resources.exports import Cut, LiveExport, Parent, cut_of
-from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 
 __all__ = ("LIST_WORDS", "ListKind")
 

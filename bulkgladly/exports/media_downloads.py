@@ -7,20 +7,20 @@ from urllib.parse import urljoin
 
 import orjson
 
+from bulkgladly.api.downloads import BrokeOff, Download
 from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, UsageError
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import source_of
 from bulkgladly.exports.reply_buffer import WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.gladly.exports import COMPOSITE, LiveExport, is_askable
+from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS, live_export
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.media_files import MediaFile, StoredFile
 from bulkgladly.lake.published_rows import values_in
-from bulkgladly.resources.exports import COMPOSITE, LiveExport, is_askable
-from bulkgladly.resources.table import DATA_SET_PLANS, LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
-from bulkgladly.transport.downloads import BrokeOff, Download
 
 __all__ = ("KEYS", "MEDIA_WORDS", "Fetch", "Media", "Wanted", "doubt_about")
 

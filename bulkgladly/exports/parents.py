@@ -8,14 +8,14 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.opening import open_reader
-from bulkgladly.formats.sources import Source
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.opening import open_reader
+from bulkgladly.files.sources import Source
+from bulkgladly.gladly.exports import IdColumn, LiveExport, is_askable
 from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lines import BOM, cut_lines
-from bulkgladly.resources.exports import IdColumn, LiveExport, is_askable
 
 __all__ = ("Skipped", "demand_parents", "parents_of", "source_of")
 

@@ -12,6 +12,10 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, source_of
 from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.gladly.exports import COMPOSITE, Cut, LiveExport, cut_of
+from bulkgladly.gladly.exports import Parent as ParentKind
+from bulkgladly.gladly.looks import MAX_MERGES
+from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
@@ -19,10 +23,6 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
-from bulkgladly.resources.exports import COMPOSITE, Cut, LiveExport, cut_of
-from bulkgladly.resources.exports import Parent as ParentKind
-from bulkgladly.resources.looks import MAX_MERGES
-from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 from bulkgladly.runs.connection import concurrency_of
 
 __all__ = ("PARENT_WORDS", "ParentUnit", "PerParent", "ways_to_know")

@@ -15,6 +15,7 @@ from typing import Any
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.gladly.exports import COMPOSITE, LiveExport
 from bulkgladly.journal.units import KeptReply
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
@@ -22,7 +23,6 @@ from bulkgladly.lake.published_rows import micros_of, values_in
 from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.resources.exports import COMPOSITE, LiveExport
 from bulkgladly.runs.environment import Bounds
 
 __all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")

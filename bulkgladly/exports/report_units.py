@@ -10,22 +10,22 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.api.pacer import REPORTS
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.report_fetch import FullDays, ReportFailed, ReportFetch, WindowReplies
 from bulkgladly.exports.report_plan import ReportHistory, estimate, grid_for, queries_of, span_of, windows_due
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.gladly.report_windows import ROW_CAP, Due, Grid
+from bulkgladly.gladly.reports import Query
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import DriftLog, Origin, Rows
-from bulkgladly.resources.report_windows import ROW_CAP, Due, Grid
-from bulkgladly.resources.reports import Query
 from bulkgladly.runs.observer import duration_text
-from bulkgladly.transport.pacer import REPORTS
 
 __all__ = ("Reports",)
 

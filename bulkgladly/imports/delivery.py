@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import anyio
 import orjson
 
+from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Outcome
-from bulkgladly.resources.spec import Policy, Record, ResourceSpec, Steps
-from bulkgladly.transport.client import Client
 
 __all__ = ("Delivery", "Pending")
 

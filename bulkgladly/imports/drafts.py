@@ -5,12 +5,12 @@ Nothing is looked up and nothing is sent: an import, a dry run and `check` begin
 
 from collections.abc import Collection, Sequence
 
-from bulkgladly.formats.columns import compile_columns, nest
-from bulkgladly.formats.layouts import ColumnProblem, FlatLayout
+from bulkgladly.files.columns import compile_columns, nest
+from bulkgladly.files.layouts import ColumnProblem, FlatLayout
+from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
 from bulkgladly.journal.entries import Admission, Clash
 from bulkgladly.records import Outcome, Problem, Row, Stage, Word
-from bulkgladly.resources.identity import digest64
-from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
 
 __all__ = ("Preparer", "admission_of", "outcome_of_clash")
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import anyio.to_thread
 
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, ready
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.drafts import Preparer, admission_of, outcome_of_clash
 from bulkgladly.imports.import_inputs import check_columns, open_inputs
 from bulkgladly.imports.import_options import ImportOptions
@@ -17,8 +19,6 @@ from bulkgladly.imports.row_names import Linker, whole
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem, Row, Word
-from bulkgladly.resources.spec import Draft, Policy, ResourceSpec, ready
-from bulkgladly.resources.table import resource
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkgladly.errors import InputChanged, UsageError
-from bulkgladly.formats.columns import unknown_columns
-from bulkgladly.formats.inputs import Inputs, spool
-from bulkgladly.formats.layouts import suggestion
+from bulkgladly.files.columns import unknown_columns
+from bulkgladly.files.inputs import Inputs, spool
+from bulkgladly.files.layouts import suggestion
+from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
-from bulkgladly.resources.spec import ResourceSpec
 
 __all__ = ("check_columns", "hashed", "open_inputs", "refuse_changed", "refuse_to_contact", "spooled")
 

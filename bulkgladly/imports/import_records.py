@@ -20,7 +20,9 @@ from collections.abc import Iterator
 import anyio
 import anyio.to_thread
 
+from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
+from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, ready
 from bulkgladly.imports.delivery import Delivery, Pending
 from bulkgladly.imports.drafts import Preparer, admission_of
 from bulkgladly.imports.import_options import ImportOptions
@@ -30,10 +32,8 @@ from bulkgladly.imports.settlement import RECENT_IDS, Settlement
 from bulkgladly.journal.entries import Standing, known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem, Row
-from bulkgladly.resources.spec import Draft, Policy, Record, ResourceSpec, ready
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.stages import Feed, Stop
-from bulkgladly.transport.client import Client
 
 __all__ = ("Importer",)
 

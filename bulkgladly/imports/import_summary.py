@@ -7,11 +7,11 @@ from typing import Any
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.table import RESOURCES
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Row, Word
-from bulkgladly.resources.table import RESOURCES
 from bulkgladly.runs.observer import duration_text
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.shown import MOST_NAME, shown, shown_cell

@@ -7,14 +7,14 @@ from typing import Any
 import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError, InputChanged
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in, whole
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mode
-from bulkgladly.resources.spec import ResourceSpec
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
 

@@ -7,16 +7,16 @@ from typing import overload
 
 from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
-from bulkgladly.formats.columns import unknown_columns
-from bulkgladly.formats.contract import Reader
-from bulkgladly.formats.layouts import suggestion
+from bulkgladly.files.columns import unknown_columns
+from bulkgladly.files.contract import Reader
+from bulkgladly.files.layouts import suggestion
+from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.mappings.field_rules import FieldRule, Length
-from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
-from bulkgladly.mappings.mapping import Mapping, parse_mapping, read_mapping
-from bulkgladly.mappings.references import column
-from bulkgladly.mappings.transform import load_transform
-from bulkgladly.resources.spec import ResourceSpec
+from bulkgladly.mapping.field_rules import FieldRule, Length
+from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
+from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
+from bulkgladly.mapping.references import column
+from bulkgladly.mapping.transform import load_transform
 
 __all__ = (
     "MapChoice",

@@ -4,7 +4,7 @@ from collections import deque
 
 import anyio
 
-from bulkgladly.resources.spec import Record
+from bulkgladly.gladly.spec import Record
 
 __all__ = ("Lanes",)
 

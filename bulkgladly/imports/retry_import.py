@@ -6,7 +6,9 @@ from pathlib import Path
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
-from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
@@ -15,8 +17,6 @@ from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, w
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.state import State
-from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.table import resource
 from bulkgladly.runs.beginning import refuse_other_host
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, counted

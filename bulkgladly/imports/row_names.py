@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import anyio.to_thread
 
+from bulkgladly.api.client import Client
 from bulkgladly.errors import TransportError, UsageError
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.directory import Directory
+from bulkgladly.gladly.preparation import complete
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
+from bulkgladly.gladly.table import NAME_LISTS
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Problem, Row
-from bulkgladly.resources.directory import Directory
-from bulkgladly.resources.preparation import complete
-from bulkgladly.resources.spec import Draft, Policy, ResourceSpec
-from bulkgladly.resources.table import NAME_LISTS
 from bulkgladly.runs.environment import Bounds
-from bulkgladly.transport.client import Client
 
 __all__ = ("Linker", "Names", "check_names", "fetch_directory", "names_in", "too_many_to_arrange", "whole")
 

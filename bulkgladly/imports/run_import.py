@@ -9,7 +9,9 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from bulkgladly.errors import UsageError
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.import_inputs import (
     check_columns,
     hashed,
@@ -25,8 +27,6 @@ from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.other_runs import OtherRuns
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode
-from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.table import resource
 from bulkgladly.runs.beginning import NewRun, gone_on_with
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer

@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec
 from bulkgladly.imports.drafts import outcome_of_clash
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
 from bulkgladly.records import Outcome, Problem, Row, Word
-from bulkgladly.resources.spec import Draft, Policy, Record, ResourceSpec
 from bulkgladly.runs.stages import Stop
 from bulkgladly.settings import Limits
 

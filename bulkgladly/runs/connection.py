@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bulkgladly.api.client import Client
+from bulkgladly.api.client_options import ClientOptions
+from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
 from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
-from bulkgladly.transport.client import Client
-from bulkgladly.transport.client_options import ClientOptions
-from bulkgladly.transport.pacer import Pacer, PaceView, default_pacer, reports_pacer
 
 __all__ = ("Connection", "Momentum", "check_organisation", "concurrency_of")
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bulkgladly.api.client import Client
+from bulkgladly.api.client_options import MAX_BODY_BYTES, Timeouts
+from bulkgladly.api.retry import RetryPolicy
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.transport.client import Client
-from bulkgladly.transport.client_options import MAX_BODY_BYTES, Timeouts
-from bulkgladly.transport.retry import RetryPolicy
 
 __all__ = ("USUAL", "Bounds", "Environment")
 

@@ -18,7 +18,7 @@ from bulkgladly.emulator.protocol.routing import Call, Operation
 
 ROOT = Path(__file__).parents[2]
 MODULES = Path(__file__).with_name("added")
-WITH_IT = f"from bulkgladly.resources import objects; objects.__path__.append({str(MODULES)!r}); "
+WITH_IT = f"from bulkgladly.gladly import objects; objects.__path__.append({str(MODULES)!r}); "
 """As if the module lay in the folder of all others; no other module is told of it."""
 PROGRAM = WITH_IT + "from bulkgladly.__main__ import main; main()"
 DOCUMENTS = (

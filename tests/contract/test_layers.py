@@ -33,16 +33,16 @@ WORDS = (
     "times",
     "_version",
 )
-DOORS = ("storage", "resources", "transport", "formats", "journal", "lake", "mappings")
+DOORS = ("storage", "gladly", "api", "files", "journal", "lake", "mapping")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "storage": 1,
-    "resources": 1,
-    "transport": 2,
-    "formats": 2,
+    "gladly": 1,
+    "api": 2,
+    "files": 2,
     "journal": 2,
     "lake": 2,
-    "mappings": 2,
+    "mapping": 2,
     "runs": 3,
     "imports": 4,
     "exports": 4,
@@ -53,11 +53,11 @@ LEVELS: Mapping[str, int] = {
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
     "storage": frozenset(WORDS),
-    "resources": frozenset(WORDS),
-    **dict.fromkeys(("transport", "mappings"), frozenset(WORDS)),
-    **dict.fromkeys(("formats", "journal"), frozenset({*WORDS, "storage"})),
-    "lake": frozenset({*WORDS, "storage", "resources"}),
-    "runs": frozenset({*WORDS, "storage", "transport", "journal"}),
+    "gladly": frozenset(WORDS),
+    **dict.fromkeys(("api", "mapping"), frozenset(WORDS)),
+    **dict.fromkeys(("files", "journal"), frozenset({*WORDS, "storage"})),
+    "lake": frozenset({*WORDS, "storage", "gladly"}),
+    "runs": frozenset({*WORDS, "storage", "api", "journal"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
@@ -196,7 +196,7 @@ def test_no_name_stands_twice_in_the_emulator() -> None:
 
 CORE = [name for name in MODULES if room_of(name) != "emulator" and not MODULES[name].name.startswith("__")]
 SAME_FILE_NAME = {"customers", "objects"}
-"""Both are a file of `resources/` and the schema of what it describes."""
+"""Both are a file of `gladly/` and the schema of what it describes."""
 
 
 def test_no_class_of_the_core_has_the_name_of_another() -> None:
@@ -290,10 +290,10 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("aiohttp", {"bulkgladly.transport.wire"}),
-        ("pyarrow", {"bulkgladly.formats.columnar_files", "bulkgladly.lake"}),
-        ("nh3", {"bulkgladly.mappings.html"}),
-        ("jmespath", {"bulkgladly.mappings.references"}),
+        ("aiohttp", {"bulkgladly.api.wire"}),
+        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
+        ("nh3", {"bulkgladly.mapping.html"}),
+        ("jmespath", {"bulkgladly.mapping.references"}),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),
@@ -338,7 +338,7 @@ def test_task_groups_are_opened_in_one_module() -> None:
     assert users == {"bulkgladly.runs.stages"}
 
 
-@pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "resources"])
+@pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "gladly"])
 def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
     """What Gladly looks like is data and pure functions, so that its tests are tables."""
     tree = TREES[module]

@@ -18,9 +18,9 @@ PUBLISHED: dict[str, Any] = {
 JUDGES = {
     "judging.py",
     # A stream is left open at the expected status; what was refused or never came is counted by the pacer.
-    "transport/wire.py",
-    "transport/pacer.py",
-    "transport/gates.py",
+    "api/wire.py",
+    "api/pacer.py",
+    "api/gates.py",
 }
 
 

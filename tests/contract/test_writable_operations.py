@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.fields import Kind
+from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.table import NAME_LISTS, NOT_WRITTEN, RESOURCES, resource
 from bulkgladly.messages import Repeat
 from bulkgladly.records import Mode
-from bulkgladly.resources.fields import Kind
-from bulkgladly.resources.spec import ResourceSpec
-from bulkgladly.resources.table import NAME_LISTS, NOT_WRITTEN, RESOURCES, resource
 
 FACTS = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))
 OPERATIONS: dict[str, dict[str, Any]] = {

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bulkgladly.checks.claims import Traits, traits_of
 from bulkgladly.checks.judge import Judge
 from bulkgladly.checks.screen import Screen
+from bulkgladly.gladly.spec import Policy
+from bulkgladly.gladly.table import resource
 from bulkgladly.records import Mode, Position, Row
-from bulkgladly.resources.spec import Policy
-from bulkgladly.resources.table import resource
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 YEAR_AGO = NOW - dt.timedelta(days=365)

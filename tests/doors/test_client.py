@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import pytest
 
+from bulkgladly.api import Client, ClientOptions, Pacer, RetryPolicy, Timeouts
 from bulkgladly.errors import NotAuthenticated, NotPermitted, Outage, UsageError, WrongOrganisation
 from bulkgladly.messages import Meaning, Repeat, Reply, Request
-from bulkgladly.transport import Client, ClientOptions, Pacer, RetryPolicy, Timeouts
 
 TOKEN = "s3cr3t-token"
 USERNAME = "agent@example.org"

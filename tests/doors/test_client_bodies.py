@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bulkgladly.api import Timeouts
 from bulkgladly.errors import BodyTooLong, Outage, ReplyLost
 from bulkgladly.messages import Repeat
-from bulkgladly.transport import Timeouts
 from tests.doors.test_client import FAST, OK, Server, Time, answer, client, create, get, send_one, until
 from tests.doors.test_client_streams import Raw, chunk, exhaust, file, head, packed, raw, says
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.api import Budget, Client, Pacer, reports_pacer
 from bulkgladly.messages import BudgetClass, Reply, Request
 from bulkgladly.settings import Pace
-from bulkgladly.transport import Budget, Client, Pacer, reports_pacer
 from tests.doors.test_client import (
     CLOSE,
     HANG,

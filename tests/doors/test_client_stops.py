@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.api import Client, ClientOptions, Pacer, RetryPolicy, Timeouts, reports_pacer
+from bulkgladly.api.pacer import REPORTS
 from bulkgladly.errors import Withdrawn
 from bulkgladly.messages import BudgetClass, Repeat, Reply, Request
 from bulkgladly.settings import Pace
-from bulkgladly.transport import Client, ClientOptions, Pacer, RetryPolicy, Timeouts, reports_pacer
-from bulkgladly.transport.pacer import REPORTS
 from tests.doors.test_client import CLOSE, OK, RESET, Script, Server, Time, answer, client, create, get, until
 from tests.doors.test_client_streams import Raw, Step, chunk, file, head
 

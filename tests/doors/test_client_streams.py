@@ -14,12 +14,12 @@ from typing import Any, Self
 
 import pytest
 
+from bulkgladly.api import Client, Download, Pacer, RetryPolicy, Timeouts
+from bulkgladly.api.downloads import BrokeOff
 from bulkgladly.emulator import Emulator, drop_reply, half_body, hang, rate_limited, reset, status, wrong_length
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import BodyTooLong, NotAuthenticated, NotPermitted, Outage, ReplyLost, Unreachable, UsageError
 from bulkgladly.messages import Repeat, Request
-from bulkgladly.transport import Client, Download, Pacer, RetryPolicy, Timeouts
-from bulkgladly.transport.downloads import BrokeOff
 from tests.doors.test_client import (
     CLOSE,
     NOT_EXIST,

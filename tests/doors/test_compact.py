@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
+from bulkgladly.gladly.data_sets import INTEGER, TEXT, DataColumn, DataSetPlan, ListOf
 from bulkgladly.lake.compact import CompactLimits, compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
@@ -24,7 +25,6 @@ from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import built
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
-from bulkgladly.resources.data_sets import INTEGER, TEXT, DataColumn, DataSetPlan, ListOf
 from tests.full_disk import fill_at_open, no_space
 
 SESSIONS = DataSetPlan(

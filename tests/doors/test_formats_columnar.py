@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats import cells
-from bulkgladly.formats.contract import Reader, ReadOptions
-from bulkgladly.formats.opening import open_reader
+from bulkgladly.files import cells
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.opening import open_reader
 from bulkgladly.records import Position, Row, Stage
 
 UTC = dt.UTC
@@ -358,7 +358,7 @@ def test_pyarrow_is_loaded_only_for_columnar_files(tmp_path: Path) -> None:
     write_parquet(table_of({"n": ([1], pa.int64()), "t": ([0], pa.timestamp("ns"))}), tmp_path)
     script = """
 import sys
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
 list(Inputs.open([sys.argv[1]]).batches())
 assert "pyarrow" not in sys.modules
 list(Inputs.open([sys.argv[2]]).batches())

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats.contract import Reader, ReadOptions
-from bulkgladly.formats.csv_files import CsvReader
-from bulkgladly.formats.opening import open_reader
-from bulkgladly.formats.sources import cuts_at_bytes
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import CsvReader
+from bulkgladly.files.opening import open_reader
+from bulkgladly.files.sources import cuts_at_bytes
 from bulkgladly.records import Position, Row, Stage
 
 

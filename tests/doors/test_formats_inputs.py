@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.inputs import Inputs, spool
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.records import Mark, Position, Row
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats.contract import Reader, ReadOptions
-from bulkgladly.formats.ndjson_files import NdjsonReader
-from bulkgladly.formats.opening import open_reader
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.ndjson_files import NdjsonReader
+from bulkgladly.files.opening import open_reader
 from bulkgladly.records import Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
 

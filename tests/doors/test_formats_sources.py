@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.opening import open_reader
-from bulkgladly.formats.sources import Source
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.opening import open_reader
+from bulkgladly.files.sources import Source
 from bulkgladly.records import Position, Row
 
 PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.compress}

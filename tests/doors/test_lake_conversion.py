@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bulkgladly.gladly.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert, read_line_by_line
 from bulkgladly.lake.line_kinds import Bundle
@@ -20,7 +21,6 @@ from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
-from bulkgladly.resources.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.times import moment_of
 
 ITEMS = DATA_SETS["items"]

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import DiskFull, UsageError
+from bulkgladly.gladly.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.resources.objects.conversation_items import CONTENT_TYPES
 
 ITEMS = DATA_SETS["items"]
 KINDS = list(CONTENT_TYPES)

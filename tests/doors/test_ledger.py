@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
+from bulkgladly.gladly.identity import digest64
 from bulkgladly.journal.databases import journal_version, open_journal, open_reader, open_state
 from bulkgladly.journal.entries import Admission, Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger, Openings
@@ -24,7 +25,6 @@ from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
 from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.journal.state import State
 from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
-from bulkgladly.resources.identity import digest64
 from bulkgladly.storage.failures import database_error
 
 SCOPE = ("https://example.gladly.com", "customers", "default")

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.gladly.report_columns import column_names
 from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportBody, ReportColumn, ReportLayout, read_report
 from bulkgladly.lake.rows import Drift, DriftKind, Reject
-from bulkgladly.resources.report_columns import column_names
 
 NAME = "reports/SampleReport"
 COLUMNS = (

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from bulkgladly.errors import JournalDamaged
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.journal.entries import Admission
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import (

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from bulkgladly.api import RetryPolicy, Timeouts
 from bulkgladly.runs.environment import Environment
-from bulkgladly.transport import RetryPolicy, Timeouts
 
 __all__ = ("quick",)
 

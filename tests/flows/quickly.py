@@ -3,9 +3,9 @@
 from functools import partial
 
 import bulkgladly
+from bulkgladly.api import RetryPolicy
 from bulkgladly.resume import resume_run as _resume_run
 from bulkgladly.runs.environment import Environment
-from bulkgladly.transport import RetryPolicy
 
 QUICK = Environment(random=lambda: 0.0, retry=RetryPolicy(base_s=0.001, cap_s=0.001))
 HASTY = Environment(random=lambda: 0.0, retry=QUICK.retry, first_contact_s=0.05)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bulkgladly import JournalDamaged, NotAuthenticated, Observer, Pace, Report, UsageError, list_runs
+from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.messages import Reply, Request
-from bulkgladly.transport.client import Client
 from tests.flows.conftest import World, lines
 from tests.flows.quickly import start_import
 from tests.flows.test_kill_minus_nine import Program

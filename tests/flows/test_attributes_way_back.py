@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkgladly import ExportOptions, ImportOptions, Pace
 from bulkgladly.emulator import Emulator
-from bulkgladly.formats.columnar_files import ParquetReader
+from bulkgladly.files.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.restored_lines import to_line

@@ -20,7 +20,7 @@ from bulkgladly.checks.check_report import CheckReport
 from bulkgladly.checks.run_check import check
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.files.contract import ReadOptions
 from bulkgladly.imports.dry_run import DryRun, dry_run
 from bulkgladly.journal.digests import Digests
 from bulkgladly.records import Mode

@@ -12,14 +12,14 @@ from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.per_parent import PerParent
 from bulkgladly.exports.report_plan import windows_due
+from bulkgladly.gladly.report_windows import Days, Reading
+from bulkgladly.gladly.reports import query_for
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
-from bulkgladly.resources.report_windows import Days, Reading
-from bulkgladly.resources.reports import query_for
 from tests.flows.driving import Driver, later, path_with
 from tests.flows.exporting import NIGHT, Lake, a_lake, note_line
 

@@ -15,10 +15,10 @@ from bulkgladly.emulator.protocol.replies import Reply, problem
 from bulkgladly.exports.event_windows import MARGIN, OVERLAP, SETTLING, Events, plan_of
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES
 from bulkgladly.exports.unit_kinds import UnitState
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.verify import verify
-from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from tests.flows.driving import Driver, Ends, later
 from tests.flows.exporting import NIGHT, Lake, as_lines
 

@@ -13,6 +13,7 @@ import pyarrow.dataset as pads
 import pytest
 
 from bulkgladly import Pace
+from bulkgladly.api import Client, ClientOptions, Pacer
 from bulkgladly.emulator import drop_reply, half_body, reset, status, wrong_length
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
@@ -23,13 +24,12 @@ from bulkgladly.exports.report_fetch import TRIES
 from bulkgladly.exports.report_plan import FIRST_DAYS, estimate
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import UnitResult
+from bulkgladly.gladly.report_columns import column_names
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.verify import verify
-from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.observer import Observer
-from bulkgladly.transport import Client, ClientOptions, Pacer
 from tests.flows.exporting import TOKEN, Lake
 
 CONVERSATIONS, CONTACTS, EVENTS = "ConversationExportReport", "ContactExportReportV3", "ContactTimestampsReport"

@@ -10,11 +10,11 @@ import pytest
 from bulkgladly import Pace
 from bulkgladly.checks.run_check import check
 from bulkgladly.emulator.faults.fault import status
+from bulkgladly.gladly import keys, reading
 from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.mappings import mapper
+from bulkgladly.mapping import mapper
 from bulkgladly.records import Mode
-from bulkgladly.resources import keys, reading
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.source_keys import SourceKey
 from tests.flows.conftest import World

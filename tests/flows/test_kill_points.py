@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits, Pace
+from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Known
-from bulkgladly.transport.client import Client
 from tests.flows.conftest import World, people, person
 
 ROWS = 40

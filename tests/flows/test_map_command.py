@@ -9,11 +9,11 @@ import pytest
 
 from bulkgladly.checks.map_check import draft_for, targets_of
 from bulkgladly.cli.app import run
-from bulkgladly.formats.contract import ReadOptions
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.gladly.table import RESOURCES, resource
 from bulkgladly.imports.mapping_choice import MapChoice, mapper_for, refuse_cut_identity
-from bulkgladly.mappings.mapping import load_mapping, parse_mapping
-from bulkgladly.mappings.row_values import Unmappable
-from bulkgladly.resources.table import RESOURCES, resource
+from bulkgladly.mapping.mapping import load_mapping, parse_mapping
+from bulkgladly.mapping.row_values import Unmappable
 from tests.flows.quickly import QUICK
 
 CSV = """Customer no.,First name,Last name,Mail,Mobile,Plan,Notes

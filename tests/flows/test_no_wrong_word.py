@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from bulkgladly import Report
+from bulkgladly.api.client import Client
 from bulkgladly.emulator import Emulator, Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.messages import Reply as Answered
 from bulkgladly.messages import Request
-from bulkgladly.transport.client import Client
 from tests.flows.conftest import World, people, person
 from tests.flows.exporting import DAY, ITEMS, NIGHT, Lake, as_lines, note_line
 

@@ -31,8 +31,8 @@ from bulkgladly import (
     list_runs,
 )
 from bulkgladly.emulator import hang, reset
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.import_summary import Closing, publish
 from bulkgladly.journal.databases import open_journal
 from bulkgladly.journal.ledger import Ledger, Openings

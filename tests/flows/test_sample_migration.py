@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bulkgladly import Pace
-from bulkgladly.transport import default_pacer
+from bulkgladly.api import default_pacer
 from samples.demo import QUICK
 from samples.zendesk.make_export import UNTIL, write_export
 

@@ -21,12 +21,15 @@ from typing import Any
 import orjson
 import typer
 
+from bulkgladly.api.address import delay_s
+from bulkgladly.api.unpacking import unpacker_for
 from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
 from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
-from bulkgladly.formats.contract import ReadOptions
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.report_columns import column_names
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.databases import open_journal, open_reader, open_state
 from bulkgladly.journal.run_folder import RunFolder
@@ -44,15 +47,12 @@ from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import Reject
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import load_mapping
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
 from bulkgladly.records import Mark, Position, Row
-from bulkgladly.resources.report_columns import column_names
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
-from bulkgladly.transport.address import delay_s
-from bulkgladly.transport.unpacking import unpacker_for
 
 __all__ = ("TARGETS",)
 

@@ -12,16 +12,16 @@ from urllib.parse import unquote
 import orjson
 from multidict import CIMultiDict
 
-from bulkgladly.formats.columns import nest
+from bulkgladly.files.columns import nest
+from bulkgladly.gladly.directory import Directory
+from bulkgladly.gladly.identity import fingerprint
+from bulkgladly.gladly.preparation import complete
+from bulkgladly.gladly.spec import Draft, Policy, Record, ready
+from bulkgladly.gladly.table import RESOURCES
 from bulkgladly.judging import judge
 from bulkgladly.messages import Meaning, Repeat, Reply, Request
 from bulkgladly.operations import OPERATIONS, Body
 from bulkgladly.records import Known, Mode, Outcome, Position, Problem, Row
-from bulkgladly.resources.directory import Directory
-from bulkgladly.resources.identity import fingerprint
-from bulkgladly.resources.preparation import complete
-from bulkgladly.resources.spec import Draft, Policy, Record, ready
-from bulkgladly.resources.table import RESOURCES
 
 HOST = "https://example.gladly.com"
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.directory import Directory
+from bulkgladly.gladly.objects.topics import parents_first
+from bulkgladly.gladly.preparation import complete, problems_of
+from bulkgladly.gladly.spec import Draft
+from bulkgladly.gladly.table import RESOURCES
 from bulkgladly.messages import Reply
 from bulkgladly.records import Problem, Stage, Word
-from bulkgladly.resources.directory import Directory
-from bulkgladly.resources.objects.topics import parents_first
-from bulkgladly.resources.preparation import complete, problems_of
-from bulkgladly.resources.spec import Draft
-from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import (
     BROKEN,
     DONE,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.spec import Draft
 from bulkgladly.messages import Repeat, Reply
 from bulkgladly.records import Problem, Word
-from bulkgladly.resources.spec import Draft
 from tests.unit.stepping import BROKEN, DONE, GONE, LOST, created, play, prepared, record_of, refusal, remembered, reply
 
 ANSWER = {"name": "Returns", "audienceIds": "a;b"}

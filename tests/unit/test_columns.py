@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.formats.columns import compile_columns, flatten, nest, unknown_columns
-from bulkgladly.formats.layouts import ColumnProblem, suggestion
-from bulkgladly.resources.customer_rows import CUSTOMER_COLUMNS
+from bulkgladly.files.columns import compile_columns, flatten, nest, unknown_columns
+from bulkgladly.files.layouts import ColumnProblem, suggestion
+from bulkgladly.gladly.customer_rows import CUSTOMER_COLUMNS
 
 PLAN = CUSTOMER_COLUMNS
 
@@ -155,7 +155,7 @@ def test_a_row_with_other_keys_than_its_layout_loses_nothing() -> None:
 
 def test_ever_new_columns_do_not_fill_the_memory() -> None:
     """Layouts are kept for speed, but not for ever."""
-    from bulkgladly.formats import layouts  # noqa: PLC0415 - its cache is looked into here alone
+    from bulkgladly.files import layouts  # noqa: PLC0415 - its cache is looked into here alone
 
     for number in range(3000):
         assert nest({f"customAttribute:{number}": "x"}, PLAN) == {"customAttributes": {str(number): "x"}}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.resources.contacts import (
+from bulkgladly.gladly.contacts import (
     ContactProblem,
     clean_emails,
     clean_phones,

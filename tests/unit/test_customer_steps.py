@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.gladly.contacts import email_identity, phone_identity
+from bulkgladly.gladly.customer_rows import prepare_customer
+from bulkgladly.gladly.identity import fingerprint
+from bulkgladly.gladly.spec import Draft, Policy, Record, ready
+from bulkgladly.gladly.table import RESOURCES
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Position, Row, Stage, Word
-from bulkgladly.resources.contacts import email_identity, phone_identity
-from bulkgladly.resources.customer_rows import prepare_customer
-from bulkgladly.resources.identity import fingerprint
-from bulkgladly.resources.spec import Draft, Policy, Record, ready
-from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import completed, judged
 
 HOST = "https://example.gladly.com"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.customer_rows import changes_to, gaps_in, prepare_customer
+from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, key_of_content
+from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, Position, Problem, Row
-from bulkgladly.resources.customer_rows import changes_to, gaps_in, prepare_customer
-from bulkgladly.resources.identity import derive_id, digest64, fingerprint, key_of_content
-from bulkgladly.resources.spec import Draft, Policy
 
 HOST = "https://example.gladly.com"
 EMAILS = [{"original": "ada@example.org"}]

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.change import Action, Change, Found
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.decisions import Sight, by_look, by_memory, gap_filling
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.spec import Record
 from bulkgladly.records import Known, Word
-from bulkgladly.resources.change import Action, Change, Found
-from bulkgladly.resources.compare import lacking
-from bulkgladly.resources.decisions import Sight, by_look, by_memory, gap_filling
-from bulkgladly.resources.endpoints import Endpoint
-from bulkgladly.resources.spec import Record
 from tests.unit.stepping import BROKEN, GONE, policy_for, record_of, remembered
 
 TOPIC = {"name": "Returns", "disabled": False}

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.directory import Directory, names_below, path_of
+from bulkgladly.gladly.preparation import complete
+from bulkgladly.gladly.spec import Draft
+from bulkgladly.gladly.table import RESOURCES
 from bulkgladly.records import Problem
-from bulkgladly.resources.directory import Directory, names_below, path_of
-from bulkgladly.resources.preparation import complete
-from bulkgladly.resources.spec import Draft
-from bulkgladly.resources.table import RESOURCES
 from tests.unit.stepping import DUE, prepared
 
 DIRECTORY = Directory(

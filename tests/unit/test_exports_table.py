@@ -12,13 +12,13 @@ from bulkgladly import UsageError
 from bulkgladly.exports.lists import LIST_WORDS
 from bulkgladly.exports.media_downloads import MEDIA_WORDS, Wanted, doubt_about
 from bulkgladly.exports.per_parent import PARENT_WORDS
+from bulkgladly.gladly.exports import LIMITED_DATA, Cut, LiveExport, Parent, cut_of, is_askable
+from bulkgladly.gladly.objects.answers import ANSWER_TYPES
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.resources.exports import LIMITED_DATA, Cut, LiveExport, Parent, cut_of, is_askable
-from bulkgladly.resources.objects.answers import ANSWER_TYPES
-from bulkgladly.resources.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
-from bulkgladly.resources.table import LIVE_EXPORTS, live_export
 
 FACTS: Any = orjson.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_bytes())
 OPERATIONS = {one["operationId"] or one["project_alias"]: one for one in FACTS["operations"]}

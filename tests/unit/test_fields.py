@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.compare import lacking, same_value
+from bulkgladly.gladly.fields import ALWAYS, Field, FieldProblem, Kind, column_plan
+from bulkgladly.gladly.reading import read_fields
 from bulkgladly.records import Mode
-from bulkgladly.resources.compare import lacking, same_value
-from bulkgladly.resources.fields import ALWAYS, Field, FieldProblem, Kind, column_plan
-from bulkgladly.resources.reading import read_fields
 from bulkgladly.times import time_of
 
 FIELDS = (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.resources.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
+from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
 
 HOST = "https://example.gladly.com"
 URL_SAFE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{21}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly import ExportOptions, ImportOptions, UsageError, choose_mapping, find_run, list_runs
-from bulkgladly.formats.inputs import Inputs
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.runs.options import restored

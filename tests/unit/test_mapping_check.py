@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from bulkgladly.errors import InputError
-from bulkgladly.mappings.check import Case, Difference, compare, outputs, read_cases
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import parse_mapping
+from bulkgladly.mapping.check import Case, Difference, compare, outputs, read_cases
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import parse_mapping
 
 MAPPER = Mapper(
     parse_mapping(

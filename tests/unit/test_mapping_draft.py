@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.column_shapes import shape
-from bulkgladly.mappings.draft import draft_mapping
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import Mapping, parse_mapping
-from bulkgladly.mappings.targets import Target
+from bulkgladly.mapping.column_shapes import shape
+from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import Mapping, parse_mapping
+from bulkgladly.mapping.targets import Target
 
 CUSTOMERS = [Target(name) for name in ("id", "name", "address", "email:*", "phone:*", "customAttribute:*")]
 ACTIVITIES = [

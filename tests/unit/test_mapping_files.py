@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.mapping import Mapping, load_mapping, parse_mapping
-from bulkgladly.mappings.row_values import Unmappable
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.mapping import Mapping, load_mapping, parse_mapping
+from bulkgladly.mapping.row_values import Unmappable
 
 HEAD = 'version = 1\nto = "customers"\n'
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.html import (
+from bulkgladly.mapping.html import (
     ALLOWED_ATTRIBUTES,
     ALLOWED_TAGS,
     clean_html,
@@ -17,7 +17,7 @@ from bulkgladly.mappings.html import (
     split_html,
     text_to_html,
 )
-from bulkgladly.mappings.row_values import Unmappable
+from bulkgladly.mapping.row_values import Unmappable
 
 STYLES = {"border-left", "margin", "padding-left", "text-align", "background-color"}
 VOID = {"br", "hr", "img", "col"}

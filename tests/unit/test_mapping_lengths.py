@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.lengths import cut_text, split_text
+from bulkgladly.mapping.lengths import cut_text, split_text
 
 TEXTS = st.text(st.sampled_from("ab. \né\u0301\u200d😀👍🏽"), max_size=200) | st.text(max_size=200)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
-from bulkgladly.mappings.mapping import parse_mapping
-from bulkgladly.mappings.references import column
+from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
+from bulkgladly.mapping.mapping import parse_mapping
+from bulkgladly.mapping.references import column
 from bulkgladly.records import Part, Position, Problem, Row, Stage, Word
 
 HEAD = 'version = 1\nto = "activities"\n'

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.dates import compile_dates
-from bulkgladly.mappings.mapper import Mapper
-from bulkgladly.mappings.row_values import Unmappable
-from bulkgladly.mappings.tables import Table
+from bulkgladly.mapping.dates import compile_dates
+from bulkgladly.mapping.mapper import Mapper
+from bulkgladly.mapping.row_values import Unmappable
+from bulkgladly.mapping.tables import Table
 from tests.unit.test_mapping_files import made, mapping, refused
 
 

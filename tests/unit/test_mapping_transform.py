@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.mappings.mapper import KEY_COLUMN, Mapper
-from bulkgladly.mappings.mapping import parse_mapping
-from bulkgladly.mappings.row_values import Unmappable
-from bulkgladly.mappings.transform import Transform, load_transform
+from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
+from bulkgladly.mapping.mapping import parse_mapping
+from bulkgladly.mapping.row_values import Unmappable
+from bulkgladly.mapping.transform import Transform, load_transform
 
 Write = Callable[[str], Transform]
 _numbers = itertools.count()

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.gladly.once_steps import CLOCK_SKEW_S
+from bulkgladly.gladly.spec import Draft, Record
 from bulkgladly.messages import Repeat, Reply
 from bulkgladly.records import Known, Problem, Word
-from bulkgladly.resources.once_steps import CLOCK_SKEW_S
-from bulkgladly.resources.spec import Draft, Record
 from tests.unit.stepping import (
     BROKEN,
     DUE,

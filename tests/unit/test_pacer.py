@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.api.gates import DefaultGate, Gate, ReportsGate
+from bulkgladly.api.pacer import REPORTS, Budget, Pacer, Ticket, default_pacer, reports_pacer
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Pace
-from bulkgladly.transport.gates import DefaultGate, Gate, ReportsGate
-from bulkgladly.transport.pacer import REPORTS, Budget, Pacer, Ticket, default_pacer, reports_pacer
 
 
 class JumpingSelector(selectors.DefaultSelector):

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
+from bulkgladly.gladly.table import resource
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.records import Mode, Word
-from bulkgladly.resources.table import resource
 from bulkgladly.runs.observer import Estimate, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS
 

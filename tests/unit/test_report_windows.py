@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.resources.report_windows import (
+from bulkgladly.gladly.report_windows import (
     Days,
     Due,
     Filters,

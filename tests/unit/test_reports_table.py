@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly import UsageError
-from bulkgladly.messages import BudgetClass, Repeat
-from bulkgladly.resources.metric_sets import (
+from bulkgladly.gladly.metric_sets import (
     METRIC_SETS,
     WORK_SESSIONS,
     Period,
     metric_set,
     sets_without_required_options,
 )
-from bulkgladly.resources.report_columns import KNOWN_COLUMNS, RESERVED, CellKind, column_names, snake_case
-from bulkgladly.resources.report_windows import Grain
-from bulkgladly.resources.reports import AGGREGATION_LEVELS, CHANNELS, query_for, request_for
+from bulkgladly.gladly.report_columns import KNOWN_COLUMNS, RESERVED, CellKind, column_names, snake_case
+from bulkgladly.gladly.report_windows import Grain
+from bulkgladly.gladly.reports import AGGREGATION_LEVELS, CHANNELS, query_for, request_for
+from bulkgladly.messages import BudgetClass, Repeat
 
 ENUMS: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("contract/facts.json").read_bytes())["enums"]
 OPTIONS = {

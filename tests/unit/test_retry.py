@@ -2,9 +2,9 @@
 
 import pytest
 
+from bulkgladly.api.health import Health, Trouble
+from bulkgladly.api.retry import AskHost, Failure, GiveUp, RetryPolicy, Verdict, Wait, backoff, decide
 from bulkgladly.messages import Repeat
-from bulkgladly.transport.health import Health, Trouble
-from bulkgladly.transport.retry import AskHost, Failure, GiveUp, RetryPolicy, Verdict, Wait, backoff, decide
 
 POLICY = RetryPolicy(max_failures=5, base_s=1.0, cap_s=30.0)
 

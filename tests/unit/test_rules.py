@@ -10,14 +10,14 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkgladly.mappings.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html
+from bulkgladly.gladly import rules
+from bulkgladly.gladly.contacts import is_plain_email, is_plain_number
+from bulkgladly.gladly.rich_content import ATTRIBUTES, TAGS, keeps_its_tags
+from bulkgladly.gladly.spec import Policy, Rule
+from bulkgladly.gladly.table import resource
+from bulkgladly.mapping.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html
 from bulkgladly.records import Mode, Problem, Row
 from bulkgladly.records import Position as At
-from bulkgladly.resources import rules
-from bulkgladly.resources.contacts import is_plain_email, is_plain_number
-from bulkgladly.resources.rich_content import ATTRIBUTES, TAGS, keeps_its_tags
-from bulkgladly.resources.spec import Policy, Rule
-from bulkgladly.resources.table import resource
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.transport.schedule import EVEN_SHARE, LEARNING_SHARE, Pacing, Schedule
-from bulkgladly.transport.window import Edge, JumpFinder, Spread, Ticket, Use
-from bulkgladly.transport.window_plan import WindowPlan
+from bulkgladly.api.schedule import EVEN_SHARE, LEARNING_SHARE, Pacing, Schedule
+from bulkgladly.api.window import Edge, JumpFinder, Spread, Ticket, Use
+from bulkgladly.api.window_plan import WindowPlan
 
 
 def drive(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bulkgladly.transport.schedule import Pacing, Schedule
-from bulkgladly.transport.window import Ticket
+from bulkgladly.api.schedule import Pacing, Schedule
+from bulkgladly.api.window import Ticket
 
 START = 1000.0
 WAKES_LATE_S = 0.002

@@ -4,15 +4,15 @@ One schema per data set and version, the same in every part, also where a column
 throughout; a change of a schema is a new version. Names and spelling are the API's; times
 are `timestamp[us, UTC]`; what the contract describes is a struct, a list or a map, never
 JSON text. What a line holds beyond it stands in `_extra` (see `fitted_lines`). What is
-declared of each object stands in its module in `resources/objects`.
+declared of each object stands in its module in `gladly/objects`.
 """
 
 from collections.abc import Mapping
 
+from bulkgladly.gladly.data_sets import DataSetPlan
+from bulkgladly.gladly.table import DATA_SET_PLANS
 from bulkgladly.lake.places import MARK_LENGTH, segment
 from bulkgladly.lake.schemas.shapes import DataSet, built
-from bulkgladly.resources.data_sets import DataSetPlan
-from bulkgladly.resources.table import DATA_SET_PLANS
 
 __all__ = ("DATA_SETS", "data_set_of", "undeclared")
 

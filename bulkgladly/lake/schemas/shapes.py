@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from bulkgladly.resources import data_sets as declared
-from bulkgladly.resources.data_sets import DataSetPlan, ListOf, Scalar, Struct, ValuePlace, ValueType
+from bulkgladly.gladly import data_sets as declared
+from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, Scalar, Struct, ValuePlace, ValueType
 
 __all__ = (
     "EXTRA",

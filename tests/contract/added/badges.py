@@ -5,18 +5,18 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, DataColumn, DataSetPlan
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.exports import IdColumn, LiveExport, Parent
+from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.operations import Body, Operation
 from bulkgladly.records import Mode
-from bulkgladly.resources.compare import lacking
-from bulkgladly.resources.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, DataColumn, DataSetPlan
-from bulkgladly.resources.endpoints import Endpoint
-from bulkgladly.resources.exports import IdColumn, LiveExport, Parent
-from bulkgladly.resources.fields import MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.resources.gladly_object import GladlyObject
-from bulkgladly.resources.preparation import Preparation, segment
-from bulkgladly.resources.spec import Record, ResourceSpec, Screening
-from bulkgladly.resources.upserts import Upserts
 
 __all__ = ("BADGES", "OBJECT")
 

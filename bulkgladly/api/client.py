@@ -1,0 +1,315 @@
+"""The one door to Gladly: requests that are answered whole, and downloads that are read as they come.
+
+Every attempt takes its tokens, probes and repeats included (`attempts`); what an attempt
+is on the wire stands in `wire`.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+from bulkgladly.api.address import Address
+from bulkgladly.api.allowance import Allowance
+from bulkgladly.api.attempts import Attempts, FinalReply
+from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
+from bulkgladly.api.downloads import BrokeOff, Download
+from bulkgladly.api.health import Health
+from bulkgladly.api.pacer import REPORTS, Pacer
+from bulkgladly.api.pauses import PauseWatch
+from bulkgladly.api.retry import backoff
+from bulkgladly.api.wire import Patience, Wire
+from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
+from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
+from bulkgladly.operations import DOWNLOAD
+from bulkgladly.settings import trusted_certificates
+
+__all__ = ("Client",)
+
+_NEVER = -1
+
+T = TypeVar("T")
+
+
+class Client:
+    """Sends requests to one organisation, each until it has a final answer. Open it with `async with`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        username: str,
+        token: str,
+        *,
+        pacer: Pacer,
+        reports_pacer: Pacer | None = None,
+        options: ClientOptions = USUAL_OPTIONS,
+    ) -> None:
+        """Check where the credentials would go; nothing is opened yet.
+
+        Without a `reports_pacer` reports go by the documented limit. When the last of the requests that
+        `options` allow has left, the next one is `Withdrawn`, and so is whatever waits.
+
+        Raises:
+            UsageError: The base URL, the credentials or SSL_CERT_FILE cannot work.
+        """
+        self._address = Address(base_url)
+        if not username or not token:
+            raise UsageError("a user name (email address) and an API token are needed")
+        if ":" in username:
+            raise UsageError("a user name with a colon cannot be sent by HTTP Basic")
+        self._username = username
+        secret = base64.b64encode(f"{username}:{token}".encode()).decode("ascii")
+        self._own_headers = {
+            "Authorization": f"Basic {secret}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
+        self._options = options
+        self._wire = Wire(
+            self._own_headers,
+            proxy=self._address.proxy(),
+            timeouts=options.timeouts,
+            max_body_bytes=options.max_body_bytes,
+            clock=options.clock,
+            trust=trusted_certificates() if self._address.is_secure else None,
+        )
+        self._allowance = Allowance(options.max_requests)
+        clock, sleep, random = options.clock, options.sleep, options.random
+        self._attempts = Attempts(
+            self._address,
+            self._wire.talk,
+            pacer=pacer,
+            reports_pacer=reports_pacer or Pacer(REPORTS, clock=clock, sleep=sleep, random=random),
+            allowance=self._allowance,
+            health=Health(first_contact_s=options.first_contact_s, give_up_after_s=options.give_up_after_s),
+            options=options,
+        )
+        self._pauses = PauseWatch(self._attempts.paused)
+
+    # How it goes.
+
+    @property
+    def sent(self) -> Counter[str]:
+        """How many requests left for the organisation so far, by operation."""
+        return self._attempts.sent
+
+    @property
+    def throttled(self) -> int:
+        """How many of them were answered 429."""
+        return self._attempts.throttled
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have left whose answer is not over, those to other hosts and open bodies included."""
+        return self._allowance.in_flight
+
+    def holdup(self) -> tuple[str, float | None] | None:
+        """Return why nothing has left for over two seconds, and until when; the pacers tell their own reasons."""
+        return self._attempts.holdup()
+
+    # Stopping, waiting, beginning again.
+
+    def withdraw(self, reason: str) -> None:
+        """Let nothing leave from now on.
+
+        What waits to, for whatever reason, is `Withdrawn` at once; what is in flight comes to its end.
+        """
+        self._allowance.close(reason)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before something is asked for again.
+
+        Raises:
+            Withdrawn: It will not be.
+        """
+        await self._attempts.rest(seconds)
+
+    async def repeated(
+        self,
+        once: Callable[[int], Awaitable[T]],
+        *,
+        tries: int,
+        again_on: tuple[type[Exception], ...] = (ReplyLost,),
+        is_spaced: bool = True,
+    ) -> T:
+        """Return the result of a download, starting it again from zero when it breaks off.
+
+        `once` is called with the number of the try, from 1. It raises one of `again_on` when the
+        body broke off or is not what was asked for, and must then leave nothing behind. Before
+        each further try there is a growing wait. Pass `is_spaced=False` where the pace of these
+        requests keeps them apart anyway.
+
+        Raises:
+            BrokeOff: All `tries` broke off.
+            Withdrawn: The run ended during a wait.
+            Exception: Any other error of `once`, at once.
+        """
+        trouble = ""
+        for number in range(1, tries + 1):
+            if number > 1 and is_spaced:
+                retry, random = self._options.retry, self._options.random
+                await self.rest(backoff(number - 1, base_s=retry.base_s, cap_s=retry.cap_s, random=random))
+            try:
+                return await once(number)
+            except again_on as error:
+                trouble = str(error)
+        raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
+
+    # Open and closed.
+
+    async def __aenter__(self) -> Self:
+        self._wire.connect()
+        self._pauses.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pauses.stop()
+        await self._wire.close()
+
+    # Requests.
+
+    async def send(self, request: Request) -> Reply:
+        """Make attempts until there is a final answer, and return it.
+
+        Unclear means that the request was given back unsettled: `lost` attempts may have been
+        executed. That happens at the first such attempt where the request's repeat rule is
+        UNSAFE, else after several, and only while the host is otherwise well. A 429 is waited
+        out without limit, an outage as long as the client was told. That something is absent
+        is only returned where the organisation itself has answered within the last minute.
+
+        Raises:
+            NotAuthenticated: The user name or the token is wrong.
+            NotPermitted: The user lacks a permission.
+            NotTrusted: The host's certificate is not trusted on this machine.
+            Outage: The host could not be reached for too long.
+            WrongOrganisation: The host is there, and has no organisation.
+            Withdrawn: It waited to leave, and may not any more.
+            All of them know by `lost` how many attempts may have been executed.
+
+        Cancelled: an attempt that had left may be executed; its token counts as used.
+        """
+        url = self._address.url(request.path, request.query)
+        return self._permitted(request, await self._attempts.make(request, url, self._wire.talk))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        request: Request,
+        *,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> AsyncIterator[Download]:
+        """Make attempts as `send` does until the body of a success begins, and hand it over as it arrives.
+
+        An attempt may take `first_byte_s` until its headers are there; then the body may
+        take any time, but not be silent for `stall_s` while it is waited for (both as the client's
+        time-outs say, unless given), nor be longer than `max_bytes` (unpacked). Redirects are not
+        followed. The caller repeats a body that breaks off; this method knows nothing of what was read.
+
+        The context holds one of the client's connections, or one of the reports in flight,
+        until it ends or the body was read: inside it, do not wait for what needs the last one.
+
+        Raises:
+            ReplyLost: No attempt brought an answer; any of them may have been executed.
+            NotAuthenticated, NotPermitted, NotTrusted, Outage, Withdrawn: As `send`.
+
+        Cancelled, or left early: the connection is closed; the token counts as used.
+        """
+        url = self._address.url(request.path, request.query)
+        headers = self._own_headers if request.accept is None else self._own_headers | {"Accept": request.accept}
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
+        talk = partial(self._wire.begin, patience=patience, headers=headers, proxy=self._address.proxy())
+        settled = await self._attempts.make(request, url, talk)
+        with closing(self._download(self._permitted(request, settled), settled, request.operation)) as download:
+            yield download
+
+    @asynccontextmanager
+    async def stream_elsewhere(
+        self,
+        url: str,
+        *,
+        stall_s: float | None = None,
+        first_byte_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> AsyncIterator[Download]:
+        """Download from an absolute URL that an answer named, without credentials.
+
+        As `stream`, but: an address of the organisation's own host takes tokens as any
+        request does (counted as `download`); any other host is outside its pace and its
+        health, and is tried a few times only. 401 and 403 are answers here, as a link that
+        has expired gives them. A further redirect is an answer, too.
+
+        Raises:
+            UsageError: The address is not https, or names a user.
+            Unreachable, ReplyLost: No attempt brought an answer.
+            Withdrawn: As `send`.
+            NotTrusted, Outage: As `send`, for the organisation's own host. Another one that is
+                not trusted is `Unreachable`: the run has no need of it.
+        """
+        target = self._address.elsewhere(url)
+        request = Request(DOWNLOAD, "GET", target.url.raw_path)
+        patience = self._patience(request, first_byte_s, stall_s, max_bytes)
+        talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
+        make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
+        settled = await make(request, target.url, talk)
+        with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
+            yield download
+
+    # From what was settled to what the caller gets.
+
+    def _patience(
+        self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None
+    ) -> Patience:
+        timeouts = self._options.timeouts
+        usual_s = timeouts.report_s if request.budget is BudgetClass.REPORTS else timeouts.first_byte_s
+        return Patience(_stream_status(request), first_byte_s or usual_s, stall_s or timeouts.stall_s, max_bytes)
+
+    def _download(self, reply: Reply, settled: FinalReply, name: str) -> Download:
+        if not reply.status:
+            raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
+        return Download(reply, settled.answer.stream, max_reply_bytes=self._options.max_body_bytes)
+
+    def _permitted(self, request: Request, settled: FinalReply) -> Reply:
+        meaning = settled.judgement.meaning
+        refused: Fatal | None = None
+        if meaning is Meaning.NOT_AUTHENTICATED:
+            refused = NotAuthenticated(
+                f"{self._address.host} does not accept the credentials of {self._username}:"
+                " check GLADLY_USERNAME (the email address of the Gladly user) and GLADLY_API_TOKEN"
+            )
+        if meaning is Meaning.NOT_PERMITTED:
+            refused = NotPermitted(
+                f"{self._address.host} does not let {self._username} do {request.operation}:"
+                " the user needs the API User permission (to delete customers also Compliance Admin)"
+            )
+        if refused is not None:
+            refused.lost = settled.lost
+            raise refused
+        return _reply(settled)
+
+
+def _reply(settled: FinalReply) -> Reply:
+    answer, judged, attempts, lost = settled
+    return Reply(
+        answer.status,
+        answer.body,
+        answer.headers,
+        attempts,
+        lost,
+        judged.meaning,
+        judged.content,
+        judged.successor,
+        judged.problems,
+    )
+
+
+def _stream_status(request: Request) -> int:
+    """Return the status at which a body is worth streaming; none where the body of a success is read whole."""
+    expected = request.declared
+    return expected.status if expected.body.is_streamed else _NEVER

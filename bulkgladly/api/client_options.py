@@ -1,0 +1,53 @@
+"""How a client behaves: how patient it is, how much it takes at once, and by which clock and chance it goes."""
+
+import asyncio
+import random as random_module
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bulkgladly.api.retry import RetryPolicy
+
+__all__ = ("MAX_BODY_BYTES", "USUAL_OPTIONS", "ClientOptions", "Timeouts")
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an attempt may take: to connect, and in all until the whole answer is there.
+
+    For an answer that is read as it arrives there is no total: it may take `first_byte_s` to begin (a report, which
+    Gladly makes meanwhile, `report_s`), and then be silent for `stall_s` at a time.
+    """
+
+    connect_s: float = 10.0
+    total_s: float = 90.0
+    first_byte_s: float = 120.0
+    report_s: float = 300.0
+    stall_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """What a client does where Gladly does not say.
+
+    `clock` must be the pacers'. `max_connections` bounds what is in flight, reports apart: their budget does
+    that. A host that never answered is given up after `first_contact_s`, a later outage after `give_up_after_s`. At
+    most `max_requests` leave for the organisation, whatever they are. A reply that is read whole has at most
+    `max_body_bytes`.
+    """
+
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    give_up_after_s: float = 3600.0
+    first_contact_s: float = 30.0
+    max_connections: int = 100
+    max_requests: int | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    random: Callable[[], float] = random_module.random
+
+
+USUAL_OPTIONS = ClientOptions()

@@ -1,0 +1,80 @@
+"""One timer for all attempts on their way, where a timer for each costs more than the pacing."""
+
+import asyncio
+
+from bulkgladly.api.pauses import LATE_S
+
+__all__ = ("Deadline", "Deadlines")
+
+_LOOKS_PER_LIMIT = 8
+_LONGEST_LOOK_S = 1.0
+
+
+class Deadline:
+    """One attempt's limit. `has_passed` tells a time-out from a cancellation by somebody else."""
+
+    __slots__ = ("_cancelling", "at", "has_passed", "task")
+
+    def __init__(self, task: "asyncio.Task[object]", at: float) -> None:
+        self.task = task
+        self.at = at
+        self.has_passed = False
+        self._cancelling = task.cancelling()
+
+    def explains(self) -> bool:
+        """Tell whether a cancellation that was caught is this time-out alone; call it once, where it was caught."""
+        return self.has_passed and self.task.uncancel() <= self._cancelling
+
+
+class Deadlines:
+    """Cancels attempts that take longer than the limit, up to an eighth of it (a second at most) late.
+
+    Time in which this process did not run does not count: the answer may be here already.
+    All have the same limit, so they run out in the order in which they began.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._look_s = min(_LONGEST_LOOK_S, limit_s / _LOOKS_PER_LIMIT)
+        self._open: dict[Deadline, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def begin(self) -> Deadline:
+        """Start the time of an attempt of the current task; `end` must follow."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an attempt needs a task of its own")
+        deadline = Deadline(task, loop.time() + self._limit_s)
+        self._open[deadline] = None
+        if self._timer is None:
+            self._look_later(loop)
+        return deadline
+
+    def end(self, deadline: Deadline) -> None:
+        """The attempt is over, whichever way."""
+        self._open.pop(deadline, None)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if (late_s := now - self._due) > LATE_S:
+            for deadline in self._open:
+                deadline.at += late_s
+        passed = []
+        for deadline in self._open:
+            if deadline.at > now:
+                break
+            passed.append(deadline)
+        for deadline in passed:
+            del self._open[deadline]
+            deadline.has_passed = True
+            deadline.task.cancel()
+        self._timer = None
+        if self._open:
+            self._look_later(loop)
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + self._look_s
+        self._timer = loop.call_at(self._due, self._look)

@@ -1,0 +1,356 @@
+"""The pace that everybody shares: one gate per organisation and process.
+
+`schedule` decides when the next request may leave, the gate here waits for it. Three
+things can make it wait longer: a pause for all (a 429, an outage), a full house
+(`Budget.max_in_flight`), and the guard: an `AsyncLimiter` without burst at twice the
+budget, so that no error of the schedule, and no chain of late wake-ups, ever lets a burst
+out. At exactly the budget the guard would add its own late wake-ups to every request.
+"""
+
+import asyncio
+import math
+import random as random_module
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+
+from bulkgladly.api.retry import backoff
+from bulkgladly.api.schedule import Pacing, Schedule
+from bulkgladly.api.window import Ticket
+from bulkgladly.errors import UsageError
+from bulkgladly.settings import Pace
+
+__all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", "reports_pacer")
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 60.0
+_LONGEST_RETRY_AFTER_S = 300.0
+# A request may leave this much before its time: less than the loop's own resolution, so
+# that a sleep which ends a hair early is not followed by another loop turn.
+_EARLY_S = 0.0002
+# What the guard lets through at once: the requests of so many seconds, but at least one.
+_GUARD_DEPTH_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the API documents for one class of requests, used until headers say otherwise."""
+
+    limit: float = 10
+    per_s: float = 1.0
+    max_in_flight: int | None = None
+    name: str = "default"
+
+    def __post_init__(self) -> None:
+        in_flight = 1 if self.max_in_flight is None else self.max_in_flight
+        if self.limit <= 0 or self.per_s <= 0 or in_flight < 1:
+            raise UsageError(f"the budget {self.name!r} allows no request at all: {self}")
+
+
+REPORTS = Budget(limit=10, per_s=60.0, max_in_flight=2, name="reports")
+"""For a whole organisation, both report operations together [gladly-api, rate limits]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceView:
+    """The pace at one moment, for people. `waiting_until` is in the pacer's own clock."""
+
+    rate: float
+    limit: float
+    waiting_reason: str | None
+    waiting_until: float | None
+    throttled: int
+    sent: int
+    in_flight: int
+    others_share: bool
+
+
+class Pacer:
+    """Gives out one token per attempt, in the order of asking.
+
+    Every token ends in exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
+    """
+
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        *,
+        rate: float | None = None,
+        reserve: float = 0.1,
+        unlimited: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        """Open the gate.
+
+        `rate` caps the requests per second below the limit, `reserve` is the share of the
+        limit left to others, and `unlimited` paces nothing until a limit header is seen.
+
+        Raises:
+            UsageError: A number that cannot be a rate or a share.
+        """
+        self.budget = budget or Budget()
+        if rate is not None and (math.isnan(rate) or rate <= 0):
+            raise UsageError(f"the rate must be above 0 requests per second, not {rate}")
+        if not 0 <= reserve < 1:
+            raise UsageError(f"the reserve is a share from 0 to below 1, not {reserve}")
+        self._schedule = Schedule(
+            self.budget.limit,
+            per_s=self.budget.per_s,
+            rate=None if rate is None or math.isinf(rate) else rate,
+            reserve=reserve,
+            is_unlimited=unlimited,
+        )
+        self._clock, self._sleep, self._random = clock, sleep, random
+        self._turn = asyncio.Lock()
+        self._asking = 0
+        self._room: asyncio.Future[None] | None = None
+        self._guard: AsyncLimiter | None = None
+        self._guard_limit = 0.0
+        self._held_until = -math.inf
+        self._held_for = ""
+        self._pacing_until: float | None = None
+        self._paused_at = -math.inf
+        self._refusals_in_a_row = 0
+        self.sent = 0
+        self.in_flight = 0
+        self.throttled = 0
+        self.held_s: dict[str, float] = {}
+        """How long everybody was paused, in seconds by reason."""
+
+    # Leaving.
+
+    async def token(self) -> Ticket:
+        """Wait until one attempt may leave, and return its ticket.
+
+        First come, first served. Cancelled: the place goes to the next one, and nothing of
+        the budget is used.
+        """
+        if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room():
+            now = self._clock()
+            if now >= self._held_until:
+                return self._let_out(now)
+        self._asking += 1
+        try:
+            async with self._turn:
+                await self._wait_at_the_head()
+                self._pacing_until = None
+                return self._let_out(self._clock())
+        finally:
+            self._asking -= 1
+
+    async def token_within(self, wider: "Pacer") -> Ticket:
+        """Wait until one attempt may leave by this budget and by a wider one, and return its ticket.
+
+        Both tokens are taken at one moment, the wider one as `Ticket.wider`, which the
+        caller ends at the other pacer. Who waits here keeps nobody waiting there: the wider
+        token is asked for when this budget's turn has come, and given back if a pause
+        began meanwhile.
+
+        Cancelled: nothing of either budget is used.
+        """
+        self._asking += 1
+        try:
+            async with self._turn:
+                await self._wait_at_the_head()
+                while True:
+                    # The wider one last: whoever held it while waiting here would keep everybody from it.
+                    other = await wider.token()
+                    if self._may_leave(self._clock()):
+                        self._pacing_until = None
+                        ticket = self._let_out(other.sent_at)
+                        ticket.wider = other
+                        return ticket
+                    wider.unused(other)
+                    await self._wait_at_the_head(is_guarded=True)
+        finally:
+            self._asking -= 1
+
+    def _may_leave(self, now: float) -> bool:
+        return now >= self._held_until and self._has_room() and self._schedule.next_at(now) <= now + _EARLY_S
+
+    async def _wait_at_the_head(self, *, is_guarded: bool = False) -> None:
+        while True:
+            now = self._clock()
+            if now < self._held_until:
+                await self._sleep(self._held_until - now)
+            elif not self._has_room():
+                await self._wait_for_room()
+            elif (due := self._schedule.next_at(now)) > now + _EARLY_S:
+                self._pacing_until = due
+                await self._sleep(due - now)
+            elif not is_guarded and (guard := self._guard_now()) is not None:
+                # The guard may wait, and the world may change meanwhile: look again after it.
+                await guard.acquire()
+                is_guarded = True
+            else:
+                return
+
+    def _let_out(self, now: float) -> Ticket:
+        self.sent += 1
+        self.in_flight += 1
+        return self._schedule.sent(now)
+
+    def _has_room(self) -> bool:
+        return self.budget.max_in_flight is None or self.in_flight < self.budget.max_in_flight
+
+    async def _wait_for_room(self) -> None:
+        self._room = asyncio.get_running_loop().create_future()
+        try:
+            await self._room
+        finally:
+            self._room = None
+
+    def _guard_now(self) -> AsyncLimiter | None:
+        if self._schedule.mode is Pacing.FREE:
+            return None
+        limit = self._schedule.limit
+        if self._guard is None or limit != self._guard_limit:
+            depth = max(1.0, _GUARD_DEPTH_S * limit / self.budget.per_s)
+            self._guard = AsyncLimiter(depth, depth * 0.5 * self.budget.per_s / limit)
+            self._guard_limit = limit
+        return self._guard
+
+    # What came back.
+
+    def answered(
+        self,
+        ticket: Ticket,
+        *,
+        status: int,
+        limit: int | None = None,
+        remaining: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Note the answer to an attempt, with what its headers say about the budget.
+
+        A 429 pauses everybody: for `retry_after_s` where the server sent it (at most five
+        minutes), else for a random time up to 0.5 s that doubles with every further 429.
+        """
+        self.heard(ticket, status=status, limit=limit, remaining=remaining, retry_after_s=retry_after_s)
+        self._back()
+
+    def heard(
+        self,
+        ticket: Ticket,
+        *,
+        status: int,
+        limit: int | None = None,
+        remaining: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Note the head of an answer, as `answered` does; it stays in flight until `ended`."""
+        now = self._clock()
+        self._schedule.answered(ticket, now, refused=status == 429, limit=limit, remaining=remaining)
+        if status != 429:
+            if ticket.sent_at > self._paused_at:
+                self._refusals_in_a_row = 0
+            return
+        self.throttled += 1
+        if ticket.sent_at > self._paused_at:
+            # Those that left before the pause began belong to the same overflow: one step only.
+            self._refusals_in_a_row += 1
+            self._paused_at = now
+        step = max(1, self._refusals_in_a_row)
+        pause_s = backoff(step, base_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, random=self._random)
+        if retry_after_s is not None:
+            pause_s = min(retry_after_s, _LONGEST_RETRY_AFTER_S)
+        self.hold(pause_s, "throttled (429)")
+
+    def ended(self, ticket: Ticket) -> None:  # noqa: ARG002  # a ticket ends where it was given out
+        """Note that the body of an answer that was `heard` is over, whole or not."""
+        self._back()
+
+    def lost(self, ticket: Ticket) -> None:
+        """Note that an attempt has no answer; it may count against the budget all the same."""
+        self._back()
+        self._schedule.lost(ticket)
+
+    def unused(self, ticket: Ticket) -> None:
+        """Take back the token of an attempt that was never sent; its moment is gone."""
+        self.sent -= 1
+        self._back()
+        self._schedule.lost(ticket)
+
+    def paused(self) -> None:
+        """Note that this process has not run for a while: a late answer says nothing about the line then."""
+        self._schedule.paused(self._clock())
+
+    def _back(self) -> None:
+        self.in_flight -= 1
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    # Pauses, and how it stands.
+
+    def hold(self, delay_s: float, reason: str) -> None:
+        """Let nobody leave for this long. Of several pauses the one that ends last counts."""
+        now = self._clock()
+        until = now + delay_s
+        if until > self._held_until:
+            added = until - max(now, self._held_until)
+            self.held_s[reason] = self.held_s.get(reason, 0.0) + added
+            self._held_until = until
+            self._held_for = reason
+
+    def view(self) -> PaceView:
+        """Return the pace at this moment."""
+        now = self._clock()
+        reason, until = self._waiting(now)
+        return PaceView(
+            rate=self._schedule.rate(now),
+            limit=self._schedule.limit,
+            waiting_reason=reason,
+            waiting_until=until,
+            throttled=self.throttled,
+            sent=self.sent,
+            in_flight=self.in_flight,
+            others_share=self._schedule.others_share,
+        )
+
+    def _waiting(self, now: float) -> tuple[str | None, float | None]:
+        if now < self._held_until:
+            return self._held_for, self._held_until
+        if self._asking and not self._has_room():
+            return f"{self.budget.max_in_flight} requests are in flight", None
+        if self._asking and self._pacing_until is not None and self._pacing_until > now:
+            return "pace", self._pacing_until
+        return None, None
+
+
+def default_pacer(
+    pace: Pace,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    random: Callable[[], float] = random_module.random,
+) -> Pacer:
+    """Return the pacer of the default budget for a pace.
+
+    Raises:
+        UsageError: A number that cannot be a rate or a share.
+    """
+    rate, reserve, unlimited = pace.rate, pace.reserve, pace.unlimited
+    return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, clock=clock, sleep=sleep, random=random)
+
+
+def reports_pacer(
+    pace: Pace,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    random: Callable[[], float] = random_module.random,
+) -> Pacer:
+    """Return the pacer of the reports budget for a pace.
+
+    The reserve is left free here, too. The rate is one of requests per second and caps the
+    default budget, which each report uses as well. Unlimited, reports are still made only
+    two at a time.
+
+    Raises:
+        UsageError: A number that cannot be a share.
+    """
+    return Pacer(REPORTS, reserve=pace.reserve, unlimited=pace.unlimited, clock=clock, sleep=sleep, random=random)

@@ -1,0 +1,254 @@
+"""When the next request may leave: as much of the limit as is safe, whoever counts it.
+
+Pure: time is a parameter, nothing waits. The schedule starts evenly spaced. Where the
+server counts in fixed windows it finds their edge from the `remaining` header, and then
+sends what a window allows clear of its edges; else it stays evenly spaced, just below the
+limit. All moments lie on an absolute time line: a late wake-up delays one request and not
+all that follow, and what a stall missed is not caught up.
+"""
+
+import enum
+import math
+from collections import deque
+
+from bulkgladly.api.window import Edge, JumpFinder, Spread, Ticket
+from bulkgladly.api.window_plan import GRACE_S, WindowPlan
+
+__all__ = ("Pacing", "Schedule")
+
+LEARNING_SHARE = 0.85
+EVEN_SHARE = 0.975
+# Part of the round trips' spread that is taken for jitter on the way in; it widens no slot
+# below EVEN_SHARE on a quiet line.
+_JITTER_PART = 0.6
+_LOOP_JITTER_S = 0.004
+_EASE_DOWN = 0.92
+_EASE_UP_PER_S = 0.01
+_LEAST_EASE = 0.1
+# A limit header above so many times the documented limit is taken for a mistake: to believe it
+# would cost the organisation's other clients their share.
+_MOST_LIMITS = 10
+# Below this a jump by half the limit means nothing.
+_LEAST_LIMIT = 4
+# So many periods without an edge, and the windows are not fixed. Being wrong costs little:
+# an edge that shows later is used all the same.
+_LEARNING_PERIODS = 1.7
+# So many periods of answers that all find half the limit left: a bucket that drains while
+# we send. It absorbs jitter, so the limit itself is safe until less is left.
+_DRAINING_PERIODS = 1.5
+
+
+class Pacing(enum.Enum):
+    """How the requests are spread."""
+
+    FREE = "free"
+    LEARNING = "learning"
+    EVEN = "even"
+    WINDOW = "window"
+
+
+class Schedule:
+    """The plan of one budget. Ask `next_at`, tell `sent`, then `answered` or `lost`."""
+
+    def __init__(
+        self,
+        limit: float,
+        *,
+        per_s: float = 1.0,
+        rate: float | None = None,
+        reserve: float = 0.1,
+        is_unlimited: bool = False,
+    ) -> None:
+        self.limit = limit
+        self._most_limit = math.inf if is_unlimited else _MOST_LIMITS * limit
+        self.mode = Pacing.FREE if is_unlimited else Pacing.LEARNING
+        self._period_s = per_s
+        self._rate, self._reserve = rate, reserve
+        self._has_header = False
+        self._is_unguided = False
+        self._number = 0
+        self._last_sent_at = -math.inf
+        self._due = -math.inf
+        self._ease, self._eased_at = 1.0, 0.0
+        self._spread = Spread()
+        self._paused_until = -math.inf
+        self._learned = 0
+        self._roomy = 0
+        self._jumps = JumpFinder(keep=64)
+        self._found: tuple[float, float] | None = None
+        self._windows: WindowPlan | None = None
+        self._recent: deque[float] = deque(maxlen=64)
+        if per_s != 1.0 and not is_unlimited:
+            # The headers speak of seconds; nothing can be learned about another period.
+            self.mode = Pacing.EVEN
+
+    # How fast, and when.
+
+    @property
+    def others_share(self) -> bool:
+        """Whether others were seen to use the same budget lately."""
+        return self._windows is not None and self._windows.is_shared
+
+    def rate(self, now: float) -> float:
+        """Return the requests per second at this moment; infinite when nothing is paced."""
+        if self.mode is Pacing.FREE:
+            return math.inf
+        if self.mode is Pacing.WINDOW:
+            return self._allowed(now) / self._period_s
+        return 1 / self._gap_s(now)
+
+    def next_at(self, now: float) -> float:
+        """Return when the next request may leave; a time up to `now` means now.
+
+        Where that is later, ask again then: answers may have changed the plan.
+        """
+        if self._windows is not None:
+            at = self._windows.next_at(now, self._allowed(now), self._spread)
+            if not self._windows.is_blurred:
+                return at
+            self._learn_again(now)
+        return self._due
+
+    # What happened.
+
+    def sent(self, now: float) -> Ticket:
+        """Note that a request leaves now, and return its ticket."""
+        self._number += 1
+        ticket = Ticket(self._number, now, now - self._last_sent_at)
+        if self.mode is Pacing.FREE:
+            return ticket
+        self._last_sent_at = now
+        self._recent.append(now)
+        if self._windows is not None:
+            self._windows.sent(ticket)
+        else:
+            gap_s = self._gap_s(now)
+            is_on_time = now - self._due <= GRACE_S
+            # Gaps shorter than the grace are made up for within it, or late wake-ups would add up.
+            self._due = (self._due if is_on_time else now - max(0.0, GRACE_S - gap_s)) + gap_s
+        return ticket
+
+    def lost(self, ticket: Ticket) -> None:
+        """Note that a request has no answer; nothing is learned from it."""
+        if self._windows is not None:
+            self._windows.lost(ticket)
+
+    def paused(self, now: float) -> None:
+        """Note that this process did not run until now: what was on its way tells nothing about the way."""
+        self._paused_until = now
+
+    def answered(self, ticket: Ticket, now: float, *, refused: bool, limit: int | None, remaining: int | None) -> None:
+        """Learn from an answer: whether it was a 429, and what its headers say."""
+        self._follow_limit(limit, refused=refused)
+        if self.mode is Pacing.FREE:
+            return
+        if remaining is not None:
+            remaining = min(remaining, int(self.limit))
+        if self._period_s == 1.0 and ticket.sent_at > self._paused_until:
+            # Answers of another period's class are made for minutes: that is no jitter on the way in.
+            self._spread.add(now - ticket.sent_at)
+        is_relearning = False
+        if self._windows is not None:
+            is_relearning = self._windows.answered(ticket, refused=refused, remaining=remaining)
+        if refused:
+            self._ease = max(_LEAST_EASE, self._ease_now(now) * _EASE_DOWN)
+            self._eased_at = now
+        if is_relearning:
+            self._learn_again(now)
+        elif self._period_s == 1.0:
+            self._look_for_edge(ticket, now, remaining)
+
+    # The limit, and what we use of it.
+
+    def _follow_limit(self, limit: int | None, *, refused: bool) -> None:
+        if self._period_s != 1.0:
+            return
+        if limit is None or not 1 <= limit <= self._most_limit:
+            is_guided = self._has_header or self._is_unguided or self.mode is Pacing.FREE or self._rate is None
+            if not is_guided and not refused and self._rate is not None:
+                # The server names no limit and the user named a rate: that rate it is, up to the documented limit.
+                self._is_unguided = True
+                self.limit = min(self.limit, self._rate * self._period_s)
+                self.mode = Pacing.EVEN
+            return
+        if self._has_header and limit == self.limit:
+            return
+        # Another limit, another shape: jumps seen under the old one prove nothing, and are forgotten.
+        self._has_header, self._is_unguided = True, False
+        self.limit = limit
+        self._jumps = JumpFinder(keep=max(64, 2 * limit))
+        self._recent = deque(self._recent, maxlen=max(64, 2 * limit))
+        if self._windows is not None:
+            self._windows.limit = limit
+        else:
+            self._learned = 0
+            self.mode = Pacing.LEARNING
+
+    def _allowed(self, now: float) -> float:
+        """Return the requests per period that we may use of the limit."""
+        if self._is_unguided:
+            return self.limit * self._ease_now(now)
+        allowed = self.limit * (1 - self._reserve)
+        if self._rate is not None:
+            allowed = min(allowed, self._rate * self._period_s)
+        return allowed * self._ease_now(now)
+
+    def _ease_now(self, now: float) -> float:
+        if self._ease >= 1.0:
+            return 1.0
+        return min(1.0, self._ease + _EASE_UP_PER_S * (now - self._eased_at))
+
+    def _gap_s(self, now: float) -> float:
+        share = 1.0
+        if not self._is_unguided:
+            jitter_s = _JITTER_PART * self._spread.value_s() + _LOOP_JITTER_S
+            share = min(EVEN_SHARE, self._period_s / (self._period_s + jitter_s))
+            if self._roomy >= _DRAINING_PERIODS * self.limit:
+                share = 1.0
+            elif self.mode is Pacing.LEARNING:
+                share = min(share, LEARNING_SHARE)
+        return self._period_s / min(self._allowed(now), self.limit * share * self._ease_now(now))
+
+    # Finding the edges of the server's windows.
+
+    def _look_for_edge(self, ticket: Ticket, now: float, remaining: int | None) -> None:
+        # In windows the widest gap is around the edge; there a pair may be further apart.
+        is_known = self._windows is not None
+        longest_s = (0.6 if is_known else 2.5 / (LEARNING_SHARE * self.limit)) * self._period_s
+        jump = None
+        if remaining is not None and self.limit >= _LEAST_LIMIT:
+            jump = self._jumps.add(ticket.number, ticket.sent_at, remaining, least=self.limit / 2, longest_s=longest_s)
+        if self._windows is not None:
+            if jump is not None and self._windows.is_refuted_by(*jump):
+                self._learn_again(now)
+            return
+        if ticket.after_s <= longest_s:
+            self._learned += 1
+        self._roomy = self._roomy + 1 if remaining is not None and remaining >= self.limit / 2 else 0
+        if jump is not None:
+            self._note_jump(*jump)
+        if self._found is not None and ticket.sent_at > self._found[1] + self._period_s / 4:
+            self._use_windows(now)
+        elif self.mode is Pacing.LEARNING and self._learned >= _LEARNING_PERIODS * LEARNING_SHARE * self.limit:
+            self.mode = Pacing.EVEN
+
+    def _note_jump(self, low: float, high: float) -> None:
+        """Keep one bracket; where answers overtook each other, one edge shows several jumps."""
+        if self._found is not None and abs(low - self._found[0]) < self._period_s / 4:
+            low, high = min(low, self._found[0]), max(high, self._found[1])
+        self._found = None if high - low > self._period_s / 2 else (low, high)
+
+    def _use_windows(self, now: float) -> None:
+        if self._found is None:
+            return
+        edge = Edge(*self._found, self._period_s)
+        self._found = None
+        self.mode = Pacing.WINDOW
+        self._windows = WindowPlan(edge, self.limit, now, recent=self._recent)
+
+    def _learn_again(self, now: float) -> None:
+        self.mode = Pacing.LEARNING
+        self._windows = None
+        self._found = None
+        self._learned = 0
+        self._due = max(self._due, now)

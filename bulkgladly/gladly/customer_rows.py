@@ -1,0 +1,220 @@
+"""Customers: from a nested row to a draft, and the comparison with a profile. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bulkgladly.gladly.contacts import (
+    ContactProblem,
+    clean_emails,
+    clean_phones,
+    email_identity,
+    phone_identity,
+    unite,
+)
+from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
+from bulkgladly.gladly.keys import former_id, key_in
+from bulkgladly.gladly.spec import Draft, Policy
+from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
+from bulkgladly.source_keys import SourceKey
+
+__all__ = (
+    "CONTACT_LISTS",
+    "CUSTOMER_COLUMNS",
+    "changes_to",
+    "gaps_in",
+    "holds_email",
+    "holds_mobile",
+    "prepare_customer",
+    "union_for",
+)
+
+SCALARS = ("name", "image", "address", "externalCustomerId")
+CONTACT_LISTS = ("emails", "phones")
+
+CUSTOMER_COLUMNS = ColumnPlan(
+    scalars=("id", *SCALARS),
+    lists=(
+        ListColumn("emails", "email", "original", {"primary": "flag"}),
+        ListColumn(
+            "phones",
+            "phone",
+            "original",
+            {
+                "type": "choice",
+                "regionCode": "choice",
+                "extension": "text",
+                "smsPreference": "choice",
+                "primary": "flag",
+            },
+        ),
+    ),
+    open_map="customAttributes",
+    open_prefix="customAttribute",
+    read_only=("createdAt", "updatedAt", "externalCustomerIds"),
+)
+
+
+def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
+    """Return the draft of the record that a nested row stands for, or why it cannot be sent.
+
+    The payload holds only what the row says: a missing field stays missing, a null is
+    dropped (`null="keep"`) or kept to clear the field (`null="clear"`).
+    """
+    try:
+        payload = _payload(nested, policy)
+    except ContactProblem as problem:
+        return Problem(problem.code, problem.detail, problem.attr)
+    own_id = payload.pop("id", None)
+    if own_id is not None and (reason := id_problem(own_id)):
+        return Problem("id", reason, "id")
+    found = _source_key(row, own_id, payload, policy)
+    if isinstance(found, Problem):
+        return found
+    key, former, _ = found
+    return Draft(
+        row=row,
+        key=key,
+        id=own_id or derive_id(policy.host, "customers", policy.namespace, key),
+        has_own_id=own_id is not None,
+        payload=payload,
+        fingerprints={name: fingerprint(value) for name, value in payload.items()},
+        claims=_claims(key, own_id, payload),
+        former_key=former,
+        former_id=former_id(policy, "customers", former, own_id),
+    )
+
+
+def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields to PATCH so that a profile holds everything the payload says.
+
+    Empty when nothing is missing. What Gladly adds (`normalized`, `regionCode: US`,
+    `type: ""`) is no difference, and neither is what others have added: lists are united,
+    attributes laid over the present ones, because PATCH replaces lists whole and whether
+    it merges attributes is unknown [gladly-api, schemas 2.3].
+    """
+    changes: dict[str, Any] = {}
+    for name in SCALARS:
+        if name in payload and (profile.get(name) or None) != (payload[name] or None):
+            changes[name] = payload[name]
+    changes.update(union_for(profile, payload))
+    attributes = payload.get("customAttributes") or {}
+    held = _object(profile.get("customAttributes"))
+    if any(held.get(key) != value for key, value in attributes.items()):
+        changes["customAttributes"] = {**held, **attributes}
+    return changes
+
+
+def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contact lists that must grow so that the profile has every address of the payload."""
+    lists: dict[str, Any] = {}
+    for name, identity in (("emails", email_identity), ("phones", phone_identity)):
+        united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
+        if united is not None:
+            lists[name] = united
+    return lists
+
+
+def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a payload that fills what the profile lacks; what Gladly holds wins."""
+    held = _object(profile.get("customAttributes"))
+    filling = {name: payload[name] for name in SCALARS if payload.get(name) and not profile.get(name)}
+    attributes = {
+        key: value for key, value in (payload.get("customAttributes") or {}).items() if held.get(key) in (None, "")
+    }
+    if attributes:
+        filling["customAttributes"] = attributes
+    for name, identity in (("emails", email_identity), ("phones", phone_identity)):
+        present = {identity(entry) for entry in _list(profile.get(name))}
+        missing = [entry for entry in payload.get(name) or () if identity(entry) not in present]
+        if missing:
+            filling[name] = [{part: value for part, value in entry.items() if part != "primary"} for entry in missing]
+    return filling
+
+
+def holds_email(profile: Mapping[str, Any], address: str) -> bool:
+    """Tell whether a profile holds an email address, however it is spelled."""
+    wanted = email_identity({"original": address})
+    return any(email_identity(entry) == wanted for entry in _list(profile.get("emails")))
+
+
+def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
+    """Tell whether a profile holds an E.164 number as MOBILE, which only one profile can."""
+    return any(
+        entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
+    )
+
+
+def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:
+    payload: dict[str, Any] = {}
+    for name in ("id", *SCALARS):
+        value = nested.get(name)
+        if isinstance(value, str):
+            payload[name] = value
+        elif name in nested and value is None:
+            if policy.null == "clear" and name != "id":
+                payload[name] = None
+        elif name in nested:
+            raise ContactProblem("type", name, f"{name} must be a text")
+    for name in CONTACT_LISTS:
+        if name in nested:
+            _add_contacts(payload, name, nested[name], policy)
+    if "customAttributes" in nested:
+        _add_attributes(payload, nested["customAttributes"], policy)
+    return payload
+
+
+def _add_contacts(payload: dict[str, Any], name: str, items: Any, policy: Policy) -> None:
+    if items is None:
+        # An emptied contact list cannot be told from a mistake, and no path shortens one.
+        return
+    if not isinstance(items, list):
+        raise ContactProblem("type", name, f"{name} must be a list")
+    cleaned = clean_emails(items) if name == "emails" else clean_phones(items, policy.phone_region)
+    if cleaned:
+        payload[name] = cleaned
+
+
+def _add_attributes(payload: dict[str, Any], attributes: Any, policy: Policy) -> None:
+    if attributes is None:
+        return
+    if not isinstance(attributes, dict):
+        raise ContactProblem("type", "customAttributes", "customAttributes must be an object")
+    if policy.null == "keep":
+        attributes = {key: value for key, value in attributes.items() if value is not None}
+    if attributes:
+        payload["customAttributes"] = attributes
+
+
+def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: Policy) -> SourceKey | Problem:
+    if policy.key is not None:
+        return key_in(row, policy.key)
+    if own_id is not None:
+        return SourceKey(own_id)
+    if not payload.get("emails") and not payload.get("phones") and not payload.get("externalCustomerId"):
+        return Problem(
+            "no_identifier",
+            "the row has no id, email, phone or externalCustomerId; add one, or name the column that "
+            "identifies a row with --key",
+        )
+    return SourceKey(key_of_content(payload))
+
+
+def _claims(key: str, own_id: str | None, payload: Mapping[str, Any]) -> tuple[Claim, ...]:
+    # Unique across profiles: id, every email, every phone of type MOBILE [gladly-api, schemas 2.4].
+    claims = [Claim("key", digest64("key", key))]
+    if own_id is not None and own_id != key:
+        claims.append(Claim("id", digest64("id", own_id)))
+    for index, entry in enumerate(payload.get("emails") or ()):
+        claims.append(Claim(f"emails[{index}]", digest64("email", email_identity(entry))))
+    for index, entry in enumerate(payload.get("phones") or ()):
+        if entry.get("type") == "MOBILE":
+            claims.append(Claim(f"phones[{index}]", digest64("phone", entry["original"])))
+    return tuple(claims)
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

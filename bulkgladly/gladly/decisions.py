@@ -1,0 +1,214 @@
+"""Deciding what becomes of a record: what Gladly holds and what the row wants, to a change. Pure.
+
+Two ways to know what Gladly holds: what earlier requests taught, which costs nothing, and a
+look. `by_memory` says None where only a look can tell; `by_look` always knows.
+"""
+
+import enum
+
+from bulkgladly.gladly.change import Action, Change, Found, Held
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.outcomes import unknown, unread
+from bulkgladly.gladly.spec import Policy, Record
+from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+
+__all__ = (
+    "Sight",
+    "by_look",
+    "by_memory",
+    "changed_since",
+    "create_of",
+    "deletion_of",
+    "gap_filling",
+    "missing",
+    "not_there",
+    "remember",
+)
+
+
+class Sight(enum.Enum):
+    """How the object that a look showed was come upon."""
+
+    SOUGHT = "sought"
+    """The record means it: by its id, by memory or by what is unique about it."""
+    IN_THE_WAY = "in the way"
+    """It was there when the record was to be made."""
+    OURS = "ours"
+    """A request of this run, or of one before it, may have made it; where it is not there, it is made."""
+
+
+def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
+    """Decide by what is remembered; None where somebody has to look first.
+
+    A create is optimistic: whether the object is there already, its own reply tells, so that
+    a new one costs one request.
+    """
+    known, is_update = record.known, policy.mode is Mode.UPDATE
+    if policy.mode is Mode.DELETE:
+        is_meant = at.victim is None
+        return deletion_of(at, record, known.gladly_id if known is not None else record.id) if is_meant else None
+    if known is None or (record.doubt and not is_update):
+        # In doubt an earlier process may have made it: ask, never repeat blindly.
+        return None if is_update or record.doubt else _first_create(at, record, policy)
+    changed = changed_since(record, known)
+    if policy.mode is Mode.CREATE:
+        return _first_create(at, record, policy) if changed else _as_accepted(at, record, known)
+    changed = [name for name in changed if name not in at.fixed]
+    if not changed:
+        return _as_accepted(at, record, known)
+    if at.is_read_first(policy, changed):
+        return None
+    return _update(at, record, known.gladly_id, {name: record.payload[name] for name in changed})
+
+
+def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
+    """Decide by what a look has shown; what was found for a deletion is what is deleted."""
+    if policy.mode is Mode.DELETE:
+        return deletion_of(at, record, found.gladly_id, before=found.held)
+    if found.held is None and found.reply is not None:
+        is_sought = sight is Sight.SOUGHT
+        end = unread(found.reply, found.gladly_id) if is_sought else unknown(found.reply, record.id)
+        return _refuse(at, record, found, end)
+    if found.held is None:
+        return _of_absent(at, record, policy, found, sight)
+    changes = at.differences(found.held, record.payload)
+    if at.hidden and sight is not Sight.OURS:
+        # What a create of ours had to say went with the same request, shown or not.
+        changes = {**changes, **_hidden_changes(at, record)}
+    if sight is Sight.SOUGHT:
+        if not changes:
+            return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)))
+        return _update(at, record, found.gladly_id, changes, before=found.held)
+    if not changes:
+        word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
+        return _none(at, record, found, Outcome(word, found.gladly_id, accepted=record.fingerprints))
+    # What a create leaves to a second request is part of making the object.
+    is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
+    if (policy.mode is Mode.CREATE and not is_rest) or not at.can_change:
+        return _refuse(at, record, found, _taken_id(at, found.gladly_id, changes))
+    word = Word.CREATED if is_rest else Word.UPDATED
+    return _update(at, record, found.gladly_id, changes, before=found.held, word=word)
+
+
+def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
+    """Decide to give a held object what it lacks of the row altogether; what Gladly holds wins.
+
+    `found` must have shown an object.
+    """
+    held = found.held or {}
+    changes = at.differences(held, at.gaps(held, record.payload))
+    if not changes:
+        return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints))
+    return _update(at, record, found.gladly_id, changes, before=held)
+
+
+def create_of(at: Endpoint, record: Record) -> Change:
+    """Return the change that makes an object."""
+    return Change(
+        at.object, record.key, record.id, Action.CREATE, record.row.position, Word.CREATED, record.payload, None, None
+    )
+
+
+def deletion_of(at: Endpoint, record: Record, gladly_id: str, *, before: Held | None = None) -> Change:
+    """Return the change that deletes an object."""
+    return Change(at.object, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, {}, before)
+
+
+def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Outcome:
+    """Return how a record ends whose object Gladly does not have.
+
+    One that was deleted in Gladly since is not made again: nobody wants a person back who
+    asked to be forgotten.
+    """
+    is_update = policy.mode is Mode.UPDATE
+    if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
+        detail = (
+            f"the {at.noun} was deleted in Gladly since it was imported, and is not made again; leave the row out, "
+            "or import it under another --namespace"
+        )
+        problem = Problem("deleted_since", detail, None, Stage.API)
+        return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
+    return not_there(at, gladly_id)
+
+
+def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
+    """Return the reject of a record that means an object which Gladly does not have."""
+    detail = f"Gladly has no such {at.noun}" + (
+        "; use --mode upsert to make those that are missing" if at.can_create else ""
+    )
+    return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
+
+
+def changed_since(record: Record, known: Known) -> list[str]:
+    """Return the fields of a record that differ from what Gladly last accepted."""
+    return [name for name, print_ in record.fingerprints.items() if known.accepted.get(name) != print_]
+
+
+def remember(record: Record) -> dict[str, str]:
+    """Return what Gladly holds after a change: earlier fields that the row does not mention stay as they were."""
+    return {**(record.known.accepted if record.known else {}), **record.fingerprints}
+
+
+def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
+    barrier = at.may_create(record, policy)
+    if barrier is None:
+        return create_of(at, record)
+    # What must not be made may be there all the same, and then an upsert may change it.
+    return _refuse(at, record, Found(record.id), Outcome.rejected(barrier)) if policy.mode is Mode.CREATE else None
+
+
+def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
+    is_made = sight is Sight.OURS
+    is_new = is_made or (policy.mode is Mode.UPSERT and record.known is None)
+    barrier = at.may_create(record, policy) if is_new else None
+    if barrier is not None:
+        return _refuse(at, record, found, Outcome.rejected(barrier))
+    return (
+        create_of(at, record) if is_made else _refuse(at, record, found, missing(at, record, policy, found.gladly_id))
+    )
+
+
+def _hidden_changes(at: Endpoint, record: Record) -> Held:
+    accepted = record.known.accepted if record.known is not None else {}
+    return {
+        name: record.payload[name]
+        for name in at.hidden
+        if name in record.payload and record.fingerprints.get(name) != accepted.get(name)
+    }
+
+
+def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
+    article = "an" if at.noun[0] in "aeiou" else "a"
+    detail = f"{article} {at.noun} with this id exists and differs in {', '.join(changes)}" + (
+        "; use --mode upsert to update it" if at.can_change else ", and cannot be changed"
+    )
+    return Outcome.rejected(Problem("taken", detail, "id", Stage.CONFLICT), status=409, gladly_id=gladly_id)
+
+
+def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
+    return _none(at, record, Found(known.gladly_id), Outcome(Word.UNCHANGED, known.gladly_id))
+
+
+def _none(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
+    return _without_request(at, record, Action.NONE, found, end)
+
+
+def _refuse(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
+    return _without_request(at, record, Action.REFUSE, found, end)
+
+
+def _without_request(at: Endpoint, record: Record, action: Action, found: Found, end: Outcome) -> Change:
+    position = record.row.position
+    return Change(at.object, record.key, found.gladly_id, action, position, end.word, {}, found.held, end)
+
+
+def _update(
+    at: Endpoint,
+    record: Record,
+    gladly_id: str,
+    changes: Held,
+    *,
+    before: Held | None = None,
+    word: Word = Word.UPDATED,
+) -> Change:
+    return Change(at.object, record.key, gladly_id, Action.UPDATE, record.row.position, word, changes, before)

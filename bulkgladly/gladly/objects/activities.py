@@ -1,0 +1,121 @@
+"""Activities on a customer's timeline. Facts: gladly-api, endpoints 6 to 8, 12 and 13, schemas 4.2 and 4.3."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.rich_content import keeps_its_tags
+from bulkgladly.gladly.rules import occurred_within_a_year
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import Repeat, Request
+from bulkgladly.records import Mode, Problem
+
+__all__ = ("ACTIVITIES", "OBJECT")
+
+_CREATE = frozenset({Mode.CREATE})
+_CONTENT = (
+    Field(
+        "activityType",
+        Kind.CHOICE,
+        required=_CREATE,
+        choices=("EMAIL", "ISSUE", "SMS", "SURVEY"),
+        help="which of Gladly's icons it gets",
+    ),
+    Field("title", most=100),
+    Field("body", most=25_000, help="plain or rich text"),
+    Field("sourceName", most=50, help="where it comes from"),
+    Field("linkUrl", into="link.url", help="a link to the original"),
+    Field("linkText", into="link.text", most=50),
+    Field("link", Kind.OBJECT, help="the same as an object with url and text"),
+    Field("expandByDefault", Kind.FLAG),
+    Field("occurredAt", Kind.MOMENT, help="its place on the timeline; at most a year ago"),
+)
+_FIELDS = (
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    *CUSTOMER_FIELDS,
+    Field("content", Kind.OBJECT, help="Gladly's own form: the fields below as one object"),
+    *_CONTENT,
+)
+_NAMES = tuple(dict.fromkeys(field.place.partition(".")[0] for field in _CONTENT))
+
+
+def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
+    content = nested.get("content")
+    if not isinstance(content, dict):
+        return nested
+    rest = {name: value for name, value in nested.items() if name != "content"}
+    return {**rest, **{name: value for name, value in content.items() if name not in ("type", "receivedAt")}}
+
+
+def _link_text_fits(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
+    text = (payload.get("link") or {}).get("text")
+    if isinstance(text, str) and len(text) > 50:
+        yield Problem("too_long", f"link.text has {len(text)} characters; Gladly takes 50", "link.text")
+
+
+_RULES = (_link_text_fits, occurred_within_a_year)
+
+
+def _create(record: Record) -> Request:
+    payload = record.payload
+    content = {name: payload[name] for name in _NAMES if payload.get(name) is not None}
+    body: dict[str, Any] = {"id": record.id, "content": {"type": "CUSTOMER_ACTIVITY", **content}}
+    if "customerId" in payload:
+        path = f"/api/v1/customers/{segment(payload['customerId'])}/conversation-items"
+        return Request("createCustomerItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
+    body["customer"] = payload["customer"]
+    path = "/api/v1/conversation-items"
+    return Request("createItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getItem", "GET", f"/api/v1/conversation-items/{segment(gladly_id)}")
+
+
+def _remove(_record: Record, gladly_id: str) -> Request:
+    return Request("deleteItem", "DELETE", f"/api/v1/conversation-items/{segment(gladly_id)}")
+
+
+def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    content = held.get("content")
+    return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
+
+
+_STEPS = Upserts(
+    Endpoint(
+        object="activities",
+        noun="activity",
+        fetch=_fetch,
+        differences=_differences,
+        create=_create,
+        remove=_remove,
+        owner="customerId",
+        parent=lambda record: "customer" if "customerId" in record.payload else None,
+    )
+)
+
+ACTIVITIES = ResourceSpec(
+    name="activities",
+    columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
+    prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),
+    procedures={Mode.CREATE: _STEPS.steps, Mode.DELETE: _STEPS.steps},
+    requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
+    operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
+    fields=_FIELDS,
+    fetch=_fetch,
+    rules=_RULES,
+    warnings=(keeps_its_tags("body"),),
+    id_rule="our id, at most 50 characters",
+    deletes="activities of customers",
+    not_kept=("history of more than a year", "attachments", "who did it: the API user is the initiator"),
+    screening=Screening.FIELDS,
+)
+
+OBJECT = GladlyObject(writes=(ACTIVITIES,))

@@ -1,0 +1,312 @@
+"""Answers and what they say in each language and channel. Facts: gladly-api, endpoints 41 to 47, schemas 9."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.change import Found
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
+from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.endpoints import Endpoint, Search
+from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
+from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.looks import look
+from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.rules import language_is_known
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
+from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+
+__all__ = ("ANSWERS", "ANSWER_CONTENTS", "ANSWER_TYPES", "OBJECT")
+
+ANSWER_TYPES = ("public", "email", "messaging", "reference")
+DEFAULT_LANGUAGE = "en-us"
+"""What Gladly takes where no language is asked for [endpoints, parameters]."""
+
+_STATES = {"in_use": "take it out of rules, help center and threads first"}
+_FIELDS = (
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("name", required=MAKING, most=500, help="unique among all answers"),
+    Field("description", most=10_000, help="for email and messaging contents"),
+    Field("audiences", Kind.TEXTS, into="audienceIds", names="audience", help="audiences by name; all of them"),
+    Field("audienceIds", Kind.TEXTS, help="audiences by id; all of them"),
+)
+_CHANGEABLE = ("name", "description", "audienceIds")
+
+
+def _create(record: Record) -> Request:
+    fields = {name: record.payload[name] for name in _CHANGEABLE if record.payload.get(name) is not None}
+    body = orjson.dumps({"id": record.id, **fields})
+    return Request("addAnswer", "POST", "/api/v1/answers", body=body, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getAnswerById", "GET", f"/api/v1/answers/{segment(gladly_id)}")
+
+
+def _change(_record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
+    return Request("updateAnswer", "PATCH", f"/api/v1/answers/{segment(gladly_id)}", body=orjson.dumps(changes))
+
+
+def _remove(_record: Record, gladly_id: str) -> Request:
+    return Request("deleteAnswer", "DELETE", f"/api/v1/answers/{segment(gladly_id)}")
+
+
+def _holder(problem: ApiProblem) -> str | None:
+    other = problem.meta.get("existingAnswerId")
+    return other if isinstance(other, str) else None
+
+
+_STEPS = Upserts(
+    Endpoint(
+        object="answers",
+        noun="answer",
+        fetch=_fetch,
+        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        create=_create,
+        change=_change,
+        remove=_remove,
+        holder=_holder,
+        states=_STATES,
+    )
+)
+
+_CONTENT_FIELDS = (
+    Field("answerKey", into="answerId", key_of="answers", required=ALWAYS, help="the answer, by its source key"),
+    Field("answerId", Kind.ID, help="the answer, by its id"),
+    Field("language", required=ALWAYS, pattern="[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", help="a code such as en-us"),
+    Field("type", Kind.CHOICE, required=ALWAYS, choices=ANSWER_TYPES),
+    Field("bodyHtml", required=MAKING | {Mode.UPDATE}),
+    Field("title", help="of a public content"),
+    Field("subject", help="of an email content"),
+    Field("internal", Kind.FLAG, help="of a reference content"),
+)
+_SAID = ("bodyHtml", "title", "subject", "internal")
+
+
+def _lower_language(payload: dict[str, Any], _policy: Policy) -> dict[str, Any]:
+    return {**payload, "language": str(payload["language"]).lower()}
+
+
+def _has_what_its_type_needs(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
+    needed = {"public": "title", "email": "subject"}.get(str(payload.get("type")))
+    if policy.mode is not Mode.DELETE and needed is not None and not payload.get(needed):
+        yield Problem("blank", f"{needed} is missing; a content of type {payload['type']} needs it", needed)
+
+
+_CONTENT_RULES = (_has_what_its_type_needs, language_is_known)
+
+
+def _put_content(record: Record, policy: Policy) -> Steps:
+    """Write a content: 1 request, and 1 before it where the mode asks whether it is there.
+
+    PUT makes and replaces, and answers the same for both; so what an `upsert` writes without
+    asking counts as updated.
+    """
+    known = record.known
+    if known is not None and not changed_since(record, known):
+        return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
+    word = Word.UPDATED
+    if known is None and policy.mode is not Mode.UPSERT:
+        found = yield from look(_CONTENT_AT, record, _content_id(record))
+        if (end := _before_put(record, policy, found)) is not None:
+            return end
+        word = Word.CREATED if found.is_absent else word
+    body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
+    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=orjson.dumps(body))
+    if reply.is_confirmed:
+        return _written(record, word)
+    if reply.is_absent:
+        return _reject("not_exist", "Gladly has no such answer", reply.status)
+    return (yield from _settle_put(record, word, reply)) if reply.is_unclear else refused(reply, None)
+
+
+def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
+    """Return how a record ends without a write, by what is there; None where it is written."""
+    if found.is_absent:
+        is_needed = policy.mode is Mode.UPDATE
+        return (
+            _reject("not_exist", "Gladly has no such content; use --mode upsert to make it", 404) if is_needed else None
+        )
+    if found.held is None:
+        return unread(found.reply, None)
+    if not lacking(found.held, record.payload, _SAID):
+        return _written(record, Word.UNCHANGED)
+    if policy.mode is Mode.CREATE:
+        return _reject("taken", "there is a content for this language and type; use --mode upsert", 200)
+    return None
+
+
+def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
+    """After a PUT with an unclear end: look whether the content is there."""
+    found = yield from look(_CONTENT_AT, record, _content_id(record))
+    if found.reply is not None:
+        return unknown(found.reply, None)
+    is_there = found.held is not None and not lacking(found.held, record.payload, _SAID)
+    return _written(record, word) if is_there else undone(reply, None)
+
+
+def _ask_content(record: Record, _gladly_id: str) -> Request:
+    return Request("getAnswerContentByLanguageAndType", "GET", _path(record))
+
+
+def _remove_content(record: Record, _gladly_id: str) -> Request:
+    return Request("deleteAnswerContentByLanguageAndType", "DELETE", _path(record))
+
+
+def _content_by_place(record: Record) -> Search:
+    yield from ()
+    return Found(_content_id(record))
+
+
+def _path(record: Record) -> str:
+    answer, language, kind = (segment(str(record.payload[name])) for name in ("answerId", "language", "type"))
+    return f"/api/v1/answers/{answer}/languages/{language}/type/{kind}"
+
+
+def _content_id(record: Record) -> str:
+    """A content has no id of its own: it is named by its place."""
+    return _natural_key(record.payload)
+
+
+def _natural_key(payload: Mapping[str, Any]) -> str:
+    return "/".join(str(payload[name]) for name in ("answerId", "language", "type"))
+
+
+def _written(record: Record, word: Word) -> Outcome:
+    return Outcome(word, gladly_id=_content_id(record), accepted=record.fingerprints)
+
+
+def _reject(code: str, detail: str, status: int) -> Outcome:
+    return Outcome.rejected(Problem(code, detail, None, Stage.API), status=status)
+
+
+_CONTENT_AT = Endpoint(
+    object="answer-contents",
+    noun="content",
+    fetch=_ask_content,
+    differences=lambda held, payload: lacking(held, payload, _SAID),
+    remove=_remove_content,
+    victim=_content_by_place,
+    states=_STATES,
+)
+
+
+ANSWERS = ResourceSpec(
+    name="answers",
+    columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
+    prepare=Preparation("answers", _FIELDS),
+    procedures=dict.fromkeys(Mode, _STEPS.steps),
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
+    operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
+    fields=_FIELDS,
+    fetch=_fetch,
+    id_rule="our id; its length in Gladly is unknown",
+    deletes="answers with all their contents",
+)
+
+ANSWER_CONTENTS = ResourceSpec(
+    name="answer-contents",
+    columns=column_plan(_CONTENT_FIELDS),
+    prepare=Preparation(
+        "answer-contents",
+        _CONTENT_FIELDS,
+        rules=_CONTENT_RULES,
+        natural_key=_natural_key,
+        clean=_lower_language,
+    ),
+    procedures={
+        Mode.CREATE: _put_content,
+        Mode.UPDATE: _put_content,
+        Mode.UPSERT: _put_content,
+        Mode.DELETE: Upserts(_CONTENT_AT).steps,
+    },
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 1), Mode.DELETE: (1, 1)},
+    operations=(
+        "addAnswerContentByLanguageAndType",
+        "getAnswerContentByLanguageAndType",
+        "deleteAnswerContentByLanguageAndType",
+    ),
+    fields=_CONTENT_FIELDS,
+    rules=_CONTENT_RULES,
+    repeat=Repeat.HARMLESS,
+    id_rule="none: answer, language and type name a content",
+    deletes="contents of answers",
+)
+
+_LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")
+_ANSWER_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the answer."),
+    DataColumn("name", TEXT, "Its name, unique among all answers."),
+    DataColumn("description", TEXT, "What it is for; shown with email and messaging contents only."),
+    DataColumn("audienceIds", TEXTS, "The audiences it is for."),
+    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    ASKED_ID,
+)
+_CONTENT_COLUMNS = (
+    DataColumn("answerId", TEXT, "The answer it belongs to."),
+    _LANGUAGE,
+    DataColumn("type", TEXT, "Where it is used: public, email, messaging or reference."),
+    DataColumn("title", TEXT, "The title of a public content."),
+    DataColumn("subject", TEXT, "The subject of an email content."),
+    DataColumn("bodyHtml", TEXT, "What it says, as HTML."),
+    DataColumn("internal", FLAG, "Whether a reference content is for the organisation's own people only."),
+    ASKED_ID,
+)
+_PUBLIC_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the answer."),
+    _LANGUAGE,
+    DataColumn("name", TEXT, "Its name."),
+    DataColumn("bodyHtml", TEXT, "What it says in public, as HTML."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    GONE_SINCE,
+)
+
+
+def _contents_of(answer: str, language: str | None) -> Iterator[str]:
+    """Yield a key for each content an answer may have; nothing lists those it has."""
+    for kind in ANSWER_TYPES:
+        yield COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind))
+
+
+OBJECT = GladlyObject(
+    writes=(ANSWERS, ANSWER_CONTENTS),
+    reads=(
+        LiveExport(
+            "public-answers", "listAnswers", "/api/v1/orgs/{orgId}/answers", "public-answers", cap=1000, order="name"
+        ),
+        LiveExport(
+            "answers",
+            "getAnswerById",
+            "/api/v1/answers/{answerId}",
+            "answers",
+            Parent.ANSWER,
+            is_list=False,
+            ids_from=(IdColumn("public-answers", "id", "updatedAt"),),
+        ),
+        LiveExport(
+            "answer-contents",
+            "getAnswerContentByLanguageAndType",
+            "/api/v1/answers/{answerId}/languages/{language}/type/{type}",
+            "answer-contents",
+            Parent.ANSWER,
+            is_list=False,
+            ids_from=(
+                IdColumn("public-answers", "id", "updatedAt", "language"),
+                IdColumn("answers", "id", "updatedAt"),
+            ),
+            keys_of=_contents_of,
+        ),
+    ),
+    data_sets=(
+        DataSetPlan("public-answers", _PUBLIC_COLUMNS, key=("id", "language")),
+        DataSetPlan("answers", _ANSWER_COLUMNS),
+        DataSetPlan("answer-contents", _CONTENT_COLUMNS, key=("answerId", "language", "type")),
+    ),
+)

@@ -1,0 +1,241 @@
+"""Business hours: versions, and creates without an id. Facts: gladly-api, endpoints 53 to 57, schemas 14."""
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.data_sets import (
+    FLAG,
+    GONE_SINCE,
+    INTEGER,
+    MOMENT,
+    TEXT,
+    DataColumn,
+    DataSetPlan,
+    ListOf,
+    Struct,
+    texts_of,
+)
+from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
+from bulkgladly.gladly.outcomes import refused, unknown, unread
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+
+__all__ = ("BUSINESS_HOURS", "OBJECT")
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_PATH = "/api/v1/business-hours"
+_LIST = Request("getBusinessHours", "GET", _PATH)
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_FIELDS = (
+    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("name", required=MAKING, most=200),
+    Field("primary", Kind.FLAG, help="only one schedule is; another one ceases to be"),
+    Field("officeHours", Kind.OBJECT, required=MAKING, help="timezone, the days and exceptions, as Gladly has them"),
+)
+_WRITTEN = ("name", "primary", "officeHours")
+
+
+def _hours_are_hours(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
+    hours = payload.get("officeHours")
+    if not isinstance(hours, Mapping):
+        return
+    if not hours.get("timezone"):
+        yield Problem("blank", "officeHours.timezone is missing; write an IANA name", "officeHours.timezone")
+    for day in DAYS:
+        for block in hours.get(day) or ():
+            ends = [block.get(end) for end in ("start", "stop")] if isinstance(block, Mapping) else [None]
+            if not all(isinstance(end, str) and _TIME.fullmatch(end) for end in ends):
+                detail = f"officeHours.{day}: each block needs start and stop as hours and minutes, such as 09:00"
+                yield Problem("invalid", detail, f"officeHours.{day}")
+                break
+
+
+_RULES = (_hours_are_hours,)
+
+
+def _request(record: Record) -> Request:
+    body = orjson.dumps({name: record.payload[name] for name in _WRITTEN if record.payload.get(name) is not None})
+    return Request("createBusinessHours", "POST", _PATH, body=body, repeat=Repeat.UNSAFE)
+
+
+def _made(reply: Reply) -> str | None:
+    return str(reply.object["id"]) if reply.object is not None else None
+
+
+def _look(record: Record) -> Generator[Request, Reply, Trace]:
+    """Look for the schedule in the list: same content, made since the request left."""
+    reply = yield _LIST
+    if not reply.is_confirmed:
+        return Trace()
+    for one in reply.objects:
+        if lacking(one, record.payload, ("name", "officeHours")):
+            continue
+        if is_ours(record, one, one.get("createdAt")):
+            return Trace(str(one["id"]))
+    return Trace()
+
+
+_ONCE = OnceSteps(Sending(noun="schedule", request=_request, made=_made, look=_look))
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getBusinessHoursById", "GET", f"{_PATH}/{segment(gladly_id)}")
+
+
+def _remove(_record: Record, gladly_id: str) -> Request:
+    return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
+
+
+_PLAIN = Upserts(
+    Endpoint(
+        "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
+    )
+)
+
+
+def _update(record: Record, _policy: Policy) -> Steps:
+    """Bring a schedule up to the row: read, then write with the version that was read."""
+    gladly_id = _id_of(record)
+    if gladly_id is None:
+        found = yield from _by_name(record)
+        return found if isinstance(found, Outcome) else (yield from _bring_up(record, found))
+    return (yield from _bring_up(record, gladly_id))
+
+
+def _upsert(record: Record, policy: Policy) -> Steps:
+    """Bring the schedule of this id or name up to the row, or make it.
+
+    Names need not be unique in Gladly, and a repeat would make a second schedule: so what is
+    not remembered is looked for by its name first.
+    """
+    known = record.known
+    if known is not None and known.gladly_id and not changed_since(record, known):
+        # In doubt it was this run that sent it: the state is committed before the journal.
+        return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
+    if _id_of(record) is not None:
+        return (yield from _update(record, policy))
+    if not record.doubt and known is None:
+        found = yield from _by_name(record)
+        if isinstance(found, str):
+            return (yield from _bring_up(record, found))
+        if found.code != "not_exist":
+            return found
+    return (yield from _ONCE.create(record, policy))
+
+
+def _delete(record: Record, policy: Policy) -> Steps:
+    """Delete a schedule by its id, or by the remembered one; the primary one stays, says Gladly."""
+    if _id_of(record) is None:
+        detail = "the row has no id, and no earlier run remembers one for its key; give it the id of the schedule"
+        return Outcome.rejected(Problem("no_identifier", detail, "id"))
+    return (yield from _PLAIN.steps(record, policy))
+
+
+def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost: bool = False) -> Steps:
+    asked = yield _fetch(record, gladly_id)
+    held = asked.object
+    if asked.is_absent:
+        return _reject("not_exist", "Gladly has no such schedule", status=asked.status)
+    if held is None or held.get("version") is None:
+        return unknown(asked, gladly_id) if was_lost else unread(None if held else asked, gladly_id)
+    if not lacking(held, record.payload, _WRITTEN):
+        word = Word.UPDATED if was_lost else Word.UNCHANGED
+        return Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
+    fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
+    body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
+    reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    if reply.is_confirmed:
+        return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
+    if (reply.is_taken or reply.is_unclear) and not is_last:
+        # Somebody else was faster, or it was our own first attempt: the new version tells.
+        return (yield from _bring_up(record, gladly_id, is_last=True, was_lost=bool(reply.lost)))
+    if reply.is_unclear:
+        return unknown(reply, gladly_id)
+    outcome = refused(reply, gladly_id)
+    if outcome.code == "version_outdated":
+        detail = "the schedule was changed by somebody else twice in between; `retry` the run"
+        return outcome._replace(detail=detail, stage=Stage.CONFLICT)
+    return outcome
+
+
+def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
+    reply = yield _LIST
+    if not reply.is_confirmed:
+        return unread(reply, None)
+    name = record.payload.get("name")
+    ids = [str(one["id"]) for one in reply.objects if one.get("name") == name]
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        return _reject("ambiguous", f"{len(ids)} schedules have this name; give the row the id of one", attr="name")
+    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to make it")
+
+
+def _id_of(record: Record) -> str | None:
+    """Return the id of the schedule that a record means; None where only its name tells."""
+    if record.known is not None and record.known.gladly_id:
+        return record.known.gladly_id
+    return record.id if record.has_own_id else None
+
+
+def _reject(code: str, detail: str, *, status: int | None = None, attr: str | None = None) -> Outcome:
+    return Outcome.rejected(Problem(code, detail, attr, Stage.API), status=status)
+
+
+BUSINESS_HOURS = ResourceSpec(
+    name="business-hours",
+    columns=column_plan(_FIELDS, read_only=("version", "createdAt", "updatedAt")),
+    prepare=Preparation("business-hours", _FIELDS, rules=_RULES),
+    procedures={Mode.CREATE: _ONCE.create, Mode.UPDATE: _update, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
+    requests_per_record={Mode.CREATE: (1, 1), Mode.UPDATE: (2, 3), Mode.UPSERT: (2, 3), Mode.DELETE: (1, 1)},
+    operations=(
+        "createBusinessHours",
+        "getBusinessHours",
+        "getBusinessHoursById",
+        "updateBusinessHours",
+        "deleteBusinessHours",
+    ),
+    fields=_FIELDS,
+    rules=_RULES,
+    repeat=Repeat.UNSAFE,
+    id_rule="Gladly's own",
+    deletes="business hours",
+)
+
+_BLOCKS = ListOf(texts_of("start", "stop"))
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_EXCEPTION = Struct({"name": TEXT, "start": MOMENT, "stop": MOMENT, "scheduleBlocks": _BLOCKS})
+_OFFICE_HOURS = Struct({"timezone": TEXT, **dict.fromkeys(_DAYS, _BLOCKS), "exceptions": ListOf(_EXCEPTION)})
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the business hours."),
+    DataColumn("version", INTEGER, "A number that each change must name, so that none is lost."),
+    DataColumn("name", TEXT, "Their name."),
+    DataColumn("primary", FLAG, "Whether these are the hours of the organisation as a whole."),
+    DataColumn(
+        "officeHours",
+        _OFFICE_HOURS,
+        "The time zone, the open hours of each weekday, and exceptions; one without hours is closed.",
+    ),
+    DataColumn("createdAt", MOMENT, "When they were made."),
+    DataColumn("updatedAt", MOMENT, "When they were last changed."),
+    GONE_SINCE,
+)
+
+OBJECT = GladlyObject(
+    writes=(BUSINESS_HOURS,),
+    reads=(LiveExport("business-hours", "getBusinessHours", "/api/v1/business-hours", "business-hours"),),
+    data_sets=(DataSetPlan("business-hours", _COLUMNS),),
+)

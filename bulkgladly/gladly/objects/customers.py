@@ -1,0 +1,317 @@
+"""Customers: where profiles live, and how the one that a row means is found by its addresses. Pure generators.
+
+Facts: gladly-api (README: retry safety, merged customers; schemas 2). Profiles are the one
+kind of object that is merged, found by what is unique about it, and read before lists in it
+are written; everything else is done as for other objects.
+"""
+
+from collections.abc import Collection, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.change import Found, Held
+from bulkgladly.gladly.contacts import email_identity
+from bulkgladly.gladly.customer_rows import (
+    CONTACT_LISTS,
+    CUSTOMER_COLUMNS,
+    changes_to,
+    gaps_in,
+    holds_email,
+    holds_mobile,
+    prepare_customer,
+)
+from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
+from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.looks import look
+from bulkgladly.gladly.outcomes import unread
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+
+__all__ = ("CUSTOMERS", "OBJECT")
+
+PROFILES = "/api/v1/customer-profiles"
+
+
+@dataclass(slots=True)
+class _Searched:
+    """Customers that hold an address of the row, and why finding none does not mean that there is none."""
+
+    matches: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    doubt: Problem | None = None
+
+
+_STRANGER = Problem(
+    "unreadable",
+    "the search by the row's email address found a customer who does not hold it; `retry` the run later",
+    "emails",
+    Stage.API,
+)
+_SHARED = Problem(
+    "ambiguous",
+    "only a phone number that several people may share points to a customer; add an id or an email address",
+    "phones",
+    Stage.CONFLICT,
+)
+
+
+def _create(record: Record) -> Request:
+    body = orjson.dumps({"id": record.id, **_without_nulls(record.payload)})
+    return Request("createCustomer", "POST", PROFILES, body=body, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getCustomer", "GET", f"{PROFILES}/{gladly_id}")
+
+
+def _change(_record: Record, gladly_id: str, changes: Held) -> Request:
+    return Request("updateCustomer", "PATCH", f"{PROFILES}/{gladly_id}", body=orjson.dumps(changes))
+
+
+def _remove(_record: Record, gladly_id: str) -> Request:
+    return Request("deleteCustomer", "DELETE", f"{PROFILES}/{gladly_id}")
+
+
+def _is_read_first(policy: Policy, changed: Collection[str]) -> bool:
+    """Contact lists are replaced whole by a PATCH, and whether attributes are replaced or merged is unknown.
+
+    So both are read first, lest something that others added is lost. `attributes="merge"`
+    says that somebody has tried it, and saves the reading.
+    """
+    lists = CONTACT_LISTS if policy.attributes == "merge" else (*CONTACT_LISTS, "customAttributes")
+    return policy.read_first or any(name in lists for name in changed)
+
+
+def _located(record: Record) -> Search:
+    """Find the one customer that a row means: by its own id, else by its addresses, else by the derived id."""
+    if record.has_own_id:
+        found = yield from look(_AT, record, record.id)
+        return Found(record.id) if found.is_absent else found
+    return (yield from _by_address_or_derived_id(record, by_phone=True))
+
+
+def _victim(record: Record) -> Search:
+    """Find the customer to delete: by its remembered, own or derived id; by email where the row has no id.
+
+    Never by a phone number: too many people share one. Whom a search names is read first.
+    """
+    if record.known is not None:
+        return Found(record.known.gladly_id)
+    if record.has_own_id or not record.payload.get("emails"):
+        return Found(record.id)
+    found = yield from _by_address_or_derived_id(record, by_phone=False)
+    if isinstance(found, Outcome):
+        return found
+    if found.is_absent:
+        return Outcome(Word.UNCHANGED, gladly_id=record.id)
+    if found.is_searched and (doubt := (yield from _doubt_of(record, found.gladly_id))) is not None:
+        return doubt
+    return found
+
+
+def _rival(record: Record) -> Search:
+    """Find the customer who holds an address of a row that could not be made."""
+    found = yield from _by_address(record, by_phone=True)
+    if isinstance(found, _Searched):
+        detail = "an address is taken, but looking the row's addresses up found nobody; retry later"
+        return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
+    return found
+
+
+def _by_address_or_derived_id(record: Record, *, by_phone: bool) -> Search:
+    searched = yield from _by_address(record, by_phone=by_phone)
+    if not isinstance(searched, _Searched):
+        return searched
+    found = yield from look(_AT, record, record.id)
+    if not found.is_absent:
+        return found
+    return Outcome.rejected(searched.doubt) if searched.doubt is not None else Found(record.id)
+
+
+def _by_address(record: Record, *, by_phone: bool) -> Generator[Request, Reply, Found | Outcome | _Searched]:
+    """Find the one customer who holds the addresses of a row; what the search showed where there is none.
+
+    Only what is unique in Gladly points to a customer: an email address, or a number that
+    the profile holds as MOBILE [gladly-api, schemas 2.4]. A search counts only where the
+    profile that it brings holds the address; it may be looser, or lag behind.
+    """
+    searched = yield from _search(record, by_phone=by_phone)
+    if isinstance(searched, Outcome) or not searched.matches:
+        return searched
+    if len(searched.matches) > 1:
+        detail = "the row's addresses belong to several customers: " + ", ".join(sorted(searched.matches)[:5])
+        return Outcome.rejected(Problem("ambiguous", detail, stage=Stage.CONFLICT))
+    [(gladly_id, profile)] = searched.matches.items()
+    return Found(gladly_id, profile, is_searched=True)
+
+
+def _search(record: Record, *, by_phone: bool) -> Generator[Request, Reply, _Searched | Outcome]:
+    searched = _Searched()
+    for name, address in _addresses(record.payload, by_phone=by_phone):
+        reply = yield Request("findCustomers", "GET", PROFILES, query=((name, address),))
+        if not reply.is_confirmed:
+            return unread(reply, record.id)
+        holds, doubt = (holds_email, _STRANGER) if name == "email" else (holds_mobile, _SHARED)
+        for profile in reply.objects:
+            if holds(profile, address):
+                searched.matches[str(profile["id"])] = profile
+            else:
+                searched.doubt = searched.doubt or doubt
+        if searched.matches and name == "email":
+            break  # an email address belongs to one profile at most
+    return searched
+
+
+def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str, str]]:
+    emails: list[tuple[str, str]] = []
+    for entry in payload.get("emails") or ():
+        given, composed = str(entry["original"]), email_identity(entry)
+        emails.append(("email", given))
+        if composed != given.lower():
+            emails.append(("email", composed))  # a search may know one spelling alone of what is not ASCII
+    if not by_phone:
+        return emails
+    return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
+
+
+def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outcome | None]:
+    """Read a customer that a search by address found; return why it must not be deleted, or None."""
+    found = yield from look(_AT, record, gladly_id)
+    if found.is_absent:
+        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
+    profile = found.held
+    if profile is None:
+        return unread(found.reply, gladly_id)
+    if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
+        return None
+    detail = "the search by the row's email address found a customer who does not hold it; nothing was deleted"
+    return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
+
+
+def _without_nulls(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = payload.get("customAttributes")
+    if None not in payload.values() and (attributes is None or None not in attributes.values()):
+        return payload
+    clean = {name: value for name, value in payload.items() if value is not None}
+    if attributes is not None:
+        clean["customAttributes"] = {key: value for key, value in attributes.items() if value is not None}
+    return clean
+
+
+_AT = Endpoint(
+    object="customers",
+    noun="customer",
+    fetch=_fetch,
+    differences=changes_to,
+    create=_create,
+    change=_change,
+    remove=_remove,
+    is_merged=True,
+    locate=_located,
+    victim=_victim,
+    rival=_rival,
+    own_id=("id",),
+    is_read_first=_is_read_first,
+    shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
+    gaps=gaps_in,
+    unique=Unique(
+        attr=None,
+        in_create="emails or phones",
+        in_update="an address",
+        way_out="look at both, or choose --on-conflict skip, update or merge",
+    ),
+)
+_STEPS = Upserts(_AT)
+
+CUSTOMERS = ResourceSpec(
+    name="customers",
+    columns=CUSTOMER_COLUMNS,
+    prepare=prepare_customer,
+    procedures=dict.fromkeys(Mode, _STEPS.steps),
+    requests_per_record={Mode.CREATE: (1, 1), Mode.UPDATE: (1, 3), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 3)},
+    operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
+    fetch=_fetch,
+    id_rule="our id, under 50 characters",
+    deletes="customers and their conversations",
+    not_kept=("createdAt and updatedAt", "externalCustomerIds"),
+    screening=Screening.CONTACTS,
+)
+
+_EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})
+_PHONE = Struct(
+    {
+        **dict.fromkeys(("original", "normalized", "extension", "regionCode"), TEXT),
+        "primary": FLAG,
+        "smsPreference": TEXT,
+        "type": TEXT,
+    }
+)
+_NAMED = (
+    DataColumn("id", TEXT, "The id of the customer."),
+    DataColumn("name", TEXT, "The name that agents see."),
+    DataColumn("image", TEXT, "Where their picture is."),
+    DataColumn("address", TEXT, "Their postal address, as one text."),
+)
+_REACHED = (
+    DataColumn("emailAddresses", TEXTS, "Their email addresses, as the files of an export job have them."),
+    DataColumn("phoneNumbers", TEXTS, "Their phone numbers, as the files of an export job have them."),
+)
+_PROFILE = (
+    DataColumn(
+        "emails",
+        ListOf(_EMAIL),
+        "Their email addresses: as entered, as Gladly compares them (by which rule is UNKNOWN), and which is first.",
+    ),
+    DataColumn(
+        "phones",
+        ListOf(_PHONE),
+        "Their phone numbers: as entered, in international form, of which kind, and whether they may be texted.",
+    ),
+    DataColumn("externalCustomerId", TEXT, "Their id in the system of a lookup adaptor from before May 2021."),
+    DataColumn("externalCustomerIds", OpenMap(), "Their ids in other systems, by the id of the lookup adaptor."),
+    DataColumn("customAttributes", OpenMap(), "What the organisation keeps about them, by names of its own."),
+    DataColumn("createdAt", MOMENT, "When the profile was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed; some profiles come without."),
+)
+_ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was asked for: another one if the customer was merged away.")
+
+_BY_ADDRESS = LiveExport(
+    "profiles",
+    "findCustomers",
+    PROFILES,
+    "profiles",
+    Parent.EMAIL,
+    cap=50,
+    order="updatedAt, newest first",
+)
+"""The other way to profiles: by address, `query=(("email", ...),)`."""
+
+OBJECT = GladlyObject(
+    writes=(CUSTOMERS,),
+    reads=(
+        LiveExport(
+            "profiles",
+            "getCustomer",
+            f"{PROFILES}/{{customerId}}",
+            "profiles",
+            Parent.CUSTOMER,
+            is_list=False,
+            ids_from=IDS_OF_CUSTOMERS,
+            by_address=_BY_ADDRESS,
+        ),
+    ),
+    data_sets=(
+        DataSetPlan("customers", (*_NAMED, *_REACHED, *_PROFILE), file="customers.jsonl"),
+        DataSetPlan("profiles", (*_NAMED, *_PROFILE, _ASKED_ID)),
+    ),
+)
+"""`customers` are the flat lines of an export job, `profiles` whole profiles, asked for one by one.
+
+`customers` has the columns of both, since public readers of the file describe fields of a
+profile in it. A custom attribute that is not text stands in `_extra`.
+"""

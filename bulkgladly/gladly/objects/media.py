@@ -1,0 +1,85 @@
+"""What belongs to calls and messages: transcripts, and the index of the files that were fetched.
+
+Facts: gladly-api, endpoints 9 to 11, schemas 4.4.
+"""
+
+from bulkgladly.gladly.data_sets import INTEGER, MOMENT, NUMBER, TEXT, DataColumn, DataSetPlan, ListOf, Struct
+from bulkgladly.gladly.exports import CHANGED, IdColumn, LiveExport, Parent
+from bulkgladly.gladly.gladly_object import GladlyObject
+
+__all__ = ("OBJECT",)
+
+_CALLS = frozenset(("PHONE_CALL", "VOICEMAIL"))
+_ITEM = "/api/v1/conversation-items/{itemId}"
+_PARAGRAPH = Struct({"transcript": TEXT, "speaker": INTEGER, "startTime": NUMBER, "endTime": NUMBER})
+_TRANSCRIPT = (
+    DataColumn("customerId", TEXT, "The customer who called."),
+    DataColumn("language", TEXT, "The language that was heard; how it is spelled is UNKNOWN."),
+    DataColumn("numberOfSpeakers", INTEGER, "How many voices were told apart."),
+    DataColumn(
+        "paragraphs",
+        ListOf(_PARAGRAPH),
+        "What was said by which voice, from when to when, in seconds from the start of the recording.",
+    ),
+    DataColumn("createdAt", MOMENT, "When the transcript was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    DataColumn("_asked_id", TEXT, "The conversation item that was asked for; the transcript does not name it."),
+)
+_ITEM_ID = DataColumn("itemId", TEXT, "The conversation item that the file belongs to.")
+_CONTENT_TYPE = DataColumn("contentType", TEXT, "The type of the file, such as audio/mpeg.")
+_FILE = (
+    DataColumn("path", TEXT, "Where the file lies below the top folder of the data set; null without a file."),
+    DataColumn("bytes", INTEGER, "How long the file is."),
+    DataColumn("blake2b", TEXT, "The BLAKE2b hash of the file."),
+    DataColumn("status", TEXT, "stored, or gone where Gladly has no such file any more."),
+)
+_ATTACHMENT = (
+    _ITEM_ID,
+    DataColumn("attachmentId", TEXT, "The id of the attachment."),
+    _CONTENT_TYPE,
+    DataColumn("filename", TEXT, "The name that the item gives the file, which is not the name of ours."),
+    *_FILE,
+)
+
+OBJECT = GladlyObject(
+    reads=(
+        LiveExport(
+            "recordings",
+            "getMedia",
+            f"{_ITEM}/media/recording",
+            "recordings",
+            Parent.ITEM,
+            is_list=False,
+            accept="audio/mpeg",
+            is_file=True,
+        ),
+        LiveExport(
+            "transcripts",
+            "getVoiceTranscript",
+            f"{_ITEM}/voice-transcript",
+            "transcripts",
+            Parent.ITEM,
+            is_list=False,
+            ids_from=(
+                IdColumn("items", "id", CHANGED, of_types=_CALLS),
+                IdColumn("conversation-items", "id", of_types=_CALLS),
+            ),
+            asks_itself=True,
+        ),
+        LiveExport(
+            "attachments",
+            "getAttachment",
+            f"{_ITEM}/attachments/{{attachmentId}}",
+            "attachments",
+            Parent.ITEM,
+            is_list=False,
+            is_file=True,
+        ),
+    ),
+    data_sets=(
+        DataSetPlan("transcripts", _TRANSCRIPT, key=("_asked_id",)),
+        DataSetPlan("recordings", (_ITEM_ID, _CONTENT_TYPE, *_FILE), key=("itemId",)),
+        DataSetPlan("attachments", _ATTACHMENT, key=("itemId", "attachmentId")),
+    ),
+)
+"""A recording and an attachment are files beside the rows; their data set has one row for each that was asked for."""

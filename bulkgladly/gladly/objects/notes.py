@@ -1,0 +1,81 @@
+"""Notes in conversations. Facts: gladly-api, endpoints 14, 18 and 19, schemas 4.6."""
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.compare import same_value
+from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.rich_content import keeps_its_tags
+from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.records import Mode
+
+__all__ = ("NOTES", "OBJECT")
+
+_FIELDS = (
+    Field("conversationId", Kind.ID, most=MAX_ID, required=ALWAYS),
+    Field("body", required=ALWAYS, help="plain or rich text"),
+    Field("content", Kind.OBJECT, help="Gladly's own form: an object with body"),
+)
+
+
+def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
+    content = nested.get("content")
+    if not isinstance(content, dict):
+        return nested
+    rest = {name: value for name, value in nested.items() if name != "content"}
+    return {**rest, **{name: value for name, value in content.items() if name == "body"}}
+
+
+def _request(record: Record) -> Request:
+    path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/notes"
+    # The schema of the document has `body` on top, its example nests it; the example is what is used.
+    body = orjson.dumps({"content": {"body": record.payload["body"]}})
+    return Request("addNoteToConversation", "POST", path, body=body, repeat=Repeat.UNSAFE)
+
+
+def _look(record: Record) -> Generator[Request, Reply, Trace]:
+    """Look for the note among the items: same text, made through the API, since the request left."""
+    path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/items"
+    reply = yield Request("getConversationItems", "GET", path)
+    if not reply.is_confirmed:
+        return Trace()
+    for item in reply.objects:
+        if _is_this(item, record):
+            return Trace(str(item["id"]))
+    return Trace()
+
+
+def _is_this(item: Mapping[str, Any], record: Record) -> bool:
+    content, initiator = item.get("content"), item.get("initiator")
+    if not isinstance(content, Mapping) or content.get("type") != "CONVERSATION_NOTE":
+        return False
+    by_people = isinstance(initiator, Mapping) and initiator.get("type") not in (None, "API")
+    is_same = same_value(content.get("body"), record.payload["body"])
+    return is_same and not by_people and is_ours(record, item, item.get("timestamp"))
+
+
+_STEPS = OnceSteps(Sending(noun="note", request=_request, made=id_in_location, look=_look, parent="conversation"))
+
+NOTES = ResourceSpec(
+    name="notes",
+    columns=column_plan(_FIELDS),
+    prepare=Preparation("notes", _FIELDS, unwrap=_unwrap),
+    procedures={Mode.CREATE: _STEPS.create},
+    requests_per_record={Mode.CREATE: (1, 1)},
+    operations=("addNoteToConversation", "getConversationItems"),
+    fields=_FIELDS,
+    warnings=(keeps_its_tags("body"),),
+    lanes=("conversationId",),
+    repeat=Repeat.UNSAFE,
+    id_rule="Gladly's own",
+    not_kept=("when it was written, and by whom: now, by the API user", "attachments"),
+    screening=Screening.FIELDS,
+)
+
+OBJECT = GladlyObject(writes=(NOTES,))

@@ -1,0 +1,155 @@
+"""Topics: parents before children, one name for one topic. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
+from bulkgladly.gladly.directory import names_below, path_of
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.spec import Draft, Record, ResourceSpec
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import ApiProblem, Repeat, Request
+from bulkgladly.records import Mode
+
+__all__ = ("OBJECT", "TOPICS", "parents_first")
+
+_FIELDS = (
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("topic", into="id", names="topic", help="a topic that is there, by its path: to rename it, or to archive it"),
+    Field("path", help="name and parents in one, such as Orders / Returns"),
+    Field("name", required=ALWAYS, help="unique among all topics"),
+    Field("parent", into="parentId", names="topic", help="the parent by its path; in the same input or in Gladly"),
+    Field("parentKey", into="parentId", key_of="topics", help="the parent by its source key"),
+    Field("parentId", Kind.ID, help="the parent by its id"),
+    Field("disabled", Kind.FLAG, help="archived: it can no longer be applied"),
+)
+_CHANGEABLE = ("name", "parentId", "disabled")
+
+
+def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts so that each comes after its parent, else in their order.
+
+    Parents that are named by a path that another draft has are named by that one's key in
+    what is returned. Drafts in a circle keep their order, and are rejected later.
+    """
+    keys = _keys_by_path(drafts)
+    named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
+    by_key = {draft.key: draft for draft in named}
+    done: dict[int, Draft] = {}
+    for draft in named:
+        line: list[Draft] = []
+        at: Draft | None = draft
+        while at is not None and id(at) not in done and not any(at is other for other in line):
+            line.append(at)
+            at = _parent(at, by_key)
+        done.update((id(one), one) for one in reversed(line))
+    return list(done.values())
+
+
+def _by_key(link: Link, keys: Mapping[str, str]) -> Link:
+    if link.place != "parentId" or link.is_key or (path := path_of(names_below(link.text))) not in keys:
+        return link
+    return replace(link, kind="topics", text=keys[path], is_key=True, or_name=path)
+
+
+def _keys_by_path(drafts: Sequence[Draft]) -> dict[str, str]:
+    by_key = {draft.key: draft for draft in drafts}
+    found: dict[str, str] = {}
+    for draft in drafts:
+        names = [str(draft.payload["name"])]
+        for link in (link for link in draft.links if link.place == "parentId"):
+            if not link.is_key:
+                names = [*names_below(link.text), *names]
+            elif (parent := by_key.get(link.text)) is not None:
+                names = [str(parent.payload["name"]), *names]
+        found.setdefault(path_of(names), draft.key)
+    return found
+
+
+def _parent(draft: Draft, by_key: Mapping[str, Draft]) -> Draft | None:
+    return next((by_key[link.text] for link in draft.links if link.is_key and link.text in by_key), None)
+
+
+def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = names_below(path) if isinstance(path := nested.get("path"), str) else ()
+    if not names:
+        return nested
+    given = {"name": names[-1], **({"parent": path_of(names[:-1])} if len(names) > 1 else {})}
+    return {**given, **{name: value for name, value in nested.items() if name != "path"}}
+
+
+def _create(record: Record) -> Request:
+    fields = {name: record.payload[name] for name in _CHANGEABLE if record.payload.get(name) is not None}
+    body = orjson.dumps({"id": record.id, **fields})
+    return Request("addTopic", "POST", "/api/v1/topics", body=body, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getTopic", "GET", f"/api/v1/topics/{segment(gladly_id)}")
+
+
+def _change(record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
+    # The name is needed in every update, changed or not.
+    body = orjson.dumps({"name": record.payload["name"], **changes})
+    return Request("updateTopic", "PATCH", f"/api/v1/topics/{segment(gladly_id)}", body=body)
+
+
+def _holder(problem: ApiProblem) -> str | None:
+    other = problem.meta.get("id")
+    return other if isinstance(other, str) else None
+
+
+_STEPS = Upserts(
+    Endpoint(
+        object="topics",
+        noun="topic",
+        fetch=_fetch,
+        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        create=_create,
+        change=_change,
+        holder=_holder,
+    )
+)
+
+TOPICS = ResourceSpec(
+    name="topics",
+    columns=column_plan(_FIELDS),
+    prepare=Preparation(
+        "topics",
+        _FIELDS,
+        unwrap=_unwrap,
+        natural_key=lambda payload: f"name:{payload['name']}",
+    ),
+    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
+    operations=("addTopic", "getTopic", "updateTopic"),
+    fields=_FIELDS,
+    fetch=_fetch,
+    arrange=parents_first,
+    id_rule="our id; its length in Gladly is unknown",
+)
+
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the topic."),
+    DataColumn("name", TEXT, "Its name, unique among all topics."),
+    DataColumn("disabled", FLAG, "Whether it is archived; it can no longer be applied then."),
+    DataColumn("parentId", TEXT, "The topic above it; null at the top."),
+)
+
+OBJECT = GladlyObject(
+    writes=(TOPICS,),
+    reads=(LiveExport("topics-list", "getTopics", "/api/v1/topics", "topics-list", names="topic"),),
+    data_sets=(
+        DataSetPlan("topics", _COLUMNS, file="topics.jsonl"),
+        DataSetPlan("topics-list", (*_COLUMNS, GONE_SINCE)),
+    ),
+)
+"""`topics-list` is the live list, `topics` that of the export jobs: their rows say from where they come."""

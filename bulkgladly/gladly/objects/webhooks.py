@@ -1,0 +1,235 @@
+"""Webhooks: made disabled, then enabled; disabled before they are deleted. Facts: gladly-api, endpoints 74 to 78.
+
+The URL is their natural key: unique in an organisation, so that a repeat makes no twin.
+What exactly a duplicate URL answers is UNKNOWN; any refused create is followed by a look at
+the list, which holds 20 webhooks at most.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from bulkgladly.gladly.change import Action, Found, Held
+from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
+from bulkgladly.gladly.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
+from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
+from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.looks import Look, look
+from bulkgladly.gladly.once_steps import id_in_location
+from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
+from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.rules import some_of
+from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.messages import Repeat, Request
+from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+from bulkgladly.settings import is_loopback
+
+__all__ = ("OBJECT", "WEBHOOKS")
+
+_PATH = "/api/v1/webhooks"
+_FIELDS = (
+    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("url", required=MAKING, help="https, and unique among webhooks"),
+    Field("name", most=200),
+    Field("events", Kind.TEXTS, required=MAKING, help="such as CONVERSATION/CLOSED"),
+    Field("enabled", Kind.FLAG, help="Gladly sends a PING to the URL when it is enabled"),
+    Field("credentials", Kind.OBJECT, help="username, password and perhaps realm; written, never read back"),
+    Field("headers", Kind.OBJECT, help="static headers; written, never read back"),
+)
+_SHOWN = ("url", "name", "events", "enabled")
+_HIDDEN = ("credentials", "headers")
+_PING = "the URL must answer Gladly's PING with 200"
+
+
+def _url_is_https(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
+    url = payload.get("url")
+    if not isinstance(url, str):
+        return
+    try:
+        parts = urlsplit(url)
+        is_fit = bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        yield Problem("invalid", "url must be an https URL", "url")
+
+
+_RULES = (_url_is_https, some_of("id", "url"))
+
+
+def _request(record: Record) -> Request:
+    body = {name: record.payload[name] for name in (*_SHOWN, *_HIDDEN) if record.payload.get(name) is not None}
+    # It is made disabled: one whose URL does not answer yet would not be made at all.
+    content = orjson.dumps({**body, "enabled": False})
+    return Request("createWebhook", "POST", _PATH, body=content, repeat=Repeat.DETECTED)
+
+
+def _fetch(_record: Record, gladly_id: str) -> Request:
+    return Request("getWebhook", "GET", f"{_PATH}/{segment(gladly_id)}")
+
+
+def _change(_record: Record, gladly_id: str, changes: Held) -> Request:
+    return Request("updateWebhook", "PATCH", f"{_PATH}/{segment(gladly_id)}", body=orjson.dumps(changes))
+
+
+def _remove(_record: Record, gladly_id: str) -> Request:
+    return Request("deleteWebhook", "DELETE", f"{_PATH}/{segment(gladly_id)}")
+
+
+def _located(record: Record) -> Search:
+    """Find the webhook that a row means: by its own id, else by its URL."""
+    if record.has_own_id:
+        return (yield from look(_AT, record, record.id))
+    found = yield from _by_url(record)
+    if found.is_absent:
+        return not_there(_AT, None)
+    return unread(found.reply, None) if found.reply is not None else found
+
+
+def _by_url(record: Record) -> Look:
+    reply = yield Request("getWebhooks", "GET", _PATH)
+    if not reply.is_confirmed:
+        return Found(record.id, reply=reply)
+    url = record.payload.get("url")
+    same = next((one for one in reply.objects if one.get("url") == url), None)
+    return Found(record.id if same is None else str(same["id"]), same)
+
+
+def _enabling(payload: Held) -> dict[str, Any]:
+    return {"enabled": True} if payload.get("enabled") is True else {}
+
+
+_AT = Endpoint(
+    object="webhooks",
+    noun="webhook",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _SHOWN),
+    create=_request,
+    change=_change,
+    remove=_remove,
+    locate=_located,
+    # What a row changes is laid beside what is there, since somebody may have disabled it.
+    is_read_first=lambda _policy, _changed: True,
+    hidden=_HIDDEN,
+    completing=_enabling,
+    hint=lambda changes: _PING if "url" in changes or changes.get("enabled") is True else None,
+    unique=Unique("url", "URL", "URL"),
+)
+_STEPS = Upserts(_AT)
+
+
+def _create(record: Record, policy: Policy) -> Steps:
+    """Make a webhook: 1 request, and 1 to enable it; one whose URL is there already is compared."""
+    if record.known is not None and not record.doubt and not changed_since(record, record.known):
+        return Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id)
+    if record.doubt:
+        found = yield from _by_url(record)
+        if not found.is_absent:
+            return (yield from _settle(record, policy, found, may_be_ours=True))
+    reply = yield _request(record)
+    gladly_id = id_in_location(reply) if reply.is_confirmed else None
+    if gladly_id is not None:
+        return (yield from _enable(record, policy, gladly_id))
+    found = yield from _by_url(record)
+    may_be_ours = bool(reply.lost or record.doubt)
+    if found.held is not None or (found.reply is not None and may_be_ours):
+        return (yield from _settle(record, policy, found, may_be_ours=may_be_ours))
+    return undone(reply, None) if reply.is_unclear else refused(reply, None)
+
+
+def _upsert(record: Record, policy: Policy) -> Steps:
+    """Make a webhook, or bring the one with this id or URL up to the row."""
+    if (record.known is not None or record.has_own_id) and not record.doubt:
+        # Ids are Gladly's own: a row that has one means a webhook that is there.
+        return (yield from _STEPS.steps(record, replace(policy, mode=Mode.UPDATE)))
+    return (yield from _create(record, policy))
+
+
+def _delete(record: Record, policy: Policy) -> Steps:
+    """Disable a webhook, since Gladly deletes no other, and delete it: 2 requests, 3 by its URL."""
+    gladly_id = record.known.gladly_id if record.known else record.id
+    if record.known is None and not record.has_own_id:
+        found = yield from _by_url(record)
+        if found.held is None:
+            return Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
+        gladly_id = found.gladly_id
+    disabled = yield _change(record, gladly_id, {"enabled": False})
+    if disabled.is_absent:
+        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
+    if not disabled.is_confirmed:
+        return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
+    return (yield from _STEPS.apply(record, policy, deletion_of(_AT, record, gladly_id)))
+
+
+def _settle(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Steps:
+    """The list has a webhook with this URL, or could not be read."""
+    if found.reply is not None:
+        return unknown(found.reply, None)
+    if may_be_ours and not _enabling(record.payload):
+        # It was made disabled: whoever has enabled it since does not make it another one.
+        found = found._replace(held={**(found.held or {}), "enabled": record.payload.get("enabled")})
+    change = by_look(_AT, record, policy, found, Sight.OURS if may_be_ours else Sight.IN_THE_WAY)
+    if change.action is Action.REFUSE:
+        detail = "another webhook has this URL; use --mode upsert to update it"
+        problem = Problem("taken", detail, "url", Stage.CONFLICT)
+        return Outcome.rejected(problem, status=400, gladly_id=found.gladly_id)
+    return (yield from _STEPS.apply(record, policy, change))
+
+
+def _enable(record: Record, policy: Policy, gladly_id: str) -> Steps:
+    made = create_of(_AT, record)._replace(id=gladly_id)
+    if left := _enabling(record.payload):
+        outcome = yield from _STEPS.apply(record, policy, made._replace(action=Action.UPDATE, after=left))
+        if outcome.word is not Word.CREATED:
+            return outcome._replace(detail=f"the webhook was made, but not enabled: {outcome.detail}")
+    return Outcome(Word.CREATED, gladly_id=gladly_id, accepted=record.fingerprints)
+
+
+def _natural_key(payload: Mapping[str, Any]) -> str | None:
+    url = payload.get("url")
+    return f"url:{url}" if url else None
+
+
+WEBHOOKS = ResourceSpec(
+    name="webhooks",
+    columns=column_plan(
+        _FIELDS,
+        read_only=("hasCredentials", "headerKeys", "createdAt", "updatedAt", "disabledAtDueToRetryLimit"),
+    ),
+    prepare=Preparation("webhooks", _FIELDS, rules=_RULES, natural_key=_natural_key),
+    procedures={Mode.CREATE: _create, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
+    requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (2, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (2, 3)},
+    operations=("createWebhook", "getWebhook", "getWebhooks", "updateWebhook", "deleteWebhook"),
+    fields=_FIELDS,
+    rules=_RULES,
+    id_rule="Gladly's own; the URL is unique",
+    deletes="webhooks",
+    not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
+)
+
+_COLUMNS = (
+    DataColumn("id", TEXT, "The id of the webhook."),
+    DataColumn("name", TEXT, "Its name."),
+    DataColumn("url", TEXT, "The address that Gladly sends events to, unique among webhooks."),
+    DataColumn("events", TEXTS, "The types of events it is sent."),
+    DataColumn("enabled", FLAG, "Whether it is sent anything now."),
+    DataColumn("hasCredentials", FLAG, "Whether Gladly signs in there; Gladly never shows with what."),
+    DataColumn("headerKeys", TEXTS, "The names of the headers that are added; their values are never shown."),
+    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed."),
+    DataColumn("disabledAtDueToRetryLimit", MOMENT, "When Gladly switched it off because deliveries kept failing."),
+    GONE_SINCE,
+)
+
+OBJECT = GladlyObject(
+    writes=(WEBHOOKS,),
+    reads=(LiveExport("webhooks", "getWebhooks", "/api/v1/webhooks", "webhooks"),),
+    data_sets=(DataSetPlan("webhooks", _COLUMNS),),
+)

@@ -1,0 +1,138 @@
+"""What is done for one record whose create takes no id of ours: sent at most once. Pure generators.
+
+Its key is reserved on the disk, for all runs, before the request leaves. After an answer that got
+lost, and after a crash, the record is looked for where the API lists such things. What is found
+counts as created. What is not found may lag behind, so it proves nothing: such a record ends as
+`unknown` and is not sent again, in this run or a later one with the same source key, unless a
+person has looked and says so (`retry --sent-nothing`). Facts: gladly-api, README, "Retry safety".
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.outcomes import refused
+from bulkgladly.gladly.spec import Policy, Record, Steps
+from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
+from bulkgladly.records import Outcome, Problem, Stage, Word
+from bulkgladly.times import time_of
+
+__all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_ours")
+
+CLOCK_SKEW_S = 300.0
+"""By how much Gladly's clock and ours may differ: what is older than the request by more than this is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What looking for a record showed: the id it got. None proves nothing: a list may be cut, or lag behind."""
+
+    gladly_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How one kind of record is sent, and how to find out whether it was.
+
+    `noun` is for messages. `made` reads the id of what was made from the reply. `look` looks
+    for it; None where the API shows nothing of the kind. `parent` is what a 404 tells of.
+    """
+
+    noun: str
+    request: Callable[[Record], Request]
+    made: Callable[[Reply], str | None]
+    look: Callable[[Record], Generator[Request, Reply, Trace]] | None = None
+    parent: str | None = None
+    states: Mapping[str, str] | None = None
+
+
+class OnceSteps:
+    """The procedure of one kind of sending."""
+
+    def __init__(self, sending: Sending) -> None:
+        self._at = sending
+
+    def create(self, record: Record, _policy: Policy) -> Steps:
+        """Send the record, unless it was sent before or may have been."""
+        if record.known is not None and (record.known.gladly_id or not record.doubt):
+            return self._as_known(record)
+        if record.doubt:
+            trace = yield from self._look(record)
+            if trace.gladly_id is not None:
+                return self._created(record, trace.gladly_id)
+            return self._unsettled(record, None)
+        reply = yield self._at.request(record)
+        if reply.is_confirmed:
+            return self._created(record, self._at.made(reply), status=reply.status)
+        if not reply.is_unclear:
+            return self._refused(reply)
+        if self._at.look is None:
+            # During an outage each further record would end like this one: asked for anything, the host is waited for.
+            yield GET_ORGANIZATION
+        trace = yield from self._look(record if reply.sent_at is None else record._replace(sent_at=reply.sent_at))
+        if trace.gladly_id is not None:
+            return self._created(record, trace.gladly_id)
+        # A list that is read at once may lag behind, so what it lacks proves nothing yet.
+        return self._unsettled(record, reply)
+
+    def _look(self, record: Record) -> Generator[Request, Reply, Trace]:
+        return (yield from self._at.look(record)) if self._at.look is not None else Trace()
+
+    def _as_known(self, record: Record) -> Outcome:
+        known = record.known
+        if known is None or not known.gladly_id:
+            by = known.held_by if known is not None else ""
+            detail = (
+                f"run {by} may have sent this {self._at.noun}; look in Gladly, and if it was not sent: "
+                f"bulkgladly retry {by} --sent-nothing"
+                if by
+                else f"an earlier run may have sent this {self._at.noun}; look in Gladly, and if it was not sent, "
+                "`retry` this run with --sent-nothing"
+            )
+            return self._unsettled(record, None)._replace(detail=detail)
+        if not changed_since(record, known):
+            # In doubt it was this run that sent it: the state is committed before the journal.
+            return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
+        detail = (
+            f"another {self._at.noun} was sent under this source key, and cannot be changed; give the row its own key"
+        )
+        problem = Problem("taken", detail, "key", Stage.CONFLICT)
+        return Outcome.rejected(problem, gladly_id=known.gladly_id)
+
+    def _created(self, record: Record, gladly_id: str | None, *, status: int | None = None) -> Outcome:
+        return Outcome(Word.CREATED, gladly_id=gladly_id, status=status, accepted=record.fingerprints)
+
+    def _unsettled(self, record: Record, reply: Reply | None) -> Outcome:
+        return Outcome(
+            Word.UNKNOWN,
+            stage=Stage.API,
+            status=(reply.status or None) if reply is not None else None,
+            code="unsettled",
+            detail=(
+                f"the {self._at.noun} may have been sent, and is not sent again; look in Gladly, and if it was not "
+                "sent, `retry` this run with --sent-nothing"
+            ),
+            accepted=record.fingerprints,
+        )
+
+    def _refused(self, reply: Reply) -> Outcome:
+        if reply.is_absent and self._at.parent is not None:
+            problem = Problem("not_exist", f"Gladly has no such {self._at.parent}", None, Stage.API)
+            return Outcome.rejected(problem, status=reply.status)
+        outcome = refused(reply, None)
+        way_out = (self._at.states or {}).get(str(outcome.code))
+        return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
+
+
+def id_in_location(reply: Reply) -> str | None:
+    """Return the id at the end of a reply's `Location`, which most creates answer with."""
+    return reply.headers.get("location", "").rstrip("/").rpartition("/")[2] or None
+
+
+def is_ours(record: Record, made: Mapping[str, Any], moment: object) -> bool:
+    """Tell whether a listed object can be what this record made: young enough, and not another record's."""
+    at, identity = time_of(moment), made.get("id")
+    if at is None or not isinstance(identity, str) or record.sent_at is None:
+        return False
+    return at.timestamp() >= record.sent_at - CLOCK_SKEW_S and identity not in record.rivals

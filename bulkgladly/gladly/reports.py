@@ -1,0 +1,152 @@
+"""What is asked of a report, checked before anything is sent, and the request for it. Pure.
+
+Facts: gladly-api, reports, "ReportRequest" and "Work-session report".
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import orjson
+
+from bulkgladly.choices import unsupported
+from bulkgladly.errors import UsageError
+from bulkgladly.gladly.metric_sets import WORK_SESSIONS, MetricSet, Period, metric_set
+from bulkgladly.gladly.report_windows import Filters
+from bulkgladly.messages import BudgetClass, Repeat, Request
+
+__all__ = ("AGGREGATION_LEVELS", "CHANNELS", "Query", "query_for", "request_for")
+
+AGGREGATION_LEVELS = ("halfHourly", "daily", "weekly", "monthly", "quarterly")
+CHANNELS = (
+    *("allChannels", "chat", "email", "fbMessenger", "sms"),
+    *("twitter", "voice", "whatsapp", "instagramDirect"),
+)
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of one metric set, whatever the period. Defaults of the API are None."""
+
+    metrics: MetricSet
+    aggregation: str | None = None
+    channel: str | None = None
+    inboxes: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    phone_number: str | None = None
+    warning: str | None = field(default=None, compare=False)
+
+    @property
+    def data_set(self) -> str:
+        """The data set of the answers. Other options are another data set, so that no two queries mix.
+
+        `reports/AgentSummary`, `reports/AgentSummary~weekly`; inboxes, teams and a phone number
+        together are a hash, since lists are long and a number is personal.
+        """
+        words = [word for word in (self.aggregation, self.channel) if word]
+        if self.inboxes or self.teams or self.phone_number:
+            named = orjson.dumps([self.inboxes, self.teams, self.phone_number])
+            words.append(f"only.{hashlib.blake2b(named, digest_size=5).hexdigest()}")
+        return f"reports/{self.metrics.name}" + "".join(f"~{word}" for word in words)
+
+    @property
+    def filters(self) -> Filters:
+        """What every request of this query is narrowed to."""
+        channel = (self.channel,) if self.channel else ()
+        given = (("channel", channel), ("inboxes", self.inboxes), ("teams", self.teams))
+        return tuple((name, values) for name, values in given if values)
+
+
+def query_for(
+    name: str,
+    *,
+    aggregation: str | None = None,
+    channel: str | None = None,
+    inboxes: Sequence[str] = (),
+    teams: Sequence[str] = (),
+    phone_number: str | None = None,
+) -> Query:
+    """Return the query for a metric set, its options checked against the document's table.
+
+    Raises:
+        UsageError: An option that the set does not take, a word that is not supported, or a phone
+            number that is missing or not in E.164.
+    """
+    metrics, warning = metric_set(name)
+    given = {
+        "aggregationLevel": (aggregation, "--aggregation"),
+        "channel": (channel, "--channel"),
+        "inboxes": (inboxes, "--inbox"),
+        "teams": (teams, "--team"),
+        "phoneNumber": (phone_number, "--phone-number"),
+    }
+    for option, (value, flag) in given.items():
+        if value and option not in metrics.takes:
+            raise UsageError(f"report {metrics.name} does not take {option}; leave out {flag} for it")
+    if "phoneNumber" in metrics.takes and metrics.is_listed and not phone_number:
+        raise UsageError(f"report {metrics.name} is about one phone number; name it with --phone-number +1...")
+    if phone_number and not _E164.fullmatch(phone_number):
+        raise UsageError("--phone-number is not in E.164: a +, the country code and the number, digits only")
+    return Query(
+        metrics,
+        _choice(aggregation, AGGREGATION_LEVELS, "--aggregation", default="daily"),
+        _choice(channel, CHANNELS, "--channel", default="allChannels"),
+        tuple(sorted(set(inboxes))),
+        tuple(sorted(set(teams))),
+        phone_number or None,
+        warning,
+    )
+
+
+def request_for(query: Query, first: date, last: date, filters: Filters = (), period: Period | None = None) -> Request:
+    """Return the request for the days from `first` to `last`, both included, in UTC.
+
+    `filters` take the place of the query's own of the same name. A report is a read, so it
+    may be repeated; each repeat spends of the ten a minute.
+
+    Given to the minute, the end is included in the work sessions' own path, says the document,
+    so a day ends at 23:59. Of `/reports` it says nothing: there a day ends at the next midnight,
+    and rows of the minute after it may be in two answers (see `MetricSet.anchor`).
+    """
+    period = period or query.metrics.periods[0]
+    body: dict[str, object] = {}
+    if query.metrics.path == "/api/v1/reports":
+        body["metricSet"] = query.metrics.name
+    if period is Period.DAYS:
+        body |= {"timezone": "UTC", "startAt": first.isoformat(), "endAt": last.isoformat()}
+    else:
+        is_own = query.metrics.name == WORK_SESSIONS
+        end = f"{last.isoformat()}T23:59Z" if is_own else f"{(last + timedelta(days=1)).isoformat()}T00:00Z"
+        body |= {"startAtTime": f"{first.isoformat()}T00:00Z", "endAtTime": end}
+    if query.aggregation:
+        body["aggregationLevel"] = query.aggregation
+    narrowed: dict[str, object] = {}
+    for name, values in (*query.filters, *filters):
+        narrowed[name] = values[0] if name == "channel" else list(values)
+    if query.phone_number:
+        narrowed["phoneNumber"] = query.phone_number
+    if narrowed:
+        body["filters"] = narrowed
+    return Request(
+        operation="generateWorkSessionReport" if query.metrics.name == WORK_SESSIONS else "generateReport",
+        method="POST",
+        path=query.metrics.path,
+        body=orjson.dumps(body),
+        repeat=Repeat.HARMLESS,
+        budget=BudgetClass.REPORTS,
+        accept="text/csv",
+    )
+
+
+def _choice(value: str | None, choices: tuple[str, ...], flag: str, *, default: str) -> str | None:
+    """Return a word as the API spells it; None for its default, however it was said."""
+    if not value:
+        return None
+    found = next((choice for choice in choices if choice.lower() == value.lower()), None)
+    if found is None:
+        raise UsageError(f"{flag}: {unsupported(value, choices)}")
+    return None if found == default else found

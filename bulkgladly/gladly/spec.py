@@ -1,0 +1,220 @@
+"""The shape of one row of the resource table, and of what its procedures work on."""
+
+import datetime as dt
+import enum
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from bulkgladly.errors import UsageError
+from bulkgladly.gladly.fields import Field, Link
+from bulkgladly.gladly.former_ids import is_there
+from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
+
+__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Screening", "Steps", "ready")
+
+Steps = Generator[Request, Reply, Outcome]
+"""What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
+
+DEFAULT_MODES = (Mode.UPSERT, Mode.CREATE, Mode.UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user decided about every record of a run. All but `now` is part of the run's identity.
+
+    `host` and `namespace` go into derived ids; `key` names the column that identifies a
+    record in the source system; `phone_region` is how national numbers are read.
+    `namespaces` says for other resources under which namespace their source keys are
+    remembered, where it is not this run's own. `languages` are those that the organisation
+    has, in lower case, and `now` is the moment against which times are checked; without
+    them neither is.
+    """
+
+    host: str
+    mode: Mode = Mode.UPSERT
+    namespace: str = "default"
+    key: str | None = None
+    on_conflict: str = "quarantine"
+    on_duplicate: str = "reject"
+    null: str = "keep"
+    phone_region: str | None = None
+    read_first: bool = False
+    attributes: str = "unknown"
+    force_close: bool = False
+    namespaces: tuple[tuple[str, str], ...] = ()
+    languages: tuple[str, ...] = ()
+    now: dt.datetime | None = None
+
+    def namespace_of(self, resource: str) -> str:
+        """Return the namespace in which the source keys of a resource are looked up."""
+        return dict(self.namespaces).get(resource, self.namespace)
+
+
+Rule = Callable[[Mapping[str, Any], Policy], Iterable[Problem]]
+"""Looks at a payload, offline, and says why Gladly would refuse it, or keep it otherwise than it says."""
+
+
+class Draft(NamedTuple):
+    """What was read from a row: a record whose payload may still hold names and keys in the place of ids.
+
+    `id` is the id under which a create would make it; `fingerprints` has one entry per
+    field of the payload. `links` are names and keys in the payload that are still to be
+    replaced by ids. Records that share one of `lanes` are sent in input order.
+
+    `former_key` is the source key as earlier versions spelled it, where that differs, and
+    `former_id` the id that they derived from it: the object may be known, or there, by these.
+    """
+
+    row: Row
+    key: str
+    id: str
+    has_own_id: bool
+    payload: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    claims: tuple[Claim, ...]
+    links: tuple[Link, ...] = ()
+    lanes: tuple[int, ...] = ()
+    former_key: str | None = None
+    former_id: str | None = None
+
+
+class Record(NamedTuple):
+    """A draft that is ready to become requests: its names are ids, and what is known of it is there.
+
+    `known` and `doubt` are from the state: `doubt` is true when an earlier process may have
+    sent a create whose end nobody saw, and `sent_at` is when that left (seconds since 1970,
+    our clock). `rivals` are ids of objects that other records of the run are known to have
+    made; more may join them while the record waits. All else is as in its draft.
+    """
+
+    row: Row
+    key: str
+    id: str
+    has_own_id: bool
+    payload: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    claims: tuple[Claim, ...]
+    lanes: tuple[int, ...]
+    former_key: str | None
+    former_id: str | None
+    known: Known | None = None
+    doubt: bool = False
+    sent_at: float | None = None
+    rivals: Collection[str] = ()
+
+
+def ready(
+    draft: Draft,
+    known: Known | None = None,
+    doubt: bool = False,
+    sent_at: float | None = None,
+    rivals: Collection[str] = (),
+) -> Record:
+    """Return the record of a draft, with what is known of it."""
+    row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
+    return Record(
+        row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
+        known, doubt, sent_at, rivals,
+    )  # fmt: skip
+
+
+class Screening(enum.Enum):
+    """How a check tells rows that are certainly fine from those that need a closer look."""
+
+    NONE = "each row is looked at closely"
+    FIELDS = "by the declared fields; other spellings of a row all stand in fields that hold objects"
+    CONTACTS = "by email addresses and phone numbers, which also tell records without a key apart"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """Everything that imports and checks need to know about one kind of object.
+
+    `prepare` turns a nested row into a draft or says why it cannot; `procedures` has
+    the steps for each mode. Both are pure. `requests_per_record` has, for each mode, the
+    fewest and the most requests that a record takes without conflicts, for the estimate.
+
+    `fields` declares the row field by field (customers have columns of their own), and
+    `rules` look at the payload as a whole. `lanes` are places of the payload whose equal
+    values keep records in input order. `arrange` returns the drafts of a whole input in the
+    order in which they have to be sent; the input is then read whole. `repeat` is what a
+    repeat of the create could do, `contacts_people` what a record does to a person, and
+    `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
+    Gladly does not keep of a row. `fetch` asks for an object by id, where ids are derived
+    from source keys. `screening` says which rows a check may clear without making drafts of them.
+    """
+
+    name: str
+    columns: ColumnPlan
+    prepare: Callable[[Row, dict[str, Any], Policy], Draft | Problem]
+    procedures: Mapping[Mode, Callable[[Record, Policy], Steps]]
+    requests_per_record: Mapping[Mode, tuple[int, int]]
+    operations: tuple[str, ...] = field(default=())
+    fields: tuple[Field, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    warnings: tuple[Rule, ...] = ()
+    lanes: tuple[str, ...] = ()
+    arrange: Callable[[Sequence[Draft]], list[Draft]] | None = None
+    repeat: Repeat = Repeat.DETECTED
+    id_rule: str = ""
+    contacts_people: str = ""
+    deletes: str = ""
+    not_kept: tuple[str, ...] = ()
+    fetch: Callable[[Record, str], Request] | None = None
+    screening: Screening = Screening.NONE
+
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Return what is done for a record in the policy's mode."""
+        if record.former_id is None or record.known is not None or self.fetch is None:
+            return self.procedures[policy.mode](record, policy)
+        return self._steps_after_look(record, policy, self.fetch(record, record.former_id))
+
+    def _steps_after_look(self, record: Record, policy: Policy, look: Request) -> Steps:
+        found = yield from is_there(look, record.former_id)
+        if isinstance(found, Outcome):
+            return found
+        if found and record.former_id is not None:
+            record = record._replace(id=record.former_id)
+        return (yield from self.procedures[policy.mode](record, policy))
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Kinds of names that rows may use, such as `inbox`; each is one list to fetch."""
+        return tuple(dict.fromkeys(item.names for item in self.fields if item.names is not None))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Resources whose source keys rows may name."""
+        return tuple(dict.fromkeys(item.key_of for item in self.fields if item.key_of is not None))
+
+    def is_identity(self, target: str) -> bool:
+        """Tell whether a column, in which `*` may stand for a number, says who or what is meant."""
+        field = next((one for one in self.fields if one.name == target), None)
+        if field is not None or self.fields:
+            return field is not None and field.is_identity
+        prefix, _, number = target.partition(":")
+        lists = {one.prefix for one in self.columns.lists}
+        return target in ("id", "externalCustomerId") or (prefix in lists and ":" not in number)
+
+    @property
+    def is_at_most_once(self) -> bool:
+        """True where a create cannot be repeated without the risk of a twin."""
+        return self.repeat is Repeat.UNSAFE
+
+    def mode(self, asked: Mode | None) -> Mode:
+        """Return the mode to work in: the one asked for, else the mildest that makes sense.
+
+        Raises:
+            UsageError: The resource has no such mode, or only one that must be asked for.
+        """
+        modes = ", ".join(self.procedures)
+        if asked is None:
+            found = next((mode for mode in DEFAULT_MODES if mode in self.procedures), None)
+            if found is None:
+                raise UsageError(f"{self.name} can only be removed, for good; say so with --mode {modes}")
+            return found
+        if asked not in self.procedures:
+            raise UsageError(f"{self.name} have no --mode {asked}; it is one of: {modes}")
+        return asked

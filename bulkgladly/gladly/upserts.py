@@ -1,0 +1,273 @@
+"""What is done for one object that takes an id of ours, in each mode, request by request. Pure generators.
+
+The same rules for all of them; an `Endpoint` says where a kind of object lives, how it is
+compared, and by which rules of its own. Each record is looked at, decided and applied:
+`looks` has the read requests, `decisions` the decisions, and here are the writes. What a
+write's reply says may be a conflict, or nothing at all: then the object is looked at, and
+decided on, again. How a request is paced, repeated and journaled is not decided here.
+Facts: gladly-api, README, "Client-supplied ids", "Retry safety" and "Merged customers".
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from bulkgladly.gladly.change import Action, Change, Found, Held
+from bulkgladly.gladly.decisions import Sight, by_look, by_memory, create_of, gap_filling, missing, remember
+from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.looks import MAX_MERGES, look, survivor_of
+from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown
+from bulkgladly.gladly.spec import Policy, Record, Steps
+from bulkgladly.messages import ApiProblem, Reply, Request
+from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+
+__all__ = ("Upserts",)
+
+Differ = Callable[[Held, Held], dict[str, Any]]
+"""Tells what a held object lacks of a payload, as far as a change is to write it."""
+
+
+class Upserts:
+    """The procedures of one endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._at = endpoint
+
+    # --- look, decide, apply -------------------------------------------------------------------
+
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Do what the mode of the policy asks for.
+
+        `create` makes the object; one that is there already with other content is a reject.
+        `update` changes it; one that is not there is a reject. `upsert` does either: 1 request
+        when new, none when Gladly has accepted the content before, 1 when known and changed (2
+        where what changed must be read first). `delete` deletes it by its remembered, own or
+        derived id; one that is gone already is unchanged. What an earlier process may have
+        made is asked for, and never sent again blindly.
+        """
+        change = by_memory(self._at, record, policy)
+        if change is not None and change.action is Action.CREATE:
+            return (yield from self._create(record, policy))  # most records: the shortest way
+        if change is None:
+            sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
+            found = yield from self._first_look(record, policy, sight)
+            if isinstance(found, Outcome):
+                return found
+            change = yield from self._decide(record, policy, found, sight)
+        return (yield from self.apply(record, policy, change))
+
+    def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
+        if policy.mode is Mode.DELETE and self._at.victim is not None:
+            return (yield from self._at.victim(record))
+        if record.known is not None and sight is Sight.SOUGHT:
+            return (yield from look(self._at, record, record.known.gladly_id))
+        if policy.mode is Mode.UPDATE and self._at.locate is not None:
+            return (yield from self._at.locate(record))
+        return (yield from look(self._at, record, record.id))
+
+    def _decide(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Generator[Request, Reply, Change]:
+        """Decide by what was found; a search is followed by a look where it is not enough to write over."""
+        change = by_look(self._at, record, policy, found, sight)
+        if found.is_searched and not self._at.shared.isdisjoint(change.after):
+            found = yield from look(self._at, record, found.gladly_id)
+            change = by_look(self._at, record, policy, found, sight)
+        return change
+
+    def apply(self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None) -> Steps:
+        """Do what a change says, or return its end; `differ` says what is still missing where no reply tells."""
+        if change.end is not None:
+            return change.end
+        if change.action is Action.CREATE:
+            return (yield from self._create(record, policy))
+        if change.action is Action.DELETE:
+            return (yield from self._remove(record, change.id or record.id))
+        return (yield from self._update(record, policy, change, differ=differ))
+
+    # --- create --------------------------------------------------------------------------------
+
+    def _create(self, record: Record, policy: Policy, hops: int = 0) -> Steps:
+        reply = yield self._at.create(record)
+        if reply.is_confirmed:
+            left = self._at.completing(record.payload)
+            return (yield from self._complete(record, policy, reply, left)) if left else self._made(record, reply)
+        if reply.is_taken:
+            return (yield from self._after_conflict(record, policy, reply))
+        if reply.is_unclear:
+            found = yield from look(self._at, record, record.id)
+            if found.is_absent:
+                return self._with_way_out(undone(reply, record.id))
+            return (yield from self._settle(record, policy, found, Sight.OURS))
+        if not reply.is_refused:
+            return (yield from self._after_no_path(record, policy, reply, hops))
+        return self._refused(reply, record.id)
+
+    def _made(self, record: Record, reply: Reply) -> Outcome:
+        return Outcome(Word.CREATED, gladly_id=record.id, status=reply.status, accepted=record.fingerprints)
+
+    def _complete(self, record: Record, policy: Policy, made: Reply, left: Held) -> Steps:
+        """After the create: what could not be said in it."""
+        rest = create_of(self._at, record)._replace(action=Action.UPDATE, after=left)
+        outcome = yield from self._update(record, policy, rest)
+        if outcome.word is not Word.CREATED:
+            detail = f"the {self._at.noun} was made, but {', '.join(left)} could not be set: {outcome.detail}"
+            return outcome._replace(gladly_id=record.id, detail=detail)
+        return self._made(record, made)
+
+    def _after_no_path(self, record: Record, policy: Policy, reply: Reply, hops: int) -> Steps:
+        """The customer was merged, or the parent is not there."""
+        owner = self._at.owner
+        survivor = (yield from survivor_of(record, reply, owner)) if owner is not None else None
+        if survivor is not None and owner is not None and hops < MAX_MERGES:
+            below = record._replace(payload={**record.payload, owner: survivor})
+            return (yield from self._create(below, policy, hops + 1))
+        if reply.is_absent and (parent := self._at.parent(record)) is not None:
+            problem = Problem("not_exist", f"Gladly has no such {parent}", f"{parent}Id", Stage.API)
+            return Outcome.rejected(problem, status=reply.status)
+        return self._refused(reply, record.id)
+
+    def _after_conflict(self, record: Record, policy: Policy, reply: Reply) -> Steps:
+        """Our id is taken, or something else that is unique: look who holds it, and decide again."""
+        own_id = self._at.own_id
+        problem = next((one for one in reply.problems if one.attr in own_id), first_problem(reply))
+        may_be_ours = bool(reply.lost or record.doubt)
+        is_about_id = problem.attr is None or problem.attr in own_id
+        if is_about_id or may_be_ours:
+            # An address or a name may be taken by our own first attempt, too.
+            found = yield from look(self._at, record, record.id)
+            if not found.is_absent:
+                sight = Sight.OURS if may_be_ours else Sight.IN_THE_WAY
+                return (yield from self._settle(record, policy, found, sight))
+            if is_about_id and may_be_ours and self._holder(reply) is None:
+                # It is taken, and is not there: one of the two is late, and it may be our own.
+                return unknown(found.reply, record.id)
+        return (yield from self._by_conflict_policy(record, policy, reply, problem))
+
+    def _settle(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Steps:
+        """Our id is taken. Equal content: made by us, or unchanged. Different: it existed before."""
+        return (yield from self.apply(record, policy, by_look(self._at, record, policy, found, sight)))
+
+    def _by_conflict_policy(self, record: Record, policy: Policy, reply: Reply, problem: ApiProblem) -> Steps:
+        """Something else that is unique, an address or a name, belongs to another object."""
+        at, other = self._at, self._holder(reply)
+        attr = problem.attr or at.unique.attr
+        told = f"{problem.attr or at.unique.in_create} belongs to another {at.noun}{_named(other)}"
+        if policy.on_conflict == "skip":
+            detail = f"{told}; skipped by --on-conflict"
+            return Outcome(
+                Word.SKIPPED, stage=Stage.CONFLICT, status=reply.status, code="taken", attr=attr, detail=detail
+            )
+        cannot_be_found = at.rival is None and (policy.mode is Mode.CREATE or other is None)
+        if policy.on_conflict == "quarantine" or cannot_be_found:
+            detail = f"{told}; {at.unique.way_out}"
+            return Outcome.rejected(Problem("taken", detail, attr, Stage.CONFLICT), status=reply.status)
+        found = yield from self._rival(record, other)
+        if isinstance(found, Outcome):
+            return found
+        if policy.on_conflict == "merge" and found.is_searched:
+            found = yield from look(at, record, found.gladly_id)
+        if policy.on_conflict == "merge" and found.held is not None:
+            return (yield from self.apply(record, policy, gap_filling(at, record, found), differ=self._gaps))
+        change = yield from self._decide(record, policy, found, Sight.SOUGHT)
+        return (yield from self.apply(record, policy, change))
+
+    def _rival(self, record: Record, other: str | None) -> Generator[Request, Reply, Found | Outcome]:
+        if self._at.rival is not None:
+            return (yield from self._at.rival(record))
+        return (yield from look(self._at, record, other or record.id))
+
+    # --- update --------------------------------------------------------------------------------
+
+    def _update(
+        self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None, hops: int = 0
+    ) -> Steps:
+        """Write what a change says; `differ` tells what is still missing where the reply does not."""
+        at, gladly_id = self._at, change.id or record.id
+        reply = yield at.change(record, gladly_id, change.after)
+        if reply.is_confirmed:
+            return Outcome(change.word, gladly_id=gladly_id, status=reply.status, accepted=remember(record))
+        if reply.is_taken:
+            return self._taken(reply, gladly_id)
+        # For what can be merged, a 404 also stands for an object that was merged away.
+        may_be_merged = at.is_merged and not reply.is_refused
+        if reply.is_absent and not may_be_merged:
+            return missing(at, record, policy, gladly_id)
+        if not reply.is_unclear and not may_be_merged:
+            return _with_hint(self._refused(reply, gladly_id), at.hint(change.after))
+        return (yield from self._settle_update(record, policy, change, reply, differ or at.differences, hops))
+
+    def _settle_update(
+        self, record: Record, policy: Policy, change: Change, reply: Reply, differ: Differ, hops: int
+    ) -> Steps:
+        """The reply does not tell whether the change was done, or the object was merged: look, and decide again."""
+        gladly_id = change.id or record.id
+        found = yield from look(self._at, record, gladly_id)
+        if found.is_absent:
+            return missing(self._at, record, policy, gladly_id)
+        if found.held is None:
+            return unknown(found.reply, gladly_id)
+        left = differ(found.held, record.payload)
+        is_same = found.gladly_id == gladly_id
+        if is_same:
+            # What others changed meanwhile says nothing about this request.
+            left = {name: value for name, value in left.items() if name in change.after}
+        if not left and not change.after.keys().isdisjoint(self._at.hidden):
+            return unknown(reply, gladly_id)
+        if not left:
+            return Outcome(change.word, gladly_id=found.gladly_id, accepted=remember(record))
+        if is_same or hops >= MAX_MERGES:
+            return self._refused(reply, gladly_id)
+        again = change._replace(id=found.gladly_id, before=found.held, after=left)
+        return (yield from self._update(record, policy, again, differ=differ, hops=hops + 1))
+
+    def _gaps(self, held: Held, payload: Held) -> dict[str, Any]:
+        return self._at.differences(held, self._at.gaps(held, payload))
+
+    def _taken(self, reply: Reply, gladly_id: str) -> Outcome:
+        unique = self._at.unique
+        problem = next((one for one in reply.problems if one.code == "taken"), first_problem(reply))
+        whose = f"another {self._at.noun}{_named(self._at.holder(problem))}"
+        detail = f"{problem.attr or unique.in_update} belongs to {whose}; nothing of the row was written"
+        reject = Problem("taken", detail, problem.attr or unique.attr, Stage.CONFLICT)
+        return Outcome.rejected(reject, status=reply.status, gladly_id=gladly_id)
+
+    # --- delete --------------------------------------------------------------------------------
+
+    def _remove(self, record: Record, gladly_id: str) -> Steps:
+        """Delete the object with an id: 1 request, and 1 look where the reply does not tell."""
+        at = self._at
+        reply = yield at.remove(record, gladly_id)
+        if reply.is_confirmed:
+            return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
+        may_be_merged = at.is_merged and not reply.is_refused
+        if reply.is_absent and not may_be_merged:
+            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+        if not reply.is_unclear and not may_be_merged:
+            return self._refused(reply, gladly_id)
+        found = yield from look(at, record, gladly_id)
+        if found.is_absent:
+            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+        if found.held is None:
+            return unknown(found.reply, gladly_id)
+        if found.gladly_id != gladly_id:
+            # Its successor holds another record's data as well.
+            detail = f"merged into {found.gladly_id}, which also holds other data; delete it by that id if you mean it"
+            return Outcome.rejected(Problem("moved", detail, "id", Stage.API), status=301, gladly_id=gladly_id)
+        return self._refused(reply, gladly_id)
+
+    # --- words ---------------------------------------------------------------------------------
+
+    def _holder(self, reply: Reply) -> str | None:
+        return next((other for one in reply.problems if (other := self._at.holder(one)) is not None), None)
+
+    def _refused(self, reply: Reply, gladly_id: str) -> Outcome:
+        return self._with_way_out(refused(reply, gladly_id))
+
+    def _with_way_out(self, outcome: Outcome) -> Outcome:
+        return _with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
+
+
+def _with_hint(outcome: Outcome, hint: str | None) -> Outcome:
+    return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
+
+
+def _named(other: str | None) -> str:
+    return f", {other}" if other else ""

@@ -1,0 +1,137 @@
+"""A mapping tried and tested: what it makes of rows, and whether that is what was expected."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bulkgladly.errors import InputError
+from bulkgladly.mapping.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
+from bulkgladly.mapping.row_values import Fields, Unmappable
+
+__all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
+
+_NOTHING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A row, and the records that a mapping is expected to make of it, one after the other.
+
+    Without `input` the records are those of the rows of a file beside it. An expected
+    record that cannot be made is `{"problem": CODE}`, if need be with its `attr`. `line` is
+    where it stands.
+    """
+
+    line: int
+    input: dict[str, Any] | None
+    output: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of one record that is not as expected; both are None where a whole record is.
+
+    `line` is that of the case, `record` counts from 1.
+    """
+
+    line: int
+    record: int
+    field: str
+    expected: Any
+    found: Any
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Return the expectations in an NDJSON file: `input` and `output` a line, or one output record a line.
+
+    Raises:
+        InputError: It cannot be read, or a line is neither.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    return [_case(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def outputs(mapper: Mapper, row: Fields) -> list[dict[str, Any]]:
+    """Return what a mapping makes of a row, in the form in which it is shown and expected.
+
+    Fields that are left alone are left out; what cannot be made is an object with `problem`,
+    `attr` and `detail`.
+    """
+    return [_as_output(made) for made in mapper.records(row)]
+
+
+def compare(mapper: Mapper, cases: Sequence[Case], rows: Sequence[Fields] = ()) -> list[Difference]:
+    """Return where a mapping does not make what was expected.
+
+    Cases without an input are compared in order with what `rows` make. A source key is
+    compared where a case names one.
+    """
+    found: list[Difference] = []
+    for case in cases:
+        if case.input is not None:
+            found += _differences(case.line, case.output, outputs(mapper, case.input))
+    alone = [case for case in cases if case.input is None]
+    if alone:
+        made = [output for row in rows for output in outputs(mapper, row)]
+        for number, case in enumerate(alone):
+            found += _differences(case.line, case.output, made[number : number + 1])
+        extra = range(len(alone), len(made))
+        found += [Difference(alone[-1].line, number + 1, "", None, made[number]) for number in extra]
+    return found
+
+
+def _differences(
+    line: int, expected: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]
+) -> Iterator[Difference]:
+    for number in range(max(len(expected), len(found))):
+        if number >= len(found):
+            yield Difference(line, number + 1, "", expected[number], None)
+        elif number >= len(expected):
+            yield Difference(line, number + 1, "", None, found[number])
+        else:
+            yield from _fields(line, number + 1, expected[number], found[number])
+
+
+def _fields(line: int, number: int, expected: dict[str, Any], found: dict[str, Any]) -> Iterator[Difference]:
+    # What is not compared unless it was asked for: the words of a problem, and the source key.
+    optional = {"detail", "attr"} if "problem" in found else {KEY_COLUMN}
+    for name in dict.fromkeys([*expected, *found]):
+        wanted, given = expected.get(name, _NOTHING), found.get(name, _NOTHING)
+        if wanted is _NOTHING and name in optional:
+            continue
+        if wanted is _NOTHING or given is _NOTHING or not _equal(wanted, given):
+            yield Difference(
+                line, number, name, None if wanted is _NOTHING else wanted, None if given is _NOTHING else given
+            )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same JSON: 1 and true are not, though Python says so."""
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+
+
+def _as_output(made: Made) -> dict[str, Any]:
+    if isinstance(made, Unmappable):
+        return {"problem": made.code, "attr": made.attr, "detail": made.detail}
+    return {name: value for name, value in made.items() if value != "" and name != FORMER_KEY_COLUMN}
+
+
+def _case(path: Path, number: int, line: bytes) -> Case:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path}, line {number}: not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}, line {number}: is no object; write input and output, or an output record")
+    if set(found) != {"input", "output"}:
+        return Case(number, None, (found,))
+    output = found["output"] if isinstance(found["output"], list) else [found["output"]]
+    if not isinstance(found["input"], dict) or not all(isinstance(one, dict) for one in output):
+        raise InputError(f"{path}, line {number}: input must be an object, and output an object or a list of objects")
+    return Case(number, found["input"], tuple(output))

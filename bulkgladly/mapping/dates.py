@@ -1,0 +1,136 @@
+"""Dates as other systems write them, in the one form that Gladly takes. Pure."""
+
+import datetime as dt
+import re
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from bulkgladly.choices import closest
+from bulkgladly.mapping.row_values import Unmappable, text_of
+from bulkgladly.mapping.tables import Table
+from bulkgladly.times import to_milliseconds
+
+__all__ = ("DATE_FORMS", "compile_dates")
+
+DATE_FORMS = ("timestamp", "date")
+_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000}
+"""Microseconds in one unit."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
+    r"(?: ?([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9](?::[0-5][0-9])?)?))?"
+)
+_NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
+_HAS_OFFSET = re.compile(r"(?<!%)(%%)*%z")
+_HAS_DIRECTIVE = re.compile(r"%[a-zA-Z]")
+
+Convert = Callable[[Any], str]
+
+
+def compile_dates(table: Table) -> Convert | None:
+    """Return the operation that `date`, `zone` and `date_as` of a field ask for, or None.
+
+    `date` is `iso` (a day, or a day and a time with or without an offset, with hyphens and
+    colons), `epoch`, `epoch_ms` (digits, perhaps with decimals), a strptime pattern, or a
+    list of them, tried in turn. `zone` is where a time without an offset was noted: one that came twice when
+    clocks went back is the earlier, one that they skipped counts from the offset before.
+    The result is a moment in UTC with milliseconds, or with `date_as = "date"` a day.
+
+    Raises:
+        UsageError: The table does not make sense.
+    """
+    given = table.value("date")
+    name = table.text("zone")
+    form = table.choice("date_as", DATE_FORMS) or "timestamp"
+    if given is None:
+        if stray := table.given(("zone", "date_as")):
+            table.fail(stray[0], "needs date, the form in which the times are written")
+        return None
+    formats = given if isinstance(given, list) else [given]
+    if not formats or not all(isinstance(one, str) for one in formats):
+        table.fail("date", "must be iso, epoch, epoch_ms, a pattern like %d.%m.%Y, or a list of them")
+    zone = None if name is None else _zone(name, table)
+    readers = [_reader(one, zone, form, table) for one in formats]
+
+    def convert(value: Any) -> str:
+        text = text_of(value).strip()
+        for read in readers:
+            try:
+                moment = read(text)
+            except (ValueError, OverflowError, OSError):
+                continue
+            return _written(moment, zone, form)
+        raise Unmappable(f"is no time in the form {' or '.join(formats)}; name its form in date")
+
+    return convert
+
+
+def _zone(name: str, table: Table) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        if not known:
+            table.fail("zone", "this system knows no time zones; install them, for example with pip install tzdata")
+        meant = closest(name, known)
+        hint = f"; did you mean {meant}?" if meant else ", such as Europe/Berlin"
+        table.fail("zone", f"{name!r} is no zone of the IANA list{hint}")
+
+
+def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Callable[[str], dt.datetime]:
+    if form == "iso":
+        return _iso
+    if form in _EPOCHS:
+        unit = _EPOCHS[form]
+        return lambda text: _since_epoch(text, unit)
+    if not _HAS_DIRECTIVE.search(form):
+        table.fail("date", f"{form!r} is no form; write iso, epoch, epoch_ms, or a pattern like %d.%m.%Y %H:%M")
+    try:
+        dt.datetime.strptime("", form)  # noqa: DTZ007 - only to see whether the pattern is one
+    except (ValueError, re.error) as error:
+        if "does not match" not in str(error):
+            table.fail("date", f"{form!r} is no pattern of strptime")
+    if wanted == "timestamp" and zone is None and not _HAS_OFFSET.search(form):
+        table.fail("date", f'{form} has no offset (%z), so zone must say where the times were noted: zone = "UTC"')
+    return lambda text: dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added by `_written`
+
+
+def _iso(text: str) -> dt.datetime:
+    """Read what ISO 8601 writes for people; the library's reader takes weeks, bare digits and any letter between."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        raise ValueError("no such form")
+    day, clock, seconds, fraction, zone = found.groups()
+    if clock is None:
+        if zone is not None:
+            raise ValueError("an offset without a time")
+        return dt.datetime.fromisoformat(day)
+    exact = f"{day}T{clock}:{seconds or '00'}.{(fraction or '0')[:6]:0<6}"
+    return dt.datetime.fromisoformat(exact + ("" if zone is None else "+00:00" if zone in "Zz" else zone))
+
+
+def _since_epoch(text: str, unit: int) -> dt.datetime:
+    """Read seconds or milliseconds since 1970, to the microsecond; a float would lose some."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise ValueError("no such form")
+    sign, whole, decimals = found.groups()
+    micros = int(whole) * unit + int(f"{decimals or '0':0<9}") * unit // 10**9
+    return _EPOCH + dt.timedelta(microseconds=-micros if sign else micros)
+
+
+def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:
+    if moment.tzinfo is None and zone is not None:
+        moment = moment.replace(tzinfo=zone)
+    if form == "date":
+        return (moment if zone is None else moment.astimezone(zone)).date().isoformat()
+    if moment.tzinfo is None:
+        raise Unmappable(
+            'is a time without an offset; say where it was noted with zone, such as zone = "Europe/Berlin"'
+        )
+    try:
+        return to_milliseconds(moment)
+    except OverflowError:
+        raise Unmappable("is a time outside the years 1 to 9999") from None

@@ -1,0 +1,238 @@
+"""The first version of a mapping, guessed from the names and the samples of some files: a text to be reviewed."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkgladly.commands import next_command
+from bulkgladly.mapping.column_shapes import Profile, profiles, shown
+from bulkgladly.mapping.mapping import VERSION
+from bulkgladly.mapping.row_values import Fields
+from bulkgladly.mapping.targets import ALIASES, KEY_ENDS, KEY_NAMES, Target, normal
+from bulkgladly.shown import escaped_toml
+
+__all__ = ("draft_mapping",)
+
+_FIRST, _LAST = ("firstname", "givenname", "forename"), ("lastname", "surname", "familyname")
+_MAKES_SPLIT = 1000
+"""A field that takes so many characters is text to be split, or rejected; a shorter one is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One entry of `[fields]`: what it fills, the options of its table, and what to say of it."""
+
+    target: str
+    options: tuple[tuple[str, object], ...]
+    note: str
+
+    def text(self) -> str:
+        named = dict(self.options)
+        value = _toml(named["from"]) if set(named) == {"from"} else _inline(self.options)
+        return f"{_key(self.target)} = {value}  # {self.note}"
+
+
+def draft_mapping(
+    rows: Sequence[Fields], targets: Sequence[Target], *, to: str, files: Sequence[str], show_values: bool = False
+) -> str:
+    """Return a mapping file that is complete as far as names and samples tell, with comments on every guess.
+
+    The comments say what values look like, never what they are, unless `show_values`.
+    Columns that are not used stand at the end, commented out.
+    """
+    found = profiles(rows)
+    try_it = next_command("map", "check", *map(Path, files), "--map", "THIS_FILE")
+    key = _key_column(found)
+    lines, used = _guess(found, targets, key is not None, show_values=show_values)
+    out = [
+        f"# How the rows of {', '.join(files)} become {to}. A draft from {len(rows)} rows: read every line, then",
+        f"# {try_it}",
+        f"version = {VERSION}",
+        f"to = {_toml(to)}",
+    ]
+    if key is not None:
+        out.append(f"key = {_reference(key)}  # {key.note(show_values=show_values)}; all different")
+    else:
+        out.append('# key = "id"  # the column that identifies a row; none of the samples does')
+    out += [text for profile in found if profile.is_list_of_objects for text in _each_hint(profile)]
+    out += ["", "[fields]", *(line.text() for line in lines)]
+    filled = {line.target.replace("1", "*") for line in lines} | {line.target for line in lines}
+    out += [f"# {target.name} is needed: {target.help}" for target in _missing(targets, filled)]
+    left = [profile for profile in found if profile.names not in used and profile is not key]
+    out += _unused(left, targets, show_values=show_values)
+    return "".join(f"{escaped_toml(line)}\n" for line in out)
+
+
+def _guess(
+    found: Sequence[Profile], targets: Sequence[Target], has_key: bool, *, show_values: bool
+) -> tuple[list[_Line], set[tuple[str, ...]]]:
+    lines: list[_Line] = []
+    used: set[tuple[str, ...]] = set()
+    numbers: dict[str, int] = {}
+    is_split = not has_key  # without a key nothing can be split
+    if joined := _joined_name(found, targets, show_values=show_values):
+        lines.append(joined[0])
+        used |= joined[1]
+    for target in targets:
+        candidates = [profile for profile in found if profile.names not in used and _fits(profile, target)]
+        if any(line.target == target.name for line in lines):
+            continue
+        for profile in candidates if "*" in target.name else _best(candidates, target):
+            numbers[target.name] = numbers.get(target.name, 0) + 1
+            options = [_source_option(profile), *_operations(profile, target)]
+            if target.most is not None and not target.is_identity:
+                options += _length_options(target, targets, is_split=is_split)
+                is_split = is_split or (target.in_pieces and target.most >= _MAKES_SPLIT)
+            name = target.name.replace("*", str(numbers[target.name]))
+            lines.append(_Line(name, tuple(options), _note(profile, target, show_values=show_values)))
+            used.add(profile.names)
+    return lines, used
+
+
+def _fits(profile: Profile, target: Target) -> bool:
+    if profile.is_list_of_objects:
+        return False
+    last, whole = normal(profile.names[-1]), normal("".join(profile.names))
+    names = {last.rstrip("0123456789") if "*" in target.name else last, whole}
+    is_named = bool(names & ({normal(target.name.partition(":")[0])} | ALIASES.get(target.name, frozenset())))
+    if not profile.filled:
+        return is_named and "*" in target.name
+    if target.name == "email:*":
+        return profile.emails == 1 or (is_named and profile.emails > 0)
+    if target.name == "phone:*":
+        return is_named and profile.phones > 0
+    if target.name == "customerEmail":
+        return is_named and profile.emails > 0
+    if target.name == "id":
+        return False  # Gladly's own ids; what other systems call id is a key
+    return is_named and (not target.is_time or profile.date_form is not None)
+
+
+def _best(candidates: Sequence[Profile], target: Target) -> Iterable[Profile]:
+    """Return the column whose name is most like the field's, if there is one."""
+    wanted = normal(target.name)
+    ranked = sorted(candidates, key=lambda one: (len(one.names), normal(one.names[-1]) != wanted, -one.filled))
+    return ranked[:1]
+
+
+def _joined_name(
+    found: Sequence[Profile], targets: Sequence[Target], *, show_values: bool
+) -> tuple[_Line, set[tuple[str, ...]]] | None:
+    if not any(target.name == "name" for target in targets) or any(normal(p.names[-1]) == "name" for p in found):
+        return None
+    first = next((profile for profile in found if normal(profile.names[-1]) in _FIRST), None)
+    last = next((profile for profile in found if normal(profile.names[-1]) in _LAST), None)
+    if first is None or last is None:
+        return None
+    parts = [profile.names[0] if len(profile.names) == 1 else {"path": profile.path} for profile in (first, last)]
+    line = _Line("name", (("join", parts),), first.note(show_values=show_values))
+    return line, {first.names, last.names}
+
+
+def _operations(profile: Profile, target: Target) -> Iterator[tuple[str, object]]:
+    if target.is_time and (form := profile.date_form):
+        yield "date", form.removesuffix(" local")
+        if form != "iso" and not form.startswith("epoch"):
+            yield "zone", "UTC"
+    elif profile.looks_like_html and target.most is not None and target.most >= _MAKES_SPLIT:
+        yield "html", "clean"
+    elif target.choices:
+        known = {text.strip() for text in profile.texts}
+        same = {text: choice for text in known for choice in target.choices if text.lower() == choice.lower()}
+        if same and set(same) != set(same.values()):
+            yield "case", "upper"
+
+
+def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool) -> Iterator[tuple[str, object]]:
+    yield "max", target.most
+    if target.most is None or target.most < _MAKES_SPLIT or (target.in_pieces and is_split):
+        yield "too_long", "cut"
+        return
+    if not target.in_pieces:
+        yield "too_long", "reject"
+        return
+    yield "too_long", "split"
+    if any(one.name == "title" for one in targets):
+        yield "number_in", "title"
+
+
+def _note(profile: Profile, target: Target, *, show_values: bool) -> str:
+    note = profile.note(show_values=show_values)
+    if target.choices:
+        words = ", ".join(target.choices)
+        note += f'; must become {words}: translate others with values = {{ theirs = "{target.choices[0]}" }}'
+    if target.is_time and profile.date_form not in (None, "iso", "epoch", "epoch_ms"):
+        note += "; say in zone where these times were noted"
+    if target.is_time and str(profile.date_form).startswith("%m/"):
+        note += ", and see whether the month comes first"
+    return note
+
+
+def _key_column(found: Sequence[Profile]) -> Profile | None:
+    for name in KEY_NAMES:
+        for profile in found:
+            if len(profile.names) == 1 and normal(profile.names[0]) == name and profile.is_unique:
+                return profile
+    likely = (profile for profile in found if profile.is_unique and normal(profile.names[-1]).endswith(KEY_ENDS))
+    return next((profile for profile in likely if not profile.emails and not profile.phones), None)
+
+
+def _each_hint(profile: Profile) -> list[str]:
+    one = profile.names[-1].rstrip("s") or "item"
+    name = one if one.isidentifier() else "item"
+    most = max(len(value) for value in profile.values)
+    elements = [element for value in profile.values for element in value]
+    parts = ", ".join(dict.fromkeys(shown(key) for element in elements[:50] for key in element))
+    return [
+        "",
+        f"# {profile.path} is a list (up to {most}). To make a record of each of its elements, rather than of the row:",
+        "# [each]",
+        f"# of = {_toml(profile.path)}",
+        f"# as = {_toml(name)}  # its parts, such as {{ path = {_toml(name + '.id')} }}: {parts}",
+        f"# key = {{ path = {_toml(name + '.id')} }}",
+    ]
+
+
+def _missing(targets: Sequence[Target], filled: set[str]) -> list[Target]:
+    return [target for target in targets if target.is_required and target.name not in filled]
+
+
+def _unused(left: Sequence[Profile], targets: Sequence[Target], *, show_values: bool) -> Iterator[str]:
+    if not left:
+        return
+    attribute = next((target.name for target in targets if target.name.startswith("customAttribute:")), None)
+    yield ""
+    yield "# Not used." + (" Take a # away to keep a column as an attribute of the customer." if attribute else "")
+    for profile in left:
+        note = profile.note(show_values=show_values)
+        if attribute is None or profile.is_list_of_objects:
+            yield f"# {profile.path}  # {note}"
+            continue
+        target = attribute.replace("*", "_".join(profile.names).replace(":", "_"))
+        yield f"# {_Line(target, (_source_option(profile),), note).text()}"
+
+
+def _source_option(profile: Profile) -> tuple[str, object]:
+    return ("from", profile.names[0]) if len(profile.names) == 1 else ("path", profile.path)
+
+
+def _reference(profile: Profile) -> str:
+    return _toml(profile.names[0]) if len(profile.names) == 1 else _inline((("path", profile.path),))
+
+
+def _inline(options: Iterable[tuple[str, object]]) -> str:
+    return "{ " + ", ".join(f"{_key(name)} = {_toml(value)}" for name, value in options) + " }"
+
+
+def _key(name: str) -> str:
+    return name if name and all(char.isascii() and (char.isalnum() or char in "_-") for char in name) else _toml(name)
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML writes it; its texts are those of JSON; see where the lines are joined."""
+    if isinstance(value, dict):
+        return _inline(value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

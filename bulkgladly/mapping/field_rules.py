@@ -1,0 +1,233 @@
+"""One field of Gladly as a mapping fills it: from where, by which operations, up to which length. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkgladly.mapping.html import cut_html, split_html
+from bulkgladly.mapping.lengths import cut_text, split_text
+from bulkgladly.mapping.references import Reference, compile_path, compile_reference, constant
+from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty, text_of
+from bulkgladly.mapping.tables import Table
+from bulkgladly.mapping.value_operations import Operation, apply_all, compile_operations
+
+__all__ = ("FieldRule", "Length", "compile_field")
+
+_SOURCES = ("from", "path", "constant", "join")
+_SPREAD = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How many characters a field takes, and what is done with more: reject, cut, or split.
+
+    The pieces of a split become records of their own, counted at the end of `number_in`.
+    """
+
+    most: int
+    policy: str = "reject"
+    is_html: bool = False
+    number_in: str | None = None
+
+    def fit(self, value: Any) -> Any:
+        """Return a value that is not too long.
+
+        Raises:
+            Unmappable: It is, and may not be cut, or cannot be.
+        """
+        if isinstance(value, list):
+            return [self.fit(element) for element in value]
+        if not isinstance(value, str) or len(value) <= self.most:
+            return value
+        if self.policy == "cut":
+            return cut_html(value, self.most) if self.is_html else cut_text(value, self.most)
+        raise Unmappable(
+            f"has {len(value):,} characters, and max is {self.most:,}; choose too_long = cut or split, or shorten it"
+        )
+
+    def pieces(self, value: Any) -> list[str]:
+        """Return a text as pieces that are not too long.
+
+        Raises:
+            Unmappable: It cannot be split, or is no text.
+        """
+        return split_html(value, self.most) if self.is_html else split_text(text_of(value), self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How one field is filled. `column` is set where it is a column as it is, and nothing more.
+
+    `target` may have a `*` in place of a number (`email:*`): the values of a list then go to
+    `email:1`, `email:2` and so on.
+    """
+
+    target: str
+    source: Reference
+    operations: tuple[Operation, ...] = ()
+    default: Any = MISSING
+    is_required: bool = False
+    length: Length | None = None
+
+    @property
+    def column(self) -> str | None:
+        """The column that it takes over as it is, or None where there is more to do."""
+        is_plain = not self.operations and self.default is MISSING and not self.is_required and self.length is None
+        return self.source.column if is_plain and not self.is_spread else None
+
+    @property
+    def is_spread(self) -> bool:
+        """True where a list is spread over numbered columns."""
+        return _SPREAD in self.target
+
+    @property
+    def is_split(self) -> bool:
+        """True where a value that is too long makes several records."""
+        return self.length is not None and self.length.policy == "split"
+
+    def value(self, row: Fields) -> Any:
+        """Return the field's value in a row: `MISSING` where the row says nothing, None where it says null.
+
+        A value that is to be split is returned whole.
+
+        Raises:
+            Unmappable: It cannot be made; `attr` names the field.
+        """
+        try:
+            return self._value(row)
+        except Unmappable as error:
+            error.attr = self.target
+            error.detail = f"{self.target} {error.detail}"
+            raise
+
+    def _value(self, row: Fields) -> Any:
+        value = self.source.read(row)
+        if self.operations:
+            value = apply_all(self.operations, value)
+        if is_empty(value) or (self.is_spread and isinstance(value, list) and all(map(is_empty, value))):
+            if self.default is not MISSING:
+                return self.default
+            if self.is_required:
+                raise Unmappable("is required, and the row has nothing for it")
+            return MISSING if value == "" else value
+        if isinstance(value, list) and not self.is_spread:
+            value = [element for element in value if element is not MISSING]
+        return value if self.length is None or self.is_split else self.length.fit(value)
+
+    def spread(self, value: Any) -> list[tuple[str, Any]]:
+        """Return the numbered columns that a value fills; an empty element keeps its number to itself."""
+        if value is MISSING or value is None:
+            return []
+        elements = value if isinstance(value, list) else [value]
+        return [
+            (self.target.replace(_SPREAD, str(number)), element)
+            for number, element in enumerate(elements, 1)
+            if not is_empty(element)
+        ]
+
+
+def compile_field(target: str, given: Any, file: str) -> FieldRule:
+    """Return the rule for one entry of `[fields]`: the name of a column, or a table.
+
+    Raises:
+        UsageError: It does not make sense; the message names file, field and key.
+    """
+    if target.count(_SPREAD) > 1:
+        Table(file, "fields", {}).fail(f'"{target}"', "may have one * only, in place of a number")
+    if not isinstance(given, dict):
+        given = {"from": given}
+    table = Table(file, f'fields."{target}"', given)
+    source = _source(target, table)
+    operations = compile_operations(table)
+    rule = FieldRule(
+        target=target,
+        source=source,
+        operations=operations,
+        default=_default(table),
+        is_required=table.flag("required"),
+        length=_length(target, table),
+    )
+    table.finish()
+    if source.is_constant and (operations or rule.length):
+        table.fail("constant", "is written as it shall be; it needs no operation")
+    return rule
+
+
+def _source(target: str, table: Table) -> Reference:
+    given = table.given(_SOURCES)
+    if len(given) != 1:
+        what = f"has {' and '.join(given)}" if given else "says not where its value comes from"
+        table.fail(given[1] if given else "from", f"{what}; give exactly one of {', '.join(_SOURCES)}")
+    for key in _SOURCES:  # so that a misspelt key is compared with all of them
+        table.value(key)
+    key, value = given[0], table.value(given[0])
+    if key == "join":
+        return _joined(value, table)
+    if table.given(("with",)):
+        table.fail("with", "stands between the parts of join, and there is none")
+    if key == "constant":
+        return constant(table.plain("constant"))
+    if key == "path":
+        return compile_path(table.text("path") or "", table, key)
+    if isinstance(value, list):
+        return _all_or_first([compile_reference(one, table, key) for one in value], is_spread=_SPREAD in target)
+    return compile_reference(value, table, key)
+
+
+def _joined(given: Any, table: Table) -> Reference:
+    between = table.text("with")
+    if not isinstance(given, list) or not given:
+        table.fail("join", 'must be a list of columns, such as ["First name", "Last name"]')
+    parts = [compile_reference(one, table, "join") for one in given]
+    mark = " " if between is None else between
+
+    def join(row: Fields) -> Any:
+        found = [(part, part.read(row)) for part in parts]
+        if all(part.is_constant or is_empty(value) for part, value in found):
+            return MISSING
+        return mark.join(text_of(value) for _, value in found if not is_empty(value))
+
+    return Reference(join, "join", _columns(parts))
+
+
+def _all_or_first(references: Sequence[Reference], *, is_spread: bool) -> Reference:
+    """Return all of the columns as a list where it is to be spread, else the first that is not empty."""
+    readers: list[Callable[[Fields], Any]] = [reference.read for reference in references]
+
+    def first(row: Fields) -> Any:
+        found: Any = MISSING
+        for read in readers:
+            value = read(row)
+            if not is_empty(value):
+                return value
+            found = None if value is None else found
+        return found
+
+    def every(row: Fields) -> Any:
+        return [read(row) for read in readers]
+
+    return Reference(every if is_spread else first, "from", _columns(references))
+
+
+def _columns(references: Sequence[Reference]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for reference in references for name in reference.columns))
+
+
+def _default(table: Table) -> Any:
+    return table.plain("default", MISSING)
+
+
+def _length(target: str, table: Table) -> Length | None:
+    most, policy = table.number("max"), table.choice("too_long", ("reject", "cut", "split"))
+    number_in = table.text("number_in")
+    if most is None:
+        if stray := table.given(("too_long", "number_in")):
+            table.fail(stray[0], "needs max, the number of characters that fit")
+        return None
+    if most < 1:
+        table.fail("max", "must be at least 1")
+    if number_in is not None and policy != "split":
+        table.fail("number_in", 'is for the pieces of too_long = "split"')
+    if policy == "split" and _SPREAD in target:
+        table.fail("too_long", "cannot split what is spread over numbered columns")
+    return Length(most, policy or "reject", table.value("html") in ("clean", "from_text"), number_in)

@@ -1,0 +1,226 @@
+"""One row of the user's becomes the records of Gladly that a mapping makes of it. Nothing is lost, nothing raised."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from bulkgladly.mapping.lengths import cut_text
+from bulkgladly.mapping.mapping import Each, Mapping
+from bulkgladly.mapping.references import Reference
+from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty
+from bulkgladly.mapping.transform import Transform
+from bulkgladly.records import Part, Problem, Row, Word
+from bulkgladly.source_keys import NotAKey, SourceKey, read_key
+
+__all__ = ("FORMER_KEY_COLUMN", "KEY_COLUMN", "Made", "Mapper")
+
+KEY_COLUMN = "_key"
+"""The column in which the records of a mapping carry their source key."""
+
+FORMER_KEY_COLUMN = "_former_key"
+"""Where a record carries the former spelling of its key, until it is a row."""
+
+Made = dict[str, Any] | Unmappable
+"""One record, or why there is none."""
+
+
+class Mapper:
+    """Makes rows by a mapping, a transform, or the one behind the other.
+
+    `key` overrides where the mapping finds a row's source key. `nested` names the fields
+    that are lists or objects as a whole; of these nothing is written where a row says
+    nothing, of all others an empty text, so that all records have the same columns.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping | None,
+        transform: Transform | None = None,
+        *,
+        key: Reference | None = None,
+        nested: Collection[str] = (),
+    ) -> None:
+        self._transform = transform
+        self._mapping = mapping
+        self._key = key or (mapping.key if mapping else None)
+        self._renames: tuple[tuple[str, str], ...] = ()
+        self._rules = mapping.rules if mapping else ()
+        self._nested = frozenset(nested)
+        if mapping is not None:
+            plain = [(rule, column) for rule in mapping.rules if (column := rule.column) is not None]
+            self._renames = tuple((rule.target, column) for rule, column in plain if rule.target not in self._nested)
+            renamed = {target for target, _ in self._renames}
+            self._rules = tuple(rule for rule in mapping.rules if rule.target not in renamed)
+        self._split = next((rule for rule in self._rules if rule.is_split), None)
+
+    @property
+    def is_one_to_one(self) -> bool:
+        """True where every row makes exactly one record."""
+        return self._transform is None and not (self._mapping and self._mapping.splits)
+
+    def __call__(self, row: Row) -> list[Row]:
+        """Return the rows that take the place of one row: never none, in an order that is always the same.
+
+        All have its position, and it as their `source`. What cannot be made, or is left out
+        by the mapping, is a row with a problem.
+        """
+        if row.fields is None:
+            return [row]
+        source = row.fields
+        records = self.records(source)
+        of = len(records)
+        if of == 1:
+            return [_row(row, records[0], None)]
+        rows = [_row(row, made, Part(number, of)) for number, made in enumerate(records, 1)]
+        if row.part is not None and row.part.of == of:
+            # It comes from a file of rejects, and its siblings have come through.
+            return [rows[row.part.number - 1]]
+        return rows
+
+    def records(self, source: Fields) -> list[Made]:
+        """Return the records that one row makes; there is at least one, or a reason."""
+        try:
+            rows = [source] if self._transform is None else self._transform.rows(source)
+        except Unmappable as error:
+            return [error]
+        if self._mapping is None:
+            made: list[Made] = [dict(row) for row in rows]
+        else:
+            numbers = self._numbers(rows)
+            made = [one for row, n in zip(rows, numbers, strict=True) for one in self._records(row, n, self._mapping)]
+        return made or [Unmappable("the transform makes nothing of it", code="mapping_skipped", is_skip=True)]
+
+    def _numbers(self, rows: Sequence[Fields]) -> list[int]:
+        """Return which row each one is, from 1, of those of a transform that have its key."""
+        if len(rows) == 1 or self._key is None:
+            return [1] * len(rows)
+        seen: Counter[str] = Counter()
+        numbers: list[int] = []
+        for row in rows:
+            try:
+                key = _key_of(row, self._key)
+            except Unmappable:
+                numbers.append(1)  # it will be refused for it
+                continue
+            seen[key.text] += 1
+            numbers.append(seen[key.text])
+        return numbers
+
+    def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
+        try:
+            if mapping.where is not None and _is_false(mapping.where.read(row)):
+                detail = f"the mapping takes only rows with {mapping.where.text}"
+                raise Unmappable(detail, code="mapping_skipped", is_skip=True)
+            key = None if self._key is None else _key_of(row, self._key)
+            if key is not None and number > 1:
+                key = _joined(key, SourceKey(str(number)))
+            elements = [row] if mapping.each is None else list(_elements(row, mapping.each))
+        except Unmappable as error:
+            return [error]
+        found: list[Made] = []
+        for element in elements:
+            try:
+                found += self._record(element, self._full_key(element, key))
+            except Unmappable as error:
+                found.append(error)
+        return found
+
+    def _full_key(self, element: Fields, key: SourceKey | None) -> SourceKey | None:
+        """Return the key of an element's record: it does not depend on what becomes of the others."""
+        each = self._mapping.each if self._mapping else None
+        if each is None or key is None or each.number not in element:
+            return key
+        return _joined(key, SourceKey(str(element[each.number])) if each.key is None else _key_of(element, each.key))
+
+    def _record(self, row: Fields, key: SourceKey | None) -> list[dict[str, Any]]:
+        made: dict[str, Any] = {} if key is None else {KEY_COLUMN: key.text}
+        if key is not None and key.former is not None:
+            made[FORMER_KEY_COLUMN] = key.former
+        for target, column in self._renames:
+            made[target] = row.get(column, "")
+        for rule in self._rules:
+            value = rule.value(row)
+            if rule.is_spread:
+                made.update(rule.spread(value))
+            elif value is not MISSING:
+                made[rule.target] = value
+            elif rule.target not in self._nested:
+                made[rule.target] = ""
+        return [made] if self._split is None else self._pieces(made)
+
+    def _pieces(self, made: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return a record as several where the field that may be split is too long."""
+        rule = self._split
+        if rule is None or rule.length is None or is_empty(made.get(rule.target)):
+            return [made]
+        try:
+            pieces = rule.length.pieces(made[rule.target])
+        except Unmappable as error:
+            raise Unmappable(f"{rule.target} {error.detail}", rule.target) from None
+        if len(pieces) == 1:
+            return [{**made, rule.target: pieces[0]}]
+        found = []
+        for number, piece in enumerate(pieces, 1):
+            one = {**made, **self._counted(made, number, len(pieces)), rule.target: piece}
+            if number > 1 and KEY_COLUMN in made:
+                one |= {name: f"{made[name]}#{number}" for name in (KEY_COLUMN, FORMER_KEY_COLUMN) if name in made}
+            found.append(one)
+        return found
+
+    def _counted(self, made: dict[str, Any], number: int, of: int) -> dict[str, Any]:
+        target = self._split.length.number_in if self._split and self._split.length else None
+        if target is None:
+            return {}
+        mark = f"({number}/{of})"
+        text = "" if is_empty(made.get(target)) else str(made[target])
+        length = next((rule.length for rule in self._rules if rule.target == target), None)
+        if length is not None:
+            text = cut_text(text, max(1, length.most - len(mark) - 1))
+        return {target: f"{text} {mark}".strip()}
+
+
+def _row(row: Row, made: Made, part: Part | None) -> Row:
+    if isinstance(made, Unmappable):
+        problem = Problem(made.code, made.detail, made.attr, word=Word.SKIPPED if made.is_skip else Word.REJECTED)
+        return Row(row.position, None, problem, source=row.fields, part=part)
+    return Row(row.position, made, source=row.fields, part=part, former_key=made.pop(FORMER_KEY_COLUMN, None))
+
+
+def _elements(row: Fields, each: Each) -> Iterator[Fields]:
+    found = each.source.read(row)
+    if is_empty(found):
+        if each.empty == "row":
+            yield row
+            return
+        is_skip = each.empty == "skip"
+        detail = f"{each.source.text} is empty, and the mapping makes a record of each of its elements"
+        raise Unmappable(detail, code="mapping_skipped" if is_skip else "mapping", is_skip=is_skip)
+    if not isinstance(found, list):
+        raise Unmappable(f"{each.source.text} is no list, and the mapping makes a record of each of its elements")
+    count = len(found)
+    for number, element in enumerate(found, 1):
+        yield {**row, each.name: element, each.number: number, each.count: count}
+
+
+def _key_of(row: Fields, key: Reference) -> SourceKey:
+    value = key.read(row)
+    try:
+        return read_key(None if value is MISSING else value)
+    except NotAKey as error:
+        if error.code == "key_type" and not is_empty(value):
+            detail = f"the key column {key.text} must hold a text or a whole number"
+            raise Unmappable(detail, key.text, code="key_type") from None
+    detail = f"the key column {key.text} is empty; every row needs its own key"
+    raise Unmappable(detail, key.text, code="key_missing")
+
+
+def _joined(key: SourceKey, further: SourceKey) -> SourceKey:
+    """Return a key that has a further part; each part is brought into its form by itself."""
+    text = f"{key.text}#{further.text}"
+    former = f"{key.former or key.text}#{further.former or further.text}"
+    return SourceKey(text, None if former == text else former)
+
+
+def _is_false(value: Any) -> bool:
+    """Tell what JMESPath takes for false: nothing, false, and what is empty; but not 0."""
+    return value is False or is_empty(value)

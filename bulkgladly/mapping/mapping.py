@@ -1,0 +1,183 @@
+"""A mapping file: read, checked and compiled once. Nothing of a row is looked at here."""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkgladly.errors import InputError, UsageError
+from bulkgladly.mapping.field_rules import FieldRule, compile_field
+from bulkgladly.mapping.references import Reference, compile_path, compile_reference
+from bulkgladly.mapping.tables import Table
+
+__all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """That a row makes one record for each element of a list.
+
+    The fields see the row with the element under `name`, its number from 1 under
+    `<name>_number` and how many there are under `<name>_count`. `key` is what makes an
+    element's source key, behind the row's. `empty` is what becomes of a row without
+    elements: skip, row (one record of the row alone) or reject.
+    """
+
+    source: Reference
+    name: str
+    key: Reference | None
+    empty: str
+
+    @property
+    def number(self) -> str:
+        """The name under which fields see an element's number."""
+        return f"{self.name}_number"
+
+    @property
+    def count(self) -> str:
+        """The name under which fields see how many elements there are."""
+        return f"{self.name}_count"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How the rows of some files become records of a resource.
+
+    `key` is where a row's source key is, `where` which rows are taken at all.
+    """
+
+    file: str
+    to: str
+    rules: tuple[FieldRule, ...]
+    key: Reference | None = None
+    where: Reference | None = None
+    each: Each | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The fields that are filled; a `*` stands for a number."""
+        return tuple(rule.target for rule in self.rules)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the user's rows that are read."""
+        own = [self.key, self.where, self.each.source if self.each else None, *(rule.source for rule in self.rules)]
+        own.append(self.each.key if self.each else None)
+        made = {self.each.name, self.each.number, self.each.count} if self.each else set[str]()
+        found = dict.fromkeys(name for reference in own if reference for name in reference.columns)
+        return tuple(name for name in found if name not in made)
+
+    @property
+    def splits(self) -> bool:
+        """True where a row may make several records."""
+        return self.each is not None or any(rule.is_split for rule in self.rules)
+
+
+def read_mapping(path: Path) -> str:
+    """Return the text of a mapping file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Return the mapping in a file.
+
+    Raises:
+        InputError: It cannot be read.
+        UsageError: It is no mapping; the message names file, table and key, and what may be meant.
+    """
+    return parse_mapping(read_mapping(path), str(path))
+
+
+def parse_mapping(text: str, file: str) -> Mapping:
+    """Return the mapping that a text in TOML stands for; `file` is how messages call it.
+
+    Raises:
+        UsageError: As `load_mapping`.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: is no TOML: {error}") from error
+    top = Table(file, "", content)
+    _check_version(top)
+    to = top.text("to")
+    if to is None:
+        top.fail("to", 'is missing; say what the rows become, such as to = "customers"')
+    key = compile_reference(top.value("key"), top, "key") if "key" in top else None
+    where = top.text("where")
+    each = _each(top.table("each"))
+    fields = top.table("fields")
+    top.finish()
+    if fields is None:
+        top.fail("[fields]", 'is missing; it says where each field comes from, such as name = "Full name"')
+    rules = tuple(compile_field(target, given, file) for target, given in fields.items())
+    mapping = Mapping(
+        file=file,
+        to=to,
+        rules=rules,
+        key=key,
+        where=None if where is None else compile_path(where, top, "where"),
+        each=each,
+    )
+    _check_as_a_whole(mapping, fields)
+    return mapping
+
+
+def _check_version(top: Table) -> None:
+    version = top.value("version")
+    if version is None:
+        top.fail("version", f"is missing; begin the file with version = {VERSION}")
+    if version != VERSION:
+        top.fail("version", f"{version!r} is not known; this program reads version {VERSION}")
+
+
+def _each(table: Table | None) -> Each | None:
+    if table is None:
+        return None
+    text = table.text("of")
+    if text is None:
+        table.fail("of", 'is missing; it is the path to the list, such as of = "comments"')
+    name = table.text("as") or "item"
+    if not name.isidentifier():
+        table.fail("as", "must be one word of letters, digits and _")
+    found = Each(
+        source=compile_path(text, table, "of"),
+        name=name,
+        key=compile_reference(table.value("key"), table, "key") if "key" in table else None,
+        empty=table.choice("empty", ("skip", "row", "reject")) or "skip",
+    )
+    table.finish()
+    return found
+
+
+def _check_as_a_whole(mapping: Mapping, fields: Table) -> None:
+    split = [rule for rule in mapping.rules if rule.is_split]
+    if len(split) > 1:
+        fields.fail(f'"{split[1].target}" too_long', f"only one field can be split, and {split[0].target} is")
+    for rule in split:
+        number_in = rule.length.number_in if rule.length else None
+        if number_in is not None and number_in not in mapping.targets:
+            fields.fail(f'"{rule.target}" number_in', f"{number_in} is no field of this mapping")
+    _refuse_double(mapping.rules, fields)
+    if mapping.each is not None and mapping.each.key is not None and mapping.key is None:
+        raise UsageError(f"{mapping.file}: [each] key: needs the row's own key; add key = ... above the tables")
+
+
+def _refuse_double(rules: Iterable[FieldRule], fields: Table) -> None:
+    """Refuse `email:1` beside `email:*`: one would overwrite the other, or not, by the row."""
+    spread = [rule.target for rule in rules if rule.is_spread]
+    for target in spread:
+        before, _, after = target.partition("*")
+        for rule in rules:
+            middle = rule.target.removeprefix(before).removesuffix(after)
+            if middle.isdecimal() and f"{before}{middle}{after}" == rule.target:
+                fields.fail(f'"{rule.target}"', f"is also filled by {target}; leave one of them out")

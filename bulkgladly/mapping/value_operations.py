@@ -1,0 +1,181 @@
+"""What a mapping can do to one value: a closed list of operations, compiled once. Pure.
+
+Whatever the order in the file, they run in that of `compile_operations`. Each takes one value
+that is not empty; of a list every element is taken.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from bulkgladly.mapping.dates import compile_dates
+from bulkgladly.mapping.html import clean_html, html_to_text, text_to_html
+from bulkgladly.mapping.row_values import MISSING, Unmappable, is_empty, text_of
+from bulkgladly.mapping.tables import Table
+
+__all__ = ("Operation", "apply_all", "compile_operations")
+
+Operation = Callable[[Any], Any]
+
+_CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "title": str.title}
+_HTML: dict[str, Callable[[str], str]] = {"clean": clean_html, "to_text": html_to_text, "from_text": text_to_html}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def compile_operations(table: Table) -> tuple[Operation, ...]:
+    """Return the operations that a field's table asks for, in the order in which they run.
+
+    Raises:
+        UsageError: The table does not make sense.
+    """
+    found = [_extract(table), _split(table), _trim(table), _case(table), _values(table)]
+    found += [compile_dates(table), _kind(table), _html(table)]
+    return tuple(one for one in found if one is not None)
+
+
+def apply_all(operations: tuple[Operation, ...], value: Any) -> Any:
+    """Return a value after all operations; `MISSING` where one of them left nothing.
+
+    Raises:
+        Unmappable: One of them cannot take the value.
+    """
+    for operation in operations:
+        value = _apply(operation, value)
+    return value
+
+
+def _apply(operation: Operation, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_apply(operation, element) for element in value]
+    return value if is_empty(value) else operation(value)
+
+
+def _extract(table: Table) -> Operation | None:
+    pattern = table.text("extract")
+    if pattern is None:
+        return None
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        table.fail("extract", f"is no regular expression: {error}")
+
+    def extract(value: Any) -> Any:
+        found = search(text_of(value))
+        if found is None:
+            return MISSING
+        return (found[1] if found.re.groups else found[0]) or MISSING
+
+    return extract
+
+
+def _split(table: Table) -> Operation | None:
+    mark, part = table.text("split"), table.number("part")
+    if mark is None:
+        if part is not None:
+            table.fail("part", "needs split, the text between the parts")
+        return None
+    if not mark:
+        table.fail("split", "must not be empty")
+    if part == 0:
+        table.fail("part", "counts from 1, or from the end with -1")
+
+    def parts_of(value: Any) -> list[str]:
+        return [one for one in (one.strip() for one in text_of(value).split(mark)) if one]
+
+    if part is None:
+        return parts_of
+    index = part - 1 if part > 0 else part
+
+    def part_of(value: Any) -> Any:
+        parts = parts_of(value)
+        return parts[index] if -len(parts) <= index < len(parts) else MISSING
+
+    return part_of
+
+
+def _trim(table: Table) -> Operation | None:
+    return (lambda value: text_of(value).strip()) if table.flag("trim") else None
+
+
+def _case(table: Table) -> Operation | None:
+    name = table.choice("case", _CASES)
+    if name is None:
+        return None
+    change = _CASES[name]
+    return lambda value: change(text_of(value))
+
+
+def _values(table: Table) -> Operation | None:
+    table.plain("values")
+    given, otherwise = table.table("values"), table.choice("otherwise", ("reject", "keep", "drop"))
+    ignores_case = table.flag("ignore_case")
+    if given is None:
+        if stray := table.given(("otherwise", "ignore_case")):
+            table.fail(stray[0], "needs values, the table that it is about")
+        return None
+    known = dict(given.items())
+    if "*" in known and otherwise is not None:
+        table.fail("otherwise", 'and the entry "*" of values both say what becomes of other values')
+    rest = known.pop("*", None)
+    if ignores_case:
+        known = {key.lower(): value for key, value in known.items()}
+
+    def look_up(value: Any) -> Any:
+        text = text_of(value).strip()
+        found = known.get(text.lower() if ignores_case else text, MISSING)
+        if found is not MISSING:
+            return found
+        if rest is not None:
+            return rest
+        if otherwise == "keep":
+            return value
+        if otherwise == "drop":
+            return MISSING
+        raise Unmappable(f'is none of the {len(known)} entries of values; add it, or "*" for all others')
+
+    return look_up
+
+
+def _kind(table: Table) -> Operation | None:
+    name = table.choice("as", _KINDS)
+    return None if name is None else _KINDS[name]
+
+
+def _html(table: Table) -> Operation | None:
+    name = table.choice("html", _HTML)
+    if name is None:
+        return None
+    change = _HTML[name]
+    return lambda value: change(text_of(value))
+
+
+def _flag(value: Any) -> bool:
+    flag = value if isinstance(value, bool) else _FLAGS.get(text_of(value).strip().lower())
+    if flag is None:
+        raise Unmappable("is not true or false (or yes, no, 1, 0); translate it with values")
+    return flag
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    text = text_of(value).strip()
+    if not _INTEGER.fullmatch(text):
+        raise Unmappable("is no whole number")
+    return int(text)
+
+
+def _number(value: Any) -> float:
+    text = text_of(value).strip()
+    if not _DECIMAL.fullmatch(text) or not math.isfinite(number := float(text)):
+        raise Unmappable("is no number (with a point before its decimals)")
+    if Decimal(text) != Decimal(repr(number)):
+        raise Unmappable('has more digits than a number can carry; keep it as text: as = "text"')
+    return number
+
+
+_KINDS: dict[str, Operation] = {"text": text_of, "integer": _integer, "number": _number, "flag": _flag}
