@@ -11,8 +11,7 @@ from bulkgladly.gladly.contacts import (
     phone_identity,
     unite,
 )
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
-from bulkgladly.gladly.keys import former_id, key_in
+from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, former_id, id_problem, key_in, key_of_content
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
 from bulkgladly.source_keys import SourceKey

@@ -7,8 +7,7 @@ from urllib.parse import quote
 from bulkgladly.gladly.contacts import ContactProblem, clean_emails, clean_phones
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.fields import MAX_ID, Field, FieldProblem, Kind, Link
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, key_of_content
-from bulkgladly.gladly.keys import former_id, key_in
+from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, former_id, key_in, key_of_content
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
