@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.gladly import rules
 from bulkgladly.gladly.contacts import is_plain_email, is_plain_number
-from bulkgladly.gladly.rich_content import ATTRIBUTES, TAGS, keeps_its_tags
+from bulkgladly.gladly.rules import ATTRIBUTES, TAGS, keeps_its_tags
 from bulkgladly.gladly.spec import Policy, Rule
 from bulkgladly.gladly.table import resource
 from bulkgladly.mapping.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html

@@ -10,8 +10,7 @@ from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.gladly.rich_content import keeps_its_tags
-from bulkgladly.gladly.rules import occurred_within_a_year
+from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request

@@ -12,8 +12,7 @@ from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Pa
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.gladly.rich_content import keeps_its_tags
-from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
+from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
 from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
