@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.gladly.change import Action, Change, Found
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, gap_filling
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.spec import Record

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.gladly.compare import lacking, same_value
+from bulkgladly.gladly.change import lacking, same_value
 from bulkgladly.gladly.fields import ALWAYS, Field, FieldProblem, Kind, column_plan
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.records import Mode

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject

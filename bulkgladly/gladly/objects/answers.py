@@ -5,8 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Found
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Found, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import changed_since
 from bulkgladly.gladly.endpoints import Endpoint, Search

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.exports import IDS_OF_CONVERSATIONS, IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import same_value
+from bulkgladly.gladly.change import same_value
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, DataSetPlan, texts_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint

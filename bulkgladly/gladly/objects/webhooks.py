@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bulkgladly.gladly.change import Action, Found, Held
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Action, Found, Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique

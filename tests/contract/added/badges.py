@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IdColumn, LiveExport, Parent
