@@ -13,8 +13,7 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, create_of, gap_filling, missing, remember
-from bulkgladly.gladly.endpoints import Endpoint
-from bulkgladly.gladly.looks import MAX_MERGES, look, survivor_of
+from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, survivor_of
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown
 from bulkgladly.gladly.spec import Policy, Record, Steps
 from bulkgladly.messages import ApiProblem, Reply, Request

@@ -8,11 +8,10 @@ import orjson
 from bulkgladly.gladly.change import Found, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import changed_since
-from bulkgladly.gladly.endpoints import Endpoint, Search
+from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import look
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known

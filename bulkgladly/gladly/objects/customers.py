@@ -23,10 +23,9 @@ from bulkgladly.gladly.customer_rows import (
     prepare_customer,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
-from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import look
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts

@@ -15,11 +15,10 @@ import orjson
 from bulkgladly.gladly.change import Action, Found, Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
-from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.endpoints import Endpoint, Look, Search, Unique, look
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import Look, look
 from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
