@@ -7,12 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.data_sets import DataSetPlan
+from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.former_ids import is_there
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
-__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Screening", "Steps", "ready")
+__all__ = (
+    "Draft",
+    "GladlyObject",
+    "Policy",
+    "Record",
+    "ResourceSpec",
+    "Rule",
+    "Screening",
+    "Steps",
+    "ready",
+)
 
 Steps = Generator[Request, Reply, Outcome]
 """What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
@@ -218,3 +230,17 @@ class ResourceSpec:
         if asked not in self.procedures:
             raise UsageError(f"{self.name} have no --mode {asked}; it is one of: {modes}")
         return asked
+
+
+@dataclass(frozen=True)
+class GladlyObject:
+    """One kind of object in both directions, with what belongs to it (a task and its comments).
+
+    `writes` says what can be imported, `reads` what can be asked for, and `data_sets` what
+    the rows of an export hold. Columns, checks, drafts, schemas, parents and documents
+    follow from these.
+    """
+
+    writes: tuple[ResourceSpec, ...] = ()
+    reads: tuple[LiveExport, ...] = ()
+    data_sets: tuple[DataSetPlan, ...] = ()

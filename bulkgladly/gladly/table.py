@@ -9,8 +9,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
-from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.spec import GladlyObject, ResourceSpec
 from bulkgladly.messages import Request
 
 __all__ = (

@@ -11,11 +11,10 @@ from bulkgladly.gladly.decisions import changed_since
 from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word

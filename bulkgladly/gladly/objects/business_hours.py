@@ -23,11 +23,10 @@ from bulkgladly.gladly.decisions import changed_since
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word

@@ -23,7 +23,7 @@ from bulkgladly.gladly.data_sets import (
     texts_of,
 )
 from bulkgladly.gladly.exports import IDS_OF_CONVERSATIONS, IdColumn, LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("CONTENT_TYPES", "OBJECT")
 

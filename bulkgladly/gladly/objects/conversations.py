@@ -9,12 +9,11 @@ from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.exports import IDS_OF_CONVERSATIONS, IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 

@@ -25,9 +25,8 @@ from bulkgladly.gladly.customer_rows import (
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word

@@ -20,7 +20,7 @@ from bulkgladly.gladly.data_sets import (
     ValuePlace,
     texts_of,
 )
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 from bulkgladly.messages import Request
 from bulkgladly.times import to_milliseconds
 

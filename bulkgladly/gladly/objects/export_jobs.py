@@ -2,7 +2,7 @@
 
 from bulkgladly.gladly.data_sets import GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, Struct
 from bulkgladly.gladly.exports import LiveExport
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.objects.conversations import (
     TOPIC_FIELDS,
     add_topics,
@@ -17,7 +16,7 @@ from bulkgladly.gladly.objects.conversations import (
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 

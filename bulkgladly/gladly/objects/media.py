@@ -5,7 +5,7 @@ Facts: gladly-api, endpoints 9 to 11, schemas 4.4.
 
 from bulkgladly.gladly.data_sets import INTEGER, MOMENT, NUMBER, TEXT, DataColumn, DataSetPlan, ListOf, Struct
 from bulkgladly.gladly.exports import CHANGED, IdColumn, LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 

@@ -7,11 +7,10 @@ import orjson
 
 from bulkgladly.gladly.change import same_value
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import keeps_its_tags
-from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode
 

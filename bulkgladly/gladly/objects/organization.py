@@ -5,7 +5,7 @@ Facts: gladly-api, endpoints 52 to 62, schemas 6.
 
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 

@@ -12,10 +12,9 @@ import orjson
 
 from bulkgladly.gladly.contacts import clean_emails, clean_phones
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, id_in_location
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.times import time_of

@@ -10,10 +10,9 @@ from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, Data
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Problem

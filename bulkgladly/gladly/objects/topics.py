@@ -12,9 +12,8 @@ from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Draft, Record, ResourceSpec
+from bulkgladly.gladly.spec import Draft, GladlyObject, Record, ResourceSpec
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Request
 from bulkgladly.records import Mode

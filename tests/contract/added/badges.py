@@ -10,9 +10,8 @@ from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, Data
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.operations import Body, Operation
