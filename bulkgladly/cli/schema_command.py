@@ -66,12 +66,11 @@ def _data_set(name: str) -> dict[str, Any]:
 
 
 def _report(name: str) -> dict[str, Any]:
-    from bulkgladly.gladly.metric_sets import METRIC_SETS
-    from bulkgladly.gladly.report_columns import KNOWN_COLUMNS
+    from bulkgladly.gladly.table import METRIC_SETS
 
     if name not in METRIC_SETS:
         return {}
-    columns = KNOWN_COLUMNS.get(name, ())
+    columns = METRIC_SETS[name].columns
     known = [{"column": one.name, "header": one.header or "", "type": one.kind.value} for one in columns]
     return {"report": known}
 

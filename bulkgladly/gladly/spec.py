@@ -11,6 +11,7 @@ from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.former_ids import is_there
+from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
@@ -236,11 +237,12 @@ class ResourceSpec:
 class GladlyObject:
     """One kind of object in both directions, with what belongs to it (a task and its comments).
 
-    `writes` says what can be imported, `reads` what can be asked for, and `data_sets` what
-    the rows of an export hold. Columns, checks, drafts, schemas, parents and documents
-    follow from these.
+    `writes` says what can be imported, `reads` what can be requested, `data_sets` what the
+    rows of an export hold, and `metric_sets` which reports there are. Columns, checks, drafts,
+    schemas, parents and documents follow from these.
     """
 
     writes: tuple[ResourceSpec, ...] = ()
     reads: tuple[LiveExport, ...] = ()
     data_sets: tuple[DataSetPlan, ...] = ()
+    metric_sets: tuple[MetricSet, ...] = ()

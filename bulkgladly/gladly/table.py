@@ -9,15 +9,18 @@ from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.spec import GladlyObject, ResourceSpec
 from bulkgladly.messages import Request
 
 __all__ = (
     "DATA_SET_PLANS",
     "LIVE_EXPORTS",
+    "METRIC_SETS",
     "NAME_LISTS",
     "NOT_WRITTEN",
     "OBJECTS",
+    "OLDER_METRIC_SETS",
     "RESOURCES",
     "live_export",
     "resource",
@@ -65,6 +68,14 @@ LIVE_EXPORTS: Mapping[str, LiveExport] = _ordered(
 
 DATA_SET_PLANS: Mapping[str, DataSetPlan] = {plan.name: plan for each in OBJECTS for plan in each.data_sets}
 """What is declared of each data set, by its name."""
+
+METRIC_SETS: Mapping[str, MetricSet] = {one.name: one for each in OBJECTS for one in each.metric_sets if one.is_listed}
+"""The metric sets that Gladly documents, by name."""
+
+OLDER_METRIC_SETS: Mapping[str, MetricSet] = {
+    one.name: one for each in OBJECTS for one in each.metric_sets if not one.is_listed
+}
+"""Metric sets that only other sources name."""
 
 NAME_LISTS: Mapping[str, Request] = {row.names: row.request() for row in LIVE_EXPORTS.values() if row.names is not None}
 """Which list knows the names of a kind; each is whole, in one request [gladly-api, paging]."""

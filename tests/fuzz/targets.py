@@ -29,7 +29,7 @@ from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, U
 from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.report_columns import column_names
+from bulkgladly.gladly.metric_sets import column_names
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.databases import open_journal, open_reader, open_state
 from bulkgladly.journal.run_folder import RunFolder

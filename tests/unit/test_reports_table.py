@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly import UsageError
-from bulkgladly.gladly.metric_sets import (
-    METRIC_SETS,
-    WORK_SESSIONS,
-    Period,
+from bulkgladly.gladly.metric_sets import RESERVED, CellKind, Period, column_names, snake_case
+from bulkgladly.gladly.objects.reports import WORK_SESSIONS
+from bulkgladly.gladly.report_queries import (
+    AGGREGATION_LEVELS,
+    CHANNELS,
     metric_set,
+    query_for,
+    request_for,
     sets_without_required_options,
 )
-from bulkgladly.gladly.report_columns import KNOWN_COLUMNS, RESERVED, CellKind, column_names, snake_case
 from bulkgladly.gladly.report_windows import Grain
-from bulkgladly.gladly.reports import AGGREGATION_LEVELS, CHANNELS, query_for, request_for
+from bulkgladly.gladly.table import METRIC_SETS
 from bulkgladly.messages import BudgetClass, Repeat
 
 ENUMS: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("contract/facts.json").read_bytes())["enums"]
@@ -72,21 +74,20 @@ def test_keys_are_known_columns(name: str) -> None:
     assert set(found.key) <= {column.name for column in found.columns}
 
 
-@pytest.mark.parametrize("name", KNOWN_COLUMNS)
+@pytest.mark.parametrize("name", [name for name, found in METRIC_SETS.items() if found.columns])
 def test_known_columns_have_the_names_that_their_headers_become(name: str) -> None:
     """So the first report does not bring the same column a second time."""
-    columns = KNOWN_COLUMNS[name]
+    columns = METRIC_SETS[name].columns
 
     headers = [column.header or column.name for column in columns]
 
-    assert name in METRIC_SETS
     assert column_names(headers) == tuple(column.name for column in columns)
 
 
 def test_known_columns_have_their_kinds() -> None:
     """Times, counts and durations are typed where a source says what they are."""
-    kinds = {column.name: column.kind for column in KNOWN_COLUMNS["ConversationExportReport"]}
-    sessions = {column.name: column.kind for column in KNOWN_COLUMNS[WORK_SESSIONS]}
+    kinds = {column.name: column.kind for column in METRIC_SETS["ConversationExportReport"].columns}
+    sessions = {column.name: column.kind for column in METRIC_SETS[WORK_SESSIONS].columns}
 
     assert kinds["created_at"] is CellKind.TIMESTAMP
     assert kinds["times_closed"] is CellKind.INTEGER
@@ -164,7 +165,7 @@ def test_a_name_that_is_in_no_list_is_allowed_with_a_warning(name: str, spelled:
 @pytest.mark.parametrize("name", ["../x", "", "A b", "x" * 60])
 def test_what_cannot_be_a_name_is_refused(name: str) -> None:
     """A name becomes a folder, so it has letters and digits."""
-    with pytest.raises(UsageError, match="is no metric set"):
+    with pytest.raises(UsageError, match="is not a metric set"):
         query_for(name)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a report, checked before anything is sent, and the request for it. Pure.
+"""Queries of reports: checked before anything is sent, and the requests for them. Pure.
 
 Facts: gladly-api, reports, "ReportRequest" and "Work-session report".
 """
@@ -11,13 +11,22 @@ from datetime import date, timedelta
 
 import orjson
 
-from bulkgladly.choices import unsupported
+from bulkgladly.choices import closest_few, unsupported
 from bulkgladly.errors import UsageError
-from bulkgladly.gladly.metric_sets import WORK_SESSIONS, MetricSet, Period, metric_set
+from bulkgladly.gladly.metric_sets import MetricSet, Period, unlisted
 from bulkgladly.gladly.report_windows import Filters
+from bulkgladly.gladly.table import METRIC_SETS, OLDER_METRIC_SETS
 from bulkgladly.messages import BudgetClass, Repeat, Request
 
-__all__ = ("AGGREGATION_LEVELS", "CHANNELS", "Query", "query_for", "request_for")
+__all__ = (
+    "AGGREGATION_LEVELS",
+    "CHANNELS",
+    "Query",
+    "metric_set",
+    "query_for",
+    "request_for",
+    "sets_without_required_options",
+)
 
 AGGREGATION_LEVELS = ("halfHourly", "daily", "weekly", "monthly", "quarterly")
 CHANNELS = (
@@ -25,6 +34,8 @@ CHANNELS = (
     *("twitter", "voice", "whatsapp", "instagramDirect"),
 )
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,49}")
+_BY_LOWER_CASE = {name.lower(): found for name, found in {**OLDER_METRIC_SETS, **METRIC_SETS}.items()}
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -59,6 +70,28 @@ class Query:
         channel = (self.channel,) if self.channel else ()
         given = (("channel", channel), ("inboxes", self.inboxes), ("teams", self.teams))
         return tuple((name, values) for name, values in given if values)
+
+
+def metric_set(name: str) -> tuple[MetricSet, str | None]:
+    """Return a metric set by its name, in any case, and a warning if Gladly does not list it.
+
+    Raises:
+        UsageError: It cannot be the name of a report.
+    """
+    found = _BY_LOWER_CASE.get(name.lower())
+    if found is not None and found.is_listed:
+        return found, None
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"report {name!r} is not a metric set: a name has letters and digits only")
+    found = found or unlisted(name)
+    close = closest_few(name, METRIC_SETS, most=3)
+    meant = f"; did you mean {' or '.join(close)}?" if close else ""
+    return found, f"report {found.name} is not in Gladly's list: older or renamed, and it may not work any more{meant}"
+
+
+def sets_without_required_options() -> tuple[str, ...]:
+    """Return what the word `all` stands for: every documented set that needs no option."""
+    return tuple(name for name, found in METRIC_SETS.items() if "phoneNumber" not in found.takes)
 
 
 def query_for(
@@ -114,13 +147,13 @@ def request_for(query: Query, first: date, last: date, filters: Filters = (), pe
     """
     period = period or query.metrics.periods[0]
     body: dict[str, object] = {}
-    if query.metrics.path == "/api/v1/reports":
+    if not query.metrics.has_own_path:
         body["metricSet"] = query.metrics.name
     if period is Period.DAYS:
         body |= {"timezone": "UTC", "startAt": first.isoformat(), "endAt": last.isoformat()}
     else:
-        is_own = query.metrics.name == WORK_SESSIONS
-        end = f"{last.isoformat()}T23:59Z" if is_own else f"{(last + timedelta(days=1)).isoformat()}T00:00Z"
+        ends_early = query.metrics.has_own_path
+        end = f"{last.isoformat()}T23:59Z" if ends_early else f"{(last + timedelta(days=1)).isoformat()}T00:00Z"
         body |= {"startAtTime": f"{first.isoformat()}T00:00Z", "endAtTime": end}
     if query.aggregation:
         body["aggregationLevel"] = query.aggregation
@@ -132,7 +165,7 @@ def request_for(query: Query, first: date, last: date, filters: Filters = (), pe
     if narrowed:
         body["filters"] = narrowed
     return Request(
-        operation="generateWorkSessionReport" if query.metrics.name == WORK_SESSIONS else "generateReport",
+        operation=query.metrics.operation,
         method="POST",
         path=query.metrics.path,
         body=orjson.dumps(body),
