@@ -19,10 +19,12 @@ __all__ = (
     "changed_since",
     "create_of",
     "deletion_of",
+    "ended",
     "gap_filling",
     "missing",
     "not_there",
     "remember",
+    "update_of",
 )
 
 
@@ -46,7 +48,7 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     known, is_update = record.known, policy.mode is Mode.UPDATE
     if policy.mode is Mode.DELETE:
         is_meant = at.victim is None
-        return deletion_of(at, record, known.gladly_id if known is not None else record.id) if is_meant else None
+        return deletion_of(at.object, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
         # In doubt an earlier process may have made it: ask, never repeat blindly.
         return None if is_update or record.doubt else _first_create(at, record, policy)
@@ -58,17 +60,17 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
         return _as_accepted(at, record, known)
     if at.is_read_first(policy, changed):
         return None
-    return _update(at, record, known.gladly_id, {name: record.payload[name] for name in changed})
+    return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
 
 
 def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
     """Decide by what a look has shown; what was found for a deletion is what is deleted."""
     if policy.mode is Mode.DELETE:
-        return deletion_of(at, record, found.gladly_id, before=found.held)
+        return deletion_of(at.object, record, found.gladly_id, before=found.held)
     if found.held is None and found.reply is not None:
         is_sought = sight is Sight.SOUGHT
         end = unread(found.reply, found.gladly_id) if is_sought else unknown(found.reply, record.id)
-        return _refuse(at, record, found, end)
+        return ended(at.object, record, end, found)
     if found.held is None:
         return _of_absent(at, record, policy, found, sight)
     changes = at.differences(found.held, record.payload)
@@ -77,17 +79,17 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
-            return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)))
-        return _update(at, record, found.gladly_id, changes, before=found.held)
+            return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)), found)
+        return update_of(at.object, record, found.gladly_id, changes, before=found.held)
     if not changes:
         word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
-        return _none(at, record, found, Outcome(word, found.gladly_id, accepted=record.fingerprints))
+        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
     # What a create leaves to a second request is part of making the object.
     is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
     if (policy.mode is Mode.CREATE and not is_rest) or not at.can_change:
-        return _refuse(at, record, found, _taken_id(at, found.gladly_id, changes))
+        return ended(at.object, record, _taken_id(at, found.gladly_id, changes), found)
     word = Word.CREATED if is_rest else Word.UPDATED
-    return _update(at, record, found.gladly_id, changes, before=found.held, word=word)
+    return update_of(at.object, record, found.gladly_id, changes, before=found.held, word=word)
 
 
 def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
@@ -98,20 +100,41 @@ def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
     held = found.held or {}
     changes = at.differences(held, at.gaps(held, record.payload))
     if not changes:
-        return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints))
-    return _update(at, record, found.gladly_id, changes, before=held)
+        return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints), found)
+    return update_of(at.object, record, found.gladly_id, changes, before=held)
 
 
-def create_of(at: Endpoint, record: Record) -> Change:
-    """Return the change that makes an object."""
-    return Change(
-        at.object, record.key, record.id, Action.CREATE, record.row.position, Word.CREATED, record.payload, None, None
-    )
+def create_of(name: str, record: Record) -> Change:
+    """Return the change that creates an object; `name` is that of the import, such as tasks."""
+    position = record.row.position
+    return Change(name, record.key, record.id, Action.CREATE, position, Word.CREATED, record.payload)
 
 
-def deletion_of(at: Endpoint, record: Record, gladly_id: str, *, before: Held | None = None) -> Change:
-    """Return the change that deletes an object."""
-    return Change(at.object, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, {}, before)
+def update_of(
+    name: str,
+    record: Record,
+    gladly_id: str,
+    after: Held,
+    *,
+    before: Held | None = None,
+    word: Word = Word.UPDATED,
+) -> Change:
+    """Return the change that writes some fields of an object."""
+    return Change(name, record.key, gladly_id, Action.UPDATE, record.row.position, word, after, before)
+
+
+def deletion_of(
+    name: str, record: Record, gladly_id: str, *, before: Held | None = None, part: Held | None = None
+) -> Change:
+    """Return the change that deletes an object, or removes a part of it."""
+    return Change(name, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, part or {}, before)
+
+
+def ended(name: str, record: Record, end: Outcome, found: Found | None = None) -> Change:
+    """Return the change of a record for which nothing is written, by how the record ends."""
+    gladly_id, before = (found.gladly_id, found.held) if found is not None else (end.gladly_id, None)
+    action = Action.REFUSE if end.word in (Word.REJECTED, Word.UNKNOWN) else Action.NONE
+    return Change(name, record.key, gladly_id, action, record.row.position, end.word, {}, before, end)
 
 
 def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Outcome:
@@ -152,9 +175,9 @@ def remember(record: Record) -> dict[str, str]:
 def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     barrier = at.may_create(record, policy)
     if barrier is None:
-        return create_of(at, record)
+        return create_of(at.object, record)
     # What must not be made may be there all the same, and then an upsert may change it.
-    return _refuse(at, record, Found(record.id), Outcome.rejected(barrier)) if policy.mode is Mode.CREATE else None
+    return ended(at.object, record, Outcome.rejected(barrier), Found(record.id)) if policy.mode is Mode.CREATE else None
 
 
 def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
@@ -162,10 +185,10 @@ def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight
     is_new = is_made or (policy.mode is Mode.UPSERT and record.known is None)
     barrier = at.may_create(record, policy) if is_new else None
     if barrier is not None:
-        return _refuse(at, record, found, Outcome.rejected(barrier))
-    return (
-        create_of(at, record) if is_made else _refuse(at, record, found, missing(at, record, policy, found.gladly_id))
-    )
+        return ended(at.object, record, Outcome.rejected(barrier), found)
+    if is_made:
+        return create_of(at.object, record)
+    return ended(at.object, record, missing(at, record, policy, found.gladly_id), found)
 
 
 def _hidden_changes(at: Endpoint, record: Record) -> Held:
@@ -186,29 +209,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return _none(at, record, Found(known.gladly_id), Outcome(Word.UNCHANGED, known.gladly_id))
-
-
-def _none(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
-    return _without_request(at, record, Action.NONE, found, end)
-
-
-def _refuse(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
-    return _without_request(at, record, Action.REFUSE, found, end)
-
-
-def _without_request(at: Endpoint, record: Record, action: Action, found: Found, end: Outcome) -> Change:
-    position = record.row.position
-    return Change(at.object, record.key, found.gladly_id, action, position, end.word, {}, found.held, end)
-
-
-def _update(
-    at: Endpoint,
-    record: Record,
-    gladly_id: str,
-    changes: Held,
-    *,
-    before: Held | None = None,
-    word: Word = Word.UPDATED,
-) -> Change:
-    return Change(at.object, record.key, gladly_id, Action.UPDATE, record.row.position, word, changes, before)
+    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.change import Change
+from bulkgladly.gladly.decisions import changed_since, create_of, ended
 from bulkgladly.gladly.outcomes import refused
-from bulkgladly.gladly.spec import Policy, Record, Steps
+from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 from bulkgladly.records import Outcome, Problem, Stage, Word
 from bulkgladly.times import time_of
@@ -35,16 +36,17 @@ class Trace:
 class Sending:
     """How one kind of record is sent, and how to find out whether it was.
 
-    `noun` is for messages. `made` reads the id of what was made from the reply. `look` looks
-    for it; None where the API shows nothing of the kind. `parent` is what a 404 tells of.
+    `object` is the name of the import, `noun` is for messages. `made` reads the id of what was
+    created from the reply. `look` looks for it; None where the API shows nothing of the kind.
+    `parent` is what does not exist if the response is a 404.
     """
 
+    object: str
     noun: str
     request: Callable[[Record], Request]
     made: Callable[[Reply], str | None]
     look: Callable[[Record], Generator[Request, Reply, Trace]] | None = None
     parent: str | None = None
-    states: Mapping[str, str] | None = None
 
 
 class OnceSteps:
@@ -53,15 +55,33 @@ class OnceSteps:
     def __init__(self, sending: Sending) -> None:
         self._at = sending
 
-    def create(self, record: Record, _policy: Policy) -> Steps:
-        """Send the record, unless it was sent before or may have been."""
+    @property
+    def procedure(self) -> Procedure:
+        """The two steps of a create, which is the only mode."""
+        return Procedure(self.decide, self.apply)
+
+    def decide(self, record: Record, _policy: Policy) -> Deciding:
+        """Return a create, unless the record was sent before or may have been."""
+        name = self._at.object
         if record.known is not None and (record.known.gladly_id or not record.doubt):
-            return self._as_known(record)
+            return ended(name, record, self._as_known(record))
         if record.doubt:
             trace = yield from self._look(record)
-            if trace.gladly_id is not None:
-                return self._created(record, trace.gladly_id)
-            return self._unsettled(record, None)
+            is_found = trace.gladly_id is not None
+            end = self._created(record, trace.gladly_id) if is_found else self._unsettled(record, None)
+            return ended(name, record, end)
+        return create_of(name, record)._replace(id=None)
+
+    def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
+        """Send the record once.
+
+        The change may have been decided long before, so what is known of the record by now has
+        the last word. Its key is not reserved here: whoever sends the request has to do so first.
+        """
+        if record.known is not None or record.doubt:
+            change = yield from self.decide(record, policy)
+        if change.end is not None:
+            return change.end
         reply = yield self._at.request(record)
         if reply.is_confirmed:
             return self._created(record, self._at.made(reply), status=reply.status)
@@ -120,9 +140,7 @@ class OnceSteps:
         if reply.is_absent and self._at.parent is not None:
             problem = Problem("not_exist", f"Gladly has no such {self._at.parent}", None, Stage.API)
             return Outcome.rejected(problem, status=reply.status)
-        outcome = refused(reply, None)
-        way_out = (self._at.states or {}).get(str(outcome.code))
-        return outcome._replace(detail=f"{outcome.detail}; {way_out}") if way_out else outcome
+        return refused(reply, None)
 
 
 def id_in_location(reply: Reply) -> str | None:

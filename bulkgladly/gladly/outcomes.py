@@ -4,7 +4,7 @@ from bulkgladly.judging import claims_success, is_server_error
 from bulkgladly.messages import ApiProblem, Reply
 from bulkgladly.records import Outcome, Problem, Stage, Word
 
-__all__ = ("first_problem", "refused", "undone", "unknown", "unread")
+__all__ = ("first_problem", "refused", "undone", "unknown", "unread", "with_hint")
 
 
 def first_problem(reply: Reply) -> ApiProblem:
@@ -63,6 +63,11 @@ def unknown(reply: Reply | None, gladly_id: str | None) -> Outcome:
         code="unsettled",
         detail="it may have happened, and asking gave no usable answer; `retry` the run to ask again",
     )
+
+
+def with_hint(outcome: Outcome, hint: str | None) -> Outcome:
+    """Return an outcome whose detail ends with what to do, if there is something to do."""
+    return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
 
 
 def _odd(reply: Reply) -> str:

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.change import Action, Change
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
-from bulkgladly.gladly.former_ids import is_there
 from bulkgladly.gladly.metric_sets import MetricSet
+from bulkgladly.gladly.outcomes import unread
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 __all__ = (
+    "Deciding",
     "Draft",
     "GladlyObject",
     "Policy",
+    "Procedure",
     "Record",
     "ResourceSpec",
     "Rule",
@@ -29,6 +32,9 @@ __all__ = (
 
 Steps = Generator[Request, Reply, Outcome]
 """What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
+
+Deciding = Generator[Request, Reply, Change]
+"""Finds out what a record asks for: yields requests that only read, is sent replies, returns the change."""
 
 DEFAULT_MODES = (Mode.UPSERT, Mode.CREATE, Mode.UPDATE)
 
@@ -142,6 +148,19 @@ class Screening(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Procedure:
+    """How the records of one kind of object are written in one mode, in two steps.
+
+    `decide` looks as far as it has to, and returns what is to become of the object; it sends
+    nothing that writes, so a plan can use it alone. `apply` does what a change says. Its
+    requests may be refused, or their responses lost; then it looks, and decides, again.
+    """
+
+    decide: Callable[[Record, Policy], Deciding]
+    apply: Callable[[Record, Policy, Change], Steps]
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """Everything that imports and checks need to know about one kind of object.
 
@@ -162,7 +181,7 @@ class ResourceSpec:
     name: str
     columns: ColumnPlan
     prepare: Callable[[Row, dict[str, Any], Policy], Draft | Problem]
-    procedures: Mapping[Mode, Callable[[Record, Policy], Steps]]
+    procedures: Mapping[Mode, Procedure]
     requests_per_record: Mapping[Mode, tuple[int, int]]
     operations: tuple[str, ...] = field(default=())
     fields: tuple[Field, ...] = ()
@@ -178,19 +197,45 @@ class ResourceSpec:
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
 
-    def steps(self, record: Record, policy: Policy) -> Steps:
-        """Return what is done for a record in the policy's mode."""
-        if record.former_id is None or record.known is not None or self.fetch is None:
-            return self.procedures[policy.mode](record, policy)
-        return self._steps_after_look(record, policy, self.fetch(record, record.former_id))
+    # --- what is done for a record -------------------------------------------------------------
 
-    def _steps_after_look(self, record: Record, policy: Policy, look: Request) -> Steps:
-        found = yield from is_there(look, record.former_id)
-        if isinstance(found, Outcome):
-            return found
-        if found and record.former_id is not None:
-            record = record._replace(id=record.former_id)
-        return (yield from self.procedures[policy.mode](record, policy))
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Do what a record asks for in the policy's mode, and return how it ends."""
+        change = yield from self.decide(record, policy)
+        if change.end is not None:
+            return change.end
+        return (yield from self.apply(record, policy, change))
+
+    def decide(self, record: Record, policy: Policy) -> Deciding:
+        """Return what a record asks for in the policy's mode; its requests only read."""
+        former_id = record.former_id
+        if former_id is None or record.known is not None or self.fetch is None:
+            return self.procedures[policy.mode].decide(record, policy)
+        return self._decide_by_former_id(record, policy, former_id, self.fetch(record, former_id))
+
+    def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
+        """Do what `decide` has returned for a record, unless it has an end, and return how the record ends."""
+        if record.known is None and change.id is not None and change.id == record.former_id:
+            record = record._replace(id=change.id)
+        return self.procedures[policy.mode].apply(record, policy, change)
+
+    def _decide_by_former_id(self, record: Record, policy: Policy, former_id: str, look: Request) -> Deciding:
+        """Look for an object that an earlier version created under the id of another spelling of the key.
+
+        Only a record that is not remembered, and whose key was written in another form than the
+        one in which keys are compared, costs this request. An unclear response never counts as
+        "not there": a duplicate would follow.
+        """
+        reply = yield look
+        # A customer that was merged counts as there: it is asked for once more, and then followed.
+        if reply.is_confirmed or reply.successor is not None:
+            record = record._replace(id=former_id)
+        elif not reply.is_absent:
+            end = unread(reply, former_id)
+            return Change(self.name, record.key, former_id, Action.REFUSE, record.row.position, end.word, {}, end=end)
+        return (yield from self.procedures[policy.mode].decide(record, policy))
+
+    # --- what it needs -------------------------------------------------------------------------
 
     @property
     def directories(self) -> tuple[str, ...]:

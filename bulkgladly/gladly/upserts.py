@@ -12,10 +12,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, create_of, gap_filling, missing, remember
+from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, survivor_of
-from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown
-from bulkgladly.gladly.spec import Policy, Record, Steps
+from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, with_hint
+from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
 from bulkgladly.messages import ApiProblem, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
@@ -31,28 +31,41 @@ class Upserts:
     def __init__(self, endpoint: Endpoint) -> None:
         self._at = endpoint
 
+    @property
+    def procedure(self) -> Procedure:
+        """The two steps, which are the same for every mode."""
+        return Procedure(self.decide, self.apply)
+
     # --- look, decide, apply -------------------------------------------------------------------
 
-    def steps(self, record: Record, policy: Policy) -> Steps:
-        """Do what the mode of the policy asks for.
+    def decide(self, record: Record, policy: Policy) -> Deciding:
+        """Return what the mode of the policy asks for.
 
-        `create` makes the object; one that is there already with other content is a reject.
-        `update` changes it; one that is not there is a reject. `upsert` does either: 1 request
-        when new, none when Gladly has accepted the content before, 1 when known and changed (2
+        `create` creates the object; one that exists with other content is a reject. `update`
+        changes it; one that does not exist is a reject. `upsert` does either: 1 request when
+        new, none when Gladly has accepted the content before, 1 when known and changed (2
         where what changed must be read first). `delete` deletes it by its remembered, own or
-        derived id; one that is gone already is unchanged. What an earlier process may have
-        made is asked for, and never sent again blindly.
+        derived id; one that no longer exists is unchanged. What an earlier process may have
+        created is looked up, and never sent again blindly.
         """
         change = by_memory(self._at, record, policy)
-        if change is not None and change.action is Action.CREATE:
-            return (yield from self._create(record, policy))  # most records: the shortest way
-        if change is None:
-            sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
-            found = yield from self._first_look(record, policy, sight)
-            if isinstance(found, Outcome):
-                return found
-            change = yield from self._decide(record, policy, found, sight)
-        return (yield from self.apply(record, policy, change))
+        if change is not None:
+            return change  # most records: nothing is asked
+        sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
+        found = yield from self._first_look(record, policy, sight)
+        if isinstance(found, Outcome):
+            return ended(self._at.object, record, found)
+        return (yield from self._by_look(record, policy, found, sight))
+
+    def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
+        """Do what a change says, or return its end."""
+        if change.end is not None:
+            return change.end
+        if change.action is Action.CREATE:
+            return (yield from self._create(record, policy))
+        if change.action is Action.DELETE:
+            return (yield from self._remove(record, change.id or record.id))
+        return (yield from self._update(record, policy, change))
 
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
         if policy.mode is Mode.DELETE and self._at.victim is not None:
@@ -63,23 +76,13 @@ class Upserts:
             return (yield from self._at.locate(record))
         return (yield from look(self._at, record, record.id))
 
-    def _decide(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Generator[Request, Reply, Change]:
-        """Decide by what was found; a search is followed by a look where it is not enough to write over."""
+    def _by_look(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Deciding:
+        """Decide by what was found. A search is followed by a look where it is not enough to write over."""
         change = by_look(self._at, record, policy, found, sight)
         if found.is_searched and not self._at.shared.isdisjoint(change.after):
             found = yield from look(self._at, record, found.gladly_id)
             change = by_look(self._at, record, policy, found, sight)
         return change
-
-    def apply(self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None) -> Steps:
-        """Do what a change says, or return its end; `differ` says what is still missing where no reply tells."""
-        if change.end is not None:
-            return change.end
-        if change.action is Action.CREATE:
-            return (yield from self._create(record, policy))
-        if change.action is Action.DELETE:
-            return (yield from self._remove(record, change.id or record.id))
-        return (yield from self._update(record, policy, change, differ=differ))
 
     # --- create --------------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ class Upserts:
 
     def _complete(self, record: Record, policy: Policy, made: Reply, left: Held) -> Steps:
         """After the create: what could not be said in it."""
-        rest = create_of(self._at, record)._replace(action=Action.UPDATE, after=left)
+        rest = update_of(self._at.object, record, record.id, left, word=Word.CREATED)
         outcome = yield from self._update(record, policy, rest)
         if outcome.word is not Word.CREATED:
             detail = f"the {self._at.noun} was made, but {', '.join(left)} could not be set: {outcome.detail}"
@@ -164,8 +167,9 @@ class Upserts:
         if policy.on_conflict == "merge" and found.is_searched:
             found = yield from look(at, record, found.gladly_id)
         if policy.on_conflict == "merge" and found.held is not None:
-            return (yield from self.apply(record, policy, gap_filling(at, record, found), differ=self._gaps))
-        change = yield from self._decide(record, policy, found, Sight.SOUGHT)
+            filling = gap_filling(at, record, found)
+            return filling.end or (yield from self._update(record, policy, filling, differ=self._gaps))
+        change = yield from self._by_look(record, policy, found, Sight.SOUGHT)
         return (yield from self.apply(record, policy, change))
 
     def _rival(self, record: Record, other: str | None) -> Generator[Request, Reply, Found | Outcome]:
@@ -190,7 +194,7 @@ class Upserts:
         if reply.is_absent and not may_be_merged:
             return missing(at, record, policy, gladly_id)
         if not reply.is_unclear and not may_be_merged:
-            return _with_hint(self._refused(reply, gladly_id), at.hint(change.after))
+            return with_hint(self._refused(reply, gladly_id), at.hint(change.after))
         return (yield from self._settle_update(record, policy, change, reply, differ or at.differences, hops))
 
     def _settle_update(
@@ -261,11 +265,7 @@ class Upserts:
         return self._with_way_out(refused(reply, gladly_id))
 
     def _with_way_out(self, outcome: Outcome) -> Outcome:
-        return _with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
-
-
-def _with_hint(outcome: Outcome, hint: str | None) -> Outcome:
-    return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
+        return with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
 
 
 def _named(other: str | None) -> str:

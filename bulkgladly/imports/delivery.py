@@ -132,7 +132,7 @@ class Delivery:
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Start the steps of a record again, of whose key another run has just told something."""
         pending.record = pending.record._replace(known=known)
-        pending.steps = self._spec.procedures[self._policy.mode](pending.record, self._policy)
+        pending.steps = self._spec.steps(pending.record, self._policy)
         try:
             return next(pending.steps)
         except StopIteration as end:

@@ -21,7 +21,7 @@ from tests.unit.stepping import completed, judged
 HOST = "https://example.gladly.com"
 PATH = "/api/v1/customer-profiles"
 ADA = {"name": "Ada Sample", "emails": [{"original": "ada@example.org"}], "phones": ["+16505550100"]}
-STEPS = RESOURCES["customers"].procedures
+CUSTOMERS = RESOURCES["customers"]
 
 
 @dataclass
@@ -60,7 +60,7 @@ def row(fields: Mapping[str, Any] | None = None, *, key: str = "7", own_id: str 
 
 def play(mode: str, record: Record, replies: Sequence[Reply], *, as_is: bool = False, **policy: Any) -> Played:
     """Answer the steps with the replies, completed or as they are; all must be used, and no more asked for."""
-    steps = STEPS[Mode(mode)](record, Policy(host=HOST, mode=Mode(mode), key="crm", **policy))
+    steps = CUSTOMERS.steps(record, Policy(host=HOST, mode=Mode(mode), key="crm", **policy))
     requests: list[Request] = []
     left = list(replies)
     try:
@@ -1069,7 +1069,7 @@ def test_whatever_is_answered_the_steps_end_in_a_word(
     record = row(fields, doubt=doubt)
     if is_known:
         record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
-    steps = STEPS[Mode(mode)](record, Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict))
+    steps = CUSTOMERS.steps(record, Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict))
 
     outcome = None
     try:
@@ -1105,7 +1105,7 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
     if "known" in route or "merged" in route:
         record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
     policy = Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict)
-    steps = STEPS[Mode(mode)](record, policy)
+    steps = CUSTOMERS.steps(record, policy)
     left = [*answers(json_reply(200, held), found(held)), PATCHED]
 
     request = next(steps)

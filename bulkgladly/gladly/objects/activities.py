@@ -103,7 +103,7 @@ ACTIVITIES = ResourceSpec(
     name="activities",
     columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
     prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.DELETE: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.DELETE: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
     operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
     fields=_FIELDS,

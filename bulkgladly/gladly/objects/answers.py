@@ -5,16 +5,16 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Found, lacking
+from bulkgladly.gladly.change import Change, Found, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
-from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.decisions import changed_since, create_of, ended, update_of
 from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known
-from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -99,43 +99,50 @@ def _has_what_its_type_needs(payload: Mapping[str, Any], policy: Policy) -> Iter
 _CONTENT_RULES = (_has_what_its_type_needs, language_is_known)
 
 
-def _put_content(record: Record, policy: Policy) -> Steps:
-    """Write a content: 1 request, and 1 before it where the mode asks whether it is there.
+def _decide_content(record: Record, policy: Policy) -> Deciding:
+    """Decide on a content, after 1 request if the mode has to know whether it exists.
 
-    PUT makes and replaces, and answers the same for both; so what an `upsert` writes without
-    asking counts as updated.
+    PUT creates and replaces, with the same response for both. So what an `upsert` writes
+    without a look counts as updated.
     """
-    known = record.known
+    known, content_id = record.known, _content_id(record)
     if known is not None and not changed_since(record, known):
-        return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
-    word = Word.UPDATED
-    if known is None and policy.mode is not Mode.UPSERT:
-        found = yield from look(_CONTENT_AT, record, _content_id(record))
-        if (end := _before_put(record, policy, found)) is not None:
-            return end
-        word = Word.CREATED if found.is_absent else word
+        return ended("answer-contents", record, Outcome(Word.UNCHANGED, gladly_id=known.gladly_id))
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
-    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=orjson.dumps(body))
+    if known is not None or policy.mode is Mode.UPSERT:
+        return update_of("answer-contents", record, content_id, body)
+    found = yield from look(_CONTENT_AT, record, content_id)
+    if (end := _before_put(record, policy, found)) is not None:
+        return ended("answer-contents", record, end, found)
+    if found.is_absent:
+        return create_of("answer-contents", record)._replace(id=content_id, after=body)
+    return update_of("answer-contents", record, content_id, body, before=found.held)
+
+
+def _put_content(record: Record, _policy: Policy, change: Change) -> Steps:
+    """Write a content: 1 request."""
+    body = orjson.dumps(change.after)
+    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
     if reply.is_confirmed:
-        return _written(record, word)
+        return _written(record, change.word)
     if reply.is_absent:
         return _reject("not_exist", "Gladly has no such answer", reply.status)
-    return (yield from _settle_put(record, word, reply)) if reply.is_unclear else refused(reply, None)
+    return (yield from _settle_put(record, change.word, reply)) if reply.is_unclear else refused(reply, None)
 
 
 def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
-    """Return how a record ends without a write, by what is there; None where it is written."""
+    """Return how a record ends without a write, by what Gladly holds; None if it is written."""
+    if found.is_absent and policy.mode is Mode.UPDATE:
+        return _reject("not_exist", "Gladly has no such content; use --mode upsert to create it", 404)
     if found.is_absent:
-        is_needed = policy.mode is Mode.UPDATE
-        return (
-            _reject("not_exist", "Gladly has no such content; use --mode upsert to make it", 404) if is_needed else None
-        )
+        return None
     if found.held is None:
         return unread(found.reply, None)
     if not lacking(found.held, record.payload, _SAID):
         return _written(record, Word.UNCHANGED)
     if policy.mode is Mode.CREATE:
-        return _reject("taken", "there is a content for this language and type; use --mode upsert", 200)
+        detail = "the answer has a content for this language and type; use --mode upsert to change it"
+        return _reject("taken", detail, 200)
     return None
 
 
@@ -198,7 +205,7 @@ ANSWERS = ResourceSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
-    procedures=dict.fromkeys(Mode, _STEPS.steps),
+    procedures=dict.fromkeys(Mode, _STEPS.procedure),
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
     fields=_FIELDS,
@@ -218,10 +225,8 @@ ANSWER_CONTENTS = ResourceSpec(
         clean=_lower_language,
     ),
     procedures={
-        Mode.CREATE: _put_content,
-        Mode.UPDATE: _put_content,
-        Mode.UPSERT: _put_content,
-        Mode.DELETE: Upserts(_CONTENT_AT).steps,
+        **dict.fromkeys((Mode.CREATE, Mode.UPDATE, Mode.UPSERT), Procedure(_decide_content, _put_content)),
+        Mode.DELETE: Upserts(_CONTENT_AT).procedure,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 1), Mode.DELETE: (1, 1)},
     operations=(

@@ -59,13 +59,13 @@ def _is_this(item: Mapping[str, Any], record: Record) -> bool:
     return is_same and not by_people and is_ours(record, item, item.get("timestamp"))
 
 
-_STEPS = OnceSteps(Sending(noun="note", request=_request, made=id_in_location, look=_look, parent="conversation"))
+_STEPS = OnceSteps(Sending("notes", "note", request=_request, made=id_in_location, look=_look, parent="conversation"))
 
 NOTES = ResourceSpec(
     name="notes",
     columns=column_plan(_FIELDS),
     prepare=Preparation("notes", _FIELDS, unwrap=_unwrap),
-    procedures={Mode.CREATE: _STEPS.create},
+    procedures={Mode.CREATE: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("addNoteToConversation", "getConversationItems"),
     fields=_FIELDS,

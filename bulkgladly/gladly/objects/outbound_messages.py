@@ -170,7 +170,7 @@ SMS = ResourceSpec(
     name="sms",
     columns=column_plan(_SMS_FIELDS),
     prepare=Preparation("sms", _SMS_FIELDS, clean=_clean_sms),
-    procedures={Mode.CREATE: OnceSteps(Sending("text message", _send_sms, _item_id)).create},
+    procedures={Mode.CREATE: OnceSteps(Sending("sms", "text message", _send_sms, _item_id)).procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("sendSMS",),
     fields=_SMS_FIELDS,
@@ -183,7 +183,7 @@ EMAILS = ResourceSpec(
     name="emails",
     columns=column_plan(_EMAIL_FIELDS),
     prepare=Preparation("emails", _EMAIL_FIELDS, rules=_EMAIL_RULES, unwrap=_unwrap_email, clean=_clean_email),
-    procedures={Mode.CREATE: OnceSteps(Sending("email", _send_email, _item_id)).create},
+    procedures={Mode.CREATE: OnceSteps(Sending("emails", "email", _send_email, _item_id)).procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("sendEmail",),
     fields=_EMAIL_FIELDS,
@@ -197,7 +197,11 @@ REPLIES = ResourceSpec(
     name="replies",
     columns=column_plan(_REPLY_FIELDS),
     prepare=Preparation("replies", _REPLY_FIELDS, rules=_REPLY_RULES),
-    procedures={Mode.CREATE: OnceSteps(Sending("reply", _reply, id_in_location, parent="conversation item")).create},
+    procedures={
+        Mode.CREATE: OnceSteps(
+            Sending("replies", "reply", _reply, id_in_location, parent="conversation item")
+        ).procedure
+    },
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("replyToMessage",),
     fields=_REPLY_FIELDS,
@@ -213,7 +217,9 @@ RECIPIENT_COLLECTIONS = ResourceSpec(
     columns=column_plan(_COLLECTION_FIELDS),
     prepare=Preparation("recipient-collections", _COLLECTION_FIELDS, rules=_COLLECTION_RULES),
     procedures={
-        Mode.CREATE: OnceSteps(Sending("recipient collection", _collect, _collection_id, parent="campaign")).create
+        Mode.CREATE: OnceSteps(
+            Sending("recipient-collections", "recipient collection", _collect, _collection_id, parent="campaign")
+        ).procedure
     },
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("createRecipientCollection",),

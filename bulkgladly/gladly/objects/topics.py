@@ -127,7 +127,7 @@ TOPICS = ResourceSpec(
         unwrap=_unwrap,
         natural_key=lambda payload: f"name:{payload['name']}",
     ),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.UPDATE: _STEPS.procedure, Mode.UPSERT: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,

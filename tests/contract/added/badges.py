@@ -65,7 +65,7 @@ BADGES = ResourceSpec(
     name="badges",
     columns=column_plan(_FIELDS, read_only=("madeAt",)),
     prepare=Preparation("badges", _FIELDS),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.UPSERT: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addBadge", "getBadge", "updateBadge"),
     fields=_FIELDS,
