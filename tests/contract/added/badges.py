@@ -10,7 +10,9 @@ from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, Data
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
+from bulkgladly.gladly.metric_sets import MetricSet, known_columns
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.report_windows import Grain
 from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
@@ -100,4 +102,5 @@ OBJECT = GladlyObject(
         DataSetPlan("badges", (*_COLUMNS, GONE_SINCE)),
         DataSetPlan("customer-badges", (*_COLUMNS, ASKED_ID)),
     ),
+    metric_sets=(MetricSet("BadgesReport", Grain.THING, columns=known_columns("Badge ID; Worn At|t")),),
 )
