@@ -1,4 +1,4 @@
-"""Customers: from a nested row to a draft, and the comparison with a profile. Pure."""
+"""Customers: from a nested row to a draft, and the comparison of a payload with a profile. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,10 +54,10 @@ CUSTOMER_COLUMNS = ColumnPlan(
 
 
 def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
-    """Return the draft of the record that a nested row stands for, or why it cannot be sent.
+    """Return the draft of a nested row, or why it cannot be sent.
 
-    The payload holds only what the row says: a missing field stays missing, a null is
-    dropped (`null="keep"`) or kept to clear the field (`null="clear"`).
+    The payload has only what is in the row: a missing field stays missing, a null is dropped
+    (`null="keep"`) or kept to clear the field (`null="clear"`).
     """
     try:
         payload = _payload(nested, policy)
@@ -84,12 +84,12 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft 
 
 
 def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields to PATCH so that a profile holds everything the payload says.
+    """Return the fields to PATCH so that a profile holds everything in the payload; empty if it does.
 
-    Empty when nothing is missing. What Gladly adds (`normalized`, `regionCode: US`,
-    `type: ""`) is no difference, and neither is what others have added: lists are united,
-    attributes laid over the present ones, because PATCH replaces lists whole and whether
-    it merges attributes is unknown [gladly-api, schemas 2.3].
+    What Gladly adds (`normalized`, `regionCode: US`, `type: ""`) does not count as a difference,
+    nor does what others have added. Lists are merged, and attributes are sent together with
+    those that the profile has, because PATCH replaces lists whole and whether it merges
+    attributes is UNKNOWN [gladly-api, schemas 2.3].
     """
     changes: dict[str, Any] = {}
     for name in SCALARS:
@@ -104,7 +104,7 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
 
 
 def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the contact lists that must grow so that the profile has every address of the payload."""
+    """Return the contact lists that must be extended so that the profile has every address of the payload."""
     lists: dict[str, Any] = {}
     for name, identity in (("emails", email_identity), ("phones", phone_identity)):
         united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
@@ -114,7 +114,7 @@ def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
 
 
 def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a payload that fills what the profile lacks; what Gladly holds wins."""
+    """Return the part of a payload for which the profile has nothing; what Gladly holds is kept."""
     held = _object(profile.get("customAttributes"))
     filling = {name: payload[name] for name in SCALARS if payload.get(name) and not profile.get(name)}
     attributes = {
@@ -131,13 +131,13 @@ def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str,
 
 
 def holds_email(profile: Mapping[str, Any], address: str) -> bool:
-    """Tell whether a profile holds an email address, however it is spelled."""
+    """Tell whether a profile holds an email address, in any spelling."""
     wanted = email_identity({"original": address})
     return any(email_identity(entry) == wanted for entry in _list(profile.get("emails")))
 
 
 def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
-    """Tell whether a profile holds an E.164 number as MOBILE, which only one profile can."""
+    """Tell whether a profile holds an E.164 number as MOBILE; only one profile can."""
     return any(
         entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
     )
@@ -164,7 +164,7 @@ def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:
 
 def _add_contacts(payload: dict[str, Any], name: str, items: Any, policy: Policy) -> None:
     if items is None:
-        # An emptied contact list cannot be told from a mistake, and no path shortens one.
+        # An empty contact list may be a mistake, and imports never remove addresses.
         return
     if not isinstance(items, list):
         raise ContactProblem("type", name, f"{name} must be a list")
@@ -192,7 +192,7 @@ def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: P
     if not payload.get("emails") and not payload.get("phones") and not payload.get("externalCustomerId"):
         return Problem(
             "no_identifier",
-            "the row has no id, email, phone or externalCustomerId; add one, or name the column that "
+            "the row has no id, email, phone or externalCustomerId; add one, or pass the column that "
             "identifies a row with --key",
         )
     return SourceKey(key_of_content(payload))

@@ -1,7 +1,7 @@
-"""Deciding what becomes of a record: what Gladly holds and what the row wants, to a change. Pure.
+"""Deciding what a record asks for: from what Gladly holds and what the row says to a change. Pure.
 
-Two ways to know what Gladly holds: what earlier requests taught, which costs nothing, and a
-look. `by_memory` says None where only a look can tell; `by_look` always knows.
+There are two ways to know what Gladly holds: what is remembered of earlier requests, which
+costs nothing, and a look. `by_memory` returns None if only a look can tell.
 """
 
 import enum
@@ -29,28 +29,28 @@ __all__ = (
 
 
 class Sight(enum.Enum):
-    """How the object that a look showed was come upon."""
+    """Why the object that a look showed was looked at."""
 
     SOUGHT = "sought"
     """The record means it: by its id, by memory or by what is unique about it."""
     IN_THE_WAY = "in the way"
-    """It was there when the record was to be made."""
+    """It existed already when the record should have been created."""
     OURS = "ours"
-    """A request of this run, or of one before it, may have made it; where it is not there, it is made."""
+    """A request of this run, or of an earlier one, may have created it; if it does not exist, it is created."""
 
 
 def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
-    """Decide by what is remembered; None where somebody has to look first.
+    """Decide by what is remembered; return None if a look is needed first.
 
-    A create is optimistic: whether the object is there already, its own reply tells, so that
-    a new one costs one request.
+    A create is optimistic: its own reply tells whether the object exists already, so a new one
+    costs one request.
     """
     known, is_update = record.known, policy.mode is Mode.UPDATE
     if policy.mode is Mode.DELETE:
         is_meant = at.victim is None
         return deletion_of(at.object, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
-        # In doubt an earlier process may have made it: ask, never repeat blindly.
+        # If in doubt, an earlier process may have created it: look, never repeat blindly.
         return None if is_update or record.doubt else _first_create(at, record, policy)
     changed = changed_since(record, known)
     if policy.mode is Mode.CREATE:
@@ -64,7 +64,7 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
 
 
 def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
-    """Decide by what a look has shown; what was found for a deletion is what is deleted."""
+    """Decide by what a look has shown. For a deletion, what was found is deleted."""
     if policy.mode is Mode.DELETE:
         return deletion_of(at.object, record, found.gladly_id, before=found.held)
     if found.held is None and found.reply is not None:
@@ -75,7 +75,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         return _of_absent(at, record, policy, found, sight)
     changes = at.differences(found.held, record.payload)
     if at.hidden and sight is not Sight.OURS:
-        # What a create of ours had to say went with the same request, shown or not.
+        # If a create of ours made the object, the hidden fields were sent with that request.
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
@@ -84,7 +84,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
     if not changes:
         word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
         return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
-    # What a create leaves to a second request is part of making the object.
+    # What a create leaves to a second request is part of creating the object.
     is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
     if (policy.mode is Mode.CREATE and not is_rest) or not at.can_change:
         return ended(at.object, record, _taken_id(at, found.gladly_id, changes), found)
@@ -93,7 +93,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
 
 
 def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
-    """Decide to give a held object what it lacks of the row altogether; what Gladly holds wins.
+    """Decide to fill only what is empty in a held object; where Gladly holds a value, that value stays.
 
     `found` must have shown an object.
     """
@@ -140,14 +140,14 @@ def ended(name: str, record: Record, end: Outcome, found: Found | None = None) -
 def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Outcome:
     """Return how a record ends whose object Gladly does not have.
 
-    One that was deleted in Gladly since is not made again: nobody wants a person back who
-    asked to be forgotten.
+    An object that was deleted in Gladly after its import is not created again, because the
+    person may have asked for the deletion.
     """
     is_update = policy.mode is Mode.UPDATE
     if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
         detail = (
-            f"the {at.noun} was deleted in Gladly since it was imported, and is not made again; leave the row out, "
-            "or import it under another --namespace"
+            f"the {at.noun} was deleted in Gladly after it was imported, and is not created again; leave the row "
+            "out, or import it with another --namespace"
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
@@ -155,9 +155,9 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
 
 
 def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
-    """Return the reject of a record that means an object which Gladly does not have."""
+    """Return the reject of a record whose object Gladly does not have."""
     detail = f"Gladly has no such {at.noun}" + (
-        "; use --mode upsert to make those that are missing" if at.can_create else ""
+        "; use --mode upsert to create those that are missing" if at.can_create else ""
     )
     return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
@@ -168,7 +168,7 @@ def changed_since(record: Record, known: Known) -> list[str]:
 
 
 def remember(record: Record) -> dict[str, str]:
-    """Return what Gladly holds after a change: earlier fields that the row does not mention stay as they were."""
+    """Return the fingerprints of what Gladly holds after a change; fields that the row does not name are kept."""
     return {**(record.known.accepted if record.known else {}), **record.fingerprints}
 
 
@@ -176,7 +176,7 @@ def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None
     barrier = at.may_create(record, policy)
     if barrier is None:
         return create_of(at.object, record)
-    # What must not be made may be there all the same, and then an upsert may change it.
+    # An object that must not be created may exist already, and then an upsert may change it.
     return ended(at.object, record, Outcome.rejected(barrier), Found(record.id)) if policy.mode is Mode.CREATE else None
 
 

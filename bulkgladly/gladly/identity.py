@@ -1,4 +1,4 @@
-"""Who a record is: source keys, the ids we derive from them, and fingerprints of content. Pure."""
+"""What identifies a record: source keys, the ids derived from them, and fingerprints of content. Pure."""
 
 import base64
 import hashlib
@@ -23,52 +23,52 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzABCDEFGHIJKL"
 def derive_id(host: str, resource: str, namespace: str, key: str) -> str:
     """Return the id that a source key has in an organisation: 22 URL-safe characters.
 
-    The same four inputs give the same id for ever, on every machine, so that a repeat of
-    a create is refused as taken instead of making a twin. The first character is mapped
-    to a letter, since a leading `-` or `_` is unproven for some resources.
+    The same four inputs always give the same id, on every machine, so that a repeated create is
+    refused as taken instead of creating a duplicate.
     """
     digest = hashlib.blake2b(f"{host}\x1f{resource}\x1f{namespace}\x1f{key}".encode(), digest_size=16).digest()
+    # The first character becomes a letter: whether Gladly accepts a leading - or _ everywhere was not tried.
     text = base64.urlsafe_b64encode(digest)[:22].decode()
     return _LETTERS[digest[0] >> 2] + text[1:]
 
 
 def key_of_content(payload: Mapping[str, Any]) -> str:
-    """Return the source key of a record that has no key of its own: a hash of its content.
+    """Return the source key of a record without a key of its own: a hash of its content.
 
-    Two rows with equal content are one record. Never derived from the row's position, so
-    a corrected file does not become new customers.
+    Two rows with equal content are one record. The position of a row is never used, so a
+    corrected file does not create new customers.
     """
     content = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
     return "content:" + hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def fingerprint(value: Any) -> str:
-    """Return 16 hex characters that change when the value does, whatever the order of its keys."""
+    """Return 16 hex characters that depend on the value, but not on the order of its keys."""
     return xxhash.xxh3_64_hexdigest(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
 
 def digest64(kind: str, value: str) -> int:
-    """Return a signed 64-bit hash, the form in which claims are stored."""
+    """Return a signed 64-bit hash, as claims are stored."""
     return xxhash.xxh3_64_intdigest(f"{kind}\x1f{value}".encode()) - _HALF
 
 
 def id_problem(text: str, *, most: int | None = 49) -> str | None:
-    """Say what is wrong with an id, or None.
+    """Return what is wrong with an id, or None.
 
-    Rule: URL-safe; under 50 characters for customers, and `most` for others, where None
-    stands for a length that is not known [gladly-api, schemas, conventions].
+    Ids are URL-safe and have `most` characters at most: 49 for customers, None if the limit is
+    not known [gladly-api, schemas, conventions].
     """
     if not _URL_SAFE.fullmatch(text):
-        return "the id may hold letters, digits, - and _ only"
+        return "an id can only have letters, digits, - and _"
     if most is not None and len(text) > most:
-        return f"the id has {len(text)} characters; Gladly takes fewer than {most + 1}"
+        return f"the id has {len(text)} characters; Gladly allows {most}"
     return None
 
 
 def key_in(row: Row, column: str) -> SourceKey | Problem:
-    """Return the source key in the key column, or why that is no key.
+    """Return the source key in the key column, or why it is not a key.
 
-    A key may also be a custom attribute (`customAttribute:crm_id`), in a row of either form.
+    The key column may also be a custom attribute (`customAttribute:crm_id`), nested or flat.
     """
     value = row.fields.get(column) if row.fields else None
     if type(value) is str and row.former_key is None and is_plain(value):
@@ -77,9 +77,9 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
         key = read_key(_cell(row.fields or {}, column))
     except NotAKey as error:
         if error.code == "key_type":
-            detail = f"the key column {column} must hold a text or a whole number"
+            detail = f"the key column {column} must be a text or a whole number"
         else:
-            detail = f"the key column {column} is empty; every row needs its own key"
+            detail = f"the key column {column} is empty; each row needs its own key"
         return Problem(error.code, detail, column)
     if row.former_key is not None:
         return key._replace(former=row.former_key, is_odd=True)
@@ -87,7 +87,7 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
 
 
 def former_id(policy: Policy, resource: str, former_key: str | None, own_id: str | None) -> str | None:
-    """Return the id that earlier versions derived from a key's former spelling; None where there is none."""
+    """Return the id that earlier versions derived from a key's former spelling, or None."""
     if former_key is None or own_id is not None:
         return None
     return derive_id(policy.host, resource, policy.namespace, former_key)

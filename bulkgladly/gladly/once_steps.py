@@ -1,10 +1,10 @@
-"""What is done for one record whose create takes no id of ours: sent at most once. Pure generators.
+"""The steps of a record whose create takes no id from the client: it is sent at most once. Pure generators.
 
-Its key is reserved on the disk, for all runs, before the request leaves. After an answer that got
-lost, and after a crash, the record is looked for where the API lists such things. What is found
-counts as created. What is not found may lag behind, so it proves nothing: such a record ends as
-`unknown` and is not sent again, in this run or a later one with the same source key, unless a
-person has looked and says so (`retry --sent-nothing`). Facts: gladly-api, README, "Retry safety".
+Before the request is sent, its key is reserved on the disk, for all runs. After a lost response
+and after a crash, the record is looked for if the API lists such objects. A record that is found
+counts as created. One that is not found proves nothing, because the list may lag behind: it ends
+as `unknown` and is not sent again, in this run or a later one with the same source key, unless a
+person has looked and confirms it (`retry --sent-nothing`). Facts: gladly-api, README, "Retry safety".
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -22,12 +22,12 @@ from bulkgladly.times import time_of
 __all__ = ("CLOCK_SKEW_S", "OnceSteps", "Sending", "Trace", "id_in_location", "is_ours")
 
 CLOCK_SKEW_S = 300.0
-"""By how much Gladly's clock and ours may differ: what is older than the request by more than this is not ours."""
+"""How much Gladly's clock and ours may differ. What is older than the request by more than this is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What looking for a record showed: the id it got. None proves nothing: a list may be cut, or lag behind."""
+    """What looking for a record showed: its id. None proves nothing: the list may be cut, or lag behind."""
 
     gladly_id: str | None = None
 
@@ -36,8 +36,8 @@ class Trace:
 class Sending:
     """How one kind of record is sent, and how to find out whether it was.
 
-    `object` is the name of the import, `noun` is for messages. `made` reads the id of what was
-    created from the reply. `look` looks for it; None where the API shows nothing of the kind.
+    `object` is the name of the import, `noun` is for messages. `made` reads the id of the new
+    object from the reply. `look` looks for it; None if the API does not list such objects.
     `parent` is what does not exist if the response is a 404.
     """
 
@@ -50,7 +50,7 @@ class Sending:
 
 
 class OnceSteps:
-    """The procedure of one kind of sending."""
+    """Decides on and sends one kind of record."""
 
     def __init__(self, sending: Sending) -> None:
         self._at = sending
@@ -75,8 +75,9 @@ class OnceSteps:
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
         """Send the record once.
 
-        The change may have been decided long before, so what is known of the record by now has
-        the last word. Its key is not reserved here: whoever sends the request has to do so first.
+        The change may have been decided long before, so it is dropped if the record is known or
+        in doubt by now. The key is not reserved here: the caller does that before it sends the
+        request, which is marked as unsafe to repeat.
         """
         if record.known is not None or record.doubt:
             change = yield from self.decide(record, policy)
@@ -88,12 +89,13 @@ class OnceSteps:
         if not reply.is_unclear:
             return self._refused(reply)
         if self._at.look is None:
-            # During an outage each further record would end like this one: asked for anything, the host is waited for.
+            # During an outage every further record would end like this one. Any harmless request makes the
+            # client wait until the host responds again.
             yield GET_ORGANIZATION
         trace = yield from self._look(record if reply.sent_at is None else record._replace(sent_at=reply.sent_at))
         if trace.gladly_id is not None:
             return self._created(record, trace.gladly_id)
-        # A list that is read at once may lag behind, so what it lacks proves nothing yet.
+        # The list was read at once and may lag behind, so a missing record proves nothing.
         return self._unsettled(record, reply)
 
     def _look(self, record: Record) -> Generator[Request, Reply, Trace]:
@@ -104,18 +106,18 @@ class OnceSteps:
         if known is None or not known.gladly_id:
             by = known.held_by if known is not None else ""
             detail = (
-                f"run {by} may have sent this {self._at.noun}; look in Gladly, and if it was not sent: "
-                f"bulkgladly retry {by} --sent-nothing"
+                f"run {by} may have sent this {self._at.noun}; check in Gladly, and if it was not sent, run "
+                f"`bulkgladly retry {by} --sent-nothing`"
                 if by
-                else f"an earlier run may have sent this {self._at.noun}; look in Gladly, and if it was not sent, "
+                else f"an earlier run may have sent this {self._at.noun}; check in Gladly, and if it was not sent, "
                 "`retry` this run with --sent-nothing"
             )
             return self._unsettled(record, None)._replace(detail=detail)
         if not changed_since(record, known):
-            # In doubt it was this run that sent it: the state is committed before the journal.
+            # If in doubt, this run has sent it: the state is committed before the journal.
             return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
         detail = (
-            f"another {self._at.noun} was sent under this source key, and cannot be changed; give the row its own key"
+            f"another {self._at.noun} was sent with this source key, and cannot be changed; give the row its own key"
         )
         problem = Problem("taken", detail, "key", Stage.CONFLICT)
         return Outcome.rejected(problem, gladly_id=known.gladly_id)
@@ -130,7 +132,7 @@ class OnceSteps:
             status=(reply.status or None) if reply is not None else None,
             code="unsettled",
             detail=(
-                f"the {self._at.noun} may have been sent, and is not sent again; look in Gladly, and if it was not "
+                f"the {self._at.noun} may have been sent, and is not sent again; check in Gladly, and if it was not "
                 "sent, `retry` this run with --sent-nothing"
             ),
             accepted=record.fingerprints,
@@ -144,12 +146,12 @@ class OnceSteps:
 
 
 def id_in_location(reply: Reply) -> str | None:
-    """Return the id at the end of a reply's `Location`, which most creates answer with."""
+    """Return the id at the end of a reply's `Location`, which most creates return."""
     return reply.headers.get("location", "").rstrip("/").rpartition("/")[2] or None
 
 
 def is_ours(record: Record, made: Mapping[str, Any], moment: object) -> bool:
-    """Tell whether a listed object can be what this record made: young enough, and not another record's."""
+    """Tell whether a listed object can come from this record: it is young enough, and not another record's."""
     at, identity = time_of(moment), made.get("id")
     if at is None or not isinstance(identity, str) or record.sent_at is None:
         return False

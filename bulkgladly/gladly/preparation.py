@@ -1,4 +1,4 @@
-"""From a nested row to a draft of a record, for every object that is declared by its fields. Pure."""
+"""From a nested row to a draft, for every object that is declared by its fields (all but customers). Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,21 +18,23 @@ __all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "proble
 CUSTOMER_FIELDS = (
     Field("customerId", Kind.ID, most=MAX_ID, help="the customer, by the id in Gladly"),
     Field("customerKey", into="customerId", key_of="customers", help="the customer, by the source key of its import"),
-    Field("customerEmail", into="customer.emailAddress", help="the customer, by email; made where nobody has it"),
-    Field("customerMobile", into="customer.mobilePhone", help="the customer, by mobile number; made where nobody has"),
+    Field("customerEmail", into="customer.emailAddress", help="the customer, by email; created if nobody has it"),
+    Field(
+        "customerMobile", into="customer.mobilePhone", help="the customer, by mobile number; created if nobody has it"
+    ),
     Field("customer", Kind.OBJECT, help="the same as an object with emailAddress or mobilePhone"),
 )
-"""Four ways to say whose something is; a row uses one of them."""
+"""The ways to name the customer; a row uses one of them."""
 
 Payload = dict[str, Any]
 
 
 class Preparation:
-    """Makes records of one kind of object from its fields and rules.
+    """Turns rows into drafts by the fields and rules of one kind of object.
 
-    `natural_key` says what a record is known by that has neither a key column nor an id;
-    without that it is its content. `unwrap` turns another spelling of the row into that of
-    the fields, `clean` the payload into the form that is compared and sent.
+    `natural_key` returns the source key of a record that has neither a key column nor an id; by
+    default it is derived from the content. `unwrap` turns Gladly's own form of a row into that
+    of the fields. `clean` turns the payload into the form that is compared and sent.
     """
 
     def __init__(
@@ -49,9 +51,9 @@ class Preparation:
         self._natural_key, self._unwrap, self._clean = natural_key, unwrap, clean
 
     def __call__(self, row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
-        """Return the draft of the record that a nested row stands for, or why it cannot be sent.
+        """Return the draft of a nested row, or why it cannot be sent.
 
-        Names and source keys in it are open still: `complete` puts ids in their place.
+        It still holds names and source keys: `complete` replaces them by ids.
         """
         found = self.read(nested, policy)
         if isinstance(found, Problem):
@@ -77,10 +79,10 @@ class Preparation:
     def claims_of(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
     ) -> tuple[Payload, tuple[Claim, ...]] | Problem | None:
-        """Return the payload and the claims of a record, given what `read_fields` makes of its row.
+        """Return the payload and the claims of a record, from what `read_fields` returned for its row.
 
-        What else a record has takes time, and is not made.
-        None where the key is written oddly: somebody must look closer.
+        A check needs no more than this, and drafts take time. Returns None if the key needs
+        cleaning, so that the row has to be read closely.
         """
         try:
             payload = self._clean(payload, policy)
@@ -95,7 +97,7 @@ class Preparation:
         return None if key.is_odd else (payload, claims)
 
     def read(self, nested: Mapping[str, Any], policy: Policy) -> tuple[Payload, tuple[Link, ...]] | Problem:
-        """Return the payload of a nested row and what in it is open, or what is wrong with a field."""
+        """Return the payload of a nested row and the links in it, or what is wrong with a field."""
         try:
             payload, links = read_fields(self._unwrap(nested), self._fields, policy.mode, null=policy.null)
             return self._clean(payload, policy), links
@@ -107,7 +109,7 @@ class Preparation:
     def _identify(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
     ) -> tuple[SourceKey, str | None, tuple[Claim, ...], Payload] | Problem:
-        """Return key, own id, claims and the rest of a clean payload, or the first rule that it breaks."""
+        """Return key, own id, claims and the payload without its id, or the first rule that it breaks."""
         for rule in self._rules:
             for problem in rule(payload, policy):
                 return problem
@@ -127,7 +129,7 @@ class Preparation:
 
 
 def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
-    """Return everything that is wrong with a nested row, offline; the first is what an import rejects it for."""
+    """Return everything that is wrong with a nested row, offline; an import rejects it for the first."""
     if not isinstance(spec.prepare, Preparation):
         return []
     found = spec.prepare.read(nested, policy)
@@ -144,11 +146,11 @@ def complete(
     *,
     is_last: bool = False,
 ) -> Draft | Problem:
-    """Return a draft with ids in the place of its names and keys, or why one has none.
+    """Return a draft with its names and keys replaced by ids, or why one has none.
 
-    `known` has the ids of source keys, by resource and key. What refers to the same kind of
-    object stays open in `links` where it is not known yet, since its record may be on its
-    way; when `is_last`, it no longer is.
+    `known` has the ids of source keys, by object and key. A key of the same kind of object that
+    is not known yet stays in `links`, because its record may be in flight. With `is_last`, no
+    such record is left, and an unknown key is a problem.
     """
     if not draft.links:
         return draft._replace(lanes=_lanes((), draft.payload, spec)) if spec.lanes else draft
@@ -179,47 +181,47 @@ def complete(
 
 
 def unknown_key(link: Link) -> Problem:
-    """Return the problem of a source key that no import is known to have brought in."""
+    """Return the problem of a source key that no known import has imported."""
     return Problem(
         "unknown_key",
-        f"{link.attr}: no {link.kind} were imported with this source key; import them first, or name that run: --after",
+        f"{link.attr}: no {link.kind} were imported with this source key; import them first, or pass --after RUN",
         link.attr,
     )
 
 
 def for_customer(payload: Payload, policy: Policy) -> Payload:
-    """Clean the address by which a payload names its customer; only a new object needs one.
+    """Return a payload with the address of its customer cleaned; only a new object needs a customer.
 
     Raises:
-        ContactProblem: The address cannot be one.
-        FieldProblem: Not exactly one of the ways to name the customer is used.
+        ContactProblem: The address is not valid.
+        FieldProblem: None or several of the ways to name the customer are used.
     """
     customer = payload.get("customer")
     if customer is None and policy.mode in (Mode.UPDATE, Mode.DELETE):
         return payload
     if (customer is None) == ("customerId" not in payload):
         raise FieldProblem(
-            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is needed, and only one"
+            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is required, and only one"
         )
     if customer is None:
         return payload
     named = {name: value for name, value in customer.items() if value not in (None, "")}
     if len(named) != 1 or not named.keys() <= {"emailAddress", "mobilePhone"}:
-        raise FieldProblem("customer", "customer", "needs exactly one of emailAddress and mobilePhone")
+        raise FieldProblem("customer", "customer", "must have exactly one of emailAddress and mobilePhone")
     [(name, value)] = named.items()
     cleaned = clean_emails([value]) if name == "emailAddress" else clean_phones([value], policy.phone_region)
     return {**payload, "customer": {name: cleaned[0]["original"]}}
 
 
 def segment(identity: str) -> str:
-    """Return an id as one segment of a path, whatever characters it has."""
+    """Return an id as one segment of a path, with its special characters encoded."""
     return quote(identity, safe="")
 
 
 def _identity_of(
     link: Link, directory: Directory, known: Mapping[tuple[str, str], str], *, is_last: bool
 ) -> str | Problem | None:
-    """Return the id that a link stands for; None where its key is not known."""
+    """Return the id that a link stands for; None if its key is not known."""
     if not link.is_key:
         return directory.resolve(link.kind, link.text, link.attr)
     identity = known.get((link.kind, link.text))
@@ -229,7 +231,7 @@ def _identity_of(
 
 
 def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Mapping[str, Any]:
-    """Return a payload with ids at the places of links."""
+    """Return a payload with the links replaced by ids."""
     linked = dict(payload)
     for link, identity in found:
         head, _, part = link.place.partition(".")

@@ -41,7 +41,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked of one metric set, whatever the period. Defaults of the API are None."""
+    """A query of one metric set, without its period. Defaults of the API are None."""
 
     metrics: MetricSet
     aggregation: str | None = None
@@ -53,10 +53,10 @@ class Query:
 
     @property
     def data_set(self) -> str:
-        """The data set of the answers. Other options are another data set, so that no two queries mix.
+        """The data set of the rows. Other options give another data set, so that two queries never mix.
 
         `reports/AgentSummary`, `reports/AgentSummary~weekly`; inboxes, teams and a phone number
-        together are a hash, since lists are long and a number is personal.
+        together become a hash, because lists are long and a number is personal.
         """
         words = [word for word in (self.aggregation, self.channel) if word]
         if self.inboxes or self.teams or self.phone_number:
@@ -66,7 +66,7 @@ class Query:
 
     @property
     def filters(self) -> Filters:
-        """What every request of this query is narrowed to."""
+        """The filters of every request of this query."""
         channel = (self.channel,) if self.channel else ()
         given = (("channel", channel), ("inboxes", self.inboxes), ("teams", self.teams))
         return tuple((name, values) for name, values in given if values)
@@ -86,11 +86,11 @@ def metric_set(name: str) -> tuple[MetricSet, str | None]:
     found = found or unlisted(name)
     close = closest_few(name, METRIC_SETS, most=3)
     meant = f"; did you mean {' or '.join(close)}?" if close else ""
-    return found, f"report {found.name} is not in Gladly's list: older or renamed, and it may not work any more{meant}"
+    return found, f"report {found.name} is not in Gladly's list: it is older or renamed, and may no longer work{meant}"
 
 
 def sets_without_required_options() -> tuple[str, ...]:
-    """Return what the word `all` stands for: every documented set that needs no option."""
+    """Return what `all` stands for: every documented set that needs no option."""
     return tuple(name for name, found in METRIC_SETS.items() if "phoneNumber" not in found.takes)
 
 
@@ -106,8 +106,8 @@ def query_for(
     """Return the query for a metric set, its options checked against the document's table.
 
     Raises:
-        UsageError: An option that the set does not take, a word that is not supported, or a phone
-            number that is missing or not in E.164.
+        UsageError: The set does not take an option, a value is not supported, or a phone number
+            is missing or not in E.164.
     """
     metrics, warning = metric_set(name)
     given = {
@@ -119,11 +119,11 @@ def query_for(
     }
     for option, (value, flag) in given.items():
         if value and option not in metrics.takes:
-            raise UsageError(f"report {metrics.name} does not take {option}; leave out {flag} for it")
+            raise UsageError(f"report {metrics.name} does not take {option}; leave out {flag} for this report")
     if "phoneNumber" in metrics.takes and metrics.is_listed and not phone_number:
-        raise UsageError(f"report {metrics.name} is about one phone number; name it with --phone-number +1...")
+        raise UsageError(f"report {metrics.name} is about one phone number; pass --phone-number +1...")
     if phone_number and not _E164.fullmatch(phone_number):
-        raise UsageError("--phone-number is not in E.164: a +, the country code and the number, digits only")
+        raise UsageError("--phone-number is not in E.164; write a +, the country code and the number, digits only")
     return Query(
         metrics,
         _choice(aggregation, AGGREGATION_LEVELS, "--aggregation", default="daily"),
@@ -138,12 +138,13 @@ def query_for(
 def request_for(query: Query, first: date, last: date, filters: Filters = (), period: Period | None = None) -> Request:
     """Return the request for the days from `first` to `last`, both included, in UTC.
 
-    `filters` take the place of the query's own of the same name. A report is a read, so it
-    may be repeated; each repeat spends of the ten a minute.
+    `filters` replace the query's own of the same name. A report only reads, so the request may
+    be repeated; each repeat counts against the limit of ten a minute.
 
-    Given to the minute, the end is included in the work sessions' own path, says the document,
-    so a day ends at 23:59. Of `/reports` it says nothing: there a day ends at the next midnight,
-    and rows of the minute after it may be in two answers (see `MetricSet.anchor`).
+    If a period is given to the minute, its end is included on the path of the work sessions,
+    says the document, so a day ends at 23:59. The document does not say so of `/reports`: there
+    a day ends at the next midnight, and rows of the first minute after it may be in two
+    responses (see `MetricSet.anchor`).
     """
     period = period or query.metrics.periods[0]
     body: dict[str, object] = {}
@@ -176,7 +177,7 @@ def request_for(query: Query, first: date, last: date, filters: Filters = (), pe
 
 
 def _choice(value: str | None, choices: tuple[str, ...], flag: str, *, default: str) -> str | None:
-    """Return a word as the API spells it; None for its default, however it was said."""
+    """Return a value as the API spells it; None for its default."""
     if not value:
         return None
     found = next((choice for choice in choices if choice.lower() == value.lower()), None)

@@ -335,7 +335,7 @@ def test_a_customer_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> 
     assert made.calls == not_there.calls == ["POST", f"GET /{record.id}"]
     assert made.outcome.word is Word.CREATED
     assert (not_there.outcome.word, not_there.outcome.status) == (Word.UNKNOWN, claim.status)
-    assert "look for it in Gladly" in (not_there.outcome.detail or "")
+    assert "check in Gladly" in (not_there.outcome.detail or "")
 
 
 def test_no_answer_has_no_status() -> None:

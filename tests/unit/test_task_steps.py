@@ -67,7 +67,7 @@ def test_a_closed_task_is_closed_after_it_was_made() -> None:
     assert closed.body() == {"status": "CLOSED"}
     assert closed.outcome.word is Word.CREATED
     assert (failed.outcome.word, failed.outcome.gladly_id) == (Word.REJECTED, record.id)
-    assert "was made" in (failed.outcome.detail or "")
+    assert "was created" in (failed.outcome.detail or "")
 
 
 @pytest.mark.parametrize("taken", [TAKEN, TAKEN_400], ids=["409", "400"])
@@ -137,7 +137,7 @@ def test_a_task_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> None
 
     assert made.calls == not_there.calls == ["createTask", "getTask"]
     assert (made.outcome.word, not_there.outcome.word) == (Word.CREATED, Word.UNKNOWN)
-    assert "look for it in Gladly" in (not_there.outcome.detail or "")
+    assert "check in Gladly" in (not_there.outcome.detail or "")
 
 
 def test_doubt_is_settled_by_asking_first() -> None:

@@ -24,7 +24,7 @@ _CONTENT = (
         Kind.CHOICE,
         required=_CREATE,
         choices=("EMAIL", "ISSUE", "SMS", "SURVEY"),
-        help="which of Gladly's icons it gets",
+        help="which icon Gladly shows",
     ),
     Field("title", most=100),
     Field("body", most=25_000, help="plain or rich text"),
@@ -33,10 +33,10 @@ _CONTENT = (
     Field("linkText", into="link.text", most=50),
     Field("link", Kind.OBJECT, help="the same as an object with url and text"),
     Field("expandByDefault", Kind.FLAG),
-    Field("occurredAt", Kind.MOMENT, help="its place on the timeline; at most a year ago"),
+    Field("occurredAt", Kind.MOMENT, help="when it took place; at most a year ago"),
 )
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     *CUSTOMER_FIELDS,
     Field("content", Kind.OBJECT, help="Gladly's own form: the fields below as one object"),
     *_CONTENT,
@@ -55,7 +55,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
 def _link_text_fits(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
     text = (payload.get("link") or {}).get("text")
     if isinstance(text, str) and len(text) > 50:
-        yield Problem("too_long", f"link.text has {len(text)} characters; Gladly takes 50", "link.text")
+        yield Problem("too_long", f"link.text has {len(text)} characters; Gladly allows 50", "link.text")
 
 
 _RULES = (_link_text_fits, occurred_within_a_year)
@@ -112,7 +112,7 @@ ACTIVITIES = ResourceSpec(
     warnings=(keeps_its_tags("body"),),
     id_rule="our id, at most 50 characters",
     deletes="activities of customers",
-    not_kept=("history of more than a year", "attachments", "who did it: the API user is the initiator"),
+    not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
 )
 

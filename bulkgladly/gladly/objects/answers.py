@@ -1,4 +1,4 @@
-"""Answers and what they say in each language and channel. Facts: gladly-api, endpoints 41 to 47, schemas 9."""
+"""Answers and their contents in each language and channel. Facts: gladly-api, endpoints 41 to 47, schemas 9."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,15 +23,15 @@ __all__ = ("ANSWERS", "ANSWER_CONTENTS", "ANSWER_TYPES", "OBJECT")
 
 ANSWER_TYPES = ("public", "email", "messaging", "reference")
 DEFAULT_LANGUAGE = "en-us"
-"""What Gladly takes where no language is asked for [endpoints, parameters]."""
+"""The language that Gladly uses if none is given [endpoints, parameters]."""
 
-_STATES = {"in_use": "take it out of rules, help center and threads first"}
+_STATES = {"in_use": "remove it from rules, the help center and threads first"}
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("name", required=MAKING, most=500, help="unique among all answers"),
     Field("description", most=10_000, help="for email and messaging contents"),
-    Field("audiences", Kind.TEXTS, into="audienceIds", names="audience", help="audiences by name; all of them"),
-    Field("audienceIds", Kind.TEXTS, help="audiences by id; all of them"),
+    Field("audiences", Kind.TEXTS, into="audienceIds", names="audience", help="all its audiences, by name"),
+    Field("audienceIds", Kind.TEXTS, help="all its audiences, by id"),
 )
 _CHANGEABLE = ("name", "description", "audienceIds")
 
@@ -93,7 +93,7 @@ def _lower_language(payload: dict[str, Any], _policy: Policy) -> dict[str, Any]:
 def _has_what_its_type_needs(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
     needed = {"public": "title", "email": "subject"}.get(str(payload.get("type")))
     if policy.mode is not Mode.DELETE and needed is not None and not payload.get(needed):
-        yield Problem("blank", f"{needed} is missing; a content of type {payload['type']} needs it", needed)
+        yield Problem("blank", f"{needed} is missing; a content of type {payload['type']} requires it", needed)
 
 
 _CONTENT_RULES = (_has_what_its_type_needs, language_is_known)
@@ -147,7 +147,7 @@ def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
 
 
 def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
-    """After a PUT with an unclear end: look whether the content is there."""
+    """Look whether the content exists, after a PUT whose response was unclear."""
     found = yield from look(_CONTENT_AT, record, _content_id(record))
     if found.reply is not None:
         return unknown(found.reply, None)
@@ -174,7 +174,7 @@ def _path(record: Record) -> str:
 
 
 def _content_id(record: Record) -> str:
-    """A content has no id of its own: it is named by its place."""
+    """Return what identifies a content, which has no id: its answer, language and type."""
     return _natural_key(record.payload)
 
 
@@ -237,7 +237,7 @@ ANSWER_CONTENTS = ResourceSpec(
     fields=_CONTENT_FIELDS,
     rules=_CONTENT_RULES,
     repeat=Repeat.HARMLESS,
-    id_rule="none: answer, language and type name a content",
+    id_rule="none: answer, language and type identify a content",
     deletes="contents of answers",
 )
 
@@ -247,7 +247,7 @@ _ANSWER_COLUMNS = (
     DataColumn("name", TEXT, "Its name, unique among all answers."),
     DataColumn("description", TEXT, "What it is for; shown with email and messaging contents only."),
     DataColumn("audienceIds", TEXTS, "The audiences it is for."),
-    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("createdAt", MOMENT, "When it was created."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     ASKED_ID,
 )
@@ -257,22 +257,22 @@ _CONTENT_COLUMNS = (
     DataColumn("type", TEXT, "Where it is used: public, email, messaging or reference."),
     DataColumn("title", TEXT, "The title of a public content."),
     DataColumn("subject", TEXT, "The subject of an email content."),
-    DataColumn("bodyHtml", TEXT, "What it says, as HTML."),
-    DataColumn("internal", FLAG, "Whether a reference content is for the organisation's own people only."),
+    DataColumn("bodyHtml", TEXT, "Its text, as HTML."),
+    DataColumn("internal", FLAG, "Whether a reference content is only for the organisation's own people."),
     ASKED_ID,
 )
 _PUBLIC_COLUMNS = (
     DataColumn("id", TEXT, "The id of the answer."),
     _LANGUAGE,
     DataColumn("name", TEXT, "Its name."),
-    DataColumn("bodyHtml", TEXT, "What it says in public, as HTML."),
+    DataColumn("bodyHtml", TEXT, "Its public text, as HTML."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     GONE_SINCE,
 )
 
 
 def _contents_of(answer: str, language: str | None) -> Iterator[str]:
-    """Yield a key for each content an answer may have; nothing lists those it has."""
+    """Yield a key for each content that an answer may have; the API does not list those it has."""
     for kind in ANSWER_TYPES:
         yield COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind))
 

@@ -1,4 +1,7 @@
-"""Business hours: versions, and creates without an id. Facts: gladly-api, endpoints 53 to 57, schemas 14."""
+"""Business hours, called schedules in messages: each change names the version that it replaces.
+
+Their creates take no id, so they are sent at most once. Facts: gladly-api, endpoints 53 to 57, schemas 14.
+"""
 
 import re
 from collections.abc import Generator, Iterator, Mapping
@@ -40,10 +43,10 @@ _PATH = "/api/v1/business-hours"
 _LIST = Request("getBusinessHours", "GET", _PATH)
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("id", Kind.ID, help="the id in Gladly of an existing schedule"),
     Field("name", required=MAKING, most=200),
-    Field("primary", Kind.FLAG, help="only one schedule is; another one ceases to be"),
-    Field("officeHours", Kind.OBJECT, required=MAKING, help="timezone, the days and exceptions, as Gladly has them"),
+    Field("primary", Kind.FLAG, help="only one schedule can be primary; the one before loses it"),
+    Field("officeHours", Kind.OBJECT, required=MAKING, help="timezone, days and exceptions, in Gladly's form"),
 )
 _WRITTEN = ("name", "primary", "officeHours")
 
@@ -53,12 +56,14 @@ def _hours_are_hours(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Pr
     if not isinstance(hours, Mapping):
         return
     if not hours.get("timezone"):
-        yield Problem("blank", "officeHours.timezone is missing; write an IANA name", "officeHours.timezone")
+        yield Problem(
+            "blank", "officeHours.timezone is missing; use an IANA name such as Europe/Berlin", "officeHours.timezone"
+        )
     for day in DAYS:
         for block in hours.get(day) or ():
             ends = [block.get(end) for end in ("start", "stop")] if isinstance(block, Mapping) else [None]
             if not all(isinstance(end, str) and _TIME.fullmatch(end) for end in ends):
-                detail = f"officeHours.{day}: each block needs start and stop as hours and minutes, such as 09:00"
+                detail = f"officeHours.{day}: each block must have start and stop as hours and minutes, such as 09:00"
                 yield Problem("invalid", detail, f"officeHours.{day}")
                 break
 
@@ -76,7 +81,7 @@ def _made(reply: Reply) -> str | None:
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
-    """Look for the schedule in the list: same content, made since the request left."""
+    """Look for the schedule in the list: the same content, created after the request was sent."""
     reply = yield _LIST
     if not reply.is_confirmed:
         return Trace()
@@ -143,7 +148,7 @@ def _decide_upsert(record: Record, policy: Policy) -> Deciding:
 def _decide_deletion(record: Record, policy: Policy) -> Deciding:
     """Decide to delete a schedule by its id, or by the remembered one."""
     if _id_of(record) is None:
-        detail = "the row has no id, and no earlier run remembers one for its key; give it the id of the schedule"
+        detail = "the row has no id, and no earlier run knows one for its key; add the id of the schedule to the row"
         return ended(_NAME, record, Outcome.rejected(Problem("no_identifier", detail, "id")))
     return (yield from _PLAIN.decide(record, policy))
 
@@ -190,7 +195,7 @@ def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
         return unknown(reply, gladly_id)
     outcome = refused(reply, gladly_id)
     if outcome.code == "version_outdated":
-        detail = "the schedule was changed by somebody else twice in between; `retry` the run"
+        detail = "somebody else has changed the schedule twice in the meantime; `retry` the run"
         return outcome._replace(detail=detail, stage=Stage.CONFLICT)
     return outcome
 
@@ -207,12 +212,12 @@ def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
     if len(ids) == 1:
         return ids[0]
     if ids:
-        return _reject("ambiguous", f"{len(ids)} schedules have this name; give the row the id of one", attr="name")
-    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to make it")
+        return _reject("ambiguous", f"{len(ids)} schedules have this name; add the id of one to the row", attr="name")
+    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to create it")
 
 
 def _id_of(record: Record) -> str | None:
-    """Return the id of the schedule that a record means; None where only its name tells."""
+    """Return the id of the schedule that a record means; None if only its name is known."""
     if record.known is not None and record.known.gladly_id:
         return record.known.gladly_id
     return record.id if record.has_own_id else None
@@ -253,15 +258,15 @@ _EXCEPTION = Struct({"name": TEXT, "start": MOMENT, "stop": MOMENT, "scheduleBlo
 _OFFICE_HOURS = Struct({"timezone": TEXT, **dict.fromkeys(_DAYS, _BLOCKS), "exceptions": ListOf(_EXCEPTION)})
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the business hours."),
-    DataColumn("version", INTEGER, "A number that each change must name, so that none is lost."),
+    DataColumn("version", INTEGER, "A number that each change must name, so that no change is lost."),
     DataColumn("name", TEXT, "Their name."),
     DataColumn("primary", FLAG, "Whether these are the hours of the organisation as a whole."),
     DataColumn(
         "officeHours",
         _OFFICE_HOURS,
-        "The time zone, the open hours of each weekday, and exceptions; one without hours is closed.",
+        "The time zone, the open hours of each weekday, and exceptions; an exception without hours is closed.",
     ),
-    DataColumn("createdAt", MOMENT, "When they were made."),
+    DataColumn("createdAt", MOMENT, "When they were created."),
     DataColumn("updatedAt", MOMENT, "When they were last changed."),
     GONE_SINCE,
 )

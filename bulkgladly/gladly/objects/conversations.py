@@ -38,12 +38,12 @@ _FIELDS = (
     *ASSIGNEE_FIELDS,
     *TOPIC_FIELDS,
     Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="OPEN reopens a closed one"),
-    Field("force", Kind.FLAG, help="close although the customer waits for an answer"),
+    Field("force", Kind.FLAG, help="close it although the customer is waiting for a reply"),
 )
 _RULES = (assignee_has_inbox, some_of("assignee", "topicIds", "status"))
 _STATES = (
-    "a closed conversation is assigned only when it is reopened (status OPEN in the same row), one whose customer "
-    "waits is closed only by --force-close, and some organisations want a topic first (topics)"
+    "to assign a closed conversation, reopen it in the same row (status OPEN); to close one whose customer is "
+    "waiting, pass --force-close; some organisations require a topic before closing (topics)"
 )
 
 
@@ -53,13 +53,13 @@ def get_conversation(conversation_id: str) -> Request:
 
 
 def add_topics(conversation_id: str, topic_ids: list[str]) -> Request:
-    """Return the request that adds topics; those that are there already are ignored."""
+    """Return the request that adds topics; Gladly ignores those that the conversation has."""
     path = f"/api/v1/conversations/{segment(conversation_id)}/topics"
     return Request("addTopicToConversation", "POST", path, body=orjson.dumps({"topicIds": topic_ids}))
 
 
 def no_conversation(conversation_id: str) -> Outcome:
-    """Return the reject of a row whose conversation is not there; the API makes none."""
+    """Return the reject of a row whose conversation does not exist; the API cannot create one."""
     problem = Problem("not_exist", "Gladly has no such conversation", "conversationId", Stage.API)
     return Outcome.rejected(problem, status=404, gladly_id=conversation_id)
 
@@ -107,7 +107,7 @@ def _topics(record: Record, topic_ids: list[str]) -> Steps:
 
 
 def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> Steps:
-    """After topics were added with an unclear end: look whether the conversation has them."""
+    """Look whether the conversation has the topics, after a response that was unclear."""
     asked = yield get_conversation(conversation_id)
     if asked.is_absent:
         return no_conversation(conversation_id)
@@ -125,7 +125,7 @@ def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
     has_state = any(problem.code == "invalid_state" for problem in reply.problems)
     if not reply.is_unclear and not has_state:
         return _ended(record, reply)
-    # A repeat of what was done is refused, too: a closed conversation cannot be assigned.
+    # Gladly also refuses a repeat of what was done, because a closed conversation cannot be assigned.
     asked = yield get_conversation(record.id)
     held = asked.object
     if asked.is_absent:
@@ -139,7 +139,7 @@ def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
 
 def _lacks(held: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
     assignee = {"assignee": {name: held.get(name) for name in ("inboxId", "agentId")}}
-    # WAITING is one way of being open.
+    # A waiting conversation is open, too.
     status = {"status": "CLOSED" if held.get("status") == "CLOSED" else "OPEN"}
     return bool(lacking({**assignee, **status}, payload, ("assignee", "status")))
 
@@ -163,23 +163,23 @@ CONVERSATIONS = ResourceSpec(
     fields=_FIELDS,
     rules=_RULES,
     repeat=Repeat.HARMLESS,
-    id_rule="Gladly's own: conversations are not made through the API",
+    id_rule="Gladly's own: the API cannot create conversations",
 )
 
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the conversation."),
     DataColumn("customerId", TEXT, "The customer it belongs to."),
     DataColumn("inboxId", TEXT, "The inbox it is in."),
-    DataColumn("agentId", TEXT, "The agent it is assigned to; null for nobody."),
+    DataColumn("agentId", TEXT, "The agent it is assigned to; null if none."),
     DataColumn("status", TEXT, "OPEN, WAITING or CLOSED."),
     DataColumn("topicIds", TEXTS, "The topics it has."),
     DataColumn(
         "customAttributes",
         ListOf(texts_of("id", "value")),
-        "Its freeform topics, by id and value; one id may stand there with several values.",
+        "Its freeform topics, by id and value; one id may have several values.",
     ),
-    DataColumn("createdAt", MOMENT, "When it began."),
-    DataColumn("closedAt", MOMENT, "When it was closed; null while it is not."),
+    DataColumn("createdAt", MOMENT, "When it was started."),
+    DataColumn("closedAt", MOMENT, "When it was closed; null if it is open."),
     ASKED_ID,
 )
 

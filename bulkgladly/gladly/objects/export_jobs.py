@@ -1,4 +1,4 @@
-"""Gladly's own exports: their schedules and jobs. Only read. Facts: gladly-api, export-files, schemas 12."""
+"""Gladly's own exports: their schedules and jobs, which are only read. Facts: gladly-api, export-files, schemas 12."""
 
 from bulkgladly.gladly.data_sets import GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, Struct
 from bulkgladly.gladly.exports import LiveExport
@@ -9,22 +9,24 @@ __all__ = ("OBJECT",)
 _SCHEDULE = (
     DataColumn("id", TEXT, "The id of the schedule."),
     DataColumn("frequency", TEXT, "HOURLY or DAILY."),
-    DataColumn("type", TEXT, "What its jobs hold; CONVERSATIONS is the only known type."),
-    DataColumn("nextStartAt", MOMENT, "Where the period of the next job begins."),
+    DataColumn("type", TEXT, "What its jobs export; CONVERSATIONS is the only known type."),
+    DataColumn("nextStartAt", MOMENT, "When the period of the next job begins."),
     DataColumn("updatedAt", MOMENT, "When the schedule was last changed."),
     GONE_SINCE,
 )
 _JOB = (
     DataColumn("id", TEXT, "The id of the job."),
-    DataColumn("scheduleId", TEXT, "The schedule that started it; whether a job without one has it is UNKNOWN."),
+    DataColumn(
+        "scheduleId", TEXT, "The schedule that started it; whether a job without a schedule has this field is UNKNOWN."
+    ),
     DataColumn("status", TEXT, "PENDING, IN_PROGRESS, COMPLETED or FAILED."),
-    DataColumn("updatedAt", MOMENT, "When the job last changed, which is not the period that it covers."),
+    DataColumn("updatedAt", MOMENT, "When the job last changed; this is not the period that it covers."),
     DataColumn(
         "parameters",
         Struct({"type": TEXT, "startAt": MOMENT, "endAt": MOMENT}),
-        "The type of the job, and the period it covers; whether the end belongs to it is UNKNOWN.",
+        "The type of the job, and the period it covers; whether the end is included is UNKNOWN.",
     ),
-    DataColumn("files", TEXTS, "The names of its files; empty until there are some."),
+    DataColumn("files", TEXTS, "The names of its files; empty until they exist."),
     GONE_SINCE,
 )
 
@@ -35,4 +37,4 @@ OBJECT = GladlyObject(
     ),
     data_sets=(DataSetPlan("schedules", _SCHEDULE), DataSetPlan("jobs", _JOB)),
 )
-"""Jobs are listed for 14 days; a row that is no longer listed stays."""
+"""Gladly lists jobs for 14 days; rows of jobs that are no longer listed are kept."""

@@ -1,4 +1,4 @@
-"""Labels of conversations and the removal of contents. Facts: gladly-api, endpoints 15 to 17 and 21, schemas 4.7."""
+"""Topics and freeform topics of conversations, and redactions. Facts: gladly-api, endpoints 15 to 21, schemas 4.7."""
 
 from collections.abc import Generator
 from typing import Any
@@ -39,8 +39,8 @@ _TOPIC_FIELDS = (
 )
 _FREEFORM_FIELDS = (
     _CONVERSATION,
-    Field("customerId", Kind.ID, most=MAX_ID, help="saves a request: without it the conversation is asked"),
-    Field("add", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to add: the key, and the value"),
+    Field("customerId", Kind.ID, most=MAX_ID, help="saves the request that finds it by the conversation"),
+    Field("add", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to add: key and value"),
     Field("remove", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to remove"),
 )
 _FREEFORM_RULES = (some_of("add", "remove"),)
@@ -54,7 +54,7 @@ _REDACTION_FIELDS = (
 
 
 def _decide_topics(record: Record, policy: Policy) -> Deciding:
-    """Decide without a look: topics that a conversation has are ignored, and so are those that it lacks."""
+    """Decide without a look: Gladly ignores topics to add that are present, and topics to remove that are not."""
     yield from ()
     name, conversation_id = "conversation-topics", record.payload["conversationId"]
     topics = {"topicIds": record.payload["topicIds"]}

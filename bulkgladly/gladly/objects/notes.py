@@ -1,4 +1,4 @@
-"""Notes in conversations. Facts: gladly-api, endpoints 14, 18 and 19, schemas 4.6."""
+"""Notes in conversations, sent at most once. Facts: gladly-api, endpoints 14, 18 and 19, schemas 4.6."""
 
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -33,13 +33,13 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _request(record: Record) -> Request:
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/notes"
-    # The schema of the document has `body` on top, its example nests it; the example is what is used.
+    # The document contradicts itself: its schema has `body` at the top, its example nests it. We follow the example.
     body = orjson.dumps({"content": {"body": record.payload["body"]}})
     return Request("addNoteToConversation", "POST", path, body=body, repeat=Repeat.UNSAFE)
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
-    """Look for the note among the items: same text, made through the API, since the request left."""
+    """Look for the note among the items: the same text, written through the API after the request was sent."""
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/items"
     reply = yield Request("getConversationItems", "GET", path)
     if not reply.is_confirmed:
@@ -73,7 +73,7 @@ NOTES = ResourceSpec(
     lanes=("conversationId",),
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
-    not_kept=("when it was written, and by whom: now, by the API user", "attachments"),
+    not_kept=("when it was written, and by whom: Gladly has now, and the API user", "attachments"),
     screening=Screening.FIELDS,
 )
 

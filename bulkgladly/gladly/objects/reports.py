@@ -19,13 +19,12 @@ from bulkgladly.gladly.spec import GladlyObject
 __all__ = ("OBJECT", "WORK_SESSIONS")
 
 WORK_SESSIONS = "WorkSessionEventsReport"
-"""The report that has a path of its own. The document gives it no name; its files are named like this."""
+"""The report with its own path. The document does not name it; its files have this name."""
 
 LEVEL, CHANNEL, INBOXES, TEAMS, PHONE = "aggregationLevel", "channel", "inboxes", "teams", "phoneNumber"
 BUCKET, PERIOD, THING, EVENT = Grain.BUCKET, Grain.PERIOD, Grain.THING, Grain.EVENT
 
 # --- columns, where a source gives them: "Header; Header|kind" ---
-
 
 _EVENT = (
     "Initiator Type; Initiator ID; Initiator Agent Name; Assigned Inbox ID; Assigned Inbox Name; "

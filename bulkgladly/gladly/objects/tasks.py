@@ -1,4 +1,4 @@
-"""Tasks and their comments: everything that is known of them. Facts: gladly-api, endpoints 22 to 29, schemas 5."""
+"""Tasks and their comments. Facts: gladly-api, endpoints 22 to 29, schemas 5."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,14 +29,14 @@ ASSIGNEE_FIELDS = (
     Field("agentId", Kind.ID, most=MAX_ID, into="assignee.agentId"),
     Field("assignee", Kind.OBJECT, help="the same as an object with inboxId and agentId"),
 )
-"""To whom something is assigned."""
+"""The ways to name an assignee."""
 
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     *CUSTOMER_FIELDS,
     *ASSIGNEE_FIELDS,
     Field("body", required=MAKING, most=10_000, help="what is to be done; plain or rich text"),
-    Field("dueAt", Kind.MOMENT, required=MAKING, help="until when; in the future for a new task"),
+    Field("dueAt", Kind.MOMENT, required=MAKING, help="when it is due; in the future for a new task"),
     Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="a new task is closed by a second request"),
 )
 _CHANGEABLE = ("assignee", "body", "dueAt", "status")
@@ -70,7 +70,7 @@ def _may_create(record: Record, policy: Policy) -> Problem | None:
     due = time_of(record.payload.get("dueAt"))
     if policy.now is None or due is None or due > policy.now:
         return None
-    detail = "dueAt has passed, and there is no such task yet; Gladly takes new ones only with a date in the future"
+    detail = "dueAt has passed, and the task does not exist yet; Gladly accepts new ones only with a date in the future"
     return Problem("due_in_past", detail, "dueAt")
 
 
@@ -102,17 +102,17 @@ TASKS = ResourceSpec(
     rules=_RULES,
     warnings=(keeps_its_tags("body"), due_only_if_known),
     id_rule="our id, at most 50 characters",
-    not_kept=("when the task was made, and by whom", "a due date in the past"),
+    not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
 )
 
 # --- Comments, written ---
 
 _COMMENT_FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("taskKey", into="taskId", key_of="tasks", required=ALWAYS, help="the task, by the source key of its import"),
     Field("taskId", Kind.ID, most=MAX_ID, help="the task, by its id"),
-    Field("agent", into="agentId", names="agent", required=ALWAYS, help="who writes, by email address or name"),
+    Field("agent", into="agentId", names="agent", required=ALWAYS, help="the author, by email address or name"),
     Field("agentId", Kind.ID, most=MAX_ID),
     Field("comment", required=ALWAYS, most=10_000),
 )
@@ -123,7 +123,7 @@ def _comments_path(record: Record) -> str:
 
 
 def _comment(record: Record) -> Request:
-    # The document's list of required fields says `message`; the field it defines and returns is `comment`.
+    # The document requires a field `message`, but the one that it defines and returns is `comment`.
     body = {"id": record.id, "agentId": record.payload["agentId"], "comment": record.payload["comment"]}
     return Request("createTaskComment", "POST", _comments_path(record), body=orjson.dumps(body), repeat=Repeat.DETECTED)
 
@@ -140,7 +140,7 @@ _COMMENT_STEPS = Upserts(
         differences=lambda held, payload: lacking(held, payload, ("taskId", "agentId", "comment")),
         create=_comment,
         parent=lambda _: "task",
-        states={"invalid_state": "a closed task takes no comments: reopen it, or leave the row out"},
+        states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
     )
 )
 
@@ -155,7 +155,7 @@ TASK_COMMENTS = ResourceSpec(
     fetch=_fetch_comment,
     lanes=("taskId",),
     id_rule="our id, at most 50 characters",
-    not_kept=("when it was written: now",),
+    not_kept=("when it was written: Gladly has now",),
     screening=Screening.FIELDS,
 )
 
@@ -163,22 +163,22 @@ TASK_COMMENTS = ResourceSpec(
 
 _TASK_COLUMNS = (
     DataColumn("id", TEXT, "The id of the task."),
-    DataColumn("timestamp", MOMENT, "When the task was made."),
+    DataColumn("timestamp", MOMENT, "When the task was created."),
     DataColumn("customerId", TEXT, "The customer the task is about."),
     DataColumn(
-        "createdBy", texts_of("id", "type"), "Who made the task: an id, and whether that is an agent, the API, ..."
+        "createdBy", texts_of("id", "type"), "Who created the task: an id, and its type (an agent, the API, ...)."
     ),
-    DataColumn("assignee", texts_of("inboxId", "agentId"), "The inbox the task waits in, and the agent who has it."),
+    DataColumn("assignee", texts_of("inboxId", "agentId"), "The inbox and the agent that the task is assigned to."),
     DataColumn("status", TEXT, "OPEN or CLOSED."),
     DataColumn("body", TEXT, "What is to be done, as rich text."),
-    DataColumn("dueAt", MOMENT, "Until when it is to be done."),
+    DataColumn("dueAt", MOMENT, "When it is due."),
     ASKED_ID,
 )
 _COMMENT_COLUMNS = (
     DataColumn("id", TEXT, "The id of the comment."),
-    DataColumn("taskId", TEXT, "The task that it stands below."),
+    DataColumn("taskId", TEXT, "The task it belongs to."),
     DataColumn("agentId", TEXT, "The agent who wrote it."),
-    DataColumn("comment", TEXT, "What it says."),
+    DataColumn("comment", TEXT, "Its text."),
     DataColumn("createdAt", MOMENT, "When it was written."),
     ASKED_ID,
 )

@@ -1,4 +1,4 @@
-"""Topics: parents before children, one name for one topic. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
+"""Topics: unique names, and parents before children. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +21,9 @@ from bulkgladly.records import Mode
 __all__ = ("OBJECT", "TOPICS", "parents_first")
 
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
-    Field("topic", into="id", names="topic", help="a topic that is there, by its path: to rename it, or to archive it"),
-    Field("path", help="name and parents in one, such as Orders / Returns"),
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key if it is missing"),
+    Field("topic", into="id", names="topic", help="an existing topic, by its path: to rename or archive it"),
+    Field("path", help="name and parents together, such as Orders / Returns"),
     Field("name", required=ALWAYS, help="unique among all topics"),
     Field("parent", into="parentId", names="topic", help="the parent by its path; in the same input or in Gladly"),
     Field("parentKey", into="parentId", key_of="topics", help="the parent by its source key"),
@@ -34,10 +34,10 @@ _CHANGEABLE = ("name", "parentId", "disabled")
 
 
 def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
-    """Return the drafts so that each comes after its parent, else in their order.
+    """Return the drafts with each one after its parent, and otherwise in their order.
 
-    Parents that are named by a path that another draft has are named by that one's key in
-    what is returned. Drafts in a circle keep their order, and are rejected later.
+    If a parent is named by the path of another draft, that draft's key takes the place of the
+    path. Drafts in a circle keep their order, and are rejected later.
     """
     keys = _keys_by_path(drafts)
     named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
@@ -96,7 +96,7 @@ def _fetch(_record: Record, gladly_id: str) -> Request:
 
 
 def _change(record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
-    # The name is needed in every update, changed or not.
+    # Gladly requires the name in every update, changed or not.
     body = orjson.dumps({"name": record.payload["name"], **changes})
     return Request("updateTopic", "PATCH", f"/api/v1/topics/{segment(gladly_id)}", body=body)
 
@@ -139,7 +139,7 @@ TOPICS = ResourceSpec(
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the topic."),
     DataColumn("name", TEXT, "Its name, unique among all topics."),
-    DataColumn("disabled", FLAG, "Whether it is archived; it can no longer be applied then."),
+    DataColumn("disabled", FLAG, "Whether it is archived, so that it can no longer be applied."),
     DataColumn("parentId", TEXT, "The topic above it; null at the top."),
 )
 
@@ -151,4 +151,4 @@ OBJECT = GladlyObject(
         DataSetPlan("topics-list", (*_COLUMNS, GONE_SINCE)),
     ),
 )
-"""`topics-list` is the live list, `topics` that of the export jobs: their rows say from where they come."""
+"""`topics-list` is the live list, `topics` that of the export jobs; the rows of each have their origin."""

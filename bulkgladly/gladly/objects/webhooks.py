@@ -1,8 +1,8 @@
-"""Webhooks: made disabled, then enabled; disabled before they are deleted. Facts: gladly-api, endpoints 74 to 78.
+"""Webhooks: created disabled and then enabled, disabled before deletion. Facts: gladly-api, endpoints 74 to 78.
 
-The URL is their natural key: unique in an organisation, so that a repeat makes no twin.
-What exactly a duplicate URL answers is UNKNOWN; any refused create is followed by a look at
-the list, which holds 20 webhooks at most.
+The URL is unique in an organisation, so a repeat creates no duplicate, and it is the natural
+key. What Gladly returns for a duplicate URL is UNKNOWN, so every refused create is followed by
+a look at the list, which has 20 webhooks at most.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,17 +41,17 @@ __all__ = ("OBJECT", "WEBHOOKS")
 
 _PATH = "/api/v1/webhooks"
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("id", Kind.ID, help="the id in Gladly of an existing webhook"),
     Field("url", required=MAKING, help="https, and unique among webhooks"),
     Field("name", most=200),
     Field("events", Kind.TEXTS, required=MAKING, help="such as CONVERSATION/CLOSED"),
     Field("enabled", Kind.FLAG, help="Gladly sends a PING to the URL when it is enabled"),
-    Field("credentials", Kind.OBJECT, help="username, password and perhaps realm; written, never read back"),
-    Field("headers", Kind.OBJECT, help="static headers; written, never read back"),
+    Field("credentials", Kind.OBJECT, help="username, password and perhaps realm; never shown by Gladly"),
+    Field("headers", Kind.OBJECT, help="static headers; never shown by Gladly"),
 )
 _SHOWN = ("url", "name", "events", "enabled")
 _HIDDEN = ("credentials", "headers")
-_PING = "the URL must answer Gladly's PING with 200"
+_PING = "the URL must respond to Gladly's PING with 200"
 
 
 def _url_is_https(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
@@ -72,7 +72,7 @@ _RULES = (_url_is_https, some_of("id", "url"))
 
 def _request(record: Record) -> Request:
     body = {name: record.payload[name] for name in (*_SHOWN, *_HIDDEN) if record.payload.get(name) is not None}
-    # It is made disabled: one whose URL does not answer yet would not be made at all.
+    # It is created disabled: Gladly refuses an enabled one whose URL does not respond to its PING.
     content = orjson.dumps({**body, "enabled": False})
     return Request("createWebhook", "POST", _PATH, body=content, repeat=Repeat.DETECTED)
 
@@ -121,7 +121,7 @@ _AT = Endpoint(
     change=_change,
     remove=_remove,
     locate=_located,
-    # What a row changes is laid beside what is there, since somebody may have disabled it.
+    # Changes are compared with what Gladly holds, because somebody may have disabled it since.
     is_read_first=lambda _policy, _changed: True,
     hidden=_HIDDEN,
     completing=_enabling,
@@ -251,11 +251,11 @@ _COLUMNS = (
     DataColumn("id", TEXT, "The id of the webhook."),
     DataColumn("name", TEXT, "Its name."),
     DataColumn("url", TEXT, "The address that Gladly sends events to, unique among webhooks."),
-    DataColumn("events", TEXTS, "The types of events it is sent."),
-    DataColumn("enabled", FLAG, "Whether it is sent anything now."),
-    DataColumn("hasCredentials", FLAG, "Whether Gladly signs in there; Gladly never shows with what."),
+    DataColumn("events", TEXTS, "The types of events that it gets."),
+    DataColumn("enabled", FLAG, "Whether Gladly sends it events now."),
+    DataColumn("hasCredentials", FLAG, "Whether Gladly sends credentials; it never shows which."),
     DataColumn("headerKeys", TEXTS, "The names of the headers that are added; their values are never shown."),
-    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("createdAt", MOMENT, "When it was created."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     DataColumn("disabledAtDueToRetryLimit", MOMENT, "When Gladly switched it off because deliveries kept failing."),
     GONE_SINCE,
