@@ -15,6 +15,7 @@ import idna
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from bulkgladly.records import Problem
 from bulkgladly.source_keys import without_invisible
 
 __all__ = (
@@ -51,13 +52,11 @@ _NOT_DIGIT = re.compile(r"\D")
 
 
 class ContactProblem(ValueError):
-    """A value cannot be sent as it is. `code` and `attr` are for the reject."""
+    """A value cannot be sent as it is; `problem` is for the reject."""
 
     def __init__(self, code: str, attr: str, detail: str) -> None:
         super().__init__(detail)
-        self.code = code
-        self.attr = attr
-        self.detail = detail
+        self.problem = Problem(code, detail, attr)
 
 
 def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:

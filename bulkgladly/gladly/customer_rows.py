@@ -11,7 +11,7 @@ from bulkgladly.gladly.contacts import (
     phone_identity,
     unite,
 )
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, former_id, id_problem, key_in, key_of_content
+from bulkgladly.gladly.identity import digest64, draft_of, id_problem, key_in, key_of_content
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
 from bulkgladly.source_keys import SourceKey
@@ -61,26 +61,16 @@ def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft 
     """
     try:
         payload = _payload(nested, policy)
-    except ContactProblem as problem:
-        return Problem(problem.code, problem.detail, problem.attr)
+    except ContactProblem as error:
+        return error.problem
     own_id = payload.pop("id", None)
     if own_id is not None and (reason := id_problem(own_id)):
         return Problem("id", reason, "id")
-    found = _source_key(row, own_id, payload, policy)
-    if isinstance(found, Problem):
-        return found
-    key, former, _ = found
-    return Draft(
-        row=row,
-        key=key,
-        id=own_id or derive_id(policy.host, "customers", policy.namespace, key),
-        has_own_id=own_id is not None,
-        payload=payload,
-        fingerprints={name: fingerprint(value) for name, value in payload.items()},
-        claims=_claims(key, own_id, payload),
-        former_key=former,
-        former_id=former_id(policy, "customers", former, own_id),
-    )
+    key = _source_key(row, own_id, payload, policy)
+    if isinstance(key, Problem):
+        return key
+    claims = _claims(key.text, own_id, payload)
+    return draft_of(row, "customers", policy, key, own_id, payload=payload, claims=claims)
 
 
 def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 import xxhash
 
-from bulkgladly.gladly.spec import Policy
-from bulkgladly.records import Problem, Row
+from bulkgladly.gladly.fields import Link
+from bulkgladly.gladly.spec import Draft, Policy
+from bulkgladly.records import Claim, Problem, Row
 from bulkgladly.source_keys import NotAKey, SourceKey, is_plain, read_key
 
-__all__ = ("derive_id", "digest64", "fingerprint", "former_id", "id_problem", "key_in", "key_of_content")
+__all__ = ("derive_id", "digest64", "draft_of", "fingerprint", "id_problem", "key_in", "key_of_content")
 
 _HALF = 1 << 63
 _URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
@@ -86,11 +87,33 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
     return key
 
 
-def former_id(policy: Policy, resource: str, former_key: str | None, own_id: str | None) -> str | None:
-    """Return the id that earlier versions derived from a key's former spelling, or None."""
-    if former_key is None or own_id is not None:
-        return None
-    return derive_id(policy.host, resource, policy.namespace, former_key)
+def draft_of(
+    row: Row,
+    name: str,
+    policy: Policy,
+    key: SourceKey,
+    own_id: str | None,
+    *,
+    payload: Mapping[str, Any],
+    claims: tuple[Claim, ...],
+    links: tuple[Link, ...] = (),
+) -> Draft:
+    """Return the draft of a row, with its id: its own, or the one derived from its source key."""
+    # Earlier versions derived the id from the key as it was written. Only for a key that was cleaned does that
+    # differ, and then the object may exist under the former id.
+    former = key.former if own_id is None else None
+    return Draft(
+        row=row,
+        key=key.text,
+        id=own_id or derive_id(policy.host, name, policy.namespace, key.text),
+        has_own_id=own_id is not None,
+        payload=payload,
+        fingerprints={field: fingerprint(value) for field, value in payload.items()},
+        claims=claims,
+        links=links,
+        former_key=key.former,
+        former_id=derive_id(policy.host, name, policy.namespace, former) if former is not None else None,
+    )
 
 
 def _cell(fields: Mapping[str, Any], column: str) -> Any:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from bulkgladly.gladly.contacts import ContactProblem, clean_emails, clean_phones
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.fields import MAX_ID, Field, FieldProblem, Kind, Link
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, former_id, key_in, key_of_content
+from bulkgladly.gladly.identity import digest64, draft_of, fingerprint, key_in, key_of_content
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
@@ -62,19 +62,8 @@ class Preparation:
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
-        source_key, own_id, claims, payload = identity
-        return Draft(
-            row=row,
-            key=source_key.text,
-            id=own_id or derive_id(policy.host, self._resource, policy.namespace, source_key.text),
-            has_own_id=own_id is not None,
-            payload=payload,
-            fingerprints={name: fingerprint(value) for name, value in payload.items()},
-            claims=claims,
-            links=links,
-            former_key=source_key.former,
-            former_id=former_id(policy, self._resource, source_key.former, own_id),
-        )
+        key, own_id, claims, payload = identity
+        return draft_of(row, self._resource, policy, key, own_id, payload=payload, claims=claims, links=links)
 
     def claims_of(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
@@ -86,10 +75,8 @@ class Preparation:
         """
         try:
             payload = self._clean(payload, policy)
-        except FieldProblem as error:
+        except (FieldProblem, ContactProblem) as error:
             return error.problem
-        except ContactProblem as error:
-            return Problem(error.code, error.detail, error.attr)
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
@@ -101,10 +88,8 @@ class Preparation:
         try:
             payload, links = read_fields(self._unwrap(nested), self._fields, policy.mode, null=policy.null)
             return self._clean(payload, policy), links
-        except FieldProblem as error:
+        except (FieldProblem, ContactProblem) as error:
             return error.problem
-        except ContactProblem as error:
-            return Problem(error.code, error.detail, error.attr)
 
     def _identify(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy

@@ -76,8 +76,8 @@ def test_emails_that_cannot_be_sent_name_their_place(items: list[Any], code: str
     with pytest.raises(ContactProblem) as caught:
         clean_emails(items)
 
-    assert (caught.value.code, caught.value.attr) == (code, attr)
-    assert "example" not in caught.value.detail
+    assert (caught.value.problem.code, caught.value.problem.attr) == (code, attr)
+    assert "example" not in caught.value.problem.detail
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_phones_that_cannot_be_sent_name_their_place(item: Any, region: str | No
     with pytest.raises(ContactProblem) as caught:
         clean_phones([item], region)
 
-    assert (caught.value.code, caught.value.attr) == (code, attr)
-    assert "555" not in caught.value.detail
-    assert "7946" not in caught.value.detail
+    assert (caught.value.problem.code, caught.value.problem.attr) == (code, attr)
+    assert "555" not in caught.value.problem.detail
+    assert "7946" not in caught.value.problem.detail
 
 
 def test_only_one_phone_can_be_primary() -> None:
