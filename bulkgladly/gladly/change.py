@@ -106,6 +106,7 @@ def same_set(held: list[Any], wanted: list[Any]) -> bool:
 
 def same_moment(held: Any, wanted: Any) -> bool:
     """Tell whether two texts name the same moment, to the millisecond."""
+    # We send milliseconds. Gladly may show a time with more digits, or with another offset.
     first, second = time_of(held), time_of(wanted)
     return first is not None and second is not None and abs((first - second).total_seconds()) < 0.001
 

@@ -96,6 +96,7 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
 def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the contact lists that must be extended so that the profile has every address of the payload."""
     lists: dict[str, Any] = {}
+    # An entry counts as held in any spelling, or a PATCH would send the same address a second time.
     for name, identity in (("emails", email_identity), ("phones", phone_identity)):
         united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
         if united is not None:
@@ -116,6 +117,7 @@ def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str,
         present = {identity(entry) for entry in _list(profile.get(name))}
         missing = [entry for entry in payload.get(name) or () if identity(entry) not in present]
         if missing:
+            # Which entry is primary stays as Gladly holds it.
             filling[name] = [{part: value for part, value in entry.items() if part != "primary"} for entry in missing]
     return filling
 

@@ -54,7 +54,9 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
         return None if is_update or record.doubt else _first_create(at, record, policy)
     changed = changed_since(record, known)
     if policy.mode is Mode.CREATE:
+        # A create never updates. Its own conflict shows whether the object still differs, and rejects the row.
         return _first_create(at, record, policy) if changed else _as_accepted(at, record, known)
+    # No request can change what only a create sets, so a difference there costs none.
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)

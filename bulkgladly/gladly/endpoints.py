@@ -36,6 +36,9 @@ class Unique(NamedTuple):
 _NAME = Unique()
 
 
+# The defaults of an endpoint. A mode that needs one is missing in the object's procedures, so none is ever called.
+
+
 def _no_create(_record: Record) -> Request:
     raise TypeError("objects of this kind cannot be created through the API")
 
@@ -129,6 +132,7 @@ Look = Generator[Request, Reply, Found]
 
 def look(endpoint: Endpoint, record: Record, gladly_id: str) -> Look:
     """Request an object by its id: 1 request, and 1 more for each merge of customers, five at most."""
+    # A merged customer is a 301 that names another one, which may be merged as well.
     hops = 0
     while True:
         reply = yield endpoint.fetch(record, gladly_id)

@@ -34,6 +34,7 @@ COMPOSITE = "/"
 """Separates the parts of a key that has several: an answer's id, a language and a type."""
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
+# As a segment of a path, a library or a proxy resolves these, and another path is requested.
 _NEVER = ("", ".", "..")
 
 
@@ -126,6 +127,7 @@ class LiveExport:
     @property
     def id_columns(self) -> tuple[str, ...]:
         """The columns of a file that may hold the ids to request, the likeliest first."""
+        # The result files of an import of customers have their ids in gladly_id.
         of_imports = ("gladly_id",) if self.parent is Parent.CUSTOMER else ()
         return ("id", *self.variables[:1], *of_imports)
 

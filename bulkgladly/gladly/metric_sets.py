@@ -148,6 +148,7 @@ def column_names(headers: Sequence[str]) -> tuple[str, ...]:
     taken = {*plain, *RESERVED}
     met: set[str] = set(RESERVED)
     names: list[str] = []
+    # A number that another header has in its own name is skipped, so that this header keeps its column.
     for name in plain:
         chosen, number = name, 1
         while chosen in met or (number > 1 and chosen in taken):

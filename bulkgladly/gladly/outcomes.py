@@ -14,6 +14,7 @@ def first_problem(reply: Reply) -> ApiProblem:
 
 def refused(reply: Reply, gladly_id: str | None) -> Outcome:
     """Return the reject of a record whose request was refused, or never got a response."""
+    # Status 0 is no response at all. A 5xx may come from a gateway, and its body says nothing about the record.
     problem = first_problem(reply)
     if not reply.status:
         detail = f"no response in {reply.attempts} attempts; `retry` the run later"

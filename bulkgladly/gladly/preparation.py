@@ -105,6 +105,7 @@ class Preparation:
         if isinstance(key, Problem):
             return key
         claims = [Claim("key", digest64("key", key.text))]
+        # An id that is given by a name is not known yet; `complete` adds its claim.
         if own_id is not None and own_id != key.text and not any(link.place == "id" for link in links):
             claims.append(Claim("id", digest64("id", own_id)))
         return key, own_id, tuple(claims), payload
@@ -158,6 +159,7 @@ def complete(
         fingerprints={name: fingerprint(value) for name, value in payload.items()},
         lanes=_lanes(open_links, payload, spec),
     )
+    # An id in the row says which object is meant, so it is no part of what is written.
     own_id = next((identity for link, identity in found if link.place == "id"), None)
     if own_id is None:
         return linked
@@ -230,6 +232,7 @@ def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Ma
 
 
 def _lanes(links: Iterable[Link], payload: Mapping[str, Any], spec: ResourceSpec) -> tuple[int, ...]:
+    # A record waits for the one that creates its parent, and for earlier ones with the same values.
     parents = tuple(digest64("key", link.text) for link in links)
     values = ((place, payload.get(place)) for place in spec.lanes)
     return parents + tuple(digest64(place, str(value)) for place, value in values if value is not None)

@@ -37,6 +37,7 @@ def read_fields(
             continue
         value = nested[field.name]
         if value is None:
+            # An id or a reference cannot be cleared: without it, nothing says what the row means.
             if null == "clear" and field.name != "id" and field.key_of is None and field.names is None:
                 _put(payload, field, None, givers)
             continue
@@ -106,6 +107,7 @@ def _text(value: Any, field: Field) -> str:
 def _id(value: Any, field: Field) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise FieldProblem("type", field.name, "must be a text")
+    # JSON and Parquet may hold an id as a number.
     text = str(value)
     reason = id_problem(text, most=field.most)
     if reason is not None:
@@ -146,6 +148,7 @@ def _choice(value: Any, field: Field) -> str:
 def _texts(value: Any, field: Field) -> list[str]:
     if isinstance(value, str):
         text = value.strip()
+        # A JSON list in a cell is for texts that have a ; themselves.
         value = _json(text, field) if text.startswith("[") else [part.strip() for part in text.split(";")]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise FieldProblem("type", field.name, "must be a list of texts")

@@ -128,6 +128,7 @@ def query_for(
         metrics,
         _choice(aggregation, AGGREGATION_LEVELS, "--aggregation", default="daily"),
         _choice(channel, CHANNELS, "--channel", default="allChannels"),
+        # Sorted and each once: the order of flags must not give another data set.
         tuple(sorted(set(inboxes))),
         tuple(sorted(set(teams))),
         phone_number or None,

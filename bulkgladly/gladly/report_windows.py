@@ -119,6 +119,7 @@ def grid_of(grain: Grain, aggregation: str | None) -> Grid:
         return Grid(7, step=1)
     if grain is Grain.PERIOD:
         return Grid(1, step=None, in_months=True)
+    # Each window is a multiple of the bucket, because a bucket that is cut has other sums.
     return {
         "halfHourly": Grid(7, step=1),
         "weekly": Grid(28, step=7),
@@ -157,6 +158,7 @@ def due(
             is_settled = (reading.on - reading.days.last).days > look_back_days
             if is_settled and reading.days.covers(wanted) and not refresh:
                 continue
+            # A reading replaces the one before, so it must not lose days that were read.
             wanted = Days(min(wanted.first, reading.days.first), max(wanted.last, reading.days.last))
         yield Due(window, wanted)
 

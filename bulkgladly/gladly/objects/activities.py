@@ -48,6 +48,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
     content = nested.get("content")
     if not isinstance(content, dict):
         return nested
+    # The type is always the same, and Gladly sets receivedAt itself.
     rest = {name: value for name, value in nested.items() if name != "content"}
     return {**rest, **{name: value for name, value in content.items() if name not in ("type", "receivedAt")}}
 
@@ -68,6 +69,7 @@ def _create(record: Record) -> Request:
     if "customerId" in payload:
         path = f"/api/v1/customers/{segment(payload['customerId'])}/conversation-items"
         return Request("createCustomerItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
+    # By address: Gladly finds the customer, or creates one.
     body["customer"] = payload["customer"]
     path = "/api/v1/conversation-items"
     return Request("createItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
@@ -86,6 +88,7 @@ def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
     return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
 
 
+# The API cannot change an activity, so there is no update.
 _STEPS = Upserts(
     Endpoint(
         object="activities",

@@ -109,6 +109,7 @@ def _decide_content(record: Record, policy: Policy) -> Deciding:
     if known is not None and not changed_since(record, known):
         return ended("answer-contents", record, Outcome(Word.UNCHANGED, gladly_id=known.gladly_id))
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
+    # A known content, and any in an upsert, is written without a look: a PUT creates or replaces.
     if known is not None or policy.mode is Mode.UPSERT:
         return update_of("answer-contents", record, content_id, body)
     found = yield from look(_CONTENT_AT, record, content_id)

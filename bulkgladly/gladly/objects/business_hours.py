@@ -86,6 +86,7 @@ def _look(record: Record) -> Generator[Request, Reply, Trace]:
     if not reply.is_confirmed:
         return Trace()
     for one in reply.objects:
+        # Not by `primary`: another schedule may have become the primary one since.
         if lacking(one, record.payload, ("name", "officeHours")):
             continue
         if is_ours(record, one, one.get("createdAt")):
@@ -104,6 +105,7 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
+# Only creates and changes are special here; a deletion is as that of any object.
 _PLAIN = Upserts(
     Endpoint(
         "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove

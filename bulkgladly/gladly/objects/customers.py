@@ -151,6 +151,7 @@ def _by_address(record: Record, *, by_phone: bool) -> Generator[Request, Reply, 
 
 def _search(record: Record, *, by_phone: bool) -> Generator[Request, Reply, _Searched | Outcome]:
     searched = _Searched()
+    # Emails first: one of them identifies a customer and saves the searches by phone.
     for name, address in _addresses(record.payload, by_phone=by_phone):
         reply = yield Request("findCustomers", "GET", PROFILES, query=((name, address),))
         if not reply.is_confirmed:

@@ -54,7 +54,7 @@ _REDACTION_FIELDS = (
 
 
 def _decide_topics(record: Record, policy: Policy) -> Deciding:
-    """Decide without a look: Gladly ignores topics to add that are present, and topics to remove that are not."""
+    """Decide without a look: topics are a set, so adding or removing one twice has no second effect."""
     yield from ()
     name, conversation_id = "conversation-topics", record.payload["conversationId"]
     topics = {"topicIds": record.payload["topicIds"]}
@@ -76,6 +76,7 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
     """Remove topics from a conversation: 1 request for each."""
     conversation_id = record.payload["conversationId"]
     word = Word.UNCHANGED
+    # The API removes one topic in a request.
     for topic_id in change.after["topicIds"]:
         path = f"/api/v1/conversations/{segment(conversation_id)}/topics/{segment(topic_id)}"
         reply = yield Request("deleteTopicFromConversation", "DELETE", path)

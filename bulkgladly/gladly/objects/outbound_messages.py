@@ -166,6 +166,8 @@ def _text_in(reply: Reply, name: str) -> str | None:
     return str(reply.object[name]) if reply.object is not None else None
 
 
+# None of these has a `look`, because nothing in the API shows for certain that a message was sent. If its
+# response is lost, it stays unknown until a person has checked.
 SMS = ResourceSpec(
     name="sms",
     columns=column_plan(_SMS_FIELDS),

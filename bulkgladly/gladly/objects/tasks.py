@@ -46,11 +46,13 @@ _RULES = (is_assigned, assignee_has_inbox, due_in_future)
 def _create(record: Record) -> Request:
     payload = record.payload
     body = {"id": record.id, "customer": payload.get("customer")}
+    # A create cannot set the status: a closed task is closed by a second request (`_completing`).
     body |= {name: payload[name] for name in ("assignee", "body", "dueAt") if name in payload}
     content = orjson.dumps({name: value for name, value in body.items() if value is not None})
     if "customerId" in payload:
         path = f"/api/v1/customers/{segment(payload['customerId'])}/tasks"
         return Request("createTask", "POST", path, body=content, repeat=Repeat.DETECTED)
+    # By address: Gladly finds the customer, or creates one.
     return Request("createTaskAndCustomer", "POST", "/api/v1/tasks", body=content, repeat=Repeat.DETECTED)
 
 
@@ -82,6 +84,7 @@ _STEPS = Upserts(
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
         create=_create,
         change=_change,
+        # A task cannot be moved to another customer.
         fixed=("customerId", "customer"),
         owner="customerId",
         parent=lambda record: "customer" if "customerId" in record.payload else None,

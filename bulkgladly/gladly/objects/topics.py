@@ -42,6 +42,7 @@ def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
     keys = _keys_by_path(drafts)
     named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
     by_key = {draft.key: draft for draft in named}
+    # By identity and not by key, because two rows may have the same key.
     done: dict[int, Draft] = {}
     for draft in named:
         line: list[Draft] = []
@@ -132,6 +133,7 @@ TOPICS = ResourceSpec(
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,
     fetch=_fetch,
+    # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
 )

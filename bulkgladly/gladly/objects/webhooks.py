@@ -193,6 +193,7 @@ def _create(record: Record, policy: Policy) -> Steps:
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
+    # After any refusal, because the code of a duplicate URL is UNKNOWN.
     found = yield from _by_url(record)
     may_be_ours = bool(reply.lost or record.doubt)
     if found.held is not None or (found.reply is not None and may_be_ours):
