@@ -77,7 +77,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         return _of_absent(at, record, policy, found, sight)
     changes = at.differences(found.held, record.payload)
     if at.hidden and sight is not Sight.OURS:
-        # If a create of ours made the object, the hidden fields were sent with that request.
+        # If our own create succeeded, the hidden fields were sent with that request.
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:

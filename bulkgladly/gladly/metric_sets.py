@@ -43,7 +43,7 @@ class CellKind(enum.StrEnum):
 
 
 class KnownColumn(NamedTuple):
-    """A column that is known before any report is read. `header` is None where only the snake case is known."""
+    """A column that is known before any report is read. `header` is None if only the snake case is known."""
 
     name: str
     header: str | None
@@ -64,11 +64,11 @@ class MetricSet:
     """One kind of report.
 
     `takes` names the fields of a request that it allows beside the period. `key` names the
-    columns that identify a row permanently; empty where none are known. `anchor` names the columns
-    that say in which period a row lies, the first that has a value; it is given only where
-    periods may overlap. `periods` are the forms in which a period can be given, the likelier
-    first. `columns` are those that are known before a report is read, in the order of the source.
-    `is_listed` is false for a name that is not in the document's list.
+    columns that identify a row permanently; empty if they are not known. `anchor` names the
+    columns with the time of a row, of which the first that has a value counts; only sets whose
+    periods may overlap have one. `periods` are the forms in which a period can be given, the
+    likelier first. `columns` are those that are known before a report is read, in the order of
+    the source. `is_listed` is false for a name that is not in the document's list.
     """
 
     name: str
@@ -128,10 +128,10 @@ def known_columns(*texts: str, exact: bool = True) -> tuple[KnownColumn, ...]:
 
 
 def snake_case(header: str) -> str:
-    """Return the name that a header becomes; empty if it has neither letter nor digit.
+    """Return the column name for a header; empty if it has neither letters nor digits.
 
     "Role(s)" is `roles`, "Duration (mins)" is `duration_mins`. The name never begins with an
-    underscore, which marks our own columns, nor with a digit, which SQL would have in quotes.
+    underscore, which marks our own columns, nor with a digit, which would need quotes in SQL.
     """
     text = unicodedata.normalize("NFKC", header)
     name = _BETWEEN.sub("_", _JOINED.sub(r"\1", text)).strip("_").lower()
@@ -142,7 +142,7 @@ def column_names(headers: Sequence[str]) -> tuple[str, ...]:
     """Return a name for each header of a report, each once.
 
     The second column of a name ends in `_2`, and so on: some reports repeat their metrics for
-    each channel, under the same headers. The same headers give the same names for ever.
+    each channel, under the same headers. The same headers always give the same names.
     """
     plain = [snake_case(header) or f"column_{at}" for at, header in enumerate(headers, 1)]
     taken = {*plain, *RESERVED}

@@ -144,14 +144,14 @@ def complete(
     open_links: list[Link] = []
     for link in draft.links:
         identity = _identity_of(link, directory, known, is_last=is_last)
+        if identity is None and (is_last or link.kind != spec.name):
+            identity = unknown_key(link)
         if isinstance(identity, Problem):
             return identity
-        if identity is not None:
-            found.append((link, identity))
-        elif link.kind == spec.name and not is_last:
+        if identity is None:
             open_links.append(link)
         else:
-            return unknown_key(link)
+            found.append((link, identity))
     payload = _linked(draft.payload, [(link, identity) for link, identity in found if link.place != "id"])
     linked = draft._replace(
         payload=payload,
@@ -159,7 +159,7 @@ def complete(
         fingerprints={name: fingerprint(value) for name, value in payload.items()},
         lanes=_lanes(open_links, payload, spec),
     )
-    # An id in the row says which object is meant, so it is no part of what is written.
+    # An id in the row says which object is meant, and is not written.
     own_id = next((identity for link, identity in found if link.place == "id"), None)
     if own_id is None:
         return linked

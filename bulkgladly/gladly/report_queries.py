@@ -142,26 +142,15 @@ def request_for(query: Query, first: date, last: date, filters: Filters = (), pe
     `filters` replace the query's own of the same name. A report only reads, so the request may
     be repeated; each repeat counts against the limit of ten a minute.
 
-    If a period is given to the minute, its end is included on the path of the work sessions,
-    says the document, so a day ends at 23:59. The document does not say so of `/reports`: there
-    a day ends at the next midnight, and rows of the first minute after it may be in two
-    responses (see `MetricSet.anchor`).
+    `period` is the form in which the days are given, by default the likelier one of the set.
     """
-    period = period or query.metrics.periods[0]
-    body: dict[str, object] = {}
-    if not query.metrics.has_own_path:
-        body["metricSet"] = query.metrics.name
-    if period is Period.DAYS:
-        body |= {"timezone": "UTC", "startAt": first.isoformat(), "endAt": last.isoformat()}
-    else:
-        ends_early = query.metrics.has_own_path
-        end = f"{last.isoformat()}T23:59Z" if ends_early else f"{(last + timedelta(days=1)).isoformat()}T00:00Z"
-        body |= {"startAtTime": f"{first.isoformat()}T00:00Z", "endAtTime": end}
+    body: dict[str, object] = {} if query.metrics.has_own_path else {"metricSet": query.metrics.name}
+    body |= _period(query.metrics, first, last, period or query.metrics.periods[0])
     if query.aggregation:
         body["aggregationLevel"] = query.aggregation
-    narrowed: dict[str, object] = {}
-    for name, values in (*query.filters, *filters):
-        narrowed[name] = values[0] if name == "channel" else list(values)
+    narrowed: dict[str, object] = {
+        name: values[0] if name == "channel" else list(values) for name, values in (*query.filters, *filters)
+    }
     if query.phone_number:
         narrowed["phoneNumber"] = query.phone_number
     if narrowed:
@@ -175,6 +164,18 @@ def request_for(query: Query, first: date, last: date, filters: Filters = (), pe
         budget=BudgetClass.REPORTS,
         accept="text/csv",
     )
+
+
+def _period(metrics: MetricSet, first: date, last: date, period: Period) -> dict[str, object]:
+    """Return the fields of a request that give its days."""
+    if period is Period.DAYS:
+        return {"timezone": "UTC", "startAt": first.isoformat(), "endAt": last.isoformat()}
+    # On the path of the work sessions the end is included, says the document, so a day ends at 23:59. It does not
+    # say so of `/reports`: there a day ends at the next midnight, and rows of the first minute after it may be in
+    # two responses (see `MetricSet.anchor`).
+    next_day = last + timedelta(days=1)
+    end = f"{last.isoformat()}T23:59Z" if metrics.has_own_path else f"{next_day.isoformat()}T00:00Z"
+    return {"startAtTime": f"{first.isoformat()}T00:00Z", "endAtTime": end}
 
 
 def _choice(value: str | None, choices: tuple[str, ...], flag: str, *, default: str) -> str | None:

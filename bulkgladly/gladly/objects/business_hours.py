@@ -105,7 +105,7 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
-# Only creates and changes are special here; a deletion is as that of any object.
+# Only creates and changes are special here; a deletion is like that of any object.
 _PLAIN = Upserts(
     Endpoint(
         "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove

@@ -117,7 +117,7 @@ def _rival(record: Record) -> Search:
     """Find the customer who holds an address of a row that could not be created."""
     found = yield from _by_address(record, by_phone=True)
     if isinstance(found, _Searched):
-        detail = "an address is taken, but a search for the row's addresses found nobody; `retry` the run later"
+        detail = "an address is taken, but a search for the row's addresses found no customer; `retry` the run later"
         return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
     return found
 

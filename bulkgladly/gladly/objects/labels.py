@@ -176,7 +176,7 @@ CONVERSATION_TOPICS = ResourceSpec(
     fields=_TOPIC_FIELDS,
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
-    id_rule="none: topics are added to what is there",
+    id_rule="none: topics are added to a conversation",
     deletes="topics from conversations",
 )
 
@@ -191,7 +191,7 @@ FREEFORM_TOPICS = ResourceSpec(
     rules=_FREEFORM_RULES,
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
-    id_rule="none: values are added to what is there",
+    id_rule="none: values are added to a conversation",
 )
 
 REDACTIONS = ResourceSpec(

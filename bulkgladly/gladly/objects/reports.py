@@ -1,9 +1,9 @@
-"""The metric sets of Gladly's reports: what each takes, what its rows stand for, and which columns are known.
+"""The metric sets of Gladly's reports: their options, what a row of each is, and which columns are known.
 
-Facts: gladly-api, reports. The options are those of the document's own table. What a row stands
-for is documented for a few sets. For the others it is read from their name and their options, so
-the code is right also where a row is something else: a grain only says how a period is cut into
-requests, and a key that turns out not to be one is not used (see `lake.merge`).
+Facts: gladly-api, reports. The options are those of the document's table. What a row is, is
+documented for a few sets, and derived from name and options for the others. The code is also right
+if a row is something else: a grain only says how a period is split into requests, and a key that
+turns out not to be unique is not used (see `lake.merge`).
 
 A new metric set is one entry in `_SETS`, with its columns above it where a source gives them. Most
 lists of columns there are not complete, and 42 of the sets have none: every other column of a
@@ -171,6 +171,6 @@ _OLDER = (
     *("ContactExportReport", "ContactExportReportV2", "AgentSummaryReport", "SummaryReport", "SummaryReportV2"),
     *("SidekickAnswerUsageReport", "SidekickAnswerSearchReport", "SidekickContactPointsReport"),
 )
-"""Names that other sources use and the document does not list; they may not work any more."""
+"""Names that other sources use and the document does not list; they may no longer work."""
 
 OBJECT = GladlyObject(metric_sets=(*_SETS, *map(unlisted, _OLDER)))
