@@ -304,7 +304,7 @@ def _is_plainly_possible(e164: str) -> bool:
     return False
 
 
-# There are 1,110 prefixes of one to three digits, so the cache never drops one.
+# There are 999 prefixes of one to three digits, so the cache never drops one.
 @lru_cache(maxsize=2000)
 def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
     """Return the lengths of national numbers, and the prefix that the parser would remove."""

@@ -81,7 +81,7 @@ EVERY = [(name, mode.value) for name, spec in RESOURCES.items() for mode in spec
 
 
 def driven(asking: Generator[Request, Reply, T], answer: Callable[[], Reply]) -> T:
-    """Answer what is asked, and return what comes of it; each request must only read."""
+    """Answer each request, which must only read, and return the result."""
     try:
         request = next(asking)
         while True:
@@ -93,7 +93,7 @@ def driven(asking: Generator[Request, Reply, T], answer: Callable[[], Reply]) ->
 
 
 def decided(name: str, mode: str, record: Record, replies: Sequence[Reply] = ()) -> Change:
-    """Return the change of a record; all replies must be asked for, and no more."""
+    """Return the change of a record; all replies must be used, and no more requested."""
     left = list(replies)
     change = driven(RESOURCES[name].decide(record, policy_for(mode)), lambda: left.pop(0))
     assert not left, f"{len(left)} replies were not asked for"
@@ -102,7 +102,7 @@ def decided(name: str, mode: str, record: Record, replies: Sequence[Reply] = ())
 
 @pytest.mark.parametrize(("name", "mode"), EVERY)
 def test_every_object_says_in_every_mode_what_it_would_do(name: str, mode: str) -> None:
-    """As a value that names the object, the key and the row, and without a request that writes."""
+    """As a value with the object, the key and the row, and without a request that writes."""
     record = record_of(name, ROWS[name], mode)
 
     change = decided(name, mode, record, REPLIES.get((name, mode), ()))
@@ -136,7 +136,7 @@ def test_what_a_look_showed_stands_in_the_change() -> None:
 @pytest.mark.parametrize("name", [name for name, spec in RESOURCES.items() if spec.is_at_most_once])
 @pytest.mark.parametrize("later", ["known", "reserved", "in doubt"])
 def test_a_create_that_was_decided_before_is_not_sent_if_it_may_have_been_since(name: str, later: str) -> None:
-    """At most once holds for a plan that is carried out later: what is known by then has the last word."""
+    """At most once also holds for a plan that is applied later: what is known by then counts."""
     record = record_of(name, ROWS[name], "create", sent_at=NOW.timestamp())
     change = decided(name, "create", record)
     by_now = {

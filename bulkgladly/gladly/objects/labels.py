@@ -81,7 +81,7 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
         path = f"/api/v1/conversations/{segment(conversation_id)}/topics/{segment(topic_id)}"
         reply = yield Request("deleteTopicFromConversation", "DELETE", path)
         if reply.is_absent or reply.is_unclear:
-            # A conversation that does not exist gives a 404. What a topic gives that it does not have is UNKNOWN.
+            # A conversation that does not exist gives a 404. The response for a topic that it lacks is UNKNOWN.
             asked = yield get_conversation(conversation_id)
             if asked.object is None:
                 return no_conversation(conversation_id) if asked.is_absent else unknown(asked, conversation_id)
