@@ -102,7 +102,7 @@ def _throttles() -> Iterator[tuple[str, Fault]]:
 
 
 def _own_answers() -> Iterator[tuple[str, Fault]]:
-    """The operation's own reply, with another status, in another form, or of another object."""
+    """Yield the operation's own reply, with another status, in another form, or of another object."""
     for status in (200, 201, 202, 203, 204, 206, 303, 404, 408, 499, 500):
         yield f"own_as_{status}", Fault(status=status)
     for alteration in _ALTERATIONS:
