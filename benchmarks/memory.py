@@ -46,7 +46,7 @@ def watch(command: list[str], environment: dict[str, str]) -> tuple[list[float],
     return sizes, time.perf_counter() - started
 
 
-def report(what: str, sizes: list[float], seconds: float) -> float:
+def print_peak(what: str, sizes: list[float], seconds: float) -> float:
     """Print one line, and return the peak."""
     quarter = max(1, len(sizes) // 4)
     first, last, peak = max(sizes[:quarter]), max(sizes[-quarter:]), max(sizes)
@@ -67,9 +67,9 @@ def main() -> int:
         write_customers(file, int(given.gigabytes * 1e9 / RECORD_BYTES), filler=RECORD_BYTES - 275)
         print(f"memory for {file.stat().st_size / 1e9:.2f} GB of NDJSON; {machine()}; bar {BAR_MB} MB")
         environment = environment_for(url) | {"BULKGLADLY_STATE_DIR": f"{folder}/state", "BULKGLADLY_PROGRESS": "none"}
-        peaks = [report("dry run", *watch([*program, str(file), "--dry-run"], environment))]
+        peaks = [print_peak("dry run", *watch([*program, str(file), "--dry-run"], environment))]
         limits = ["--rate", "unlimited", "--reserve", "0", "--max-duration", str(given.import_seconds)]
-        peaks.append(report("import", *watch([*program, str(file), *limits], environment)))
+        peaks.append(print_peak("import", *watch([*program, str(file), *limits], environment)))
     return int(given.check and max(peaks) > BAR_MB)
 
 

@@ -450,6 +450,14 @@ def test_settings_files_name_real_flags(block: Block) -> None:
         assert base_url(profile["host"])
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/importing.md", "docs/mapping.md", "docs/migrate-from-zendesk.md"])
+def test_pages_for_newcomers_use_no_inner_words(page: str) -> None:
+    """What only people who change the code need to know has its words there."""
+    inner = r"\b(units?|lanes?|frontier|doors?|rooms|settle[ds]?|crosswalk|anew|twins?)\b"
+
+    assert re.findall(inner, re.sub(r"`[^`]*`", "", prose(ROOT / page)), re.IGNORECASE) == []
+
+
 def test_nothing_is_said_about_where_it_was_made() -> None:
     """No paths of one machine, and no empty pages."""
     for page in PAGES:

@@ -25,7 +25,7 @@ from bulkgladly.emulator.server.request_log import RequestLog
 __all__ = ("CONTROL_PREFIX", "Control")
 
 CONTROL_PREFIX = "/_emulator/"
-_ANSWER_WITHIN_S = 0.05
+_REPLY_WITHIN_S = 0.05
 
 
 class Control:
@@ -112,7 +112,7 @@ class Control:
         if not 0 <= for_s < math.inf:
             raise ValueError(f"for_s is {for_s}: it must be 0 or more")
         # After the reply to this request.
-        asyncio.get_running_loop().call_later(_ANSWER_WITHIN_S, self._refuse, for_s)
+        asyncio.get_running_loop().call_later(_REPLY_WITHIN_S, self._refuse, for_s)
         return {"for_s": for_s}
 
     def _add_faults(self, payload: object) -> object:
