@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.export_tables import FILE, blocks_of, write_items
-from benchmarks.memory import report as told
-from benchmarks.memory import watch
+from benchmarks.memory import print_peak, watch
 from benchmarks.setting import emulator, environment_for, machine
 from bulkgladly.emulator import Emulator
 
@@ -100,7 +99,7 @@ def large_file(source: Path, times: int, folder: Path) -> float:
         server.terminate()
         server.wait(10)
     megabytes = times * source.stat().st_size / 1e6
-    peak = told(f"{megabytes:,.0f} MB", sizes, seconds)
+    peak = print_peak(f"{megabytes:,.0f} MB", sizes, seconds)
     print(f"           {megabytes / seconds:.0f} MB/s from the request to the last manifest")
     return peak
 
