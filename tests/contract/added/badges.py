@@ -30,7 +30,7 @@ _LIST = Operation("GET", _BADGES, 200, Body.OBJECTS, needs=("id",))
 _LIST_OF_CUSTOMER = Operation("GET", _OF_CUSTOMER, 200, Body.OBJECTS, equals=(("customerId", "customerId"),))
 
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("customerKey", into="customerId", key_of="customers", help="who wears it, by the source key of its import"),
     Field("customerId", Kind.ID, most=MAX_ID, help="who wears it, by the id in Gladly"),
     Field("name", required=MAKING, most=20, help="what is on it"),
@@ -81,7 +81,7 @@ _COLUMNS = (
     DataColumn("customerId", TEXT, "Who wears it."),
     DataColumn("name", TEXT, "What is on it."),
     DataColumn("colour", TEXT, "RED or BLUE; what else there is, is UNKNOWN."),
-    DataColumn("madeAt", MOMENT, "When it was made."),
+    DataColumn("madeAt", MOMENT, "When it was created."),
 )
 
 OBJECT = GladlyObject(
