@@ -11,6 +11,7 @@ __all__ = ("PATH_SEPARATOR", "Directory", "names_below", "path_of")
 PATH_SEPARATOR = " / "
 """Separates the names of a topic and its parents, as in `Orders / Returns`."""
 
+# A list that has a circle of parents must not loop forever.
 _MOST_PARENTS = 20
 
 

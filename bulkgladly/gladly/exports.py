@@ -72,6 +72,7 @@ class IdColumn(NamedTuple):
 
 CHANGED = "_job_updated_at"
 """A newer export job shows that an object has changed since."""
+# The files of export jobs have most of the ids, and a newer job shows which objects have changed.
 IDS_OF_CUSTOMERS = (IdColumn("customers", "id", CHANGED), IdColumn("items", "customerId", CHANGED))
 IDS_OF_CONVERSATIONS = (IdColumn("items", "conversationId", CHANGED), IdColumn("conversations", "id"))
 

@@ -74,6 +74,7 @@ class Field:
     @property
     def is_identity(self) -> bool:
         """Whether the value identifies an object or person. A shortened one would identify another."""
+        # Mappings cut long texts, but never these.
         refers = self.kind is Kind.ID or self.key_of is not None or self.names is not None
         return refers or self.place in _ADDRESSES or self.name.endswith("Ids")
 

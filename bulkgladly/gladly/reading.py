@@ -51,6 +51,7 @@ def read_fields(
 
 def _put(payload: dict[str, Any], field: Field, value: Any, givers: dict[str, str]) -> None:
     head, _, part = field.place.partition(".")
+    # An object and one of its parts clash as well (assignee and assignee.inboxId).
     earlier = givers.get(field.place) or (givers.get(head) if part else None)
     if earlier is not None:
         raise FieldProblem("given_twice", field.name, f"and {earlier} set the same value; leave one of them out")

@@ -103,6 +103,7 @@ class Grid:
         """Return the days of a window to request for some days: from the beginning of a bucket."""
         first = max(window.first, days.first)
         into = (first - window.first).days
+        # A bucket that is read from its middle would have the sums of some of its days only.
         first -= timedelta(days=into % self.step if self.step else into)
         return Days(first, min(window.last, days.last))
 

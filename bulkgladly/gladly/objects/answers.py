@@ -300,6 +300,7 @@ OBJECT = GladlyObject(
             "answer-contents",
             Parent.ANSWER,
             is_list=False,
+            # Public answers also have their languages. The others are requested in the default language only.
             ids_from=(
                 IdColumn("public-answers", "id", "updatedAt", "language"),
                 IdColumn("answers", "id", "updatedAt"),

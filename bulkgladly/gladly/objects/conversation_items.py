@@ -121,6 +121,7 @@ CONTENT_TYPES: Mapping[str, tuple[str, ...]] = {
 }
 """The fields of each content type beside `type`, as the contract and older exports have them."""
 
+# A column has one type, so a `to` that is a text in the API becomes a list of one.
 _TO_IS_ONE_TEXT = ("SMS", "PHONE_CALL")
 _SESSION_OF_ITEM = ("VOICE_AI_MESSAGE",)
 
@@ -172,6 +173,7 @@ OBJECT = GladlyObject(
             "conversation-items",
             Parent.ITEM,
             is_list=False,
+            # Events name items that no export job has yet.
             ids_from=(IdColumn("events", "messageId"),),
             may_be_withheld=True,
         ),

@@ -33,6 +33,7 @@ TOPIC_FIELDS = (
     Field("topicIds", Kind.TEXTS, help="topics by id"),
 )
 _FIELDS = (
+    # Exports call it id, and the rows of other objects conversationId; a row may use either.
     Field("conversationId", Kind.ID, most=MAX_ID, into="id", required=ALWAYS),
     Field("id", Kind.ID, most=MAX_ID),
     *ASSIGNEE_FIELDS,

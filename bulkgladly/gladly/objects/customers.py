@@ -219,6 +219,7 @@ _AT = Endpoint(
     is_read_first=_is_read_first,
     shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
     gaps=gaps_in,
+    # Emails and phones are unique, so without a field in the conflict none can be assumed.
     unique=Unique(
         attr=None,
         in_create="emails or phones",

@@ -175,6 +175,7 @@ def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str]
 
 
 def _places(kind: str | None) -> tuple[ValuePlace, ...]:
+    # A field that its type does not declare goes to _extra, and so does every content of an unknown type.
     names = EVENT_TYPES[kind] if kind is not None else ()
     top = [ValuePlace(column.name, (column.name,)) for column in _ENVELOPE]
     return (*top, *(ValuePlace(name, ("content", name)) for name in names))

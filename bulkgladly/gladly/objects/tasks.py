@@ -69,6 +69,7 @@ def _completing(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _may_create(record: Record, policy: Policy) -> Problem | None:
+    # Only a new task needs a date in the future, so an upsert looks first whether the task exists.
     due = time_of(record.payload.get("dueAt"))
     if policy.now is None or due is None or due > policy.now:
         return None

@@ -82,6 +82,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
     names = names_below(path) if isinstance(path := nested.get("path"), str) else ()
     if not names:
         return nested
+    # A name beside the path wins, so that a topic can be renamed.
     given = {"name": names[-1], **({"parent": path_of(names[:-1])} if len(names) > 1 else {})}
     return {**given, **{name: value for name, value in nested.items() if name != "path"}}
 

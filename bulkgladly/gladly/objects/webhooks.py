@@ -60,6 +60,7 @@ def _url_is_https(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Probl
         return
     try:
         parts = urlsplit(url)
+        # Plain http on this machine is for the emulator.
         is_fit = bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
     except ValueError:
         is_fit = False
