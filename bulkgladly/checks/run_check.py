@@ -16,12 +16,18 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.checks.check_findings import Example, Findings, Severity, severity_of, severity_of_warning
-from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
+from bulkgladly.checks.check_report import (
+    CHECK_COUNTS,
+    CheckReport,
+    Example,
+    Findings,
+    Severity,
+    severity_of,
+    severity_of_warning,
+)
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
-from bulkgladly.checks.judge import Judge, Verdict
+from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
-from bulkgladly.checks.screen import Screen
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs

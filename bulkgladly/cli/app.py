@@ -17,11 +17,10 @@ from bulkgladly.choices import unsupported
 from bulkgladly.cli import (
     check_command,
     dataset_command,
-    doctor_command,
-    dump_command,
     export_command,
     import_command,
     map_command,
+    program_commands,
     resume_command,
     runs_command,
     schema_command,
@@ -50,16 +49,20 @@ schema = typer.Typer(help="Show the columns of an object.", no_args_is_help=True
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
     "export": export_command.export,
-    "dump": dump_command.dump,
+    "dump": export_command.dump,
     "check": check_command.check,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
-    "doctor": doctor_command.doctor,
+    "doctor": program_commands.doctor,
 }
 """The commands whose flags the settings file may give."""
 
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(
+    program_commands.emulator
+)
+app.command("help")(program_commands.help_)
 app.add_typer(runs, name="runs")
 runs.command("list")(runs_command.list_)
 runs.command()(runs_command.show)
@@ -73,29 +76,6 @@ maps.command()(map_command.init)
 maps.command()(map_command.check)
 app.add_typer(schema, name="schema")
 schema.command()(schema_command.show)
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
-def emulator(context: typer.Context) -> None:
-    """Run a local stand-in for Gladly, with limits, conflicts, merges and faults."""
-    from bulkgladly.emulator.__main__ import main as serve
-
-    raise typer.Exit(serve(context.args))
-
-
-@app.command("help")
-def help_(
-    context: typer.Context,
-    command: Annotated[list[str] | None, typer.Argument(help="The command, such as import or runs list.")] = None,
-) -> None:
-    """Show the help of the program, or of a command."""
-    at: Any = context.parent
-    for name in command or ():
-        found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
-        if found is None:
-            raise UsageError(f"there is no command {' '.join(command or ())!r}; `bulkgladly --help` lists the commands")
-        at = type(at)(found, info_name=name, parent=at)
-    print_text(at.get_help())
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,9 +8,8 @@ import typer
 
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.output import print_json, tell
+from bulkgladly.cli.output import print_json, run_and_leave, tell
 from bulkgladly.cli.row_flags import ImportFlags
-from bulkgladly.cli.running import run_and_leave
 from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode

@@ -5,12 +5,19 @@ caller has to know which of its words come from outside.
 """
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
 
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.shown import escaped_json, shown
 
-__all__ = ("print_json", "print_lines", "print_text", "tell", "why_lost")
+if TYPE_CHECKING:
+    from bulkgladly.cli.flag_groups import OutputFlags
+
+__all__ = ("print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
 
 
 def print_lines(*lines: str) -> None:
@@ -49,3 +56,26 @@ def print_json(content: Any, *, kept_in: str | None = None) -> None:
 def why_lost(error: OSError) -> str:
     """Return for people why an output did not arrive."""
     return error.strerror or type(error).__name__
+
+
+def run_and_leave(context: typer.Context, work: Callable[..., Any], output: "OutputFlags") -> NoReturn:
+    """Run the work with a display, print the summary, and leave with its exit code.
+
+    `work` takes the arguments that every function takes which works on a run.
+    """
+    import anyio
+
+    from bulkgladly.cli.display import display_for, logger_for, summary_of
+    from bulkgladly.runs.environment import USUAL
+
+    logger = logger_for(output.log_format)
+    with display_for(output.progress, logger) as observer:
+        environment = context.obj.environment or USUAL
+        report = anyio.run(partial(work, observer=observer, with_signals=True, environment=environment))
+    if output.log_format == "json":
+        logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
+    else:
+        tell(*summary_of(report))
+    if output.json:
+        print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
+    raise typer.Exit(report.exit_code)

@@ -8,8 +8,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.output import tell
-from bulkgladly.cli.running import run_and_leave
+from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.errors import UsageError
 from bulkgladly.policies import OnConflict, OnDuplicate
 

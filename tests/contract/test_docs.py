@@ -24,8 +24,7 @@ import typer.main
 
 import bulkgladly
 from bulkgladly import errors
-from bulkgladly.checks.check_findings import Example, Finding, Severity
-from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
+from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport, Example, Finding, Severity
 from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
