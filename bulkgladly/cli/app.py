@@ -26,6 +26,8 @@ from bulkgladly.cli import (
     schema_command,
 )
 from bulkgladly.cli.configuration import CallContext, use_settings_file
+from bulkgladly.cli.examples import EXAMPLES
+from bulkgladly.cli.help_pages import HelpfulCommand, HelpfulGroup
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -33,18 +35,22 @@ from bulkgladly.storage.failures import database_error, os_problem
 
 __all__ = ("app", "run")
 
+_PROGRAM = "bulkgladly"
+_SETTINGS: Mapping[str, Any] = {
+    "cls": HelpfulGroup,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+_MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
+
 app = typer.Typer(
     name="bulkgladly",
-    help="Bulk import and export for Gladly: every record once, at Gladly's pace, resumable at any time.",
+    help="Import data into Gladly and export it, in bulk. Each record is sent once, at the pace that Gladly allows, "
+    "and a run can be stopped and resumed at any time.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXAMPLES[""],
+    **_SETTINGS,
 )
-runs = typer.Typer(help="List and inspect runs.", no_args_is_help=True)
-dataset = typer.Typer(help="Check a data set: is it whole, and what is missing.", no_args_is_help=True)
-maps = typer.Typer(help="Map your columns to Gladly's fields.", no_args_is_help=True)
-schema = typer.Typer(help="Show the columns of an object.", no_args_is_help=True)
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
@@ -55,27 +61,47 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "retry": resume_command.retry,
     "doctor": program_commands.doctor,
 }
-"""The commands whose flags the settings file may give."""
+"""The commands whose options the settings file may give."""
 
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(
-    program_commands.emulator
-)
-app.command("help")(program_commands.help_)
-app.add_typer(runs, name="runs")
-runs.command("list")(runs_command.list_)
-runs.command()(runs_command.show)
-app.add_typer(dataset, name="dataset")
-dataset.command()(dataset_command.verify)
-dataset.command()(dataset_command.show)
-dataset.command()(dataset_command.drift)
-dataset.command()(dataset_command.compact)
-app.add_typer(maps, name="map")
-maps.command()(map_command.init)
-maps.command()(map_command.check)
-app.add_typer(schema, name="schema")
-schema.command()(schema_command.show)
+_PANELS: Mapping[str, str] = {
+    **dict.fromkeys(("import", "export", "dump"), _MOVE),
+    "check": _PREPARE,
+    **dict.fromkeys(("resume", "retry"), _INSPECT),
+}
+_GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
+    "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
+    "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
+    "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
+    "dataset": (
+        "Show, check and compact a data set.",
+        _INSPECT,
+        (dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
+    ),
+}
+
+
+def _build() -> None:
+    """Put the commands into the program, each with its panel and its examples."""
+    for name, command in COMMANDS.items():
+        panel = _PANELS.get(name, _SET_UP)
+        app.command(name, cls=HelpfulCommand, rich_help_panel=panel, epilog=EXAMPLES[name])(command)
+    for name, (about, panel, members) in _GROUPS.items():
+        group = typer.Typer(help=about, no_args_is_help=True, **_SETTINGS)
+        for member in members:
+            own = member.__name__.rstrip("_")
+            group.command(own, cls=HelpfulCommand, epilog=EXAMPLES[f"{name} {own}"])(member)
+        app.add_typer(group, name=name, rich_help_panel=panel, epilog=EXAMPLES[name])
+    # The emulator reads its own arguments, --help included: it imports nothing of ours, and can be run without us.
+    app.command(
+        cls=HelpfulCommand,
+        rich_help_panel=_SET_UP,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        add_help_option=False,
+    )(program_commands.emulator)
+    app.command("help", cls=HelpfulCommand, rich_help_panel=_SET_UP, epilog=EXAMPLES["help"])(program_commands.help_)
+
+
+_build()
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,12 +116,13 @@ def _root(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="The settings file. (default: bulkgladly.toml here, if there is one)",
+            help="The settings file, also $BULKGLADLY_CONFIG. (default: bulkgladly.toml in this folder, if it exists)",
             envvar="BULKGLADLY_CONFIG",
+            metavar="FILE",
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     del version  # its callback has acted
@@ -124,7 +151,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the
 def _run(environment: Any) -> int:
     try:
         _refuse_undecodable()
-        result = app(standalone_mode=False, obj=CallContext(environment=environment))
+        result = app(prog_name=_PROGRAM, standalone_mode=False, obj=CallContext(environment=environment))
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:

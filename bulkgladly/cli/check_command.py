@@ -9,6 +9,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
+from bulkgladly.cli.flags import option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -35,48 +36,53 @@ class CheckFlags(FlagGroup):
 
     languages: Annotated[
         str,
-        typer.Option(
-            help="Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
-            envvar="BULKGLADLY_LANGUAGES",
-            rich_help_panel=_RULES,
+        option(
+            "--languages",
+            "Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
+            _RULES,
+            "CODES",
         ),
     ] = ""
     parents: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A file of what the rows refer to, such as the customers of tasks: FILE or OBJECT=FILE; repeatable.",
-            rich_help_panel=_RULES,
+        option(
+            "--parents",
+            "A file of the objects that the rows refer to, such as the customers of tasks; repeatable.",
+            _RULES,
+            "[OBJECT=]FILE",
+            has_variable=False,
         ),
     ] = None
     parents_key: Annotated[
         str | None,
-        typer.Option(help="The key column of these files. (default: --key, else id)", rich_help_panel=_RULES),
-    ] = None
-    show_values: Annotated[
-        bool,
-        typer.Option(
-            "--show-values", help="Show the values of the examples. These are personal data.", rich_help_panel="Output"
+        option(
+            "--parents-key",
+            "The key column of these files. (default: --key, else id)",
+            _RULES,
+            "COLUMN",
+            has_variable=False,
         ),
-    ] = False
+    ] = None
+    show_values: flags.ShowValues = False
 
 
 @with_flags
 def check(
     context: typer.Context,
-    resource: Annotated[str, typer.Argument(help="What the rows are: customers, activities, tasks, ...")],
-    files: Annotated[
-        list[str],
-        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
+    resource: Annotated[
+        str, typer.Argument(help="What the rows are, as in `import`: customers, tasks, ...", metavar="OBJECT")
     ],
+    files: flags.InputFiles,
     rows: RowFlags,
     rules: CheckFlags,
     pace: RateFlags,
     where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
-    """Check every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
+    """Check every row before an import. Nothing is sent.
 
-    Exit code 0: no findings. 1: findings; each says where, and how to fix it.
+    Each rule that rows break is listed with the number of rows, the first places, and how to fix it. The exit code
+    is 0 without findings, and 1 with findings.
     """
     import anyio
 

@@ -12,19 +12,21 @@ from bulkgladly.cli.output import print_json, print_lines, tell
 
 __all__ = ("compact", "drift", "show", "verify")
 
-Folder = Annotated[Path, typer.Argument(help="The folder of the data set, as given to --out.", metavar="DIR")]
+Folder = Annotated[Path, typer.Argument(help="The folder, as given to --out.", metavar="DIR")]
 
 
 def verify(
     folder: Folder,
     deep: Annotated[
-        bool, typer.Option("--deep/--quick", help="Read every byte, or names, sizes, row counts and columns only.")
+        bool,
+        typer.Option("--deep/--quick", help="Read every byte, or only names, sizes, row counts and columns (default)."),
     ] = False,
     json: flags.Json = False,
 ) -> None:
-    """Compare a data set with its manifests: missing or damaged parts, leftovers, gaps, incomplete units.
+    """Check that a data set is complete and undamaged.
 
-    Exit code 0: all is as it was written. 1: something was found; each finding says what to do.
+    Missing and damaged files, leftovers and gaps are listed, each with what to do. The exit code is 0 if all is as it
+    was written, else 1.
     """
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.verify import verify as verified
@@ -69,7 +71,7 @@ def _tell_verdict(folder: Path, found: Any) -> None:
 
 
 def show(folder: Folder, json: flags.Json = False) -> None:
-    """Show what there is of each data set: rows, parts, the time covered, rejects, drift."""
+    """Show the rows, files and time span of each data set in a folder."""
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import summaries_of
 
@@ -103,7 +105,7 @@ def show(folder: Folder, json: flags.Json = False) -> None:
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
-    """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
+    """Show the fields that have no column, and the values that did not fit theirs. All are kept in `_extra`."""
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import drift_summaries
 
@@ -132,13 +134,13 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
 def compact(
     folder: Folder,
     data_sets: Annotated[
-        list[str] | None, typer.Argument(help="Which data sets. (default: all)", metavar="[DATASET]...")
+        list[str] | None, typer.Argument(help="Only these data sets. (default: all)", metavar="DATASET")
     ] = None,
     json: flags.Json = False,
 ) -> None:
-    """Write one row per key, the newest, to DIR/current/DATASET. What was exported stays as it is.
+    """Write the newest row of each key to DIR/current/DATASET. The exported files stay as they are.
 
-    A data set that cannot be compacted is named and does not stop the others: exit code 1.
+    A data set that cannot be compacted is reported and does not stop the others; the exit code is then 1.
     """
     from bulkgladly.errors import UsageError
     from bulkgladly.lake.compact import compact as compacted

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flags import SAFETY, option
 from bulkgladly.cli.output import print_json, run_and_leave, tell
 from bulkgladly.cli.row_flags import ImportFlags
 from bulkgladly.cli.streams import standard_input
@@ -20,60 +22,50 @@ if TYPE_CHECKING:
 
 __all__ = ("SafetyFlags", "import_")
 
-_SAFETY = "Safety"
-
 
 @dataclass(frozen=True)
 class SafetyFlags(FlagGroup):
     """What is done before, or instead of, the import."""
 
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
+        bool, option("--dry-run", "Read and check every row, and send nothing.", SAFETY, has_variable=False)
     ] = False
     rehearse: Annotated[
         bool,
-        typer.Option(
+        option(
             "--rehearse",
-            help="Run the whole import against a local emulator, without a limit; Gladly is not touched.",
-            rich_help_panel=_SAFETY,
+            "Run the whole import against a local emulator, without a rate limit. Nothing is sent to Gladly.",
+            SAFETY,
+            has_variable=False,
         ),
     ] = False
-    new_run: Annotated[
-        bool,
-        typer.Option(
-            "--new-run",
-            help="Start again although a run of this input is not finished.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Delete without asking for confirmation.", rich_help_panel=_SAFETY)
-    ] = False
+    new_run: flags.NewRun = False
+    yes: Annotated[bool, option("--yes", "Delete without asking for confirmation.", SAFETY, has_variable=False)] = False
 
 
 @with_flags
 def import_(
     context: typer.Context,
     resource: Annotated[
-        str, typer.Argument(help="What to import: customers, tasks, activities, topics, answers, notes, and more.")
+        str,
+        typer.Argument(
+            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers, "
+            "business-hours, webhooks, sms, emails, replies and more.",
+            metavar="OBJECT",
+        ),
     ],
-    files: Annotated[
-        list[str],
-        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
-    ],
-    rows: ImportFlags,
+    files: flags.InputFiles,
     safety: SafetyFlags,
+    rows: ImportFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Bring files into Gladly: every record once, at Gladly's pace, resumable at any time.
+    """Import files into Gladly. Each record is sent once, and a run can be stopped and resumed at any time.
 
-    A row is either Gladly's own JSON (name, emails, phones, customAttributes) or flat
-    columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
-    `bulkgladly schema show RESOURCE`.
+    A row is Gladly's own JSON (name, emails, phones, customAttributes), or it has flat columns (name, address,
+    email:1, phone:1, phone:1:type, customAttribute:KEY). `bulkgladly schema show OBJECT` lists the columns.
     """
     from bulkgladly.gladly.table import resource as find
     from bulkgladly.imports.rehearsal import rehearse_import

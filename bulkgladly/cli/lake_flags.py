@@ -1,4 +1,4 @@
-"""The flags of `export` and `dump`: what is fetched, for which parents, which reports, and in which files."""
+"""The options of `export` and `dump`: what is fetched, for which ids, which reports, and in which files."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli.flag_groups import FlagGroup
+from bulkgladly.cli.flags import choices_of, option
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
@@ -16,44 +17,39 @@ from bulkgladly.policies import OutputFormat
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery
 
-__all__ = ("FileFlags", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
+__all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
 
 MOST_LOOK_BACK_DAYS = 3650
-_WHAT, _PARENTS, _REPORTS, _FILES, _SAFETY = "What", "For whom", "Reports", "Files", "Safety"
+_AGGREGATIONS = "halfHourly|daily|weekly|monthly|quarterly"
+_WHAT, _IDS, _REPORTS, _FILES = "What to export", "For which ids", "Reports", "Files"
 
+OutFolder = Annotated[Path, typer.Argument(help="The folder of the data set.", metavar="DIR", file_okay=False)]
 LookBack = Annotated[
     int,
-    typer.Option(
+    option(
+        "--look-back-days",
+        "Re-read the last N days of reports, because Gladly revises recent rows.",
+        _REPORTS,
+        "N",
         min=0,
         max=MOST_LOOK_BACK_DAYS,
-        help="Re-read the last N days of reports, because Gladly revises recent rows.",
-        envvar="BULKGLADLY_LOOK_BACK_DAYS",
-        rich_help_panel=_REPORTS,
     ),
 ]
 
 
 @dataclass(frozen=True)
 class SpanFlags(FlagGroup):
-    """From when to when, and whether again."""
+    """The time that is exported, and whether it is fetched again."""
 
     since: Annotated[
         str | None,
-        typer.Option(help="Only what happened after this day or time (UTC).", rich_help_panel=_WHAT),
+        option("--since", "Only what happened after this day or time (UTC).", _WHAT, "TIME", has_variable=False),
     ] = None
     until: Annotated[
         str | None,
-        typer.Option(help="Only what happened before this day or time (UTC).", rich_help_panel=_WHAT),
+        option("--until", "Only what happened before this day or time (UTC).", _WHAT, "TIME", has_variable=False),
     ] = None
-    refresh: Annotated[
-        bool,
-        typer.Option(
-            "--refresh",
-            help="Fetch again what the data set already has.",
-            envvar="BULKGLADLY_REFRESH",
-            rich_help_panel=_WHAT,
-        ),
-    ] = False
+    refresh: Annotated[bool, option("--refresh", "Fetch again what the data set already has.", _WHAT)] = False
 
     def chosen(self) -> dict[str, Any]:
         """Return these flags as fields of `ExportOptions`.
@@ -67,23 +63,32 @@ class SpanFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class ParentFlags(FlagGroup):
-    """For which parents objects are fetched that the API gives by parent only."""
+    """The ids for which objects are fetched that the API returns only for one id at a time."""
 
     ids: Annotated[
         Path | None,
-        typer.Option(
-            help="A file with the ids of the parents: one a line, or in a column named id.", rich_help_panel=_PARENTS
+        option(
+            "--ids",
+            "A file with the ids to fetch for: one a line, or in a column named id.",
+            _IDS,
+            "FILE",
+            has_variable=False,
         ),
     ] = None
     emails: Annotated[
         Path | None,
-        typer.Option(help="A file with email addresses of customers.", rich_help_panel=_PARENTS),
+        option(
+            "--emails", "A file with the email addresses of the customers to fetch.", _IDS, "FILE", has_variable=False
+        ),
     ] = None
     from_dataset: Annotated[
         Path | None,
-        typer.Option(
-            help="A data set whose rows name the parents; may be the same as --out.",
-            rich_help_panel=_PARENTS,
+        option(
+            "--from-dataset",
+            "A data set whose rows hold the ids; may be the same as --out.",
+            _IDS,
+            "DIR",
+            has_variable=False,
             file_okay=False,
         ),
     ] = None
@@ -98,27 +103,43 @@ class ReportFlags(FlagGroup):
     """Which reports, and over which days."""
 
     first: Annotated[
-        str | None, typer.Option("--from", help="First day of a report (UTC).", rich_help_panel=_REPORTS)
+        str | None, option("--from", "First day of a report (UTC).", _REPORTS, "DAY", has_variable=False)
     ] = None
     last: Annotated[
-        str | None, typer.Option("--to", help="Last day of a report (UTC), inclusive.", rich_help_panel=_REPORTS)
+        str | None, option("--to", "Last day of a report (UTC), inclusive.", _REPORTS, "DAY", has_variable=False)
     ] = None
-    all_: Annotated[
-        bool, typer.Option("--all", help="Every report that needs no other option.", rich_help_panel=_REPORTS)
-    ] = False
+    all_: Annotated[bool, option("--all", "Every report that needs no other option.", _REPORTS, has_variable=False)] = (
+        False
+    )
     inbox: Annotated[
-        list[str] | None, typer.Option(help="Only this inbox (an id); repeatable.", rich_help_panel=_REPORTS)
+        list[str] | None, option("--inbox", "Only this inbox; repeatable.", _REPORTS, "ID", has_variable=False)
     ] = None
     team: Annotated[
-        list[str] | None, typer.Option(help="Only this team (an id); repeatable.", rich_help_panel=_REPORTS)
+        list[str] | None, option("--team", "Only this team; repeatable.", _REPORTS, "ID", has_variable=False)
     ] = None
-    channel: Annotated[str | None, typer.Option(help="Only this channel.", rich_help_panel=_REPORTS)] = None
+    channel: Annotated[
+        str | None,
+        option(
+            "--channel",
+            "Only this channel: chat, email, sms, voice, fbMessenger, instagramDirect, twitter, whatsapp, allChannels.",
+            _REPORTS,
+            "NAME",
+            has_variable=False,
+        ),
+    ] = None
     aggregation: Annotated[
         str | None,
-        typer.Option(help="halfHourly, daily, weekly, monthly or quarterly.", rich_help_panel=_REPORTS),
+        option(
+            "--aggregation",
+            "The span of time that a row covers. (default: daily)",
+            _REPORTS,
+            _AGGREGATIONS,
+            has_variable=False,
+        ),
     ] = None
     phone_number: Annotated[
-        str | None, typer.Option(help="The phone number of an IVR report (E.164).", rich_help_panel=_REPORTS)
+        str | None,
+        option("--phone-number", "The phone number of an IVR report (E.164).", _REPORTS, "NUMBER", has_variable=False),
     ] = None
     look_back_days: LookBack = 3
 
@@ -148,41 +169,32 @@ class FileFlags(FlagGroup):
     """How the files of a data set are written."""
 
     format_: Annotated[
-        OutputFormat,
-        typer.Option("--format", help="The format of the files.", envvar="BULKGLADLY_FORMAT", rich_help_panel=_FILES),
+        OutputFormat, option("--format", "The format of the files.", _FILES, choices_of(OutputFormat))
     ] = OutputFormat.PARQUET
     compression: Annotated[
         str | None,
-        typer.Option(
-            help="Compression: zstd, snappy, gzip or none. (default: zstd for Parquet, else none)",
-            envvar="BULKGLADLY_COMPRESSION",
-            rich_help_panel=_FILES,
+        option(
+            "--compression",
+            "The compression of the files. (default: zstd for Parquet, else none)",
+            _FILES,
+            "zstd|snappy|gzip|none",
         ),
     ] = None
     partition: Annotated[
         str | None,
-        typer.Option(
-            help="Comma-separated columns to partition by, or none. (default: those of the data set)",
-            envvar="BULKGLADLY_PARTITION",
-            rich_help_panel=_FILES,
+        option(
+            "--partition",
+            "Comma-separated columns to partition by, or none. (default: those of the data set)",
+            _FILES,
+            "COLUMNS",
         ),
     ] = None
     keep_raw: Annotated[
-        bool,
-        typer.Option(
-            "--keep-raw",
-            help="Also keep each download as it came, as .jsonl.zst below _raw.",
-            envvar="BULKGLADLY_KEEP_RAW",
-            rich_help_panel=_FILES,
-        ),
+        bool, option("--keep-raw", "Also keep each download as it came, as .jsonl.zst below _raw.", _FILES)
     ] = False
     max_file_size: Annotated[
         str | None,
-        typer.Option(
-            help="Refuse downloads larger than this: 500MB, 20GB. (default: 1TB)",
-            envvar="BULKGLADLY_MAX_FILE_SIZE",
-            rich_help_panel=_SAFETY,
-        ),
+        option("--max-file-size", "Refuse downloads larger than this: 500MB, 20GB. (default: 1TB)", _FILES, "SIZE"),
     ] = None
 
     def chosen(self) -> dict[str, Any]:

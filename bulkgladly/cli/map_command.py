@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
+from bulkgladly.cli.flags import choices_of, option
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
+from bulkgladly.policies import InputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck
@@ -16,31 +18,45 @@ if TYPE_CHECKING:
 
 __all__ = ("check", "init")
 
+_FILES = "Input files"
+
 Format = Annotated[
-    str | None, typer.Option("--format", help="ndjson, csv, parquet or arrow. (default: by the file's name)")
+    InputFormat | None,
+    option(
+        "--format",
+        "The format of the files. (default: by file name)",
+        _FILES,
+        choices_of(InputFormat),
+        has_variable=False,
+    ),
 ]
-Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
-Delimiter = Annotated[str, typer.Option(help="Delimiter of CSV files; a tab in .tsv files.")]
-ShowValues = Annotated[
-    bool,
-    typer.Option("--show-values", help="Show what rows hold, instead of what it looks like. May be personal data."),
+Encoding = Annotated[str, option("--encoding", "The encoding of text files.", _FILES, "NAME", has_variable=False)]
+Delimiter = Annotated[
+    str,
+    option(
+        "--delimiter",
+        "The delimiter of CSV files. In .tsv files it is a tab.",
+        _FILES,
+        "CHARACTER",
+        has_variable=False,
+    ),
 ]
-MapFile = Annotated[Path, typer.Option("--map", help="The mapping file.", dir_okay=False)]
 
 
 def init(
-    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.")],
-    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...")],
+    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
+    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write the mapping. (default: the standard output)")
+        Path | None,
+        typer.Option("--out", "-o", help="Write the mapping here. (default: the standard output)", metavar="FILE"),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many rows of each file to look at.")] = 1000,
+    rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 1000,
     format_: Format = None,
     encoding: Encoding = "utf-8",
     delimiter: Delimiter = ",",
-    show_values: ShowValues = False,
+    show_values: flags.ShowValues = False,
 ) -> None:
-    """Draft a mapping from the names and the samples of columns, for you to review."""
+    """Draft a mapping from your columns and their values, for you to review."""
     from bulkgladly.checks.map_check import draft_for
 
     text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
@@ -52,30 +68,34 @@ def init(
 
 
 def check(
-    mapping: MapFile,
-    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.")] = None,
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
+    mapping: Annotated[Path, typer.Option("--map", help="The mapping file.", metavar="FILE", dir_okay=False)],
+    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.", metavar="FILE")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 5,
     expect: Annotated[
         Path | None,
         typer.Option(
-            help="NDJSON of what is expected: an input and its output a line, or the output of FILES.", dir_okay=False
+            help="An NDJSON file of what is expected: an input with its output on each line, or the outputs of FILE.",
+            metavar="FILE",
+            dir_okay=False,
         ),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The column that identifies a row. (default: what the mapping says)")
+        str | None,
+        typer.Option(help="The column that identifies a row. (default: the key of the mapping)", metavar="COLUMN"),
     ] = None,
     transform: Annotated[
-        str | None, typer.Option(help="Your own function, as module:function, that gets each row first.")
+        str | None,
+        typer.Option(help="Your own function, which is given each row first.", metavar="MODULE:FUNCTION"),
     ] = None,
     format_: Format = None,
     encoding: Encoding = "utf-8",
     delimiter: Delimiter = ",",
-    show_values: ShowValues = False,
+    show_values: flags.ShowValues = False,
     json: flags.Json = False,
 ) -> None:
     """Show the first rows before and after a mapping, and test it. Nothing is sent.
 
-    Exit code 1 when a row shown would be rejected, or an expectation is not met.
+    The exit code is 1 if a row shown would be rejected, or an expectation is not met.
     """
     from bulkgladly.checks.map_check import check_mapping
     from bulkgladly.errors import UsageError

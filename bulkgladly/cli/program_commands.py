@@ -24,7 +24,7 @@ def doctor(
     profile: flags.Profile = None,
     json: flags.Json = False,
 ) -> None:
-    """Look at credentials, permission, host, clock, limits and disk, with one request to Gladly."""
+    """Check credentials, permission, limits, clock and disk. It sends one request to Gladly."""
     import anyio
 
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose, examine_machine
@@ -59,7 +59,7 @@ def doctor(
 
 
 def emulator(context: typer.Context) -> None:
-    """Run a local stand-in for Gladly, with limits, conflicts, merges and faults."""
+    """Run a local stand-in for Gladly, to try things without an account."""
     from bulkgladly.emulator.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
@@ -67,13 +67,19 @@ def emulator(context: typer.Context) -> None:
 
 def help_(
     context: typer.Context,
-    command: Annotated[list[str] | None, typer.Argument(help="The command, such as import or runs list.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command, such as import or runs list.", metavar="COMMAND")
+    ] = None,
 ) -> None:
-    """Show the help of the program, or of a command."""
+    """Show the help of bulkgladly or of a command."""
+    if command == ["emulator"]:  # its page is its own, too
+        from bulkgladly.emulator.__main__ import main as serve
+
+        raise typer.Exit(serve(["--help"]))
     at: Any = context.parent
     for name in command or ():
         found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
         if found is None:
-            raise UsageError(f"there is no command {' '.join(command or ())!r}; `bulkgladly --help` lists the commands")
+            raise UsageError(f"unknown command {' '.join(command or ())!r}; run `bulkgladly --help` for a list")
         at = type(at)(found, info_name=name, parent=at)
     print_text(at.get_help())

@@ -1,4 +1,4 @@
-"""`resume` and `retry`: going on with a run, and trying its rejects again."""
+"""`resume` and `retry`: continue a run, and import its rejected rows again."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +8,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.errors import UsageError
 from bulkgladly.policies import OnConflict, OnDuplicate
@@ -29,11 +30,16 @@ def resume(
     output: OutputFlags,
     run: Annotated[
         str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished run)"),
+        typer.Argument(
+            help="The run, or an unambiguous part of its name. (default: the newest unfinished run)", metavar="RUN"
+        ),
     ] = None,
     accept_changed_input: flags.Accept = False,
 ) -> None:
-    """Continue a run where it stopped. Requests that were in flight are looked up first."""
+    """Continue an import or export where it stopped.
+
+    What was in flight is looked up first, so that nothing is sent twice.
+    """
     from bulkgladly.journal.runs import find_run
     from bulkgladly.resume import resume_run
 
@@ -53,53 +59,52 @@ def resume(
 
 @dataclass(frozen=True)
 class RetryFlags(FlagGroup):
-    """What may be other in a retry than in the run before."""
+    """What a retry may do differently from the run before."""
 
     on_conflict: Annotated[
         OnConflict | None,
-        typer.Option(
-            help="Another policy than the run had.",
-            envvar="BULKGLADLY_ON_CONFLICT",
-        ),
+        option("--on-conflict", "Use another policy for conflicts.", RECORDS, choices_of(OnConflict)),
     ] = None
     on_duplicate: Annotated[
         OnDuplicate | None,
-        typer.Option(
-            help="last also imports the rows whose key came twice; reject leaves them out.",
-            envvar="BULKGLADLY_ON_DUPLICATE",
+        option(
+            "--on-duplicate",
+            "last also imports the rows whose key came twice; reject leaves them out.",
+            RECORDS,
+            choices_of(OnDuplicate),
         ),
     ] = None
     phone_region: Annotated[
-        str | None,
-        typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
+        str | None, option("--phone-region", "The country of local phone numbers, such as GB.", RECORDS, "COUNTRY")
     ] = None
     sent_nothing: Annotated[
         bool,
-        typer.Option(
+        option(
             "--sent-nothing",
-            help="Send only the rows whose outcome is unknown: you have checked in Gladly that they were not sent.",
+            "Send only the rows whose outcome is unknown, after you have checked in Gladly that they were not sent.",
+            SAFETY,
+            has_variable=False,
         ),
     ] = False
-    contacts_people: Annotated[
-        bool,
-        typer.Option(
-            "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections. One record is sent first, for you to check.",
-        ),
-    ] = False
+    contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
 
 
 @with_flags
 def retry(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run whose rejected rows to import again.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The run whose rejected rows to import again, or an unambiguous part of its name.", metavar="RUN"
+        ),
+    ],
     settings: RetryFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Import the rejected rows of a run again, with the same settings, as a new run."""
+    """Import the rejected rows of a run again. The retry is a new run with the same settings."""
     from bulkgladly.imports.retry_import import retry_import
     from bulkgladly.journal.runs import find_run
 

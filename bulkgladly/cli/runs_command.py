@@ -17,7 +17,7 @@ EXAMPLES = 5
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """List the runs of this state directory, the oldest first."""
+    """List the runs in the state directory, oldest first."""
     from bulkgladly.journal.runs import all_folders
 
     rows = [about_run(run) for run in all_folders(state_dir)]
@@ -50,12 +50,13 @@ def about_run(run: Any) -> dict[str, Any]:
 
 def show(
     run: Annotated[
-        str | None, typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)")
+        str | None,
+        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)", metavar="RUN"),
     ] = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Show one run, also while it works: counts, the first rejects, where its files are."""
+    """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
     from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
     from bulkgladly.journal.runs import find_run
 

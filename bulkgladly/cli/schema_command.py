@@ -1,4 +1,4 @@
-"""`schema show`: the columns and types of what we read and write."""
+"""`schema show`: the columns of what is imported and exported, with their types."""
 
 from typing import Annotated, Any
 
@@ -15,14 +15,17 @@ KINDS = {"text": "text", "flag": "true or false", "choice": "a word in capitals"
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="What to show: a resource, a data set or a metric set, such as customers.")
+        str,
+        typer.Argument(
+            help="An object to import, a data set or a report (metric set), such as customers.", metavar="OBJECT"
+        ),
     ],
     json: flags.Json = False,
 ) -> None:
-    """Show the columns of a resource's rows, of a data set, or of a report."""
+    """Show the columns of an object: those that an import takes, and those of a data set or report."""
     found = {"name": name, **_resource(name), **_data_set(name), **_report(name)}
     if len(found) == 1:
-        raise UsageError(f"there is no resource, data set or metric set {name!r}; choose from: {', '.join(_known())}")
+        raise UsageError(f"unknown object, data set or metric set {name!r}; choose from: {', '.join(_known())}")
     if json:
         print_json(found)
         return
