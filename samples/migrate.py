@@ -35,7 +35,7 @@ ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--tra
 TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
 
 AFTER = ("--after", "customers")
-REPORTED = "going on|  read |requests,|  x "
+REPORTED = "continues after|rows read:|requests in| x "
 
 Json = dict[str, Any]
 
@@ -152,7 +152,7 @@ def migrate(desk: Desk) -> None:
     desk.run("map", "check", *threads, "--expect", "activities.expected.ndjson", shown="expectations")
     say("What would Gladly refuse? Nothing is sent.")
     for what in (CUSTOMERS, ACTIVITIES, TASKS):
-        desk.run("check", *what, shown="read for|good|refused|left out by")
+        desk.run("check", *what, shown="Checked|good|refused|skipped by")
     say("Customers first: all else refers to them.")
     desk.run("import", *CUSTOMERS, shown=REPORTED)
     say("Now it is known who is there. A ticket of somebody who was deleted leads nowhere.")

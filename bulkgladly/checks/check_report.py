@@ -1,4 +1,4 @@
-"""What `check` has found: one entry per rule and field with counts, places and the fix, and the report of all."""
+"""What `check` finds: one entry per rule and field with counts, places and the fix, and the report of them all."""
 
 import dataclasses
 import enum
@@ -31,53 +31,53 @@ _STEPS = re.compile(r"[^.\[\]]+")
 _NUMBERS = re.compile(r"\[\d+\]|:\d+(?=:|$)")
 
 _FIXES: Mapping[str, str] = {
-    "too_long": 'shorten it; in a mapping: max with too_long = "cut", or "split" into several records',
-    "blank": "fill it in; in a mapping: default, or a constant",
-    "invalid_choice": "correct the word; in a mapping: values, a table of your words and Gladly's",
-    "invalid_email": "correct the address or leave the cell empty; in a mapping: extract takes it out of other text",
+    "too_long": 'shorten it; in a mapping, set max with too_long = "cut" or "split"',
+    "blank": "fill it in; in a mapping, set default, or use a constant",
+    "invalid_choice": "use one of Gladly's words; in a mapping, translate yours with values",
+    "invalid_email": "correct the address or leave the cell empty; in a mapping, extract finds it in a longer text",
     "invalid_phone": "correct the number or leave the cell empty",
-    "phone_region": "write numbers with + and country, or pass the country of national ones, such as --phone-region GB",
+    "phone_region": "pass the country of local numbers, for example --phone-region GB, or write them with +",
     "two_primary": "mark one address as primary",
-    "no_identifier": "add an email, a phone or an id, or name the column that identifies a row: --key",
-    "key_missing": "fill in the key column; every row needs its own",
+    "no_identifier": "add an email, a phone or an id, or pass the column that identifies a row: --key COLUMN",
+    "key_missing": "fill in the key column in every row",
     "key_type": "use a key column of texts or whole numbers",
-    "key_invisible": "nothing has to be done; to see these characters, export the column again from its source",
-    "key_apostrophe": "nothing has to be done; to be rid of them, export the column as plain text",
+    "key_invisible": "none needed: the characters are ignored; export the column again from its source to remove them",
+    "key_apostrophe": "none needed: the apostrophe is ignored; export the column as plain text to remove it",
     "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
-    "key_rounded": "export the column as text again; digits may be lost, and different rows may have one key",
-    "key_spelling": "nothing has to be done",
-    "id": "use letters, digits, - and _, or leave the id out and name your own: --key",
-    "invalid_time": 'write times with their zone; in a mapping: date and zone, such as zone = "Europe/London"',
-    "too_old": "leave the row out; Gladly brings in older history by hand",
-    "due_in_past": "give it a date in the future, or leave the row out; old tasks cannot be brought in with their date",
-    "not_a_flag": "write true or false; in a mapping: values",
-    "not_a_number": "write a whole number",
-    "unknown_column": "correct the name, or leave the column out: --ignore-columns",
-    "given_twice": "leave one of the two columns out: --ignore-columns",
+    "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
+    "key_spelling": "none needed: both spellings are one key",
+    "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
+    "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
+    "too_old": "remove the row; ask Gladly to import older history",
+    "due_in_past": "set a date in the future, or remove the row; Gladly refuses new tasks that are due in the past",
+    "not_a_flag": "use true or false; in a mapping, translate your words with values",
+    "not_a_number": "use a whole number",
+    "unknown_column": "correct the name, or pass --ignore-columns COLUMN",
+    "given_twice": "pass one of the two columns to --ignore-columns",
     "customer": "name the customer in one way only: customerId, customerKey, customerEmail or customerMobile",
-    "unknown_key": "import the parents first, and name their file (--parents) or their run; or correct the key",
-    "unknown_parent": "import the parents first, and name their file: --parents; or correct the id",
-    "duplicate_key": "remove one of the rows, or let the last one win: --on-duplicate last",
-    "duplicate_address": "give the address to one row, or choose --on-conflict skip, update or merge",
-    "unknown_language": "use one of the organisation's languages, or add it in Gladly and to --languages",
-    "html_tag": 'take the tags out; in a mapping: html = "clean", or html = "to_text"',
-    "html_attribute": 'take the attributes out; in a mapping: html = "clean"',
-    "html_style": 'take the styles out; in a mapping: html = "clean"',
-    "mapping": "correct the row or the mapping; `map check` shows rows before and after",
-    "mapping_skipped": "nothing: the mapping leaves these rows out",
+    "unknown_key": "import these objects first, or pass their file: --parents FILE; or correct the key",
+    "unknown_parent": "import these objects first, or pass their file: --parents FILE; or correct the id",
+    "duplicate_key": "remove one of the rows, or pass --on-duplicate last to let the last row win",
+    "duplicate_address": "keep the address in one row only, or pass --on-conflict skip, update or merge",
+    "unknown_language": "use a language of the organisation, or add this one in Gladly and to --languages",
+    "html_tag": 'remove the tags; in a mapping, set html = "clean" or html = "to_text"',
+    "html_attribute": 'remove the attributes; in a mapping, set html = "clean"',
+    "html_style": 'remove the styles; in a mapping, set html = "clean"',
+    "mapping": "correct the row or the mapping; `bulkgladly map check` shows rows before and after",
+    "mapping_skipped": "none needed: the mapping skips these rows",
     "header_again": "remove the line",
-    "ragged_row": "put cells that hold the delimiter into quotes",
-    "malformed_csv": "close every quote, and double the quotes inside a quoted cell",
+    "ragged_row": "put cells that hold the delimiter in quotes",
+    "malformed_csv": "close every quote, and double the quotes within a quoted cell",
     "malformed_json": "correct the line",
-    "invalid_utf8": "save the file as UTF-8, or name its encoding: --encoding",
-    "invalid_encoding": "name the encoding of the file: --encoding",
+    "invalid_utf8": "save the file as UTF-8, or pass its encoding, such as --encoding cp1252",
+    "invalid_encoding": "pass the encoding of the file, such as --encoding cp1252",
     "nul_character": "remove the NUL characters",
     "record_too_large": "shorten the row, or look for a missing quote",
 }
 
 
 def fix_for(problem: Problem) -> str:
-    """Return what helps, in the words of the flags and of mappings."""
+    """Return what to do about a problem, in terms of options and mapping operations."""
     fix = _FIXES.get(problem.code)
     if fix is not None:
         return fix
@@ -85,7 +85,7 @@ def fix_for(problem: Problem) -> str:
 
 
 class Severity(enum.StrEnum):
-    """What would become of the row, the worst first."""
+    """What would happen to the row, worst first."""
 
     REFUSED = "refused"
     """It would be rejected, here or by Gladly."""
@@ -94,27 +94,27 @@ class Severity(enum.StrEnum):
     CHANGED = "changed"
     """Gladly may not keep it as it is sent."""
     SKIPPED = "skipped"
-    """It would be left out, because a policy of the user says so."""
+    """It would be skipped, because an option or a mapping of the user says so."""
 
 
 @dataclass(slots=True)
 class Example:
-    """Where a finding stands: a place, the field, and with `--show-values` what is there."""
+    """One place of a finding: the row, the field, and with `--show-values` the value."""
 
     position: Position
     attr: str | None
     detail: str
     value: str | None = None
     place: str = ""
-    """For people, such as `customers.csv:17`; set when all is read."""
+    """For people, such as `customers.csv:17`. Set when the whole input has been read."""
 
 
 @dataclass(slots=True)
 class Finding:
-    """One rule that rows break, in one field: how many rows, the first three, and what helps.
+    """One rule that rows break in one field: how many rows, the first three, and the fix.
 
-    `field` is None where the rule is about the row as a whole; numbers in it are left out
-    (`emails[]`, `phone:type`).
+    `field` is None if the rule is about the whole row. Numbers in it are left out (`emails[]`,
+    `phone:type`), so that rows with many addresses make one finding.
     """
 
     severity: Severity
@@ -137,7 +137,7 @@ class Finding:
 
 
 class Findings:
-    """Collects findings. Memory is that of the rules and their examples, however many rows there are."""
+    """Collects findings. Memory grows with the rules and their examples, not with the rows."""
 
     def __init__(self, *, show_values: bool = False) -> None:
         self._found: dict[tuple[Severity, str, str | None], Finding] = {}
@@ -145,7 +145,7 @@ class Findings:
         self._show_values = show_values
 
     def note(self, row: Row, problems: Iterable[Problem], severity: Severity | None = None) -> None:
-        """Note what is wrong with a row; a rule that it breaks twice in the same field counts once."""
+        """Add the problems of a row. A rule that a row breaks twice in the same field counts once."""
         noted: set[int] = set()
         for problem in problems:
             finding = self._finding(problem, severity or severity_of(problem))
@@ -170,22 +170,22 @@ class Findings:
         key = (severity, problem.code, name)
         if key not in self._found:
             self._fields[problem.code] += 1
-            if self._fields[problem.code] > MOST_FIELDS:  # rows with ever new columns must not fill the memory
+            if self._fields[problem.code] > MOST_FIELDS:  # rows that each have new columns must not fill the memory
                 key = (severity, problem.code, None)
         return self._found.setdefault(key, Finding(severity, problem.code, key[2], fix_for(problem)))
 
 
 CHECK_COUNTS = ("good", "refused", "depends", "changed", "repeated", "skipped")
-"""How a row can fare: each row is counted once, by the worst that there is to say about it."""
+"""The results of a row. Each row is counted once, under the worst of its findings."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What an import of the input would run into, as far as it can be told without Gladly.
+    """The problems that an import of the input would meet, as far as they can be found without Gladly.
 
-    `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` are rows that
-    equal an earlier one and need no request. `estimates` are for the rows that would be
-    sent, by mode. `not_judged` tells what could not be looked up offline, and how often.
+    `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` rows equal an earlier
+    one and need no request. `estimates` are for the rows that would be sent, by mode. `not_judged`
+    counts the references that could not be looked up offline, by what they are.
     """
 
     resource: str
@@ -199,7 +199,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """1 when there is something that the user should look at, else 0."""
+        """1 if there are findings other than skipped rows, else 0."""
         return int(any(finding.severity is not Severity.SKIPPED for finding in self.findings))
 
     def as_dict(self) -> dict[str, Any]:
@@ -228,12 +228,12 @@ class CheckReport:
 
 
 def severity_of(problem: Problem) -> Severity:
-    """Return the severity of what keeps a row from being sent."""
+    """Return the severity of a problem that keeps a row from being sent."""
     return Severity.SKIPPED if problem.word is Word.SKIPPED else Severity.REFUSED
 
 
 def severity_of_warning(problem: Problem) -> Severity:
-    """Return the severity of what does not keep a row from being sent."""
+    """Return the severity of a problem that does not keep a row from being sent."""
     return Severity.DEPENDS if problem.code == "due_in_past" else Severity.CHANGED
 
 
@@ -249,7 +249,7 @@ def _example_as_dict(example: Example) -> dict[str, Any]:
 
 
 def _value_at(row: Row, attr: str | None) -> str:
-    """Return what stands at a field of a row, shortened; the row as it was read where the field is not found."""
+    """Return the value of a field, shortened; if the field is not found, the row as it was read."""
     fields: Any = row.source or row.fields
     if fields is None:
         return row.raw[:_SHOWN].decode("utf-8", "replace")
@@ -261,7 +261,7 @@ def _value_at(row: Row, attr: str | None) -> str:
 
 
 def _walk(fields: Mapping[str, Any], attr: str) -> Any:
-    """Return what stands at a place such as `emails[1]`, `link.text` or a column; None where there is nothing."""
+    """Return the value at a path such as `emails[1]`, `link.text` or a column; None if there is none."""
     if attr in fields:
         return fields[attr]
     found: Any = fields
@@ -274,7 +274,7 @@ def _walk(fields: Mapping[str, Any], attr: str) -> Any:
 
 
 def _flat_item(fields: Mapping[str, Any], attr: str) -> Any:
-    """Return what `emails[1]` is in a row of flat columns: the second one of `email:N` that is filled in."""
+    """Return the value of `emails[1]` in a row of flat columns: the second `email:N` that is filled in."""
     place = _ITEM.match(attr)
     if place is None:
         return None

@@ -25,7 +25,7 @@ __all__ = ("Judge", "Screen", "Verdict")
 _ABOUT_WHAT_IS_MISSING = frozenset(
     {"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"}
 )
-"""Codes that may only follow from what was taken out before."""
+"""Codes that may only be a consequence of the values that were taken out before."""
 _MOST_PROBLEMS = 20
 _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 
@@ -34,12 +34,12 @@ class LayoutScreen(Protocol):
     """Looks at rows that have the same columns."""
 
     def look(self, layout: FlatLayout, rows: Sequence[Row]) -> list[Traits | None]:
-        """Return the traits of each row that is certainly fine, and None for all others."""
+        """Return the traits of each row that is certainly fine, and None for the others."""
         ...
 
 
 class Screen:
-    """The screen of one resource and policy; where there is none, it clears nothing."""
+    """The screen for one object and policy. An object without a screen of its own gets none of its rows cleared."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
@@ -48,7 +48,7 @@ class Screen:
         self._screen = _screen_for(spec, policy)
 
     def look(self, rows: Sequence[Row]) -> list[Traits | None]:
-        """Return the traits of each row that is certainly fine, and None for all others."""
+        """Return the traits of each row that is certainly fine, and None for the others."""
         found: list[Traits | None] = [None] * len(rows)
         if self._screen is None:
             return found
@@ -73,7 +73,7 @@ def _screen_for(spec: ResourceSpec, policy: Policy) -> LayoutScreen | None:
 
 
 class Verdict(NamedTuple):
-    """A record or the problems that keep a row from being one; the first is what an import rejects it for."""
+    """A record, or the problems of its row. An import rejects the row for the first of them."""
 
     record: Draft | None
     problems: tuple[Problem, ...] = ()
@@ -81,7 +81,7 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Looks at rows one by one, with the same preparation and rules as an import."""
+    """Judges rows one by one, with the same preparation and rules as an import."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec, self._policy = spec, policy
@@ -90,7 +90,7 @@ class Judge:
         self._layout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
     def verdict(self, row: Row) -> Verdict:
-        """Return what there is to say about a row by itself."""
+        """Return a row's record or all of its problems, without regard to other rows."""
         item = self._preparer.record_for(row)
         if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
@@ -106,7 +106,7 @@ class Judge:
         return found
 
     def _further(self, row: Row, first: Problem) -> list[Problem]:
-        """Return the other problems of a row: what is found when the value at fault is taken out."""
+        """Return the further problems of a row: those found when the value at fault is taken out."""
         if row.fields is None or first.stage is not Stage.CHECK:
             return []
         fields, found = dict(row.fields), [first]
@@ -141,13 +141,13 @@ class Judge:
 
 
 def _odd_key(written: str, column: str) -> list[Problem]:
-    """Return what is odd about a source key; the parts of a mapping's key are looked at one by one."""
+    """Return what is odd about a source key. The parts of a mapping's key are judged one by one."""
     found = dict(oddity for part in [written, *written.split("#")] for oddity in oddities(part))
     return [Problem(code, f"{column} {detail}", column) for code, detail in found.items()]
 
 
 def _without(nested: dict[str, Any], attr: str | None) -> dict[str, Any] | None:
-    """Return a nested row without the value at fault; None where it cannot be told which it is."""
+    """Return a nested row without the value at fault, or None if that value cannot be found."""
     if attr is None:
         return None
     if entry := _INDEXED.match(attr):

@@ -1,4 +1,4 @@
-"""The program `bulkgladly`: its commands, and what every one of them does with an error."""
+"""The program `bulkgladly`: its commands, and how each of them ends, errors included."""
 
 import contextvars
 import errno
@@ -133,11 +133,11 @@ def _root(
 def run(environment: Any = None) -> int:
     """Run the program and return its exit code (design: 0 to 10, 70, 128 + signal). Never a traceback.
 
-    `BULKGLADLY_DEBUG=1` shows where an internal error came from. `environment` is what runs take from outside
-    (`bulkgladly.runs.environment`); None for the usual one.
+    With `BULKGLADLY_DEBUG=1` an internal error comes with its traceback after all. `environment` is what runs take
+    from outside (`bulkgladly.runs.environment`); None for the usual one.
     """
-    os.umask(0o077)  # what lies beside the journal (WAL files, spooled input) is its owner's alone too
-    code = contextvars.copy_context().run(_run, environment)  # what one command was told is not told to the next
+    os.umask(0o077)  # SQLite's WAL files and spooled input hold personal data, as the journal does
+    code = contextvars.copy_context().run(_run, environment)  # tests call `run` often: no profile may leak to the next
     error = lost_output()
     if code == 0 and error is not None and error.errno not in _NOBODY_READS:
         tell(f"error: the standard output could not be written: {why_lost(error)}")
@@ -145,7 +145,7 @@ def run(environment: Any = None) -> int:
     return code
 
 
-_NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the stream was closed from the beginning
+_NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the stream was never open
 
 
 def _run(environment: Any) -> int:
@@ -159,13 +159,13 @@ def _run(environment: Any) -> int:
         return 130
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 - the last door: whatever comes is told, never traced
+    except Exception as error:  # noqa: BLE001 - a person gets a message, never a traceback
         return _explain(error)
     return result if isinstance(result, int) else 0
 
 
 def _refuse_undecodable() -> None:
-    """Refuse names that are no text: they could be kept neither in a journal nor in a data set.
+    """Refuse arguments that are not text: neither a journal nor a data set could hold them.
 
     Raises:
         UsageError: An argument or a variable of ours is not valid UTF-8.
@@ -182,7 +182,7 @@ def _told(error: BulkgladlyError) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Usage errors explain themselves, and the system's have a reason outside; anything else is a bug of ours."""
+    """Print an error that is not one of ours, and return the exit code. What the system did not cause is a bug."""
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)
     if os.environ.get("BULKGLADLY_DEBUG"):
@@ -195,25 +195,35 @@ def _explain(error: Exception) -> int:
         return _told(database_error(error, Path("a journal")))
     tell(
         f"internal error: {type(error).__name__}: {error}",
-        "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened",
+        "what was committed is intact; run `bulkgladly resume` to continue. "
+        "Set BULKGLADLY_DEBUG=1 to see where it happened",
     )
     return 70
 
 
 _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?:, '[^']*')*)\.?")
+_NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
+_NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
+_MEANT = re.compile(r" \(Possible options: (?P<name>[^,)]+)[^)]*\)")
 
 
-def _in_our_words(found: re.Match[str]) -> str:
-    return unsupported(found["word"], [choice.strip(" '") for choice in found["choices"].split(",")])
+def _in_our_words(text: str) -> str:
+    """Return a message of the parser as we would put it."""
+    text = _NOT_ONE_OF.sub(
+        lambda found: unsupported(found["word"], [each.strip(" '") for each in found["choices"].split(",")]), text
+    )
+    text = _NO_COMMAND.sub(r"unknown command '\g<name>'", text)
+    text = _MEANT.sub(r"; did you mean \g<name>?", _NO_OPTION.sub(r"unknown option \g<name>", text))
+    return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ")
 
 
 def _explain_usage(error: Any) -> int:
-    """Print what the parser of the command line found, with where help is."""
+    """Print what is wrong with the command line, and the command that shows its help."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print_text(error.format_message())
         return int(error.exit_code)
-    tell(f"error: {_NOT_ONE_OF.sub(_in_our_words, error.format_message().replace('Value error, ', ''))}")
+    tell(f"error: {_in_our_words(error.format_message())}")
     if context is not None:
-        tell(f"run `{context.command_path} --help` for help")
+        tell(f"run `{context.command_path} --help` to see its options")
     return int(getattr(error, "exit_code", 2))

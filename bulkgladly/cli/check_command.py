@@ -23,10 +23,10 @@ _RULES = "What is checked"
 _SAID = {
     "good": "good",
     "refused": "would be refused",
-    "depends": "depend on what Gladly holds",
+    "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
-    "repeated": "equal to an earlier row, sent once",
-    "skipped": "left out by your own rules",
+    "repeated": "equal to an earlier row, so that it is sent once",
+    "skipped": "skipped by your mapping or options",
 }
 
 
@@ -89,7 +89,7 @@ def check(
     from bulkgladly.checks.run_check import check as look
 
     options = rows.options(pace=pace.over(), state_dir=where.state_dir)
-    # Nothing is sent, so nothing is needed; but what is remembered of earlier imports goes by the host.
+    # Credentials are optional, because nothing is sent; but what is remembered of earlier imports is kept by host.
     credentials = credentials_or_none(context, where.profile)
     report = anyio.run(
         lambda: look(
@@ -113,7 +113,9 @@ def check(
 
 
 def _print_findings(report: "CheckReport") -> None:
-    """Print each rule with its count, its way out and where it was met."""
+    """Print each rule that rows break, with their number, the first places and the fix."""
+    from bulkgladly.runs.observer import counted
+
     if not report.findings:
         return
     head = ("result", "rows", "rule", "field")
@@ -125,6 +127,8 @@ def _print_findings(report: "CheckReport") -> None:
         for example in finding.examples:
             value = "" if example.value is None else f" ({example.value})"
             print_lines(f"    {example.place}: {example.detail}{value}")
+        if (more := finding.rows - len(finding.examples)) > 0:
+            print_lines(f"    and {counted(more, 'more row')}")
         print_lines(f"    fix: {finding.fix}")
 
 
@@ -137,17 +141,23 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _tell(report: "CheckReport") -> None:
-    """Say in a few lines for people how the rows fare, and what an import would take."""
+    """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
+    from bulkgladly.cli.display import effort_text, share_text
+
     counts: Any = report.counts
-    tell(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
-    if not counts["read"]:
+    read = counts["read"]
+    what = f"{read:,} {report.resource}" if read != 1 else f"1 row of {report.resource}"
+    tell(f"Checked {what} (mode: {report.mode}); nothing was sent")
+    if not read:
         tell("  the input has no rows: nothing to check")
+        return
     for word, said in _SAID.items():
-        if counts[word]:
-            tell(f"  {counts[word]:>11,} {said}")
+        if number := counts[word]:
+            tell(f"  {number:>11,} {said}" + (f" ({share_text(number, read)})" if number < read else ""))
     for what, number in report.not_judged.items():
-        tell(f"  {number:>11,} x not judged here: {what}")
+        tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
-        tell("  --parents FILE tells which there are; names are looked up when the import begins")
-    for mode, estimate in report.estimates.items():
-        tell(f"  --mode {mode}: {estimate.text()}")
+        tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
+    for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
+        if report.estimates[mode].rows:
+            tell(f"  --mode {mode}: {effort_text(report.estimates[mode])}")

@@ -144,18 +144,20 @@ def export(
 
 
 def _metric_sets(words: list[str], *, every: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words to export, and the metric sets: whatever follows `report`."""
+    """Return the objects to export, and the metric sets: whatever follows `report`."""
     if "reports" in words:
         if words != ["reports"] or not every:
-            raise UsageError("`reports` goes with --all and with nothing else; `report` is followed by metric sets")
+            raise UsageError(
+                "pass --all with `reports` and nothing else, or name reports: `report ConversationExportReport`"
+            )
         return ("report",), ("all",)
     if every:
-        raise UsageError("--all goes with `reports`")
+        raise UsageError("--all needs `reports`: `bulkgladly export reports --all --out DIR`")
     if "report" not in words:
         return tuple(words), ()
     at = words.index("report")
     if at == len(words) - 1:
-        raise UsageError("`report` is followed by the names of metric sets, such as ConversationExportReport")
+        raise UsageError("name at least one metric set after `report`, such as `report ConversationExportReport`")
     return tuple(words[: at + 1]), tuple(words[at + 1 :])
 
 

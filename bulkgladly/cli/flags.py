@@ -62,6 +62,7 @@ def option(
         metavar=metavar,
         rich_help_panel=panel,
         envvar=variable if has_variable else None,
+        show_envvar=False,
         **more,
     )
 

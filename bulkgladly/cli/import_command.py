@@ -1,5 +1,7 @@
-"""`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
+"""`import`: from options to a report; also as a dry run, and as a rehearsal."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +20,19 @@ from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
+    from bulkgladly.imports.dry_run import DryRun
     from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("SafetyFlags", "import_")
+
+_LABELS: Mapping[str, str] = {
+    **dict.fromkeys(("create", "add"), "to create"),
+    **dict.fromkeys(("update", "patch", "change"), "to update"),
+    **dict.fromkeys(("send", "reply"), "to send"),
+    "delete": "to delete",
+    "redact": "to redact",
+}
+"""By the verb with which the name of an operation begins. All others read."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +103,38 @@ def _dry_run(
 
     from bulkgladly.imports.dry_run import dry_run
 
-    # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
+    # Credentials are optional, because nothing is sent; but what is remembered of earlier runs is kept by host.
     host = credentials.host if credentials else ""
     result = anyio.run(lambda: dry_run(resource, files, options, host=host))
-    tell(f"dry run: {result.rows:,} rows read, nothing was sent")
-    if not result.rows:
-        tell("  the input has no rows: nothing to import")
-    for operation, number in result.first_requests.items():
-        tell(f"  {number:>9,} would begin with {operation}")
-    for word, number in result.settled.items():
-        tell(f"  {number:>9,} {word} without a request")
-    for finding in result.findings:
-        tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
-        tell(f"            at {'; '.join(finding.examples)}")
-    tell(f"  to send: {result.estimate.text()}")
+    _tell_dry_run(result)
     if json:
         print_json(result.as_dict())
     raise typer.Exit(result.exit_code)
+
+
+def _tell_dry_run(result: "DryRun") -> None:
+    from bulkgladly.cli.display import effort_text
+    from bulkgladly.runs.observer import counted
+
+    tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
+    if not result.rows:
+        tell("  the input has no rows: nothing to import")
+    labels: Counter[str] = Counter()
+    for operation, number in result.first_requests.items():
+        labels[_label_of(operation)] += number
+    labels.update(result.settled)
+    for label, number in labels.items():
+        tell(f"  {number:>9,} {label}")
+    for finding in result.findings:
+        tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
+        tell(f"            at {'; '.join(finding.examples)}")
+    if result.first_requests:
+        tell(f"  an import of these rows takes {effort_text(result.estimate)}")
+
+
+def _label_of(operation: str) -> str:
+    """Return what the first request of a record is for; an operation is called after what it does."""
+    return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
 
 
 def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
@@ -115,4 +142,4 @@ def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None
         return
     if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
-    typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True, err=True)
+    typer.confirm(f"Delete these {what} from {credentials.host}? This cannot be undone.", abort=True, err=True)

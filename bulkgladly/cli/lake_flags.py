@@ -228,7 +228,9 @@ def _time(flag: str, text: str | None) -> dt.datetime | None:
         found = dt.datetime.fromisoformat(text)
         return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{flag} {text}: write a day or a time, such as 2026-11-22 or 2026-11-22T08:00Z") from None
+        raise UsageError(
+            f"{flag} {text} is not a day or a time; use 2026-11-22 or 2026-11-22T08:00Z, for example"
+        ) from None
 
 
 def day_of(flag: str, text: str | None) -> dt.date | None:
@@ -240,4 +242,4 @@ def day_of(flag: str, text: str | None) -> dt.date | None:
     try:
         return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{flag} {text}: write a day, such as 2026-11-22") from None
+        raise UsageError(f"{flag} {text} is not a day; use 2026-11-22, for example") from None

@@ -1,4 +1,4 @@
-"""`map init` and `map check`: a mapping from the user's columns to Gladly's fields, drafted and tested."""
+"""`map init` and `map check`: draft a mapping from the user's columns to Gladly's fields, and test it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +64,7 @@ def init(
         print_text(text)
         return
     _write_new(out, text)
-    tell(f"{out}: review it, then `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
+    tell(f"wrote {out}; review it, then run `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
 
 
 def check(
@@ -102,7 +102,7 @@ def check(
     from bulkgladly.imports.mapping_choice import choose_mapping
 
     if not files and expect is None:
-        raise UsageError("there is nothing to try the mapping on; name files, or expectations with --expect")
+        raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
     reading = _reading(format_, encoding, delimiter)
     found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
     if json:
@@ -125,7 +125,9 @@ def _write_new(path: Path, text: str) -> None:
     try:
         write_new(path, text.encode())
     except FileExistsError:
-        raise UsageError(f"{path} is there already, and may have been reviewed; remove it, or name another") from None
+        raise UsageError(
+            f"{path} already exists and may have been reviewed; delete it, or choose another name"
+        ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -148,22 +150,22 @@ def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
             f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}"
         )
     if found.unused:
-        tell(f"not used: {', '.join(found.unused)}")
+        tell(f"columns that the mapping does not use: {', '.join(found.unused)}")
     if found.absent:
-        tell(f"read, but in none of the rows looked at: {', '.join(found.absent)}")
+        tell(f"columns that the mapping uses and no row has: {', '.join(found.absent)}")
     if found.tested:
         failed = len({difference.line for difference in found.differences})
-        tell(f"{found.tested - failed} of {found.tested} expectations are met")
+        tell(f"expectations: {found.tested - failed:,} of {found.tested:,} are met")
     if not show_values:
-        tell("letters stand as a or A and digits as 9; --show-values shows what the rows hold")
+        tell("Values are masked (a/A letter, 9 digit). Use --show-values to see them.")
 
 
 def _difference_text(difference: "Difference", say: Any) -> str:
     if not difference.field:
-        return "there is no such record" if difference.found is None else "there is a record more than expected"
+        return "expected, but the mapping makes no such record" if difference.found is None else "not expected"
     expected = "nothing" if difference.expected is None else say(difference.expected)
     found = "nothing" if difference.found is None else say(difference.found)
-    same = " (alike, but not the same)" if expected == found else ""
+    same = " (they differ where they are masked; use --show-values)" if expected == found else ""
     return f"{difference.field}: expected {expected}, found {found}{same}"
 
 

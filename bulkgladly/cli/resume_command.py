@@ -110,10 +110,10 @@ def retry(
 
     folder = find_run(where.state_dir, run)
     if folder is None:
-        raise UsageError(f"there is no run {run!r} in {where.state_dir}")
+        raise UsageError(f"unknown run {run!r} in {where.state_dir}")
     folder.check()
     if folder.header().mode == "export":
-        raise UsageError(f"run {folder.name} is an export: run the same command again, and it fetches what is missing")
+        raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
     credentials = where.credentials(context)
 
     def change(stored: "ImportOptions") -> "ImportOptions":
