@@ -24,10 +24,11 @@ __all__ = (
 )
 
 EXAMPLES = 3
-MOST_FIELDS = 200
+MOST_FIELDS = 200  # of one rule; from then on its findings are no longer told apart by field
 _SHOWN = 80
 _ITEM = re.compile(r"([a-z]+)\[(\d+)\]")
 _STEPS = re.compile(r"[^.\[\]]+")
+# emails[3] and email:3 are the same field of different rows.
 _NUMBERS = re.compile(r"\[\d+\]|:\d+(?=:|$)")
 
 _FIXES: Mapping[str, str] = {

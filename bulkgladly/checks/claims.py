@@ -70,12 +70,13 @@ def traits_of_payload(
     places = _id_places(spec)
     if not places and not links:
         return Traits(marks)
-    if not links:
+    if not links:  # the usual case, without the lists and sets that names and keys need
         return Traits(
             marks,
             tuple([RowReference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
         )
     references = [RowReference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
+    # A place that a name or key is going to fill must not count as an id as well.
     named = {link.place for link in links}
     references += [
         RowReference(kind, payload[place], False, place)
@@ -98,6 +99,7 @@ def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
     return found
 
 
+# By object. It is needed for every row, and looking through all fields each time would be slow.
 _places: dict[str, tuple[tuple[str, str], ...]] = {}
 
 

@@ -24,6 +24,7 @@ _NO_PARTS: Mapping[str, Any] = {}
 _MOBILE = frozenset({"MOBILE", "mobile"})
 
 
+# An exception, because nearly all rows are clear: the functions in between need not pass a verdict up.
 class _Unclear(Exception):
     """The row needs a closer look."""
 
@@ -65,6 +66,7 @@ class CustomerScreen:
             raise _Unclear
         if self._key is not None:
             marks.append(digest64("key", _key_in(row, self._key)))
+            # Two rows with different keys may still claim one id.
             if own_id:
                 marks.append(digest64("id", own_id))
         elif own_id:
@@ -171,7 +173,7 @@ def _flat_entry(fields: Mapping[str, Any], item: EntryColumns) -> tuple[Any, Map
         if type(cell) is not str and cell is not None:
             raise _Unclear
     if value is None or value == "":
-        if any(parts.values()):
+        if any(parts.values()):  # a type without a number, which the judge words better
             raise _Unclear
         return None
     if parts.get("primary") not in _PRIMARY_CELLS:

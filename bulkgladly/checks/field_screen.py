@@ -71,6 +71,7 @@ class FieldScreen:
         columns = list(zip(*[row.fields.values() for row in rows if row.fields], strict=True))
         closer = self._suspects(plan, columns)
         cells = list(zip(*[_converted(column.field, columns[column.at]) for column in plan.columns], strict=True))
+        # In a batch without empty cells, payloads are made by `dict(zip())` alone, without a look at each cell.
         is_full = plan.is_flat and not any(
             "" in columns[column.at] or None in columns[column.at] for column in plan.columns
         )
@@ -90,6 +91,7 @@ class FieldScreen:
         if taken is None or isinstance(taken, Problem):
             return None
         payload, claims = taken
+        # A row with a warning is not certainly fine: the judge has to report it.
         for rule in self._spec.warnings:
             for _ in rule(payload, self._policy):
                 return None
@@ -100,6 +102,7 @@ class FieldScreen:
         for column in plan.columns:
             cells = columns[column.at]
             found.update(column.look(cells))
+            # A null that clears a field is part of the payload, which is not made here.
             if self._policy.null == "clear" and None in cells:
                 found.update(index for index, cell in enumerate(cells) if cell is None)
         for first, second in plan.clashing:
@@ -211,6 +214,7 @@ def _odd_keys(cells: Cells) -> Collection[int]:
 
 def _texts_up_to(most: int | None) -> Look:
     def look(cells: Cells) -> Collection[int]:
+        # Most columns hold texts only: one set and one maximum then clear all of their cells.
         kinds = set(map(type, cells))
         if kinds == {str} and (most is None or max(map(len, cells)) <= most):
             return ()
@@ -262,6 +266,7 @@ def _nothing_there(cells: Cells) -> Collection[int]:
     return [index for index, cell in enumerate(cells) if cell is not None and cell != ""]
 
 
+# The times in a file share few days, so that each day is parsed once.
 @lru_cache(maxsize=20_000)
 def _is_day(text: str) -> bool:
     try:

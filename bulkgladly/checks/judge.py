@@ -26,7 +26,7 @@ _ABOUT_WHAT_IS_MISSING = frozenset(
     {"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"}
 )
 """Codes that may only be a consequence of the values that were taken out before."""
-_MOST_PROBLEMS = 20
+_MOST_PROBLEMS = 20  # one row with many bad cells must not fill the report
 _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 
 
@@ -53,6 +53,7 @@ class Screen:
         if self._screen is None:
             return found
         groups: dict[tuple[str, ...], list[int]] = {}
+        # JSON lines may each have other keys; rows with the same ones are screened together.
         for index, row in enumerate(rows):
             if row.fields is not None and row.problem is None:
                 groups.setdefault(tuple(row.fields), []).append(index)
@@ -109,6 +110,7 @@ class Judge:
         """Return the further problems of a row: those found when the value at fault is taken out."""
         if row.fields is None or first.stage is not Stage.CHECK:
             return []
+        # Preparation stops at the first problem. To find the next one, the value at fault is taken out, and again.
         fields, found = dict(row.fields), [first]
         while len(found) < _MOST_PROBLEMS:
             try:

@@ -45,7 +45,7 @@ class Parents:
             for row in rows:
                 digests = list(_own_digests(resource, row.fields or {}, key))
                 found = found or bool(digests)
-                self._there.add(0, digests)
+                self._there.add(0, digests)  # which row it was is of no use here
         if not found:
             columns = f"neither a column {key} nor" if key else "no column"
             raise UsageError(f"{file}: has {columns} id, so it identifies no {resource}; pass --parents-key COLUMN")
@@ -84,6 +84,7 @@ class Parents:
         for one in references:
             if (one.resource, one.is_key) not in self._judged:
                 continue
+            # Hashes say which rows to read again; only here is the reference itself compared, in both spellings.
             spellings = [one.text] if one.former is None else [one.text, one.former]
             if not any(self._there.holds(_digest(one.resource, text, is_key=one.is_key)) for text in spellings):
                 yield one

@@ -138,6 +138,7 @@ def check_mapping(
     refuse_cut_identity(choice, spec)
     check_mapped_columns(choice, readers, key)
     cases = read_cases(expect) if expect is not None else []
+    # More rows than are shown: a column that few rows have would be reported as missing.
     samples = [row for reader in readers for row in reader.sample(max(rows, SAMPLE_ROWS)) if row.fields is not None]
     if any(case.input is None for case in cases) and not files:
         raise UsageError(f"{expect}: has outputs without inputs; also name the files that they are made from")
@@ -170,6 +171,7 @@ def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]
 
 def _columns(choice: MapChoice, samples: Sequence[Row], key: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns that the mapping does not read, and those it reads that no sample has."""
+    # A function of the user's may read any column, so nothing can be said about those that are not used.
     if not samples or choice.transform is not None or choice.file is None:
         return (), ()
     read = columns_read(choice, key)

@@ -131,6 +131,7 @@ class _Checker:
                 found = self._judged(row) if traits is None else traits
                 if found is not None:
                     self._note(row.seq, found)
+        # Flags are set only now, when all hashes are known: the second of two equal ones may be in the last row.
         self._arrange()
         self._pieces.flag(self._marks.shared(), _SHARED)
         self._pieces.flag(self._parents.rows_without(), _PARENTLESS)
@@ -233,6 +234,7 @@ class _Checker:
     def _note_clash(self, record: Draft, verdict: Verdict, standing: Standing) -> None:
         if standing.clash is None:
             return
+        # An equal row is not a problem: an import sends it once and counts both.
         if standing.clash.is_equal:
             self._move(record, "repeated", verdict)
             return

@@ -9,7 +9,7 @@ __all__ = ("Pieces",)
 
 _ROWS_AT_ONCE = 256  # larger batches no longer fit the processor's cache, and take longer a row
 _NEAR = 2
-"""So many pieces are read and dropped, rather than to seek behind them."""
+"""The most pieces without flags that are read and dropped between two with flags."""
 _PACKED = frozenset({".gz", ".zst"})
 _MOST_STARTS = 4
 """How often a compressed file is opened. Each time, everything before the piece is unpacked again."""
@@ -80,10 +80,12 @@ class Pieces:
             end = self._marks[number + 1].seq if number + 1 < len(self._marks) else len(self._flags)
             if not any(self._flags[mark.seq : end]):
                 continue
+            # A short gap is read and dropped, which spares opening the file once more.
             if runs and number - runs[-1][1] <= _NEAR:
                 runs[-1] = (runs[-1][0], number)
             else:
                 runs.append((number, number))
+        # A compressed file has no place to seek to: each run would unpack everything before it.
         if self._is_packed and len(runs) > _MOST_STARTS:
             return [(runs[0][0], runs[-1][1])]
         return runs

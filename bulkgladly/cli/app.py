@@ -138,14 +138,15 @@ def run(environment: Any = None) -> int:
     """
     os.umask(0o077)  # SQLite's WAL files and spooled input hold personal data, as the journal does
     code = contextvars.copy_context().run(_run, environment)  # tests call `run` often: no profile may leak to the next
+    # A lost output matters only if all else went well: any other failure is the better explanation.
     error = lost_output()
-    if code == 0 and error is not None and error.errno not in _NOBODY_READS:
+    if code == 0 and error is not None and error.errno not in _NO_READER:
         tell(f"error: the standard output could not be written: {why_lost(error)}")
         return os_problem(error).exit_code
     return code
 
 
-_NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the stream was never open
+_NO_READER = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the stream was never open
 
 
 def _run(environment: Any) -> int:
@@ -157,7 +158,7 @@ def _run(environment: Any) -> int:
     except typer.Abort:
         tell("stopped; nothing was sent")
         return 130
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before a run has taken over the signals, so that there is nothing to save
         return 130
     except Exception as error:  # noqa: BLE001 - a person gets a message, never a traceback
         return _explain(error)
@@ -172,6 +173,7 @@ def _refuse_undecodable() -> None:
     """
     variables = [value for name, value in os.environ.items() if name.startswith(("BULKGLADLY_", "GLADLY_"))]
     for text in (*sys.argv[1:], *variables):
+        # Python puts a surrogate in place of each byte that it cannot decode; `isprintable` spares the search.
         if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{text}: the name is not valid UTF-8; rename the file or the folder")
 
@@ -189,6 +191,7 @@ def _explain(error: Exception) -> int:
         import traceback
 
         tell(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+    # Disk full, no permission and the like have a fix outside of the program. They are not bugs.
     if isinstance(error, OSError):
         return _told(os_problem(error))
     if isinstance(error, sqlite3.Error):
@@ -201,9 +204,11 @@ def _explain(error: Exception) -> int:
     return 70
 
 
+# The parser's messages differ between the versions of Typer that we allow; what is not found stays as it is.
 _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?:, '[^']*')*)\.?")
 _NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
 _NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
+_AT_LEAST = re.compile(r"Input should be greater than or equal to (?P<least>\d+)")
 _MEANT = re.compile(r" \(Possible options: (?P<name>[^,)]+)[^)]*\)")
 
 
@@ -214,7 +219,8 @@ def _in_our_words(text: str) -> str:
     )
     text = _NO_COMMAND.sub(r"unknown command '\g<name>'", text)
     text = _MEANT.sub(r"; did you mean \g<name>?", _NO_OPTION.sub(r"unknown option \g<name>", text))
-    return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ")
+    text = _AT_LEAST.sub(r"must be at least \g<least>", text)
+    return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ").rstrip(".")
 
 
 def _explain_usage(error: Any) -> int:
@@ -225,5 +231,6 @@ def _explain_usage(error: Any) -> int:
         return int(error.exit_code)
     tell(f"error: {_in_our_words(error.format_message())}")
     if context is not None:
-        tell(f"run `{context.command_path} --help` to see its options")
+        what = "the commands" if getattr(context.command, "commands", None) else "its options"
+        tell(f"run `{context.command_path} --help` to see {what}")
     return int(getattr(error, "exit_code", 2))

@@ -9,7 +9,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import option
+from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -45,23 +45,16 @@ class CheckFlags(FlagGroup):
     ] = ""
     parents: Annotated[
         list[str] | None,
-        option(
+        call_option(
             "--parents",
             "A file of the objects that the rows refer to, such as the customers of tasks; repeatable.",
             _RULES,
             "[OBJECT=]FILE",
-            has_variable=False,
         ),
     ] = None
     parents_key: Annotated[
         str | None,
-        option(
-            "--parents-key",
-            "The key column of these files. (default: --key, else id)",
-            _RULES,
-            "COLUMN",
-            has_variable=False,
-        ),
+        call_option("--parents-key", "The key column of these files. (default: --key, else id)", _RULES, "COLUMN"),
     ] = None
     show_values: flags.ShowValues = False
 
@@ -104,6 +97,7 @@ def check(
             stdin=standard_input(),
         )
     )
+    # Findings go to stdout, to be searched or kept; the summary goes to stderr, as after an import.
     if json:
         print_json(report.as_dict())
     else:
@@ -158,6 +152,7 @@ def _tell(report: "CheckReport") -> None:
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
         tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
+    # Modes differ much in what they cost, so all are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
         if report.estimates[mode].rows:
             tell(f"  --mode {mode}: {effort_text(report.estimates[mode])}")

@@ -54,17 +54,20 @@ def use_settings_file(context: typer.Context, path: Path | None, commands: Mappi
     sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
     if strange := [name for name in sections if name not in (*commands, "profiles")]:
         raise UsageError(
-            f"unknown section [{strange[0]}] in the settings file; known sections: {', '.join(commands)}, profiles"
+            f"{path or CONFIG_FILE}: unknown section [{strange[0]}]; known sections: {', '.join(commands)}, profiles"
         )
     flags = {command: _flags_of(found) for command, found in commands.items()}
     file = str(path or CONFIG_FILE)
+    # A name at the top is for any command that has such an option, so all options are known there.
     _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
     for command in commands:
         _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
     defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in commands}
+    # The parser takes defaults from here, after the command line and the environment.
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
     context.obj.commands = commands
     context.obj.profiles = sections.get("profiles", {})
+    # A next command must then name even the usual directory, or it would work in another one.
     names_one = bool(os.environ.get(STATE_DIR_VARIABLE)) or any("state_dir" in found for found in defaults.values())
     note_invocation(config=path, is_state_dir_set=names_one)
 
@@ -118,9 +121,9 @@ def _refuse_unfit(values: Mapping[str, Any], known: Mapping[str, _Flag], where: 
         if flag is None:
             meant = closest(_parameter(name), known)
             hint = f"; did you mean {meant.strip('_')}?" if meant else ""
-            raise UsageError(f"unknown setting {name}{where} in the settings file{hint}")
+            raise UsageError(f"{file}: unknown setting {name}{where}{hint}")
         if (wanted := _wanted_instead(flag, value)) is not None:
-            raise UsageError(f"{file}: {name} is not valid; use {wanted}")
+            raise UsageError(f"{file}: {name}{where} is not valid; use {wanted}")
 
 
 def _wanted_instead(flag: _Flag, value: Any) -> str | None:
@@ -129,12 +132,14 @@ def _wanted_instead(flag: _Flag, value: Any) -> str | None:
     if flag.kind is bool:
         return None if isinstance(value, bool) else "true or false"
     if flag.kind is int:
+        # `type`, because True is an int for `isinstance`.
         is_fit = type(value) is int and (least is None or value >= least) and (most is None or value <= most)
         span = f" from {least} to {most}" if most is not None else f" from {least}" if least is not None else ""
         return None if is_fit else f"a whole number{span}"
     if flag.kind is list or name in _LISTS:
         is_fit = isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
         return None if is_fit else 'texts, such as ["items", "customers"]'
+    # TOML has days of its own; a time would be cut to a day without notice, so it is refused.
     if name in _DAYS and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return None
     if name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
@@ -175,6 +180,7 @@ def credentials_or_none(context: typer.Context, profile: str | None) -> Credenti
 
 
 def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    # The parser converts texts, as it does those of the command line; a list is written as it is there.
     return {_parameter(name): _text(value) for name, value in values.items()}
 
 

@@ -167,6 +167,8 @@ def compact(
 
     done: list[dict[str, Any]] = []
     failed = 0
+    # Of the four commands only this one writes, so only this one waits for the lock. One damaged
+    # manifest must not keep the other data sets from being compacted.
     with DataFolder.open(folder).lock() as opened:
         opened.pass_over_damage()
         recovery = opened.recover()
@@ -177,7 +179,7 @@ def compact(
             try:
                 made = compacted(opened, name)
             except UsageError as error:
-                if len(names) == 1:
+                if len(names) == 1:  # asked for alone, it is the error of the command
                     raise
                 tell(f"{name}: not compacted: {error}")
                 failed += 1

@@ -35,7 +35,7 @@ bulkgladly export profiles --emails customers.csv --out lake
 # a report, from this day until now
 bulkgladly export report ConversationExportReport --from 2026-10-01 --out lake""",
     "dump": """\
-# whatever is new, for example from cron every night
+# everything that is new, for example from cron every night
 bulkgladly dump lake --state-dir dumps
 
 # a few objects only, as CSV files

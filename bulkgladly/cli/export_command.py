@@ -18,7 +18,7 @@ from bulkgladly.cli.flag_groups import (
     WhereFlags,
     with_flags,
 )
-from bulkgladly.cli.flags import option
+from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.lake_flags import FileFlags, LookBack, OutFolder, ParentFlags, ReportFlags, SpanFlags, day_of
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import words_of
@@ -53,12 +53,11 @@ class _DumpFlags(FlagGroup):
     ] = ""
     reports_from: Annotated[
         str | None,
-        option(
+        call_option(
             "--reports-from",
             "First day of reports that the data set does not have yet. (default: 31 days ago)",
             _REPORTS,
             "DAY",
-            has_variable=False,
         ),
     ] = None
     look_back_days: LookBack = 3
@@ -85,12 +84,11 @@ class _DumpFlags(FlagGroup):
 class _OldFileFlags(FlagGroup):
     config: Annotated[
         Path | None,
-        option(
+        call_option(
             "--config",
             "Deprecated: a TOML file with options of this command. Use [dump] in the settings file.",
             _STATE,
             "FILE",
-            has_variable=False,
             callback=lay_under,
             is_eager=True,
         ),
@@ -144,7 +142,7 @@ def export(
 
 
 def _metric_sets(words: list[str], *, every: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the objects to export, and the metric sets: whatever follows `report`."""
+    """Return the objects to export, and the metric sets, which are all words after `report`."""
     if "reports" in words:
         if words != ["reports"] or not every:
             raise UsageError(

@@ -40,6 +40,7 @@ __all__ = (
     "ShowValues",
     "StateDir",
     "Transform",
+    "call_option",
     "choices_of",
     "option",
 )
@@ -65,6 +66,11 @@ def option(
         show_envvar=False,
         **more,
     )
+
+
+def call_option(name: str, help_: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
+    """Return the declaration of an option that is meant for one call, and that the environment cannot give."""
+    return option(name, help_, panel, metavar, has_variable=False, **more)
 
 
 def choices_of(words: type[enum.StrEnum]) -> str:
@@ -159,32 +165,21 @@ LogFormat = Annotated[
 ]
 ShowValues = Annotated[
     bool,
-    option(
-        "--show-values",
-        "Show the values of rows instead of masking them. They may be personal data.",
-        OUTPUT,
-        has_variable=False,
-    ),
+    call_option("--show-values", "Show the values of rows instead of masking them. They may be personal data.", OUTPUT),
 ]
 Accept = Annotated[
     bool,
-    option(
-        "--accept-changed-input",
-        "Continue even if an input file has changed since the run began.",
-        SAFETY,
-        has_variable=False,
-    ),
+    call_option("--accept-changed-input", "Continue even if an input file has changed since the run began.", SAFETY),
 ]
 NewRun = Annotated[
     bool,
-    option("--new-run", "Start again even if an earlier run of the same is not finished.", SAFETY, has_variable=False),
+    call_option("--new-run", "Start again even if an earlier run of the same is not finished.", SAFETY),
 ]
-CONTACTS_PEOPLE = option(
+CONTACTS_PEOPLE = call_option(
     "--i-know-this-contacts-people",
     "Allow sms, emails, replies and recipient-collections, which message people. One record is sent first, for you "
     "to check.",
     SAFETY,
-    has_variable=False,
 )
 InputFiles = Annotated[
     list[str],
@@ -264,10 +259,7 @@ Transform = Annotated[
 InputFormat = Annotated[
     policies.InputFormat | None,
     option(
-        "--format",
-        "The format of the input files. (default: by file name)",
-        INPUT,
-        choices_of(policies.InputFormat),
+        "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(policies.InputFormat)
     ),
 ]
 Encoding = Annotated[str, option("--encoding", "The encoding of text files.", INPUT, "NAME")]

@@ -58,7 +58,7 @@ def help_page(command: Any, name: str, width: int) -> str:
 
 def usage_line(command: Any, name: str) -> str:
     """Return how a command is called: its arguments, the options that it cannot do without, and that there are more."""
-    needed = [_term(item) for item in command.params if not _is_option(item) or item.required]
+    needed = [_term(item) for item in _parameters(command) if not _is_option(item) or item.required]
     if getattr(command, "commands", None):
         return " ".join([name, *(["[OPTIONS]"] if len(command.params) > 1 else []), "COMMAND"])
     return " ".join([name, *needed, "[OPTIONS]"])
@@ -92,12 +92,16 @@ def _sections(command: Any) -> Iterator[tuple[str, list[Entry]]]:
         commands.setdefault(title, []).append((str(member.name), summary_line(member)))
     yield from commands.items()
     panels: dict[str, list[Entry]] = {}
-    for item in command.params:
+    for item in _parameters(command):
         title = item.rich_help_panel or "Options" if _is_option(item) else "Arguments"
         panels.setdefault(title, []).append((_term(item), _meaning(item)))
     if command.add_help_option:
         panels.setdefault("Options", []).append(("-h, --help", "Show this page."))
     yield from panels.items()
+
+
+def _parameters(command: Any) -> list[Any]:
+    return sorted(command.params, key=_is_option)  # the sort is stable: arguments first, the rest as declared
 
 
 def _is_option(item: Any) -> bool:
@@ -126,6 +130,7 @@ def _meaning(item: Any) -> str:
 def _notes(command: Any) -> Iterator[str]:
     variables = [item for item in command.params if getattr(item, "envvar", None)]
     if len(variables) >= LEAST_VARIABLES:
+        # --key is what newcomers need first, so that it makes the better example.
         example = next((item for item in variables if "--key" in item.opts), variables[0])
         yield (
             "Most options can also be set in the settings file (bulkgladly.toml) or by an environment variable, "
@@ -152,4 +157,5 @@ def _filled(text: str, width: int) -> str:
 
 
 def _width() -> int:
+    # Piped output has no width; 80 is what a page in a terminal would have, so that both are the same.
     return max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))

@@ -11,7 +11,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import SAFETY, option
+from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import print_json, run_and_leave, tell
 from bulkgladly.cli.row_flags import ImportFlags
 from bulkgladly.cli.streams import standard_input
@@ -39,20 +39,17 @@ _LABELS: Mapping[str, str] = {
 class SafetyFlags(FlagGroup):
     """What is done before, or instead of, the import."""
 
-    dry_run: Annotated[
-        bool, option("--dry-run", "Read and check every row, and send nothing.", SAFETY, has_variable=False)
-    ] = False
+    dry_run: Annotated[bool, call_option("--dry-run", "Read and check every row, and send nothing.", SAFETY)] = False
     rehearse: Annotated[
         bool,
-        option(
+        call_option(
             "--rehearse",
             "Run the whole import against a local emulator, without a rate limit. Nothing is sent to Gladly.",
             SAFETY,
-            has_variable=False,
         ),
     ] = False
     new_run: flags.NewRun = False
-    yes: Annotated[bool, option("--yes", "Delete without asking for confirmation.", SAFETY, has_variable=False)] = False
+    yes: Annotated[bool, call_option("--yes", "Delete without asking for confirmation.", SAFETY)] = False
 
 
 @with_flags
@@ -83,6 +80,7 @@ def import_(
     from bulkgladly.imports.rehearsal import rehearse_import
     from bulkgladly.imports.run_import import start_import
 
+    # A dry run and a rehearsal work without credentials, so they come before these are looked for.
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
     if safety.dry_run:
         _dry_run(resource, files, options, credentials_or_none(context, where.profile), json=output.json)
@@ -140,6 +138,7 @@ def _label_of(operation: str) -> str:
 def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
     if yes:
         return
+    # Under cron there is no one to answer, and a pipe may hold the input itself.
     if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
     typer.confirm(f"Delete these {what} from {credentials.host}? This cannot be undone.", abort=True, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli.flag_groups import FlagGroup
-from bulkgladly.cli.flags import choices_of, option
+from bulkgladly.cli.flags import call_option, choices_of, option
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
 
 MOST_LOOK_BACK_DAYS = 3650
+# Written out, because the command line loads nothing of what Gladly looks like. A test compares them.
 _AGGREGATIONS = "halfHourly|daily|weekly|monthly|quarterly"
 _WHAT, _IDS, _REPORTS, _FILES = "What to export", "For which ids", "Reports", "Files"
 
@@ -43,19 +44,19 @@ class SpanFlags(FlagGroup):
 
     since: Annotated[
         str | None,
-        option("--since", "Only what happened after this day or time (UTC).", _WHAT, "TIME", has_variable=False),
+        call_option("--since", "Only what happened after this day or time (UTC).", _WHAT, "TIME"),
     ] = None
     until: Annotated[
         str | None,
-        option("--until", "Only what happened before this day or time (UTC).", _WHAT, "TIME", has_variable=False),
+        call_option("--until", "Only what happened before this day or time (UTC).", _WHAT, "TIME"),
     ] = None
     refresh: Annotated[bool, option("--refresh", "Fetch again what the data set already has.", _WHAT)] = False
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`.
+        """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: A flag is not a time.
+            UsageError: The value of an option is not a time.
         """
         since, until = _time("--since", self.since), _time("--until", self.until)
         return {"since": since, "until": until, "refresh": self.refresh}
@@ -63,91 +64,65 @@ class SpanFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class ParentFlags(FlagGroup):
-    """The ids for which objects are fetched that the API returns only for one id at a time."""
+    """The ids to fetch for, for objects that the API returns only for one id at a time."""
 
     ids: Annotated[
         Path | None,
-        option(
-            "--ids",
-            "A file with the ids to fetch for: one a line, or in a column named id.",
-            _IDS,
-            "FILE",
-            has_variable=False,
-        ),
+        call_option("--ids", "A file with the ids to fetch for: one a line, or in a column named id.", _IDS, "FILE"),
     ] = None
     emails: Annotated[
         Path | None,
-        option(
-            "--emails", "A file with the email addresses of the customers to fetch.", _IDS, "FILE", has_variable=False
-        ),
+        call_option("--emails", "A file with the email addresses of the customers to fetch.", _IDS, "FILE"),
     ] = None
     from_dataset: Annotated[
         Path | None,
-        option(
+        call_option(
             "--from-dataset",
             "A data set whose rows hold the ids; may be the same as --out.",
             _IDS,
             "DIR",
-            has_variable=False,
             file_okay=False,
         ),
     ] = None
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`."""
+        """Return these options as fields of `ExportOptions`."""
         return {"ids": self.ids, "emails": self.emails, "from_dataset": self.from_dataset}
 
 
 @dataclass(frozen=True)
 class ReportFlags(FlagGroup):
-    """Which reports, and over which days."""
+    """Which reports, and for which days."""
 
-    first: Annotated[
-        str | None, option("--from", "First day of a report (UTC).", _REPORTS, "DAY", has_variable=False)
-    ] = None
-    last: Annotated[
-        str | None, option("--to", "Last day of a report (UTC), inclusive.", _REPORTS, "DAY", has_variable=False)
-    ] = None
-    all_: Annotated[bool, option("--all", "Every report that needs no other option.", _REPORTS, has_variable=False)] = (
-        False
-    )
-    inbox: Annotated[
-        list[str] | None, option("--inbox", "Only this inbox; repeatable.", _REPORTS, "ID", has_variable=False)
-    ] = None
-    team: Annotated[
-        list[str] | None, option("--team", "Only this team; repeatable.", _REPORTS, "ID", has_variable=False)
-    ] = None
+    first: Annotated[str | None, call_option("--from", "First day of a report (UTC).", _REPORTS, "DAY")] = None
+    last: Annotated[str | None, call_option("--to", "Last day of a report (UTC), inclusive.", _REPORTS, "DAY")] = None
+    all_: Annotated[bool, call_option("--all", "Every report that needs no other option.", _REPORTS)] = False
+    inbox: Annotated[list[str] | None, call_option("--inbox", "Only this inbox; repeatable.", _REPORTS, "ID")] = None
+    team: Annotated[list[str] | None, call_option("--team", "Only this team; repeatable.", _REPORTS, "ID")] = None
     channel: Annotated[
         str | None,
-        option(
+        call_option(
             "--channel",
             "Only this channel: chat, email, sms, voice, fbMessenger, instagramDirect, twitter, whatsapp, allChannels.",
             _REPORTS,
             "NAME",
-            has_variable=False,
         ),
     ] = None
     aggregation: Annotated[
         str | None,
-        option(
-            "--aggregation",
-            "The span of time that a row covers. (default: daily)",
-            _REPORTS,
-            _AGGREGATIONS,
-            has_variable=False,
-        ),
+        call_option("--aggregation", "The span of time that a row covers. (default: daily)", _REPORTS, _AGGREGATIONS),
     ] = None
     phone_number: Annotated[
         str | None,
-        option("--phone-number", "The phone number of an IVR report (E.164).", _REPORTS, "NUMBER", has_variable=False),
+        call_option("--phone-number", "The phone number of an IVR report (E.164).", _REPORTS, "NUMBER"),
     ] = None
     look_back_days: LookBack = 3
 
     def query(self, metric_sets: tuple[str, ...]) -> "ReportQuery":
-        """Return which reports are asked for.
+        """Return the reports to fetch.
 
         Raises:
-            UsageError: A flag is not a day.
+            UsageError: The value of an option is not a day.
         """
         from bulkgladly.exports.export_options import ReportQuery
 
@@ -198,10 +173,10 @@ class FileFlags(FlagGroup):
     ] = None
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`.
+        """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: A flag is not a size.
+            UsageError: The value of an option is not a size.
         """
         from bulkgladly.exports.export_options import MAX_FILE_BYTES
 

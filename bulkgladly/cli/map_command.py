@@ -1,12 +1,14 @@
 """`map init` and `map check`: draft a mapping from the user's columns to Gladly's fields, and test it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.flags import choices_of, option
+from bulkgladly.cli.flag_groups import FlagGroup, with_flags
+from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
 from bulkgladly.policies import InputFormat
@@ -16,34 +18,35 @@ if TYPE_CHECKING:
     from bulkgladly.files.contract import ReadOptions
     from bulkgladly.mapping.check import Difference
 
-__all__ = ("check", "init")
+__all__ = ("SampleFlags", "check", "init")
 
 _FILES = "Input files"
 
-Format = Annotated[
-    InputFormat | None,
-    option(
-        "--format",
-        "The format of the files. (default: by file name)",
-        _FILES,
-        choices_of(InputFormat),
-        has_variable=False,
-    ),
-]
-Encoding = Annotated[str, option("--encoding", "The encoding of text files.", _FILES, "NAME", has_variable=False)]
-Delimiter = Annotated[
-    str,
-    option(
-        "--delimiter",
-        "The delimiter of CSV files. In .tsv files it is a tab.",
-        _FILES,
-        "CHARACTER",
-        has_variable=False,
-    ),
-]
+
+@dataclass(frozen=True)
+class SampleFlags(FlagGroup):
+    """How the sample files are read and shown. Unlike those of `import`, these have no environment variables."""
+
+    format_: Annotated[
+        InputFormat | None,
+        call_option("--format", "The format of the files. (default: by file name)", _FILES, choices_of(InputFormat)),
+    ] = None
+    encoding: Annotated[str, call_option("--encoding", "The encoding of text files.", _FILES, "NAME")] = "utf-8"
+    delimiter: Annotated[
+        str, call_option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", _FILES, "CHARACTER")
+    ] = ","
+    show_values: flags.ShowValues = False
+
+    def reading(self) -> "ReadOptions":
+        """Return how to read the files."""
+        from bulkgladly.files.contract import ReadOptions
+
+        return ReadOptions(encoding=self.encoding, delimiter=self.delimiter, format=self.format_)
 
 
+@with_flags
 def init(
+    *,
     files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
     to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")],
     out: Annotated[
@@ -51,15 +54,12 @@ def init(
         typer.Option("--out", "-o", help="Write the mapping here. (default: the standard output)", metavar="FILE"),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 1000,
-    format_: Format = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = ",",
-    show_values: flags.ShowValues = False,
+    samples: SampleFlags,
 ) -> None:
     """Draft a mapping from your columns and their values, for you to review."""
     from bulkgladly.checks.map_check import draft_for
 
-    text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
+    text = draft_for(to, files, samples.reading(), rows=rows, show_values=samples.show_values)
     if out is None:
         print_text(text)
         return
@@ -67,7 +67,9 @@ def init(
     tell(f"wrote {out}; review it, then run `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
 
 
+@with_flags
 def check(
+    *,
     mapping: Annotated[Path, typer.Option("--map", help="The mapping file.", metavar="FILE", dir_okay=False)],
     files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.", metavar="FILE")] = None,
     rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 5,
@@ -87,10 +89,7 @@ def check(
         str | None,
         typer.Option(help="Your own function, which is given each row first.", metavar="MODULE:FUNCTION"),
     ] = None,
-    format_: Format = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = ",",
-    show_values: flags.ShowValues = False,
+    samples: SampleFlags,
     json: flags.Json = False,
 ) -> None:
     """Show the first rows before and after a mapping, and test it. Nothing is sent.
@@ -103,25 +102,20 @@ def check(
 
     if not files and expect is None:
         raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
-    reading = _reading(format_, encoding, delimiter)
+    reading = samples.reading()
     found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
     if json:
-        print_json(_as_json(found, show_values=show_values))
+        print_json(_as_json(found, show_values=samples.show_values))
     else:
-        _tell(found, expect, show_values=show_values)
+        _tell(found, expect, show_values=samples.show_values)
     raise typer.Exit(found.exit_code)
-
-
-def _reading(format_: str | None, encoding: str, delimiter: str) -> "ReadOptions":
-    from bulkgladly.files.contract import ReadOptions
-
-    return ReadOptions(encoding=encoding, delimiter=delimiter, format=format_)
 
 
 def _write_new(path: Path, text: str) -> None:
     from bulkgladly.errors import UsageError
     from bulkgladly.storage.durable import write_new
 
+    # Never overwritten: a reviewed mapping cannot be drafted again.
     try:
         write_new(path, text.encode())
     except FileExistsError:

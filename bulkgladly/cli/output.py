@@ -22,6 +22,7 @@ __all__ = ("print_json", "print_lines", "print_text", "run_and_leave", "tell", "
 
 def print_lines(*lines: str) -> None:
     """Print lines on stdout. Line breaks within a line are escaped."""
+    # Flushed at once, here and below, so that the order is right where both streams go into one file.
     sys.stdout.write("".join(f"{shown(line)}\n" for line in lines))
     sys.stdout.flush()
 
@@ -68,6 +69,7 @@ def run_and_leave(context: typer.Context, work: Callable[..., Any], output: "Out
     from bulkgladly.cli.display import display_for, logger_for, summary_of
     from bulkgladly.runs.environment import USUAL
 
+    # The live view ends before the summary is printed, or it would be drawn over it.
     logger = logger_for(output.log_format)
     with display_for(output.progress, logger) as observer:
         environment = context.obj.environment or USUAL

@@ -1,4 +1,4 @@
-"""`doctor`, `emulator` and `help`: what a run needs, a place to try one, and how the commands work."""
+"""`doctor`, `emulator` and `help`: check what a run needs, try things locally, read about a command."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

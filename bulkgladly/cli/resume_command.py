@@ -8,7 +8,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, choices_of, option
+from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.errors import UsageError
 from bulkgladly.policies import OnConflict, OnDuplicate
@@ -48,6 +48,7 @@ def resume(
         name = f"run {folder.name} is complete" if folder else f"no unfinished run in {where.state_dir}"
         tell(f"{name}; nothing to resume")
         raise typer.Exit(0)
+    # Only now, because learning that there is nothing to resume takes no credentials.
     credentials = where.credentials(context)
 
     def change(stored: Any) -> Any:
@@ -79,11 +80,10 @@ class RetryFlags(FlagGroup):
     ] = None
     sent_nothing: Annotated[
         bool,
-        option(
+        call_option(
             "--sent-nothing",
             "Send only the rows whose outcome is unknown, after you have checked in Gladly that they were not sent.",
             SAFETY,
-            has_variable=False,
         ),
     ] = False
     contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
@@ -111,7 +111,7 @@ def retry(
     folder = find_run(where.state_dir, run)
     if folder is None:
         raise UsageError(f"unknown run {run!r} in {where.state_dir}")
-    folder.check()
+    folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
     if folder.header().mode == "export":
         raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
     credentials = where.credentials(context)
@@ -122,7 +122,7 @@ def retry(
             on_conflict=settings.on_conflict or stored.on_conflict,
             on_duplicate=settings.on_duplicate or stored.on_duplicate,
             phone_region=settings.phone_region or stored.phone_region,
-            contacts_people=settings.contacts_people,
+            contacts_people=settings.contacts_people,  # given for each run, never taken from the one before
             pace=pace.over(stored.pace),
             limits=stop.over(stored.limits),
         )

@@ -1,4 +1,4 @@
-"""The flags that say what rows are and what is done with them: of `import`, and of `check` before it."""
+"""The options that say what the rows are and what to do with them: those of `import` and `check`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RowFlags(FlagGroup):
-    """What the rows are, and in which way they are imported."""
+    """What the rows are, and how they are imported."""
 
     mode: Annotated[
         Mode | None,
@@ -48,10 +48,10 @@ class RowFlags(FlagGroup):
     delimiter: flags.Delimiter = ","
 
     def options(self, **more: Any) -> "ImportOptions":
-        """Return the options of an import; `more` are those that other flags give.
+        """Return the options of an import; `more` are those of other groups.
 
         Raises:
-            UsageError: A flag is not what it should be, or the mapping cannot be used.
+            UsageError: The value of an option is not valid, or the mapping cannot be used.
         """
         from bulkgladly.files.contract import ReadOptions
         from bulkgladly.imports.import_options import ImportOptions
@@ -74,7 +74,7 @@ class RowFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class ImportFlags(RowFlags):
-    """What the rows are, and all that an import can be told about them."""
+    """What the rows are, and how they are imported, with the options that only an import has."""
 
     read_first: Annotated[
         bool,
@@ -114,7 +114,7 @@ class ImportFlags(RowFlags):
     contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
-        """Return the options of an import into this state directory, as `RowFlags.options` does."""
+        """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
         from bulkgladly.imports.import_options import namespaces_after
 
         return self.options(

@@ -40,6 +40,7 @@ def about_run(run: Any) -> dict[str, Any]:
     fault = run.fault()
     if fault is not None:
         return {"run": run.name, "status": fault.word, "counts": {}, "problem": fault.detail}
+    # A run gets its folder before its header.
     if not (run.path / "run.json").exists():
         return {"run": run.name, "status": "new", "counts": {}}  # another process has just started it
     try:

@@ -59,6 +59,7 @@ def _resource(name: str) -> dict[str, Any]:
     if spec is None:
         return {}
     rows = list(_declared(spec.fields, spec.procedures) if spec.fields else _rows(spec.columns))
+    # What Gladly alone sets is accepted, so that exported rows can be imported as they are.
     rows += [(column, column, "accepted in a row, never sent") for column in spec.columns.read_only]
     columns = [{"column": column, "nested": nested, "holds": holds} for column, nested, holds in rows]
     return {"resource": spec.name, "modes": [mode.value for mode in spec.procedures], "columns": columns}

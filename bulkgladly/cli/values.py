@@ -10,8 +10,8 @@ __all__ = ("bounded", "bytes_of", "concurrency_of", "error_budget_of", "rate_of"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-MOST_NUMBER = 2**53 - 1
-MOST_SECONDS = 3650 * 86400.0
+MOST_NUMBER = 2**53 - 1  # the largest whole number that is exact in JSON readers that use floats
+MOST_SECONDS = 3650 * 86400.0  # ten years, far below where dates overflow
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
