@@ -208,8 +208,8 @@ def _explain(error: Exception) -> int:
 _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?:, '[^']*')*)\.?")
 _NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
 _NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
-_AT_LEAST = re.compile(r"Input should be greater than or equal to (?P<least>\d+)")
-_MEANT = re.compile(r" \(Possible options: (?P<name>[^,)]+)[^)]*\)")
+_AT_LEAST = re.compile(r"(?:Input should be greater than or equal to |\S+ is not in the range x>=)(?P<least>\d+)")
+_MEANT = re.compile(r" (?:\(Possible options: |Did you mean )(?P<name>[^,)?]+)[^)?]*[)?]")
 
 
 def _in_our_words(text: str) -> str:

@@ -201,12 +201,9 @@ def view_fields(view: RunView) -> dict[str, Any]:
 
 def summary_of(report: Any) -> Sequence[str]:
     """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
-    counts = report.counts
-    told = counts_text(counts, (*SHOWN, "unprocessed"))
-    read = f"{counted(counts['read'], 'row')} read: {told}" if counts["read"] else "no rows"
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
-        f"  {read}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
+        f"  {_read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
         f"  {_cost_text(report)}",
     ]
     lines += [f"  {detail.strip()}" for detail in report.details]
@@ -216,6 +213,15 @@ def summary_of(report: Any) -> Sequence[str]:
     lines += [f"  {name:<{width}}  {_rows_text(about):>{most}}  {about['path']}" for name, about in files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
+
+
+def _read_text(report: Any) -> str:
+    counts = report.counts
+    read = counted(counts["read"], "row")
+    # Only an export that had no trouble can know that there is nothing new.
+    if report.mode == "export" and report.exit_code == 0 and counts["read"] == counts["unchanged"]:
+        return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
+    return f"{read} read: {counts_text(counts, (*SHOWN, 'unprocessed'))}" if counts["read"] else "no rows"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:
