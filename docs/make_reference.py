@@ -74,7 +74,8 @@ def _row(option: Any) -> str:
     flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
     variable = f"`{option.envvar}`" if option.envvar else ""
     choices = (option.metavar or "").split("|")
-    said = (option.help or "") + (f" One of {', '.join(f'`{each}`' for each in choices)}." if len(choices) > 1 else "")
+    is_closed = len(choices) > 1 and all(each[:1].islower() for each in choices)
+    said = (option.help or "") + (f" One of {', '.join(f'`{each}`' for each in choices)}." if is_closed else "")
     return f"| {flags} | {_cell(said)} | {variable} | {_default(option)} |"
 
 

@@ -1,7 +1,8 @@
 """The pages that `--help` prints: two plain columns, no wider than is easy to read, and examples at the end.
 
 Typer's own pages have a column of types and name the variable of each option. For `import` that was
-230 lines at 80 columns, half of them wrapped. The variables follow one rule, so one line tells it.
+203 lines at 80 columns, and half of them were the rest of a wrapped line. The variables follow one rule, so one
+line tells it.
 """
 
 import shutil
