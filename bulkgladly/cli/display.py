@@ -28,6 +28,8 @@ FIRST_HEARTBEAT_S = 5.0
 WAIT_SHOWN_S = 2.0
 FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
+_SAID = {"units": "downloads"}
+"""What a run counts, in words for people, where its own word is an inner one."""
 # In the order of the sum in the README and in report.md.
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
@@ -166,7 +168,8 @@ def view_text(view: RunView, now: dt.datetime) -> str:
 
 def _done_text(view: RunView) -> str:
     share = f" ({share_text(view.done, view.rows)})" if view.rows else ""
-    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {view.things}{share}"
+    things = _SAID.get(view.things, view.things)
+    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things}{share}"
 
 
 def _pace_text(view: RunView) -> str:

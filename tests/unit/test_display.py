@@ -44,6 +44,13 @@ def test_a_far_end_is_named_with_its_day(left_s: float, end: str) -> None:
     assert end in view_text(view, dt.datetime(2026, 11, 27, 23, 0))  # noqa: DTZ001 - local time
 
 
+def test_an_export_counts_downloads() -> None:
+    """What it calls a unit is an inner word."""
+    view = RunView("run", {}, 5, 10, True, 60.0, 5, 1.0, 9.0, 0, 0, None, 0.0, None, things="units")
+
+    assert view_text(view, dt.datetime(2026, 11, 27, 23, 0)).startswith("5 of 10 downloads (50 %), ")  # noqa: DTZ001
+
+
 def summary(mode: str, exit_code: int = 0, **counts: int) -> list[str]:
     """The lines of a run that ended with these counts."""
     every = {"read": sum(counts.values()), **dict.fromkeys(COUNT_WORDS, 0), **counts}
