@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import typer.main
 
 from bulkgladly.cli.app import app
+from bulkgladly.cli.help_pages import argument_name, default_of, usage_line
 from bulkgladly.emulator import __main__ as emulator
 
 __all__ = ("main", "reference")
@@ -49,14 +49,15 @@ def _commands(command: Any, names: list[str]) -> Iterator[tuple[list[str], Any]]
 def _section(names: list[str], command: Any) -> str:
     arguments = [item for item in command.params if not _is_option(item)]
     options = [item for item in command.params if _is_option(item)]
-    usage = " ".join([*names, *(_usage(item) for item in arguments)])
     parts = [f"## `{' '.join(names)}`", _paragraphs(command.help or "")]
     if members := getattr(command, "commands", {}):
         parts.append("\n".join(f"- `{name}`: {_first_line(member.help or '')}" for name, member in members.items()))
     else:
-        parts.append(f"    {usage}")
+        parts.append(f"    {usage_line(command, ' '.join(names))}")
+    if command.epilog:
+        parts.append(f"```sh\n{command.epilog}\n```")
     if arguments:
-        parts.append("\n".join(f"- `{item.opts[0]}`: {item.help or ''}" for item in arguments))
+        parts.append("\n".join(f"- `{argument_name(item)}`: {item.help or ''}" for item in arguments))
     if names[-1] == "emulator":
         parts.append(_emulator_table())
     elif options:
@@ -69,24 +70,20 @@ def _is_option(item: Any) -> bool:
     return bool(item.opts[0].startswith("-"))
 
 
-def _usage(argument: Any) -> str:
-    name = argument.opts[0].upper() + ("..." if argument.nargs == -1 else "")
-    return name if argument.required else f"[{name}]"
-
-
 def _row(option: Any) -> str:
     flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
     variable = f"`{option.envvar}`" if option.envvar else ""
-    return f"| {flags} | {_cell(option.help or '')} | {variable} | {_default(option)} |"
+    choices = (option.metavar or "").split("|")
+    is_closed = len(choices) > 1 and all(each[:1].islower() for each in choices)
+    said = (option.help or "") + (f" One of {', '.join(f'`{each}`' for each in choices)}." if is_closed else "")
+    return f"| {flags} | {_cell(said)} | {variable} | {_default(option)} |"
 
 
 def _default(option: Any) -> str:
-    value = getattr(option, "default", None)
     if getattr(option, "is_flag", False):
         return "off"
-    if isinstance(value, Enum):
-        value = value.value
-    return f"`{value}`" if isinstance(value, str | int | float | Path) and value != "" else ""
+    value = default_of(option)
+    return f"`{value}`" if value else ""
 
 
 def _emulator_table() -> str:

@@ -35,7 +35,7 @@ ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--tra
 TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
 
 AFTER = ("--after", "customers")
-REPORTED = "going on|continu|  read |requests,|  x "
+REPORTED = "continues after|rows read:|requests in| x "
 
 Json = dict[str, Any]
 

@@ -1,1 +1,1 @@
-"""Inputs looked at offline: screens, the judge, what is found, and what must be unique in the whole input."""
+"""Checking inputs offline: screens, the judge, the findings, and what must be unique in the whole input."""

@@ -1,25 +1,192 @@
-"""What `check` tells in the end."""
+"""What `check` finds: one entry per rule and field with counts, places and the fix, and the report of them all."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import enum
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.checks.check_findings import Finding, Severity
+from bulkgladly.records import Position, Problem, Row, Stage, Word
 from bulkgladly.runs.observer import Estimate
 
-__all__ = ("CHECK_COUNTS", "CheckReport")
+__all__ = (
+    "CHECK_COUNTS",
+    "CheckReport",
+    "Example",
+    "Finding",
+    "Findings",
+    "Severity",
+    "fix_for",
+    "severity_of",
+    "severity_of_warning",
+)
+
+EXAMPLES = 3
+MOST_FIELDS = 200  # of one rule; from then on its findings are no longer told apart by field
+_SHOWN = 80
+_ITEM = re.compile(r"([a-z]+)\[(\d+)\]")
+_STEPS = re.compile(r"[^.\[\]]+")
+# emails[3] and email:3 are the same field of different rows.
+_NUMBERS = re.compile(r"\[\d+\]|:\d+(?=:|$)")
+
+_FIXES: Mapping[str, str] = {
+    "too_long": 'shorten it; in a mapping, set max with too_long = "cut" or "split"',
+    "blank": "fill it in; in a mapping, set default, or use a constant",
+    "invalid_choice": "use one of Gladly's words; in a mapping, translate yours with values",
+    "invalid_email": "correct the address or leave the cell empty; in a mapping, extract finds it in a longer text",
+    "invalid_phone": "correct the number or leave the cell empty",
+    "phone_region": "pass the country of local numbers, for example --phone-region GB, or write them with +",
+    "two_primary": "mark one address as primary",
+    "no_identifier": "add an email, a phone or an id, or pass the column that identifies a row: --key COLUMN",
+    "key_missing": "fill in the key column in every row",
+    "key_type": "use a key column of texts or whole numbers",
+    "key_invisible": "none needed: the characters are ignored; export the column again from its source to remove them",
+    "key_apostrophe": "none needed: the apostrophe is ignored; export the column as plain text to remove it",
+    "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
+    "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
+    "key_spelling": "none needed: both spellings are one key",
+    "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
+    "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
+    "too_old": "remove the row; ask Gladly to import older history",
+    "due_in_past": "set a date in the future, or remove the row; Gladly refuses new tasks that are due in the past",
+    "not_a_flag": "use true or false; in a mapping, translate your words with values",
+    "not_a_number": "use a whole number",
+    "unknown_column": "correct the name, or pass --ignore-columns COLUMN",
+    "given_twice": "pass one of the two columns to --ignore-columns",
+    "customer": "name the customer in one way only: customerId, customerKey, customerEmail or customerMobile",
+    "unknown_key": "import these objects first, or pass their file: --parents FILE; or correct the key",
+    "unknown_parent": "import these objects first, or pass their file: --parents FILE; or correct the id",
+    "duplicate_key": "remove one of the rows, or pass --on-duplicate last to let the last row win",
+    "duplicate_address": "keep the address in one row only, or pass --on-conflict skip, update or merge",
+    "unknown_language": "use a language of the organisation, or add this one in Gladly and to --languages",
+    "html_tag": 'remove the tags; in a mapping, set html = "clean" or html = "to_text"',
+    "html_attribute": 'remove the attributes; in a mapping, set html = "clean"',
+    "html_style": 'remove the styles; in a mapping, set html = "clean"',
+    "mapping": "correct the row or the mapping; `bulkgladly map check` shows rows before and after",
+    "mapping_skipped": "none needed: the mapping skips these rows",
+    "header_again": "remove the line",
+    "ragged_row": "put cells that hold the delimiter in quotes",
+    "malformed_csv": "close every quote, and double the quotes within a quoted cell",
+    "malformed_json": "correct the line",
+    "invalid_utf8": "save the file as UTF-8, or pass its encoding, such as --encoding cp1252",
+    "invalid_encoding": "pass the encoding of the file, such as --encoding cp1252",
+    "nul_character": "remove the NUL characters",
+    "record_too_large": "shorten the row, or look for a missing quote",
+}
+
+
+def fix_for(problem: Problem) -> str:
+    """Return what to do about a problem, in terms of options and mapping operations."""
+    fix = _FIXES.get(problem.code)
+    if fix is not None:
+        return fix
+    return "correct the file" if problem.stage is Stage.READ else "correct the value"
+
+
+class Severity(enum.StrEnum):
+    """What would happen to the row, worst first."""
+
+    REFUSED = "refused"
+    """It would be rejected, here or by Gladly."""
+    DEPENDS = "depends"
+    """It would be refused unless Gladly holds the object already."""
+    CHANGED = "changed"
+    """Gladly may not keep it as it is sent."""
+    SKIPPED = "skipped"
+    """It would be skipped, because an option or a mapping of the user says so."""
+
+
+@dataclass(slots=True)
+class Example:
+    """One place of a finding: the row, the field, and with `--show-values` the value."""
+
+    position: Position
+    attr: str | None
+    detail: str
+    value: str | None = None
+    place: str = ""
+    """For people, such as `customers.csv:17`. Set when the whole input has been read."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """One rule that rows break in one field: how many rows, the first three, and the fix.
+
+    `field` is None if the rule is about the whole row. Numbers in it are left out (`emails[]`,
+    `phone:type`), so that rows with many addresses make one finding.
+    """
+
+    severity: Severity
+    code: str
+    field: str | None
+    fix: str
+    rows: int = 0
+    examples: list[Example] = dataclasses.field(default_factory=list[Example])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON can hold it."""
+        return {
+            "severity": self.severity.value,
+            "code": self.code,
+            "field": self.field,
+            "rows": self.rows,
+            "fix": self.fix,
+            "examples": [_example_as_dict(example) for example in self.examples],
+        }
+
+
+class Findings:
+    """Collects findings. Memory grows with the rules and their examples, not with the rows."""
+
+    def __init__(self, *, show_values: bool = False) -> None:
+        self._found: dict[tuple[Severity, str, str | None], Finding] = {}
+        self._fields: Counter[str] = Counter()
+        self._show_values = show_values
+
+    def note(self, row: Row, problems: Iterable[Problem], severity: Severity | None = None) -> None:
+        """Add the problems of a row. A rule that a row breaks twice in the same field counts once."""
+        noted: set[int] = set()
+        for problem in problems:
+            finding = self._finding(problem, severity or severity_of(problem))
+            if id(finding) in noted:
+                continue
+            noted.add(id(finding))
+            finding.rows += 1
+            if len(finding.examples) < EXAMPLES:
+                value = _value_at(row, problem.attr) if self._show_values else None
+                finding.examples.append(Example(row.position, problem.attr, problem.detail, value))
+
+    def sorted(self) -> list[Finding]:
+        """Return the findings, the worst and the most frequent first."""
+        order = list(Severity)
+        return sorted(
+            self._found.values(),
+            key=lambda one: (order.index(one.severity), -one.rows, one.code, one.field or ""),
+        )
+
+    def _finding(self, problem: Problem, severity: Severity) -> Finding:
+        name = _NUMBERS.sub(lambda found: "[]" if found[0][0] == "[" else "", problem.attr) if problem.attr else None
+        key = (severity, problem.code, name)
+        if key not in self._found:
+            self._fields[problem.code] += 1
+            if self._fields[problem.code] > MOST_FIELDS:  # rows that each have new columns must not fill the memory
+                key = (severity, problem.code, None)
+        return self._found.setdefault(key, Finding(severity, problem.code, key[2], fix_for(problem)))
+
 
 CHECK_COUNTS = ("good", "refused", "depends", "changed", "repeated", "skipped")
-"""How a row can fare: each row is counted once, by the worst that there is to say about it."""
+"""The results of a row. Each row is counted once, under the worst of its findings."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What an import of the input would run into, as far as it can be told without Gladly.
+    """The problems that an import of the input would meet, as far as they can be found without Gladly.
 
-    `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` are rows that
-    equal an earlier one and need no request. `estimates` are for the rows that would be
-    sent, by mode. `not_judged` tells what could not be looked up offline, and how often.
+    `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` rows equal an earlier
+    one and need no request. `estimates` are for the rows that would be sent, by mode. `not_judged`
+    counts the references that could not be looked up offline, by what they are.
     """
 
     resource: str
@@ -33,7 +200,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """1 when there is something that the user should look at, else 0."""
+        """1 if there are findings other than skipped rows, else 0."""
         return int(any(finding.severity is not Severity.SKIPPED for finding in self.findings))
 
     def as_dict(self) -> dict[str, Any]:
@@ -59,3 +226,60 @@ class CheckReport:
             },
             "seconds": round(self.seconds, 2),
         }
+
+
+def severity_of(problem: Problem) -> Severity:
+    """Return the severity of a problem that keeps a row from being sent."""
+    return Severity.SKIPPED if problem.word is Word.SKIPPED else Severity.REFUSED
+
+
+def severity_of_warning(problem: Problem) -> Severity:
+    """Return the severity of a problem that does not keep a row from being sent."""
+    return Severity.DEPENDS if problem.code == "due_in_past" else Severity.CHANGED
+
+
+def _example_as_dict(example: Example) -> dict[str, Any]:
+    found = {
+        "place": example.place,
+        "file": example.position.file,
+        "number": example.position.number,
+        "attr": example.attr,
+        "detail": example.detail,
+    }
+    return found if example.value is None else {**found, "value": example.value}
+
+
+def _value_at(row: Row, attr: str | None) -> str:
+    """Return the value of a field, shortened; if the field is not found, the row as it was read."""
+    fields: Any = row.source or row.fields
+    if fields is None:
+        return row.raw[:_SHOWN].decode("utf-8", "replace")
+    found = _walk(row.fields or fields, attr) if attr else None
+    if found is None:
+        found = {name: value for name, value in fields.items() if value not in (None, "")}
+    text = found if isinstance(found, str) else str(found)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _walk(fields: Mapping[str, Any], attr: str) -> Any:
+    """Return the value at a path such as `emails[1]`, `link.text` or a column; None if there is none."""
+    if attr in fields:
+        return fields[attr]
+    found: Any = fields
+    for name in _STEPS.findall(attr):
+        if isinstance(found, Mapping):
+            found = found.get(name)
+        elif isinstance(found, list) and name.isdecimal():
+            found = found[int(name)] if int(name) < len(found) else None
+    return _flat_item(fields, attr) if found is None else found
+
+
+def _flat_item(fields: Mapping[str, Any], attr: str) -> Any:
+    """Return the value of `emails[1]` in a row of flat columns: the second `email:N` that is filled in."""
+    place = _ITEM.match(attr)
+    if place is None:
+        return None
+    prefix, index = place[1].removesuffix("s"), int(place[2])
+    columns = (f"{prefix}:{number}" for number in range(1, len(fields) + 1))
+    filled = [fields[name] for name in columns if fields.get(name) not in (None, "")]
+    return filled[index] if index < len(filled) else None

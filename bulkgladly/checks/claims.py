@@ -1,4 +1,4 @@
-"""What of a good row matters to other rows: what it claims, what it refers to, and in which order they go. Pure."""
+"""What other rows need to know of a good row: what it claims, what it refers to, and its place in the order. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,11 +18,11 @@ __all__ = (
 )
 
 CONTENT_KEY = "content:"
-"""How the key of a record begins that has no other key than its content."""
+"""The prefix of the key of a record that is identified by its content alone."""
 
 
 class RowReference(NamedTuple):
-    """Another object that a row names by source key (`former` is how it was written, if otherwise), or by id."""
+    """An object that a row refers to, by id or by source key; `former` is another spelling of the key in the file."""
 
     resource: str
     text: str
@@ -32,9 +32,10 @@ class RowReference(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """`marks` are hashes: two rows that clash have one in common, and few others have.
+    """What a row has in common with rows that it may clash with, and what it refers to.
 
-    `names` are names of inboxes, agents, topics and the like, as (kind, name).
+    `marks` are hashes: two rows that clash share one, and few other rows do. `names` are names of
+    inboxes, agents, topics and the like, as (kind, name).
     """
 
     marks: tuple[int, ...]
@@ -49,10 +50,10 @@ def traits_of(spec: ResourceSpec, record: Draft) -> Traits:
 
 
 def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return what stands in for the key of a customer that is known by its content alone.
+    """Return the mark that stands in for the key of a customer without a key.
 
-    To hash the content takes longer than all else. Customers with equal content have the
-    same first address, and that of an email is a mark already.
+    Its key would be a hash of the content, and hashing it takes longer than all the rest of a
+    check. Customers with equal content have the same first address, and an email is a mark already.
     """
     if spec.screening is not Screening.CONTACTS or not key.startswith(CONTENT_KEY) or payload.get("emails"):
         return ()
@@ -64,17 +65,18 @@ def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> t
 def traits_of_payload(
     spec: ResourceSpec, payload: Mapping[str, Any], claims: tuple[Claim, ...], links: tuple[Link, ...]
 ) -> Traits:
-    """Return the traits that follow from a payload, its claims and what in it is open."""
+    """Return the traits of a payload with its claims, and the names and keys in it that are not ids yet."""
     marks = tuple([claim.digest for claim in claims])
     places = _id_places(spec)
     if not places and not links:
         return Traits(marks)
-    if not links:
+    if not links:  # the usual case, without the lists and sets that names and keys need
         return Traits(
             marks,
             tuple([RowReference(kind, payload[place], False, place) for place, kind in places if payload.get(place)]),
         )
     references = [RowReference(link.kind, link.text, True, link.attr, link.former) for link in links if link.is_key]
+    # A place that a name or key is going to fill must not count as an id as well.
     named = {link.place for link in links}
     references += [
         RowReference(kind, payload[place], False, place)
@@ -85,7 +87,7 @@ def traits_of_payload(
 
 
 def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
-    """Return the fields that hold the id of what another field may name by its source key, each with its resource."""
+    """Return the fields with the id of an object that another field may name by source key, each with the object."""
     found = _places.get(spec.name)
     if found is None:
         by_key = {field.place: field.key_of for field in spec.fields if field.key_of is not None}
@@ -97,11 +99,12 @@ def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
     return found
 
 
+# By object. It is needed for every row, and looking through all fields each time would be slow.
 _places: dict[str, tuple[tuple[str, str], ...]] = {}
 
 
 def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
-    """Return the records in the order of an import, and those whose parents go round in a circle."""
+    """Return the records in the order of an import, and those that refer to each other in a circle."""
     if spec.arrange is None:
         return list(records), []
     good: list[Draft] = []
@@ -112,7 +115,9 @@ def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft],
         own = [link for link in record.links if link.is_key and link.kind == spec.name]
         ahead = next((link for link in own if link.text in keys and link.text not in done), None)
         if ahead is not None:
-            detail = f"{ahead.attr}: the parents of this row lead back to it, so none of them can be made first"
+            detail = (
+                f"{ahead.attr}: this row and the rows it refers to form a circle, so none of them can be created first"
+            )
             circular.append((record, Problem("unknown_key", detail, ahead.attr)))
             continue
         done.add(record.key)

@@ -1,4 +1,4 @@
-"""Customers, looked at without making records of them: the common shapes, flat and nested."""
+"""The screen for customers: clears rows of the common shapes, flat and nested, without making records of them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,25 +23,30 @@ _NO_PARTS: Mapping[str, Any] = {}
 _MOBILE = frozenset({"MOBILE", "mobile"})
 
 
+# An exception, because nearly all rows are clear: the functions in between need not pass a verdict up.
 class _Unclear(Exception):
     """The row needs a closer look."""
 
 
 class CustomerScreen:
-    """Clears customers whose addresses certainly go out as they stand."""
+    """Clears customers whose addresses are certainly sent unchanged."""
 
     def __init__(self, policy: Policy) -> None:
         self._key = policy.key
 
     def look(self, layout: FlatLayout, rows: Sequence[Row]) -> list[Traits | None]:
-        """Return the traits of each row of one layout that is certainly fine, and None for all others."""
+        """Return the traits of each row that is certainly fine, and None for the others. All have one layout."""
         if not _is_usual(layout):
             return [None] * len(rows)
         found: list[Traits | None] = []
         for row in rows:
             try:
                 found.append(Traits(tuple(self._marks(layout, row))))
-            except (_Unclear, TypeError, KeyError):  # TypeError: a value that is not hashable where a word should be
+            except (
+                _Unclear,
+                TypeError,
+                KeyError,
+            ):  # TypeError: a list or object where a word should be cannot be looked up in a set
                 found.append(None)
         return found
 
@@ -60,6 +65,7 @@ class CustomerScreen:
             raise _Unclear
         if self._key is not None:
             marks.append(digest64("key", _key_in(row, self._key)))
+            # Two rows with different keys may still claim one id.
             if own_id:
                 marks.append(digest64("id", own_id))
         elif own_id:
@@ -80,23 +86,23 @@ def _key_in(row: Row, column: str) -> str:
 
 
 def _is_usual(layout: FlatLayout) -> bool:
-    """Tell whether nothing in a layout can be given twice."""
+    """Return whether no value can be given twice in a layout."""
     lists = [spec.field for spec in layout.nested_lists] + [spec.field for spec, _ in layout.flat_lists]
     return layout.problem is None and len(set(lists)) == len(lists) and not (layout.open_map and layout.attributes)
 
 
 def _stand_in(layout: FlatLayout, fields: Mapping[str, Any], phones: Sequence[str]) -> int:
-    """Return what stands in for the hash of a customer's content, as `traits` says."""
+    """Return the mark that stands in for a hash of the content, the same as `customer_mark` makes."""
     if phones:
         return digest64("content", phones[0])
     external = fields.get("externalCustomerId") if "externalCustomerId" in layout.scalars else None
     if not external:
-        raise _Unclear  # nothing to know the customer by
+        raise _Unclear  # the customer has no identifier, which is for the judge to report
     return digest64("content", external)
 
 
 class _Contacts:
-    """Addresses and numbers of a row, and those numbers that are mobile; a number may be there twice."""
+    """The addresses and numbers of a row, and its mobile numbers. A number may occur twice."""
 
     __slots__ = ("emails", "mobiles", "phones")
 
@@ -166,7 +172,7 @@ def _flat_entry(fields: Mapping[str, Any], item: EntryColumns) -> tuple[Any, Map
         if type(cell) is not str and cell is not None:
             raise _Unclear
     if value is None or value == "":
-        if any(parts.values()):
+        if any(parts.values()):  # a type without a number, which the judge words better
             raise _Unclear
         return None
     if parts.get("primary") not in _PRIMARY_CELLS:

@@ -1,4 +1,4 @@
-"""Rows of objects that are declared by their fields, looked at as whole columns."""
+"""The screen for objects that are declared by their fields: looks at whole columns instead of rows."""
 
 import datetime as dt
 import re
@@ -19,7 +19,7 @@ __all__ = ("FieldScreen",)
 
 Cells = Sequence[Any]
 Look = Callable[[Cells], Collection[int]]
-"""Returns which cells of a column are not certainly fine; an empty text and None are."""
+"""Returns the cells of a column that are not certainly fine. An empty text and None are fine."""
 
 _TEXTS = frozenset({str, type(None)})
 _FLAG_TYPES = frozenset({str, bool, type(None)})
@@ -32,7 +32,7 @@ _WHOLE_SECOND = len("2026-01-31T09:00:00Z")
 
 @dataclass(frozen=True, slots=True)
 class _ScreenedColumn:
-    """A column that goes into the payload: where it stands in the row, and where its cells go."""
+    """A column that goes into the payload: its place in the row, and where its cells go."""
 
     at: int
     field: Field
@@ -43,7 +43,7 @@ class _ScreenedColumn:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the columns of one layout must be like. `needed` has groups of which one cell must be there."""
+    """How the columns of one layout are screened. In each group of `needed`, one cell must be filled in."""
 
     columns: tuple[_ScreenedColumn, ...]
     clashing: tuple[tuple[int, int], ...]
@@ -52,10 +52,10 @@ class _Plan:
 
 
 class FieldScreen:
-    """Clears rows whose fields are certainly what `read_fields` would return unchanged.
+    """Clears rows whose fields `read_fields` would certainly return unchanged.
 
-    For these the payload is made here, a column at a time; customer, rules, key and claims
-    are then those of the preparation itself.
+    Their payload is made here, a column at a time, so that one look at a set of types or lengths
+    clears many cells. Customer, rules, key and claims come from the preparation itself.
     """
 
     def __init__(self, spec: ResourceSpec, preparation: Preparation, policy: Policy) -> None:
@@ -64,13 +64,14 @@ class FieldScreen:
         self._plans: dict[FlatLayout, _Plan | None] = {}
 
     def look(self, layout: FlatLayout, rows: Sequence[Row]) -> list[Traits | None]:
-        """Return the traits of each row of one layout that is certainly fine, and None for all others."""
+        """Return the traits of each row that is certainly fine, and None for the others. All have one layout."""
         plan = self._plan(layout)
         if plan is None:
             return [None] * len(rows)
         columns = list(zip(*[row.fields.values() for row in rows if row.fields], strict=True))
         closer = self._suspects(plan, columns)
         cells = list(zip(*[_converted(column.field, columns[column.at]) for column in plan.columns], strict=True))
+        # In a batch without empty cells, payloads are made by `dict(zip())` alone, without a look at each cell.
         is_full = plan.is_flat and not any(
             "" in columns[column.at] or None in columns[column.at] for column in plan.columns
         )
@@ -90,6 +91,7 @@ class FieldScreen:
         if taken is None or isinstance(taken, Problem):
             return None
         payload, claims = taken
+        # A row with a warning is not certainly fine: the judge has to report it.
         for rule in self._spec.warnings:
             for _ in rule(payload, self._policy):
                 return None
@@ -100,6 +102,7 @@ class FieldScreen:
         for column in plan.columns:
             cells = columns[column.at]
             found.update(column.look(cells))
+            # A null that clears a field is part of the payload, which is not made here.
             if self._policy.null == "clear" and None in cells:
                 found.update(index for index, cell in enumerate(cells) if cell is None)
         for first, second in plan.clashing:
@@ -114,13 +117,13 @@ class FieldScreen:
 
     def _plan(self, layout: FlatLayout) -> _Plan | None:
         if layout not in self._plans:
-            if len(self._plans) >= 1000:  # rows with ever new keys must not fill the memory
+            if len(self._plans) >= 1000:  # rows that each have new keys must not fill the memory
                 self._plans.clear()
             self._plans[layout] = self._made(layout)
         return self._plans[layout]
 
     def _made(self, layout: FlatLayout) -> _Plan | None:
-        """Return the plan for a layout; None where no row of it can be cleared."""
+        """Return the plan for a layout, or None if no row of it can be cleared."""
         if layout.problem is not None or layout.nested_lists or layout.flat_lists or not layout.scalars:
             return None
         fields = [field for _, field in sorted((self._fields[name] for name in layout.scalars), key=lambda one: one[0])]
@@ -171,7 +174,7 @@ def _is_there(cell: Any) -> bool:
 
 
 def _converted(field: Field, cells: Cells) -> Cells:
-    """Return cells that were found fine as they stand in the payload; of others anything."""
+    """Return cells as the payload holds them. Cells that were not found fine become anything."""
     if field.kind is Kind.MOMENT:
         return [cell[:-1] + ".000Z" if cell and len(cell) == _WHOLE_SECOND else cell for cell in map(_as_text, cells)]
     if field.kind is Kind.FLAG:
@@ -211,6 +214,7 @@ def _odd_keys(cells: Cells) -> Collection[int]:
 
 def _texts_up_to(most: int | None) -> Look:
     def look(cells: Cells) -> Collection[int]:
+        # Most columns hold texts only: one set and one maximum then clear all of their cells.
         kinds = set(map(type, cells))
         if kinds == {str} and (most is None or max(map(len, cells)) <= most):
             return ()
@@ -262,6 +266,7 @@ def _nothing_there(cells: Cells) -> Collection[int]:
     return [index for index, cell in enumerate(cells) if cell is not None and cell != ""]
 
 
+# The times in a file share few days, so that each day is parsed once.
 @lru_cache(maxsize=20_000)
 def _is_day(text: str) -> bool:
     try:

@@ -1,28 +1,80 @@
-"""Everything that is wrong with a row, as far as it can be told offline."""
+"""Screen, then judge: which rows are certainly fine, and everything that is wrong with the others.
+
+A screen may only say "certainly fine" or "look closer", and makes no record of a row. What it
+clears, the judge (`Preparer` and the rules) would have passed with the same claims; a property
+test compares the two.
+"""
 
 import re
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, Protocol
 
+from bulkgladly.checks.claims import Traits
+from bulkgladly.checks.customer_screen import CustomerScreen
+from bulkgladly.checks.field_screen import FieldScreen
 from bulkgladly.files.columns import compile_columns, nest
-from bulkgladly.files.layouts import ColumnProblem
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
+from bulkgladly.files.layouts import ColumnProblem, FlatLayout
+from bulkgladly.gladly.preparation import Preparation
+from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Screening
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.records import Problem, Row, Stage
 from bulkgladly.source_keys import oddities
 
-__all__ = ("Judge", "Verdict")
+__all__ = ("Judge", "Screen", "Verdict")
 
 _ABOUT_WHAT_IS_MISSING = frozenset(
     {"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"}
 )
-"""Codes that may only follow from what was taken out before."""
-_MOST_PROBLEMS = 20
+"""Codes that may only be a consequence of the values that were taken out before."""
+_MOST_PROBLEMS = 20  # one row with many bad cells must not fill the report
 _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 
 
+class LayoutScreen(Protocol):
+    """Looks at rows that have the same columns."""
+
+    def look(self, layout: FlatLayout, rows: Sequence[Row]) -> list[Traits | None]:
+        """Return the traits of each row that is certainly fine, and None for the others."""
+        ...
+
+
+class Screen:
+    """The screen for one object and policy. An object without a screen of its own gets none of its rows cleared."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+        self._spec = spec
+        self._ignore = frozenset(ignore)
+        self._extra = (policy.key,) if policy.key else ()
+        self._screen = _screen_for(spec, policy)
+
+    def look(self, rows: Sequence[Row]) -> list[Traits | None]:
+        """Return the traits of each row that is certainly fine, and None for the others."""
+        found: list[Traits | None] = [None] * len(rows)
+        if self._screen is None:
+            return found
+        groups: dict[tuple[str, ...], list[int]] = {}
+        # JSON lines may each have other keys; rows with the same ones are screened together.
+        for index, row in enumerate(rows):
+            if row.fields is not None and row.problem is None:
+                groups.setdefault(tuple(row.fields), []).append(index)
+        for names, indexes in groups.items():
+            layout = compile_columns(names, self._spec.columns, self._ignore, extra_known=self._extra)
+            group = rows if len(indexes) == len(rows) else [rows[index] for index in indexes]
+            for index, traits in zip(indexes, self._screen.look(layout, group), strict=True):
+                found[index] = traits
+        return found
+
+
+def _screen_for(spec: ResourceSpec, policy: Policy) -> LayoutScreen | None:
+    if spec.screening is Screening.CONTACTS and not spec.rules and not spec.warnings:
+        return CustomerScreen(policy)
+    if spec.screening is Screening.FIELDS and isinstance(spec.prepare, Preparation):
+        return FieldScreen(spec, spec.prepare, policy)
+    return None
+
+
 class Verdict(NamedTuple):
-    """A record or the problems that keep a row from being one; the first is what an import rejects it for."""
+    """A record, or the problems of its row. An import rejects the row for the first of them."""
 
     record: Draft | None
     problems: tuple[Problem, ...] = ()
@@ -30,7 +82,7 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Looks at rows one by one, with the same preparation and rules as an import."""
+    """Judges rows one by one, with the same preparation and rules as an import."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec, self._policy = spec, policy
@@ -39,7 +91,7 @@ class Judge:
         self._layout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
     def verdict(self, row: Row) -> Verdict:
-        """Return what there is to say about a row by itself."""
+        """Return a row's record or all of its problems, without regard to other rows."""
         item = self._preparer.record_for(row)
         if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
@@ -55,9 +107,10 @@ class Judge:
         return found
 
     def _further(self, row: Row, first: Problem) -> list[Problem]:
-        """Return the other problems of a row: what is found when the value at fault is taken out."""
+        """Return the further problems of a row: those found when the value at fault is taken out."""
         if row.fields is None or first.stage is not Stage.CHECK:
             return []
+        # Preparation stops at the first problem. To find the next one, the value at fault is taken out, and again.
         fields, found = dict(row.fields), [first]
         while len(found) < _MOST_PROBLEMS:
             try:
@@ -90,13 +143,13 @@ class Judge:
 
 
 def _odd_key(written: str, column: str) -> list[Problem]:
-    """Return what is odd about a source key; the parts of a mapping's key are looked at one by one."""
+    """Return what is odd about a source key. The parts of a mapping's key are judged one by one."""
     found = dict(oddity for part in [written, *written.split("#")] for oddity in oddities(part))
     return [Problem(code, f"{column} {detail}", column) for code, detail in found.items()]
 
 
 def _without(nested: dict[str, Any], attr: str | None) -> dict[str, Any] | None:
-    """Return a nested row without the value at fault; None where it cannot be told which it is."""
+    """Return a nested row without the value at fault, or None if that value cannot be found."""
     if attr is None:
         return None
     if entry := _INDEXED.match(attr):

@@ -1,4 +1,4 @@
-"""Which objects there are for rows to refer to: those of files that the user names, and those of the crosswalk."""
+"""The objects that rows may refer to: those in files that the user names, and those of earlier imports."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,22 +20,21 @@ _ROWS_AT_ONCE = 2048
 
 
 class Parents:
-    """What rows refer to, compared with what there is.
+    """Compares the objects that rows refer to with the objects that are known.
 
-    Source keys are judged where a file of the parents was named, or where the state knows
-    keys of their kind; ids only with a file, since Gladly may hold others. What is not
-    judged is counted.
+    Source keys are judged if there is a file of these objects, or if the state knows keys of them.
+    Ids are judged only with a file, because Gladly may hold others. The rest is counted.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Keep what is collected in an empty folder of the caller's."""
+        """Keep hashes in `folder`, an empty one of the caller's."""
         self._there = Digests(folder / "there")
         self._wanted = Digests(folder / "wanted")
         self._judged: set[tuple[str, bool]] = set()
         self._not_judged: dict[tuple[str, bool], int] = {}
 
     def add_file(self, resource: str, file: str, key: str | None) -> None:
-        """Take in the ids and source keys of a file of parents; `key` names the column, else the id is the key.
+        """Add the ids and source keys of a file. `key` is the column of the key; without it, the id is the key.
 
         Raises:
             InputError: It cannot be read.
@@ -46,18 +45,18 @@ class Parents:
             for row in rows:
                 digests = list(_own_digests(resource, row.fields or {}, key))
                 found = found or bool(digests)
-                self._there.add(0, digests)
+                self._there.add(0, digests)  # which row it was is of no use here
         if not found:
-            column = f"no column {key} and " if key else ""
-            raise UsageError(f"{file}: has {column}no ids, so it cannot tell which {resource} there are")
+            columns = f"neither a column {key} nor" if key else "no column"
+            raise UsageError(f"{file}: has {columns} id, so it identifies no {resource}; pass --parents-key COLUMN")
         self._judged |= {(resource, True), (resource, False)}
 
     def add_own(self, resource: str, keys: Iterable[str]) -> None:
-        """Take in the source keys of rows of the input itself, which other rows of it may name."""
+        """Add the source keys of the input's own rows, which other rows may name."""
         self._there.add(0, [_digest(resource, key, is_key=True) for key in keys])
 
     def add_state(self, state: Path, policy: Policy, resources: Iterable[str]) -> None:
-        """Take in the source keys that the state knows of an organisation.
+        """Add the source keys that the state knows of an organisation.
 
         Raises:
             JournalDamaged: The state cannot be read.
@@ -68,7 +67,7 @@ class Parents:
                 self._judged.add((resource, True))
 
     def want(self, row: int, references: Sequence[RowReference]) -> None:
-        """Note what a row refers to."""
+        """Add the references of a row."""
         for one in references:
             kind = (one.resource, one.is_key)
             if kind in self._judged:
@@ -77,21 +76,22 @@ class Parents:
                 self._not_judged[kind] = self._not_judged.get(kind, 0) + 1
 
     def rows_without(self) -> Iterator[int]:
-        """Yield the rows that refer to something that is not there."""
+        """Yield the rows that refer to an unknown object."""
         return self._wanted.absent_from(self._there)
 
     def missing(self, references: Sequence[RowReference]) -> Iterator[RowReference]:
-        """Yield which of the references of such a row lead nowhere."""
+        """Yield the references of such a row that lead to no known object."""
         for one in references:
             if (one.resource, one.is_key) not in self._judged:
                 continue
+            # Hashes say which rows to read again; only here is the reference itself compared, in both spellings.
             spellings = [one.text] if one.former is None else [one.text, one.former]
             if not any(self._there.holds(_digest(one.resource, text, is_key=one.is_key)) for text in spellings):
                 yield one
 
     @property
     def not_judged(self) -> Mapping[str, int]:
-        """How many references could not be judged, by what they are."""
+        """The number of references that could not be judged, by object and kind of reference."""
         return {
             f"{resource} by {'source key' if is_key else 'id'}": count
             for (resource, is_key), count in sorted(self._not_judged.items())
@@ -99,10 +99,10 @@ class Parents:
 
 
 def files_by_resource(named: Sequence[str], spec: ResourceSpec) -> list[tuple[str, str]]:
-    """Return `FILE` or `RESOURCE=FILE` as pairs of resource and file.
+    """Return each `FILE` or `OBJECT=FILE` as a pair of object and file.
 
     Raises:
-        UsageError: The rows refer to nothing, to several kinds, or not to the one that is named.
+        UsageError: The rows refer to no object, or to several and the text names none of them.
     """
     found: list[tuple[str, str]] = []
     for text in named:
@@ -112,10 +112,10 @@ def files_by_resource(named: Sequence[str], spec: ResourceSpec) -> list[tuple[st
         elif len(spec.references) == 1:
             found.append((spec.references[0], text))
         elif not spec.references:
-            raise UsageError(f"--parents {text}: {spec.name} refer to no object that is imported from a file")
+            raise UsageError(f"--parents {text}: {spec.name} do not refer to other objects; remove this option")
         else:
-            known = ", ".join(f"{name}=FILE" for name in spec.references)
-            raise UsageError(f"--parents {text}: say of what it is the file: {known}")
+            known = " or ".join(f"{name}=FILE" for name in spec.references)
+            raise UsageError(f"--parents {text}: name the object in this file, as {known}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`map init` and `map check` without their words: samples of files, a draft, rows before and after."""
+"""`map init` and `map check` without their output: samples of files, a draft, rows before and after."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
 
 SAMPLE_ROWS = 1000
 _IN_PIECES = ("activities", "notes", "task-comments")
-"""What stands one behind the other on a timeline. A task in two would be two tasks, a message in two two messages."""
+"""Objects whose text may be split, because they follow each other on a timeline. Two tasks would be two tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappedRow:
-    """A row before and after: `output` holds its records, `problems` says which of them an import would reject.
+    """A row before and after: `output` has its records, `problems` why an import would reject some of them.
 
-    A record that the mapping itself could not make has a `problem` in its place.
+    In place of a record that the mapping could not make, there is one with a `problem`.
     """
 
     file: str
@@ -51,10 +51,10 @@ class MappedRow:
 
 @dataclass(frozen=True, slots=True)
 class MapCheck:
-    """What trying a mapping has shown.
+    """The result of trying a mapping.
 
-    `unused` are columns of the samples that nothing reads, `absent` those that the mapping
-    reads and no sample has. `tested` counts the expectations.
+    `unused` are columns of the samples that the mapping does not read, `absent` those that it reads
+    and no sample has. `tested` counts the expectations.
     """
 
     examples: Sequence[MappedRow]
@@ -65,7 +65,7 @@ class MapCheck:
 
     @property
     def exit_code(self) -> int:
-        """1 where a row shown is rejected, or an expectation is not met; else 0."""
+        """1 if a row shown is rejected or an expectation is not met, else 0."""
         return 1 if self.differences or any(example.problems for example in self.examples) else 0
 
 
@@ -77,21 +77,21 @@ def draft_for(
     rows: int = SAMPLE_ROWS,
     show_values: bool = False,
 ) -> str:
-    """Return the draft of a mapping from files to a resource, made of the first `rows` rows of each.
+    """Return the draft of a mapping from files to an object, based on the first `rows` rows of each file.
 
     Raises:
-        UsageError: There is no such resource, a file cannot be read, or there are no rows.
+        UsageError: The object is unknown, a file cannot be read, or there are no rows.
     """
     spec = resource(resource_name)
     inputs = Inputs.open(files, reading)
     samples = [row.fields for reader in inputs.readers for row in reader.sample(rows) if row.fields is not None]
     if not samples:
-        raise UsageError(f"{', '.join(files)}: there are no rows to draw a mapping from")
+        raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from")
     return draft_mapping(samples, targets_of(spec), to=spec.name, files=files, show_values=show_values)
 
 
 def targets_of(spec: ResourceSpec) -> list[Target]:
-    """Return the fields of a resource as a draft needs to know them, numbered columns with a `*`."""
+    """Return the fields of an object for a draft, numbered columns with a `*`."""
     if spec.fields:
         making = (Mode.CREATE, Mode.UPSERT)
         return [
@@ -122,15 +122,15 @@ def check_mapping(
     rows: int = 5,
     expect: Path | None = None,
 ) -> MapCheck:
-    """Try a mapping on the first rows of files, and compare it with what is expected of it.
+    """Try a mapping on the first rows of files, and compare its output with the expectations.
 
-    Without files there must be expectations that bring their own input. Nothing is sent.
+    Without files, the expectations must have their own input. Nothing is sent.
 
     Raises:
         UsageError: The mapping, a file or the expectations cannot be used.
     """
     if choice is None or choice.file is None:
-        raise UsageError("there is no mapping to check; name it with --map")
+        raise UsageError("no mapping to check; pass --map FILE")
     spec = resource(parse_mapping(choice.text, choice.file).to)
     mapper = mapper_for(choice, spec, key)
     inputs = Inputs.open(files, reading) if files else None
@@ -138,9 +138,10 @@ def check_mapping(
     refuse_cut_identity(choice, spec)
     check_mapped_columns(choice, readers, key)
     cases = read_cases(expect) if expect is not None else []
+    # More rows than are shown: a column that few rows have would be reported as missing.
     samples = [row for reader in readers for row in reader.sample(max(rows, SAMPLE_ROWS)) if row.fields is not None]
     if any(case.input is None for case in cases) and not files:
-        raise UsageError(f"{expect}: has outputs without inputs; name the files that they are made of, too")
+        raise UsageError(f"{expect}: has outputs without inputs; also name the files that they are made from")
     options = ImportOptions(key=key, mapping=choice).for_resource(spec)
     preparer = Preparer(spec, options.policy(""))
     names = [str(reader.path) for reader in readers]
@@ -161,7 +162,7 @@ def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer)
 
 
 def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]:
-    """Yield all rows of the files where expectations are about them."""
+    """Yield all rows of the files if expectations are about them."""
     if any(case.input is None for case in cases):
         for reader in readers:
             for batch in reader.batches():
@@ -169,7 +170,8 @@ def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]
 
 
 def _columns(choice: MapChoice, samples: Sequence[Row], key: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns of the samples that are not read, and those read that none of them has."""
+    """Return the columns that the mapping does not read, and those it reads that no sample has."""
+    # A function of the user's may read any column, so nothing can be said about those that are not used.
     if not samples or choice.transform is not None or choice.file is None:
         return (), ()
     read = columns_read(choice, key)

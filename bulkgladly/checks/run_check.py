@@ -1,9 +1,9 @@
-"""`check`: every row looked at offline, as an import would look at it before sending it.
+"""`check`: judge every row offline, as an import would before it sends the row.
 
-Two looks. The first reads all rows: a screen clears most of them, the others are judged one
-by one, and what must be unique or must be there is noted as hashes. The second reads again
-only the rows whose hashes say that they may clash or lack a parent, and settles these with
-the journal's own rules.
+There are two passes. The first reads all rows: a screen clears most of them, the others are judged
+one by one, and what must be unique or must exist is kept as hashes. The second pass reads again only
+the rows whose hashes say that they may clash or refer to an unknown object, and puts them through a
+ledger, so that the rules are those of an import.
 """
 
 import tempfile
@@ -16,12 +16,18 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.checks.check_findings import Example, Findings, Severity, severity_of, severity_of_warning
-from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
+from bulkgladly.checks.check_report import (
+    CHECK_COUNTS,
+    CheckReport,
+    Example,
+    Findings,
+    Severity,
+    severity_of,
+    severity_of_warning,
+)
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
-from bulkgladly.checks.judge import Judge, Verdict
+from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
-from bulkgladly.checks.screen import Screen
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
@@ -55,18 +61,18 @@ async def check(
     show_values: bool = False,
     stdin: BinaryIO | None = None,
 ) -> CheckReport:
-    """Look at every row of the files, and tell what Gladly would refuse or change. Nothing is sent, no run is made.
+    """Check every row of the files, and return what Gladly would refuse or change. Nothing is sent, no run begins.
 
-    `languages` are those that the organisation has. `parents` are files of the objects that
-    rows refer to, `FILE` or `RESOURCE=FILE`, with their source keys in the column
-    `parents_key`, or else that of the options. `host` says whose crosswalk is looked up for
-    source keys of earlier imports. With `show_values` examples hold what stands in the row.
+    `languages` are those of the organisation. `parents` are files of the objects that rows refer
+    to, `FILE` or `OBJECT=FILE`, with their source keys in the column `parents_key`, by default the
+    key of the options. `host` selects the organisation whose earlier imports are looked up for
+    source keys. With `show_values`, examples hold the values of the row.
 
-    Memory does not grow with the rows, but for one byte each; hashes wait on disk, in the
-    folder for temporary files, 16 bytes for each that must be unique.
+    Memory grows by one byte a row. Hashes are kept on disk, in the folder for temporary files,
+    16 bytes for each value that must be unique.
 
     Raises:
-        UsageError: As `start_import`; or a file of parents cannot be used.
+        UsageError: As `start_import`, or a file in `parents` cannot be used.
     """
     spec = resource(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
@@ -88,6 +94,13 @@ async def check(
 
 
 class _Checker:
+    """One check: `look_at_all`, then `look_again`, then `report`.
+
+    - *first pass*: `look_at_all`, `_judged`, `_arrange`, `_note`
+    - *second pass*: `look_again`, `_with_parents`, `_note_clash`
+    - *result*: `report`, `_move`
+    """
+
     def __init__(
         self,
         spec: ResourceSpec,
@@ -110,7 +123,7 @@ class _Checker:
         self._whole: list[Draft] = []
 
     def look_at_all(self) -> None:
-        """First look: judge what is not cleared, and note what rows claim and refer to."""
+        """Make the first pass: judge the rows that are not cleared, and keep what rows claim and refer to."""
         for rows in self._pieces.batches():
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
@@ -118,12 +131,13 @@ class _Checker:
                 found = self._judged(row) if traits is None else traits
                 if found is not None:
                     self._note(row.seq, found)
+        # Flags are set only now, when all hashes are known: the second of two equal ones may be in the last row.
         self._arrange()
         self._pieces.flag(self._marks.shared(), _SHARED)
         self._pieces.flag(self._parents.rows_without(), _PARENTLESS)
 
     async def look_again(self) -> None:
-        """Second look: those that may clash with others, in input order, as the journal of an import would."""
+        """Make the second pass, over the rows that may clash with others, in input order as in an import."""
         batches = self._pieces.flagged()
         place = self._folder / "clashes"
         place.mkdir()
@@ -132,6 +146,7 @@ class _Checker:
         try:
             while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
                 found = [one for row in rows if (one := self._with_parents(row)) is not None]
+                # These rows may be far apart in the input. Numbers of their own let the ledger see no gaps.
                 admissions = [
                     admission_of(record.row, record)._replace(seq=seq)
                     for seq, (record, _) in enumerate(found, admitted)
@@ -144,7 +159,7 @@ class _Checker:
             ledger.close()
 
     def report(self, started: float) -> CheckReport:
-        """Return what was found; `started` is when, by the monotonic clock."""
+        """Return what was found. `started` is the time of the monotonic clock when the check began."""
         findings = self._findings.sorted()
         _name_places([one for finding in findings for one in finding.examples], self._inputs)
         to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
@@ -164,7 +179,7 @@ class _Checker:
         )
 
     def _judged(self, row: Row) -> Traits | None:
-        """Judge a row; return its traits where nothing keeps it from being sent."""
+        """Judge a row, and return its traits if it would be sent."""
         verdict = self._judge.verdict(row)
         self._counts[_fate_of(verdict)] += 1
         if verdict.record is None:
@@ -174,13 +189,14 @@ class _Checker:
             self._findings.note(row, [problem], severity_of_warning(problem))
         if self._spec.arrange is None:
             return traits_of(self._spec, verdict.record)
+        # Such rows may name each other in any order, so all of them must be there before one can be judged.
         self._whole.append(verdict.record)
         if len(self._whole) > (most := USUAL.bounds.rows_in_order):
             raise too_many_to_arrange(self._spec.name, most)
         return None
 
     def _arrange(self) -> None:
-        """Bring rows that refer to each other into the order of an import."""
+        """Put rows that refer to each other into the order of an import."""
         good, circular = arranged(self._spec, self._whole)
         own = {record.key for record in good}
         self._parents.add_own(self._spec.name, own)
@@ -202,10 +218,10 @@ class _Checker:
             self._unlooked[f"{kind} by name"] += 1
 
     def _with_parents(self, row: Row) -> tuple[Draft, Verdict] | None:
-        """Return a row's record again, unless it lacks a parent."""
+        """Return the record of a row again, unless the row refers to an unknown object."""
         verdict = self._judge.verdict(row)
         record = verdict.record
-        if record is None:  # the file has changed in between
+        if record is None:  # the file has changed between the two passes
             return None
         if self._pieces.flags(row.seq) & _PARENTLESS:
             references = traits_of(self._spec, record).references
@@ -218,6 +234,7 @@ class _Checker:
     def _note_clash(self, record: Draft, verdict: Verdict, standing: Standing) -> None:
         if standing.clash is None:
             return
+        # An equal row is not a problem: an import sends it once and counts both.
         if standing.clash.is_equal:
             self._move(record, "repeated", verdict)
             return
@@ -230,7 +247,7 @@ class _Checker:
         self._move(record, severity_of(problem).value, verdict)
 
     def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
-        """Count a row under another word than the first look did."""
+        """Count a row under another result than the first pass did."""
         self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
         self._counts[to] += 1
 
@@ -243,7 +260,7 @@ def _collect(
     named: Sequence[str],
     key: str | None,
 ) -> None:
-    """Take in what rows may refer to."""
+    """Collect the objects that rows may refer to."""
     for kind, file in files_by_resource(named, spec):
         known.add_file(kind, file, key)
     if policy.host:
@@ -259,12 +276,12 @@ def _fate_of(verdict: Verdict) -> str:
 
 def _parentless(reference: RowReference) -> Problem:
     what = "source key" if reference.is_key else "id"
-    detail = f"{reference.attr}: none of the {reference.resource} that are known has this {what}; import them first"
+    detail = f"{reference.attr}: no known {reference.resource} have this {what}; import them first"
     return Problem("unknown_key" if reference.is_key else "unknown_parent", detail, reference.attr)
 
 
 def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
-    """Say where examples stand in words that an editor understands: file and line, or the row of a table."""
+    """Give examples a place that an editor understands: file and line, or the row of a table."""
     for number, reader in enumerate(inputs.readers):
         here = [one for one in examples if one.position.file == number]
         lines = reader.lines_before(one.position.offset for one in here) if isinstance(reader, CsvReader) else None

@@ -1,4 +1,4 @@
-"""An input that is read once whole, and then again only where there is something to see."""
+"""An input that is read once as a whole, and then again only in the places that matter."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,16 +7,16 @@ from bulkgladly.records import Mark, Position, Row
 
 __all__ = ("Pieces",)
 
-_ROWS_AT_ONCE = 256  # more at once leave the processor's cache
+_ROWS_AT_ONCE = 256  # larger batches no longer fit the processor's cache, and take longer a row
 _NEAR = 2
-"""Pieces that are read over rather than to begin anew behind them."""
+"""The most pieces without flags that are read and dropped between two with flags."""
 _PACKED = frozenset({".gz", ".zst"})
 _MOST_STARTS = 4
-"""How often a compressed file is opened: each time everything before the piece is unpacked again."""
+"""How often a compressed file is opened. Each time, everything before the piece is unpacked again."""
 
 
 class Pieces:
-    """The rows of an input in pieces, each with the mark at which it begins, and a byte of flags for each row."""
+    """The rows of an input in pieces: the mark at which each begins, and a byte of flags for each row."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
@@ -28,11 +28,12 @@ class Pieces:
         """Yield all rows.
 
         Raises:
-            InputError: A file cannot be read on.
+            InputError: A file cannot be read further.
         """
         last: Position | None = None
         for rows in self._inputs.batches(size=_ROWS_AT_ONCE):
-            # What one row of a mapped input makes may be spread over batches, and is made as a whole again.
+            # The records of one mapped row may be spread over two batches, and are only made together:
+            # the piece begins with the row, not in its middle.
             if rows[0].position != last:
                 self._marks.append(Mark(rows[0].seq, rows[0].position))
             last = rows[-1].position
@@ -41,11 +42,11 @@ class Pieces:
 
     @property
     def rows(self) -> int:
-        """How many rows have been read."""
+        """The number of rows read."""
         return len(self._flags)
 
     def flag(self, rows: Iterable[int], bit: int) -> None:
-        """Set a flag of rows that were read before."""
+        """Set a flag of rows that have been read."""
         for row in rows:
             self._flags[row] |= bit
 
@@ -54,7 +55,7 @@ class Pieces:
         return self._flags[row]
 
     def flagged(self) -> Iterator[list[Row]]:
-        """Yield the rows with any flag again, in input order.
+        """Read the rows with any flag again, in input order.
 
         Raises:
             InputError: A file cannot be read again.
@@ -73,16 +74,18 @@ class Pieces:
             yield found
 
     def _runs(self) -> list[tuple[int, int]]:
-        """Return which pieces to read, as first and last of those that are near each other."""
+        """Return the pieces to read as pairs of first and last; pieces that are near each other are one pair."""
         runs: list[tuple[int, int]] = []
         for number, mark in enumerate(self._marks):
             end = self._marks[number + 1].seq if number + 1 < len(self._marks) else len(self._flags)
             if not any(self._flags[mark.seq : end]):
                 continue
+            # A short gap is read and dropped, which spares opening the file once more.
             if runs and number - runs[-1][1] <= _NEAR:
                 runs[-1] = (runs[-1][0], number)
             else:
                 runs.append((number, number))
+        # A compressed file has no place to seek to: each run would unpack everything before it.
         if self._is_packed and len(runs) > _MOST_STARTS:
             return [(runs[0][0], runs[-1][1])]
         return runs

@@ -1,4 +1,4 @@
-"""The program `bulkgladly`: its commands, and what every one of them does with an error."""
+"""The program `bulkgladly`: its commands, and how each of them ends, errors included."""
 
 import contextvars
 import errno
@@ -17,16 +17,17 @@ from bulkgladly.choices import unsupported
 from bulkgladly.cli import (
     check_command,
     dataset_command,
-    doctor_command,
-    dump_command,
     export_command,
     import_command,
     map_command,
+    program_commands,
     resume_command,
     runs_command,
     schema_command,
 )
 from bulkgladly.cli.configuration import CallContext, use_settings_file
+from bulkgladly.cli.examples import EXAMPLES
+from bulkgladly.cli.help_pages import HelpfulCommand, HelpfulGroup
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -34,68 +35,73 @@ from bulkgladly.storage.failures import database_error, os_problem
 
 __all__ = ("app", "run")
 
+_PROGRAM = "bulkgladly"
+_SETTINGS: Mapping[str, Any] = {
+    "cls": HelpfulGroup,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+_MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
+
 app = typer.Typer(
     name="bulkgladly",
-    help="Bulk import and export for Gladly: every record once, at Gladly's pace, resumable at any time.",
+    help="Import data into Gladly and export it, in bulk. Each record is sent once, at the pace that Gladly allows, "
+    "and a run can be stopped and resumed at any time.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXAMPLES[""],
+    **_SETTINGS,
 )
-runs = typer.Typer(help="List and inspect runs.", no_args_is_help=True)
-dataset = typer.Typer(help="Check a data set: is it whole, and what is missing.", no_args_is_help=True)
-maps = typer.Typer(help="Map your columns to Gladly's fields.", no_args_is_help=True)
-schema = typer.Typer(help="Show the columns of an object.", no_args_is_help=True)
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
     "export": export_command.export,
-    "dump": dump_command.dump,
+    "dump": export_command.dump,
     "check": check_command.check,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
-    "doctor": doctor_command.doctor,
+    "doctor": program_commands.doctor,
 }
-"""The commands whose flags the settings file may give."""
+"""The commands whose options the settings file may give."""
 
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-app.add_typer(runs, name="runs")
-runs.command("list")(runs_command.list_)
-runs.command()(runs_command.show)
-app.add_typer(dataset, name="dataset")
-dataset.command()(dataset_command.verify)
-dataset.command()(dataset_command.show)
-dataset.command()(dataset_command.drift)
-dataset.command()(dataset_command.compact)
-app.add_typer(maps, name="map")
-maps.command()(map_command.init)
-maps.command()(map_command.check)
-app.add_typer(schema, name="schema")
-schema.command()(schema_command.show)
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
-def emulator(context: typer.Context) -> None:
-    """Run a local stand-in for Gladly, with limits, conflicts, merges and faults."""
-    from bulkgladly.emulator.__main__ import main as serve
-
-    raise typer.Exit(serve(context.args))
+_PANELS: Mapping[str, str] = {
+    **dict.fromkeys(("import", "export", "dump"), _MOVE),
+    "check": _PREPARE,
+    **dict.fromkeys(("resume", "retry"), _INSPECT),
+}
+_GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
+    "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
+    "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
+    "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
+    "dataset": (
+        "Show, check and compact a data set.",
+        _INSPECT,
+        (dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
+    ),
+}
 
 
-@app.command("help")
-def help_(
-    context: typer.Context,
-    command: Annotated[list[str] | None, typer.Argument(help="The command, such as import or runs list.")] = None,
-) -> None:
-    """Show the help of the program, or of a command."""
-    at: Any = context.parent
-    for name in command or ():
-        found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
-        if found is None:
-            raise UsageError(f"there is no command {' '.join(command or ())!r}; `bulkgladly --help` lists the commands")
-        at = type(at)(found, info_name=name, parent=at)
-    print_text(at.get_help())
+def _build() -> None:
+    """Put the commands into the program, each with its panel and its examples."""
+    for name, command in COMMANDS.items():
+        panel = _PANELS.get(name, _SET_UP)
+        app.command(name, cls=HelpfulCommand, rich_help_panel=panel, epilog=EXAMPLES[name])(command)
+    for name, (about, panel, members) in _GROUPS.items():
+        group = typer.Typer(help=about, no_args_is_help=True, **_SETTINGS)
+        for member in members:
+            own = member.__name__.rstrip("_")
+            group.command(own, cls=HelpfulCommand, epilog=EXAMPLES[f"{name} {own}"])(member)
+        app.add_typer(group, name=name, rich_help_panel=panel, epilog=EXAMPLES[name])
+    # The emulator reads its own arguments, --help included: it imports nothing of ours, and can be run without us.
+    app.command(
+        cls=HelpfulCommand,
+        rich_help_panel=_SET_UP,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        add_help_option=False,
+    )(program_commands.emulator)
+    app.command("help", cls=HelpfulCommand, rich_help_panel=_SET_UP, epilog=EXAMPLES["help"])(program_commands.help_)
+
+
+_build()
 
 
 def _print_version(wanted: bool) -> None:
@@ -110,12 +116,13 @@ def _root(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="The settings file. (default: bulkgladly.toml here, if there is one)",
+            help="The settings file, also $BULKGLADLY_CONFIG. (default: bulkgladly.toml in this folder, if it exists)",
             envvar="BULKGLADLY_CONFIG",
+            metavar="FILE",
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     del version  # its callback has acted
@@ -126,45 +133,47 @@ def _root(
 def run(environment: Any = None) -> int:
     """Run the program and return its exit code (design: 0 to 10, 70, 128 + signal). Never a traceback.
 
-    `BULKGLADLY_DEBUG=1` shows where an internal error came from. `environment` is what runs take from outside
-    (`bulkgladly.runs.environment`); None for the usual one.
+    With `BULKGLADLY_DEBUG=1` an internal error comes with its traceback after all. `environment` is what runs take
+    from outside (`bulkgladly.runs.environment`); None for the usual one.
     """
-    os.umask(0o077)  # what lies beside the journal (WAL files, spooled input) is its owner's alone too
-    code = contextvars.copy_context().run(_run, environment)  # what one command was told is not told to the next
+    os.umask(0o077)  # SQLite's WAL files and spooled input hold personal data, as the journal does
+    code = contextvars.copy_context().run(_run, environment)  # tests call `run` often: no profile may leak to the next
+    # A lost output matters only if all else went well: any other failure is the better explanation.
     error = lost_output()
-    if code == 0 and error is not None and error.errno not in _NOBODY_READS:
+    if code == 0 and error is not None and error.errno not in _NO_READER:
         tell(f"error: the standard output could not be written: {why_lost(error)}")
         return os_problem(error).exit_code
     return code
 
 
-_NOBODY_READS = (errno.EPIPE, errno.EBADF)  # the reader has seen enough, or the stream was closed from the beginning
+_NO_READER = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the stream was never open
 
 
 def _run(environment: Any) -> int:
     try:
         _refuse_undecodable()
-        result = app(standalone_mode=False, obj=CallContext(environment=environment))
+        result = app(prog_name=_PROGRAM, standalone_mode=False, obj=CallContext(environment=environment))
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:
         tell("stopped; nothing was sent")
         return 130
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before a run has taken over the signals, so that there is nothing to save
         return 130
-    except Exception as error:  # noqa: BLE001 - the last door: whatever comes is told, never traced
+    except Exception as error:  # noqa: BLE001 - a person gets a message, never a traceback
         return _explain(error)
     return result if isinstance(result, int) else 0
 
 
 def _refuse_undecodable() -> None:
-    """Refuse names that are no text: they could be kept neither in a journal nor in a data set.
+    """Refuse arguments that are not text: neither a journal nor a data set could hold them.
 
     Raises:
         UsageError: An argument or a variable of ours is not valid UTF-8.
     """
     variables = [value for name, value in os.environ.items() if name.startswith(("BULKGLADLY_", "GLADLY_"))]
     for text in (*sys.argv[1:], *variables):
+        # Python puts a surrogate in place of each byte that it cannot decode; `isprintable` spares the search.
         if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{text}: the name is not valid UTF-8; rename the file or the folder")
 
@@ -175,38 +184,53 @@ def _told(error: BulkgladlyError) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Usage errors explain themselves, and the system's have a reason outside; anything else is a bug of ours."""
+    """Print an error that is not one of ours, and return the exit code. What the system did not cause is a bug."""
     if callable(getattr(error, "format_message", None)):
         return _explain_usage(error)
     if os.environ.get("BULKGLADLY_DEBUG"):
         import traceback
 
         tell(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+    # Disk full, no permission and the like have a fix outside of the program. They are not bugs.
     if isinstance(error, OSError):
         return _told(os_problem(error))
     if isinstance(error, sqlite3.Error):
         return _told(database_error(error, Path("a journal")))
     tell(
         f"internal error: {type(error).__name__}: {error}",
-        "what was committed is whole; `bulkgladly resume` goes on. BULKGLADLY_DEBUG=1 shows where it happened",
+        "what was committed is intact; run `bulkgladly resume` to continue. "
+        "Set BULKGLADLY_DEBUG=1 to see where it happened",
     )
     return 70
 
 
+# The parser's messages differ between the versions of Typer that we allow; what is not found stays as it is.
 _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?:, '[^']*')*)\.?")
+_NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
+_NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
+_AT_LEAST = re.compile(r"(?:Input should be greater than or equal to |\S+ is not in the range x>=)(?P<least>\d+)")
+_MEANT = re.compile(r" (?:\(Possible options: |Did you mean )(?P<name>[^,)?]+)[^)?]*[)?]")
 
 
-def _in_our_words(found: re.Match[str]) -> str:
-    return unsupported(found["word"], [choice.strip(" '") for choice in found["choices"].split(",")])
+def _in_our_words(text: str) -> str:
+    """Return a message of the parser as we would put it."""
+    text = _NOT_ONE_OF.sub(
+        lambda found: unsupported(found["word"], [each.strip(" '") for each in found["choices"].split(",")]), text
+    )
+    text = _NO_COMMAND.sub(r"unknown command '\g<name>'", text)
+    text = _MEANT.sub(r"; did you mean \g<name>?", _NO_OPTION.sub(r"unknown option \g<name>", text))
+    text = _AT_LEAST.sub(r"must be at least \g<least>", text)
+    return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ").rstrip(".")
 
 
 def _explain_usage(error: Any) -> int:
-    """Print what the parser of the command line found, with where help is."""
+    """Print what is wrong with the command line, and the command that shows its help."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print_text(error.format_message())
         return int(error.exit_code)
-    tell(f"error: {_NOT_ONE_OF.sub(_in_our_words, error.format_message().replace('Value error, ', ''))}")
+    tell(f"error: {_in_our_words(error.format_message())}")
     if context is not None:
-        tell(f"run `{context.command_path} --help` for help")
+        what = "the commands" if getattr(context.command, "commands", None) else "its options"
+        tell(f"run `{context.command_path} --help` to see {what}")
     return int(getattr(error, "exit_code", 2))

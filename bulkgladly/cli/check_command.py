@@ -9,6 +9,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
+from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -22,10 +23,10 @@ _RULES = "What is checked"
 _SAID = {
     "good": "good",
     "refused": "would be refused",
-    "depends": "depend on what Gladly holds",
+    "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
-    "repeated": "equal to an earlier row, sent once",
-    "skipped": "left out by your own rules",
+    "repeated": "equal to an earlier row, so that it is sent once",
+    "skipped": "skipped by your mapping or options",
 }
 
 
@@ -35,55 +36,53 @@ class CheckFlags(FlagGroup):
 
     languages: Annotated[
         str,
-        typer.Option(
-            help="Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
-            envvar="BULKGLADLY_LANGUAGES",
-            rich_help_panel=_RULES,
+        option(
+            "--languages",
+            "Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
+            _RULES,
+            "CODES",
         ),
     ] = ""
     parents: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A file of what the rows refer to, such as the customers of tasks: FILE or OBJECT=FILE; repeatable.",
-            rich_help_panel=_RULES,
+        call_option(
+            "--parents",
+            "A file of the objects that the rows refer to, such as the customers of tasks; repeatable.",
+            _RULES,
+            "[OBJECT=]FILE",
         ),
     ] = None
     parents_key: Annotated[
         str | None,
-        typer.Option(help="The key column of these files. (default: --key, else id)", rich_help_panel=_RULES),
+        call_option("--parents-key", "The key column of these files. (default: --key, else id)", _RULES, "COLUMN"),
     ] = None
-    show_values: Annotated[
-        bool,
-        typer.Option(
-            "--show-values", help="Show the values of the examples. These are personal data.", rich_help_panel="Output"
-        ),
-    ] = False
+    show_values: flags.ShowValues = False
 
 
 @with_flags
 def check(
     context: typer.Context,
-    resource: Annotated[str, typer.Argument(help="What the rows are: customers, activities, tasks, ...")],
-    files: Annotated[
-        list[str],
-        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
+    resource: Annotated[
+        str, typer.Argument(help="What the rows are, as in `import`: customers, tasks, ...", metavar="OBJECT")
     ],
+    files: flags.InputFiles,
     rows: RowFlags,
     rules: CheckFlags,
     pace: RateFlags,
     where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
-    """Check every row before an import: what Gladly would refuse or change, and why. Nothing is sent.
+    """Check every row before an import. Nothing is sent.
 
-    Exit code 0: no findings. 1: findings; each says where, and how to fix it.
+    Each rule that rows break is listed with the number of rows, the first places, and how to fix it. The exit code
+    is 0 without findings, and 1 with findings.
     """
     import anyio
 
     from bulkgladly.checks.run_check import check as look
 
     options = rows.options(pace=pace.over(), state_dir=where.state_dir)
-    # Nothing is sent, so nothing is needed; but what is remembered of earlier imports goes by the host.
+    # Credentials are optional, because nothing is sent; but what is remembered of earlier imports is kept by host.
     credentials = credentials_or_none(context, where.profile)
     report = anyio.run(
         lambda: look(
@@ -98,6 +97,7 @@ def check(
             stdin=standard_input(),
         )
     )
+    # Findings go to stdout, to be searched or kept; the summary goes to stderr, as after an import.
     if json:
         print_json(report.as_dict())
     else:
@@ -107,7 +107,9 @@ def check(
 
 
 def _print_findings(report: "CheckReport") -> None:
-    """Print each rule with its count, its way out and where it was met."""
+    """Print each rule that rows break, with their number, the first places and the fix."""
+    from bulkgladly.runs.observer import counted
+
     if not report.findings:
         return
     head = ("result", "rows", "rule", "field")
@@ -119,6 +121,8 @@ def _print_findings(report: "CheckReport") -> None:
         for example in finding.examples:
             value = "" if example.value is None else f" ({example.value})"
             print_lines(f"    {example.place}: {example.detail}{value}")
+        if (more := finding.rows - len(finding.examples)) > 0:
+            print_lines(f"    and {counted(more, 'more row')}")
         print_lines(f"    fix: {finding.fix}")
 
 
@@ -131,17 +135,24 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _tell(report: "CheckReport") -> None:
-    """Say in a few lines for people how the rows fare, and what an import would take."""
+    """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
+    from bulkgladly.cli.display import effort_text, share_text
+
     counts: Any = report.counts
-    tell(f"check: {counts['read']:,} rows of {report.resource} read for --mode {report.mode}; nothing was sent")
-    if not counts["read"]:
+    read = counts["read"]
+    what = f"{read:,} {report.resource}" if read != 1 else f"1 row of {report.resource}"
+    tell(f"Checked {what} (mode: {report.mode}); nothing was sent")
+    if not read:
         tell("  the input has no rows: nothing to check")
+        return
     for word, said in _SAID.items():
-        if counts[word]:
-            tell(f"  {counts[word]:>11,} {said}")
+        if number := counts[word]:
+            tell(f"  {number:>11,} {said}" + (f" ({share_text(number, read)})" if number < read else ""))
     for what, number in report.not_judged.items():
-        tell(f"  {number:>11,} x not judged here: {what}")
+        tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
-        tell("  --parents FILE tells which there are; names are looked up when the import begins")
-    for mode, estimate in report.estimates.items():
-        tell(f"  --mode {mode}: {estimate.text()}")
+        tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
+    # Modes differ much in what they cost, so all are listed, the chosen one first.
+    for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
+        if report.estimates[mode].rows:
+            tell(f"  --mode {mode}: {effort_text(report.estimates[mode])}")

@@ -1,6 +1,7 @@
-"""The settings file in the command line: defaults for flags, and named profiles."""
+"""The settings file in the command line: defaults of options, and named profiles."""
 
 import datetime as dt
+import enum
 import os
 import types
 from collections.abc import Callable, Mapping
@@ -21,15 +22,15 @@ __all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under",
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 _LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "reports", "what"})
-"""Flags that take several words, comma-separated."""
+"""Options that take several words, comma-separated."""
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
-"""Flags that take a text which may be a plain number."""
+"""Options that take a text which may be a plain number."""
 _DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
 
 
 @dataclass(slots=True)
 class CallContext:
-    """What one call of the program has been given beside its flags."""
+    """What a call of the program is given beside its options."""
 
     profiles: Mapping[str, Any] = field(default_factory=dict)
     """The named credentials of the settings file."""
@@ -40,39 +41,44 @@ class CallContext:
 
 
 def use_settings_file(context: typer.Context, path: Path | None, commands: Mapping[str, Callable[..., None]]) -> None:
-    """Let the settings file give the defaults of flags: top-level names for all commands, `[import]` for one.
+    """Take the defaults of options from the settings file: top-level names for all commands, `[import]` for one.
 
-    A flag or a `BULKGLADLY_*` variable wins over it. `commands` are the functions behind the commands; their
-    flags are those that the file may give.
+    An option or a `BULKGLADLY_*` variable wins over the file. `commands` are the functions behind the commands:
+    the file may give the options that they declare.
 
     Raises:
-        UsageError: The file cannot be used, or it has a name that is no flag.
+        UsageError: The file cannot be used, or it has a name that is not an option.
     """
     settings = load_toml(path)
     shared = {name: value for name, value in settings.items() if not isinstance(value, dict)}
     sections = {name: value for name, value in settings.items() if isinstance(value, dict)}
     if strange := [name for name in sections if name not in (*commands, "profiles")]:
-        raise UsageError(f"the settings file has a section [{strange[0]}]; there are: {', '.join(commands)}, profiles")
+        raise UsageError(
+            f"{path or CONFIG_FILE}: unknown section [{strange[0]}]; known sections: {', '.join(commands)}, profiles"
+        )
     flags = {command: _flags_of(found) for command, found in commands.items()}
     file = str(path or CONFIG_FILE)
+    # A name at the top is for any command that has such an option, so all options are known there.
     _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
     for command in commands:
         _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
     defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in commands}
+    # The parser takes defaults from here, after the command line and the environment.
     context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
     context.obj.commands = commands
     context.obj.profiles = sections.get("profiles", {})
+    # A next command must then name even the usual directory, or it would work in another one.
     names_one = bool(os.environ.get(STATE_DIR_VARIABLE)) or any("state_dir" in found for found in defaults.values())
     note_invocation(config=path, is_state_dir_set=names_one)
 
 
 def lay_under(context: typer.Context, path: Path | None) -> Path | None:
-    """Let a file of its own give the defaults of one command's flags, as `[command]` in the settings file does.
+    """Take the defaults of one command's options from a file of its own, as from `[command]` in the settings file.
 
-    For an eager flag, since defaults are looked up when the other flags are read.
+    This is the callback of an eager option, because the parser looks up defaults when it reads the other options.
 
     Raises:
-        UsageError: The file cannot be used, or it has a name that is no flag, or a value that no flag takes.
+        UsageError: The file cannot be used, or it has a name that is not an option, or a value that does not fit.
     """
     if path is None:
         return None
@@ -81,7 +87,8 @@ def lay_under(context: typer.Context, path: Path | None) -> Path | None:
     _refuse_unfit(found, _flags_of(context.obj.commands[command]), "", str(path))
     context.default_map = {**(context.default_map or {}), **_parameters(found)}
     tell(
-        f"--config of `{command}` is going to be removed; write the lines of {path} below [{command}] in {CONFIG_FILE}"
+        f"`{command} --config` is deprecated and will be removed; "
+        f"move the lines of {path} to [{command}] in {CONFIG_FILE}"
     )
     return path
 
@@ -95,7 +102,7 @@ class _Flag(NamedTuple):
 
 
 def _flags_of(command: Callable[..., None]) -> dict[str, _Flag]:
-    """Return the flags of a command by the names of its parameters; what it declares is all that is looked at."""
+    """Return the options that a command declares, by the names of its parameters."""
     found = {}
     for name, hint in get_type_hints(command, include_extras=True).items():
         if get_origin(hint) is Annotated and isinstance(about := get_args(hint)[1], OptionInfo):
@@ -114,27 +121,32 @@ def _refuse_unfit(values: Mapping[str, Any], known: Mapping[str, _Flag], where: 
         if flag is None:
             meant = closest(_parameter(name), known)
             hint = f"; did you mean {meant.strip('_')}?" if meant else ""
-            raise UsageError(f"the settings file has {name}{where}, which is no flag{hint}")
+            raise UsageError(f"{file}: unknown setting {name}{where}{hint}")
         if (wanted := _wanted_instead(flag, value)) is not None:
-            raise UsageError(f"{file}: {name} is not valid; write {wanted}")
+            raise UsageError(f"{file}: {name}{where} is not valid; use {wanted}")
 
 
 def _wanted_instead(flag: _Flag, value: Any) -> str | None:
-    """Return what a flag takes in a settings file, where it does not take this value."""
+    """Return what an option takes in a settings file, or None if it takes this value."""
     name, least, most = flag.name, flag.least, flag.most
     if flag.kind is bool:
         return None if isinstance(value, bool) else "true or false"
     if flag.kind is int:
+        # `type`, because True is an int for `isinstance`.
         is_fit = type(value) is int and (least is None or value >= least) and (most is None or value <= most)
         span = f" from {least} to {most}" if most is not None else f" from {least}" if least is not None else ""
         return None if is_fit else f"a whole number{span}"
     if flag.kind is list or name in _LISTS:
         is_fit = isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
         return None if is_fit else 'texts, such as ["items", "customers"]'
+    # TOML has days of its own; a time would be cut to a day without notice, so it is refused.
     if name in _DAYS and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return None
     if name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
         return None
+    if issubclass(flag.kind, enum.Enum):
+        choices = [str(choice.value) for choice in flag.kind]
+        return None if value in choices else f"one of {', '.join(map(repr, choices))}"
     if isinstance(value, str):
         return None
     return "a day, such as 2026-11-22" if name in _DAYS else 'a text, such as "zstd"'
@@ -151,13 +163,13 @@ def credentials_for(context: typer.Context, profile: str | None) -> Credentials:
     profiles: Mapping[str, Any] = context.obj.profiles
     if profile not in profiles:
         known = ", ".join(profiles) or "none"
-        raise UsageError(f"there is no profile {profile!r} in the settings file; there are: {known}")
+        raise UsageError(f"unknown profile {profile!r} in the settings file; known profiles: {known}")
     note_invocation(profile=profile)
     return Credentials.from_environment(profile=profiles[profile])
 
 
 def credentials_or_none(context: typer.Context, profile: str | None) -> Credentials | None:
-    """Return the credentials, for commands that send nothing; None where nobody has named any.
+    """Return the credentials, or None if the environment names none. For commands that send nothing.
 
     Raises:
         UsageError: A profile was named, and cannot be used.
@@ -168,6 +180,7 @@ def credentials_or_none(context: typer.Context, profile: str | None) -> Credenti
 
 
 def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    # The parser converts texts, as it does those of the command line; a list is written as it is there.
     return {_parameter(name): _text(value) for name, value in values.items()}
 
 

@@ -1,7 +1,8 @@
-"""`dataset verify`, `show`, `drift` and `compact`: what was exported here, read from the folder alone."""
+"""`dataset show`, `verify`, `drift` and `compact`: what was exported to a folder, read from it alone."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,22 +10,25 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.commands import next_command
 
 __all__ = ("compact", "drift", "show", "verify")
 
-Folder = Annotated[Path, typer.Argument(help="The folder of the data set, as given to --out.", metavar="DIR")]
+Folder = Annotated[Path, typer.Argument(help="The folder, as given to --out.", metavar="DIR")]
 
 
 def verify(
     folder: Folder,
     deep: Annotated[
-        bool, typer.Option("--deep/--quick", help="Read every byte, or names, sizes, row counts and columns only.")
+        bool,
+        typer.Option("--deep/--quick", help="Read every byte, or only names, sizes, row counts and columns (default)."),
     ] = False,
     json: flags.Json = False,
 ) -> None:
-    """Compare a data set with its manifests: missing or damaged parts, leftovers, gaps, incomplete units.
+    """Check that a data set is complete and undamaged.
 
-    Exit code 0: all is as it was written. 1: something was found; each finding says what to do.
+    Missing and damaged files, leftovers and gaps are listed, each with what to do. The exit code is 0 if all is as it
+    was written, else 1.
     """
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.verify import verify as verified
@@ -46,8 +50,8 @@ def verify(
         )
     else:
         for one in found.findings:
-            place = one.path or (f"{one.data_set}, unit {one.unit}" if one.unit else one.data_set)
-            print_lines(f"{one.kind}: {place}: {one.detail}", f"  {one.way_out}")
+            place = one.path or (f"{one.data_set} ({one.unit})" if one.unit else one.data_set)
+            print_lines(f"{one.kind}: {place}: {one.detail}", f"  fix: {one.way_out}")
         _tell_verdict(folder, found)
     raise typer.Exit(0 if found.is_sound else 1)
 
@@ -55,23 +59,25 @@ def verify(
 def _tell_verdict(folder: Path, found: Any) -> None:
     from bulkgladly.runs.observer import counted
 
-    rows, parts, rejected = (sum(getattr(s, name) for s in found.data_sets) for name in ("rows", "parts", "rejected"))
-    told = counted(len(found.findings), "finding")
-    tell(f"{counted(rows, 'row')} in {counted(parts, 'part')}: {told}")
+    rows, files, rejected = (sum(getattr(s, name) for s in found.data_sets) for name in ("rows", "parts", "rejected"))
+    told = counted(len(found.findings), "problem") + " found" if found.findings else "no problems found"
+    tell(f"checked {counted(rows, 'row')} in {counted(files, 'file')}: {told}")
     if rejected:
-        tell(f"rejected: {counted(rejected, 'line')}, in {folder / '_rejects'}")
+        tell(f"{counted(rejected, 'line')} could not be converted; see {folder / '_rejects'}")
     for text in found.warnings:
         tell(f"warning: {text}")
     if found.is_in_use:
-        tell("an export is writing here: files on their way were passed over")
+        tell("an export is writing here: unfinished files were ignored")
     if found.is_sound and not found.is_deep:
-        tell("names, sizes, row counts and columns were compared; --deep reads every byte")
+        command = next_command("dataset", "verify", folder, "--deep")
+        tell(f"only names, sizes, row counts and columns were compared; `{command}` reads every byte")
 
 
 def show(folder: Folder, json: flags.Json = False) -> None:
-    """Show what there is of each data set: rows, parts, the time covered, rejects, drift."""
+    """Show the rows, files and time span of each data set in a folder."""
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import summaries_of
+    from bulkgladly.runs.observer import counted
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
@@ -79,31 +85,49 @@ def show(folder: Folder, json: flags.Json = False) -> None:
         print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
         return
     if not summaries:
-        tell(f"nothing is published in {folder} yet")
+        tell(f"{folder} has no data yet")
         return
-    head = ("data set", "units", "rows", "parts", "bytes", "from", "to", "rejects", "drift", "schema", "written")
-    rows = [
+    _print_table(
         (
-            one.data_set,
-            *(f"{number:,}" for number in (one.units, one.rows, one.parts, one.bytes)),
-            _shown(one.coverage.since),
-            _shown(one.coverage.until),
-            *(f"{number:,}" for number in (one.rejected, one.drift)),
-            ",".join(map(str, one.schema_versions)),
-            _shown(one.last_written_at),
-        )
-        for one in summaries
-    ]
-    _print_table(head, rows)
+            "data set",
+            "rows",
+            "files",
+            "size",
+            "from (UTC)",
+            "to (UTC)",
+            "rejected",
+            "drift",
+            "schemas",
+            "last written (UTC)",
+        ),
+        [
+            (
+                one.data_set,
+                f"{one.rows:,}",
+                f"{one.parts:,}",
+                _size(one.bytes),
+                _shown(one.coverage.since),
+                _shown(one.coverage.until),
+                f"{one.rejected:,}" if one.rejected else "",
+                f"{one.drift:,}" if one.drift else "",
+                ",".join(map(str, one.schema_versions)) if len(one.schema_versions) > 1 else "",
+                _shown(one.last_written_at),
+            )
+            for one in summaries
+        ],
+    )
     for one in summaries:
         for begin, end in one.coverage.gaps:
             print_lines(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
         if one.incomplete:
-            print_lines(f"incomplete units of {one.data_set}: {one.incomplete:,}; `dataset verify` says why")
+            why = next_command("dataset", "verify", folder)
+            print_lines(f"{one.data_set} is incomplete in {counted(one.incomplete, 'place')}; `{why}` lists them")
+    if any(one.drift for one in summaries):
+        print_lines(f"`{next_command('dataset', 'drift', folder)}` lists the values without a column of their own")
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
-    """Show fields that no column has, and values that did not fit theirs. All are kept in `_extra`."""
+    """Show the fields that have no column, and the values that did not fit theirs. All are kept in `_extra`."""
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import drift_summaries
 
@@ -117,28 +141,24 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
         )
         return
     if not found:
-        tell("every value has its column")
+        tell("no drift: every value has its column")
         return
-    head = ("data set", "path", "kind", "count", "units", "since", "first in unit")
     _print_table(
-        head,
-        [
-            (one.data_set, one.path, one.kind.value, f"{one.count:,}", f"{one.units:,}", _shown(one.since), one.unit)
-            for one in found
-        ],
+        ("data set", "path", "kind", "count", "since (UTC)", "first in"),
+        [(one.data_set, one.path, one.kind.value, f"{one.count:,}", _shown(one.since), one.unit) for one in found],
     )
 
 
 def compact(
     folder: Folder,
     data_sets: Annotated[
-        list[str] | None, typer.Argument(help="Which data sets. (default: all)", metavar="[DATASET]...")
+        list[str] | None, typer.Argument(help="Only these data sets. (default: all)", metavar="DATASET")
     ] = None,
     json: flags.Json = False,
 ) -> None:
-    """Write one row per key, the newest, to DIR/current/DATASET. What was exported stays as it is.
+    """Write the newest row of each key to DIR/current/DATASET. The exported files stay as they are.
 
-    A data set that cannot be compacted is named and does not stop the others: exit code 1.
+    A data set that cannot be compacted is reported and does not stop the others; the exit code is then 1.
     """
     from bulkgladly.errors import UsageError
     from bulkgladly.lake.compact import compact as compacted
@@ -147,6 +167,8 @@ def compact(
 
     done: list[dict[str, Any]] = []
     failed = 0
+    # Of the four commands only this one writes, so only this one waits for the lock. One damaged
+    # manifest must not keep the other data sets from being compacted.
     with DataFolder.open(folder).lock() as opened:
         opened.pass_over_damage()
         recovery = opened.recover()
@@ -157,12 +179,12 @@ def compact(
             try:
                 made = compacted(opened, name)
             except UsageError as error:
-                if len(names) == 1:
+                if len(names) == 1:  # asked for alone, it is the error of the command
                     raise
                 tell(f"{name}: not compacted: {error}")
                 failed += 1
                 continue
-            tell(f"{name}: {made.rows:,} of {made.rows_read:,} rows, in {made.path}")
+            tell(f"{name}: kept {made.rows:,} of {made.rows_read:,} rows, in {made.path}")
             done.append(
                 {
                     "data_set": name,
@@ -173,7 +195,7 @@ def compact(
     if json:
         print_json(done)
     elif not done and not failed:
-        tell(f"nothing is published in {folder} yet")
+        tell(f"{folder} has no data yet")
     if failed:
         raise typer.Exit(1)
 
@@ -194,17 +216,33 @@ def _as_json(summary: Any) -> dict[str, Any]:
 
 
 def _shown(time: dt.datetime | None) -> str:
-    return "" if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time to the minute, and midnight as a day."""
+    if time is None:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be: numbers to the right, texts to the left."""
-    cells = [head, *rows]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as they need to be, numbers to the right. Columns without any value are left out."""
+    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    cells = [[row[at] for at in used] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    is_number = [all(_NUMBER(cell) for cell in column[1:]) for column in zip(*cells, strict=True)]
     for row in cells:
-        print_lines("  ".join(_padded(row, widths)).rstrip())
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, is_number, strict=True)
+        )
+        print_lines("  ".join(padded).rstrip())
 
 
-def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    for cell, width in zip(row, widths, strict=True):
-        yield cell.rjust(width) if cell.replace(",", "").isdecimal() else cell.ljust(width)
+_NUMBER = re.compile(r"(?:[0-9,.]+(?: [kMGT]?B)?)?").fullmatch

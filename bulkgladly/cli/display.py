@@ -1,25 +1,41 @@
-"""What a person sees while a run works: a live view on a terminal, one line a minute elsewhere."""
+"""What a person sees of a run: a live view on a terminal, one line a minute elsewhere, and the summary."""
 
+import datetime as dt
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
 from bulkgladly.shown import MOST_NAME, shown
 
-__all__ = ("LineDisplay", "LiveDisplay", "display_for", "logger_for", "summary_of")
+__all__ = (
+    "LineDisplay",
+    "LiveDisplay",
+    "counts_text",
+    "display_for",
+    "effort_text",
+    "logger_for",
+    "share_text",
+    "summary_of",
+    "view_text",
+)
 
 HEARTBEAT_S = 60.0
 FIRST_HEARTBEAT_S = 5.0
 WAIT_SHOWN_S = 2.0
+FAR_OFF_S = 12 * 3600.0
+"""An end that is further away is named with its day."""
+_SAID = {"units": "downloads"}
+"""What a run counts, in words for people, where its own word is an inner one."""
+# In the order of the sum in the README and in report.md.
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
 
 def logger_for(log_format: str) -> logging.Logger:
-    """Return the logger for people's lines on stderr; with `json` each line is one object."""
+    """Return the logger for the lines on stderr; with `json` each line is one object."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     if log_format == "json":
@@ -27,14 +43,14 @@ def logger_for(log_format: str) -> logging.Logger:
 
         handler.setFormatter(JsonFormatter("%(message)s", timestamp=True, rename_fields={"levelname": "level"}))
     logger = logging.getLogger("bulkgladly")
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [handler]  # one process may run several commands, as tests do
     logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logger.propagate = False  # a program that uses us may have a root logger, which would print each line again
     return logger
 
 
 class _OneLine(logging.Formatter):
-    """A message as one line, whatever it quotes."""
+    """Formats a message as one line, whatever it quotes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -42,17 +58,23 @@ class _OneLine(logging.Formatter):
 
 
 class LineDisplay(Observer):
-    """One line when the run starts, one a minute, and one for each long wait."""
+    """Prints one line when the run starts, one a minute, and one for each long wait.
 
-    def __init__(self, logger: logging.Logger, *, is_quiet: bool = False) -> None:
-        self._logger = logger
+    The first comes after a few seconds, so that one sees soon whether it works. `now` is the local
+    time, for the time of day at which the run will end.
+    """
+
+    def __init__(
+        self, logger: logging.Logger, *, is_quiet: bool = False, now: Callable[[], dt.datetime] = dt.datetime.now
+    ) -> None:
+        self._logger, self._now = logger, now
         self._is_quiet = is_quiet
         self._last = FIRST_HEARTBEAT_S - HEARTBEAT_S
         self._waiting: str | None = None
 
     def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
         """Print the estimate before the first request."""
-        again = f", going on after {resumed_from:,} records" if resumed_from else ""
+        again = f"; continues after {resumed_from:,} records" if resumed_from else ""
         self._logger.info("%s: %s%s", run, estimate.text(), again, extra={"run": run, "event": "started"})
 
     def tick(self, view: RunView) -> None:
@@ -68,7 +90,7 @@ class LineDisplay(Observer):
                 )
         if not self._is_quiet and view.seconds - self._last >= HEARTBEAT_S:
             self._last = view.seconds
-            self._logger.info("%s", view_text(view), extra={"event": "progress", **view_fields(view)})
+            self._logger.info("%s", view_text(view, self._now()), extra={"event": "progress", **view_fields(view)})
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -76,7 +98,7 @@ class LineDisplay(Observer):
 
 
 class LiveDisplay(LineDisplay):
-    """A live view of a few lines on a terminal."""
+    """Redraws a few lines on a terminal."""
 
     interval_s = 0.25
 
@@ -86,41 +108,83 @@ class LiveDisplay(LineDisplay):
 
     def tick(self, view: RunView) -> None:
         """Redraw the view."""
-        self._live.update(_panel(view))
+        self._live.update(_panel(view, self._now()))
 
 
 @contextmanager
 def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
-    """Give the display that fits the terminal and the user's wish, for the length of a run."""
+    """Give the display that fits the terminal and `--progress`, for the length of a run."""
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
     if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
         from rich.console import Console
         from rich.live import Live
 
+        # `transient` removes the view at the end, so that the summary follows the command directly.
         with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
             yield LiveDisplay(logger, live)
     else:
         yield LineDisplay(logger, is_quiet=progress == "none")
 
 
-def view_text(view: RunView) -> str:
-    """Return a run's state as one line."""
-    parts = [f"{view.done:,} of {'' if view.rows_exact else '~'}{view.rows:,} {view.things}"]
+def share_text(part: int, whole: int) -> str:
+    """Return a share in percent, never rounded up: 100 % is all of it."""
+    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
+    tenths = math.floor(1000 * part / whole)
+    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
+
+
+def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:
+    """Return the counts that are not 0, each with its share where there are several."""
+    found = {word: counts[word] for word in words if counts.get(word)}
+    total = sum(found.values())
+    return ", ".join(
+        f"{number:,} {word}" + (f" ({share_text(number, total)})" if len(found) > 1 else "")
+        for word, number in found.items()
+    )
+
+
+def effort_text(estimate: Estimate) -> str:
+    """Return how many requests rows will take, from the fewest to the most, and for how long."""
+    low, high = estimate.requests_low, estimate.requests_high
+    requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
+    if math.isinf(estimate.per_second):
+        return requests
+    times = dict.fromkeys(duration_text(number / estimate.per_second) for number in (low, high))
+    return f"{requests}, {' to '.join(times)} at {estimate.per_second:g}/s"
+
+
+def view_text(view: RunView, now: dt.datetime) -> str:
+    """Return a run's state as one line. `now` is the local time."""
+    parts = [_done_text(view)]
     parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
     parts.append(_pace_text(view))
     if view.throttled:
-        parts.append(f"{view.throttled:,} of 429")
-    if view.eta_s is not None:
-        parts.append(f"{duration_text(view.eta_s)} left")
+        parts.append(f"{view.throttled:,} throttled (HTTP 429)")
+    parts.append(_time_text(view, now))
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
         parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
     return ", ".join(parts)
+
+
+def _done_text(view: RunView) -> str:
+    share = f" ({share_text(view.done, view.rows)})" if view.rows else ""
+    things = _SAID.get(view.things, view.things)
+    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things}{share}"
 
 
 def _pace_text(view: RunView) -> str:
     if math.isinf(view.allowed_per_second):
         return f"{view.requests_per_second:.1f} requests/s, no limit"
     return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"
+
+
+def _time_text(view: RunView, now: dt.datetime) -> str:
+    elapsed = f"{duration_text(view.seconds)} elapsed"
+    if view.eta_s is None:
+        return elapsed
+    end = now + dt.timedelta(seconds=view.eta_s)
+    at = end.strftime("%a %H:%M" if view.eta_s > FAR_OFF_S else "%H:%M")
+    return f"{elapsed}, {duration_text(view.eta_s)} left (until {at})"
 
 
 def view_fields(view: RunView) -> dict[str, Any]:
@@ -139,44 +203,56 @@ def view_fields(view: RunView) -> dict[str, Any]:
 
 
 def summary_of(report: Any) -> Sequence[str]:
-    """Return the end of a run as a few lines: counts, invariant, files, the next commands."""
-    counts = report.counts
-    told = ", ".join(f"{counts[word]:,} {word}" for word in (*SHOWN, "unprocessed") if counts[word])
-    effort = f"{counted(report.requests_total, 'request')}, {counted(report.throttled, 'answer')} of 429"
+    """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
-        f"  read {counts['read']:,} = {told or 'nothing'}"
-        + ("" if report.adds_up else "   DOES NOT ADD UP: please report this as a bug"),
-        f"  {effort}, {duration_text(report.seconds)}",
+        f"  {_read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
+        f"  {_cost_text(report)}",
     ]
-    lines += [f"  {detail}" for detail in report.details]
-    width = max(map(len, report.files), default=0)
-    lines += [f"  {name:<{width}} {about['rows']:>9,} rows  {about['path']}" for name, about in report.files.items()]
+    lines += [f"  {detail.strip()}" for detail in report.details]
+    files = {name: about for name, about in report.files.items() if about["rows"]}
+    width = max(map(len, files), default=0)
+    most = max((len(_rows_text(about)) for about in files.values()), default=0)
+    lines += [f"  {name:<{width}}  {_rows_text(about):>{most}}  {about['path']}" for name, about in files.items()]
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
 
 
-def _panel(view: RunView) -> Any:
+def _read_text(report: Any) -> str:
+    counts = report.counts
+    read = counted(counts["read"], "row")
+    # Only an export that had no trouble can know that there is nothing new.
+    if report.mode == "export" and report.exit_code == 0 and counts["read"] == counts["unchanged"]:
+        return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
+    return f"{read} read: {counts_text(counts, (*SHOWN, 'unprocessed'))}" if counts["read"] else "no rows"
+
+
+def _rows_text(about: Mapping[str, Any]) -> str:
+    return counted(about["rows"], "row")
+
+
+def _cost_text(report: Any) -> str:
+    time = duration_text(report.seconds) if report.seconds >= 1 else "less than 1 s"
+    throttled = f", {report.throttled:,} throttled (HTTP 429)" if report.throttled else ""
+    return f"{counted(report.requests_total, 'request')} in {time}{throttled}"
+
+
+def _panel(view: RunView, now: dt.datetime) -> Any:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     top = Table.grid(padding=(0, 1))
-    share = 100 * view.done / view.rows if view.rows else 0.0
-    eta = f"{duration_text(view.eta_s)} left" if view.eta_s is not None else "time left: not known yet"
-    about = "" if view.rows_exact else "~"
-    top.add_row(
-        ProgressBar(total=max(view.rows, 1), completed=view.done, width=36),
-        Text(f"{view.done:,} of {about}{view.rows:,} {view.things}  {share:.1f} %  {eta}"),
-    )
-    told = "  ".join(f"{word} {view.counts[word]:,}" for word in SHOWN if view.counts.get(word))
-    pace = f"{_pace_text(view)}  in flight {view.in_flight}  429s {view.throttled}  "
-    wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
+    top.add_row(ProgressBar(total=max(view.rows, 1), completed=view.done, width=36), Text(_done_text(view)))
+    told = counts_text(view.counts, SHOWN)
+    throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
+    lines = [told] if told else []
+    lines.append(f"{_pace_text(view)}, {view.in_flight:,} in flight{throttled}")
+    lines.append(_time_text(view, now))
+    if view.waiting:
+        wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
+        lines.append(wait + shown(view.waiting, MOST_NAME))
+    lines.append("Ctrl-C stops safely (resume later); press it twice to stop at once")
     # Text, not str: what Rich is given as a str it reads as markup.
-    return Group(
-        top,
-        Text(told or "nothing done yet"),
-        Text(pace + (wait + shown(view.waiting, MOST_NAME) if view.waiting else "")),
-        Text("Ctrl-C stops safely (resume later); press it twice to stop at once"),
-    )
+    return Group(top, *map(Text, lines))

@@ -1,49 +1,126 @@
-"""`export`: from flags to options to a report."""
+"""`export` and `dump`: from flags to options to a report."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli.flag_groups import ErrorStopFlags, OutputFlags, PaceFlags, WhereFlags, with_flags
-from bulkgladly.cli.lake_flags import FileFlags, ParentFlags, ReportFlags, SpanFlags
-from bulkgladly.cli.running import run_and_leave
+from bulkgladly.cli import flags
+from bulkgladly.cli.configuration import lay_under
+from bulkgladly.cli.flag_groups import (
+    ErrorStopFlags,
+    FlagGroup,
+    OutputFlags,
+    PaceFlags,
+    StopFlags,
+    WhereFlags,
+    with_flags,
+)
+from bulkgladly.cli.flags import call_option, option
+from bulkgladly.cli.lake_flags import FileFlags, LookBack, OutFolder, ParentFlags, ReportFlags, SpanFlags, day_of
+from bulkgladly.cli.output import run_and_leave
+from bulkgladly.cli.row_flags import words_of
 from bulkgladly.errors import UsageError
 
-__all__ = ("export",)
+__all__ = ("dump", "export")
+
+_WHAT, _REPORTS, _FILES, _STATE = "What to export", "Reports", "Files", "State and credentials"
+
+
+@dataclass(frozen=True)
+class _ExportSafetyFlags(FlagGroup):
+    new_run: flags.NewRun = False
+
+
+@dataclass(frozen=True)
+class _DumpFlags(FlagGroup):
+    """What a dump brings up to date."""
+
+    what: Annotated[
+        str | None,
+        option(
+            "--what",
+            "Comma-separated objects to bring up to date. (default: job files, events and all plain lists)",
+            _WHAT,
+            "OBJECTS",
+        ),
+    ] = None
+    reports: Annotated[
+        str,
+        option("--reports", "Comma-separated reports (metric sets) to bring up to date as well.", _REPORTS, "NAMES"),
+    ] = ""
+    reports_from: Annotated[
+        str | None,
+        call_option(
+            "--reports-from",
+            "First day of reports that the data set does not have yet. (default: 31 days ago)",
+            _REPORTS,
+            "DAY",
+        ),
+    ] = None
+    look_back_days: LookBack = 3
+
+    def chosen(self) -> dict[str, Any]:
+        """Return these options as fields of `ExportOptions`.
+
+        Raises:
+            UsageError: `--reports-from` is not a day.
+        """
+        from bulkgladly.exports.export_options import ReportQuery
+        from bulkgladly.exports.kinds import DUMP_WORDS
+
+        metric_sets = words_of(self.reports)
+        words = DUMP_WORDS if self.what is None else words_of(self.what)
+        first = day_of("--reports-from", self.reports_from)
+        return {
+            "words": (*words, "report") if metric_sets and "report" not in words else words,
+            "report": ReportQuery(metric_sets=metric_sets, first=first, look_back_days=self.look_back_days),
+        }
+
+
+@dataclass(frozen=True)
+class _OldFileFlags(FlagGroup):
+    config: Annotated[
+        Path | None,
+        call_option(
+            "--config",
+            "Deprecated: a TOML file with options of this command. Use [dump] in the settings file.",
+            _STATE,
+            "FILE",
+            callback=lay_under,
+            is_eager=True,
+        ),
+    ] = None
 
 
 @with_flags
 def export(
+    *,
     context: typer.Context,
     words: Annotated[
         list[str],
         typer.Argument(
-            help="What to export: items, customers, inboxes, ...; or report METRICSET..., or reports --all."
+            help="What to export: items, customers, inboxes, ...; or report METRICSET...; or reports --all.",
+            metavar="OBJECT",
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(help="The data set: a folder.", envvar="BULKGLADLY_OUT", rich_help_panel="Files", file_okay=False),
-    ],
     span: SpanFlags,
-    parents: ParentFlags,
+    ids: ParentFlags,
     reports: ReportFlags,
+    out: Annotated[Path, option("--out", "The folder of the data set.", _FILES, "DIR", file_okay=False)],
     files: FileFlags,
+    safety: _ExportSafetyFlags,
     pace: PaceFlags,
     stop: ErrorStopFlags,
     where: WhereFlags,
     output: OutputFlags,
-    new_run: Annotated[
-        bool,
-        typer.Option("--new-run", help="Start again although an export is not finished.", rich_help_panel="Safety"),
-    ] = False,
 ) -> None:
-    """Bring Gladly into a data set of typed files that opens as one table, whole units only, resumable at any time.
+    """Export objects and reports from Gladly into a data set, a folder of typed files.
 
-    What the data set has already is not fetched again. `report` is followed by the names
-    of metric sets, such as ConversationExportReport.
+    What the data set already has is not fetched again, and an export can be stopped and resumed at any time. `report`
+    is followed by the names of metric sets, such as ConversationExportReport.
     """
     from bulkgladly.exports.export_options import ExportOptions
     from bulkgladly.exports.run_export import start_export
@@ -57,24 +134,59 @@ def export(
         limits=stop.over(),
         state_dir=where.state_dir,
         **span.chosen(),
-        **parents.chosen(),
+        **ids.chosen(),
         **files.chosen(),
     )
     credentials = where.credentials(context)
-    run_and_leave(context, partial(start_export, options, credentials, new_run=new_run), output)
+    run_and_leave(context, partial(start_export, options, credentials, new_run=safety.new_run), output)
 
 
 def _metric_sets(words: list[str], *, every: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words to export, and the metric sets: whatever follows `report`."""
+    """Return the objects to export, and the metric sets, which are all words after `report`."""
     if "reports" in words:
         if words != ["reports"] or not every:
-            raise UsageError("`reports` goes with --all and with nothing else; `report` is followed by metric sets")
+            raise UsageError(
+                "pass --all with `reports` and nothing else, or name reports: `report ConversationExportReport`"
+            )
         return ("report",), ("all",)
     if every:
-        raise UsageError("--all goes with `reports`")
+        raise UsageError("--all needs `reports`: `bulkgladly export reports --all --out DIR`")
     if "report" not in words:
         return tuple(words), ()
     at = words.index("report")
     if at == len(words) - 1:
-        raise UsageError("`report` is followed by the names of metric sets, such as ConversationExportReport")
+        raise UsageError("name at least one metric set after `report`, such as `report ConversationExportReport`")
     return tuple(words[: at + 1]), tuple(words[at + 1 :])
+
+
+@with_flags
+def dump(
+    *,
+    context: typer.Context,
+    out: OutFolder,
+    what: _DumpFlags,
+    files: FileFlags,
+    pace: PaceFlags,
+    stop: StopFlags,
+    where: WhereFlags,
+    old_file: _OldFileFlags,
+    output: OutputFlags,
+) -> None:
+    """Bring a data set up to date with everything that is new in Gladly. It is one line for cron.
+
+    A second dump right after the first finds nothing to do. After a pause, a dump catches up, lists what Gladly has
+    already deleted, and says when the next data will be lost.
+    """
+    from bulkgladly.exports.export_options import ExportOptions
+    from bulkgladly.exports.run_export import dump as bring_up_to_date
+
+    del old_file  # its callback has acted
+    options = ExportOptions(
+        out=out,
+        pace=pace.over(),
+        limits=stop.over(),
+        state_dir=where.state_dir,
+        **what.chosen(),
+        **files.chosen(),
+    )
+    run_and_leave(context, partial(bring_up_to_date, options, where.credentials(context)), output)

@@ -1,9 +1,9 @@
-"""Flags that are declared once, as fields of a group, and given to every command that takes the group.
+"""Groups of options: declared once, as fields of a class, for every command that takes the group.
 
     @with_flags
-    def export(context: typer.Context, words: Words, pace: PaceFlags, where: WhereFlags) -> None: ...
+    def export(context: typer.Context, objects: Objects, pace: PaceFlags, where: WhereFlags) -> None: ...
 
-The command line then has the flags of both groups, and the command gets one object for each.
+The command line then has the options of both groups, and the command gets one object for each group.
 """
 
 import inspect
@@ -37,11 +37,15 @@ __all__ = (
 
 @dataclass(frozen=True)
 class FlagGroup:
-    """Some flags: each field is one, with its option, its type and its default."""
+    """Some options. Each field declares one, with its type and its default."""
 
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that has the flags of all groups among its parameters."""
+    """Return a command with the options of its groups in place of the groups.
+
+    Its help lists them in the order of the parameters. All are passed by name, so a parameter with a default may
+    stand before one without.
+    """
     hints = get_type_hints(command, include_extras=True)
     every: list[inspect.Parameter] = []
     groups: dict[str, type[FlagGroup]] = {}
@@ -58,6 +62,7 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
         command(**given)
 
+    # Typer looks at both: at the signature for order and defaults, at the annotations for types.
     vars(called)["__signature__"] = inspect.Signature(every)
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     return called
@@ -78,67 +83,68 @@ def _parameters_of(group: type[FlagGroup]) -> list[inspect.Parameter]:
 
 @dataclass(frozen=True)
 class RateFlags(FlagGroup):
-    """How fast a run may go, where nothing is in flight."""
+    """The pace, for commands that send nothing and only estimate."""
 
     rate: flags.Rate = None
     reserve: flags.Reserve = None
 
     def over(self, stored: Pace | None = None) -> Pace:
-        """Return a pace with what the flags say laid over it.
+        """Return a pace, changed by the options that are given.
 
         Raises:
-            UsageError: A flag is not what it should be.
+            UsageError: The value of an option is not valid.
         """
         pace = stored or Pace()
         if self.rate is not None:
-            wanted = rate_of(self.rate)
+            wanted = rate_of(self.rate)  # infinity stands for `unlimited`, which JSON and TOML could not hold
             pace = replace(pace, rate=None if math.isinf(wanted) else wanted, unlimited=math.isinf(wanted))
         return pace if self.reserve is None else replace(pace, reserve=share_of(self.reserve))
 
 
 @dataclass(frozen=True)
 class PaceFlags(RateFlags):
-    """How fast a run may go."""
+    """The pace of a run."""
 
     concurrency: flags.Concurrency = None
 
     def over(self, stored: Pace | None = None) -> Pace:
-        """Return a pace with what the flags say laid over it, as `RateFlags` does."""
+        """Return a pace, changed by the options that are given, as `RateFlags` does."""
         pace = super().over(stored)
         return pace if self.concurrency is None else replace(pace, concurrency=concurrency_of(self.concurrency))
 
 
 @dataclass(frozen=True)
 class StopFlags(FlagGroup):
-    """When a run stops by itself. Requests and rows count anew in each session."""
+    """Limits that stop a run. Requests and rows count from the start in each session."""
 
     max_duration: flags.MaxDuration = None
     max_requests: flags.MaxRequests = None
     give_up_after: flags.GiveUpAfter = None
 
     def over(self, stored: Limits | None = None) -> Limits:
-        """Return limits with what the flags say laid over them.
+        """Return limits, changed by the options that are given. `--limit` and `--max-requests` are never kept.
 
         Raises:
-            UsageError: A flag is not what it should be.
+            UsageError: The value of an option is not valid.
         """
         limits = stored or Limits()
         if self.max_duration is not None:
             limits = replace(limits, max_duration_s=seconds_of("--max-duration", self.max_duration))
         if self.give_up_after is not None:
             limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", self.give_up_after))
+        # Not taken from `stored`: a look at the first 100 requests must not bind the resume that follows.
         most = None if self.max_requests is None else bounded(self.max_requests)
         return replace(limits, max_requests=most, max_rows=None)
 
 
 @dataclass(frozen=True)
 class ErrorStopFlags(StopFlags):
-    """When a run stops by itself, rejects included."""
+    """Limits that stop a run, the number of rejected records included."""
 
     max_errors: flags.MaxErrors = None
 
     def over(self, stored: Limits | None = None) -> Limits:
-        """Return limits with what the flags say laid over them, as `StopFlags` does."""
+        """Return limits, changed by the options that are given, as `StopFlags` does."""
         limits = super().over(stored)
         if self.max_errors is None:
             return limits
@@ -148,24 +154,24 @@ class ErrorStopFlags(StopFlags):
 
 @dataclass(frozen=True)
 class RowStopFlags(ErrorStopFlags):
-    """When a run stops by itself that reads rows."""
+    """Limits that stop a run that reads rows."""
 
     limit: flags.MaxRows = None
 
     def over(self, stored: Limits | None = None) -> Limits:
-        """Return limits with what the flags say laid over them, as `StopFlags` does."""
+        """Return limits, changed by the options that are given, as `StopFlags` does."""
         return replace(super().over(stored), max_rows=None if self.limit is None else bounded(self.limit))
 
 
 @dataclass(frozen=True)
 class WhereFlags(FlagGroup):
-    """Where runs are kept, and as whom Gladly is asked."""
+    """Where runs are kept, and the credentials for Gladly."""
 
     state_dir: flags.StateDir = Path(".bulkgladly")
     profile: flags.Profile = None
 
     def credentials(self, context: typer.Context) -> Credentials:
-        """Return the credentials of the profile, or without one those of the environment.
+        """Return the credentials of the profile, or without a profile those of the environment.
 
         Raises:
             UsageError: Something is missing; the message names it.
@@ -175,7 +181,7 @@ class WhereFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class OutputFlags(FlagGroup):
-    """How a run is shown while it works, and told in the end."""
+    """How a run is shown while it works, and how its result is printed."""
 
     json: flags.Json = False
     progress: flags.Progress = ProgressView.AUTO

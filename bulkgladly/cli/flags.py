@@ -1,7 +1,8 @@
-"""The flags that several commands share, each with its environment variable."""
+"""The options that several commands share, each with its text. Its environment variable follows from its name."""
 
+import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,12 +10,14 @@ from bulkgladly import policies
 from bulkgladly.local_paths import local_path
 
 __all__ = (
+    "CONTACTS_PEOPLE",
     "Accept",
     "Concurrency",
     "Delimiter",
     "Encoding",
     "GiveUpAfter",
     "IgnoreColumns",
+    "InputFiles",
     "InputFormat",
     "Json",
     "Key",
@@ -25,6 +28,7 @@ __all__ = (
     "MaxRequests",
     "MaxRows",
     "Namespace",
+    "NewRun",
     "Null",
     "OnConflict",
     "OnDuplicate",
@@ -33,224 +37,232 @@ __all__ = (
     "Progress",
     "Rate",
     "Reserve",
+    "ShowValues",
     "StateDir",
     "Transform",
+    "call_option",
+    "choices_of",
+    "option",
 )
+
+RECORDS, INPUT, SAFETY, OUTPUT = "Records", "Input files", "Safety", "Output"
+_PACE, _LIMITS, _STATE = "Pace", "Limits", "State and credentials"
+
+
+def option(
+    name: str, help_: str, panel: str, metavar: str | None = None, *, has_variable: bool = True, **more: Any
+) -> Any:
+    """Return the declaration of an option; `metavar` says what it takes, and a switch has none.
+
+    With `has_variable` the environment may give it, as `BULKGLADLY_MAX_ERRORS` gives `--max-errors`.
+    """
+    variable = "BULKGLADLY_" + name.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(
+        name,
+        help=help_,
+        metavar=metavar,
+        rich_help_panel=panel,
+        envvar=variable if has_variable else None,
+        show_envvar=False,
+        **more,
+    )
+
+
+def call_option(name: str, help_: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
+    """Return the declaration of an option that is meant for one call, and that the environment cannot give."""
+    return option(name, help_, panel, metavar, has_variable=False, **more)
+
+
+def choices_of(words: type[enum.StrEnum]) -> str:
+    """Return a closed list of words as a help page shows it: `keep|clear`."""
+    return "|".join(words)
 
 
 def _local_state_dir(value: Path) -> Path:
     return local_path(value, what="--state-dir")
 
 
-_PACE, _STOP, _OUTPUT, _WHERE = "Pace", "When to stop", "Output", "Where"
-_CONTENT, _READING = "What happens to a record", "Reading"
-
 Rate = Annotated[
     str | None,
-    typer.Option(
-        help="Requests per second, at most. (default: what Gladly allows, less the reserve)",
-        envvar="BULKGLADLY_RATE",
-        rich_help_panel=_PACE,
-    ),
+    option("--rate", "Send at most N requests a second. (default: Gladly's limit, less --reserve)", _PACE, "N"),
 ]
 Reserve = Annotated[
     str | None,
-    typer.Option(
-        help="Share of Gladly's limit to leave to your other integrations: 0.1 or 10%. (default: 0.1)",
-        envvar="BULKGLADLY_RESERVE",
-        rich_help_panel=_PACE,
+    option(
+        "--reserve",
+        "Share of Gladly's limit to leave to your other integrations, such as 0.1 or 10%. (default: 0.1)",
+        _PACE,
+        "SHARE",
     ),
 ]
 Concurrency = Annotated[
     str | None,
-    typer.Option(
-        help="Requests in flight at once: auto, or a number. (default: auto)",
-        envvar="BULKGLADLY_CONCURRENCY",
-        rich_help_panel=_PACE,
-    ),
+    option("--concurrency", "Requests in flight at once: auto, or a number. (default: auto)", _PACE, "auto|N"),
 ]
 MaxErrors = Annotated[
     str | None,
-    typer.Option(
-        help="Stop (exit code 3) when more records are rejected than this: 100, or 1% (judged from 100 rows on).",
-        envvar="BULKGLADLY_MAX_ERRORS",
-        rich_help_panel=_STOP,
+    option(
+        "--max-errors",
+        "Stop (exit code 3) if more records are rejected than this: 100, or 1% (judged from 100 rows on).",
+        _LIMITS,
+        "N|PERCENT%",
     ),
 ]
 MaxDuration = Annotated[
     str | None,
-    typer.Option(
-        help="Stop (exit code 10, resumable) after this time: 90s, 30m, 8h.",
-        envvar="BULKGLADLY_MAX_DURATION",
-        rich_help_panel=_STOP,
-    ),
+    option("--max-duration", "Stop (exit code 10, resumable) after this time: 90s, 30m, 8h.", _LIMITS, "TIME"),
 ]
 MaxRequests = Annotated[
     int | None,
-    typer.Option(
-        min=1,
-        help="Stop (exit code 10, resumable) after this many requests to Gladly.",
-        envvar="BULKGLADLY_MAX_REQUESTS",
-        rich_help_panel=_STOP,
-    ),
+    option("--max-requests", "Stop (exit code 10, resumable) after N requests to Gladly.", _LIMITS, "N", min=1),
 ]
 MaxRows = Annotated[
     int | None,
-    typer.Option(
-        "--limit",
-        min=1,
-        help="Import only the next N rows (exit code 10, resumable, if there are more).",
-        envvar="BULKGLADLY_LIMIT",
-        rich_help_panel=_STOP,
-    ),
+    option("--limit", "Import only the next N rows (exit code 10, resumable, if there are more).", _LIMITS, "N", min=1),
 ]
 GiveUpAfter = Annotated[
     str | None,
-    typer.Option(
-        help="How long to wait for Gladly during an outage before stopping (exit code 5, resumable). (default: 1h)",
-        envvar="BULKGLADLY_GIVE_UP_AFTER",
-        rich_help_panel=_STOP,
+    option(
+        "--give-up-after",
+        "Stop (exit code 5, resumable) if an outage of Gladly lasts longer than this. (default: 1h)",
+        _LIMITS,
+        "TIME",
     ),
 ]
 StateDir = Annotated[
     Path,
-    typer.Option(
-        help="The directory for runs and for what they remember.",
-        envvar="BULKGLADLY_STATE_DIR",
+    option(
+        "--state-dir",
+        "The folder for runs, and for what bulkgladly remembers between them.",
+        _STATE,
+        "DIR",
         callback=_local_state_dir,
-        rich_help_panel=_WHERE,
         file_okay=False,
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(
-        help="Use the credentials of this profile in the settings file. (default: the GLADLY_* environment variables)",
-        envvar="BULKGLADLY_PROFILE",
-        rich_help_panel=_WHERE,
+    option(
+        "--profile",
+        "Use the credentials of this profile in the settings file. (default: the GLADLY_* environment variables)",
+        _STATE,
+        "NAME",
     ),
 ]
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print the result as JSON on stdout.",
-        envvar="BULKGLADLY_JSON",
-        rich_help_panel=_OUTPUT,
-    ),
-]
+Json = Annotated[bool, option("--json", "Print the result as JSON on stdout.", OUTPUT)]
 Progress = Annotated[
     policies.ProgressView,
-    typer.Option(
-        help="How to show progress: bar is a live view, line one line a minute.",
-        envvar="BULKGLADLY_PROGRESS",
-        rich_help_panel=_OUTPUT,
+    option(
+        "--progress",
+        "How to show progress: bar is a live view, line prints one line a minute.",
+        OUTPUT,
+        choices_of(policies.ProgressView),
     ),
 ]
 LogFormat = Annotated[
     policies.LogFormat,
-    typer.Option(
-        help="The format of lines on stderr.",
-        envvar="BULKGLADLY_LOG_FORMAT",
-        rich_help_panel=_OUTPUT,
-    ),
+    option("--log-format", "The format of the lines on stderr.", OUTPUT, choices_of(policies.LogFormat)),
+]
+ShowValues = Annotated[
+    bool,
+    call_option("--show-values", "Show the values of rows instead of masking them. They may be personal data.", OUTPUT),
 ]
 Accept = Annotated[
     bool,
-    typer.Option("--accept-changed-input", help="Continue although an input file has changed since the run began."),
+    call_option("--accept-changed-input", "Continue even if an input file has changed since the run began.", SAFETY),
+]
+NewRun = Annotated[
+    bool,
+    call_option("--new-run", "Start again even if an earlier run of the same is not finished.", SAFETY),
+]
+CONTACTS_PEOPLE = call_option(
+    "--i-know-this-contacts-people",
+    "Allow sms, emails, replies and recipient-collections, which message people. One record is sent first, for you "
+    "to check.",
+    SAFETY,
+)
+InputFiles = Annotated[
+    list[str],
+    typer.Argument(
+        help="NDJSON, CSV, Parquet or Arrow files, also compressed (.gz, .zst); globs; - for the standard input.",
+        metavar="FILE",
+    ),
 ]
 Key = Annotated[
     str | None,
-    typer.Option(
-        help="The column that identifies a row in your system. (default: the row's own id, else its content)",
-        envvar="BULKGLADLY_KEY",
-        rich_help_panel=_CONTENT,
+    option(
+        "--key",
+        "The column that identifies a row in your system. (default: the row's own id, else its content)",
+        RECORDS,
+        "COLUMN",
     ),
 ]
 Namespace = Annotated[
     str,
-    typer.Option(
-        help="Keeps source systems apart whose keys overlap.",
-        envvar="BULKGLADLY_NAMESPACE",
-        rich_help_panel=_CONTENT,
-    ),
+    option("--namespace", "The source system. Set it if the keys of several systems overlap.", RECORDS, "NAME"),
 ]
 OnConflict = Annotated[
     policies.OnConflict,
-    typer.Option(
-        help="What to do when an email address or mobile number belongs to another customer.",
-        envvar="BULKGLADLY_ON_CONFLICT",
-        rich_help_panel=_CONTENT,
+    option(
+        "--on-conflict",
+        "What to do if an email address or mobile number belongs to another customer.",
+        RECORDS,
+        choices_of(policies.OnConflict),
     ),
 ]
 OnDuplicate = Annotated[
     policies.OnDuplicate,
-    typer.Option(
-        help="What to do when a key comes twice with different content: reject the later row, or let the last row win.",
-        envvar="BULKGLADLY_ON_DUPLICATE",
-        rich_help_panel=_CONTENT,
+    option(
+        "--on-duplicate",
+        "What to do if two rows have the same key and different content: reject the later row, or let the last row "
+        "win.",
+        RECORDS,
+        choices_of(policies.OnDuplicate),
     ),
 ]
 Null = Annotated[
     policies.Null,
-    typer.Option(
-        help="What a null in the input means: keep what Gladly has, or clear it.",
-        envvar="BULKGLADLY_NULL",
-        rich_help_panel=_CONTENT,
+    option(
+        "--null",
+        "What a null in the input means: keep what Gladly has, or clear it.",
+        RECORDS,
+        choices_of(policies.Null),
     ),
 ]
 PhoneRegion = Annotated[
     str | None,
-    typer.Option(
-        help="The country of national phone numbers, such as GB. Without it they are rejected.",
-        envvar="BULKGLADLY_PHONE_REGION",
-        rich_help_panel=_CONTENT,
+    option(
+        "--phone-region",
+        "The country of local phone numbers, such as GB. Without it they are rejected.",
+        RECORDS,
+        "COUNTRY",
     ),
 ]
 IgnoreColumns = Annotated[
     str,
-    typer.Option(
-        help="Comma-separated columns to leave out; * for all unknown ones.",
-        envvar="BULKGLADLY_IGNORE_COLUMNS",
-        rich_help_panel=_CONTENT,
-    ),
+    option("--ignore-columns", "Comma-separated columns to leave out; * for all unknown ones.", RECORDS, "COLUMNS"),
 ]
 MapFile = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--map",
-        help="A mapping file, which says how rows become records; see `bulkgladly map`.",
-        envvar="BULKGLADLY_MAP",
-        rich_help_panel=_CONTENT,
+        "A mapping file, which turns your columns into Gladly's fields; see `bulkgladly help map`.",
+        RECORDS,
+        "FILE",
         dir_okay=False,
     ),
 ]
 Transform = Annotated[
     str | None,
-    typer.Option(
-        help="Your own function, as module:function, that gets each row first.",
-        envvar="BULKGLADLY_TRANSFORM",
-        rich_help_panel=_CONTENT,
-    ),
+    option("--transform", "Your own function, which is given each row first.", RECORDS, "MODULE:FUNCTION"),
 ]
 InputFormat = Annotated[
     policies.InputFormat | None,
-    typer.Option(
-        "--format",
-        help="The format of the input files. (default: by file name)",
-        envvar="BULKGLADLY_FORMAT",
-        rich_help_panel=_READING,
+    option(
+        "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(policies.InputFormat)
     ),
 ]
-Encoding = Annotated[
-    str,
-    typer.Option(help="Encoding of text files.", envvar="BULKGLADLY_ENCODING", rich_help_panel=_READING),
-]
+Encoding = Annotated[str, option("--encoding", "The encoding of text files.", INPUT, "NAME")]
 Delimiter = Annotated[
-    str,
-    typer.Option(
-        help="Delimiter of CSV files; a tab in .tsv files.",
-        envvar="BULKGLADLY_DELIMITER",
-        rich_help_panel=_READING,
-    ),
+    str, option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", INPUT, "CHARACTER")
 ]

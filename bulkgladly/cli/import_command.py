@@ -1,85 +1,86 @@
-"""`import`: from flags to options to a report; also as a dry run, and as a rehearsal."""
+"""`import`: from options to a report; also as a dry run, and as a rehearsal."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.output import print_json, tell
+from bulkgladly.cli.flags import SAFETY, call_option
+from bulkgladly.cli.output import print_json, run_and_leave, tell
 from bulkgladly.cli.row_flags import ImportFlags
-from bulkgladly.cli.running import run_and_leave
 from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
+    from bulkgladly.imports.dry_run import DryRun
     from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("SafetyFlags", "import_")
 
-_SAFETY = "Safety"
+_LABELS: Mapping[str, str] = {
+    **dict.fromkeys(("create", "add"), "to create"),
+    **dict.fromkeys(("update", "patch", "change"), "to update"),
+    **dict.fromkeys(("send", "reply"), "to send"),
+    "delete": "to delete",
+    "redact": "to redact",
+}
+"""By the verb with which the name of an operation begins. All others read."""
 
 
 @dataclass(frozen=True)
 class SafetyFlags(FlagGroup):
     """What is done before, or instead of, the import."""
 
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Read and check every row; send nothing.", rich_help_panel=_SAFETY),
-    ] = False
+    dry_run: Annotated[bool, call_option("--dry-run", "Read and check every row, and send nothing.", SAFETY)] = False
     rehearse: Annotated[
         bool,
-        typer.Option(
+        call_option(
             "--rehearse",
-            help="Run the whole import against a local emulator, without a limit; Gladly is not touched.",
-            rich_help_panel=_SAFETY,
+            "Run the whole import against a local emulator, without a rate limit. Nothing is sent to Gladly.",
+            SAFETY,
         ),
     ] = False
-    new_run: Annotated[
-        bool,
-        typer.Option(
-            "--new-run",
-            help="Start again although a run of this input is not finished.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Delete without asking for confirmation.", rich_help_panel=_SAFETY)
-    ] = False
+    new_run: flags.NewRun = False
+    yes: Annotated[bool, call_option("--yes", "Delete without asking for confirmation.", SAFETY)] = False
 
 
 @with_flags
 def import_(
     context: typer.Context,
     resource: Annotated[
-        str, typer.Argument(help="What to import: customers, tasks, activities, topics, answers, notes, and more.")
+        str,
+        typer.Argument(
+            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers, "
+            "business-hours, webhooks, sms, emails, replies and more.",
+            metavar="OBJECT",
+        ),
     ],
-    files: Annotated[
-        list[str],
-        typer.Argument(help="NDJSON, CSV, Parquet or Arrow files, also .gz and .zst; globs; - for the standard input."),
-    ],
-    rows: ImportFlags,
+    files: flags.InputFiles,
     safety: SafetyFlags,
+    rows: ImportFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Bring files into Gladly: every record once, at Gladly's pace, resumable at any time.
+    """Import files into Gladly. Each record is sent once, and a run can be stopped and resumed at any time.
 
-    A row is either Gladly's own JSON (name, emails, phones, customAttributes) or flat
-    columns: name, address, email:1, phone:1, phone:1:type, customAttribute:KEY. See
-    `bulkgladly schema show RESOURCE`.
+    A row is Gladly's own JSON (name, emails, phones, customAttributes), or it has flat columns (name, address,
+    email:1, phone:1, phone:1:type, customAttribute:KEY). `bulkgladly schema show OBJECT` lists the columns.
     """
     from bulkgladly.gladly.table import resource as find
     from bulkgladly.imports.rehearsal import rehearse_import
     from bulkgladly.imports.run_import import start_import
 
+    # A dry run and a rehearsal work without credentials, so they come before these are looked for.
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
     if safety.dry_run:
         _dry_run(resource, files, options, credentials_or_none(context, where.profile), json=output.json)
@@ -100,28 +101,44 @@ def _dry_run(
 
     from bulkgladly.imports.dry_run import dry_run
 
-    # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
+    # Credentials are optional, because nothing is sent; but what is remembered of earlier runs is kept by host.
     host = credentials.host if credentials else ""
     result = anyio.run(lambda: dry_run(resource, files, options, host=host))
-    tell(f"dry run: {result.rows:,} rows read, nothing was sent")
-    if not result.rows:
-        tell("  the input has no rows: nothing to import")
-    for operation, number in result.first_requests.items():
-        tell(f"  {number:>9,} would begin with {operation}")
-    for word, number in result.settled.items():
-        tell(f"  {number:>9,} {word} without a request")
-    for finding in result.findings:
-        tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
-        tell(f"            at {'; '.join(finding.examples)}")
-    tell(f"  to send: {result.estimate.text()}")
+    _tell_dry_run(result)
     if json:
         print_json(result.as_dict())
     raise typer.Exit(result.exit_code)
 
 
+def _tell_dry_run(result: "DryRun") -> None:
+    from bulkgladly.cli.display import effort_text
+    from bulkgladly.runs.observer import counted
+
+    tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
+    if not result.rows:
+        tell("  the input has no rows: nothing to import")
+    labels: Counter[str] = Counter()
+    for operation, number in result.first_requests.items():
+        labels[_label_of(operation)] += number
+    labels.update(result.settled)
+    for label, number in labels.items():
+        tell(f"  {number:>9,} {label}")
+    for finding in result.findings:
+        tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
+        tell(f"            at {'; '.join(finding.examples)}")
+    if result.first_requests:
+        tell(f"  an import of these rows takes {effort_text(result.estimate)}")
+
+
+def _label_of(operation: str) -> str:
+    """Return what the first request of a record is for; an operation is called after what it does."""
+    return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
+
+
 def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
     if yes:
         return
+    # Under cron there is no one to answer, and a pipe may hold the input itself.
     if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
-    typer.confirm(f"Delete these {what} from {credentials.host}, for good?", abort=True, err=True)
+    typer.confirm(f"Delete these {what} from {credentials.host}? This cannot be undone.", abort=True, err=True)

@@ -1,4 +1,4 @@
-"""The flags of `export` and `dump`: what is fetched, for which parents, which reports, and in which files."""
+"""The options of `export` and `dump`: what is fetched, for which ids, which reports, and in which files."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli.flag_groups import FlagGroup
+from bulkgladly.cli.flags import call_option, choices_of, option
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
@@ -16,50 +17,46 @@ from bulkgladly.policies import OutputFormat
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery
 
-__all__ = ("FileFlags", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
+__all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
 
 MOST_LOOK_BACK_DAYS = 3650
-_WHAT, _PARENTS, _REPORTS, _FILES, _SAFETY = "What", "For whom", "Reports", "Files", "Safety"
+# Written out, because the command line loads nothing of what Gladly looks like. A test compares them.
+_AGGREGATIONS = "halfHourly|daily|weekly|monthly|quarterly"
+_WHAT, _IDS, _REPORTS, _FILES = "What to export", "For which ids", "Reports", "Files"
 
+OutFolder = Annotated[Path, typer.Argument(help="The folder of the data set.", metavar="DIR", file_okay=False)]
 LookBack = Annotated[
     int,
-    typer.Option(
+    option(
+        "--look-back-days",
+        "Re-read the last N days of reports, because Gladly revises recent rows.",
+        _REPORTS,
+        "N",
         min=0,
         max=MOST_LOOK_BACK_DAYS,
-        help="Re-read the last N days of reports, because Gladly revises recent rows.",
-        envvar="BULKGLADLY_LOOK_BACK_DAYS",
-        rich_help_panel=_REPORTS,
     ),
 ]
 
 
 @dataclass(frozen=True)
 class SpanFlags(FlagGroup):
-    """From when to when, and whether again."""
+    """The time that is exported, and whether it is fetched again."""
 
     since: Annotated[
         str | None,
-        typer.Option(help="Only what happened after this day or time (UTC).", rich_help_panel=_WHAT),
+        call_option("--since", "Only what happened after this day or time (UTC).", _WHAT, "TIME"),
     ] = None
     until: Annotated[
         str | None,
-        typer.Option(help="Only what happened before this day or time (UTC).", rich_help_panel=_WHAT),
+        call_option("--until", "Only what happened before this day or time (UTC).", _WHAT, "TIME"),
     ] = None
-    refresh: Annotated[
-        bool,
-        typer.Option(
-            "--refresh",
-            help="Fetch again what the data set already has.",
-            envvar="BULKGLADLY_REFRESH",
-            rich_help_panel=_WHAT,
-        ),
-    ] = False
+    refresh: Annotated[bool, option("--refresh", "Fetch again what the data set already has.", _WHAT)] = False
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`.
+        """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: A flag is not a time.
+            UsageError: The value of an option is not a time.
         """
         since, until = _time("--since", self.since), _time("--until", self.until)
         return {"since": since, "until": until, "refresh": self.refresh}
@@ -67,66 +64,65 @@ class SpanFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class ParentFlags(FlagGroup):
-    """For which parents objects are fetched that the API gives by parent only."""
+    """The ids to fetch for, for objects that the API returns only for one id at a time."""
 
     ids: Annotated[
         Path | None,
-        typer.Option(
-            help="A file with the ids of the parents: one a line, or in a column named id.", rich_help_panel=_PARENTS
-        ),
+        call_option("--ids", "A file with the ids to fetch for: one a line, or in a column named id.", _IDS, "FILE"),
     ] = None
     emails: Annotated[
         Path | None,
-        typer.Option(help="A file with email addresses of customers.", rich_help_panel=_PARENTS),
+        call_option("--emails", "A file with the email addresses of the customers to fetch.", _IDS, "FILE"),
     ] = None
     from_dataset: Annotated[
         Path | None,
-        typer.Option(
-            help="A data set whose rows name the parents; may be the same as --out.",
-            rich_help_panel=_PARENTS,
+        call_option(
+            "--from-dataset",
+            "A data set whose rows hold the ids; may be the same as --out.",
+            _IDS,
+            "DIR",
             file_okay=False,
         ),
     ] = None
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`."""
+        """Return these options as fields of `ExportOptions`."""
         return {"ids": self.ids, "emails": self.emails, "from_dataset": self.from_dataset}
 
 
 @dataclass(frozen=True)
 class ReportFlags(FlagGroup):
-    """Which reports, and over which days."""
+    """Which reports, and for which days."""
 
-    first: Annotated[
-        str | None, typer.Option("--from", help="First day of a report (UTC).", rich_help_panel=_REPORTS)
+    first: Annotated[str | None, call_option("--from", "First day of a report (UTC).", _REPORTS, "DAY")] = None
+    last: Annotated[str | None, call_option("--to", "Last day of a report (UTC), inclusive.", _REPORTS, "DAY")] = None
+    all_: Annotated[bool, call_option("--all", "Every report that needs no other option.", _REPORTS)] = False
+    inbox: Annotated[list[str] | None, call_option("--inbox", "Only this inbox; repeatable.", _REPORTS, "ID")] = None
+    team: Annotated[list[str] | None, call_option("--team", "Only this team; repeatable.", _REPORTS, "ID")] = None
+    channel: Annotated[
+        str | None,
+        call_option(
+            "--channel",
+            "Only this channel: chat, email, sms, voice, fbMessenger, instagramDirect, twitter, whatsapp, allChannels.",
+            _REPORTS,
+            "NAME",
+        ),
     ] = None
-    last: Annotated[
-        str | None, typer.Option("--to", help="Last day of a report (UTC), inclusive.", rich_help_panel=_REPORTS)
-    ] = None
-    all_: Annotated[
-        bool, typer.Option("--all", help="Every report that needs no other option.", rich_help_panel=_REPORTS)
-    ] = False
-    inbox: Annotated[
-        list[str] | None, typer.Option(help="Only this inbox (an id); repeatable.", rich_help_panel=_REPORTS)
-    ] = None
-    team: Annotated[
-        list[str] | None, typer.Option(help="Only this team (an id); repeatable.", rich_help_panel=_REPORTS)
-    ] = None
-    channel: Annotated[str | None, typer.Option(help="Only this channel.", rich_help_panel=_REPORTS)] = None
     aggregation: Annotated[
         str | None,
-        typer.Option(help="halfHourly, daily, weekly, monthly or quarterly.", rich_help_panel=_REPORTS),
+        call_option("--aggregation", "The span of time that a row covers. (default: daily)", _REPORTS, _AGGREGATIONS),
     ] = None
     phone_number: Annotated[
-        str | None, typer.Option(help="The phone number of an IVR report (E.164).", rich_help_panel=_REPORTS)
+        str | None,
+        call_option("--phone-number", "The phone number of an IVR report (E.164).", _REPORTS, "NUMBER"),
     ] = None
     look_back_days: LookBack = 3
 
     def query(self, metric_sets: tuple[str, ...]) -> "ReportQuery":
-        """Return which reports are asked for.
+        """Return the reports to fetch.
 
         Raises:
-            UsageError: A flag is not a day.
+            UsageError: The value of an option is not a day.
         """
         from bulkgladly.exports.export_options import ReportQuery
 
@@ -148,48 +144,39 @@ class FileFlags(FlagGroup):
     """How the files of a data set are written."""
 
     format_: Annotated[
-        OutputFormat,
-        typer.Option("--format", help="The format of the files.", envvar="BULKGLADLY_FORMAT", rich_help_panel=_FILES),
+        OutputFormat, option("--format", "The format of the files.", _FILES, choices_of(OutputFormat))
     ] = OutputFormat.PARQUET
     compression: Annotated[
         str | None,
-        typer.Option(
-            help="Compression: zstd, snappy, gzip or none. (default: zstd for Parquet, else none)",
-            envvar="BULKGLADLY_COMPRESSION",
-            rich_help_panel=_FILES,
+        option(
+            "--compression",
+            "The compression of the files. (default: zstd for Parquet, else none)",
+            _FILES,
+            "zstd|snappy|gzip|none",
         ),
     ] = None
     partition: Annotated[
         str | None,
-        typer.Option(
-            help="Comma-separated columns to partition by, or none. (default: those of the data set)",
-            envvar="BULKGLADLY_PARTITION",
-            rich_help_panel=_FILES,
+        option(
+            "--partition",
+            "Comma-separated columns to partition by, or none. (default: those of the data set)",
+            _FILES,
+            "COLUMNS",
         ),
     ] = None
     keep_raw: Annotated[
-        bool,
-        typer.Option(
-            "--keep-raw",
-            help="Also keep each download as it came, as .jsonl.zst below _raw.",
-            envvar="BULKGLADLY_KEEP_RAW",
-            rich_help_panel=_FILES,
-        ),
+        bool, option("--keep-raw", "Also keep each download as it came, as .jsonl.zst below _raw.", _FILES)
     ] = False
     max_file_size: Annotated[
         str | None,
-        typer.Option(
-            help="Refuse downloads larger than this: 500MB, 20GB. (default: 1TB)",
-            envvar="BULKGLADLY_MAX_FILE_SIZE",
-            rich_help_panel=_SAFETY,
-        ),
+        option("--max-file-size", "Refuse downloads larger than this: 500MB, 20GB. (default: 1TB)", _FILES, "SIZE"),
     ] = None
 
     def chosen(self) -> dict[str, Any]:
-        """Return these flags as fields of `ExportOptions`.
+        """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: A flag is not a size.
+            UsageError: The value of an option is not a size.
         """
         from bulkgladly.exports.export_options import MAX_FILE_BYTES
 
@@ -216,7 +203,9 @@ def _time(flag: str, text: str | None) -> dt.datetime | None:
         found = dt.datetime.fromisoformat(text)
         return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{flag} {text}: write a day or a time, such as 2026-11-22 or 2026-11-22T08:00Z") from None
+        raise UsageError(
+            f"{flag} {text} is not a day or a time; use 2026-11-22 or 2026-11-22T08:00Z, for example"
+        ) from None
 
 
 def day_of(flag: str, text: str | None) -> dt.date | None:
@@ -228,4 +217,4 @@ def day_of(flag: str, text: str | None) -> dt.date | None:
     try:
         return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{flag} {text}: write a day, such as 2026-11-22") from None
+        raise UsageError(f"{flag} {text} is not a day; use 2026-11-22, for example") from None

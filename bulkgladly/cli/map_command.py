@@ -1,111 +1,127 @@
-"""`map init` and `map check`: a mapping from the user's columns to Gladly's fields, drafted and tested."""
+"""`map init` and `map check`: draft a mapping from the user's columns to Gladly's fields, and test it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
+from bulkgladly.cli.flag_groups import FlagGroup, with_flags
+from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
+from bulkgladly.policies import InputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck
     from bulkgladly.files.contract import ReadOptions
     from bulkgladly.mapping.check import Difference
 
-__all__ = ("check", "init")
+__all__ = ("SampleFlags", "check", "init")
 
-Format = Annotated[
-    str | None, typer.Option("--format", help="ndjson, csv, parquet or arrow. (default: by the file's name)")
-]
-Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
-Delimiter = Annotated[str, typer.Option(help="Delimiter of CSV files; a tab in .tsv files.")]
-ShowValues = Annotated[
-    bool,
-    typer.Option("--show-values", help="Show what rows hold, instead of what it looks like. May be personal data."),
-]
-MapFile = Annotated[Path, typer.Option("--map", help="The mapping file.", dir_okay=False)]
+_FILES = "Input files"
 
 
+@dataclass(frozen=True)
+class SampleFlags(FlagGroup):
+    """How the sample files are read and shown. Unlike those of `import`, these have no environment variables."""
+
+    format_: Annotated[
+        InputFormat | None,
+        call_option("--format", "The format of the files. (default: by file name)", _FILES, choices_of(InputFormat)),
+    ] = None
+    encoding: Annotated[str, call_option("--encoding", "The encoding of text files.", _FILES, "NAME")] = "utf-8"
+    delimiter: Annotated[
+        str, call_option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", _FILES, "CHARACTER")
+    ] = ","
+    show_values: flags.ShowValues = False
+
+    def reading(self) -> "ReadOptions":
+        """Return how to read the files."""
+        from bulkgladly.files.contract import ReadOptions
+
+        return ReadOptions(encoding=self.encoding, delimiter=self.delimiter, format=self.format_)
+
+
+@with_flags
 def init(
-    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.")],
-    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...")],
+    *,
+    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
+    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write the mapping. (default: the standard output)")
+        Path | None,
+        typer.Option("--out", "-o", help="Write the mapping here. (default: the standard output)", metavar="FILE"),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many rows of each file to look at.")] = 1000,
-    format_: Format = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = ",",
-    show_values: ShowValues = False,
+    rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 1000,
+    samples: SampleFlags,
 ) -> None:
-    """Draft a mapping from the names and the samples of columns, for you to review."""
+    """Draft a mapping from your columns and their values, for you to review."""
     from bulkgladly.checks.map_check import draft_for
 
-    text = draft_for(to, files, _reading(format_, encoding, delimiter), rows=rows, show_values=show_values)
+    text = draft_for(to, files, samples.reading(), rows=rows, show_values=samples.show_values)
     if out is None:
         print_text(text)
         return
     _write_new(out, text)
-    tell(f"{out}: review it, then `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
+    tell(f"wrote {out}; review it, then run `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
 
 
+@with_flags
 def check(
-    mapping: MapFile,
-    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.")] = None,
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
+    *,
+    mapping: Annotated[Path, typer.Option("--map", help="The mapping file.", metavar="FILE", dir_okay=False)],
+    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.", metavar="FILE")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 5,
     expect: Annotated[
         Path | None,
         typer.Option(
-            help="NDJSON of what is expected: an input and its output a line, or the output of FILES.", dir_okay=False
+            help="An NDJSON file of what is expected: an input with its output on each line, or the outputs of FILE.",
+            metavar="FILE",
+            dir_okay=False,
         ),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The column that identifies a row. (default: what the mapping says)")
+        str | None,
+        typer.Option(help="The column that identifies a row. (default: the key of the mapping)", metavar="COLUMN"),
     ] = None,
     transform: Annotated[
-        str | None, typer.Option(help="Your own function, as module:function, that gets each row first.")
+        str | None,
+        typer.Option(help="Your own function, which is given each row first.", metavar="MODULE:FUNCTION"),
     ] = None,
-    format_: Format = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = ",",
-    show_values: ShowValues = False,
+    samples: SampleFlags,
     json: flags.Json = False,
 ) -> None:
     """Show the first rows before and after a mapping, and test it. Nothing is sent.
 
-    Exit code 1 when a row shown would be rejected, or an expectation is not met.
+    The exit code is 1 if a row shown would be rejected, or an expectation is not met.
     """
     from bulkgladly.checks.map_check import check_mapping
     from bulkgladly.errors import UsageError
     from bulkgladly.imports.mapping_choice import choose_mapping
 
     if not files and expect is None:
-        raise UsageError("there is nothing to try the mapping on; name files, or expectations with --expect")
-    reading = _reading(format_, encoding, delimiter)
+        raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
+    reading = samples.reading()
     found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
     if json:
-        print_json(_as_json(found, show_values=show_values))
+        print_json(_as_json(found, show_values=samples.show_values))
     else:
-        _tell(found, expect, show_values=show_values)
+        _tell(found, expect, show_values=samples.show_values)
     raise typer.Exit(found.exit_code)
-
-
-def _reading(format_: str | None, encoding: str, delimiter: str) -> "ReadOptions":
-    from bulkgladly.files.contract import ReadOptions
-
-    return ReadOptions(encoding=encoding, delimiter=delimiter, format=format_)
 
 
 def _write_new(path: Path, text: str) -> None:
     from bulkgladly.errors import UsageError
     from bulkgladly.storage.durable import write_new
 
+    # Never overwritten: a reviewed mapping cannot be drafted again.
     try:
         write_new(path, text.encode())
     except FileExistsError:
-        raise UsageError(f"{path} is there already, and may have been reviewed; remove it, or name another") from None
+        raise UsageError(
+            f"{path} already exists and may have been reviewed; delete it, or choose another name"
+        ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -128,22 +144,22 @@ def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
             f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}"
         )
     if found.unused:
-        tell(f"not used: {', '.join(found.unused)}")
+        tell(f"columns that the mapping does not use: {', '.join(found.unused)}")
     if found.absent:
-        tell(f"read, but in none of the rows looked at: {', '.join(found.absent)}")
+        tell(f"columns that the mapping uses and no row has: {', '.join(found.absent)}")
     if found.tested:
         failed = len({difference.line for difference in found.differences})
-        tell(f"{found.tested - failed} of {found.tested} expectations are met")
+        tell(f"expectations: {found.tested - failed:,} of {found.tested:,} are met")
     if not show_values:
-        tell("letters stand as a or A and digits as 9; --show-values shows what the rows hold")
+        tell("Values are masked (a/A letter, 9 digit). Use --show-values to see them.")
 
 
 def _difference_text(difference: "Difference", say: Any) -> str:
     if not difference.field:
-        return "there is no such record" if difference.found is None else "there is a record more than expected"
+        return "expected, but the mapping makes no such record" if difference.found is None else "not expected"
     expected = "nothing" if difference.expected is None else say(difference.expected)
     found = "nothing" if difference.found is None else say(difference.found)
-    same = " (alike, but not the same)" if expected == found else ""
+    same = " (they differ where they are masked; use --show-values)" if expected == found else ""
     return f"{difference.field}: expected {expected}, found {found}{same}"
 
 

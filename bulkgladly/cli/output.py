@@ -1,33 +1,41 @@
-"""Where text leaves the program: lines for people and results for programs, with nothing raw in them.
+"""Where text leaves the program: lines for people and results for programs, harmless on a terminal.
 
-Everything that the commands print goes through here (a test looks for other ways), so that no
-caller has to know which of its words come from outside.
+Everything that the commands print goes through here, which a test asserts. So no command has to
+know which parts of its text come from a file or from Gladly.
 """
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
 
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.shown import escaped_json, shown
 
-__all__ = ("print_json", "print_lines", "print_text", "tell", "why_lost")
+if TYPE_CHECKING:
+    from bulkgladly.cli.flag_groups import OutputFlags
+
+__all__ = ("print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
 
 
 def print_lines(*lines: str) -> None:
-    """Print lines on stdout; whatever one of them holds, it stays one line."""
+    """Print lines on stdout. Line breaks within a line are escaped."""
+    # Flushed at once, here and below, so that the order is right where both streams go into one file.
     sys.stdout.write("".join(f"{shown(line)}\n" for line in lines))
     sys.stdout.flush()
 
 
 def print_text(text: str) -> None:
-    """Print a text of several lines on stdout, such as a file that was drafted: none of them is cut."""
+    """Print a text of several lines on stdout, such as a drafted mapping. No line is shortened."""
     lines = text.removesuffix("\n").split("\n")
     sys.stdout.write("".join(f"{shown(line, len(line))}\n" for line in lines))
     sys.stdout.flush()
 
 
 def tell(*lines: str) -> None:
-    """Print lines for people on stderr; whatever one of them holds, it stays one line."""
+    """Print lines for people on stderr. Line breaks within a line are escaped."""
     sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
     sys.stderr.flush()
 
@@ -35,8 +43,8 @@ def tell(*lines: str) -> None:
 def print_json(content: Any, *, kept_in: str | None = None) -> None:
     """Print a result for programs on stdout.
 
-    `kept_in` names the file that holds it as well. Then an output that does not arrive is told
-    on stderr, and that is all: the work is done, and its exit code stands.
+    `kept_in` names a file with the same content. If stdout cannot be written, a line on stderr
+    points there, and the exit code stays that of the work, which is done.
     """
     import orjson
 
@@ -47,5 +55,29 @@ def print_json(content: Any, *, kept_in: str | None = None) -> None:
 
 
 def why_lost(error: OSError) -> str:
-    """Return for people why an output did not arrive."""
+    """Return why an output could not be written."""
     return error.strerror or type(error).__name__
+
+
+def run_and_leave(context: typer.Context, work: Callable[..., Any], output: "OutputFlags") -> NoReturn:
+    """Run the work with a display, print the summary, and leave with its exit code.
+
+    `work` is called with the observer, the signals and the environment that every run takes.
+    """
+    import anyio
+
+    from bulkgladly.cli.display import display_for, logger_for, summary_of
+    from bulkgladly.runs.environment import USUAL
+
+    # The live view ends before the summary is printed, or it would be drawn over it.
+    logger = logger_for(output.log_format)
+    with display_for(output.progress, logger) as observer:
+        environment = context.obj.environment or USUAL
+        report = anyio.run(partial(work, observer=observer, with_signals=True, environment=environment))
+    if output.log_format == "json":
+        logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
+    else:
+        tell(*summary_of(report))
+    if output.json:
+        print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
+    raise typer.Exit(report.exit_code)

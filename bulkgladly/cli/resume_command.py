@@ -1,4 +1,4 @@
-"""`resume` and `retry`: going on with a run, and trying its rejects again."""
+"""`resume` and `retry`: continue a run, and import its rejected rows again."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,8 +8,8 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
-from bulkgladly.cli.output import tell
-from bulkgladly.cli.running import run_and_leave
+from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
+from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.errors import UsageError
 from bulkgladly.policies import OnConflict, OnDuplicate
 
@@ -30,11 +30,16 @@ def resume(
     output: OutputFlags,
     run: Annotated[
         str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest unfinished run)"),
+        typer.Argument(
+            help="The run, or an unambiguous part of its name. (default: the newest unfinished run)", metavar="RUN"
+        ),
     ] = None,
     accept_changed_input: flags.Accept = False,
 ) -> None:
-    """Continue a run where it stopped. Requests that were in flight are looked up first."""
+    """Continue an import or export where it stopped.
+
+    What was in flight is looked up first, so that nothing is sent twice.
+    """
     from bulkgladly.journal.runs import find_run
     from bulkgladly.resume import resume_run
 
@@ -43,6 +48,7 @@ def resume(
         name = f"run {folder.name} is complete" if folder else f"no unfinished run in {where.state_dir}"
         tell(f"{name}; nothing to resume")
         raise typer.Exit(0)
+    # Only now, because learning that there is nothing to resume takes no credentials.
     credentials = where.credentials(context)
 
     def change(stored: Any) -> Any:
@@ -54,62 +60,60 @@ def resume(
 
 @dataclass(frozen=True)
 class RetryFlags(FlagGroup):
-    """What may be other in a retry than in the run before."""
+    """What a retry may do differently from the run before."""
 
     on_conflict: Annotated[
         OnConflict | None,
-        typer.Option(
-            help="Another policy than the run had.",
-            envvar="BULKGLADLY_ON_CONFLICT",
-        ),
+        option("--on-conflict", "Use another policy for conflicts.", RECORDS, choices_of(OnConflict)),
     ] = None
     on_duplicate: Annotated[
         OnDuplicate | None,
-        typer.Option(
-            help="last also imports the rows whose key came twice; reject leaves them out.",
-            envvar="BULKGLADLY_ON_DUPLICATE",
+        option(
+            "--on-duplicate",
+            "last also imports the rows whose key came twice; reject leaves them out.",
+            RECORDS,
+            choices_of(OnDuplicate),
         ),
     ] = None
     phone_region: Annotated[
-        str | None,
-        typer.Option(help="Another country for national phone numbers.", envvar="BULKGLADLY_PHONE_REGION"),
+        str | None, option("--phone-region", "The country of local phone numbers, such as GB.", RECORDS, "COUNTRY")
     ] = None
     sent_nothing: Annotated[
         bool,
-        typer.Option(
+        call_option(
             "--sent-nothing",
-            help="Send only the rows whose outcome is unknown: you have checked in Gladly that they were not sent.",
+            "Send only the rows whose outcome is unknown, after you have checked in Gladly that they were not sent.",
+            SAFETY,
         ),
     ] = False
-    contacts_people: Annotated[
-        bool,
-        typer.Option(
-            "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections. One record is sent first, for you to check.",
-        ),
-    ] = False
+    contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
 
 
 @with_flags
 def retry(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run whose rejected rows to import again.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The run whose rejected rows to import again, or an unambiguous part of its name.", metavar="RUN"
+        ),
+    ],
     settings: RetryFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Import the rejected rows of a run again, with the same settings, as a new run."""
+    """Import the rejected rows of a run again. The retry is a new run with the same settings."""
     from bulkgladly.imports.retry_import import retry_import
     from bulkgladly.journal.runs import find_run
 
     folder = find_run(where.state_dir, run)
     if folder is None:
-        raise UsageError(f"there is no run {run!r} in {where.state_dir}")
-    folder.check()
+        raise UsageError(f"unknown run {run!r} in {where.state_dir}")
+    folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
     if folder.header().mode == "export":
-        raise UsageError(f"run {folder.name} is an export: run the same command again, and it fetches what is missing")
+        raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
     credentials = where.credentials(context)
 
     def change(stored: "ImportOptions") -> "ImportOptions":
@@ -118,7 +122,7 @@ def retry(
             on_conflict=settings.on_conflict or stored.on_conflict,
             on_duplicate=settings.on_duplicate or stored.on_duplicate,
             phone_region=settings.phone_region or stored.phone_region,
-            contacts_people=settings.contacts_people,
+            contacts_people=settings.contacts_people,  # given for each run, never taken from the one before
             pace=pace.over(stored.pace),
             limits=stop.over(stored.limits),
         )

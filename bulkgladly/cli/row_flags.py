@@ -1,13 +1,12 @@
-"""The flags that say what rows are and what is done with them: of `import`, and of `check` before it."""
+"""The options that say what the rows are and what to do with them: those of `import` and `check`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup
+from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
 from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("ImportFlags", "RowFlags", "words_of")
-
-_CONTENT, _SAFETY = "What happens to a record", "Safety"
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -26,14 +23,15 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RowFlags(FlagGroup):
-    """What the rows are, and in which way they are imported."""
+    """What the rows are, and how they are imported."""
 
     mode: Annotated[
         Mode | None,
-        typer.Option(
-            help="What to do with each record. (default: upsert, where the object supports it)",
-            envvar="BULKGLADLY_MODE",
-            rich_help_panel=_CONTENT,
+        option(
+            "--mode",
+            "What to do with each record. (default: upsert, where the object supports it)",
+            RECORDS,
+            choices_of(Mode),
         ),
     ] = None
     key: flags.Key = None
@@ -50,10 +48,10 @@ class RowFlags(FlagGroup):
     delimiter: flags.Delimiter = ","
 
     def options(self, **more: Any) -> "ImportOptions":
-        """Return the options of an import; `more` are those that other flags give.
+        """Return the options of an import; `more` are those of other groups.
 
         Raises:
-            UsageError: A flag is not what it should be, or the mapping cannot be used.
+            UsageError: The value of an option is not valid, or the mapping cannot be used.
         """
         from bulkgladly.files.contract import ReadOptions
         from bulkgladly.imports.import_options import ImportOptions
@@ -76,61 +74,47 @@ class RowFlags(FlagGroup):
 
 @dataclass(frozen=True)
 class ImportFlags(RowFlags):
-    """What the rows are, and all that an import can be told about them."""
+    """What the rows are, and how they are imported, with the options that only an import has."""
 
     read_first: Annotated[
         bool,
-        typer.Option(
-            "--read-first",
-            help="Read each profile before changing it (one more request per changed record).",
-            envvar="BULKGLADLY_READ_FIRST",
-            rich_help_panel=_CONTENT,
-        ),
+        option("--read-first", "Read each profile before changing it (one more request per changed record).", RECORDS),
     ] = False
     attributes: Annotated[
         Attributes,
-        typer.Option(
-            help="Whether Gladly merges custom attributes in an update: unknown reads them first, merge relies on it.",
-            envvar="BULKGLADLY_ATTRIBUTES",
-            rich_help_panel=_CONTENT,
+        option(
+            "--attributes",
+            "Whether Gladly merges custom attributes in an update: unknown reads them first, merge relies on it.",
+            RECORDS,
+            choices_of(Attributes),
         ),
     ] = Attributes.UNKNOWN
     after: Annotated[
         str,
-        typer.Option(
-            help="Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
-            envvar="BULKGLADLY_AFTER",
-            rich_help_panel=_CONTENT,
+        option(
+            "--after",
+            "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
+            RECORDS,
+            "RUNS",
         ),
     ] = ""
     missing_names: Annotated[
         MissingNames,
-        typer.Option(
-            help="What to do when rows name an inbox, agent, topic or audience that does not exist.",
-            envvar="BULKGLADLY_MISSING_NAMES",
-            rich_help_panel=_CONTENT,
+        option(
+            "--missing-names",
+            "What to do if rows name an inbox, agent, topic or audience that does not exist.",
+            RECORDS,
+            choices_of(MissingNames),
         ),
     ] = MissingNames.STOP
     force_close: Annotated[
         bool,
-        typer.Option(
-            "--force-close",
-            help="Close conversations even if the customer is waiting for a reply.",
-            envvar="BULKGLADLY_FORCE_CLOSE",
-            rich_help_panel=_CONTENT,
-        ),
+        option("--force-close", "Close conversations even if the customer is waiting for a reply.", RECORDS),
     ] = False
-    contacts_people: Annotated[
-        bool,
-        typer.Option(
-            "--i-know-this-contacts-people",
-            help="Allow sms, emails, replies and recipient-collections. One record is sent first, for you to check.",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = False
+    contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
-        """Return the options of an import into this state directory, as `RowFlags.options` does."""
+        """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
         from bulkgladly.imports.import_options import namespaces_after
 
         return self.options(

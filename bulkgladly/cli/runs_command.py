@@ -1,4 +1,4 @@
-"""`runs list` and `runs show`: what ran here, read from the run folders alone."""
+"""`runs list` and `runs show`: the runs of a state directory, read from their folders alone."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ EXAMPLES = 5
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """List the runs of this state directory, the oldest first."""
+    """List the runs in the state directory, oldest first."""
     from bulkgladly.journal.runs import all_folders
 
     rows = [about_run(run) for run in all_folders(state_dir)]
@@ -26,21 +26,23 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         return
     if not rows:
         tell(f"no runs in {state_dir}")
+    names, states = (max((len(row[part]) for row in rows), default=0) for part in ("run", "status"))
     for row in rows:
-        told = ", ".join(f"{number:,} {word}" for word, number in row["counts"].items())
-        print_lines(f"{row['run']:<50} {row['status']:<12} {row.get('problem', told)}")
+        told = row.get("problem") or _counts_text(row["counts"])
+        print_lines(f"{row['run']:<{names}}  {row['status']:<{states}}  {told}".rstrip())
 
 
 def about_run(run: Any) -> dict[str, Any]:
-    """Say how a run stands, or why it cannot be used: one that is damaged stops no other from being listed."""
+    """Return a run's status and counts, or why it cannot be read. A damaged run does not keep others from the list."""
     from bulkgladly.errors import BulkgladlyError
     from bulkgladly.journal.results import count_by_word
 
     fault = run.fault()
     if fault is not None:
         return {"run": run.name, "status": fault.word, "counts": {}, "problem": fault.detail}
+    # A run gets its folder before its header.
     if not (run.path / "run.json").exists():
-        return {"run": run.name, "status": "new", "counts": {}}  # another process is just beginning it
+        return {"run": run.name, "status": "new", "counts": {}}  # another process has just started it
     try:
         counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
         return {"run": run.name, "status": run.live_status(), "counts": counts}
@@ -50,12 +52,13 @@ def about_run(run: Any) -> dict[str, Any]:
 
 def show(
     run: Annotated[
-        str | None, typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)")
+        str | None,
+        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)", metavar="RUN"),
     ] = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Show one run, also while it works: counts, the first rejects, where its files are."""
+    """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
     from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
     from bulkgladly.journal.runs import find_run
 
@@ -83,35 +86,53 @@ def show(
     if json:
         print_json(about)
         return
-    print_lines(f"{about['run']}: {about['status']}")
-    print_lines(f"  {about['resource']}, {about['mode']}, {about['host']}")
-    for path in about["inputs"]:
-        print_lines(f"  input     {path}")
-    print_lines(f"  folder    {about['folder']}")
-    for word, number in about["counts"].items():
-        print_lines(f"  {number:>9,} {word}")
-    for code, number in about["rejects_by_code"].items():
-        print_lines(f"  {number:>9,} x {code}")
-    for line in about["first_rejects"]:
-        print_lines(f"    {line}")
+    _show_run(about)
     if header.mode == "export" and about["report"] is not None:
         _show_export(about["report"])
     if about["status"] in ("interrupted", "stopped", "failed"):
         print_lines(f"  next: {next_command('resume', folder.name, state_dir=state_dir, connects=True)}")
+    elif about["status"] == "complete" and header.mode != "export" and about["counts"].get("rejected"):
+        print_lines(f"  next: {next_command('retry', folder.name, state_dir=state_dir, connects=True)}")
+
+
+def _show_run(about: Mapping[str, Any]) -> None:
+    """Print what a run moved, from where, its counts, and the first rows that were rejected."""
+    print_lines(f"{about['run']}: {about['status']}")
+    lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
+    lines += [("input", path) for path in about["inputs"]]
+    lines.append(("folder", about["folder"]))
+    if about["counts"]:
+        lines.append(("result", _counts_text(about["counts"])))
+    if about["rejects_by_code"]:
+        codes = ", ".join(f"{number:,} x {code}" for code, number in about["rejects_by_code"].items())
+        lines.append(("rejected", codes))
+    print_lines(*(f"  {label:<9} {text}" for label, text in lines))
+    print_lines(*(f"    {line}" for line in about["first_rejects"]))
+    more = sum(about["rejects_by_code"].values()) - len(about["first_rejects"])
+    if about["first_rejects"] and more > 0:
+        print_lines(f"    and {more:,} more in {about['folder']}/rejected.ndjson")
+
+
+def _counts_text(counts: Mapping[str, int]) -> str:
+    """Return counts by outcome with their shares. Those of an export are called `units ...`, an inner word."""
+    from bulkgladly.cli.display import SHOWN, counts_text
+
+    named = {word.removeprefix("units "): number for word, number in counts.items()}
+    return counts_text(named, [*SHOWN, *(word for word in named if word not in SHOWN)])
 
 
 def _show_export(report: Mapping[str, Any]) -> None:
-    """Print what an export's report tells beside its counts."""
+    """Print what the report of an export has beside its counts."""
     for told in report["told"][:EXAMPLES]:
         print_lines(f"    {told['state']}: {told['data_set']} {told['unit']}: {told['detail']}")
     for note in report["notes"]:
         print_lines(f"    {note}")
     if report["next_loss"] is not None:
-        print_lines(f"  run it again before {report['next_loss']}: from then on Gladly drops what was not fetched")
+        print_lines(f"  run it again before {report['next_loss']}: after that Gladly deletes what was not fetched")
 
 
 def _units_by_state(run: Any) -> dict[str, int]:
-    """Count how the units of an export ended; nothing for an import."""
+    """Count the units of an export by state."""
     from bulkgladly.journal.units import units_of
 
     if run.status() == "new":

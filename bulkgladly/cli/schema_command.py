@@ -1,9 +1,10 @@
-"""`schema show`: the columns and types of what we read and write."""
+"""`schema show`: the columns of what is imported and exported, with their types."""
 
 from typing import Annotated, Any
 
 import typer
 
+from bulkgladly.choices import closest, one_of
 from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import UsageError
@@ -15,29 +16,40 @@ KINDS = {"text": "text", "flag": "true or false", "choice": "a word in capitals"
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="What to show: a resource, a data set or a metric set, such as customers.")
+        str,
+        typer.Argument(
+            help="An object to import, a data set or a report (metric set), such as customers.", metavar="OBJECT"
+        ),
     ],
     json: flags.Json = False,
 ) -> None:
-    """Show the columns of a resource's rows, of a data set, or of a report."""
+    """Show the columns of an object: those that an import takes, and those of a data set or report."""
     found = {"name": name, **_resource(name), **_data_set(name), **_report(name)}
     if len(found) == 1:
-        raise UsageError(f"there is no resource, data set or metric set {name!r}; choose from: {', '.join(_known())}")
+        raise UsageError(_unknown(name))
     if json:
         print_json(found)
         return
     if "modes" in found:
-        print_lines(f"rows of {name} to import: modes {', '.join(found['modes'])}")
+        print_lines(f"Columns of {name} to import (modes: {', '.join(found['modes'])})")
         _print(("column", "in nested JSON", "holds"), [tuple(row.values()) for row in found["columns"]])
     if "data_set" in found:
         about = found["data_set"]
-        key, folders = (", ".join(about[part]) or "none" for part in ("key", "partitions"))
-        print_lines(f"data set {name}: version {about['version']}, key {key}, folders {folders}")
+        key, folders = (", ".join(about[part]) for part in ("key", "partitions"))
+        parts = [
+            f"version {about['version']}",
+            f"key: {key}" if key else "",
+            f"partitioned by {folders}" if folders else "",
+        ]
+        print_lines(f"Columns of the data set {name} ({'; '.join(part for part in parts if part)})")
         order = ("column", "means", "type")
         _print(("column", "what it means", "type"), [tuple(row[part] for part in order) for row in about["columns"]])
     if "report" in found:
-        print_lines(f"report {name}: the columns that are known; others become text, under the name of their header")
-        _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
+        if found["report"]:
+            print_lines(f"Known columns of the report {name}; any other becomes text, named after its header")
+            _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
+        else:
+            print_lines(f"Each column of the report {name} becomes text, named after its header")
 
 
 def _resource(name: str) -> dict[str, Any]:
@@ -47,6 +59,7 @@ def _resource(name: str) -> dict[str, Any]:
     if spec is None:
         return {}
     rows = list(_declared(spec.fields, spec.procedures) if spec.fields else _rows(spec.columns))
+    # What Gladly alone sets is accepted, so that exported rows can be imported as they are.
     rows += [(column, column, "accepted in a row, never sent") for column in spec.columns.read_only]
     columns = [{"column": column, "nested": nested, "holds": holds} for column, nested, holds in rows]
     return {"resource": spec.name, "modes": [mode.value for mode in spec.procedures], "columns": columns}
@@ -75,11 +88,14 @@ def _report(name: str) -> dict[str, Any]:
     return {"report": known}
 
 
-def _known() -> list[str]:
-    from bulkgladly.gladly.table import RESOURCES
+def _unknown(name: str) -> str:
+    from bulkgladly.gladly.table import METRIC_SETS, RESOURCES
     from bulkgladly.lake.schemas import DATA_SETS
 
-    return sorted({*RESOURCES, *DATA_SETS})
+    known = sorted({*RESOURCES, *DATA_SETS})
+    meant = closest(name, [*known, *METRIC_SETS])
+    hint = f"did you mean {meant!r}? " if meant else ""
+    return f"unknown object, data set or metric set {name!r}; {hint}choose from: {', '.join(known)}"
 
 
 def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -112,5 +128,5 @@ def _holds(field: Any, modes: Any) -> str:
     kind = "text; further ones as :2, :3, ..." if field.parts is not None else str(field.kind)
     about = [", ".join(field.choices) or kind, f"at most {field.most:,} characters" if field.most else ""]
     needing = [mode.value for mode in modes if mode in field.required]
-    needed = f"needed to {', '.join(needing)}" if needing else ""
+    needed = f"required to {one_of(needing)}" if needing else ""
     return "; ".join(part for part in (*about, needed, field.help) if part)

@@ -1,8 +1,8 @@
-"""The standard streams as the program was given them: open, closed, full, or with nobody at the other end.
+"""The standard streams, whatever the program was started with: open, closed, full, or a broken pipe.
 
-What cannot be written is dropped, and remembered. Nothing that is written to a standard stream
-raises, so that no output decides how a run ends. Loads nothing but the standard library, since
-it must come before everything else.
+Text that cannot be written is dropped and the error is kept. Writing never raises, so that a full
+disk behind `> log` cannot end a run. This module loads only the standard library, because it must
+run before anything else.
 """
 
 import errno
@@ -16,25 +16,25 @@ __all__ = ("lost_output", "mend_streams", "standard_input")
 
 
 def mend_streams() -> None:
-    """Make the standard streams safe to use, whatever they are. To be called once, as the program starts.
+    """Make the standard streams safe to use. Call it once, when the program starts.
 
-    A closed one is opened on nothing: otherwise the next file of ours, a journal even, would get
-    its number, and what anybody writes to the stream would go there.
+    A closed stream is opened on /dev/null. Otherwise the next file that is opened would get its
+    number, and text for the stream would end up in that file, perhaps a journal.
     """
     is_closed = [_take_number(handle) for handle in range(3)]
     if is_closed[0] or sys.stdin is None:
-        sys.stdin = None  # as Python itself has it: there is no input
+        sys.stdin = None  # what Python itself does when there is no input
     sys.stdout = _text(1, sys.stdout, is_closed=is_closed[1])
     sys.stderr = _text(2, sys.stderr, is_closed=is_closed[2])
 
 
 def standard_input() -> BinaryIO | None:
-    """Return the bytes of the standard input, or None where it is closed."""
+    """Return the standard input as bytes, or None if it is closed."""
     return None if sys.stdin is None else sys.stdin.buffer
 
 
 def lost_output() -> OSError | None:
-    """Return why something written to the standard output did not arrive, once; None where all of it did."""
+    """Return the first error of the standard output since the last call, or None if all text was written."""
     sys.stdout.flush()
     outlet = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if not isinstance(outlet, Outlet):
@@ -44,26 +44,26 @@ def lost_output() -> OSError | None:
 
 
 class Outlet(io.RawIOBase):
-    """A standard stream that takes everything. `error` is the first that kept something from arriving."""
+    """A standard stream that takes all text. `error` is the first error by which text was lost."""
 
     def __init__(self, handle: int, *, is_closed: bool = False) -> None:
         self._handle, self._is_closed = handle, is_closed
         self.error: OSError | None = None
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
-        """The number of the stream."""
+        """Return the number of the stream."""
         return self._handle
 
     def isatty(self) -> bool:
-        """Tell whether a person is at the other end."""
+        """Return whether the stream is a terminal."""
         return not self._is_closed and os.isatty(self._handle)
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
-        """Write what can be written, and drop the rest."""
+        """Write what can be written, and drop the rest. The length of all of it is returned."""
         left = memoryview(data).cast("B")
         size = len(left)
         try:
@@ -78,17 +78,17 @@ class Outlet(io.RawIOBase):
     def _some(self, data: memoryview) -> int:
         try:
             return os.write(self._handle, data)
-        except BlockingIOError:  # whoever shares the stream with us has made it so
+        except BlockingIOError:  # another process has set the shared stream to non-blocking
             select.select([], [self._handle], [])
             return 0
 
 
 def _take_number(handle: int) -> bool:
-    """Give the number of a closed stream to nothing; return whether it was closed."""
+    """Open /dev/null in place of a closed stream, and return whether it was closed."""
     try:
         os.fstat(handle)
     except OSError:
-        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        os.open(os.devnull, os.O_RDWR)  # the system gives the lowest free number, which is this one
         return True
     return False
 

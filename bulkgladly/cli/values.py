@@ -1,4 +1,4 @@
-"""How texts on the command line become numbers: shares, spans of time, rates, error budgets."""
+"""Texts of the command line as numbers: shares, spans of time, sizes, rates, error budgets."""
 
 import math
 import re
@@ -10,8 +10,8 @@ __all__ = ("bounded", "bytes_of", "concurrency_of", "error_budget_of", "rate_of"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-MOST_NUMBER = 2**53 - 1
-MOST_SECONDS = 3650 * 86400.0
+MOST_NUMBER = 2**53 - 1  # the largest whole number that is exact in JSON readers that use floats
+MOST_SECONDS = 3650 * 86400.0  # ten years, far below where dates overflow
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -26,7 +26,7 @@ def share_of(text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share < 1:
-        raise UsageError(f"--reserve {text}: write a share from 0 to below 1, such as 0.1 or 10%")
+        raise UsageError(f"--reserve {text} is not a share from 0 to below 1; use 0.1 or 10%, for example")
     return share
 
 
@@ -39,7 +39,7 @@ def seconds_of(flag: str, text: str) -> float:
     found = _SPAN.fullmatch(text.strip())
     seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
     if not 0 < seconds <= MOST_SECONDS:
-        raise UsageError(f"{flag} {text}: write a time above 0, such as 90s, 30m, 8h or 2d")
+        raise UsageError(f"{flag} {text} is not a time above 0; use 90s, 30m, 8h or 2d, for example")
     return seconds
 
 
@@ -52,7 +52,7 @@ def bytes_of(flag: str, text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     size = float(found[1]) * _BYTES[found[2]] if found else 0.0
     if not 1 <= size <= MOST_NUMBER:
-        raise UsageError(f"{flag} {text}: write a size above 0, such as 500MB or 20GB")
+        raise UsageError(f"{flag} {text} is not a size above 0; use 500MB or 20GB, for example")
     return int(size)
 
 
@@ -69,17 +69,17 @@ def rate_of(text: str) -> float:
     except ValueError:
         rate = math.nan
     if not 0 < rate < math.inf:
-        raise UsageError(f"--rate {text}: write requests per second above 0, such as 5")
+        raise UsageError(f"--rate {text} is not a number of requests a second above 0; use 5, for example")
     return rate
 
 
 def bounded(number: int) -> int:
-    """Return a count that is at most what every JSON reader takes for a whole number; more is no limit either."""
+    """Return a count, at most the largest whole number that every JSON reader can hold. More would be no limit."""
     return min(number, MOST_NUMBER)
 
 
 def concurrency_of(text: str) -> int | None:
-    """Return how many records may be on their way at once; None for `auto`.
+    """Return how many requests may be in flight at once; None for `auto`.
 
     Raises:
         UsageError: Not a number from 1 to 1000.
@@ -87,7 +87,7 @@ def concurrency_of(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise UsageError(f"--concurrency {text}: write auto, or a number from 1 to 1000")
+        raise UsageError(f"--concurrency {text} is not valid; use auto, or a number from 1 to 1000")
     return int(text)
 
 
@@ -106,4 +106,4 @@ def error_budget_of(text: str) -> tuple[int | None, float | None]:
             return bounded(int(text)), None
     except ValueError:
         pass
-    raise UsageError(f"--max-errors {text}: write a count such as 100, or a percentage such as 1%")
+    raise UsageError(f"--max-errors {text} is not valid; use a count such as 100, or a percentage such as 1%")

@@ -14,6 +14,19 @@ from bulkgladly.emulator.organisation.report_corrections import ODDITIES
 __all__ = ("main", "options_from")
 
 
+_EXAMPLES = """\
+examples:
+  # an empty organisation on port 8080, with Gladly's limit of 10 requests a second
+  bulkgladly emulator
+
+  # invented customers with conversations, kept in a file between two starts
+  bulkgladly emulator --seed-customers 500 --seed-conversations 2 --state organisation.json
+
+  # as fast as it can, with a slow network
+  bulkgladly emulator --rate 0 --latency-ms 80 --jitter-ms 20
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM. Return 0 after a clean stop, 2 if it could not start or save."""
     try:
@@ -58,9 +71,10 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkgladly emulator",
-        usage="%(prog)s [flags]",
+        usage="%(prog)s [OPTIONS]",
         description="A local stand-in for Gladly, on 127.0.0.1 only. See docs/emulator.md.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=36),
+        epilog=_EXAMPLES,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=36),
     )
     usual = EmulatorOptions()
     _add_server(parser, usual)

@@ -24,9 +24,9 @@ import typer.main
 
 import bulkgladly
 from bulkgladly import errors
-from bulkgladly.checks.check_findings import Example, Finding, Severity
-from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport
+from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport, Example, Finding, Severity
 from bulkgladly.cli.app import COMMANDS, app
+from bulkgladly.cli.help_pages import argument_name
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
 from bulkgladly.emulator.faults.fault import FAULTS
@@ -198,7 +198,8 @@ def test_every_command_and_flag_is_documented(name: str, command: Any) -> None:
     assert head
     assert section
     for item in command.params:
-        for text in (*item.opts, *([item.envvar] if getattr(item, "envvar", None) else [])):
+        names = item.opts if item.opts[0].startswith("-") else [argument_name(item)]
+        for text in (*names, *([item.envvar] if getattr(item, "envvar", None) else [])):
             assert f"`{text}`" in section, f"{name}: {text}"
 
 

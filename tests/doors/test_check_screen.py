@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.checks.claims import Traits, traits_of
-from bulkgladly.checks.judge import Judge
-from bulkgladly.checks.screen import Screen
+from bulkgladly.checks.judge import Judge, Screen
 from bulkgladly.gladly.spec import Policy
 from bulkgladly.gladly.table import resource
 from bulkgladly.records import Mode, Position, Row

@@ -1,5 +1,6 @@
 """The program as a person meets it: what it prints, where, and how it leaves."""
 
+import datetime as dt
 import io
 import json
 import logging
@@ -64,7 +65,8 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     assert status == report["exit_code"] == 1
     assert (report["counts"]["created"], report["counts"]["rejected"]) == (2, 1)
     assert "3 rows, 3 requests if all are new" in told.err
-    assert "read 3 = 2 created, 1 rejected" in told.err
+    assert "3 rows read: 2 created (66.6 %), 1 rejected (33.3 %)" in told.err
+    assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
     assert f"next: bulkgladly retry {report['run']}" in told.err
 
@@ -134,12 +136,12 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         ),
         (("import", "customers", "customers.csv", "--max-errors", "few"), 2, "a count such as 100"),
         (("import", "customers", "customers.csv", "--key", "crm_id", "--mode", "delete"), 2, "pass --yes"),
-        (("import", "customers", "customers.csv", "--profile", "none"), 2, "there is no profile 'none'"),
+        (("import", "customers", "customers.csv", "--profile", "none"), 2, "unknown profile 'none'"),
         (("import", "customers", "customers.csv", "--key", "crm_id", "--progress", "loud"), 2, "auto, bar, line"),
         (("retry", "none"), 2, "there is no run 'none'"),
         (("schema", "show", "widgets"), 2, "choose from: activities"),
         (("--config", "none.toml", "runs", "list"), 2, "none.toml cannot be read"),
-        (("frobnicate",), 2, "No such command"),
+        (("frobnicate",), 2, "unknown command 'frobnicate'"),
     ],
 )
 def test_mistakes_leave_with_2_and_the_way_out(
@@ -253,19 +255,22 @@ VIEW = RunView(
 
 def test_one_line_a_minute_and_one_for_a_long_wait(caplog: pytest.LogCaptureFixture) -> None:
     """The first heartbeat comes early, so that nobody wonders whether it works."""
-    shown = display.LineDisplay(logging.getLogger("shown"))
+    shown = display.LineDisplay(logging.getLogger("shown"), now=lambda: dt.datetime(2026, 11, 27, 14, 5))  # noqa: DTZ001
     caplog.set_level(logging.INFO, "shown")
 
     shown.started("r", Estimate(100, False, 100, 300, 9.0))
     for second in range(1, 131):
-        shown.tick(replace(VIEW, seconds=float(second)))
+        shown.tick(replace(VIEW, seconds=float(second), eta_s=2400.0))
     shown.tick(replace(VIEW, waiting="throttled (429)", waiting_s=30.0, seconds=131.0))
     shown.tick(replace(VIEW, waiting="throttled (429)", waiting_s=29.0, seconds=132.0))
 
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0].startswith("r: about 100 rows, 100 requests if all are new, 300 at most: 11 s to 33 s at 9/s")
     assert len(lines) == 1 + 3 + 1
-    assert lines[1] == ("42 of ~100 rows, 40 created, 2 rejected, 8.9 of 9.0 requests/s, 1 of 429, 7 s left")
+    assert lines[1] == (
+        "42 of about 100 rows (42 %), 40 created, 2 rejected, 8.9 of 9.0 requests/s, 1 throttled (HTTP 429), "
+        "5 s elapsed, 40 min left (until 14:45)"
+    )
     assert lines[-1] == "waiting 30 s: throttled (429)"
 
 
@@ -283,7 +288,14 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
 
     assert isinstance(screen.file, io.StringIO)
     text = screen.file.getvalue()
-    for words in ("42 of ~100", "created 40", "8.9 of 9.0 requests/s", "waiting 12 s: outage", "no limit", "Ctrl-C"):
+    for words in (
+        "42 of about 100",
+        "40 created",
+        "8.9 of 9.0 requests/s",
+        "waiting 12 s: outage",
+        "no limit",
+        "Ctrl-C",
+    ):
         assert words in text
 
 

@@ -90,8 +90,8 @@ def test_schema_show_tells_fields_and_modes(program: Program, capsys: pytest.Cap
     assert program("schema", "show", "tasks", "--json") == 0
     columns = {entry["column"]: entry for entry in json.loads(capsys.readouterr().out)["columns"]}
 
-    assert "modes create, update, upsert" in shown
+    assert "modes: create, update, upsert" in shown
     assert columns["inbox"]["nested"] == "assignee.inboxId"
     assert "OPEN, CLOSED" in columns["status"]["holds"]
-    assert "needed to create, upsert" in columns["dueAt"]["holds"]
+    assert "required to create or upsert" in columns["dueAt"]["holds"]
     assert columns["createdBy"]["holds"] == "accepted in a row, never sent"

@@ -63,11 +63,11 @@ def test_verify_tells_each_finding_with_its_way_out(
 
     told = capsys.readouterr()
     assert status == 1
-    assert "missing: agents/job0-0001.parquet: is not there\n  remove the unit's manifest" in told.out
-    assert "gap: agents: nothing covers 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  export" in told.out
+    assert "missing: agents/job0-0001.parquet: is not there\n  fix: remove the unit's manifest" in told.out
+    assert "gap: agents: nothing covers 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  fix: export" in told.out
     assert told.out.count("\n") == 4
-    assert "2 findings" in told.err
-    assert "rejected: 1 line, in data/_rejects" in told.err
+    assert "checked 2 rows in 2 files: 2 problems found" in told.err
+    assert "1 line could not be converted; see data/_rejects" in told.err
 
 
 def test_verify_of_a_sound_folder_leaves_with_0(
@@ -81,7 +81,7 @@ def test_verify_of_a_sound_folder_leaves_with_0(
 
     assert (quick, deep) == (0, 0)
     assert (shallow.out, thorough.out) == ("", "")
-    assert "--deep reads every byte" in shallow.err
+    assert "`bulkgladly dataset verify data --deep` reads every byte" in shallow.err
     assert "--deep" not in thorough.err
 
 
@@ -106,9 +106,12 @@ def test_show_tells_what_there_is(program: Program, data: Path, capsys: pytest.C
     assert status == 0
     assert lines[0].split() == ["data", "set", *lines[0].split()[2:]]
     row = lines[1].split()
-    assert row[:4] == ["agents", "2", "2", "2"]
-    assert row[5:] == ["2026-11-20T00:00:00Z", "2026-11-23T00:00:00Z", "1", "2", "1", "2026-11-23T12:00:00Z"]
-    assert lines[2:] == ["gap in agents: 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z"]
+    assert row[:3] == ["agents", "2", "2"]
+    assert row[4:] == ["kB", "2026-11-20", "2026-11-23", "1", "2", "2026-11-23", "12:00"]
+    assert lines[2:] == [
+        "gap in agents: 2026-11-21 to 2026-11-22",
+        "`bulkgladly dataset drift data` lists the values without a column of their own",
+    ]
 
 
 def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +159,7 @@ def test_drift_tells_what_has_no_column(program: Program, data: Path, capsys: py
     assert program("dataset", "drift", "data", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)
 
-    assert table[1].split() == ["agents", "shift", "unknown_field", "2", "2", "2026-11-20T00:00:00Z", "job0"]
+    assert table[1].split() == ["agents", "shift", "unknown_field", "2", "2026-11-20", "job0"]
     assert found == {
         "data_set": "agents",
         "path": "shift",
@@ -178,7 +181,7 @@ def test_compact_writes_the_newest_rows(program: Program, data: Path, capsys: py
     (made,) = json.loads(capsys.readouterr().out)
 
     assert told.out == ""
-    assert f"agents: 1 of 2 rows, in {data}/current/agents" in told.err
+    assert f"agents: kept 1 of 2 rows, in {data}/current/agents" in told.err
     assert (made["data_set"], made["rows"], made["rows_read"], made["parts"]) == ("agents", 1, 2, 1)
     assert pq.read_table(data / "current" / "agents").column("name").to_pylist() == ["New Name"]
     assert not list((data / "agents").glob(".*"))
@@ -223,6 +226,6 @@ def test_one_damaged_data_set_does_not_keep_the_others_from_being_compacted(
 
     told = capsys.readouterr().err
     assert "agents: not compacted" in told
-    assert "inboxes: 1 of 1 rows" in told
+    assert "inboxes: kept 1 of 1 rows" in told
     assert (data / "current" / "agents" / "part-0001.parquet").read_bytes() == before
     assert program("dataset", "compact", str(data), "agents") == 2

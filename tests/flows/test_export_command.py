@@ -57,7 +57,7 @@ def test_an_export_tells_people_on_stderr_and_programs_on_stdout(
     report = json.loads(told.out)
     assert report["counts"]["created"] == 2 * 180 + 3
     assert {"run", "status", "exit_code", "counts", "requests", "files"} <= set(report)
-    assert "read 363 = 363 created" in told.err
+    assert "363 rows read: 363 created" in told.err
     assert "next: bulkgladly dataset show lake" in told.err
 
 
@@ -77,7 +77,9 @@ def test_a_dump_with_a_file_of_settings_and_its_look_afterwards(
     assert program("dataset", "show", "lake") == 0
     assert "reports/AgentSummaryV2" in capsys.readouterr().out
     assert program("runs", "show") == 0
-    assert "units" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "object    dump (mode: export)" in shown
+    assert "unit" not in shown
 
 
 def test_events_are_lost_before_job_files(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,15 +133,15 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
     ("arguments", "words"),
     [
         (("export", "widgets", "--out", "lake"), "there is no 'widgets' to export"),
-        (("export", "items"), "Missing option '--out'"),
-        (("export", "report", "--out", "lake"), "followed by the names of metric sets"),
-        (("export", "reports", "--out", "lake"), "goes with --all"),
-        (("export", "items", "--all", "--out", "lake"), "--all goes with `reports`"),
+        (("export", "items"), "missing option '--out'"),
+        (("export", "report", "--out", "lake"), "name at least one metric set after `report`"),
+        (("export", "reports", "--out", "lake"), "pass --all with `reports`"),
+        (("export", "items", "--all", "--out", "lake"), "--all needs `reports`"),
         (("export", "profiles", "--out", "lake"), "--from-dataset"),
         (("export", "items", "--out", "lake", "--format", "xlsx"), "choose parquet, ndjson or csv"),
         (("export", "items", "--out", "lake", "--compression", "rar"), "parquet files take"),
         (("export", "items", "--out", "lake", "--partition", "month"), "choose none, type, entity or date"),
-        (("export", "items", "--out", "lake", "--since", "soon"), "--since soon: write a day or a time"),
+        (("export", "items", "--out", "lake", "--since", "soon"), "--since soon is not a day or a time"),
         (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
         (("export", "items", "--out", "lake", "--max-file-size", "big"), "500MB or 20GB"),
         (("export", "report", "AgentSummaryV2", "--channel", "voice", "--out", "lake"), "channel"),
@@ -188,8 +190,8 @@ def test_schemas_are_shown(program: Program, capsys: pytest.CaptureFixture[str])
     assert "Assigned Agent ID - Current" in capsys.readouterr().out
     assert program("schema", "show", "customers") == 0
     told = capsys.readouterr().out
-    assert "rows of customers to import" in told
-    assert "data set customers" in told
+    assert "Columns of customers to import" in told
+    assert "Columns of the data set customers" in told
 
 
 def test_retrying_an_export_says_what_to_do_instead(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,7 +201,7 @@ def test_retrying_an_export_says_what_to_do_instead(program: Program, capsys: py
 
     assert program("retry", "inboxes-export") == 2
 
-    assert "run the same command again" in capsys.readouterr().err
+    assert "run the same export command again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_file_for_dump_with_a_value_of_a_wrong_kind_is_named(line: str, progra
     code, _, err = program("dump", "lake", "--config", "night.toml")
 
     assert code == 2
-    assert f"night.toml: {line.split(maxsplit=1)[0]} is not valid; write " in err
+    assert f"night.toml: {line.split(maxsplit=1)[0]} is not valid; use " in err
     assert not Path("lake").exists()
 
 

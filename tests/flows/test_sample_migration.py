@@ -76,7 +76,7 @@ def test_the_migration_is_killed_resumed_and_repeated_without_a_twin(migrated: t
     reports = [json.loads(path.read_bytes()) for path in sorted(folder.glob(".bulkgladly/runs/*/report.json"))]
 
     assert "killed with kill -9" in printed
-    assert "going on after" in printed
+    assert "continues after" in printed
     assert printed.count("each once") == 3
     made = [report["counts"]["created"] for report in reports]
     assert sorted(number > 0 for number in made) == [False] * 3 + [True] * 3

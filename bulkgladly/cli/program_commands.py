@@ -1,19 +1,19 @@
-"""`doctor`: everything that a run needs, looked at one by one, each with its own advice."""
+"""`doctor`, `emulator` and `help`: check what a run needs, try things locally, read about a command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
-from bulkgladly.cli.output import print_json, print_lines
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.cli.output import print_json, print_lines, print_text
+from bulkgladly.errors import BulkgladlyError, UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.runs.diagnosis import Diagnosis
 
-__all__ = ("doctor",)
+__all__ = ("doctor", "emulator", "help_")
 
 MARKS = {True: "ok", False: "BAD", None: "note"}
 
@@ -24,7 +24,7 @@ def doctor(
     profile: flags.Profile = None,
     json: flags.Json = False,
 ) -> None:
-    """Look at credentials, permission, host, clock, limits and disk, with one request to Gladly."""
+    """Check credentials, permission, limits, clock and disk. It sends one request to Gladly."""
     import anyio
 
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose, examine_machine
@@ -56,3 +56,30 @@ def doctor(
     if not exit_code and any(finding["result"] == "BAD" for finding in findings):
         exit_code = 2
     raise typer.Exit(exit_code)
+
+
+def emulator(context: typer.Context) -> None:
+    """Run a local stand-in for Gladly, to try things without an account."""
+    from bulkgladly.emulator.__main__ import main as serve
+
+    raise typer.Exit(serve(context.args))
+
+
+def help_(
+    context: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command, such as import or runs list.", metavar="COMMAND")
+    ] = None,
+) -> None:
+    """Show the help of bulkgladly or of a command."""
+    if command == ["emulator"]:  # its page is its own, too
+        from bulkgladly.emulator.__main__ import main as serve
+
+        raise typer.Exit(serve(["--help"]))
+    at: Any = context.parent
+    for name in command or ():
+        found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
+        if found is None:
+            raise UsageError(f"unknown command {' '.join(command or ())!r}; run `bulkgladly --help` for a list")
+        at = type(at)(found, info_name=name, parent=at)
+    print_text(at.get_help())

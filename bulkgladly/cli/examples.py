@@ -1,0 +1,134 @@
+"""The examples at the end of each `--help`. The documentation test runs them, in the order of a first migration."""
+
+from collections.abc import Mapping
+
+__all__ = ("EXAMPLES", "examples_of")
+
+EXAMPLES: Mapping[str, str] = {
+    "": """\
+# look at a file, try it against a local emulator, import it
+bulkgladly check customers customers.csv --key crm_id
+bulkgladly import customers customers.csv --key crm_id --rehearse
+bulkgladly import customers customers.csv --key crm_id
+
+# fetch what is new into a data set, for example every night
+bulkgladly dump lake --state-dir dumps""",
+    "import": """\
+# read and check every row, and send nothing
+bulkgladly import customers customers.csv --key crm_id --dry-run
+
+# import the first two rows only; `bulkgladly resume` imports the rest
+bulkgladly import customers customers.csv --key crm_id --limit 2
+
+# import the tasks of customers that were imported before
+bulkgladly import tasks tasks.csv --key ticket
+
+# delete customers without being asked for confirmation
+bulkgladly import customers leavers.csv --key crm_id --mode delete --yes""",
+    "export": """\
+# three lists, as they are now
+bulkgladly export agents-list inboxes teams --out lake
+
+# the profiles of the customers in a file
+bulkgladly export profiles --emails customers.csv --out lake
+
+# a report, from this day until now
+bulkgladly export report ConversationExportReport --from 2026-10-01 --out lake""",
+    "dump": """\
+# everything that is new, for example from cron every night
+bulkgladly dump lake --state-dir dumps
+
+# a few objects only, as CSV files
+bulkgladly dump sheets --what customers,agents --format csv""",
+    "check": """\
+# nothing is sent, and no credentials are needed
+bulkgladly check customers customers.csv --key crm_id
+
+# show the wrong values, which may be personal data
+bulkgladly check customers customers.csv --key crm_id --show-values
+
+# tasks, with the findings as JSON for programs
+bulkgladly check tasks tasks.csv --key ticket --json""",
+    "resume": """\
+# continue the newest unfinished run
+bulkgladly resume
+
+# continue one run for at most eight hours
+bulkgladly resume tasks --max-duration 8h""",
+    "retry": """\
+# import the rejected rows again, now with a country for local phone numbers
+bulkgladly retry customers-upsert --phone-region GB
+
+# update the customers that have the same address already
+bulkgladly retry customers-upsert --on-conflict update""",
+    "runs": """\
+bulkgladly runs list
+bulkgladly runs show""",
+    "runs list": """\
+bulkgladly runs list
+
+# the runs of another state directory, for programs
+bulkgladly runs list --state-dir dumps --json""",
+    "runs show": """\
+# the newest run, also while it works
+bulkgladly runs show
+
+# one run, by a part of its name
+bulkgladly runs show tasks --json""",
+    "dataset": """\
+bulkgladly dataset show lake
+bulkgladly dataset verify lake""",
+    "dataset verify": """\
+# names, sizes, row counts and columns
+bulkgladly dataset verify lake
+
+# every byte
+bulkgladly dataset verify lake --deep""",
+    "dataset show": """\
+bulkgladly dataset show lake
+bulkgladly dataset show lake --json""",
+    "dataset drift": """\
+bulkgladly dataset drift lake
+bulkgladly dataset drift lake --json""",
+    "dataset compact": """\
+# the newest row of each key, of all data sets
+bulkgladly dataset compact lake
+
+# of one data set
+bulkgladly dataset compact lake inboxes""",
+    "map": """\
+bulkgladly map init contacts.csv --to customers --out customers.toml
+bulkgladly map check contacts.csv --map customers.toml""",
+    "map init": """\
+# draft a mapping from your columns to those of customers
+bulkgladly map init contacts.csv --to customers --out customers.toml
+
+# look at it first
+bulkgladly map init contacts.csv --to customers --rows 100""",
+    "map check": """\
+# the first rows before and after, with masked values
+bulkgladly map check contacts.csv --map customers.toml
+
+# two rows, with their values
+bulkgladly map check contacts.csv --map customers.toml --rows 2 --show-values""",
+    "schema": """\
+bulkgladly schema show customers""",
+    "schema show": """\
+# what an import of customers takes, and what an export of them holds
+bulkgladly schema show customers
+bulkgladly schema show ConversationExportReport --json""",
+    "doctor": """\
+bulkgladly doctor
+
+# with the credentials of a profile in the settings file
+bulkgladly doctor --profile sandbox""",
+    "help": """\
+bulkgladly help import
+bulkgladly help runs list""",
+}
+"""By the name of the command, without the program's; lines that begin with `#` say what the next one does."""
+
+
+def examples_of(command: str) -> list[str]:
+    """Return the lines of a command's examples that can be run."""
+    return [line for line in EXAMPLES[command].splitlines() if line.startswith("bulkgladly")]

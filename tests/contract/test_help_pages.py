@@ -1,0 +1,171 @@
+"""What `--help` prints: it fits the terminal, it shows choices as choices, and its examples run as they stand."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkgladly.cli.app import run
+from bulkgladly.cli.examples import EXAMPLES, examples_of
+from bulkgladly.cli.help_pages import WIDEST, help_page
+from bulkgladly.cli.lake_flags import ReportFlags
+from bulkgladly.emulator import Emulator
+from bulkgladly.emulator.__main__ import options_from
+from bulkgladly.gladly.report_queries import AGGREGATION_LEVELS, CHANNELS
+from tests.contract.test_docs import README, all_commands, write_files_of
+from tests.flows.quickly import QUICK
+from tests.flows.serving import served
+
+Program = Callable[[str], int]
+
+COMMANDS = {name.removeprefix("bulkgladly").strip(): command for name, command in all_commands()}
+GROUPS = {name for name, command in COMMANDS.items() if getattr(command, "commands", None)}
+IMPORT = "bulkgladly import customers customers.csv --key crm_id"
+EXPORT = "bulkgladly export agents-list inboxes profiles --emails customers.csv --out lake"
+MAP = "bulkgladly map init contacts.csv --to customers --out customers.toml"
+SETUP: Mapping[str, tuple[str, ...]] = {
+    "import": (f"{IMPORT} --phone-region GB",),
+    "resume": (
+        f"{IMPORT} --phone-region GB",
+        "bulkgladly import tasks tasks.csv --key ticket --limit 1",
+        f"{IMPORT} --phone-region GB --limit 1",
+    ),
+    "retry": (IMPORT,),
+    "runs list": (EXPORT + " --state-dir dumps",),
+    "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
+    "map check": (MAP,),
+    **dict.fromkeys(("dataset verify", "dataset show", "dataset drift", "dataset compact"), (EXPORT,)),
+}
+"""What was done before, so that there is something to resume, to retry, to show."""
+BEFORE: Mapping[str, str] = {
+    "bulkgladly dataset show lake": EXPORT,
+    "bulkgladly dataset verify lake": EXPORT,
+    "bulkgladly map check contacts.csv --map customers.toml": MAP,
+}
+EXIT_CODES: Mapping[str, int] = {
+    "bulkgladly check customers customers.csv --key crm_id": 1,
+    "bulkgladly check customers customers.csv --key crm_id --show-values": 1,
+    IMPORT: 1,
+    f"{IMPORT} --rehearse": 1,
+    f"{IMPORT} --dry-run": 1,
+    f"{IMPORT} --limit 2": 10,
+    "bulkgladly retry customers-upsert --on-conflict update": 1,
+}
+"""C3 has a local phone number: without a country it is rejected."""
+EVERY_EXAMPLE = [(name, line) for name in EXAMPLES for line in examples_of(name)]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program in a folder with the files of the README and a few more; each call gets a line for a shell."""
+    write_files_of(README, tmp_path)
+    (tmp_path / "contacts.csv").write_text("Id,Full name,E-mail\nC1,Ada Ashby,ada@example.org\n", encoding="utf-8")
+    (tmp_path / "leavers.csv").write_text("crm_id\nC1\n", encoding="utf-8")
+    (tmp_path / "bulkgladly.toml").write_text(
+        '[profiles.sandbox]\nhost = "http://127.0.0.1:1"\nusername = "agent@example.org"\n'
+        'token_env = "GLADLY_API_TOKEN"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def call(line: str) -> int:
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        return run(QUICK)
+
+    return call
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_page_has_examples(name: str) -> None:
+    """Two to four of a command; a group has at least one. The emulator has a page of its own."""
+    if name == "emulator":
+        return
+
+    assert (1 if name in GROUPS else 2) <= len(examples_of(name)) <= 4
+    assert f"Examples:\n  {EXAMPLES[name].splitlines()[0]}" in help_page(COMMANDS[name], name, 80)
+
+
+def test_no_example_is_of_a_command_that_does_not_exist() -> None:
+    """And each page shows the command that it is about; the program's own page shows several."""
+    assert set(EXAMPLES) == set(COMMANDS) - {"emulator"}
+    assert [line for name, line in EVERY_EXAMPLE if not line.startswith(f"bulkgladly {name}".strip())] == []
+
+
+@pytest.mark.parametrize(("name", "line"), EVERY_EXAMPLE, ids=[line for _, line in EVERY_EXAMPLE])
+def test_examples_run(name: str, line: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each against an emulator, after what it builds on, with the exit code that it should have."""
+    with served(Emulator(rate=None, seed_customers=2, seed_jobs=1)) as emulator:
+        for variable, value in {
+            "GLADLY_HOST": emulator.url,
+            "GLADLY_USERNAME": emulator.options.username,
+            "GLADLY_API_TOKEN": emulator.options.token,
+            "BULKGLADLY_RATE": "unlimited",
+        }.items():
+            monkeypatch.setenv(variable, value)
+        Path("bulkgladly.toml").write_text(
+            Path("bulkgladly.toml").read_text("utf-8").replace("http://127.0.0.1:1", emulator.url), "utf-8"
+        )
+        for before in (*SETUP.get(name, ()), *([BEFORE[line]] if line in BEFORE and name not in SETUP else [])):
+            assert program(before) in (0, 1, 10), before
+
+        assert program(line) == EXIT_CODES.get(line, 0)
+
+
+def test_the_examples_of_the_emulator_are_valid(capsys: pytest.CaptureFixture[str], program: Program) -> None:
+    """They would run until they are stopped, so that only their arguments are read."""
+    with pytest.raises(SystemExit, match="0"):
+        program("bulkgladly help emulator")
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  bulkgladly ")]
+    assert len(lines) == 3
+    for line in lines:
+        options_from(shlex.split(line)[2:])
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_pages_fit_the_terminal(name: str, width: int) -> None:
+    """Texts are wrapped between words; only an example and a name with its choices may be longer."""
+    lines = help_page(COMMANDS[name], f"bulkgladly {name}".strip(), min(width, WIDEST)).splitlines()
+
+    long = [line for line in lines if len(line) > min(width, WIDEST)]
+    assert [line for line in long if not re.match(r"  (bulkgladly|#|-)|Usage:", line)] == []
+    assert width == 40 or not long
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"", "emulator"}))
+def test_help_prints_the_same_page(name: str, program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """`bulkgladly help runs list` is `bulkgladly runs list --help`."""
+    assert program(f"bulkgladly {name} --help") == 0
+    page = capsys.readouterr().out
+    assert program(f"bulkgladly help {name}") == 0
+
+    assert capsys.readouterr().out == page
+
+
+def test_choices_are_shown_as_choices() -> None:
+    """Those of the command line itself, and those that Gladly has."""
+    page = help_page(COMMANDS["import"], "bulkgladly import", 80)
+    fields: Mapping[str, Any] = ReportFlags.__annotations__
+    aggregation, channel = (fields[name].__metadata__[0] for name in ("aggregation", "channel"))
+
+    assert "--mode create|update|upsert|delete\n" in page
+    assert "--format ndjson|csv|parquet|arrow\n" in page
+    assert aggregation.metavar.split("|") == list(AGGREGATION_LEVELS)
+    assert set(re.findall(r"\w+", channel.help.partition(":")[2])) == set(CHANNELS)
+
+
+def test_what_is_moved_is_called_an_object() -> None:
+    """No page has the inner words, and metavars say OBJECT."""
+    pages = {name: help_page(command, name, 80) for name, command in COMMANDS.items()}
+
+    found = {
+        name: re.findall(r"\b(?:resource|RESOURCE|WORDS|units?|anew|manifests?)\b", page)
+        for name, page in pages.items()
+    }
+    assert {name: words for name, words in found.items() if words} == {}
+    assert all("OBJECT" in pages[name] for name in ("import", "export", "check", "schema show", "map init"))
