@@ -13,8 +13,7 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport, counts_of, ending_of, units_told
-from bulkgladly.exports.kinds import KeptReplies
-from bulkgladly.exports.reply_buffer import PUBLISHING
+from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder

@@ -12,14 +12,15 @@ from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import Source
 from bulkgladly.gladly.exports import IdColumn, LiveExport, is_askable
+from bulkgladly.gladly.table import LIVE_EXPORTS
 from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lines import BOM, cut_lines
 
 __all__ = ("Skipped", "demand_parents", "parents_of", "source_of")
 
-_EMAIL_COLUMNS = ("email", "email:1", "emailAddress")
 _MOST_TEXT_BYTES = 10_000
 
 
@@ -43,16 +44,16 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
         UsageError: They do not, or in a way that does not go with this export.
     """
     if options.emails is not None and row.by_address is None:
+        first = " or ".join(word for word, other in LIVE_EXPORTS.items() if other.by_address is not None)
         raise UsageError(
-            f"--emails looks customers up and goes with profiles, not with {row.word}: export profiles first, "
-            f"then {row.word} with --from-dataset"
+            f"{row.word} cannot be exported by --emails: export {first} by --emails first, then {row.word} with "
+            "--from-dataset"
         )
     is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
     if not is_named and not row.asks_itself:
         more = ", --emails FILE" if row.by_address is not None else ""
         raise UsageError(
-            f"{row.word} can be asked for {row.parent.value} by {row.parent.value} only: say --ids FILE{more} or "
-            "--from-dataset DIR"
+            f"{row.word} can only be requested per {row.parent.value}: pass --ids FILE{more} or --from-dataset DIR"
         )
 
 
@@ -66,8 +67,8 @@ def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[
         UsageError: The data set is none, or has none of the rows that name such parents.
     """
     options = context.options
-    if options.emails is not None:
-        for _, asked in _texts_in(options.emails, _EMAIL_COLUMNS, skipped):
+    if options.emails is not None and row.by_address is not None:
+        for _, asked in _texts_in(options.emails, row.by_address.address_columns, skipped):
             yield ParentToAsk(_email_key(asked), asked)
     elif options.ids is not None:
         for where, asked in _texts_in(options.ids, row.id_columns, skipped):
@@ -105,7 +106,7 @@ def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Itera
 
 def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | None, int]]:
     """Yield ids with their language and when they were last active; one that repeats nearby comes once."""
-    typed = "contentType" if column.of_types else None
+    typed = DATA_SETS[column.data_set].kind_column if column.of_types else None
     names = [name for name in (column.id, column.changed, column.language, typed) if name is not None]
     for rows in values_in(folder, column.data_set, names):
         latest: dict[tuple[str, str | None], int] = {}

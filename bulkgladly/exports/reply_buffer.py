@@ -9,13 +9,14 @@ one that lies in the future does not keep a key from being asked again.
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport
+from bulkgladly.gladly.table import live_export
 from bulkgladly.journal.units import KeptReply
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
@@ -25,7 +26,7 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.runs.environment import Bounds
 
-__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
+__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "KeptReplies", "PublishStep", "ReplyBuffer", "in_chunks")
 
 WHOLE, CUT, GONE = 200, 206, 404
 """Under which status a reply waits; 206 (partial content) is ours, for a list that Gladly has cut."""
@@ -51,14 +52,12 @@ class _Chunk:
 class ReplyBuffer:
     """The replies for one export word. `keep` and `publish` may run side by side, each in a worker thread."""
 
-    def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
-        """`key_columns` name the columns of a row that tell for which key it came; several are alternatives."""
+    def __init__(self, row: LiveExport) -> None:
         self.row = row
         self.data_set = DATA_SETS[row.data_set]
         self.work = WorkList()
         self.cut: set[str] = set()
         """The keys of all lists that were ever found to be cut."""
-        self._key_columns = key_columns
         self._waiting = 0
         self._waiting_bytes = 0
         self._counting, self._publishing = threading.Lock(), threading.Lock()
@@ -86,7 +85,7 @@ class ReplyBuffer:
                 # A time that is still to come says that a clock was ahead: the key was answered, nobody knows when.
                 yield key, at if at <= now else 0
 
-        for columns in self._key_columns:
+        for columns in _key_columns(self.row):
             for rows in values_in(context.folder, self.data_set.name, (*columns, _FETCHED)):
                 known = ((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
                 self.work.know(told(known))
@@ -203,6 +202,33 @@ class PublishStep:
         return result
 
 
+class KeptReplies:
+    """Replies that an earlier session of the run kept, for export words that this session does not name.
+
+    A dump may go on with other words. What was requested before is paid for, so it is published first.
+    """
+
+    name = "kept answers"
+    workers = 1
+
+    def __init__(self, words: Collection[str]) -> None:
+        """`words` are those of this session, which publishes itself what is kept of them."""
+        self._words = frozenset(words)
+
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
+        """Yield a step for each other word that has replies waiting. No request is sent."""
+        for word in await context.in_thread(context.log.words_waiting):
+            if word in self._words:
+                continue
+            buffer = ReplyBuffer(live_export(word))
+            try:
+                await context.in_thread(buffer.begin, context)
+                yield PublishStep(buffer)
+                yield None
+            finally:
+                buffer.close()
+
+
 async def in_chunks(
     context: Context,
     buffer: ReplyBuffer,
@@ -230,6 +256,16 @@ async def in_chunks(
     yield None
     yield PublishStep(buffer)
     yield None
+
+
+def _key_columns(row: LiveExport) -> Sequence[tuple[str, ...]]:
+    """Return the columns of a row that say for which key it came; several are alternatives."""
+    data_set = DATA_SETS[row.data_set]
+    if row.files is not None:
+        return (data_set.key,)
+    # A conversation that came with its customer's list, say, is known by its own id too.
+    has_id = not row.is_list and "id" in data_set.schema.names
+    return ((_ASKED,), ("id",)) if has_id else ((_ASKED,),)
 
 
 def _unit_name(replies: Sequence[KeptReply]) -> str:

@@ -130,7 +130,7 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("export", "widgets", "--out", "lake"), "there is no 'widgets' to export"),
+        (("export", "widgets", "--out", "lake"), "unknown object 'widgets'"),
         (("export", "items"), "Missing option '--out'"),
         (("export", "report", "--out", "lake"), "followed by the names of metric sets"),
         (("export", "reports", "--out", "lake"), "goes with --all"),

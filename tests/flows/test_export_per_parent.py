@@ -279,7 +279,7 @@ async def test_a_file_without_ids_is_refused_before_anything_is_asked(lake: Lake
     [
         ("profiles", {}, "--emails"),
         ("conversations", {}, "--ids FILE or --from-dataset"),
-        ("tasks", {"emails": Path("x")}, "goes with profiles"),
+        ("tasks", {"emails": Path("x")}, "export profiles by --emails first"),
     ],
 )
 def test_parents_must_be_named(lake: Lake, word: str, changes: dict[str, Any], message: str) -> None:
