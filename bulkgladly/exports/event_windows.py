@@ -5,10 +5,9 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from bulkgladly.exports.export_context import Context, Converted, Refused
-from bulkgladly.exports.jobs import period_text
+from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
-from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.row_filters import OncePerKey
@@ -30,7 +29,7 @@ way, and the clocks differ."""
 STEP_IN = dt.timedelta(minutes=59)
 """Where Gladly still finds the beginning too early, its clock is another: then a 23rd hour is left out."""
 
-_EVENTS = DATA_SETS["events"]
+_EVENTS = DATA_SETS[EVENTS]
 _WORD = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 _PROBE = dt.timedelta(seconds=1)
 
@@ -76,7 +75,7 @@ def plan_of(
 class Events:
     """All entities at once, in one window that begins where the data set ends."""
 
-    name = "events"
+    name = EVENTS
     workers = 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
@@ -137,8 +136,8 @@ class EventsUnit:
     async def _download(self, context: Context) -> Converted | Refused:
         start, end = self.window
         known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
-        source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
         request = events_request(start, end, self.entities)
+        source = Origin(self.name, f"{request.method} {request.path}", {"_fetched_at": context.clock()})
         return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: OncePerKey("id", known))
 
     async def _gives_way(self, context: Context, reply: Reply) -> bool:

@@ -27,7 +27,7 @@ from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.environment import USUAL, Bounds
 from bulkgladly.runs.observer import Observer
 
-__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "why")
+__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "period_text", "read_in_thread", "why")
 
 DOWNLOAD_TRIES = 5
 _BLOCK_BYTES = 1 << 20
@@ -158,6 +158,11 @@ class Context:
     async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Do what touches the disk or many rows beside the event loop."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
+
+
+def period_text(first: dt.datetime, end: dt.datetime) -> str:
+    """Return a span for people, to the minute, in UTC."""
+    return f"{first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
 async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:

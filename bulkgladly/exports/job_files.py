@@ -5,9 +5,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.exports.export_context import Context, Refused, why
-from bulkgladly.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, newest_of, next_loss, period_text
+from bulkgladly.exports.export_context import Context, Refused, period_text, why
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.gladly.objects.export_jobs import (
+    FIND_JOBS,
+    JOBS,
+    Job,
+    file_request,
+    jobs_of,
+    newest_of,
+    next_loss,
+)
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
@@ -38,14 +46,14 @@ class JobFiles:
         reply = await context.client.send(FIND_JOBS)
         if not reply.is_confirmed:
             detail = f"the list of jobs could not be read: {why(reply)}"
-            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit(JOBS, "(list)", UnitResult(UnitState.FAILED, detail=detail))
             return
         jobs, odd = jobs_of(reply.content)
         if odd:
             detail = (
                 f"{odd:,} of {odd + len(jobs):,} entries in the list of jobs are not jobs; their files are not fetched"
             )
-            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit(JOBS, "(list)", UnitResult(UnitState.FAILED, detail=detail))
         context.next_loss = next_loss(jobs)
         if not jobs:
             context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
@@ -206,14 +214,14 @@ def _gaps(
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
     """Yield each job that Gladly could not do, the first time that it is seen."""
-    known = set((context.folder.remembered("jobs", "failed") or {}).get("ids", ()))
+    known = set((context.folder.remembered(JOBS, "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
             detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
-            yield SettledUnit("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit(JOBS, job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
-        context.folder.remember("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+        context.folder.remember(JOBS, "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
 
 
 def _job_text(job: Job) -> str:

@@ -9,10 +9,11 @@ from bulkgladly.exports.media_downloads import MEDIA_WORDS, Media
 from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import ExportKind
+from bulkgladly.gladly.objects.events import EVENTS
 
 __all__ = ("DUMP_WORDS", "EXPORT_WORDS", "kinds_for")
 
-EVENTS, REPORT = "events", "report"
+REPORT = "report"
 EXPORT_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS, REPORT, *PARENT_WORDS, *MEDIA_WORDS)
 DUMP_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS)
 """What a dump fetches unless it is told otherwise: all that takes a few requests a night."""
