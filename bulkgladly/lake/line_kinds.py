@@ -24,14 +24,6 @@ __all__ = ("BUNDLE_BYTES", "Bundle", "Sorter")
 BUNDLE_BYTES = 1 << 20
 _DOUBT = 255
 _NULL_MEMBER = r":\s*null"
-_USUAL = {
-    ("content", "type"): re.compile(rb'"content":\{"(type":"[A-Z_]+"|[^\n]*)'),
-    ("type",): re.compile(rb'^\{"(?:id":"[^"\\\n]*",")?(type":"[A-Z_/]+")', re.MULTILINE),
-}
-"""Where the kind stands as Gladly spaces its lines, by the path to it; or what follows, if it does not stand first."""
-_TYPE = re.compile(rb'"type"\s*:\s*"([^"\\]*)"')
-
-
 class Bundle(NamedTuple):
     """Lines that seem to be of one kind, in file order, each ended by a newline, and their numbers.
 
@@ -55,10 +47,12 @@ class Sorter:
     """Collects lines by kind and gives them out in bundles of a few megabytes."""
 
     def __init__(self, data_set: DataSet, *, bundle_bytes: int = BUNDLE_BYTES) -> None:
-        self._usual = _USUAL[data_set.kind_path] if data_set.has_kinds else None
+        name = data_set.kind_path[-1].encode() if data_set.has_kinds else b""
+        self._usual = _usual_place(data_set.kind_path) if data_set.has_kinds else None
+        self._anywhere = re.compile(rb'"%b"\s*:\s*"([^"\\]*)"' % re.escape(name))
         self._kinds: list[str | None] = list(data_set.shapes) or [None]
         self._codes = {kind.encode(): code for code, kind in enumerate(data_set.shapes)}
-        self._usual_codes = {b'type":"%b"' % kind: code for kind, code in self._codes.items()}
+        self._usual_codes = {b'%b":"%b"' % (name, kind): code for kind, code in self._codes.items()}
         self._bundle_bytes = bundle_bytes
         self._held: dict[int, _LinesOfKind] = {}
 
@@ -112,14 +106,22 @@ class Sorter:
         return bytes(self._code_in(name) if code is None else code for name, code in zip(names, codes, strict=True))
 
     def _code_in(self, rest: bytes) -> int:
-        """Return the kind behind the first `type` in what follows the beginning of a content."""
-        match = _TYPE.search(rest)
+        """Return the kind behind the first mention of its member in what follows the beginning of its object."""
+        match = self._anywhere.search(rest)
         return _DOUBT if match is None else self._codes.get(match[1], _DOUBT)
 
     def _looked_up(self, line: bytes) -> int:
-        """Return the first declared kind that stands behind any `type`: for odd spacing and order."""
-        found = (self._codes.get(match[1]) for match in _TYPE.finditer(line))
+        """Return the first declared kind behind any mention of its member: for odd spacing and order."""
+        found = (self._codes.get(match[1]) for match in self._anywhere.finditer(line))
         return next((code for code in found if code is not None), _DOUBT)
+
+
+def _usual_place(kind_path: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Return where the kind stands as Gladly spaces its lines; within an object, else what follows its beginning."""
+    *above, name = (re.escape(step.encode()) for step in kind_path)
+    if above:
+        return re.compile(rb'"%b":\{"(%b":"[A-Z_]+"|[^\n]*)' % (above[-1], name))
+    return re.compile(rb'^\{"(?:id":"[^"\\\n]*",")?(%b":"[A-Z_/]+")' % name, re.MULTILINE)
 
 
 def _bytes_of(lines: Array, start: int, count: int) -> bytes:
