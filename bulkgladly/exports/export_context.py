@@ -21,7 +21,7 @@ from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import Origin
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.environment import USUAL, Bounds

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 

@@ -18,8 +18,7 @@ from bulkgladly.gladly.objects.export_jobs import (
 )
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.rows import Origin
-from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet, data_set_of, undeclared
 from bulkgladly.lake.summaries import coverage_of
 
 __all__ = ("JOB_WORDS", "JobFiles")

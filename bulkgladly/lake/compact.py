@@ -25,7 +25,7 @@ from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
 from bulkgladly.lake.published_rows import data_set_of_rows, parts_of, tables_in
 from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill, identities
-from bulkgladly.lake.schemas.shapes import LINE, DataSet
+from bulkgladly.lake.schemas import LINE, DataSet
 from bulkgladly.storage.durable import below, sync_folder
 from bulkgladly.storage.failures import full_disk_named
 

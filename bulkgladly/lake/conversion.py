@@ -22,7 +22,7 @@ from bulkgladly.lake.fitted_lines import fit_line
 from bulkgladly.lake.line_batches import BATCH_BYTES, LineBatch, cut
 from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
 from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
-from bulkgladly.lake.schemas.shapes import DataSet, Shape
+from bulkgladly.lake.schemas import DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES
 from bulkgladly.strict_json import Unusable

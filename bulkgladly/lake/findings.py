@@ -14,7 +14,7 @@ from bulkgladly.errors import InputError
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.places import INCOMING
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.durable import below, hash_of
 
 __all__ = (

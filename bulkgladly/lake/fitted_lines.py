@@ -14,7 +14,7 @@ from pyarrow import types
 
 from bulkgladly.json_paths import Path, general, shown
 from bulkgladly.lake.rows import DriftKind
-from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
+from bulkgladly.lake.schemas import EXTRA, DataSet, Shape
 from bulkgladly.strict_json import Unusable, exact_object
 from bulkgladly.times import is_plain, moment_of
 

@@ -17,13 +17,15 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.line_batches import LineBatch
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 
 __all__ = ("BUNDLE_BYTES", "Bundle", "Sorter")
 
 BUNDLE_BYTES = 1 << 20
 _DOUBT = 255
 _NULL_MEMBER = r":\s*null"
+
+
 class Bundle(NamedTuple):
     """Lines that seem to be of one kind, in file order, each ended by a newline, and their numbers.
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.row_keys import content_columns, digests, identities
-from bulkgladly.lake.schemas.shapes import TIMESTAMP
+from bulkgladly.lake.schemas import TIMESTAMP
 
 __all__ = (
     "GONE_SINCE",

@@ -19,7 +19,7 @@ import pyarrow as pa
 from bulkgladly.lake.arrow import extremes_of
 from bulkgladly.lake.file_formats import FileFormat, RowSink
 from bulkgladly.lake.manifest import PartEntry
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.durable import hash_of, partial_of, sync_file
 
 __all__ = (

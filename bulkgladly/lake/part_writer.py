@@ -21,7 +21,7 @@ from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_files import Overflow, PartFile
 from bulkgladly.lake.places import Partition, file_stem, folder_of
 from bulkgladly.lake.rows import Origin, Rows
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("PartOptions", "PartWriter")

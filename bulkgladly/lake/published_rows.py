@@ -31,8 +31,7 @@ from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportLayout
 from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.row_keys import identities
 from bulkgladly.lake.rows import Reject, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, DataSet, Shape
+from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE, TIMESTAMP, DataSet, Shape
 from bulkgladly.lines import stretches
 from bulkgladly.storage.durable import below
 from bulkgladly.strict_json import exact_object

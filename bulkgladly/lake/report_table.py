@@ -20,7 +20,7 @@ from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.merge import GONE_SINCE
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.rows import DriftKind, DriftLog, Reject
-from bulkgladly.lake.schemas.shapes import (
+from bulkgladly.lake.schemas import (
     EXTRA,
     FLAG,
     INT,

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from bulkgladly.json_paths import parsed, put
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, DataSet
+from bulkgladly.lake.schemas import EXTRA, LINE, DataSet
 from bulkgladly.strict_json import exact_object
 from bulkgladly.times import canonical
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.rows import Rows
-from bulkgladly.lake.schemas.shapes import LINE, TIMESTAMP, DataSet
+from bulkgladly.lake.schemas import LINE, TIMESTAMP, DataSet
 
 __all__ = ("HeldRows", "OncePerKey", "RowFilter", "StampedRows")
 

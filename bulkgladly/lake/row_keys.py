@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc, types
 
 from bulkgladly.lake.arrow import Array, integers
-from bulkgladly.lake.schemas.shapes import EXTRA
+from bulkgladly.lake.schemas import EXTRA
 
 __all__ = (
     "KeySpill",

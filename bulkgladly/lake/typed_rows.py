@@ -17,7 +17,7 @@ import pyarrow.json as paj
 from pyarrow import types
 
 from bulkgladly.lake.arrow import Array, extremes_of, scalar
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, Shape
+from bulkgladly.lake.schemas import EXTRA, LINE, TIMESTAMP, Shape
 
 __all__ = ("Unfit", "read_fitting")
 

@@ -16,7 +16,7 @@ from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.lake.side_files import RawFile, RejectsFile
 from bulkgladly.storage.durable import below
 from bulkgladly.storage.failures import full_disk_named

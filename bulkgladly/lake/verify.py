@@ -17,8 +17,7 @@ from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, memo_place, place_of
 from bulkgladly.lake.published_rows import known_data_set
 from bulkgladly.lake.report_table import COLUMNS_MEMO
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings
 
 __all__ = (

@@ -21,8 +21,7 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
 from bulkgladly.lake.rows import Origin, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import built
+from bulkgladly.lake.schemas import DATA_SETS, built
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.full_disk import fill_at_open, no_space

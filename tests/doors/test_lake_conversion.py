@@ -17,8 +17,7 @@ from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, conver
 from bulkgladly.lake.line_kinds import Bundle
 from bulkgladly.lake.restored_lines import to_api
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet, Shape
+from bulkgladly.lake.schemas import DATA_SETS, DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.times import moment_of

@@ -18,8 +18,7 @@ from bulkgladly.lake.file_formats import format_of, rows_in
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 
 WAYS = [
     *(("parquet", how, ".parquet") for how in ("zstd", "snappy", "gzip", "none")),

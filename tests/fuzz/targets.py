@@ -45,8 +45,7 @@ from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import Reject
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning

@@ -15,8 +15,7 @@ from bulkgladly.lake.line_batches import cut
 from bulkgladly.lake.line_kinds import Sorter
 from bulkgladly.lake.places import file_stem, folder_of, segment
 from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.strict_json import Unusable, exact_object
 from bulkgladly.times import canonical, is_plain, moment_of
 
