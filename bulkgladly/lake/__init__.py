@@ -13,8 +13,8 @@ The modules stand on floors, and a module uses only floors below its own (a test
     5  leftovers summaries findings       report_table             part_files
     4  catalogue commits current_folder   conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines  row_filters               restored_lines
-                                          line_kinds report_csv                              row_keys
-    2  media_files                        line_batches             rows                      schemas
+                                          line_bundles report_csv                            row_keys
+    2  media_files                                                 rows                      schemas
     1  places                                                      arrow
 """
 

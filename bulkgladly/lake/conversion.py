@@ -19,8 +19,7 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, extremes_of, integers, scalar
 from bulkgladly.lake.fitted_lines import fit_line
-from bulkgladly.lake.line_batches import BATCH_BYTES, LineBatch, cut
-from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
+from bulkgladly.lake.line_bundles import BATCH_BYTES, BUNDLE_BYTES, Bundle, LineBatch, Sorter, cut
 from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
 from bulkgladly.lake.schemas import DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting

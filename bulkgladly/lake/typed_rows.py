@@ -3,7 +3,7 @@
 Arrow's parser is trusted only with what it is good at. It takes any number of objects a
 line and one object over several lines, crashes on a line that is `null`, does not check
 UTF-8, reads times without a zone, rounds numbers to what a float holds, and does not tell
-null from absent. The first three and the last are kept away from here (`line_kinds`); the
+null from absent. The first three and the last are kept away from here (`line_bundles`); the
 others are found here and refused, and the caller takes the slow way (`fit_line`).
 """
 

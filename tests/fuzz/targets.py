@@ -39,7 +39,7 @@ from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.folder import host_in
-from bulkgladly.lake.line_batches import cut
+from bulkgladly.lake.line_bundles import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.places import MARKER
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
 from bulkgladly.lake.fitted_lines import fit_line
-from bulkgladly.lake.line_batches import cut
-from bulkgladly.lake.line_kinds import Sorter
+from bulkgladly.lake.line_bundles import Sorter, cut
 from bulkgladly.lake.places import file_stem, folder_of, segment
 from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
 from bulkgladly.lake.schemas import DATA_SETS, DataSet
