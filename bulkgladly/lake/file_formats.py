@@ -18,7 +18,7 @@ from pyarrow import types
 
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import Array, scalar
-from bulkgladly.lake.restored_lines import as_plain, to_line
+from bulkgladly.lake.fitted_lines import as_plain, to_line
 from bulkgladly.lake.schemas import DataSet
 
 __all__ = (

@@ -24,11 +24,11 @@ from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import scalar
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.fitted_lines import to_line
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined
 from bulkgladly.lake.places import place_of
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportLayout
-from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.row_keys import identities
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE, TIMESTAMP, DataSet, Shape

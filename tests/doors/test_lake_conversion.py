@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from bulkgladly.gladly.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert, read_line_by_line
+from bulkgladly.lake.fitted_lines import to_api
 from bulkgladly.lake.line_bundles import Bundle
-from bulkgladly.lake.restored_lines import to_api
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS, DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
