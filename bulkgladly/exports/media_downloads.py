@@ -18,9 +18,9 @@ from bulkgladly.gladly.exports import COMPOSITE, LiveExport, WantedFile, content
 from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.media_files import MediaFile, StoredFile
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.side_files import MediaFile, StoredFile
 from bulkgladly.runs.connection import concurrency_of
 
 __all__ = ("MEDIA_WORDS", "Fetch", "Media", "doubt_about")

@@ -14,7 +14,7 @@ The modules stand on floors, and a module uses only floors below its own (a test
     4  catalogue commits current_folder   conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines  row_filters               row_keys
                                           line_bundles report_csv
-    2  media_files                                                 rows                      schemas
+    2                                                              rows                      schemas
     1  places                                                      arrow
 """
 

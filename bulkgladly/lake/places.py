@@ -3,7 +3,7 @@
     _bulkgladly.json                          the marker: whose data this is, and in which format
     <data set>/[type=../date=..]/<part>       rows
     current/<data set>/part-0001.parquet      one row per key, made by `compact`
-    media/                                    files that rows refer to, see `media_files`
+    media/                                    files that rows refer to, see `side_files`
     _manifest/<data set>/<unit>.json          what is published; `.json.next` is being published
     _manifest/<data set>/_<memo>.json         what is remembered about a data set
     _rejects/<data set>/<unit>.ndjson         lines that could not become rows

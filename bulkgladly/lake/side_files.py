@@ -1,19 +1,35 @@
-"""The files of a unit that are no parts: the lines that are no rows, and all lines as they came."""
+"""The files of a data set that are not parts: rejected lines, all lines as they came, and media.
+
+Each is written below `_incoming`, synced, and gets its name when it is whole. Rejected and raw lines
+are published with their unit. A file of media has a place of its own,
+`media/<kind>/<two characters>/<hash>-<name>`: the hash is that of what it belongs to, so that files of
+one name never meet. Which of them there are is said by an index, a data set of its own.
+"""
 
 import base64
 import contextlib
+import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import zstandard
 
 from bulkgladly.lake.manifest import SideFile
-from bulkgladly.lake.places import INCOMING
+from bulkgladly.lake.places import INCOMING, segment
 from bulkgladly.lake.rows import Reject
-from bulkgladly.storage.durable import below, hash_of, partial_of, sync_file
+from bulkgladly.storage.durable import below, hash_of, partial_of, sync_file, sync_folder
+from bulkgladly.storage.failures import full_disk_named
 
-__all__ = ("RawFile", "RejectsFile")
+__all__ = (
+    "MediaFile",
+    "RawFile",
+    "RejectsFile",
+    "StoredFile",
+    "media_place",
+)
+
+# --- Lines beside the parts of a unit ---
 
 
 class _SideFile:
@@ -114,3 +130,73 @@ class RawFile(_SideFile):
     def finish(self) -> tuple[SideFile, ...]:
         """Return the file, closed and on the disk; nothing where nothing came."""
         return self._described(None)
+
+
+# --- Media ---
+
+_MEDIA = "media"
+_NAMELESS = "file"
+
+
+class StoredFile(NamedTuple):
+    """A file that is there: its path below the top folder, its size, its BLAKE2b (32 bytes, in hex)."""
+
+    path: str
+    bytes: int
+    blake2b: str
+
+
+def media_place(kind: str, key: str, name: str) -> PurePosixPath:
+    """Return where a file lies. `name` may be anything at all: it becomes one harmless part of the file name. Pure."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return PurePosixPath(_MEDIA, segment(kind), digest[:2], f"{digest}-{segment(name) or _NAMELESS}")
+
+
+class MediaFile:
+    """One file that is being written. `finish` or `drop` it; killed, it leaves a file that `recover` removes.
+
+    Raises:
+        DiskFull: From each call that writes.
+        InputError: A link stands in the place of a folder.
+    """
+
+    def __init__(self, top: Path, kind: str, key: str, name: str) -> None:
+        self._top = top
+        self._place = media_place(kind, key, name)
+        self._path = below(top, self._place.as_posix())
+        self._partial = partial_of(below(top, (INCOMING / self._place).as_posix()))
+        self._digest = hashlib.blake2b(digest_size=32)
+        self._size = 0
+        with full_disk_named(top):
+            self._partial.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.unlink(missing_ok=True)  # never written through a link
+            self._file = self._partial.open("xb")
+
+    @property
+    def size(self) -> int:
+        """How many bytes were added."""
+        return self._size
+
+    def add(self, block: bytes) -> None:
+        """Write a block."""
+        with full_disk_named(self._top):
+            self._file.write(block)
+        self._digest.update(block)
+        self._size += len(block)
+
+    def finish(self) -> StoredFile:
+        """Give the file its name, in place of an earlier one. It is on the disk when this returns."""
+        with full_disk_named(self._top):
+            self._file.close()
+            sync_file(self._partial)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.replace(self._path)
+            for folder in self._path.parents[:4]:
+                sync_folder(folder)
+        return StoredFile(self._place.as_posix(), self._size, self._digest.hexdigest())
+
+    def drop(self) -> None:
+        """Leave nothing of a file that has not got its name. Safe to call twice, and after `finish`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._partial.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.media_downloads import Media
 from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.media_files import media_place
+from bulkgladly.lake.side_files import media_place
 from bulkgladly.lake.verify import verify
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.storage.durable import partial_of

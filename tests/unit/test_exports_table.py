@@ -17,8 +17,8 @@ from bulkgladly.gladly.objects.answers import ANSWER_TYPES
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
-from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.side_files import media_place
 
 FACTS: Any = orjson.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_bytes())
 OPERATIONS = {one["operationId"] or one["project_alias"]: one for one in FACTS["operations"]}
