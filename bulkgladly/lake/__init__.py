@@ -2,7 +2,7 @@
 
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
-files as one unit, by `commits`. What is published is read again with `published_rows`, and looked
+files as one unit, by `publishing`. What is published is read again with `published_rows`, and looked
 after by `compact` and `verify`.
 
 The modules stand on floors, and a module uses only floors below its own (a test reads this picture):
@@ -10,8 +10,8 @@ The modules stand on floors, and a module uses only floors below its own (a test
        the folder                         lines into rows          rows into parts           rows again
     7  verify                                                      unit_writer               compact
     6  folder                                                      part_writer               published_rows
-    5  leftovers summaries findings       report_table             part_files
-    4  catalogue commits current_folder   conversion               file_formats side_files   merge
+    5  publishing summaries findings      report_table             part_files
+    4  catalogue current_folder           conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines  row_filters               row_keys
                                           line_bundles report_csv
     2                                                              rows                      schemas

@@ -218,8 +218,6 @@ def _fit_struct(members: dict[str, _Fit]) -> _Fit:
 
 # --- From a row back to its line ---
 
-_EXACT_IN_FLOAT = 1 << 53
-
 
 def to_api(row: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
     """Return the object that a row stands for, in the API's own shape.

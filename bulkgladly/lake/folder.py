@@ -14,9 +14,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.documents import as_json, members_of
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
-from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
-from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import (
     INCOMING,
@@ -28,6 +26,14 @@ from bulkgladly.lake.places import (
     memo_place,
     next_place,
     place_of,
+)
+from bulkgladly.lake.publishing import (
+    carry_out,
+    decide,
+    files_of,
+    remove_empty_folders,
+    remove_leftovers,
+    write_decision,
 )
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.durable import below, partial_of, write_whole
@@ -186,7 +192,7 @@ class DataFolder(Catalogue):
         self.path.joinpath(place).mkdir(parents=True, exist_ok=True)
 
     def commit(self, manifest: Manifest, *, replaces: Sequence[Manifest] = ()) -> Manifest:
-        """Publish a unit whose files lie below `_incoming`, in place of others (see `commits`).
+        """Publish a unit whose files lie below `_incoming`, in place of others (see `publishing`).
 
         Returns the manifest as it is read from now on. An error before the unit is decided
         leaves everything as it was; afterwards, and after a kill at any moment, `settle` or

@@ -7,15 +7,14 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import in_its_place
-from bulkgladly.lake.commits import Decision, files_of, read_decision
 from bulkgladly.lake.current_folder import announced, folder_of_current, manifest_of_current, place_of_current
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, about_part, foreign, unnamed
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.leftovers import foreign_files, is_ours, unnamed_files
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, memo_place, place_of
 from bulkgladly.lake.published_rows import known_data_set
+from bulkgladly.lake.publishing import Decision, files_of, foreign_files, is_ours, read_decision, unnamed_files
 from bulkgladly.lake.report_table import COLUMNS_MEMO
 from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings

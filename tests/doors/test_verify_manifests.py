@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.documents import as_json
-from bulkgladly.lake import commits
+from bulkgladly.lake import publishing
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import FolderFinding
 from bulkgladly.lake.folder import DataFolder
@@ -325,4 +325,4 @@ def test_a_unit_that_names_a_file_twice_is_never_published(folder: DataFolder) -
     twice = Manifest(**{**{name: getattr(found, name) for name in Manifest.__slots__}, "parts": found.parts * 2})
 
     with pytest.raises(ValueError, match="one name"):
-        commits.decide(folder.path, twice, ())
+        publishing.decide(folder.path, twice, ())

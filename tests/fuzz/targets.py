@@ -36,12 +36,12 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.runs import all_folders, list_runs
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
-from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.folder import host_in
 from bulkgladly.lake.line_bundles import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.places import MARKER
+from bulkgladly.lake.publishing import read_decision
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import Reject
