@@ -10,10 +10,10 @@ from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, U
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
-from bulkgladly.lake.row_filters import OncePerKey
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
+from bulkgladly.lake.unit_writer import OncePerKey
 from bulkgladly.messages import ApiProblem, Reply
 
 __all__ = ("Events", "EventsUnit", "Plan", "plan_of")

@@ -19,10 +19,9 @@ from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.conversion import ConversionSummary
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
-from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DataSet
-from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.unit_writer import RowFilter, UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.environment import USUAL, Bounds
 from bulkgladly.runs.observer import Observer

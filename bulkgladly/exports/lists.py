@@ -16,9 +16,9 @@ from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
-from bulkgladly.lake.row_filters import HeldRows
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import HeldRows
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 
 __all__ = ("LIST_WORDS", "ListKind")

@@ -21,9 +21,9 @@ from bulkgladly.journal.units import KeptReply
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
 from bulkgladly.lake.published_rows import micros_of, values_in
-from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import StampedRows
 from bulkgladly.runs.environment import Bounds
 
 __all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "KeptReplies", "PublishStep", "ReplyBuffer", "in_chunks")

@@ -12,7 +12,7 @@ The modules stand on floors, and a module uses only floors below its own (a test
     6  folder                                                      part_writer               published_rows
     5  publishing summaries findings      report_table             part_files
     4  catalogue current_folder           conversion               file_formats side_files   merge
-    3  manifest                           typed_rows fitted_lines  row_filters               row_keys
+    3  manifest                           typed_rows fitted_lines                            row_keys
                                           line_bundles report_csv
     2                                                              rows                      schemas
     1  places                                                      arrow

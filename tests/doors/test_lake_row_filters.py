@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.lake.conversion import ConvertOptions, convert
-from bulkgladly.lake.row_filters import HeldRows, OncePerKey, StampedRows
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import HeldRows, OncePerKey, StampedRows
 
 INBOXES, ITEMS = DATA_SETS["inboxes"], DATA_SETS["items"]
 
