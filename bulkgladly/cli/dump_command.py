@@ -66,7 +66,7 @@ def dump(
     Gladly has deleted, and when data will be lost next.
     """
     from bulkgladly.exports.export_options import ExportOptions, ReportQuery
-    from bulkgladly.exports.kinds import DUMP_WORDS
+    from bulkgladly.exports.run_export import DUMP_WORDS
     from bulkgladly.exports.run_export import dump as bring_up_to_date
 
     del config  # its callback has acted
