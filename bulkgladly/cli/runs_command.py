@@ -107,7 +107,7 @@ def _show_export(report: Mapping[str, Any]) -> None:
     for note in report["notes"]:
         print_lines(f"    {note}")
     if report["next_loss"] is not None:
-        print_lines(f"  run it again before {report['next_loss']}: from then on Gladly drops what was not fetched")
+        print_lines(f"  run it again before {report['next_loss']}: after that Gladly deletes what was not fetched")
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

@@ -88,7 +88,7 @@ class Events:
         if plan.gap is not None:
             text = period_text(*plan.gap)
             detail = (
-                f"events from {text} are lost: Gladly gives the last 24 hours only. "
+                f"events from {text} are lost: Gladly returns only the last 24 hours. "
                 "The Timestamps reports have some of it"
             )
             yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
@@ -148,13 +148,15 @@ class EventsUnit:
         is_too_early = any(problem.attr == "startAt" for problem in problems)
         if is_too_early and not self.has_stepped_in and first < later < end:
             self.window, self.has_stepped_in = (later, end), True
-            context.note(f"events: Gladly finds {first:%H:%M:%S} UTC too early; asking from {later:%H:%M:%S} on")
+            context.note(
+                f"events: Gladly refuses {first:%H:%M:%S} UTC as too early; requesting from {later:%H:%M:%S} on"
+            )
             return True
         refused = _named(problems, self.entities) or await self._refused_alone(context)
         if not refused or len(refused) == len(self.entities):
             return False
         self.entities = [name for name in self.entities if name not in refused]
-        context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without")
+        context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without them")
         return True
 
     async def _refused_alone(self, context: Context) -> list[str]:

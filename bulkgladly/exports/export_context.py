@@ -190,8 +190,8 @@ async def _abandon(writer: UnitWriter) -> None:
 def why(reply: Reply) -> str:
     """Return what an answer that is no success says, for people."""
     if not reply.status:
-        return f"no answer came in {reply.attempts} attempts"
+        return f"no reply came in {reply.attempts} attempts"
     problem = next(iter(reply.problems), None)
     said = f": {problem.detail or problem.code}" if problem and (problem.detail or problem.code) else ""
-    odd = ", not in a form of Gladly's" if reply.is_unclear else ""
+    odd = ", in a form that is not Gladly's" if reply.is_unclear else ""
     return f"Gladly answered {reply.status}{said}{odd}"

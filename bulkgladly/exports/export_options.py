@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.file_formats import FORMATS, format_of
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
@@ -12,11 +13,6 @@ from bulkgladly.settings import Limits, Pace
 
 __all__ = ("ExportOptions", "ReportQuery")
 
-FORMATS = {
-    "parquet": ("zstd", "snappy", "gzip", "none"),
-    "ndjson": ("none", "zstd", "gzip"),
-    "csv": ("none", "zstd", "gzip"),
-}
 PARTITIONS = ("type", "entity", "date")
 MAX_FILE_BYTES = 1 << 40
 
@@ -74,18 +70,15 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
-        allowed = FORMATS[self.format]
-        if self.compression is not None and self.compression not in allowed:
-            raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
+        format_of(self.format, self.compression)  # refuses a compression that the format does not offer
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
-            raise UsageError("--ids, --emails and --from-dataset exclude each other")
+            raise UsageError("--ids, --emails and --from-dataset cannot be combined; pass one of them")
         if self.since is not None and self.until is not None and self.since >= self.until:
-            raise UsageError("--since must lie before --until")
+            raise UsageError("--since must be before --until")
 
     def parts(self, data_set: DataSet) -> PartOptions:
         """Return how the parts of a data set are written; partition names that it does not have are left out."""
         names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
-        compression = self.compression or FORMATS[self.format][0]
-        return PartOptions(format=self.format, compression=compression, partition=names)
+        return PartOptions(format=self.format, compression=self.compression, partition=names)

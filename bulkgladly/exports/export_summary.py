@@ -58,10 +58,10 @@ class ExportReport(Summary):
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")
         if any(one.state == UnitState.FAILED for one in self.told) and self.status == "complete":
-            lines.append("the same command again fetches what failed, and nothing that is there")
+            lines.append("run the same command again to fetch what failed; nothing else is fetched again")
         lines += self.notes
         if self.next_loss is not None:
-            lines.append(f"run it again before {self.next_loss}: from then on Gladly drops what was not fetched")
+            lines.append(f"run it again before {self.next_loss}: after that Gladly deletes what was not fetched")
         return tuple(lines)
 
     def _what(self) -> str:

@@ -180,7 +180,7 @@ class ExportWork:
     async def settle(self) -> None:
         """See whether answers are left that no unit holds: a run with something to publish is not complete."""
         if waiting := await anyio.to_thread.run_sync(self.journal.waiting):
-            kept = f"{waiting:,} answers are kept in the run's journal; `resume` publishes them, and asks for the rest"
+            kept = f"{waiting:,} replies are kept in the run's journal; `resume` publishes them and requests the rest"
             self.context.notes.append(kept)
             self._stop.reached(1, kept)
 

@@ -55,7 +55,9 @@ class JobFiles:
             yield SettledUnit(JOBS, "(list)", UnitResult(UnitState.FAILED, detail=detail))
         context.next_loss = next_loss(jobs)
         if not jobs:
-            context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
+            context.note(
+                "Gladly lists no export jobs; they are created on a schedule that only Gladly Support can change"
+            )
         for unit in await context.in_thread(self._planned, context, jobs):
             yield unit
 
@@ -123,11 +125,14 @@ class JobFile:
             if found.reply is None or not found.reply.is_absent:
                 return UnitResult(UnitState.FAILED, detail=found.detail)
             if not await context.in_thread(self._is_gone, context, file):
-                detail = f"{file} of {_job_text(job)} is listed and cannot be had ({found.detail}); asked for again"
+                detail = (
+                    f"{file} of {_job_text(job)} is listed but cannot be downloaded ({found.detail}); the next run "
+                    "tries again"
+                )
                 return UnitResult(UnitState.FAILED, detail=detail)
             if self.earlier is None or self.earlier.incomplete == _GONE:
                 await self._note_gone(context, source, about)
-            detail = f"{file} of {_job_text(job)} is lost: Gladly has deleted it; Gladly Support may make it again"
+            detail = f"{file} of {_job_text(job)} is lost: Gladly has deleted it; ask Gladly Support to create it again"
             return UnitResult(UnitState.GONE, detail=detail)
         report = found.report
         if self.earlier is not None and report.rows < self.earlier.rows:
@@ -136,7 +141,7 @@ class JobFile:
                 context.folder.remember, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
             )
             fewer = f"{report.rows:,} rows instead of {self.earlier.rows:,}"
-            detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
+            detail = f"{_job_text(job)} was created again with {fewer}; the earlier rows were kept"
             return UnitResult(UnitState.INCOMPLETE, unchanged=report.rows, rejected=report.rejected, detail=detail)
         replaces = (self.earlier,) if self.earlier is not None else ()
         await context.in_thread(found.commit, covered=job.period, about=about, replaces=replaces)
@@ -203,9 +208,9 @@ def _gaps(
     missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
     for text in missing:
         if text in known:
-            context.note(f"{data_set.name}: {text} is missing, as told before")
+            context.note(f"{data_set.name}: {text} is missing, as reported before")
             continue
-        detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
+        detail = f"{text} is missing: no job that Gladly still has covers it; ask Gladly Support for one"
         yield SettledUnit(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
     if missing:
         context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
@@ -217,7 +222,7 @@ def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
-            detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
+            detail = f"{_job_text(job)} failed in Gladly; ask Gladly Support to run it again"
             yield SettledUnit(JOBS, job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
         context.folder.remember(JOBS, "failed", {"ids": sorted({*known, *(job.id for job in failed)})})

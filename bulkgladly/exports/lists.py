@@ -99,8 +99,8 @@ class ListUnit:
             merged = merge(old, new, data_set.key, gone_since=gone_since)
             if self._is_suspicious(context, merged, new.num_rows):
                 detail = (
-                    f"the list came with no row, where there were {merged.gone:,}; those stay. "
-                    "If it is really empty, say so with --refresh"
+                    f"the list is empty, but the data set has {merged.gone:,} rows; they were kept. "
+                    "If it is really empty, pass --refresh"
                 )
                 return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
             incomplete = _incomplete(row, cut, len(lines))
@@ -141,4 +141,4 @@ def _incomplete(row: LiveExport, cut: Cut, count: int) -> str | None:
 
 
 def _gone_text(merged: Merged, cut: Cut) -> str:
-    return f"{merged.gone:,} not listed any more" if merged.gone and cut is Cut.NO else ""
+    return f"{merged.gone:,} no longer listed" if merged.gone and cut is Cut.NO else ""

@@ -128,7 +128,7 @@ class Fetch:
             if download.is_success:
                 return await self._stored(context, wanted, download)
             # It may have expired; the next try asks for another address.
-            raise ReplyLost(f"the address of the file answered {download.status}")
+            raise ReplyLost(f"the address of the file returned {download.status}")
 
     async def _stored(self, context: Context, wanted: WantedFile, download: Download) -> tuple[StoredFile, str | None]:
         file: MediaFile = await context.in_thread(
@@ -168,13 +168,13 @@ def doubt_about(wanted: WantedFile, size: int, content_type: str | None, *, has_
     """
     is_of_type = content_type is not None and content_type == wanted.content_type
     if wanted.size is not None and size != wanted.size and not (has_visible_end and is_of_type):
-        return f"the file has {size:,} bytes, where the item says {wanted.size:,}"
+        return f"the file has {size:,} bytes, but its item says {wanted.size:,}"
     if wanted.size is None and not has_visible_end:
-        return "nothing tells whether the file is whole"
+        return "nothing shows whether the file is complete"
     if wanted.size is None and not size:
         return "the file is empty"
     if content_type in _PAGES and not is_of_type and size != wanted.size:
-        return f"instead of the file came {content_type}"
+        return f"received {content_type} instead of the file"
     return None
 
 

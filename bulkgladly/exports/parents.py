@@ -95,7 +95,7 @@ def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Itera
     present = set(folder.data_sets())
     if not any(column.data_set in present for column in columns):
         wanted = " or ".join(dict.fromkeys(column.data_set for column in columns))
-        raise UsageError(f"{folder.path} has no {wanted}, which would name what to ask for; export that first")
+        raise UsageError(f"{folder.path} has no {wanted} to take ids from; export that first")
     for column in columns:
         for asked, language, changed in _ids_in(folder, column):
             if not is_askable(asked):
@@ -156,7 +156,7 @@ def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
     columns = reader.columns()
     if columns is not None and not set(columns) & set(names):
         raise UsageError(
-            f"{path}: has no column {' or '.join(names)}; rename one, or give the ids one a line in a .txt"
+            f"{path} has no column {' or '.join(names)}; rename one, or pass a .txt file with one per line"
         )
     for batch in reader.batches():
         for row in batch:

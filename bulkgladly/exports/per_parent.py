@@ -60,7 +60,7 @@ class PerParent:
                 async for unit in _one_by_one(context, row.one_by_one, buffer.cut):
                     yield unit
             if skipped.count:
-                detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
+                detail = f"{skipped.count:,} are not valid ids and were not requested; the first: {skipped.first}"
                 yield SettledUnit(row.data_set, "(ids)", UnitResult(UnitState.FAILED, detail=detail))
         finally:
             buffer.close()
@@ -101,7 +101,7 @@ class ParentUnit:
             return UnitResult(UnitState.FAILED, detail=str(exc))
         if status == WHOLE:
             return None
-        detail = f"Gladly gives {self.row.cap:,} rows at most, and here there may be more"
+        detail = f"Gladly returns at most {self.row.cap:,} rows, and there may be more"
         return UnitResult(UnitState.INCOMPLETE, detail=detail)
 
     async def _reply(self, context: Context) -> Reply:

@@ -143,7 +143,7 @@ class ReplyBuffer:
         self.work.know((reply.key, _micros(reply)) for reply in replies)
         self._count(-len(replies), -sum(len(reply.body) for reply in replies))
         updated = min(chunk.updated, report.rows)
-        detail = f"{len(chunk.gone):,} of {len(replies):,} do not exist any more" if chunk.gone else ""
+        detail = f"{len(chunk.gone):,} of {len(replies):,} no longer exist" if chunk.gone else ""
         created = report.rows - updated
         return unit, UnitResult(
             UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail

@@ -171,7 +171,7 @@ class ReportFetch:
             # No wait in between: the pace of reports keeps requests seconds apart.
             return await context.client.repeated(once, tries=TRIES, again_on=(ReplyLost, BodyCutOff), is_spaced=False)
         except NotAReport as error:
-            raise ReportFailed(f"the answer is not the report: {error}") from error
+            raise ReportFailed(f"the reply is not the report: {error}") from error
         except (BodyTooLong, BrokeOff) as error:
             raise ReportFailed(str(error)) from error
 

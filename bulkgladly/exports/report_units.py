@@ -43,7 +43,7 @@ class Reports:
             UsageError: It cannot be asked for.
         """
         if asked.first and asked.last and asked.first > asked.last:
-            raise UsageError(f"the report's first day {asked.first} lies after its last {asked.last}")
+            raise UsageError(f"the first day of the report, {asked.first}, is after its last, {asked.last}")
         self._asked, self._row_cap = asked, row_cap
         self._queries = queries_of(asked)
 
@@ -52,7 +52,7 @@ class Reports:
         today = context.now.astimezone(dt.UTC).date()
         for day in (self._asked.first, self._asked.last):
             if day is not None and day > today:
-                context.note(f"reports: {day} lies in the future; they end with today, {today}")
+                context.note(f"reports: {day} is in the future; reading until today, {today}")
         await self._tell_how_long(context, today)
         for query in self._queries:
             if query.warning:
@@ -73,7 +73,7 @@ class Reports:
         if count > 1 and not options.pace.unlimited:
             a_minute = REPORTS.limit * (1 - options.pace.reserve)
             time = duration_text(60 * count / a_minute)
-            context.observer.note(f"reports: {count:,} windows at {a_minute:g} a minute take {time} or more")
+            context.observer.note(f"reports: {count:,} windows at {a_minute:g} per minute take {time} or more")
 
 
 def _has_ended(line: UnitLine, query: Query) -> bool:

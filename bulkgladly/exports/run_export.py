@@ -117,7 +117,7 @@ async def start_export(
                 return await _go_on(run, lambda _: options, terms)
         for run, kept in others:
             resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
-            waiting = f" and keeps {kept:,} answers" if kept else ""
+            waiting = f" and keeps {kept:,} replies" if kept else ""
             raise UsageError(
                 f"run {run.name} into {options.out} is not finished{waiting}; continue it with `{resume}`, "
                 "or start again with --new-run"
@@ -235,4 +235,4 @@ def _is_same(run: RunFolder, options: ExportOptions) -> bool:
 
 def _tell_kept(run: RunFolder, kept: int, observer: Observer) -> None:
     if kept:
-        observer.note(f"continuing {run.name}: {kept:,} answers that it keeps are published, and not asked for again")
+        observer.note(f"continuing {run.name}: {kept:,} replies that it keeps are published and not requested again")

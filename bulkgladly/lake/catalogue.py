@@ -151,10 +151,10 @@ def in_its_place(manifest: Manifest, data_set: str, path: Path, unit: str | None
         InputError: It is of another data set or unit, such as a copy, or one that was swapped with another.
     """
     if manifest.data_set != data_set:
-        raise InputError(f"{path} is of the data set {manifest.data_set}; put it back into its own folder")
+        raise InputError(f"{path} belongs to the data set {manifest.data_set}; move it back to its own folder")
     if path.name != manifest_place(data_set, manifest.unit).name or (unit is not None and manifest.unit != unit):
         raise InputError(
-            f"{path} is of the unit {manifest.unit!r}, not of {unit or unquote(path.stem)!r}; put it back under its "
-            "own name, or remove it if it is a copy"
+            f"{path} belongs to the unit {manifest.unit!r}, not to {unit or unquote(path.stem)!r}; give it its own "
+            "name back, or remove it if it is a copy"
         )
     return manifest

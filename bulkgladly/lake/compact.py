@@ -77,7 +77,7 @@ def compact(
         DiskFull: No space.
     """
     if not folder.is_locked:
-        raise RuntimeError("the folder is written by who holds its lock")
+        raise RuntimeError("take the lock of the folder before writing to it")
     name = data_set if isinstance(data_set, str) else data_set.name
     manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
     for damage in folder.damage.values():
@@ -85,7 +85,7 @@ def compact(
             raise InputError(damage.detail)
     if not manifests:
         listing = next_command("dataset", "show", folder.path)
-        raise UsageError(f"{folder.path} has no rows of {name!r}; `{listing}` lists them")
+        raise UsageError(f"{folder.path} has no rows of {name!r}; run `{listing}` to list its data sets")
     shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
@@ -206,7 +206,7 @@ class _Compaction:
         top = self._folder.path
         return InputError(
             f"{top}: {self._data_set.name} has {found} rows where its manifests count {self.rows_read}; "
-            f"`{next_command('dataset', 'verify', top)}` tells which part is damaged"
+            f"run `{next_command('dataset', 'verify', top)}` to find the damaged part"
         )
 
 
@@ -251,7 +251,7 @@ def _refuse_foreign(final: Path) -> None:
     if not final.exists():
         return
     if final.is_symlink() or not final.is_dir():
-        raise UsageError(f"{final} is no folder of ours; move it away, or choose another place")
+        raise UsageError(f"{final} is not a folder of bulkgladly; move it away, or choose another folder")
     strange = [found.name for found in final.iterdir() if not (is_part(found.name) or is_partial(found.name))]
     if strange:
         raise UsageError(f"{final} holds {min(strange)!r}, which would be lost; choose an empty or a new folder")

@@ -63,7 +63,7 @@ def manifest_of_current(top: Path, data_set: str) -> Manifest | None:
         return None
     found = read_manifest(path)
     if (found.data_set, found.unit) != (data_set, UNIT):
-        raise UsageError(f"{path} is of {found.data_set}, unit {found.unit}")
+        raise UsageError(f"{path} belongs to {found.data_set}, unit {found.unit}")
     return found
 
 

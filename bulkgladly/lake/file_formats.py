@@ -16,12 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from bulkgladly.choices import one_of, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import Array, scalar
 from bulkgladly.lake.fitted_lines import as_plain, to_line
 from bulkgladly.lake.schemas import DataSet
 
 __all__ = (
+    "FORMATS",
     "FileFormat",
     "RowSink",
     "format_of",
@@ -279,6 +281,12 @@ def _blocks(path: Path, compression: str) -> Iterator[bytes]:
 # --- Which formats there are ---
 
 _PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "parquet": ("zstd", "snappy", "gzip", "none"),
+    "ndjson": tuple(_PLAIN),
+    "csv": tuple(_PLAIN),
+}
+"""Format to the compressions that it offers; the first is taken unless another is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,10 +311,7 @@ def _offered(name: str, compression: str, sink: Any, count: Callable[[Path, str]
 
 
 _FORMATS: Mapping[tuple[str, str], FileFormat] = {
-    **{
-        ("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in)
-        for how in ("zstd", "snappy", "gzip", "none")
-    },
+    **{("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in) for how in FORMATS["parquet"]},
     **{("ndjson", how): _offered("ndjson", how, _NdjsonSink, _ndjson_rows_in) for how in _PLAIN},
     **{("csv", how): _offered("csv", how, _CsvSink, _csv_rows_in) for how in _PLAIN},
 }
@@ -318,13 +323,12 @@ def format_of(name: str, compression: str | None = None) -> FileFormat:
     Raises:
         UsageError: There is none of this name, or it cannot be compressed so.
     """
-    ways = [how for kind, how in _FORMATS if kind == name]
+    ways = FORMATS.get(name, ())
     if found := _FORMATS.get((name, compression or next(iter(ways), ""))):
         return found
     if ways:
-        raise UsageError(f"{name} files cannot be compressed with {compression}; take {', '.join(ways)}")
-    names = dict.fromkeys(kind for kind, _ in _FORMATS)
-    raise UsageError(f"there is no file format {name}; take {', '.join(names)}")
+        raise UsageError(f"{name} files cannot be compressed with {compression}; choose {one_of(ways)}")
+    raise UsageError(f"file format {unsupported(name, FORMATS)}")
 
 
 def rows_in(path: Path) -> int:
@@ -335,7 +339,7 @@ def rows_in(path: Path) -> int:
     """
     found = next((each for each in _FORMATS.values() if path.name.endswith(each.suffix)), None)
     if found is None:
-        raise OSError(f"{path}: not the name of a part")
+        raise OSError(f"{path}: its name is not that of a part")
     try:
         return found.rows_in(path)
     except pa.ArrowException as exc:

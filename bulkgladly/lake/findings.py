@@ -66,7 +66,7 @@ class FolderFinding:
 def unnamed(path: Path, top: Path) -> FolderFinding:
     """Return the finding about a file of ours that no manifest names."""
     is_incoming = path.relative_to(top).parts[0] == INCOMING
-    seen = "nobody reads it there" if is_incoming else "readers of whole folders count its rows until then"
+    seen = "no reader looks there" if is_incoming else "until then readers of the whole folder count its rows"
     way_out = f"the next export or compact removes it; {seen}"
     return _stray(FindingKind.UNNAMED, path, top, "no manifest names it", way_out)
 
@@ -74,14 +74,14 @@ def unnamed(path: Path, top: Path) -> FolderFinding:
 def foreign(path: Path, top: Path) -> FolderFinding:
     """Return the finding about a file among the parts that is not ours."""
     detail, way_out = (
-        "was not written here, or is damaged",
-        "move it out of the data set; readers of whole folders take it for a part",
+        "was not written by bulkgladly, or is damaged",
+        "move it out of the data set; readers of the whole folder read it as a part",
     )
     if maker := _maker_of(path.name):
         detail = f"was left here by {maker}"
         way_out = "delete it; Polars or DuckDB cannot open a folder with such files"
     elif not {".parquet", ".ndjson", ".csv"}.intersection(path.suffixes):
-        detail = "was not written here"
+        detail = "was not written by bulkgladly"
         way_out = "move it out of the data set; some readers, such as Polars, cannot open a folder with other files"
     return _stray(FindingKind.FOREIGN, path, top, detail, way_out)
 
@@ -115,11 +115,11 @@ def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> 
         yield FindingKind.MISSING, str(error)
         return
     if path.is_symlink() or not path.is_file():
-        yield FindingKind.MISSING, "is not there"
+        yield FindingKind.MISSING, "is missing"
     elif (found := path.stat().st_size) != size:
         yield FindingKind.SIZE, f"has {found} bytes, not {size}"
     elif deep and hash_of(path) != blake2b:
-        yield FindingKind.HASH, "holds other bytes than were written"
+        yield FindingKind.HASH, "has changed since it was written"
 
 
 def about_part(
@@ -150,17 +150,17 @@ def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | 
     wanted = {b"bulkgladly.data_set": data_set, b"bulkgladly.schema_version": str(part.schema_version)}
     for name, value in wanted.items():
         if (found := said.get(name, value.encode())) != value.encode():
-            yield FindingKind.SCHEMA, f"says {name.decode()} {found.decode(errors='replace')}, not {value}"
+            yield FindingKind.SCHEMA, f"its footer says {name.decode()} {found.decode(errors='replace')}, not {value}"
             return
     if known is not None and known.version == part.schema_version:
         strange = [field.name for field in schema if field not in list(known.schema)]
         missing = [field.name for field in known.schema if field.name not in schema.names]
         if strange or missing:
-            yield FindingKind.SCHEMA, f"is not as declared: {', '.join(dict.fromkeys(strange + missing))}"
+            yield FindingKind.SCHEMA, f"has other columns than declared: {', '.join(dict.fromkeys(strange + missing))}"
             return
     times = _times_in(footer)
     if times is not None and times != (part.min_timestamp, part.max_timestamp):
-        yield FindingKind.COUNTS, "has other first and last times than its manifest says"
+        yield FindingKind.COUNTS, "its first and last times are not those of its manifest"
 
 
 def _times_in(footer: Any) -> tuple[dt.datetime | None, dt.datetime | None] | None:

@@ -99,7 +99,7 @@ class DataFolder(Catalogue):
             if not (path / MARKER).exists():
                 if not create:
                     dump = next_command("dump", path, connects=True)
-                    raise UsageError(f"{path} is no data set of bulkgladly; `{dump}` makes one")
+                    raise UsageError(f"{path} is not a bulkgladly data set; run `{dump}` to create one")
                 path.mkdir(parents=True, exist_ok=True)
                 _refuse_foreign(path)
                 _write_marker(path, host, now())
@@ -111,7 +111,7 @@ class DataFolder(Catalogue):
 
     def _take_host(self, host: str | None) -> None:
         if host is not None and self.host is not None and host != self.host:
-            raise UsageError(f"{self.path} has the data of {self.host}, not of {host}; choose another folder for it")
+            raise UsageError(f"{self.path} holds data of {self.host}, not of {host}; choose another folder")
         self.host = self.host or host
 
     @property
@@ -130,7 +130,9 @@ class DataFolder(Catalogue):
         try:
             self._lock.take(wait_s=_LOOK_S)
         except LockHeld as held:
-            raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
+            raise UsageError(
+                f"{self.path} is in use by process {held.holder}; wait for it to finish, or stop it"
+            ) from held
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._sequences.clear()
@@ -212,8 +214,8 @@ class DataFolder(Catalogue):
             (manifest_place(one.data_set, one.unit), one.sequence) for one in replaces
         }:
             raise UsageError(
-                f"{manifest.data_set}: the unit {manifest.unit} came twice, and was published already; the first one "
-                "stays, and the next export looks again"
+                f"{manifest.data_set}: the unit {manifest.unit} is published already; that one was kept, and the next "
+                "export looks again"
             )
         with full_disk_named(self.path):
             self.prepare(manifest.data_set)
@@ -274,7 +276,7 @@ class DataFolder(Catalogue):
 
     def _demand_lock(self) -> None:
         if not self.is_locked:
-            raise RuntimeError("the folder is written by who holds its lock")
+            raise RuntimeError("take the lock of the folder before writing to it")
 
 
 def _data_set_of(manifest: Path, top: Path) -> str:
@@ -295,7 +297,7 @@ def _refuse_foreign(path: Path) -> None:
     strange = sorted(found.name for found in path.iterdir() if found.name != partial_of(path / MARKER).name)
     if strange:
         raise UsageError(
-            f"{path} holds {strange[0]!r} and is no data set of bulkgladly; choose an empty or a new folder"
+            f"{path} holds {strange[0]!r} and is not a bulkgladly data set; choose an empty or a new folder"
         )
 
 

@@ -149,7 +149,7 @@ def manifest_from(content: bytes, name: str) -> Manifest:
         return taken_manifest(members)
     except ValueError as exc:
         raise InputError(
-            f"{name} cannot be used: {exc}; restore it, or remove it, and the next export fetches its unit again"
+            f"{name} cannot be used: {exc}; restore it, or remove it so that the next export fetches it again"
         ) from exc
 
 
@@ -241,5 +241,5 @@ def _span(members: Members) -> Span | None:
     if times is None:
         return None
     if len(times) != 2:
-        raise ValueError("covered is no pair of times")
+        raise ValueError("covered is not a pair of times")
     return times[0], times[1]

@@ -167,7 +167,7 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
     held = old.num_rows - gone.num_rows
     content = content_columns(new.schema.names)
     if held and not new.num_rows:
-        return Restated(None, doubt=f"the answer is empty and the data set has {held} rows; they were kept")
+        return Restated(None, doubt=f"the response is empty, but the data set has {held} rows; they were kept")
     if not old.num_rows:
         return Restated(new if new.num_rows else None, created=new.num_rows)
     if not gone.num_rows and old.select(content).equals(new.select(content)):
@@ -179,7 +179,8 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
         return Restated(merged.table if changed else None, merged.created, merged.updated, merged.unchanged)
     if new.num_rows < held:
         doubt = (
-            f"the answer has {new.num_rows} rows and the data set has {held}, which nothing identifies; they were kept"
+            f"the response has {new.num_rows} rows, but the data set has {held}, and no key tells which are "
+            "missing; they were kept"
         )
         return Restated(None, doubt=doubt)
     live = old.filter(cast("Any", pc.is_null(old.column(GONE_SINCE))))

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from bulkgladly.choices import one_of
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import in_schema
 from bulkgladly.lake.file_formats import FileFormat, format_of
@@ -66,8 +67,8 @@ class PartOptions:
             return data_set.partitions
         for name in self.partition:
             if name not in data_set.partitions:
-                offered = f"take {' or '.join(data_set.partitions)}" if data_set.partitions else "it has none"
-                raise UsageError(f"{data_set.name} cannot be partitioned by {name}: {offered}")
+                offered = f"choose {one_of(data_set.partitions)}" if data_set.partitions else "it has no partitions"
+                raise UsageError(f"{data_set.name} cannot be partitioned by {name}; {offered}")
         return tuple(name for name in data_set.partitions if name in self.partition)
 
 

@@ -133,7 +133,9 @@ def place_of(data_set: str) -> PurePosixPath:
     """
     steps = data_set.split("/")
     if not all(steps) or steps[0] in _TAKEN or len(data_set) > _LONGEST:
-        raise UsageError(f"{data_set!r} is no name for a data set; `bulkgladly dataset show DIR` lists those there are")
+        raise UsageError(
+            f"{data_set!r} cannot be the name of a data set; run `bulkgladly dataset show DIR` to list them"
+        )
     return PurePosixPath(*(file_stem(step) for step in steps))
 
 

@@ -93,7 +93,9 @@ def tables_in(path: Path, data_set: DataSet, columns: Sequence[str] | None = Non
             for table in _in_lines(lines, path, data_set):
                 yield table.select(wanted.names)
     except (OSError, pa.ArrowException, ValueError) as exc:
-        raise InputError(f"{path} cannot be read: {exc}; `bulkgladly dataset verify` tells what is damaged") from exc
+        raise InputError(
+            f"{path} cannot be read: {exc}; run `bulkgladly dataset verify` to find what is damaged"
+        ) from exc
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -188,7 +190,7 @@ def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
         bodies.append(orjson.dumps({**body, **hidden} if isinstance(hidden, dict) else body) + b"\n")
 
     def refuse(refused: Reject) -> None:
-        raise ValueError(f"a line of {path} is no row: {refused.detail}")
+        raise ValueError(f"a line of {path} is not a row: {refused.detail}")
 
     convert(bodies, data_set, write=found.append, reject=refuse, options=ConvertOptions(parsers=1))
     table = pa.concat_tables((pa.Table.from_batches([rows.batch]) for rows in found), promote_options="default")
@@ -292,7 +294,7 @@ def data_set_of_rows(folder: Catalogue, name: str, manifests: Sequence[Manifest]
     schemas: list[pa.Schema] = []
     for path in (path for manifest in manifests for path in parts_of(folder, manifest)):
         if path.suffix != ".parquet":
-            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is no Parquet file")
+            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is not a Parquet file")
         try:
             found = pq.read_schema(path)
         except (OSError, pa.ArrowException) as exc:

@@ -93,7 +93,7 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
             below(top, name)
     for _, name in renames:
         if top.joinpath(name).exists():
-            raise UsageError(f"{top / name} is there already and belongs to another unit; move it out of the data set")
+            raise UsageError(f"{top / name} exists already and belongs to another unit; move it out of the data set")
     own = manifest_place(manifest.data_set, manifest.unit)
     drops = {manifest_place(old.data_set, old.unit) for old in replaces} - {own}
     removes = [name for old in replaces for name in files_of(old)]
@@ -164,7 +164,7 @@ def _rename(hidden: Path, final: Path) -> None:
         hidden.replace(final)
     elif not final.is_file():
         raise InputError(
-            f"{final} was about to be published, and is gone; remove the .json.next files in the folder _manifest "
+            f"{final} was about to be published, but is missing; remove the .json.next files in the folder _manifest "
             "that name it, and export again"
         )
 

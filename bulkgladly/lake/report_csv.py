@@ -106,7 +106,7 @@ def _lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _too_long() -> NotAReport:
-    return NotAReport(f"a record is longer than {MAX_RECORD_BYTES} bytes; a quote is likely to be missing in it")
+    return NotAReport(f"a record is longer than {MAX_RECORD_BYTES} bytes; a closing quote is probably missing")
 
 
 class _Feed:

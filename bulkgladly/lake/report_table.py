@@ -210,7 +210,7 @@ class _Reading:
             elif not record.cells:
                 body.blank += 1
             elif record.cells == self._first:
-                raise BodyCutOff(f"its first line comes again on line {record.line}: the body is there twice")
+                raise BodyCutOff(f"its first line is repeated on line {record.line}: the body was sent twice")
             elif len(record.cells) == len(body.header):
                 self._held.append(record)
                 if len(self._held) == _BATCH_ROWS:

@@ -103,8 +103,8 @@ def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple
     depend on it.
     """
     return tuple(
-        f"{name}: the newest unit was written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of "
-        "this machine, and of the one that wrote it"
+        f"{name}: last written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of this machine, "
+        "and of the one that wrote it"
         for name, at in newest.items()
         if at > now + _SKEW
     )

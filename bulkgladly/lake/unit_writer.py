@@ -284,7 +284,7 @@ class UnitWriter:
         for block in blocks:
             received += len(block)
             if self._max_bytes is not None and received > self._max_bytes:
-                raise BodyTooLong(f"{self._origin.file}: longer than the {self._max_bytes} bytes that are allowed")
+                raise BodyTooLong(f"{self._origin.file}: longer than the limit of {self._max_bytes} bytes")
             if self._raw:
                 self._raw.add(block)
             yield block

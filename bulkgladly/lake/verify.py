@@ -136,7 +136,7 @@ class _Look:
             except InputError as error:
                 place = path.relative_to(top).as_posix()
                 detail = _without_path(error, path)
-                way_out = "put it back under its own name, or remove it if it is a copy: its rows count twice"
+                way_out = "give it its own name back, or remove it if it is a copy: its rows count twice"
                 self.findings.append(
                     FolderFinding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out)
                 )
@@ -149,7 +149,7 @@ class _Look:
             first = self._named.setdefault(name, path.name)
             if first != path.name or name in own:
                 detail = f"is named by {first} and {path.name}" if first != path.name else f"is named twice by {first}"
-                way_out = "remove the manifest that is a copy; else remove both and export again"
+                way_out = "remove the manifest that is a copy; if neither is, remove both and export again"
                 self.findings.append(
                     FolderFinding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
                 )
@@ -164,7 +164,7 @@ def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> Data
         return known_data_set(folder, name)
     except InputError as error:
         place = memo_place(name, COLUMNS_MEMO).as_posix()
-        way_out = "restore it; without it the next report cannot be added"
+        way_out = "restore it; without it, no further report can be added"
         findings.append(
             FolderFinding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
         )
@@ -178,7 +178,7 @@ def _why(error: InputError) -> str:
 def _damaged(path: Path, top: Path, error: InputError) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
-    way_out = "restore it, or remove it: the next export fetches its unit again"
+    way_out = "restore it, or remove it so that the next export fetches it again"
     detail = _without_path(error, path)
     return FolderFinding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
 
@@ -191,21 +191,21 @@ def _about_unit(
     folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool
 ) -> Iterator[FolderFinding]:
     top = folder.path
-    again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
+    again = "remove its manifest and export again, with --refresh if Gladly still has it"
 
     def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> FolderFinding:
         return FolderFinding(kind, manifest.data_set, manifest.unit, path, detail, way_out)
 
     if not manifest.is_balanced:
-        yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
+        yield found(FindingKind.COUNTS, None, "its lines, rows, rejects and the rows of its parts do not add up")
     if None not in (manifest.host, folder.host) and manifest.host != folder.host:
-        detail = f"is of {manifest.host}, and the folder of {folder.host}"
+        detail = f"belongs to {manifest.host}, but the folder to {folder.host}"
         yield found(
             FindingKind.HOST, None, detail, "move the unit, its manifest first, to the folder of its organisation"
         )
     if manifest.incomplete is not None:
         is_gone = manifest.incomplete == "gone"
-        way_out = "Gladly Support may make it again" if is_gone else "ask for it again in smaller pieces"
+        way_out = "ask Gladly Support to create it again" if is_gone else "export it again in smaller pieces"
         yield found(FindingKind.INCOMPLETE, None, manifest.incomplete, way_out)
     place = place_of(manifest.data_set)
     for part in manifest.parts:
@@ -219,7 +219,7 @@ def _about_unit(
 
 def _about_gaps(summary: DataSetSummary) -> Iterator[FolderFinding]:
     for begin, end in summary.coverage.gaps:
-        told = f"nothing covers {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
+        told = f"nothing covers the time from {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
         way_out = "export this period with --since and --until, while Gladly still has it"
         yield FolderFinding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
 
@@ -227,13 +227,15 @@ def _about_gaps(summary: DataSetSummary) -> Iterator[FolderFinding]:
 def _unfinished(path: Path, top: Path) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
-    way_out = "the next export or compact ends it; nothing is lost"
-    return FolderFinding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
+    way_out = "the next export or compact completes it; nothing is lost"
+    return FolderFinding(
+        FindingKind.UNFINISHED, data_set, None, place.as_posix(), "publishing it was interrupted", way_out
+    )
 
 
 # --- The folder `current/` ---
 
-_AGAIN = "nothing is lost: make it again with `bulkgladly dataset compact`"
+_AGAIN = "nothing is lost; run `bulkgladly dataset compact` to create it again"
 
 
 def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
@@ -247,7 +249,7 @@ def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[F
     top = folder.path / CURRENT
     found = [_unfinished_compaction(path, folder.path) for path in announced(folder.path)]
     if top.is_symlink():
-        return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "put a folder in its place")]
+        return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "replace it with a folder")]
     for place in sorted(_places(folder.path)):
         here = top / place
         names = sorted(one.name for one in here.iterdir() if one.is_symlink() or not one.is_dir())
@@ -324,8 +326,8 @@ def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> I
 def _unfinished_compaction(path: Path, top: Path) -> FolderFinding:
     place = path.relative_to(top)
     data_set = data_set_of_place(PurePosixPath(*place.parts[2:-1], place.name.removesuffix(".json.next")))
-    way_out = "the next export or compact ends it; nothing is lost"
-    return _finding(FindingKind.UNFINISHED, data_set, place.as_posix(), "its compaction was cut", way_out)
+    way_out = "the next export or compact completes it; nothing is lost"
+    return _finding(FindingKind.UNFINISHED, data_set, place.as_posix(), "compacting it was interrupted", way_out)
 
 
 def _finding(kind: FindingKind, data_set: str, path: str, detail: str, way_out: str) -> FolderFinding:

@@ -169,9 +169,9 @@ def test_every_data_set_can_be_written_in_every_format(tmp_path: Path, name: str
 
 def test_what_is_not_offered_is_refused_with_what_is(tmp_path: Path) -> None:
     """Before anything is written."""
-    with pytest.raises(UsageError, match="no file format avro; take parquet, ndjson, csv"):
+    with pytest.raises(UsageError, match="'avro' is not supported; choose parquet, ndjson or csv"):
         PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="avro"))
-    with pytest.raises(UsageError, match="csv files cannot be compressed with snappy; take none, zstd, gzip"):
+    with pytest.raises(UsageError, match="csv files cannot be compressed with snappy; choose none, zstd or gzip"):
         PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="csv", compression="snappy"))
 
     assert not list(tmp_path.iterdir())

@@ -272,7 +272,7 @@ def test_a_body_that_ends_within_a_record_is_no_body(content: bytes) -> None:
 
 def test_a_body_that_is_there_twice_is_no_body() -> None:
     """It is downloaded again: every row of it would count twice."""
-    with pytest.raises(BodyCutOff, match="comes again on line 3"):
+    with pytest.raises(BodyCutOff, match="is repeated on line 3"):
         read((HEADER + FIRST) * 2)
 
 
@@ -437,7 +437,7 @@ def test_an_empty_answer_is_not_believed_where_rows_were(key: tuple[str, ...]) -
     found = restate(table(("a", 1)), table(), key, at=NOON, is_whole=True)
 
     assert found.table is None
-    assert found.doubt == "the answer is empty and the data set has 1 rows; they were kept"
+    assert found.doubt == "the response is empty, but the data set has 1 rows; they were kept"
 
 
 def test_fewer_rows_without_a_key_are_not_taken() -> None:
@@ -445,7 +445,7 @@ def test_fewer_rows_without_a_key_are_not_taken() -> None:
     found = restate(table(("a", 1), ("b", 1)), table(("a", 2)), (), at=NOON, is_whole=True)
 
     assert found.table is None
-    assert "which nothing identifies" in str(found.doubt)
+    assert "no key tells which are missing" in str(found.doubt)
 
 
 def test_rows_without_a_key_are_replaced_as_a_whole() -> None:

@@ -138,7 +138,7 @@ def test_other_rows_and_columns_are_found(folder: DataFolder) -> None:
 
     assert [(one.kind.value, one.detail) for one in findings] == [
         ("rows", "has 2 rows, not 1"),
-        ("schema", "is not as declared: mine, subject"),
+        ("schema", "has other columns than declared: mine, subject"),
     ]
     assert all(one.unit == "a" and "export again" in one.way_out for one in findings)
 
@@ -193,14 +193,14 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
 
     assert list(verify(folder).findings) == [
         FolderFinding(
-            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"
+            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "export it again in smaller pieces"
         ),
         FolderFinding(
             FindingKind.GAP,
             "items",
             None,
             None,
-            "nothing covers 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
+            "nothing covers the time from 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
             "export this period with --since and --until, while Gladly still has it",
         ),
         FolderFinding(
@@ -209,7 +209,7 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
             None,
             "items/x-0001.ndjson",
             "no manifest names it",
-            "the next export or compact removes it; readers of whole folders count its rows until then",
+            "the next export or compact removes it; until then readers of the whole folder count its rows",
         ),
     ]
 

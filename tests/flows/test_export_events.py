@@ -184,7 +184,7 @@ async def test_an_entity_that_is_refused_does_not_keep_the_others_away(lake: Lak
 
     assert ends.only().created == 2
     assert lake.ids("events") == sorted(made)
-    assert ends.notes == ["events: Gladly refuses CUSTOMER_PROFILE; the other entities are read without"]
+    assert ends.notes == ["events: Gladly refuses CUSTOMER_PROFILE; the other entities are read without them"]
     (manifest,) = lake.manifests("events").values()
     assert manifest.source["entities"] == [name for name in EVENT_ENTITIES if name != "CUSTOMER_PROFILE"]
 

@@ -166,7 +166,7 @@ async def test_nights_that_no_job_covers_are_told_as_gone(lake: Lake) -> None:
     assert lake.ids() == ["item-000001", "item-000002"]
     again = await lake.dump("items")
     assert again.exit_code == 0
-    assert any("as told before" in note for note in again.notes)
+    assert any("as reported before" in note for note in again.notes)
 
 
 async def test_the_report_says_from_when_on_data_is_lost(lake: Lake) -> None:

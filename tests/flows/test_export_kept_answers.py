@@ -67,8 +67,8 @@ async def test_no_answer_is_paid_for_twice_when_a_stopped_export_is_started_agai
     assert (second.run, second.exit_code) == (run.name, 0)
     assert lake.asked() == {"getCustomer": len(ids) - kept}
     assert lake.ids("profiles") == sorted(ids)
-    assert any(f"{kept:,} answers" in text for text in listening.told)
-    assert any(f"{kept:,} answers are kept" in text for text in first.notes)
+    assert any(f"{kept:,} replies" in text for text in listening.told)
+    assert any(f"{kept:,} replies are kept" in text for text in first.notes)
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
 
 
@@ -98,7 +98,7 @@ async def test_kept_answers_are_not_deleted_by_another_command(lake: Lake, is_ne
     if is_new:
         assert (await lake.export("items", new_run=True)).exit_code == 0
     else:
-        with pytest.raises(UsageError, match=rf"keeps {kept} answers.*bulkgladly resume {run.name}"):
+        with pytest.raises(UsageError, match=rf"keeps {kept} replies.*bulkgladly resume {run.name}"):
             await lake.export("items")
 
     assert kept_in(run.path) == kept

@@ -96,7 +96,7 @@ async def test_rows_are_merged_by_id_and_those_not_listed_stay(lake: Lake) -> No
     after_third = names(lake)
 
     assert (changed.created, changed.updated, changed.unchanged) == (1, 1, 1)
-    assert changed.detail == "1 not listed any more"
+    assert changed.detail == "1 no longer listed"
     assert after_second["inbox-3"]["_gone_since"] == second
     assert after_second["inbox-2"]["name"] == "Renamed"
     assert (back.created, back.updated, back.unchanged) == (0, 1, 1)

@@ -181,7 +181,7 @@ async def test_an_id_that_nobody_has_is_no_error_and_asked_once(lake: Lake) -> N
     ends = await fetch(lake, "profiles", ids=ids)
 
     assert ends.only().state is UnitState.DONE
-    assert ends.only().detail == "1 of 2 do not exist any more"
+    assert ends.only().detail == "1 of 2 no longer exist"
     (manifest,) = lake.manifests("profiles").values()
     assert list(manifest.source["gone"]) == [ABSENT]
     lake.forget()
@@ -240,7 +240,7 @@ async def test_what_cannot_be_asked_is_told_with_its_place(lake: Lake) -> None:
     ends = await fetch(lake, "profiles", ids=path)
 
     (failed,) = ends.of(UnitState.FAILED)
-    assert failed.result.detail == f"2 cannot be asked for, being no ids; the first: {path}, line 1"
+    assert failed.result.detail == f"2 are not valid ids and were not requested; the first: {path}, line 1"
     assert list(by_asked(lake)) == [here]
 
 

@@ -404,7 +404,9 @@ async def test_fewer_rows_without_a_key_are_told_and_not_taken(desk: Desk) -> No
     run = await desk.fetch(EVENTS, first=FIRST, last=FIRST, options={"refresh": True})
 
     assert run.states == {"incomplete": 1}
-    assert run.details == ["the answer has 1 rows and the data set has 20, which nothing identifies; they were kept"]
+    assert run.details == [
+        "the response has 1 rows, but the data set has 20, and no key tells which are missing; they were kept"
+    ]
     assert desk.lake.parts() == before
 
 
@@ -417,7 +419,7 @@ async def test_an_empty_answer_is_not_believed_where_rows_were(desk: Desk) -> No
     run = await desk.fetch(CONVERSATIONS, options={"refresh": True})
 
     assert run.states == {"incomplete": 2}
-    assert all("the answer is empty" in detail for detail in run.details)
+    assert all("the response is empty" in detail for detail in run.details)
     assert desk.table(f"reports/{CONVERSATIONS}").equals(before)
 
 
@@ -788,7 +790,7 @@ async def test_days_that_have_not_come_are_told_and_left_out(desk: Desk) -> None
     run = await desk.fetch(EVENTS, first=dt.date(2026, 3, 19), last=dt.date(2026, 4, 2))
 
     assert [name for _, name in run.results] == ["2026-03-19_2026-03-19", "2026-03-20_2026-03-20"]
-    assert "2026-04-02 lies in the future" in run.notes[0]
+    assert "2026-04-02 is in the future" in run.notes[0]
 
 
 async def test_an_older_name_is_tried_with_a_warning(desk: Desk) -> None:
@@ -803,7 +805,7 @@ async def test_an_older_name_is_tried_with_a_warning(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (ReportQuery((EVENTS,), first=LAST, last=FIRST), "lies after its last"),
+        (ReportQuery((EVENTS,), first=LAST, last=FIRST), "is after its last"),
         (ReportQuery(()), "name a report"),
         (ReportQuery((EVENTS, CONTACTS), channel="chat"), f"{EVENTS} does not take channel"),
         (ReportQuery(("all",), aggregation="weekly"), "does not take aggregationLevel"),
