@@ -7,7 +7,7 @@ import datetime as dt
 import threading
 from collections.abc import Mapping
 
-from bulkgladly.errors import InputError, UsageError
+from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.gladly.metric_sets import sets_without_required_options
 from bulkgladly.gladly.report_windows import Days, Due, Grid, Reading, due, grid_of
@@ -15,7 +15,7 @@ from bulkgladly.gladly.reports import Query, query_for
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Span
 from bulkgladly.lake.report_csv import NotAReport
-from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout, layout_in
 
 __all__ = (
     "FIRST_DAYS",
@@ -49,19 +49,13 @@ class ReportHistory:
         """Why Gladly does not know the metric set; empty as long as it has not said so."""
 
     def layout(self) -> ReportLayout | None:
-        """Return the columns that are settled; None as long as no row was seen.
+        """Return the columns that were chosen, or None as long as no row was seen.
 
         Raises:
-            InputError: The note about them is damaged.
+            InputError: The memo about them is damaged.
         """
         if self._layout is None:
-            name = self._query.data_set
-            note = self._folder.remembered(name, COLUMNS_MEMO, is_needed=True)
-            if note is not None:
-                try:
-                    self._layout = ReportLayout.from_memo(name, note, self._query.metrics.key)
-                except ValueError as exc:
-                    raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
+            self._layout = layout_in(self._folder, self._query.data_set, self._query.metrics.key)
         return self._layout
 
     def expected(self) -> ReportLayout:

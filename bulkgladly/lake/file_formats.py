@@ -1,7 +1,7 @@
 """The formats of a part behind one small protocol: Parquet, NDJSON in the API's own shape, and flat CSV.
 
-NDJSON and CSV may be compressed as a whole, Parquet compresses within. Each format can
-count the rows of a finished file again, and so finds a file that was cut.
+NDJSON and CSV can be compressed as a whole, Parquet compresses internally. Each format can count
+the rows of a finished file again, and so detects a file that was cut.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ __all__ = (
 
 
 class RowSink(Protocol):
-    """One file that is being written.
+    """A file that is being written.
 
     Raises:
         OSError: From each method: the file could not be written.
@@ -43,11 +43,11 @@ class RowSink(Protocol):
         ...
 
     def written_bytes(self) -> int:
-        """Return how large the file is so far; what is still being compressed does not count."""
+        """Return the size of the file so far, without what is still being compressed."""
         ...
 
     def close(self) -> None:
-        """Finish the file. Closes it also when that fails, and may be called again."""
+        """Finish the file. It is closed even if that fails, and calling it again is allowed."""
         ...
 
 
@@ -61,10 +61,10 @@ _MANY_VALUES = frozenset(
         *("messageId", "noteId", "commentId", "bodyHtml", "comment", "transcript", "path", "blake2b"),
     }
 )
-"""Texts that hardly repeat: looking each up in a dictionary costs time and saves nothing."""
+"""Columns whose texts hardly repeat: a dictionary costs time for them and saves nothing."""
 
 _SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_job_id", "_asked_id"})
-"""Texts whose smallest and largest value are worth keeping, beside all numbers and times."""
+"""Columns of texts whose smallest and largest value help readers, besides all numbers and times."""
 
 
 def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
@@ -123,7 +123,8 @@ class ParquetSink:
         return self._file.tell()
 
     def close(self) -> None:
-        """Write the footer. The writer goes first, or it would try to finish the file when it is collected."""
+        """Write the footer."""
+        # The writer is closed first, or it would try to finish the file when it is garbage collected.
         try:
             self._writer.close()
         finally:
@@ -131,7 +132,7 @@ class ParquetSink:
 
 
 def _parquet_rows_in(path: Path, compression: str) -> int:
-    del compression  # a Parquet file says so itself
+    del compression  # the file itself says how it is compressed
     return pq.read_metadata(path).num_rows
 
 
@@ -173,7 +174,7 @@ class _TextFile:
 class _NdjsonSink(_TextFile):
     """Writes each row as the line it came from, with its provenance as further members.
 
-    A member of the line that has the name of a provenance column stands in `_extra` then.
+    A member of the line with the name of a provenance column then stands in `_extra`.
     """
 
     def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
@@ -205,7 +206,7 @@ class _CsvSink(_TextFile):
 
 
 def _records(fields: list[Array]) -> Any:
-    """Return records, one for each place, as one buffer."""
+    """Return one record per row as one buffer."""
     last = _joined(fields[-1], _END, separator=_NOTHING, null_handling="replace")
     return _joined(*fields[:-1], last, separator=_COMMA, null_handling="replace").buffers()[2]
 
@@ -226,7 +227,7 @@ def _quoted(texts: Array) -> Array:
 
 
 def _joined(*texts: Array, separator: Any, null_handling: str = "emit_null") -> Array:
-    """Return texts joined place by place; a null makes the whole null, or counts as empty."""
+    """Return texts joined row by row; a null makes the result null, or counts as empty."""
     return cast("Any", pc).binary_join_element_wise(*texts, separator, null_handling=null_handling)
 
 
@@ -261,7 +262,7 @@ def _csv_rows_in(path: Path, compression: str) -> int:
     """
     ends, is_quoted, last = 0, False, b""
     for block in _blocks(path, compression):
-        # Every other piece between two quotes is outside of a field's text; a doubled quote has an empty one within.
+        # Every second piece between quotes lies outside a quoted field; a doubled quote has an empty piece inside.
         pieces = block.split(b'"')
         ends += sum(piece.count(b"\n") for piece in pieces[is_quoted::2])
         is_quoted = is_quoted != (len(pieces) % 2 == 0)
@@ -278,7 +279,7 @@ def _blocks(path: Path, compression: str) -> Iterator[bytes]:
             yield block
 
 
-# --- Which formats there are ---
+# --- The supported formats ---
 
 _PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
 FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -291,9 +292,9 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A format and a compression: how its files end, how one is written, and how its rows are counted.
+    """A format with a compression: the suffix of its files, how to write one, and how to count its rows.
 
-    Counting raises OSError or an error of Arrow where the file is not whole.
+    Counting raises OSError or an Arrow error if the file is not complete.
     """
 
     suffix: str
@@ -318,10 +319,10 @@ _FORMATS: Mapping[tuple[str, str], FileFormat] = {
 
 
 def format_of(name: str, compression: str | None = None) -> FileFormat:
-    """Return a format; without a compression, the first that it offers.
+    """Return a format; without a compression, with the first that it offers.
 
     Raises:
-        UsageError: There is none of this name, or it cannot be compressed so.
+        UsageError: The format, or its compression, is not supported.
     """
     ways = FORMATS.get(name, ())
     if found := _FORMATS.get((name, compression or next(iter(ways), ""))):
@@ -332,10 +333,10 @@ def format_of(name: str, compression: str | None = None) -> FileFormat:
 
 
 def rows_in(path: Path) -> int:
-    """Return the number of rows of a part, in the format that the end of its name tells.
+    """Return the number of rows of a part, in the format that its suffix names.
 
     Raises:
-        OSError: The file is cut, damaged, or of no format of ours.
+        OSError: The file is cut, damaged, or not in a format of parts.
     """
     found = next((each for each in _FORMATS.values() if path.name.endswith(each.suffix)), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""What can be wrong with a data folder: one finding for each thing, and the checks of single files."""
+"""What can be wrong with a data folder: the findings, and the checks of single files."""
 
 import datetime as dt
 import enum
@@ -53,7 +53,7 @@ class FindingKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FolderFinding:
-    """One thing that is wrong: where (relative to the folder), what, and the fix."""
+    """One problem: where (relative to the folder), what, and the fix."""
 
     kind: FindingKind
     data_set: str
@@ -64,7 +64,7 @@ class FolderFinding:
 
 
 def unnamed(path: Path, top: Path) -> FolderFinding:
-    """Return the finding about a file of ours that no manifest names."""
+    """Return the finding for a file of ours that no manifest names."""
     is_incoming = path.relative_to(top).parts[0] == INCOMING
     seen = "no reader looks there" if is_incoming else "until then readers of the whole folder count its rows"
     way_out = f"the next export or compact removes it; {seen}"
@@ -72,7 +72,7 @@ def unnamed(path: Path, top: Path) -> FolderFinding:
 
 
 def foreign(path: Path, top: Path) -> FolderFinding:
-    """Return the finding about a file among the parts that is not ours."""
+    """Return the finding for a file among the parts that is not ours."""
     detail, way_out = (
         "was not written by bulkgladly, or is damaged",
         "move it out of the data set; readers of the whole folder read it as a part",
@@ -87,7 +87,7 @@ def foreign(path: Path, top: Path) -> FolderFinding:
 
 
 def _maker_of(name: str) -> str | None:
-    """Return who leaves files of this name in folders that are looked at or copied, where that is known."""
+    """Return which program leaves files of this name in the folders it opens or copies, if known."""
     if name.startswith("._") or name in _OF_DESKTOPS:
         return "a file manager"
     if name in _OF_ENGINES or name.endswith(".crc"):
@@ -108,7 +108,7 @@ FileProblem = tuple[FindingKind, str]
 
 
 def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> Iterator[FileProblem]:
-    """Yield what is wrong with a file, at a name relative to the top folder; nothing outside is opened."""
+    """Yield what is wrong with a file, named relative to the top folder; nothing outside of it is opened."""
     try:
         path = below(top, name)
     except InputError as error:
@@ -125,7 +125,7 @@ def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> 
 def about_part(
     top: Path, name: str, part: PartEntry, data_set: str, known: DataSet | None, *, deep: bool
 ) -> Iterator[FileProblem]:
-    """Yield what is wrong with a part: as a file, and by its footer, which must say what the manifest does."""
+    """Yield what is wrong with a part: as a file, and in its footer, which must agree with the manifest."""
     wrong = list(about_file(top, name, part.bytes, part.blake2b, deep=deep))
     yield from wrong
     is_parquet = name.endswith(".parquet")
@@ -164,7 +164,7 @@ def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | 
 
 
 def _times_in(footer: Any) -> tuple[dt.datetime | None, dt.datetime | None] | None:
-    """Return the first and the last `timestamp` by the footer; None where it does not tell."""
+    """Return the first and the last `timestamp` according to the footer; None if it does not say."""
     names = [footer.schema.column(at).path for at in range(footer.num_columns)]
     if "timestamp" not in names or not footer.num_row_groups:
         return None

@@ -1,7 +1,7 @@
 """A line fitted to its shape, and a row turned back into the line it was read from. Pure.
 
-What no column holds is taken out of the line, so that the rest can be read as it is, and goes into
-`_extra`: a JSON object from paths to values. Putting each value back at its path gives the line again.
+What no column can hold is taken out of the line, so that the rest can be read as it is, and goes into
+`_extra`: a JSON object from paths to values. Putting each value back at its path restores the line.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class FittedLine(NamedTuple):
-    """A line that fits the shape of its kind, and the drift that was found in it."""
+    """A line that fits the shape of its kind, and the drift found in it."""
 
     kind: str | None
     line: bytes
@@ -60,14 +60,14 @@ class _Unfitting:
 
 
 _Fit = Callable[[Any, Path, _Unfitting], Any]
-"""From a value, never null, to what may stay in its place; None if nothing may, which is then recorded."""
+"""From a value that is not null to what stays in its place; None if nothing does, which is then recorded."""
 
 
 def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
-    """Return a line that certainly fits; one that fits already is returned as it is.
+    """Return a line that certainly fits; a line that fits already is returned as it is.
 
     Raises:
-        Unusable: The line is no JSON object, or nothing could be kept of it unchanged.
+        Unusable: The line is not a JSON object, or nothing of it could be kept unchanged.
     """
     value = exact_object(line)
     kind = _kind_of(value, data_set.kind_path)
@@ -90,7 +90,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
 
 
 def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
-    """Return the text at a path; None if there is none, or no path."""
+    """Return the text at a path, or None."""
     place: Any = line
     for step in kind_path:
         place = place.get(step) if isinstance(place, dict) else None
@@ -100,7 +100,7 @@ def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
 def _without_content(
     line: dict[str, Any], kind: str | None, kind_path: tuple[str, ...], found: _Unfitting
 ) -> dict[str, Any]:
-    """Move the content of a line of unknown kind into the extra, but for the kind itself, and count it once."""
+    """Move the content of a line of unknown kind, except the kind itself, into the extra, and count it once."""
     content = line.get(_CONTENT)
     if kind is None and not isinstance(content, dict):
         return line
@@ -157,7 +157,7 @@ def _fit_int(value: Any, path: Path, found: _Unfitting) -> Any:
 
 
 def _fit_number(value: Any, path: Path, found: _Unfitting) -> Any:
-    """Keep what a float holds exactly; a value that is a float already was checked by `exact_object`."""
+    """Keep what a float holds exactly; `exact_object` has checked values that are floats already."""
     is_fit = type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
     return value if is_fit else found.add(path, value, DriftKind.MISFIT)
 
@@ -176,7 +176,7 @@ def _fit_time(value: Any, path: Path, found: _Unfitting) -> Any:
 
 
 def _fit_map(value: Any, path: Path, found: _Unfitting) -> Any:
-    """Make a list of entries, which is what Arrow reads; only texts may be values."""
+    """Return a map as a list of entries, which is what Arrow reads; only texts can be values."""
     if type(value) is not dict:
         return found.add(path, value, DriftKind.MISFIT)
     found.is_changed = True
@@ -220,7 +220,7 @@ def _fit_struct(members: dict[str, _Fit]) -> _Fit:
 
 
 def to_api(row: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
-    """Return the object that a row stands for, in the API's own shape.
+    """Return the object of a row, in the API's own shape.
 
     `row` is one of `Table.to_pylist()`. Each value is equal to what the line had; times are
     equal as instants and in UTC, written with three or six fraction digits. A field that was
@@ -230,10 +230,10 @@ def to_api(row: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
 
 
 def to_line(row: Mapping[str, Any], data_set: DataSet) -> bytes:
-    """Return the same as a line of JSON without its newline, with the row's provenance as further members.
+    """Return the object of a row as a line of JSON without its newline, with its provenance as further members.
 
-    Numbers have the digits they had. Should the object have a member of the same name as
-    one of the provenance, that stands in a member `_extra`.
+    Numbers keep their digits. A member of the object with the name of a provenance column stands in
+    a member `_extra`.
     """
     made = _restored(row, data_set, exact_object((row.get(EXTRA) or "{}").encode()))
     provenance = [name for name in (*data_set.provenance, LINE) if row.get(name) is not None]
@@ -258,7 +258,7 @@ def _restored(row: Mapping[str, Any], data_set: DataSet, extra: Mapping[str, Any
 
 
 def as_plain(value: Any, kept: pa.DataType) -> Any:
-    """Return a value of a column as JSON has it; members of structs that are null are left out."""
+    """Return a value of a column as JSON holds it; null members of structs are left out."""
     if isinstance(value, dt.datetime):
         return canonical(value)
     if types.is_map(kept):

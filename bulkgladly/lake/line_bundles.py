@@ -38,8 +38,8 @@ _NO_LINES = pa.nulls(0, pa.binary())
 class LineBatch(NamedTuple):
     """Lines that follow each other, each ended by a newline; `first` is the number of the first.
 
-    `lines` has them as Arrow sees them, newline included, over the very bytes of `data`.
-    `too_long` is the beginning of one line above the limit, which then is the only one.
+    `lines` are the same lines as an Arrow array, newline included, over the bytes of `data` itself.
+    `too_long` is the beginning of a line above the limit, which is then the only one.
     """
 
     first: int
@@ -76,7 +76,7 @@ def _batch(first: int, data: bytes) -> LineBatch:
 
 
 def _split(data: bytes) -> Array:
-    """Return an array of the lines of `data`, each with its newline, without copying them."""
+    """Return an array of the lines of `data`, each with its newline, without a copy."""
     body = pa.py_buffer(data)
     whole = pa.Array.from_buffers(
         pa.binary(), 1, cast("Any", [None, integers("i", (0, len(data) - 1)).buffers()[1], body])
@@ -92,13 +92,14 @@ def _split(data: bytes) -> Array:
 
 BUNDLE_BYTES = 1 << 20
 _DOUBT = 255
+"""Lines with this code are read one by one."""
 _NULL_MEMBER = r":\s*null"
 
 
 class Bundle(NamedTuple):
-    """Lines that seem to be of one kind, in file order, each ended by a newline, and their numbers.
+    """Lines that are probably of one kind, in file order, each ended by a newline, and their numbers.
 
-    Unless `is_doubtful`, each line begins and ends as an object, and none has a null member.
+    Unless `is_doubtful`, each line begins and ends like an object, and none has a null member.
     """
 
     kind: str | None
@@ -115,7 +116,7 @@ class _LinesOfKind:
 
 
 class Sorter:
-    """Collects lines by kind and gives them out in bundles of a few megabytes."""
+    """Collects lines by kind and returns them in bundles of about a megabyte."""
 
     def __init__(self, data_set: DataSet, *, bundle_bytes: int = BUNDLE_BYTES) -> None:
         name = data_set.kind_path[-1].encode() if data_set.has_kinds else b""
@@ -128,7 +129,7 @@ class Sorter:
         self._held: dict[int, _LinesOfKind] = {}
 
     def add(self, batch: LineBatch) -> Iterator[Bundle]:
-        """Take lines; yield the bundles that are full."""
+        """Add lines, and yield the bundles that are full."""
         codes = self._codes_of(batch)
         order = pc.array_sort_indices(integers("B", codes))
         by_kind = batch.lines.take(order)
@@ -145,7 +146,7 @@ class Sorter:
                 yield self._give(code)
 
     def rest(self) -> Iterator[Bundle]:
-        """Yield what is held, full or not."""
+        """Yield what is left, full or not."""
         for code in list(self._held):
             yield self._give(code)
 
@@ -157,7 +158,7 @@ class Sorter:
         return Bundle(self._kinds[code], data, numbers)
 
     def _codes_of(self, batch: LineBatch) -> bytes:
-        """Return for each line the number of its kind, or that there is doubt."""
+        """Return for each line the number of its kind, or the mark for doubt."""
         data, lines = batch.data, batch.lines
         codes = self._guessed(data, len(lines), self._usual) if self._usual else bytes(len(lines))
         framed = pc.and_(pc.starts_with(lines, pattern="{"), pc.ends_with(lines, pattern="}\n"))
@@ -188,7 +189,7 @@ class Sorter:
 
 
 def _usual_place(kind_path: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Return where the kind stands as Gladly spaces its lines; within an object, else what follows its beginning."""
+    """Return what finds the kind as Gladly spaces its lines, or, within an object, else what follows its beginning."""
     *above, name = (re.escape(step.encode()) for step in kind_path)
     if above:
         return re.compile(rb'"%b":\{"(%b":"[A-Z_]+"|[^\n]*)' % (above[-1], name))
@@ -196,7 +197,7 @@ def _usual_place(kind_path: tuple[str, ...]) -> re.Pattern[bytes]:
 
 
 def _bytes_of(lines: Array, start: int, count: int) -> bytes:
-    """Return the bytes of lines that follow each other; a copy, because a slice would keep all the others in memory."""
+    """Return the bytes of consecutive lines; a copy, because a slice would keep all the others in memory."""
     _, offsets, data = lines.buffers()
     ends = memoryview(offsets).cast("i")
     return bytes(memoryview(data)[ends[start] : ends[start + count]])

@@ -1,16 +1,16 @@
 """How a unit is published, and what is cleaned up after a kill.
 
-A unit is decided once, then the decision is carried out, if need be by the next process that takes the lock.
-All files of a unit lie written and synced below `_incoming`. Then `<unit>.json.next` is
-written: the manifest, which file gets which name, and what is replaced. From that moment
-the unit is decided. What follows may be interrupted anywhere and done again:
+First all files of the unit are written and synced below `_incoming`. Then `<unit>.json.next` is
+written: the manifest, which file gets which name, and what is replaced. From that moment the unit is
+decided, and what follows can be interrupted anywhere and repeated, also by the next process that takes
+the lock:
 
-1. the files of what it replaces are removed, and the manifests of other units among it,
-2. its own files get their names, in folders that are made for them, and these are synced,
+1. the files that it replaces are removed, and the manifests of other units that it replaces,
+2. its own files get their names, in folders that are created for them, and these are synced,
 3. `<unit>.json.next` becomes `<unit>.json`.
 
-New and old files never share a name, so that each step can tell whether it is done. When all that was
-decided is done, files of ours that no manifest names are removed.
+New and old files never share a name, so that each step can tell whether it is done. Once every decision
+is carried out, files of ours that no manifest names are removed.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a commit does. All names are relative to the top folder; `renames` are pairs of hidden and final."""
+    """What a commit does. All names are relative to the top folder; `renames` are pairs of hidden and final names."""
 
     manifest: Manifest
     renames: tuple[tuple[str, str], ...]
@@ -79,7 +79,7 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
     """Return the decision that publishes a unit.
 
     Raises:
-        UsageError: A file of that name is there and is not replaced.
+        UsageError: A file of that name exists and is not replaced.
         InputError: A name leads out of the folder.
     """
     folder = place_of(manifest.data_set)
@@ -103,7 +103,7 @@ def decide(top: Path, manifest: Manifest, replaces: Sequence[Manifest]) -> Decis
 def write_decision(top: Path, decision: Decision) -> Path:
     """Write a decision. When this returns, the unit will be published whatever happens.
 
-    The folders of its files are synced first: the disk must have their names before a decision refers to them.
+    The folders of its files are synced first: the disk must have the names before a decision refers to them.
     """
     manifest = decision.manifest
     _sync_folders(top, {below(top, hidden).parent for hidden, _ in decision.renames})
@@ -120,20 +120,20 @@ def write_decision(top: Path, decision: Decision) -> Path:
 
 
 def carry_out(top: Path, path: Path) -> Manifest:
-    """Do what a decision says, or what is left to do of it, and return the manifest that is now published.
+    """Carry out a decision, or what is left of it, and return the manifest that is now published.
 
     Raises:
-        InputError: The decision is damaged, or a file that it names is gone.
+        InputError: The decision is damaged, or a file that it names is missing.
         UsageError: It was written by a newer version.
     """
-    # Read from the disk also right after it was written: the ordinary way and the way after a kill are one.
+    # Read from the disk even right after it was written, so that the normal path and the one after a kill are the same.
     decision = read_decision(path)
     manifest = decision.manifest
     touched = {below(top, name).parent for name in decision.removes if _remove(below(top, name))}
     for name in decision.drops:
         _remove(below(top, name))
         touched.add(below(top, name).parent)
-    # Old files go before new ones come: a reader may miss rows for a moment, but never counts them twice.
+    # Old files are removed first: a reader may miss rows for a moment, but never counts them twice.
     for hidden, name in decision.renames:
         _rename(below(top, hidden), below(top, name))
         touched.add(below(top, name).parent)
@@ -146,14 +146,14 @@ def carry_out(top: Path, path: Path) -> Manifest:
 
 
 def _sync_folders(top: Path, folders: Iterable[Path]) -> None:
-    """Sync folders, each after those within, up to the top: any of them may be new."""
+    """Sync folders and all above them up to the top, innermost first: any of them may be new."""
     for folder in sorted({above for at in folders for above in (at, *at.parents)}, reverse=True):
         if folder == top or top in folder.parents:
             sync_folder(folder)
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file, or a link and not what it leads to; tell whether its folder is there to be synced."""
+    """Remove a file, or a link but not its target; tell whether its folder exists and can be synced."""
     path.unlink(missing_ok=True)
     return path.parent.is_dir()
 
@@ -170,7 +170,7 @@ def _rename(hidden: Path, final: Path) -> None:
 
 
 def read_decision(path: Path) -> Decision:
-    """Return what a commit is about to do.
+    """Return the decision in a file.
 
     Raises:
         InputError: It is damaged.
@@ -200,11 +200,11 @@ def read_decision(path: Path) -> Decision:
 
 
 def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tuple[Path, ...]:
-    """Remove the files of ours that no manifest names, and return them; `named` are those that one does.
+    """Remove the files of ours that no manifest names, and return them; `named` are those that a manifest names.
 
-    All of `_incoming` is removed, so commits that were interrupted must be carried out before.
-    Elsewhere only files go that could be ours: by their place and name, and a Parquet file also by
-    what its footer says. Links are removed as links, and never followed.
+    All of `_incoming` is removed, so interrupted commits must be carried out before. Elsewhere only
+    files are removed that could be ours: by their place and name, and a Parquet file also by its
+    footer. Links are removed as links, and never followed.
     """
     removed = list(unnamed_files(top, data_sets, named))
     for path in removed:
@@ -217,7 +217,7 @@ def remove_leftovers(top: Path, data_sets: Sequence[str], named: set[str]) -> tu
 
 
 def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
-    """Yield the files of ours below a top folder whose names are not among those given, each once."""
+    """Yield each file of ours below a top folder that is not among those named."""
     yield from (path for path in _files_below(top, PurePosixPath(INCOMING)) if _name(path, top) not in named)
     for place in _outermost(data_sets):
         for path in _files_below(top, place):
@@ -229,9 +229,9 @@ def unnamed_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Itera
 
 
 def foreign_files(top: Path, data_sets: Sequence[str], named: set[str]) -> Iterator[Path]:
-    """Yield the files among the parts that are not ours, also hidden ones.
+    """Yield the files among the parts that are not ours, hidden ones included.
 
-    Some readers take them for parts, others refuse a folder that holds anything else.
+    Some readers read them as parts, others refuse a folder that holds anything else.
     """
     for place in _outermost(data_sets):
         for path in _files_below(top, place):
@@ -245,7 +245,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _outermost(data_sets: Sequence[str]) -> list[PurePosixPath]:
-    """Return the folders of data sets without those that lie in the folder of another."""
+    """Return the folders of data sets, except those inside the folder of another."""
     places = {place_of(name) for name in data_sets}
     return sorted(place for place in places if not places.intersection(place.parents))
 
@@ -267,7 +267,7 @@ def _files_below(top: Path, place: PurePosixPath) -> Iterator[Path]:
 
 
 def _may_be_ours(path: Path) -> bool:
-    """Tell whether a file may be a part of ours: a Parquet file of others does not name a data set."""
+    """Tell whether a file may be a part of ours: a Parquet file of others names no data set in its footer."""
     if path.suffix != ".parquet" or path.is_symlink():
         return True
     try:
@@ -278,7 +278,7 @@ def _may_be_ours(path: Path) -> bool:
 
 
 def remove_empty_folders(top: Path, is_ours: Callable[[Path], bool] = lambda _: True) -> None:
-    """Remove a folder and those below it, as far as they are empty and ours."""
+    """Remove a folder and those below it, if they are empty and ours."""
     if top.is_symlink():
         return
     for at, _, _ in os.walk(top, topdown=False):

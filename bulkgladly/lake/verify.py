@@ -1,4 +1,4 @@
-"""Whether a data folder holds what its manifests say: every part, count and hash, no gaps, and `current/`."""
+"""Checks that a data folder holds what its manifests say: every part, count and hash, no gaps, and `current/`."""
 
 import os
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All findings, and what was looked at. Rejects are counted there; they are no finding.
+    """All findings, and what was checked. Rejects are counted there, and are not findings.
 
-    Where `is_in_use`, another process was writing, and files that it had begun were passed over.
+    With `is_in_use`, another process was writing, and the files that it had begun were skipped.
     """
 
     is_deep: bool
@@ -37,7 +37,7 @@ class Verification:
     findings: tuple[FolderFinding, ...]
     data_sets: tuple[DataSetSummary, ...]
     warnings: tuple[str, ...] = ()
-    """What a person should know although nothing is wrong with the folder: times that lie in the future."""
+    """What a person should know although nothing is wrong with the folder: times in the future."""
 
     @property
     def is_sound(self) -> bool:
@@ -48,12 +48,11 @@ class Verification:
 def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     """Compare a data folder with its manifests.
 
-    Every file that a manifest names must be there in its size, and no other may name it;
-    every Parquet part must have its rows and its declared schema. A manifest must be what
-    the name of its file says, and as it was written. With `deep` all bytes are read too: hashes,
-    and the rows of text parts. `current/` is looked at in the same way. Files that a writer is
-    replacing at the moment may be reported as missing. Holds one manifest at a time, and the names
-    of all files.
+    Every file that a manifest names must exist with its size, and no other manifest must name it;
+    every Parquet part must have its rows and its declared schema. A manifest must be the one that the
+    name of its file says, and unchanged. With `deep`, all bytes are read too: hashes, and the rows of
+    text parts. `current/` is checked in the same way. Files that a writer is just replacing may be
+    reported as missing. Holds one manifest at a time, and the names of all files.
 
     Raises:
         UsageError: A manifest was written by a newer version.
@@ -82,7 +81,7 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
 
 
 class _Look:
-    """One look at all data sets. `findings` and `summaries` grow with it."""
+    """One check of all data sets, which adds to `findings` and `summaries`."""
 
     def __init__(self, folder: DataFolder, *, deep: bool) -> None:
         self.findings: list[FolderFinding] = []
@@ -92,7 +91,7 @@ class _Look:
         self._named: dict[str, str] = {}
 
     def begun(self) -> Iterator[tuple[Path, Decision]]:
-        """Yield the commits that were cut; one that cannot be read is a finding."""
+        """Yield the interrupted commits; one that cannot be read becomes a finding."""
         for path in self._folder.begun():
             try:
                 yield path, read_decision(path)
@@ -100,7 +99,7 @@ class _Look:
                 self.findings.append(_damaged(path, self._folder.path, error))
 
     def at_data_set(self, name: str) -> None:
-        """Look at all units of a data set."""
+        """Check all units of a data set."""
         self._names.append(name)
         summary = Summing(name)
         known = _known(self._folder, name, self.findings)
@@ -117,13 +116,13 @@ class _Look:
         if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
             return []
         top, named = self._folder.path, {*self._named, *renames}
-        # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
+        # Declared data sets are included even without any manifest: rows that no manifest names are a finding.
         places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
         found = [unnamed(path, top) for path in unnamed_files(top, places, named)]
         return found + [foreign(path, top) for path in foreign_files(top, places, named)]
 
     def _readable(self, data_set: str) -> Iterator[tuple[Path, Manifest]]:
-        """Yield the manifests that can be read, also those that lie where they should not."""
+        """Yield the manifests that can be read, including misplaced ones."""
         top = self._folder.path
         for path in sorted(self._folder.unit_paths(data_set)):
             try:
@@ -239,10 +238,10 @@ _AGAIN = "nothing is lost; run `bulkgladly dataset compact` to create it again"
 
 
 def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
-    """Return what is wrong there. Where somebody writes, what may be half done is passed over.
+    """Return what is wrong with `current/`; nothing while another process writes, since it may be half done.
 
-    A folder that is not there at all is no finding: it can be made again at any time. One that
-    was made before there were manifests for it is looked at without.
+    A missing folder is not a finding, because it can be created again at any time. A folder from before
+    there were manifests for `current/` is checked without one.
     """
     if is_in_use:
         return []
@@ -258,7 +257,7 @@ def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[F
 
 
 def _places(top: Path) -> set[PurePosixPath]:
-    """Return the folders below `current/` that hold files, or should."""
+    """Return the folders below `current/` that hold files, or should hold some."""
     current = top / CURRENT
     manifests = top / MANIFESTS / CURRENT
     found: set[PurePosixPath] = set()
@@ -283,7 +282,7 @@ def _about_folder(
         place = place_of_current(data_set).as_posix()
         yield _finding(FindingKind.DAMAGED_MANIFEST, data_set, place, str(error).partition(";")[0], _AGAIN)
         return
-    except UsageError as error:  # its folder is none of a data set, or it was misplaced
+    except UsageError as error:  # its folder is not that of a data set, or it was misplaced
         yield _finding(FindingKind.FOREIGN, data_set, here.relative_to(top).as_posix(), str(error), _AGAIN)
         return
     if manifest is None:
@@ -303,7 +302,7 @@ def _about_parts(folder: DataFolder, manifest: Manifest, *, deep: bool) -> Itera
     try:
         known = known_data_set(folder, manifest.data_set)
     except InputError:
-        known = None  # told with the data set itself
+        known = None  # reported with the data set itself
     place = folder_of_current(manifest.data_set)
     for part in manifest.parts:
         name = (place / part.path).as_posix()
