@@ -1,4 +1,4 @@
-"""Export job files into the data sets `items`, `customers`, `agents`, `topics`: one unit for each file of a job."""
+"""Files of export jobs into the data sets that declare them, such as `items`: one unit for each file of a job."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -28,10 +28,10 @@ _GONE = "gone"
 
 
 class JobFiles:
-    """The files of all jobs that Gladly still has and the data set has not, job by job.
+    """The files of all jobs that Gladly still has and the data set does not, job by job.
 
-    One listing serves all data sets. What is there is known from the manifests, so neither
-    the order of the list nor two jobs with one `updatedAt` can hide a file.
+    One listing serves all data sets. The manifests say what the data set has, so neither the order of
+    the list nor two jobs with the same `updatedAt` can hide a file.
     """
 
     name = "job files"
@@ -41,7 +41,7 @@ class JobFiles:
         self._data_sets = [DATA_SETS[word] for word in words]
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """List the jobs once, tell what is gone for good, and yield the files that are new, the oldest first."""
+        """List the jobs once, report what is lost, and yield the new files, the oldest first."""
         reply = await context.client.send(FIND_JOBS)
         if not reply.is_confirmed:
             detail = f"the list of jobs could not be read: {why(reply)}"
@@ -71,12 +71,12 @@ class JobFiles:
             units += _gaps(context, data_set, list(manifests.values()), done)
             units += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
         units += _failed(context, jobs)
-        # Job by job, so that a run that is cut short leaves whole nights.
+        # Job by job, so that a run that is stopped early leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
         return sorted(units, key=lambda unit: order.get(unit.name, -1))
 
     def _unknown(self, context: Context, done: Sequence[Job]) -> list[DataSet]:
-        """Return data sets for files that Gladly did not offer when this was written, where all files are wanted."""
+        """Return data sets for files that this version does not know, if all files are wanted."""
         unknown = sorted({file for job in done for file in job.files if data_set_of(file) is None})
         if not unknown:
             return []
@@ -89,7 +89,7 @@ class JobFiles:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """One file of one job. `earlier` is what the data set has of it, where Gladly made the job again.
+    """One file of one job. `earlier` is its unit in the data set, if Gladly has created the job again.
 
     A file of a job that `is_expired` may be deleted in Gladly.
     """
@@ -136,6 +136,8 @@ class JobFile:
             return UnitResult(UnitState.GONE, detail=detail)
         report = found.report
         if self.earlier is not None and report.rows < self.earlier.rows:
+            # More rows are never replaced by fewer. The version of the job is remembered, so that the same file
+            # is not downloaded again every night.
             await context.in_thread(found.writer.abandon)
             await context.in_thread(
                 context.folder.remember, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
@@ -149,7 +151,7 @@ class JobFile:
         return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
 
     def _is_gone(self, context: Context, file: str) -> bool:
-        """Tell whether a file that Gladly says it does not have is gone: past its time, and said so in two runs."""
+        """Tell whether a file that Gladly does not find is lost: its job has expired, and two runs got a 404."""
         if not self.is_expired:
             return False
         name = f"absent {self.job.id} {file}"
@@ -159,7 +161,7 @@ class JobFile:
         return noted is not None and noted.get("run") != context.run
 
     async def _note_gone(self, context: Context, source: Origin, about: Mapping[str, Any]) -> None:
-        """Leave a manifest without rows, so that nobody asks for the file again."""
+        """Publish a unit without rows, so that the file is not requested again."""
         empty = await context.convert_lines((), self.into, self.name, source)
         replaces = (self.earlier,) if self.earlier is not None else ()
         await context.in_thread(empty.commit, about=about, incomplete=_GONE, replaces=replaces)
@@ -176,7 +178,7 @@ def _wanted(
         if data_set.file not in job.files:
             continue  # a completed job may lack a file
         earlier = manifests.get(job.id)
-        # What an earlier version believed to be gone at the first 404 is asked for as long as it can be there.
+        # An earlier version gave a file up at its first 404; it is requested as long as it may still exist.
         is_expired = job.is_expired(newest)
         is_doubtful = earlier is not None and earlier.incomplete == _GONE and not is_expired
         is_new = earlier is None or is_doubtful or _is_newer(job, earlier.source.get("job_updated_at"))
@@ -191,7 +193,7 @@ def _is_newer(job: Job, known: object) -> bool:
 
 
 def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
-    """Tell whether this version of the job was already found to have fewer rows."""
+    """Tell whether this version of the job is already known to have fewer rows."""
     noted = context.folder.remembered(data_set.name, f"kept {job.id}")
     return noted is not None and not _is_newer(job, noted.get("job_updated_at"))
 
@@ -199,7 +201,7 @@ def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
 def _gaps(
     context: Context, data_set: DataSet, manifests: Sequence[Manifest], done: Sequence[Job]
 ) -> Iterator[ExportUnit]:
-    """Yield each period between what is there and what Gladly still has, the first time that it is seen."""
+    """Yield each period that neither the data set nor a job of Gladly covers, the first time that it is seen."""
     covered = [manifest.covered for manifest in manifests if manifest.covered]
     offered = [job.period for job in done if job.period and data_set.file in job.files]
     if not covered:
@@ -217,7 +219,7 @@ def _gaps(
 
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
-    """Yield each job that Gladly could not do, the first time that it is seen."""
+    """Yield each job that failed in Gladly, the first time that it is seen."""
     known = set((context.folder.remembered(JOBS, "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:

@@ -27,7 +27,7 @@ __all__ = ("MEDIA_WORDS", "Fetch", "Media", "doubt_about")
 
 MEDIA_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.files is not None)
 _PAGES = ("text/html", "application/json", "application/xml", "text/plain")
-"""What an error comes as, from Gladly or from a host of files."""
+"""The types of error pages, from Gladly or from a host of files."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -38,7 +38,7 @@ class Media:
         """Choose the kind.
 
         Raises:
-            UsageError: There is no such kind, or the options name parents in a way that does not go with it.
+            UsageError: There is no such kind, or the options name parents, which it does not take.
         """
         if options.ids is not None or options.emails is not None:
             raise UsageError(
@@ -67,7 +67,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One file. It is whole under its name before the index hears of it."""
+    """One file. It is complete under its name before the index gets its row."""
 
     buffer: ReplyBuffer
     row: LiveExport
@@ -84,7 +84,7 @@ class Fetch:
         return self.one.key
 
     async def run(self, context: Context) -> UnitResult | None:
-        """Download, and note it for the index; a download that breaks off starts again from zero."""
+        """Download the file, and keep its row for the index; a broken download starts again from the beginning."""
         ids, *about = orjson.loads(self.one.asked)
         wanted = WantedFile(tuple(ids), *about)
 
@@ -94,7 +94,7 @@ class Fetch:
         try:
             return await context.client.repeated(once, tries=DOWNLOAD_TRIES, again_on=(ReplyLost, Unreachable))
         except InputError:
-            raise  # about our own folder, and no matter of this file
+            raise  # about our own folder, not about this file
         except (BodyTooLong, BrokeOff, UsageError) as error:
             return UnitResult(UnitState.FAILED, detail=str(error))
 
@@ -111,7 +111,7 @@ class Fetch:
         return None
 
     async def _fetched(self, context: Context, wanted: WantedFile) -> "tuple[StoredFile, str | None] | UnitResult":
-        """Return the file and its type, or why there is none."""
+        """Return the stored file and its type, or the result if there is no file."""
         limit = context.options.max_file_bytes
         async with context.client.stream(self.row.request(*wanted.ids), max_bytes=limit) as download:
             if download.is_success:
@@ -122,12 +122,13 @@ class Fetch:
             is_gone = reply.is_absent or reply.is_refused
             state = UnitState.GONE if is_gone else UnitState.FAILED
             return UnitResult(state, detail=why(reply))
-        # An address for whoever has it: our credentials do not go there. It is asked for anew for each try.
+        # Anybody with this address can read the file, so our credentials are not sent there. Each try requests a
+        # new address.
         url = urljoin(context.host, location)
         async with context.client.stream_elsewhere(url, max_bytes=limit) as download:
             if download.is_success:
                 return await self._stored(context, wanted, download)
-            # It may have expired; the next try asks for another address.
+            # The address may have expired; the next try requests another.
             raise ReplyLost(f"the address of the file returned {download.status}")
 
     async def _stored(self, context: Context, wanted: WantedFile, download: Download) -> tuple[StoredFile, str | None]:
@@ -143,7 +144,7 @@ class Fetch:
                 raise ReplyLost(doubt)
             return await context.in_thread(file.finish), content_type
         finally:
-            # Neither waits nor writes much, and must happen also when this is cancelled.
+            # Not in a thread: it is quick, and must run even if this task is cancelled.
             file.drop()
 
     def _index_row(self, wanted: WantedFile, stored: StoredFile | None, content_type: str | None) -> dict[str, Any]:
@@ -161,10 +162,10 @@ class Fetch:
 
 
 def doubt_about(wanted: WantedFile, size: int, content_type: str | None, *, has_visible_end: bool) -> str | None:
-    """Return why a body may not be the file, or not all of it; None where there is no such reason. Pure.
+    """Return why a body may not be the file, or not all of it; None if there is no doubt. Pure.
 
-    Whether `fileSize` is exact is UNKNOWN. So another size is accepted where the body has an
-    end that cannot be missed and is of the type that the item names.
+    Whether `fileSize` is exact is UNKNOWN. So another size is accepted if the body has an end that
+    cannot be missed and the type that the item names.
     """
     is_of_type = content_type is not None and content_type == wanted.content_type
     if wanted.size is not None and size != wanted.size and not (has_visible_end and is_of_type):

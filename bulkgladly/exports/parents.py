@@ -1,4 +1,4 @@
-"""Of which parents objects are asked for: ids or addresses from a file, or from what a data set holds."""
+"""For which parents objects are requested: ids or addresses from a file, or from the rows of a data set."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _MOST_TEXT_BYTES = 10_000
 
 
 class Skipped:
-    """Counts what cannot be asked, and remembers where it first stood; never what it was."""
+    """Counts values that cannot be requested, and remembers where the first one was, but never the value."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -38,10 +38,10 @@ class Skipped:
 
 
 def demand_parents(row: LiveExport, options: ExportOptions) -> None:
-    """Check that the options say of which parents.
+    """Check that the options name parents for this export.
 
     Raises:
-        UsageError: They do not, or in a way that does not go with this export.
+        UsageError: They do not, or in a way that this export does not support.
     """
     if options.emails is not None and row.by_address is None:
         first = " or ".join(word for word, other in LIVE_EXPORTS.items() if other.by_address is not None)
@@ -58,13 +58,13 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
 
 
 def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[ParentToAsk]:
-    """Yield the parents that the options name, the same one perhaps several times; memory stays bounded.
+    """Yield the parents that the options name, possibly several times; memory stays bounded.
 
-    What cannot be asked is counted in `skipped`.
+    Values that cannot be requested are counted in `skipped`.
 
     Raises:
         InputError: The file, or a part of the data set, cannot be read.
-        UsageError: The data set is none, or has none of the rows that name such parents.
+        UsageError: The folder is not a data set, or has no rows that name such parents.
     """
     options = context.options
     if options.emails is not None and row.by_address is not None:
@@ -81,7 +81,7 @@ def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[
 
 
 def source_of(context: Context) -> DataFolder:
-    """Return the data set that says of which parents: another one, or that which is written.
+    """Return the data set that names the parents: the one of `from_dataset`, or the one that is written.
 
     Raises:
         UsageError: There is none.
@@ -105,7 +105,7 @@ def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Itera
 
 
 def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | None, int]]:
-    """Yield ids with their language and when they were last active; one that repeats nearby comes once."""
+    """Yield ids with their language and when they were last active; a repeated id within a batch comes once."""
     typed = DATA_SETS[column.data_set].kind_column if column.of_types else None
     names = [name for name in (column.id, column.changed, column.language, typed) if name is not None]
     for rows in values_in(folder, column.data_set, names):
@@ -121,12 +121,12 @@ def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | N
 
 
 def _email_key(address: str) -> str:
-    """Return a name for an address that may stand in journals and manifests, where no personal data belongs."""
+    """Return a key for an address, for journals and manifests, which must not hold personal data."""
     return "email~" + hashlib.blake2b(address.lower().encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
-    """Yield where each text stands and the text: a line of a .txt file, or a cell of any format that can be read."""
+    """Yield each text with its position: a line of a .txt file, or a cell of any format that can be read."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
     read: Callable[..., Iterator[tuple[str, str | None]]] = _lines_of if suffixes[-1:] in ([".txt"], []) else _cells_of
     for where, text in read(path, names):
@@ -137,7 +137,7 @@ def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tu
 
 
 def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the lines, those that are no text as None; blank ones are empty."""
+    """Yield the lines; one that is not text is None, and a blank one is empty."""
     del names
     source = Source(path)
     source.head()
@@ -151,7 +151,7 @@ def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
 
 
 def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the cell of the first of the columns that a row has; None where it has none."""
+    """Yield for each row the first of its cells in these columns, or None."""
     reader = open_reader(path, 0, ReadOptions())
     columns = reader.columns()
     if columns is not None and not set(columns) & set(names):

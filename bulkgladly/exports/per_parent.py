@@ -1,7 +1,7 @@
-"""What the API gives for one parent at a time: profiles, conversations, their items, tasks, comments, answers.
+"""What the API returns for one parent at a time, such as profiles, conversations, their items, and tasks.
 
-One request for each parent, so the count of requests is everything: what the data set has is
-not asked for again, unless a newer export job shows that the parent was active since.
+Each parent costs a request, so their number is what counts: what the data set has is not requested
+again, unless a newer export job shows that the parent was active since.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -29,13 +29,13 @@ PARENT_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.parent is
 
 
 class PerParent:
-    """One word of what is fetched parent by parent; `options` say of which parents."""
+    """One export word that is fetched parent by parent."""
 
     def __init__(self, word: str, options: ExportOptions) -> None:
         """Choose the word.
 
         Raises:
-            UsageError: There is no such word, or the options name no parents that go with it.
+            UsageError: There is no such word, or the options do not name parents that it takes.
         """
         self.name = word
         self.workers = concurrency_of(options.pace)
@@ -43,7 +43,7 @@ class PerParent:
         demand_parents(self._row, options)
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
-        """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
+        """Yield one request for each parent that is still to be requested, and the steps that publish the replies."""
         by_address = self._row.by_address if context.options.emails is not None else None
         row = by_address or self._row
         buffer = ReplyBuffer(row)
@@ -68,7 +68,7 @@ class PerParent:
 
 @dataclass(frozen=True, slots=True)
 class ParentUnit:
-    """One request for one parent. What comes is kept, and told with the unit that it is published in."""
+    """One request for one parent. The reply is kept, and reported with the unit that publishes it."""
 
     buffer: ReplyBuffer
     row: LiveExport
@@ -76,23 +76,23 @@ class ParentUnit:
 
     @property
     def data_set(self) -> str:
-        """The data set of the answers."""
+        """The data set of the rows."""
         return self.row.data_set
 
     @property
     def name(self) -> str:
-        """What was asked for."""
+        """The key of the parent."""
         return self.one.key
 
     async def run(self, context: Context) -> UnitResult | None:
-        """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
+        """Request, follow merges, and keep the reply; None if there is nothing special to report."""
         reply = await self._reply(context)
         is_refused = reply.is_refused and self.row.may_be_withheld
         if reply.is_absent or is_refused:
             await context.in_thread(self.buffer.keep, context, self.name, GONE)
             return None
         if not reply.is_confirmed:
-            # What Gladly says about an address may repeat it.
+            # Gladly's text about an address may repeat the address, which must not stand in reports.
             detail = why(reply) if self.row.variables else f"Gladly answered {reply.status}"
             return UnitResult(UnitState.FAILED, detail=detail)
         try:
@@ -132,7 +132,7 @@ class ParentUnit:
         return reply.successor
 
     def _keep(self, context: Context, reply: Reply) -> int:
-        """Keep a success, and return under which status."""
+        """Keep a successful reply, and return the status it is kept with."""
         count = len(elements_of(reply.body, is_list=self.row.is_list))
         is_whole = not self.row.is_list or cut_of(self.row, reply.headers, count) is Cut.NO
         status = WHOLE if is_whole else CUT

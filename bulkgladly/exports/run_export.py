@@ -1,4 +1,4 @@
-"""An export as a run: begin it, go on with it. What is published needs no run to be understood."""
+"""An export as a run: begin it, or continue it. What it publishes can be read without the run."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -41,19 +41,19 @@ __all__ = (
     "start_export",
 )
 
-# --- What is exported, in the order in which one builds on the other ---
+# --- What is exported, in the order in which one kind builds on the other ---
 
 REPORT = "report"
 EXPORT_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS, REPORT, *PARENT_WORDS, *MEDIA_WORDS)
 DUMP_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS)
-"""What a dump fetches unless it is told otherwise: all that takes a few requests a night."""
+"""What a dump fetches by default: everything that takes only a few requests per night."""
 
 
 def kinds_for(options: ExportOptions) -> list[ExportKind]:
     """Return the kinds that the options name.
 
     Raises:
-        UsageError: A word that is none, or none at all; or options that do not go together.
+        UsageError: A word is unknown, there is none, or options cannot be combined.
     """
     words = dict.fromkeys(options.words)
     if not words:
@@ -96,18 +96,17 @@ async def start_export(
 ) -> ExportReport:
     """Export what `options.words` names into the data set `options.out`, and return the report.
 
-    What the data set has already is not fetched again. A run that ends early (signal,
-    limit, outage, wrong credentials) returns a report as well: `exit_code` and `status`
-    tell. Cancelled or killed, the data set holds whole units, and the next export goes on.
-    An unfinished run with the same options that keeps answers in its journal is continued.
+    What the data set has already is not fetched again. A run that ends early (signal, limit, outage,
+    wrong credentials) also returns a report, with its `exit_code` and `status`. After a cancel or a kill,
+    the data set holds whole units, and the next export continues. An unfinished run with the same options
+    that keeps replies in its journal is continued.
 
     Raises:
-        UsageError: The options cannot work, the folder is not ours, another process writes to
-            it, or an unfinished run with this data set stands in the way (`new_run`
-            overrides). Nothing was sent.
+        UsageError: The options cannot work, the folder is not a data set, another process writes to
+            it, or an unfinished run uses this data set (`new_run` overrides). Nothing was sent.
     """
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    kinds_for(options)  # what cannot work is said before a folder is made
+    kinds_for(options)  # refuses what cannot work before a folder is created
     refuse_unlimited(options.pace, credentials)
     if not new_run:
         others = [(run, kept_in(run.path)) for run in _unfinished(options, credentials)]
@@ -134,11 +133,10 @@ async def dump(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> ExportReport:
-    """Bring a data set up to date: everything that can be fetched incrementally. For every night.
+    """Bring a data set up to date with everything that can be fetched incrementally. For every night.
 
-    As `start_export`, but an unfinished dump into the same data set is taken over: what it
-    published counts, and the same run goes on. What is fetched by parent goes by the ids
-    that the data set itself has.
+    Like `start_export`, but an unfinished dump into the same data set is continued: what it published
+    counts. What is fetched by parent uses the ids in the data set itself.
     """
     if options.ids is None and options.emails is None and options.from_dataset is None:
         options = replace(options, from_dataset=options.out)
@@ -161,9 +159,9 @@ async def resume_export(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> ExportReport:
-    """Go on with an export where it stopped, and return the report of all its sessions.
+    """Continue an export where it stopped, and return the report of all its sessions.
 
-    `change` may set another pace and other limits.
+    `change` can set another pace and other limits.
 
     Raises:
         RunLocked: Another process works on the run.
@@ -203,7 +201,7 @@ async def _work(run: RunFolder, folder: DataFolder, options: ExportOptions, term
 
 
 async def _opened(options: ExportOptions, terms: Terms) -> DataFolder:
-    """Open the data set and take it for this process."""
+    """Open the data set and lock it."""
     host = terms.credentials.host
     return await anyio.to_thread.run_sync(lambda: DataFolder.open(options.out, host=host, create=True).lock())
 
@@ -211,8 +209,8 @@ async def _opened(options: ExportOptions, terms: Terms) -> DataFolder:
 def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[RunFolder]:
     """Return the unfinished exports into the same data set, the newest first.
 
-    One that never got as far as its first answer (a wrong token, say) does not count, nor
-    does one that cannot be read.
+    A run without a single reply (because of a wrong token, say) does not count, nor does one that cannot
+    be read.
     """
     out = str(options.out.absolute())
 
@@ -228,7 +226,7 @@ def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[Ru
 
 
 def _is_same(run: RunFolder, options: ExportOptions) -> bool:
-    """Tell whether a run was begun with the same options, but for pace and limits."""
+    """Tell whether a run was begun with the same options, except pace and limits."""
     before = restored(ExportOptions, run.header().settings, run.state_dir)
     return stored(replace(before, pace=options.pace, limits=options.limits)) == stored(options)
 

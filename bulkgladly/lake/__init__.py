@@ -1,4 +1,4 @@
-"""Data sets: a folder of typed tables of what Gladly holds, which is whole at every moment and loses nothing.
+"""Data sets: folders of typed tables of what Gladly holds, whole at every moment.
 
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these

@@ -135,7 +135,7 @@ class _Look:
             except InputError as error:
                 place = path.relative_to(top).as_posix()
                 detail = _without_path(error, path)
-                way_out = "give it its own name back, or remove it if it is a copy: its rows count twice"
+                way_out = "move it back to its own place, or remove it if it is a copy: its rows count twice"
                 self.findings.append(
                     FolderFinding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out)
                 )
