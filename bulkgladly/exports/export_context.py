@@ -183,6 +183,7 @@ async def read_in_thread(work: Callable[[Iterable[bytes]], T], blocks: AsyncIter
 
 
 async def _abandon(writer: UnitWriter) -> None:
+    # Shielded: in a task that is cancelled, this await would be cut as well, and the files would stay.
     with anyio.CancelScope(shield=True):
         await anyio.to_thread.run_sync(writer.abandon)
 

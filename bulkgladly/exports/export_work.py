@@ -56,12 +56,14 @@ class ExportWork:
             bounds=session.bounds,
             run=run.name,
         )
+        # What could not be planned or published in an earlier session is tried again, so its failure is dropped.
         for name in (_PLAN, PUBLISHING):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0
         self._damage_told: set[Path] = set()
         self._idle = anyio.Event()
+        # Twice the workers, so that one that has finished finds its next unit ready.
         self._feed: Feed[Slot] = Feed(2 * session.connection.concurrency)
 
     @property
@@ -175,6 +177,7 @@ class ExportWork:
         limits = self._options.limits
         if limits.max_errors is not None and self._counts["rejected"] > limits.max_errors:
             self._stop.drain(3, f"more than {limits.max_errors} lines were rejected")
+        # A share is judged from a hundred lines on: the first bad line would otherwise end the run.
         percent, read = limits.max_errors_percent, sum(self._counts[word] for word in _ROW_WORDS)
         if percent is not None and read >= 100 and self._counts["rejected"] * 100 > read * percent:
             self._stop.drain(3, f"more than {percent:g} % of the lines were rejected")

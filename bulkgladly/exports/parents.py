@@ -127,6 +127,7 @@ def _email_key(address: str) -> str:
 
 def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
     """Yield each text with its position: a line of a .txt file, or a cell of any format that can be read."""
+    # Without a suffix a file is text, as a list of ids usually is.
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
     read: Callable[..., Iterator[tuple[str, str | None]]] = _lines_of if suffixes[-1:] in ([".txt"], []) else _cells_of
     for where, text in read(path, names):

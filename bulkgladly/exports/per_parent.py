@@ -143,6 +143,7 @@ class ParentUnit:
 def _request(row: LiveExport, asked: str) -> Request:
     if row.parameter:
         return row.request(query=((row.parameter, asked),))
+    # From the right: an id may contain the separator, a language and a type do not.
     return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
 
 

@@ -138,6 +138,7 @@ class ReplyBuffer:
                 "cut": chunk.cut,
             }
             writer.commit(about=about, incomplete=incomplete)
+        # Published first, dropped second: a kill in between costs a look at the data set, never a reply.
         self.cut.update(chunk.cut)
         context.log.drop(self.row.word, [reply.key for reply in replies])
         self.work.know((reply.key, _micros(reply)) for reply in replies)
@@ -205,7 +206,7 @@ class PublishStep:
 class KeptReplies:
     """Replies that an earlier session of the run kept, for export words that this session does not name.
 
-    A dump may go on with other words. What was requested before is paid for, so it is published first.
+    A dump can continue with other words. What was requested before is paid for, so it is published first.
     """
 
     name = "kept answers"

@@ -128,6 +128,8 @@ class _WindowUnit:
         if is_published:
             table = before if found.table is None else found.table
             self._commit(context, table, layout, origin, answers, old, incomplete)
+        # The manifest keeps its time if nothing has changed, so the reading is remembered beside it: otherwise the
+        # same window would be requested again every night.
         elif old is not None and old.written_at.date() != fetched_at.date():
             self.history.note_reading(self.name, fetched_at.date())
         detail = found.doubt or incomplete or ""

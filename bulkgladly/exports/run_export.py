@@ -191,6 +191,7 @@ async def _go_on(run: RunFolder, options_of: Callable[[RunHeader], ExportOptions
 
 
 async def _work(run: RunFolder, folder: DataFolder, options: ExportOptions, terms: Terms) -> ExportReport:
+    # Before anything is written: what a kill left must not be mixed with what this session writes.
     folder.pass_over_damage()
     recovery = await anyio.to_thread.run_sync(folder.recover)
     session = Session(run, options, terms)

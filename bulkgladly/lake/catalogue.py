@@ -97,6 +97,8 @@ class Catalogue:
             names.sort()
             place = PurePosixPath(Path(folder).relative_to(top).as_posix())
             name = data_set_of_place(place)
+            # Without files a folder counts only if it holds no others: a data set that was prepared and not yet
+            # published has an empty one, while `reports` merely holds `reports/AgentSummary`.
             if place.parts and (files or not names) and _is_place_of(place, name):
                 yield name, Path(folder)
 

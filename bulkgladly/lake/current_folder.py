@@ -21,13 +21,14 @@ from pathlib import Path, PurePosixPath
 from bulkgladly.documents import as_json
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
-from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, is_partial, place_of
 from bulkgladly.storage.durable import below, sync_folder, write_whole
 
 __all__ = (
     "UNIT",
     "announce",
     "announced",
+    "data_set_announced",
     "folder_of_current",
     "manifest_of_current",
     "place_of_current",
@@ -79,6 +80,12 @@ def announced(top: Path) -> Iterator[Path]:
     yield from sorted((top / MANIFESTS / CURRENT).rglob(f"*.json{_NEXT}"))
 
 
+def data_set_announced(path: Path, top: Path) -> str:
+    """Return the data set of an announced manifest, by its path."""
+    place = path.relative_to(top / MANIFESTS / CURRENT)
+    return data_set_of_place(PurePosixPath(*place.parts[:-1], place.name.removesuffix(f".json{_NEXT}")))
+
+
 def settle_manifests(top: Path) -> None:
     """Give each announced manifest its name if its folder is in place, and remove it if not."""
     for path in announced(top):
@@ -105,6 +112,7 @@ def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
 
 _NEW, _OLD = ".new", ".old"
 _AT_CWD, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
 
 
 def scratch_of(top: Path) -> Path:
@@ -123,6 +131,8 @@ def put_in_place(made: Path, final: Path) -> None:
     Both must be on the same file system. After a kill, either the old folder has the name or the new one.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the old folder first, under a hidden name: the exchange needs both on one file system, and a kill
+    # must leave it where `settle_folders` looks.
     new = final.with_name(f".{final.name}{_NEW}")
     remove_tree(new)
     made.replace(new)

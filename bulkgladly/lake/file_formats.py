@@ -73,6 +73,7 @@ def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
     return _settings(schema.remove_metadata())
 
 
+# A night writes thousands of parts with a few schemas.
 @cache
 def _settings(schema: pa.Schema) -> dict[str, Any]:
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]

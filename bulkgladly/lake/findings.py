@@ -152,6 +152,7 @@ def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | 
         if (found := said.get(name, value.encode())) != value.encode():
             yield FindingKind.SCHEMA, f"its footer says {name.decode()} {found.decode(errors='replace')}, not {value}"
             return
+    # The declaration is that of the newest version; a part of an older one may have other columns.
     if known is not None and known.version == part.schema_version:
         strange = [field.name for field in schema if field not in list(known.schema)]
         missing = [field.name for field in known.schema if field.name not in schema.names]

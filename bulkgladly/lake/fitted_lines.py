@@ -33,6 +33,7 @@ __all__ = (
 
 _CONTENT = "content"
 _EXACT_IN_FLOAT = 1 << 53
+"""Beyond it, neighbouring integers are the same float."""
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -76,6 +77,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
     if data_set.has_kinds and shape is data_set.unknown:
         value = _without_content(value, kind, data_set.kind_path, found)
     kept = _fit_of(shape)(value, (), found)
+    # An empty object has no member that could be put back, so it is noted itself.
     for name in shape.holders:
         if value.get(name) == {}:
             found.add((name,), {}, None)
@@ -119,6 +121,7 @@ def _without_content(
     return {name: kept if name == _CONTENT else value for name, value in line.items() if kept or name != _CONTENT}
 
 
+# Worked out once for each shape: a line must not cost more than a few calls.
 @cache
 def _fit_of(shape: Shape) -> _Fit:
     return _fit_for(shape.json_type)
@@ -145,6 +148,7 @@ def _fit_for(kept: pa.DataType) -> _Fit:
 
 
 def _fit_scalar(wanted: type) -> _Fit:
+    # By type and not by isinstance, here and below: True is an int, too.
     def fit(value: Any, path: Path, found: _Unfitting) -> Any:
         return value if type(value) is wanted else found.add(path, value, DriftKind.MISFIT)
 
@@ -240,6 +244,7 @@ def to_line(row: Mapping[str, Any], data_set: DataSet) -> bytes:
     hidden = {name: made.pop(name) for name in (*provenance, EXTRA) if name in made}
     for name in provenance:
         made[name] = as_plain(row[name], data_set.schema.field(name).type)
+    # What stood in `_extra` is back at its place by now, so that name is free for members that provenance hides.
     if hidden:
         made[EXTRA] = hidden
     return orjson.dumps(made)

@@ -5,7 +5,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from bulkgladly.lake.places import (
     LOCK,
     MANIFESTS,
     MARKER,
-    data_set_of_place,
+    data_set_of_manifest,
     manifest_place,
     memo_place,
     next_place,
@@ -135,7 +135,7 @@ class DataFolder(Catalogue):
             ) from held
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
-        self._sequences.clear()
+        self._sequences.clear()  # another process may have published since they were counted
         try:
             self._settle_host()
         except BaseException:
@@ -144,6 +144,7 @@ class DataFolder(Catalogue):
         return self
 
     def _settle_host(self) -> None:
+        # Read again under the lock: between `open` and now another organisation may have taken the folder.
         found = host_in(self.path)
         wanted, self.host = self.host, found
         self._take_host(wanted)
@@ -262,7 +263,7 @@ class DataFolder(Catalogue):
                 try:
                     published.append(carry_out(self.path, path))
                 except UsageError as error:
-                    self.pass_over(path, _data_set_of(path, self.path), error)
+                    self.pass_over(path, data_set_of_manifest(path, self.path), error)
             data_sets = [name for name, _ in self.manifest_folders()]
             named: set[str] = set()
             newest: dict[str, dt.datetime] = {}
@@ -270,6 +271,7 @@ class DataFolder(Catalogue):
                 named.update(files_of(manifest))
                 at = newest.setdefault(manifest.data_set, manifest.written_at)
                 newest[manifest.data_set] = max(at, manifest.written_at)
+            # Only after every decision is carried out: the files of an interrupted one lie in `_incoming`.
             removed = settle_folders(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
             settle_manifests(self.path)
         return Recovery(tuple(published), tuple(removed), newest)
@@ -277,10 +279,6 @@ class DataFolder(Catalogue):
     def _demand_lock(self) -> None:
         if not self.is_locked:
             raise RuntimeError("take the lock of the folder before writing to it")
-
-
-def _data_set_of(manifest: Path, top: Path) -> str:
-    return data_set_of_place(PurePosixPath(*manifest.relative_to(top).parts[1:-1]))
 
 
 # --- The marker: that a folder is ours, whose data it holds, and in which format ---

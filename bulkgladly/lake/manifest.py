@@ -33,6 +33,7 @@ __all__ = (
 FORMAT = 2
 """2 added `sequence` and `digest`. Manifests of format 1 have neither and are still read."""
 _SEALED = 2
+"""The first format with a digest."""
 
 Span = tuple[dt.datetime, dt.datetime]
 """From a first instant to the first instant after it."""
@@ -173,6 +174,7 @@ def taken_manifest(members: Members) -> Manifest:
     Raises:
         ValueError: They are not those of a manifest, or the document was changed after it was written.
     """
+    # Before any member is taken: the digest is that of all of them.
     digest = _digest(members.rest())
     written = members.text("digest") if members.format >= _SEALED else digest
     found = Manifest(

@@ -144,6 +144,7 @@ def unite(readings: Sequence[pa.Table], key: tuple[str, ...]) -> United:
         fresh: list[int] = []
         for at, identity in enumerate(found):
             here[identity] += 1
+            # Only the surplus is added: a row that the last reading has as often is the same row.
             if here[identity] > had[identity]:
                 fresh.append(at)
         had |= here

@@ -193,6 +193,7 @@ class PartWriter:
         if place not in self._open:
             while len(self._open) >= self._options.open_files:
                 self._close(next(iter(self._open)))
+            # Counted on even if the earlier part is closed: its name stays taken.
             number = self._numbers[place] = self._numbers.get(place, 0) + 1
             name = f"{file_stem(self._origin.stem)}-{number:04}{self._format.suffix}"
             path = self._top / place / name

@@ -20,7 +20,7 @@ readers turn back into the value.
 
 import hashlib
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from bulkgladly.errors import UsageError
@@ -35,6 +35,7 @@ __all__ = (
     "RAW",
     "REJECTS",
     "Partition",
+    "data_set_of_manifest",
     "data_set_of_place",
     "file_stem",
     "folder_of",
@@ -77,6 +78,7 @@ def _cut(made: str, value: str, most: int = _MOST_BYTES) -> str:
         return made
     mark = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=MARK_LENGTH // 2).hexdigest()
     cut = made[:most]
+    # Never within an escape: `%4` would be turned back into something else.
     whole = cut[: cut.rindex("%")] if "%" in cut[-2:] else cut
     return f"{whole}~{mark}"
 
@@ -142,6 +144,11 @@ def place_of(data_set: str) -> PurePosixPath:
 def data_set_of_place(place: PurePosixPath) -> str:
     """Return the name of the data set whose folder this is."""
     return "/".join(unquote(step) for step in place.parts)
+
+
+def data_set_of_manifest(path: Path, top: Path) -> str:
+    """Return the name of the data set of a manifest, a decision or a memo, by where it lies below the top folder."""
+    return data_set_of_place(PurePosixPath(*path.relative_to(top).parts[1:-1]))
 
 
 def manifest_place(data_set: str, unit: str) -> PurePosixPath:

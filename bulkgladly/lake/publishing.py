@@ -159,6 +159,7 @@ def _remove(path: Path) -> bool:
 
 
 def _rename(hidden: Path, final: Path) -> None:
+    # Done already if only the final name exists. A link in `_incoming` is not ours and is never published.
     if hidden.is_file() and not hidden.is_symlink():
         final.parent.mkdir(parents=True, exist_ok=True)
         hidden.replace(final)

@@ -231,7 +231,7 @@ class _Reading:
                 self._held.append(record)
                 if len(self._held) == _BATCH_ROWS:
                     self._flush()
-            elif not record.has_end:
+            elif not record.has_end:  # too few cells at the very end are a cut, anywhere else a bad row
                 raise BodyCutOff(f"the body ends within the record on line {record.line}")
             else:
                 detail = f"has {len(record.cells)} cells, the header has {len(body.header)}"
@@ -272,6 +272,7 @@ def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayo
     extra: list[dict[str, str]] = [{} for _ in records]
     arrays: dict[str, Any] = {}
     at_of = {name: at for at, name in enumerate(names)}
+    # What is left of `at_of` afterwards are the headers that the layout does not have.
     for column in layout.columns:
         kept = _CELL_TYPES[column.kind]
         at = at_of.pop(column.name, None)

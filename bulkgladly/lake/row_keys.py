@@ -47,6 +47,7 @@ def identities(table: pa.Table, key: Sequence[str]) -> Iterator[bytes]:
     """
     if len(key) == 1 and types.is_string(table.schema.field(key[0]).type) and not table.column(key[0]).null_count:
         for chunk in table.column(key[0]).cast(pa.binary()).chunks:
+            # The mark keeps a short text apart from the digests of other rows.
             yield from (b"=" + value for value in cast("list[bytes]", chunk.to_pylist()))
         return
     content = content_columns(table.schema.names)
@@ -123,6 +124,7 @@ class KeySpill:
         ages = [pa.concat_arrays([_flat(array) for array in arrays]) for arrays in self._ages]
         numbers = integers("q", range(self.rows - count, self.rows))
         table = pa.table([pa.array(self._keys, pa.binary()), *ages, numbers], names=list(_ORDER))
+        # Any hash that is the same in every process would do; this is the quickest in the standard library.
         buckets = integers("i", (crc32(key) % self._count for key in self._keys))
         order = pc.array_sort_indices(buckets)
         table, runs = table.take(order), cast("Any", pc).run_end_encode(buckets.take(order))
@@ -175,6 +177,7 @@ def _streams_in(path: Path) -> Iterator[pa.Table]:
 
 
 def _last_rows(table: pa.Table) -> list[int]:
+    # Sorted by key, then by age: the last of each run of equal keys is the newest.
     by_age = [(name, "ascending") for name in _ORDER]
     order = cast("Any", pc).sort_indices(table, sort_keys=by_age)
     keys, rows = (_flat(table.column(name)).take(order) for name in ("key", "row"))

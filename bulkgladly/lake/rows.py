@@ -82,6 +82,7 @@ class Drift:
 
 
 _MOST_PLACES = 1000
+"""Keeps manifests small if every line has members of its own, such as ids for names."""
 _BEYOND = "…"
 
 

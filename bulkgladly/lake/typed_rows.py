@@ -25,6 +25,7 @@ _MAY_BE_ROUNDED = rb"[:,\[]\s*-?[0-9](?:[0-9.]{15}|[0-9.]*[eE])"
 """A number with more digits than a float always keeps, or with an exponent."""
 _MAY_BE_MISSED = rb":\s*\{\s*\}"
 """An empty object: where its members are the columns, no column would distinguish it from an absent one."""
+# The years 1 to 9999 in microseconds: what a `datetime` can hold. Arrow itself accepts more.
 _TIME_RANGE = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 _ZERO, _ONE = scalar(0, pa.int32()), scalar(1, pa.int32())
 
@@ -49,6 +50,7 @@ def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool =
         if table.num_rows != len(numbers):
             raise Unfit("not one object a line")
         batch = table.combine_chunks().to_batches()[0]
+        # Only a full validation finds bytes that are not UTF-8, and it is slow; ASCII needs none.
         if not data.isascii():
             batch.validate(full=True)
         return _assemble(shape, batch, numbers, is_fitted=is_fitted)
@@ -57,6 +59,7 @@ def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool =
 
 
 def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
+    # One block for all of it, so that no object lies across two blocks.
     return paj.read_json(
         cast("Any", pa.BufferReader(data)),
         read_options=paj.ReadOptions(use_threads=False, block_size=len(data) + 1),

@@ -44,14 +44,13 @@ RowFilter = Callable[[Rows], Rows | None]
 class OncePerKey:
     """Passes on the first row of each key; a row without a key always passes.
 
-    Holds all keys in memory, about 120 bytes each. `left_out` counts the rows that did not pass.
+    Holds all keys in memory, about 120 bytes each.
     """
 
     def __init__(self, column: str, known: Iterable[str] = ()) -> None:
         """`known` are keys whose rows the data set has already."""
         self._column = column
         self._known = set(known)
-        self.left_out = 0
 
     def __call__(self, rows: Rows) -> Rows | None:
         """Return the rows that pass."""
@@ -61,7 +60,6 @@ class OncePerKey:
                 passing.append(at)
                 if key is not None:
                     self._known.add(key)
-        self.left_out += rows.batch.num_rows - len(passing)
         if not passing:
             return None
         if len(passing) == rows.batch.num_rows:
@@ -143,6 +141,7 @@ class UnitWriter:
         self._unit = unit
         self._origin = origin
         self._generation = before.generation + 1 if before else 1
+        # New names, because the published files keep theirs until the new ones are decided.
         mark = f"~{self._generation}" if before else ""
         place = place_of(data_set.name)
         below(folder.path, (place / "any").as_posix())
@@ -171,6 +170,8 @@ class UnitWriter:
         """The number of rows added so far."""
         return self._rows
 
+    # --- adding rows ---
+
     def convert(self, blocks: Iterable[bytes]) -> ConversionSummary:
         """Read a body of JSON lines, cut anywhere, into rows and rejects. For a worker thread.
 
@@ -198,6 +199,8 @@ class UnitWriter:
         self._prepare()
         with full_disk_named(self._folder.path):
             self._rejects.add(refused)
+
+    # --- publishing ---
 
     def commit(
         self,
@@ -261,6 +264,8 @@ class UnitWriter:
             each.callback(self._rejects.drop)
             if self._raw:
                 each.callback(self._raw.drop)
+
+    # --- details ---
 
     def _prepare(self) -> None:
         if not self._is_prepared:

@@ -7,12 +7,18 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import in_its_place
-from bulkgladly.lake.current_folder import announced, folder_of_current, manifest_of_current, place_of_current
+from bulkgladly.lake.current_folder import (
+    announced,
+    data_set_announced,
+    folder_of_current,
+    manifest_of_current,
+    place_of_current,
+)
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, about_part, foreign, unnamed
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, memo_place, place_of
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_manifest, data_set_of_place, memo_place, place_of
 from bulkgladly.lake.published_rows import known_data_set
 from bulkgladly.lake.publishing import Decision, files_of, foreign_files, is_ours, read_decision, unnamed_files
 from bulkgladly.lake.report_table import COLUMNS_MEMO
@@ -66,7 +72,8 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     look.findings += _about_current(folder, deep=deep, is_in_use=is_in_use)
     findings = [one for one in look.findings if one.path not in replaced]
     if not is_in_use:
-        findings += [_unfinished(path, folder.path) for path, _ in begun]
+        top = folder.path
+        findings += [_unfinished(path, top, data_set_of_manifest(path, top), "publishing") for path, _ in begun]
         renames = {name for _, decision in begun for pair in decision.renames for name in pair}
         findings += look.strays(renames)
     return Verification(
@@ -114,7 +121,7 @@ class _Look:
     def strays(self, renames: set[str]) -> list[FolderFinding]:
         """Return the findings about files that no manifest names."""
         if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
-            return []
+            return []  # a damaged manifest may name them
         top, named = self._folder.path, {*self._named, *renames}
         # Declared data sets are included even without any manifest: rows that no manifest names are a finding.
         places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
@@ -164,22 +171,15 @@ def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> Data
     except InputError as error:
         place = memo_place(name, COLUMNS_MEMO).as_posix()
         way_out = "restore it; without it, no further report can be added"
-        findings.append(
-            FolderFinding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
-        )
+        detail = "cannot be read: " + str(error).partition(": ")[2].partition(";")[0]
+        findings.append(_finding(FindingKind.DAMAGED_MANIFEST, name, place, detail, way_out))
         return None
 
 
-def _why(error: InputError) -> str:
-    return str(error).partition(": ")[2].partition(";")[0]
-
-
 def _damaged(path: Path, top: Path, error: InputError) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
     way_out = "restore it, or remove it so that the next export fetches it again"
-    detail = _without_path(error, path)
-    return FolderFinding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
+    place, detail = path.relative_to(top).as_posix(), _without_path(error, path)
+    return _finding(FindingKind.DAMAGED_MANIFEST, data_set_of_manifest(path, top), place, detail, way_out)
 
 
 def _without_path(error: InputError, path: Path) -> str:
@@ -223,13 +223,10 @@ def _about_gaps(summary: DataSetSummary) -> Iterator[FolderFinding]:
         yield FolderFinding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
 
 
-def _unfinished(path: Path, top: Path) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
+def _unfinished(path: Path, top: Path, data_set: str, act: str) -> FolderFinding:
     way_out = "the next export or compact completes it; nothing is lost"
-    return FolderFinding(
-        FindingKind.UNFINISHED, data_set, None, place.as_posix(), "publishing it was interrupted", way_out
-    )
+    place = path.relative_to(top).as_posix()
+    return _finding(FindingKind.UNFINISHED, data_set, place, f"{act} it was interrupted", way_out)
 
 
 # --- The folder `current/` ---
@@ -246,7 +243,10 @@ def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[F
     if is_in_use:
         return []
     top = folder.path / CURRENT
-    found = [_unfinished_compaction(path, folder.path) for path in announced(folder.path)]
+    found = [
+        _unfinished(path, folder.path, data_set_announced(path, folder.path), "compacting")
+        for path in announced(folder.path)
+    ]
     if top.is_symlink():
         return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "replace it with a folder")]
     for place in sorted(_places(folder.path)):
@@ -320,13 +320,6 @@ def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> I
         except OSError as error:
             name = path.relative_to(top).as_posix()
             yield _finding(FindingKind.ROWS, data_set, name, f"cannot be read: {error}", _AGAIN)
-
-
-def _unfinished_compaction(path: Path, top: Path) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[2:-1], place.name.removesuffix(".json.next")))
-    way_out = "the next export or compact completes it; nothing is lost"
-    return _finding(FindingKind.UNFINISHED, data_set, place.as_posix(), "compacting it was interrupted", way_out)
 
 
 def _finding(kind: FindingKind, data_set: str, path: str, detail: str, way_out: str) -> FolderFinding:
