@@ -245,7 +245,7 @@ def test_a_cut_line_costs_that_line_only(broken_at: int) -> None:
 
 
 def test_all_that_can_be_wrong_with_a_line() -> None:
-    """Each is told with its own reason, blank lines are counted, and sound lines keep their numbers."""
+    """Each has its own reason, blank lines are counted, and valid lines keep their numbers."""
     sound = orjson.dumps(item_of("SMS"))
     bad = {
         b"null": "not_an_object",
@@ -321,7 +321,7 @@ def test_a_line_of_64_mebibytes_is_a_row_and_a_longer_one_a_reject() -> None:
 
 
 def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood() -> None:
-    """Not as it was fitted: whoever reads the rejects wants the file's own bytes."""
+    """Not as it was fitted: readers of the rejects want the bytes of the file."""
     lines = [orjson.dumps(item_of("SMS", at) | {"new": at}) for at in range(5)]
     lines[3] = b" " + lines[3].replace(b"Zb3", b"refused")
 

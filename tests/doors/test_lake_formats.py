@@ -91,7 +91,7 @@ def test_a_cut_file_is_found(tmp_path: Path, name: str, compression: str, suffix
 @pytest.mark.parametrize("name", ["ndjson", "csv"])
 @pytest.mark.parametrize("cut", [1, 3])
 def test_a_text_that_ends_within_a_record_is_an_error(tmp_path: Path, name: str, cut: int) -> None:
-    """Whatever number of rows somebody expects of it."""
+    """Regardless of how many rows are expected."""
     path = tmp_path / written(tmp_path, LINES, format=name).path
     path.write_bytes(path.read_bytes()[:-cut])
 

@@ -81,7 +81,7 @@ def test_a_dump_with_a_file_of_settings_and_its_look_afterwards(
 
 
 def test_events_are_lost_before_job_files(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    """The time to come back by is that of whatever goes first: a day for events."""
+    """The time of the next loss is that of what is deleted first: a day for events."""
     assert program("dump", "lake", "--what", "items,events", "--json", *QUIET) == 0
 
     told = json.loads(capsys.readouterr().out)["next_loss"]
@@ -166,7 +166,7 @@ def test_mistakes_leave_with_2_and_the_way_out(
 def test_compacting_everything_passes_over_what_has_no_rows(
     program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An organisation without webhooks has an empty list, and that is no mistake."""
+    """An organisation without webhooks has an empty list, which is not a mistake."""
     assert program("export", "inboxes", "webhooks", "--out", "lake", *QUIET) == 0
     capsys.readouterr()
 

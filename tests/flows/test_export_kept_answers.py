@@ -27,14 +27,14 @@ async def lake(tmp_path: Path) -> Any:
 
 
 def people(lake: Lake, count: int = 12) -> list[str]:
-    """The ids of so many new customers."""
+    """The ids of a number of new customers."""
     return [
         lake.emulator.add_customer(name=f"Person {n}", emails=[{"original": f"p{n}@example.org"}]) for n in range(count)
     ]
 
 
 class Listening(Observer):
-    """Keeps what a person is told."""
+    """Keeps what the user is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -73,7 +73,7 @@ async def test_no_answer_is_paid_for_twice_when_a_stopped_export_is_started_agai
 
 
 async def test_no_answer_is_paid_for_twice_when_the_limit_is_met_again_and_again(lake: Lake) -> None:
-    """Each start brings it further, whatever the limit."""
+    """Each start gets further, with any limit."""
     ids = people(lake)
     _, run, kept = await stopped(lake, ids)
     lake.forget()

@@ -107,7 +107,7 @@ def test_what_no_path_can_hold_is_not_asked(value: str) -> None:
     ],
 )
 def test_when_a_list_counts_as_cut(row: LiveExport, flag: str | None, count: int, cut: Cut) -> None:
-    """The flag decides where it is set; at the cap itself nobody can be sure."""
+    """The flag decides if it is set; a list exactly at the cap stays in doubt."""
     headers = {} if flag is None else {LIMITED_DATA: flag}
 
     assert cut_of(row, headers, count) is cut
