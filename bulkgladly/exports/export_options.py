@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.file_formats import FORMATS, format_of
+from bulkgladly.lake.file_formats import FORMATS
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
@@ -70,7 +70,9 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
-        format_of(self.format, self.compression)  # refuses a compression that the format does not offer
+        ways = FORMATS[self.format]
+        if self.compression is not None and self.compression not in ways:
+            raise UsageError(f"--compression for {self.format}: {unsupported(self.compression, ways)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:

@@ -122,18 +122,7 @@ class JobFile:
             "files": list(job.files),
         }
         if isinstance(found, Refused):
-            if found.reply is None or not found.reply.is_absent:
-                return UnitResult(UnitState.FAILED, detail=found.detail)
-            if not await context.in_thread(self._is_gone, context, file):
-                detail = (
-                    f"{file} of {_job_text(job)} is listed but cannot be downloaded ({found.detail}); the next run "
-                    "tries again"
-                )
-                return UnitResult(UnitState.FAILED, detail=detail)
-            if self.earlier is None or self.earlier.incomplete == _GONE:
-                await self._note_gone(context, source, about)
-            detail = f"{file} of {_job_text(job)} is lost: Gladly has deleted it; ask Gladly Support to create it again"
-            return UnitResult(UnitState.GONE, detail=detail)
+            return await self._without_file(context, found, source, about)
         report = found.report
         if self.earlier is not None and report.rows < self.earlier.rows:
             # More rows are never replaced by fewer. The version of the job is remembered, so that the same file
@@ -149,6 +138,21 @@ class JobFile:
         await context.in_thread(found.commit, covered=job.period, about=about, replaces=replaces)
         updated = min(self.earlier.rows, report.rows) if self.earlier is not None else 0
         return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
+
+    async def _without_file(
+        self, context: Context, found: Refused, source: Origin, about: Mapping[str, Any]
+    ) -> UnitResult:
+        """Return the result of a file that Gladly does not return; it is lost only if that is certain."""
+        what = f"{self.into.file} of {_job_text(self.job)}"
+        if found.reply is None or not found.reply.is_absent:
+            return UnitResult(UnitState.FAILED, detail=found.detail)
+        if not await context.in_thread(self._is_gone, context, str(self.into.file)):
+            detail = f"{what} is listed but cannot be downloaded ({found.detail}); the next run tries again"
+            return UnitResult(UnitState.FAILED, detail=detail)
+        if self.earlier is None or self.earlier.incomplete == _GONE:
+            await self._note_gone(context, source, about)
+        detail = f"{what} is lost: Gladly has deleted it; ask Gladly Support to create it again"
+        return UnitResult(UnitState.GONE, detail=detail)
 
     def _is_gone(self, context: Context, file: str) -> bool:
         """Tell whether a file that Gladly does not find is lost: its job has expired, and two runs got a 404."""

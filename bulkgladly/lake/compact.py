@@ -78,13 +78,7 @@ def compact(
     if not folder.is_locked:
         raise RuntimeError("take the lock of the folder before writing to it")
     name = data_set if isinstance(data_set, str) else data_set.name
-    manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
-    for damage in folder.damage.values():
-        if damage.data_set == name:  # skipped for other data sets; here its rows would be missing silently
-            raise InputError(damage.detail)
-    if not manifests:
-        listing = next_command("dataset", "show", folder.path)
-        raise UsageError(f"{folder.path} has no rows of {name!r}; run `{listing}` to list its data sets")
+    manifests = _published(folder, name)
     shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
@@ -103,6 +97,18 @@ def compact(
             settle_manifests(folder.path)
     sizes = [report.bytes for report in reports]
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
+
+
+def _published(folder: DataFolder, name: str) -> list[Manifest]:
+    """Return the manifests of a data set with rows, from the one published first to the newest."""
+    manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
+    for damage in folder.damage.values():
+        if damage.data_set == name:  # skipped for other data sets; here its rows would be missing silently
+            raise InputError(damage.detail)
+    if not manifests:
+        listing = next_command("dataset", "show", folder.path)
+        raise UsageError(f"{folder.path} has no rows of {name!r}; run `{listing}` to list its data sets")
+    return manifests
 
 
 class _Compaction:

@@ -137,7 +137,10 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
         (("export", "items", "--all", "--out", "lake"), "--all goes with `reports`"),
         (("export", "profiles", "--out", "lake"), "--from-dataset"),
         (("export", "items", "--out", "lake", "--format", "xlsx"), "choose parquet, ndjson or csv"),
-        (("export", "items", "--out", "lake", "--compression", "rar"), "parquet files cannot be compressed with rar"),
+        (
+            ("export", "items", "--out", "lake", "--compression", "rar"),
+            "--compression for parquet: 'rar' is not supported",
+        ),
         (("export", "items", "--out", "lake", "--partition", "month"), "choose none, type, entity or date"),
         (("export", "items", "--out", "lake", "--since", "soon"), "--since soon: write a day or a time"),
         (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
