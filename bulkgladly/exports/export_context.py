@@ -126,7 +126,7 @@ class Context:
                     blocks = BelievedBlocks(
                         download, _BLOCK_BYTES, key=data_set.key, cut_at=cut_at, tries=DOWNLOAD_TRIES
                     )
-                    report = await convert(writer, blocks)
+                    report = await read_in_thread(writer.convert, blocks)
                 return Converted(writer, report)
             except BaseException:
                 await _abandon(writer)
@@ -162,11 +162,6 @@ class Context:
 def period_text(first: dt.datetime, end: dt.datetime) -> str:
     """Return a period for people, to the minute, in UTC."""
     return f"{first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-
-
-async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:
-    """Let a writer read blocks that arrive in the event loop."""
-    return await read_in_thread(writer.convert, blocks)
 
 
 async def read_in_thread(work: Callable[[Iterable[bytes]], T], blocks: AsyncIterator[bytes]) -> T:

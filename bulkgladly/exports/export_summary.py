@@ -10,9 +10,11 @@ from bulkgladly.journal.units import UnitLine
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of
 from bulkgladly.shown import shown_cell
 
-__all__ = ("ExportReport", "Told", "counts_of", "ending_of", "units_told")
+__all__ = ("ROW_WORDS", "ExportReport", "Told", "counts_of", "ending_of", "units_told")
 
 MOST_TOLD = 100
+ROW_WORDS = ("created", "updated", "unchanged", "rejected")
+"""The outcome words of rows; each is a field of a unit's line in the journal."""
 _FINE = (UnitState.DONE, UnitState.UNCHANGED)
 
 
@@ -81,7 +83,7 @@ def counts_of(lines: Sequence[UnitLine]) -> dict[str, int]:
     """Return the rows of all units by outcome word, and `read`, their sum."""
     counts = dict.fromkeys(COUNT_WORDS, 0)
     for line in lines:
-        for word in ("created", "updated", "unchanged", "rejected"):
+        for word in ROW_WORDS:
             counts[word] += getattr(line, word)
     return {"read": sum(counts.values()), **counts}
 

@@ -12,7 +12,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.export_summary import ExportReport, counts_of, ending_of, units_told
+from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
@@ -26,7 +26,6 @@ __all__ = ("ExportWork",)
 Slot = tuple[ExportUnit, anyio.CapacityLimiter]
 _PLAN = "(plan)"
 """The unit under which a kind that could not be planned is reported."""
-_ROW_WORDS = ("created", "updated", "unchanged", "rejected")
 
 
 class ExportWork:
@@ -170,7 +169,7 @@ class ExportWork:
             result.detail,
         )
         await anyio.to_thread.run_sync(self.journal.settle, line)
-        for word in _ROW_WORDS:
+        for word in ROW_WORDS:
             self._counts[word] += getattr(line, word)
 
     def _check_limits(self) -> None:
@@ -178,7 +177,7 @@ class ExportWork:
         if limits.max_errors is not None and self._counts["rejected"] > limits.max_errors:
             self._stop.drain(3, f"more than {limits.max_errors} lines were rejected")
         # A share is judged from a hundred lines on: the first bad line would otherwise end the run.
-        percent, read = limits.max_errors_percent, sum(self._counts[word] for word in _ROW_WORDS)
+        percent, read = limits.max_errors_percent, sum(self._counts[word] for word in ROW_WORDS)
         if percent is not None and read >= 100 and self._counts["rejected"] * 100 > read * percent:
             self._stop.drain(3, f"more than {percent:g} % of the lines were rejected")
 

@@ -97,7 +97,7 @@ class ListUnit:
             # A row that a cut list lacks may still exist.
             gone_since = now if cut is Cut.NO else None
             merged = merge(old, new, data_set.key, gone_since=gone_since)
-            if self._is_suspicious(context, merged, new.num_rows):
+            if merged.gone and not new.num_rows and not context.options.refresh:
                 detail = (
                     f"the list is empty, but the data set has {merged.gone:,} rows; they were kept. "
                     "If it is really empty, pass --refresh"
@@ -119,10 +119,6 @@ class ListUnit:
             rejected=report.rejected,
             detail=incomplete or _gone_text(merged, cut),
         )
-
-    @staticmethod
-    def _is_suspicious(context: Context, merged: Merged, rows: int) -> bool:
-        return not rows and merged.gone > 0 and not context.options.refresh
 
 
 def _is_as_before(

@@ -98,9 +98,7 @@ def _leaves(path: str, kept: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
         yield path, kept
 
 
-class ParquetSink:
-    """Writes row groups."""
-
+class _ParquetSink:
     def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
         self._file = pa.OSFile(str(path), "wb")
         try:
@@ -116,15 +114,12 @@ class ParquetSink:
             raise
 
     def write(self, table: pa.Table) -> None:
-        """Add a row group."""
         self._writer.write_table(table, row_group_size=table.num_rows)
 
     def written_bytes(self) -> int:
-        """Return the size of the row groups so far."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Write the footer."""
         # The writer is closed first, or it would try to finish the file when it is garbage collected.
         try:
             self._writer.close()
@@ -161,11 +156,9 @@ class _TextFile:
         self._to.write(data)
 
     def written_bytes(self) -> int:
-        """Return how much has reached the file."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Finish the file."""
         try:
             self._to.close()
         finally:
@@ -183,7 +176,6 @@ class _NdjsonSink(_TextFile):
         self._data_set = data_set
 
     def write(self, table: pa.Table) -> None:
-        """Add lines."""
         for batch in table.to_batches(max_chunksize=_ROWS):
             lines = [to_line(row, self._data_set) for row in batch.to_pylist()]
             self._put(b"\n".join([*lines, b""]))
@@ -201,7 +193,6 @@ class _CsvSink(_TextFile):
         self._put(_records([_quoted(pa.array([name], pa.string())) for name in data_set.schema.names]))
 
     def write(self, table: pa.Table) -> None:
-        """Add records."""
         for batch in table.to_batches(max_chunksize=_ROWS):
             self._put(_records([_field(column) for column in batch.columns]))
 
@@ -313,7 +304,7 @@ def _offered(name: str, compression: str, sink: Any, count: Callable[[Path, str]
 
 
 _FORMATS: Mapping[tuple[str, str], FileFormat] = {
-    **{("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in) for how in FORMATS["parquet"]},
+    **{("parquet", how): _offered("parquet", how, _ParquetSink, _parquet_rows_in) for how in FORMATS["parquet"]},
     **{("ndjson", how): _offered("ndjson", how, _NdjsonSink, _ndjson_rows_in) for how in _PLAIN},
     **{("csv", how): _offered("csv", how, _CsvSink, _csv_rows_in) for how in _PLAIN},
 }
