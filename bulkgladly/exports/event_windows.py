@@ -118,6 +118,7 @@ class EventsUnit:
     async def run(self, context: Context) -> UnitResult:
         """Stream the window once, without events that the data set has already or that come twice."""
         found = await self._download(context)
+        # Each round moves the beginning once or drops an entity, so this ends.
         while isinstance(found, Refused) and found.reply is not None and found.reply.is_refused:
             if not await self._gives_way(context, found.reply):
                 break

@@ -142,6 +142,7 @@ class ExportWork:
                 if self._stop.is_draining:
                     return  # it was waiting for its turn, and has not begun
                 result = await self._outcome(unit)
+            # Outside of the limiter, so that the next unit begins while this one goes to the journal.
             if result is not None:
                 await self._settle(unit, result)
             self._done += 1

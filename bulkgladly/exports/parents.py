@@ -92,6 +92,7 @@ def source_of(context: Context) -> DataFolder:
 
 def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[ParentToAsk]:
     columns = row.ids_from
+    # One of the data sets is enough. Only if all are missing, nothing could ever be found, which is a mistake.
     present = set(folder.data_sets())
     if not any(column.data_set in present for column in columns):
         wanted = " or ".join(dict.fromkeys(column.data_set for column in columns))

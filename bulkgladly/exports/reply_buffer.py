@@ -115,7 +115,7 @@ class ReplyBuffer:
         Raises:
             DiskFull: No space; the replies keep waiting.
         """
-        with self._publishing:
+        with self._publishing:  # two at once would publish the same replies
             replies = context.log.kept(self.row.word)
             return self._published(context, replies) if replies else None
 

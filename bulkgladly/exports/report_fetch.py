@@ -92,8 +92,10 @@ class ReportFetch:
             elif step is None or stretch.length <= step:
                 cut[stretch] = body
             else:
+                # What did not fit here will not fit into other windows either: they begin with shorter stretches.
                 self._history.longest = min(self._history.longest or stretch.length, -(-stretch.length // 2))
             stretch, full = _next(plan, is_cut)
+        # Only single steps of the grid are left, which days cannot divide any further; filters can.
         for stretch in full or ():
             found.full.append(await self._narrowed(stretch, cut[stretch]))
         return found

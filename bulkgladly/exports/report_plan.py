@@ -80,6 +80,7 @@ class ReportHistory:
 
         After a kill the columns may be chosen without any row, which does no harm.
         """
+        # Two windows may read their first rows at the same time; the layout of the first one stays.
         with self._lock:
             found = self.layout()
             if found is None:

@@ -130,6 +130,7 @@ class _Compaction:
         parts = list(self._write(kept, made))
         if sum(part.rows for part in parts) != kept.count:
             raise self._miscounted(sum(part.rows for part in parts))
+        # Never a number of the present folder: by the names alone it must be clear which of the two is in place.
         first = 1 if used.isdisjoint(range(1, len(parts) + 1)) else max(used) + 1
         named = [replace(part, path=f"part-{number:04}.parquet") for number, part in enumerate(parts, first)]
         for part in named:
@@ -190,7 +191,7 @@ class _Compaction:
     def _tables(self, kept: KeptRows) -> Iterator[pa.Table]:
         for _, path, (begin, count) in self._parts():
             if kept.among(begin, count) is None:
-                continue
+                continue  # not even opened
             at = begin
             for table in tables_in(path, self._data_set):
                 mask: Array | None = kept.among(at, table.num_rows)

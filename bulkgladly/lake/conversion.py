@@ -291,6 +291,7 @@ def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) ->
         return
     days = batch.column("timestamp").cast(pa.date32())
     first, last = extremes_of(days)
+    # The usual case: a bundle is of one day, and nothing has to be copied.
     if not days.null_count and first == last:
         yield Rows((*folders, ("date", first.isoformat())), batch)
         return

@@ -89,6 +89,7 @@ def data_set_announced(path: Path, top: Path) -> str:
 def settle_manifests(top: Path) -> None:
     """Give each announced manifest its name if its folder is in place, and remove it if not."""
     for path in announced(top):
+        # A damaged announcement is dropped like one whose folder did not get its place.
         is_there = False
         with contextlib.suppress(UsageError):
             manifest = read_manifest(path)

@@ -58,6 +58,7 @@ def merge(old: pa.Table, new: pa.Table, key: Sequence[str], *, gone_since: dt.da
     `gone_since`. Of rows with the same key within one table the last counts. Both tables must have
     the schema of the data set.
     """
+    # The same columns in the same order, or equal rows would have different digests.
     old, new = old.select(new.schema.names), _last_of_each(new, key)
     old = _last_of_each(old, key)
     content = content_columns(new.schema.names)

@@ -55,6 +55,7 @@ class PartFile:
         if self._has_times:
             extremes = extremes_of(table.column("timestamp"))
             self._times += [time for time in extremes if time is not None]
+            # Two values at most, however many row groups there are.
             self._times = [f(self._times) for f in (min, max)] if self._times else []
 
     def written_bytes(self) -> int:

@@ -187,6 +187,7 @@ def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
         body = exact_object(line)
         origins.append({name: body.pop(name, None) for name in about})
         hidden = body.pop(EXTRA, None)
+        # What `to_line` moved into `_extra`, because provenance hid it, goes back first.
         bodies.append(orjson.dumps({**body, **hidden} if isinstance(hidden, dict) else body) + b"\n")
 
     def refuse(refused: Reject) -> None:

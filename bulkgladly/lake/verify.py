@@ -68,8 +68,10 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     replaced = {name for _, decision in begun for name in decision.removes}
     for name in sorted(name for name, _ in folder.manifest_folders()):
         look.at_data_set(name)
+    # Asked after the units are read: a writer that began in between would otherwise look like damage.
     is_in_use = folder.is_in_use()
     look.findings += _about_current(folder, deep=deep, is_in_use=is_in_use)
+    # What an interrupted commit replaces may be missing already, and is about to be removed anyway.
     findings = [one for one in look.findings if one.path not in replaced]
     if not is_in_use:
         top = folder.path
