@@ -8,7 +8,7 @@ from typing import TypeVar
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
-from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.exports import LiveExport, Parent
 from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.messages import Request
@@ -20,6 +20,7 @@ __all__ = (
     "NOT_WRITTEN",
     "OBJECTS",
     "RESOURCES",
+    "SUCCESSORS",
     "live_export",
     "resource",
 )
@@ -69,6 +70,9 @@ DATA_SET_PLANS: Mapping[str, DataSetPlan] = {plan.name: plan for each in OBJECTS
 
 NAME_LISTS: Mapping[str, Request] = {row.names: row.request() for row in LIVE_EXPORTS.values() if row.names is not None}
 """Which list knows the names of a kind; each is whole, in one request [gladly-api, paging]."""
+
+SUCCESSORS: Mapping[Parent, LiveExport] = {row.parent: row for row in LIVE_EXPORTS.values() if row.tells_successor}
+"""What names the parent that remains after a merge, for each kind of parent that can be merged."""
 
 NOT_WRITTEN: dict[str, str] = {
     "updateAgentCallRecording": "acts on a call that is going on now; there is nothing to import, and no state to keep",
