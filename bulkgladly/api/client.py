@@ -19,8 +19,8 @@ from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
 from bulkgladly.api.health import Health
 from bulkgladly.api.pacer import REPORTS, Pacer
-from bulkgladly.api.pauses import PauseWatch
 from bulkgladly.api.retry import backoff
+from bulkgladly.api.timers import PauseWatch
 from bulkgladly.api.wire import Patience, Wire
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import BudgetClass, Meaning, Reply, Request

@@ -19,7 +19,7 @@ from bulkgladly.api.address import delay_s, whole_number
 from bulkgladly.api.attempts import HostUnknown, RawReply
 from bulkgladly.api.bodies import OpenBody
 from bulkgladly.api.client_options import Timeouts
-from bulkgladly.api.deadlines import Deadlines
+from bulkgladly.api.timers import Deadlines
 from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request
 

@@ -7,14 +7,13 @@ import pytest
 
 from bulkgladly.api import Client, ClientOptions, RetryPolicy
 from bulkgladly.api.address import delay_s
-from bulkgladly.api.deadlines import Deadlines
 from bulkgladly.api.health import Health, Trouble
-from bulkgladly.api.pauses import PauseWatch
+from bulkgladly.api.timers import Deadlines, PauseWatch
 from bulkgladly.messages import Repeat
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
 from tests.doors.test_client import HANG, Server, answer, create, get, until
-from tests.doors.test_deadlines import attempt
+from tests.doors.test_timers import attempt
 from tests.unit.test_pacer import JumpingLoop
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bulkgladly.api.deadlines import Deadlines
+from bulkgladly.api.timers import Deadlines
 
 
 async def attempt(deadlines: Deadlines, answer: asyncio.Event) -> str:
