@@ -12,10 +12,9 @@ from typing import NamedTuple
 from yarl import URL
 
 from bulkgladly.api.address import Address
-from bulkgladly.api.allowance import Allowance
 from bulkgladly.api.bodies import OpenBody
 from bulkgladly.api.client_options import ClientOptions
-from bulkgladly.api.gates import DefaultGate, Gate, ReportsGate
+from bulkgladly.api.gates import Allowance, DefaultGate, Gate, ReportsGate
 from bulkgladly.api.health import Health, Trouble
 from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.retry import AskHost, Failure, Wait, backoff, decide

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bulkgladly.api.address import Address
-from bulkgladly.api.allowance import Allowance
 from bulkgladly.api.attempts import Attempts, FinalReply
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
+from bulkgladly.api.gates import Allowance
 from bulkgladly.api.health import Health
 from bulkgladly.api.pacer import REPORTS, Pacer
 from bulkgladly.api.retry import backoff
