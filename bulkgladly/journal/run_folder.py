@@ -13,8 +13,7 @@ import orjson
 
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.databases import open_journal, reading
-from bulkgladly.journal.run_faults import Fault, fault_of
-from bulkgladly.journal.run_header import RunHeader, header_of, write_header
+from bulkgladly.journal.run_header import Fault, RunHeader, fault_of, header_of, write_header
 from bulkgladly.storage.durable import sync_folder
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
