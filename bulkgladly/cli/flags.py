@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bulkgladly import policies
+from bulkgladly import choices
 from bulkgladly.local_paths import local_path
 
 __all__ = (
@@ -140,7 +140,7 @@ Json = Annotated[
     ),
 ]
 Progress = Annotated[
-    policies.ProgressView,
+    choices.ProgressView,
     typer.Option(
         help="How to show progress: bar is a live view, line one line a minute.",
         envvar="BULKGLADLY_PROGRESS",
@@ -148,7 +148,7 @@ Progress = Annotated[
     ),
 ]
 LogFormat = Annotated[
-    policies.LogFormat,
+    choices.LogFormat,
     typer.Option(
         help="The format of lines on stderr.",
         envvar="BULKGLADLY_LOG_FORMAT",
@@ -176,7 +176,7 @@ Namespace = Annotated[
     ),
 ]
 OnConflict = Annotated[
-    policies.OnConflict,
+    choices.OnConflict,
     typer.Option(
         help="What to do when an email address or mobile number belongs to another customer.",
         envvar="BULKGLADLY_ON_CONFLICT",
@@ -184,7 +184,7 @@ OnConflict = Annotated[
     ),
 ]
 OnDuplicate = Annotated[
-    policies.OnDuplicate,
+    choices.OnDuplicate,
     typer.Option(
         help="What to do when a key comes twice with different content: reject the later row, or let the last row win.",
         envvar="BULKGLADLY_ON_DUPLICATE",
@@ -192,7 +192,7 @@ OnDuplicate = Annotated[
     ),
 ]
 Null = Annotated[
-    policies.Null,
+    choices.Null,
     typer.Option(
         help="What a null in the input means: keep what Gladly has, or clear it.",
         envvar="BULKGLADLY_NULL",
@@ -234,7 +234,7 @@ Transform = Annotated[
     ),
 ]
 InputFormat = Annotated[
-    policies.InputFormat | None,
+    choices.InputFormat | None,
     typer.Option(
         "--format",
         help="The format of the input files. (default: by file name)",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bulkgladly.choices import OutputFormat
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
-from bulkgladly.policies import OutputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery

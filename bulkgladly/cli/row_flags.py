@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup
-from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 
 if TYPE_CHECKING:
