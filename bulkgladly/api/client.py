@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bulkgladly.api.address import Address
-from bulkgladly.api.attempts import Attempts, FinalReply
+from bulkgladly.api.attempts import Attempts
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
+from bulkgladly.api.exchange import FinalReply
 from bulkgladly.api.gates import Allowance
 from bulkgladly.api.health import Health
 from bulkgladly.api.pacer import REPORTS, Pacer
@@ -256,7 +257,7 @@ class Client:
         request = Request(DOWNLOAD, "GET", target.url.raw_path)
         patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
-        make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
+        make = self._attempts.make if target.is_own else self._attempts.elsewhere.make
         settled = await make(request, target.url, talk)
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
@@ -273,7 +274,7 @@ class Client:
     def _download(self, reply: Reply, settled: FinalReply, name: str) -> Download:
         if not reply.status:
             raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
-        return Download(reply, settled.answer.stream, max_reply_bytes=self._options.max_body_bytes)
+        return Download(reply, settled.reply.stream, max_reply_bytes=self._options.max_body_bytes)
 
     def _permitted(self, request: Request, settled: FinalReply) -> Reply:
         meaning = settled.judgement.meaning
