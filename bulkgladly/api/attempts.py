@@ -107,7 +107,7 @@ class Attempts:
             WrongOrganisation: The host knows no organisation.
             NotTrusted: Its certificate is not trusted here.
             Withdrawn: Nothing may leave any more, and this request was waiting to.
-            All of them know by `lost` how many attempts may have been executed.
+            The `lost` of each error counts the attempts that may have been executed.
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
@@ -150,12 +150,12 @@ class Attempts:
         )
 
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> Tried | None:
-        """Send once, when it is this request's turn; None where the host is down, and nothing was sent."""
+        """Send once, when it is this request's turn; None if the host is down, and nothing was sent."""
         if self._health.is_down():
             return None
         gate: Gate = self._reports if request.budget is BudgetClass.REPORTS else self._default
         ticket = await self._allowance.wait(gate.token)
-        # Looked at again: the token may have come after a long wait, in which the host went down.
+        # Look again: the token may have come after a long wait, in which the host went down.
         if self._health.is_down():
             gate.unused(ticket)
             return None
@@ -183,9 +183,9 @@ class Attempts:
             del self._repeats[mark]
 
     def holdup(self, longer_than_s: float = 2.0) -> tuple[str, float | None] | None:
-        """Return why nothing has left for a while, and until when; None where something has, or nothing wants to.
+        """Return why nothing has left for a while, and until when; None if something has, or nothing is to leave.
 
-        For waits that concern one request only: the pacers tell their own.
+        Only for waits of single requests: the pacers know their own reasons.
         """
         if self._clock() - self._exchange.left_at <= longer_than_s:
             return None

@@ -1,4 +1,4 @@
-"""One exchange with the organisation: a request leaves, its reply is judged, and all who are concerned learn of it.
+"""One exchange with the organisation: a request leaves, its reply is judged, and pace and health learn from it.
 
 What an attempt is on the wire is a parameter (`Talk`); no client library is named here.
 """
@@ -24,7 +24,7 @@ _PROBE = GET_ORGANIZATION.operation
 
 
 class RawReply(NamedTuple):
-    """What one attempt brought. With `stream` the body is still to come, and `body` is empty."""
+    """The reply to one attempt. With `stream` the body is still to come, and `body` is empty."""
 
     status: int
     body: bytes
@@ -51,7 +51,7 @@ Talk = Callable[[Request, URL], Awaitable[RawReply]]
 """Makes one attempt, whole or until the body begins; raises `Unreachable` or `ReplyLost`."""
 
 Tried = tuple[RawReply, Judgement, Failure | None]
-"""How one attempt went: its reply, what that means, and in which way it failed; None where it is final."""
+"""How one attempt went: its reply, what that means, and in which way it failed; None if the reply is final."""
 
 
 class HostUnknown(Unreachable):
@@ -83,7 +83,7 @@ class Exchange:
             Withdrawn: It must not leave.
         """
         try:
-            # The last thing before it leaves: nothing is awaited between here and the wire, so that the count is exact.
+            # The last step before it leaves: nothing is awaited between here and the wire, so that the count is exact.
             self._allowance.take()
         except Withdrawn:
             gate.unused(ticket)
@@ -125,7 +125,7 @@ class Exchange:
 
     def _ended_without_reply(self, error: BaseException, gate: Gate, ticket: Ticket) -> None:
         gate.lost(ticket)
-        # A cancel, or a certificate that is not trusted, says nothing about the host's health.
+        # A cancel, or a certificate that is not trusted, says nothing about the health of the host.
         if isinstance(error, Unreachable | ReplyLost):
             trouble = None
             if isinstance(error, Unreachable):
@@ -135,19 +135,19 @@ class Exchange:
 
     def _ended_unclear(self, request: Request, reply: RawReply, ticket: Ticket) -> None:
         self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(reply.status))
-        self.last_trouble = f"{request.operation} was answered {reply.status}, not in a form of Gladly's"
+        self.last_trouble = f"{request.operation} got a {reply.status} response that is not in Gladly's format"
 
     def _check_organisation(self, reply: RawReply, judged: Judgement) -> None:
         if judged.meaning is Meaning.ABSENT:
             raise WrongOrganisation(
-                f"{self._host} answers {reply.status} to getOrganization, which every organisation has; check "
-                "GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
+                f"{self._host} answered {reply.status} to getOrganization, which every organisation has; check "
+                "GLADLY_HOST: use the organisation's own address, such as https://<organisation>.gladly.com"
             )
 
     # --- how an open body goes on ---
 
     def body_arrived(self) -> None:
-        """Note that an open body goes on."""
+        """Note that more of an open body came."""
         self._health.arriving()
 
     def body_broke(self, ticket: Ticket, reason: str) -> None:

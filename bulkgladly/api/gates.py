@@ -14,23 +14,23 @@ T = TypeVar("T")
 
 
 class Allowance:
-    """Counts what leaves for the organisation, up to a limit, and ends the waiting of what will not leave.
+    """Counts the requests that leave for the organisation, up to a limit, and stops those that wait when none may.
 
-    A request waits within `wait`; the moment at which it leaves is `take`. Between the two it
-    is not interrupted: what has left is in flight, and its answer is wanted.
+    A request waits within `wait`; the moment at which it leaves is `take`. After `take` it is not
+    interrupted: it is in flight, and its reply is wanted.
     """
 
     def __init__(self, most: int | None = None) -> None:
-        """Let `most` requests out, whatever they are; None for any number."""
+        """Let out `most` requests of any kind; None for any number."""
         self._left = most
         self._spent = f"the limit of {most} requests is reached"
         self._closed: str | None = None
         self._waiting: dict[asyncio.Task[object], bool] = {}
         self.in_flight = 0
-        """Requests that have left and whose answer, body included, is not over."""
+        """Requests that have left and whose reply, body included, is not over."""
 
     def close(self, reason: str) -> None:
-        """Let nothing leave from now on; whoever waits to is told at once. The first reason stays."""
+        """Let nothing leave from now on, and stop all that wait at once. The first reason stays."""
         self._closed = self._closed or reason
         self._tell(list(self._waiting))
 
@@ -44,14 +44,14 @@ class Allowance:
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
-                # Not this one, which may be a probe within somebody's wait: it leaves.
+                # Not the present task: its request leaves, also as a probe within another request's wait.
                 me = asyncio.current_task()
                 self._tell([task for task, is_ours in self._waiting.items() if is_ours and task is not me])
 
     async def wait(self, what: Callable[[], Awaitable[T]], *, is_ours: bool = True) -> T:
-        """Await what a request waits for before it leaves. Not to be nested.
+        """Await what a request waits for before it leaves. Do not nest calls.
 
-        `is_ours` is false for requests to other hosts, which are stopped and not counted.
+        `is_ours` is false for requests to other hosts: they are stopped, but not counted.
 
         Raises:
             Withdrawn: Nothing may leave any more.
@@ -86,8 +86,7 @@ class Allowance:
 class Gate(Protocol):
     """Gives out one ticket per attempt. A pacer is one by itself.
 
-    Every ticket ends in exactly one call of `answered`, `lost`, `unused`, or `ended` after
-    `heard`.
+    Each ticket needs exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
     """
 
     async def token(self) -> Ticket:
@@ -97,21 +96,21 @@ class Gate(Protocol):
     def answered(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note a whole answer."""
+        """Note a whole reply."""
         ...
 
     def heard(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note the head of an answer whose body is still to come."""
+        """Note the head of a reply whose body is still to come."""
         ...
 
     def ended(self, ticket: Ticket) -> None:
-        """Note that the body of an answer that was `heard` is over."""
+        """Note that the body of a reply that was `heard` is over."""
         ...
 
     def lost(self, ticket: Ticket) -> None:
-        """Note that no answer came."""
+        """Note that no reply came."""
         ...
 
     def unused(self, ticket: Ticket) -> None:
@@ -120,10 +119,10 @@ class Gate(Protocol):
 
 
 class DefaultGate:
-    """The default budget, and one of the client's connections until the answer's body is over.
+    """The default budget, and one of the client's connections until the reply's body is over.
 
-    A request that waits for a connection would spoil the time on its ticket, so the
-    connections are counted here, before the token, and not in aiohttp's pool.
+    The connections are counted here, before the token, and not in aiohttp's pool: a request that
+    waits for a connection after its token would leave later than its ticket says.
     """
 
     def __init__(self, pacer: Pacer, connections: asyncio.Semaphore) -> None:
@@ -157,7 +156,7 @@ class DefaultGate:
         self._pacer.ended(ticket)
 
     def lost(self, ticket: Ticket) -> None:
-        """Give the connection back; the token may count as used."""
+        """Give the connection back; the server may count the token as used."""
         self._connections.release()
         self._pacer.lost(ticket)
 
@@ -170,9 +169,9 @@ class DefaultGate:
 class ReportsGate:
     """The reports budget, and one token of the default budget with each of its tokens.
 
-    What comes back teaches the reports' pace only. The documented headers speak of the
-    current second, but a report is made for minutes, so its answer says nothing about the
-    second it was asked in. The budget's own `max_in_flight` bounds the connections.
+    The reports' pace learns from its replies, the default pace does not. The documented headers
+    speak of the current second, but a report takes minutes, so its reply says nothing about the
+    second of its request. The budget's own `max_in_flight` limits the connections.
     """
 
     def __init__(self, reports: Pacer, default: Pacer) -> None:
@@ -185,7 +184,7 @@ class ReportsGate:
     def answered(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note a whole answer, as `heard` does."""
+        """Note a whole reply, as `heard` does."""
         self.heard(ticket, status=status, limit=limit, remaining=remaining, retry_after_s=retry_after_s)
         self.ended(ticket)
 
@@ -194,15 +193,15 @@ class ReportsGate:
         ticket: Ticket,
         *,
         status: int,
-        limit: int | None,  # noqa: ARG002  # the limit per second is no business of this budget
+        limit: int | None,  # noqa: ARG002  # the limit per second does not apply to this budget
         remaining: int | None,
         retry_after_s: float | None,
     ) -> None:
-        """Tell the reports' pacer; a 429 pauses the default one too where nothing is left of the second."""
+        """Tell the reports' pacer; a 429 also pauses the default one if nothing is left of the second."""
         self._reports.heard(ticket, status=status, retry_after_s=retry_after_s)
         self._default.lost(_wider(ticket))
         if status == 429 and remaining == 0:
-            # The header is of the current second: when that is over, there is a new budget.
+            # The header speaks of the current second: the next one has a new budget.
             self._default.hold(self._default.budget.per_s, "throttled (429)")
 
     def ended(self, ticket: Ticket) -> None:
@@ -210,7 +209,7 @@ class ReportsGate:
         self._reports.ended(ticket)
 
     def lost(self, ticket: Ticket) -> None:
-        """Both tokens may count as used."""
+        """Note that no reply came; the server may count both tokens as used."""
         self._default.lost(_wider(ticket))
         self._reports.lost(ticket)
 

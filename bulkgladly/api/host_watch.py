@@ -49,13 +49,13 @@ class HostWatch:
     # --- one outage, and all who wait for its end ---
 
     async def until_up(self, outages: int) -> None:
-        """Return when the host answers again. One caller probes; the others wait behind it.
+        """Return when the host replies again. One caller probes; the others wait behind it.
 
-        `outages` is how many had been given up when the caller began: what was given up
-        meanwhile is given up for all who waited, and not waited out once for each.
+        `outages` is how many had been given up when the caller began. An outage that was given up
+        meanwhile is given up for all who waited; they do not wait it out one after the other.
 
         Raises:
-            Outage: It did not answer for longer than it may.
+            Outage: It did not reply for longer than allowed.
             Withdrawn: No further probe may leave.
         """
         async with self._probing:
@@ -64,7 +64,7 @@ class HostWatch:
             probes = 0
             while self._health.is_down():
                 patience_s = self._health.patience_s(self._clock())
-                # Never without asking once: the failures before it may be one record's.
+                # Never without one probe: the failures so far may be the fault of one record.
                 if patience_s <= 0 and probes:
                     self.outages += 1
                     self._health.give_up()
@@ -100,7 +100,7 @@ class HostWatch:
         return judged.meaning is Meaning.UNCLEAR
 
     async def behind_absence(self) -> tuple[RawReply, Judgement]:
-        """Ask whether the organisation itself says "there is no such thing": afterwards, and once a minute."""
+        """Ask whether the organisation itself said that something is absent: after that reply, once a minute."""
         while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
             reply, judged = await self._ask_host()
             if judged.meaning is Meaning.CONFIRMED:
@@ -110,7 +110,7 @@ class HostWatch:
         return NO_REPLY, _CONFIRMED
 
     async def _ask_host(self) -> tuple[RawReply, Judgement]:
-        """Ask the host itself; afterwards it counts as down where it gives no proper reply."""
+        """Ask the host itself; it counts as down afterwards if it gives no proper reply."""
         try:
             reply, judged = await self._ask(await self._pacer.token())
         except TransportError:
@@ -126,7 +126,7 @@ class HostWatch:
 
 
 def absence_judged(absent: RawReply, judged: Judgement, host: tuple[RawReply, Judgement]) -> Tried:
-    """Return an absence as it is where the organisation itself is behind it, else what the host's reply makes of it."""
+    """Return an absence as it is if the organisation itself said it, else what follows from the host's own reply."""
     reply, about_host = host
     if about_host.meaning is Meaning.CONFIRMED:
         return absent, judged, None

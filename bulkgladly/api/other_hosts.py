@@ -20,8 +20,8 @@ _Ended = tuple[RawReply, Judgement, TransportError | None]
 class OtherHosts:
     """Makes a few attempts at a host whose replies say nothing about the organisation.
 
-    A 429 and a host that cannot be reached count like any other failure, since nobody
-    watches the pace and the health of that host.
+    A 429 and a host that cannot be reached count like any other failure, since the pace and the
+    health of that host are not watched.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class OtherHosts:
         self._policy, self._random, self._rest = policy, random, rest
 
     async def make(self, request: Request, url: URL, talk: Talk) -> FinalReply:
-        """Make attempts until there is a final reply, or there were enough of them.
+        """Make attempts until there is a final reply, or the policy allows no more.
 
         Raises:
-            Unreachable, ReplyLost: How the last attempt ended, where it brought no reply.
+            Unreachable, ReplyLost: How the last attempt ended, if it brought no reply.
             Withdrawn: Nothing may leave any more, and this request was waiting to.
         """
         attempts = 0
@@ -86,7 +86,7 @@ class _OpenElsewhere:
         self._connections, self._allowance = connections, allowance
 
     def arrived(self) -> None:
-        """Nobody watches the health of that host."""
+        """The health of that host is not watched."""
 
     def broke(self, reason: str) -> None:
         """The reader learns it from the error."""

@@ -6,20 +6,21 @@ from collections.abc import Callable
 __all__ = ("LATE_S", "Deadline", "Deadlines", "PauseWatch")
 
 LATE_S = 1.0
-"""A tick of the event loop that comes later than this tells of a pause."""
+"""A tick of the event loop that comes later than this shows that the process was paused."""
 _TICK_S = 0.5
 _LOOKS_PER_LIMIT = 8
 _LONGEST_LOOK_S = 1.0
 
 
 class PauseWatch:
-    """Tells how long each pause was, before anything that waited through it goes on.
+    """Reports how long each pause of this process was: stopped, moved, or on a machine that slept.
 
-    A loop that wakes up runs what is due before the tasks that were woken.
+    It does so before anything that waited through the pause continues: a loop that wakes up runs what is due before
+    the tasks that were woken.
     """
 
     def __init__(self, tell: Callable[[float], None]) -> None:
-        """`tell` is given the seconds, on the loop."""
+        """`tell` is called on the loop with the seconds of a pause."""
         self._tell = tell
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -31,7 +32,7 @@ class PauseWatch:
         self._timer = loop.call_at(self._due, self._tick)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -44,7 +45,7 @@ class PauseWatch:
 
 
 class Deadline:
-    """One attempt's limit. `has_passed` tells a time-out from a cancellation by somebody else."""
+    """One attempt's time limit. `has_passed` tells a time-out from a cancellation by the caller."""
 
     __slots__ = ("_cancelling", "at", "has_passed", "task")
 
@@ -62,8 +63,9 @@ class Deadline:
 class Deadlines:
     """Cancels attempts that take longer than the limit, up to an eighth of it (a second at most) late.
 
-    Time in which this process did not run does not count: the answer may be here already.
-    All have the same limit, so they run out in the order in which they began.
+    One timer serves all attempts, since a timer for each costs more CPU than the pacing. Time in which this process
+    did not run does not count: the reply may have arrived meanwhile. All have the same limit, so they run out in the
+    order in which they began.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -74,7 +76,7 @@ class Deadlines:
         self._due = 0.0
 
     def begin(self) -> Deadline:
-        """Start the time of an attempt of the current task; `end` must follow."""
+        """Start the time of an attempt of the current task. Call `end` when it is over."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         if task is None:
@@ -86,7 +88,7 @@ class Deadlines:
         return deadline
 
     def end(self, deadline: Deadline) -> None:
-        """The attempt is over, whichever way."""
+        """Note that the attempt is over, however it ended."""
         self._open.pop(deadline, None)
 
     def _look(self) -> None:

@@ -302,7 +302,7 @@ async def test_a_login_page_in_front_of_everything_is_an_outage() -> None:
         results = await asyncio.gather(*(sender.send(create()) for _ in range(20)), return_exceptions=True)
 
     assert {type(result) for result in results} == {Outage}
-    assert "not in a form of Gladly's" in str(results[0])
+    assert "not in Gladly's format" in str(results[0])
     assert len([line for line in server.seen if line != ORGANIZATION]) <= 20
 
 

@@ -713,19 +713,19 @@ async def test_a_download_elsewhere_is_bounded_and_watched_like_any_other() -> N
 @pytest.mark.parametrize(
     ("base", "url", "words"),
     [
-        ("https://org.gladly.com", "http://files.example.org/a?sig=secret", "files.example.org .* not https"),
+        ("https://org.gladly.com", "http://files.example.org/a?sig=secret", "files.example.org: .* not https"),
         ("http://127.0.0.1:1", "http://files.example.org/a?sig=secret", "not https"),
         ("https://org.gladly.com", "http://127.0.0.1:1/a?sig=secret", "not https"),
         ("https://org.gladly.com", "ftp://files.example.org/secret", "not https"),
-        ("https://org.gladly.com", "file:///secret", "no absolute URL"),
+        ("https://org.gladly.com", "file:///secret", "not an absolute URL"),
         ("https://org.gladly.com", "//files.example.org/secret", "not https"),
-        ("https://org.gladly.com", "/a?sig=secret", "no absolute URL"),
+        ("https://org.gladly.com", "/a?sig=secret", "not an absolute URL"),
         ("https://org.gladly.com", "https://user:secret@files.example.org/", "names a user"),
-        ("https://org.gladly.com", "https://files.example.org/\r\nsecret", "no absolute URL"),
-        ("https://org.gladly.com", "https://files.example.org\\@secret", "no absolute URL"),
-        ("https://org.gladly.com", "https://[secret/", "no URL"),
-        ("https://org.gladly.com", "https://files.example.org:secret/", "no URL"),
-        ("https://org.gladly.com", "", "no absolute URL"),
+        ("https://org.gladly.com", "https://files.example.org/\r\nsecret", "not an absolute URL"),
+        ("https://org.gladly.com", "https://files.example.org\\@secret", "not an absolute URL"),
+        ("https://org.gladly.com", "https://[secret/", "not a URL"),
+        ("https://org.gladly.com", "https://files.example.org:secret/", "not a URL"),
+        ("https://org.gladly.com", "", "not an absolute URL"),
     ],
 )
 async def test_an_address_that_is_not_safe_is_refused(base: str, url: str, words: str) -> None:
