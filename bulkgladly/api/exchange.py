@@ -18,7 +18,17 @@ from bulkgladly.errors import ReplyLost, Unreachable, Withdrawn, WrongOrganisati
 from bulkgladly.judging import Judgement, is_server_error, judge
 from bulkgladly.messages import GET_ORGANIZATION, Meaning, Request
 
-__all__ = ("NOTHING_KNOWN", "NO_REPLY", "Exchange", "FinalReply", "HostUnknown", "RawReply", "Talk", "Tried")
+__all__ = (
+    "NOTHING_KNOWN",
+    "NO_REPLY",
+    "Exchange",
+    "FinalReply",
+    "HostUnknown",
+    "RawReply",
+    "Talk",
+    "Tried",
+    "no_organisation",
+)
 
 _PROBE = GET_ORGANIZATION.operation
 
@@ -117,8 +127,8 @@ class Exchange:
         else:
             self._health.good()
             self.throttled += judged.meaning is Meaning.THROTTLED
-        if request.operation == _PROBE:
-            self._check_organisation(reply, judged)
+        if request.operation == _PROBE and judged.meaning is Meaning.ABSENT:
+            raise no_organisation(self._host, reply.status)
         return reply, judged
 
     # --- how it can end badly ---
@@ -137,13 +147,6 @@ class Exchange:
         self._health.failed(ticket.sent_at, unreachable=None, answered=is_server_error(reply.status))
         self.last_trouble = f"{request.operation} got a {reply.status} response that is not in Gladly's format"
 
-    def _check_organisation(self, reply: RawReply, judged: Judgement) -> None:
-        if judged.meaning is Meaning.ABSENT:
-            raise WrongOrganisation(
-                f"{self._host} answered {reply.status} to getOrganization, which every organisation has; check "
-                "GLADLY_HOST: use the organisation's own address, such as https://<organisation>.gladly.com"
-            )
-
     # --- how an open body goes on ---
 
     def body_arrived(self) -> None:
@@ -154,6 +157,14 @@ class Exchange:
         """Note that an open body will not be whole: like a lost reply, although its head had come."""
         self._health.failed(ticket.sent_at, unreachable=None, answered=True)
         self.last_trouble = reason
+
+
+def no_organisation(host: str, status: int) -> WrongOrganisation:
+    """Return the error for a host that does not answer as a Gladly organisation does."""
+    return WrongOrganisation(
+        f"{host} answered {status} to getOrganization, which every organisation has; check GLADLY_HOST: use the "
+        "organisation's own address, such as https://<organisation>.gladly.com"
+    )
 
 
 class _OpenVisit:

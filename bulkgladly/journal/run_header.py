@@ -33,7 +33,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """What `run.json` holds: everything that a resume needs, and no secret."""
+    """What `run.json` holds: all that a resume needs, and no secret."""
 
     run: str
     resource: str
@@ -46,11 +46,11 @@ class RunHeader:
     parent: str | None = None
     format: int = field(default=FORMAT)
     is_whole: bool = False
-    """The journal was there before this header. False where an older version wrote the header first."""
+    """Whether the journal was there before this header. False if an older version wrote the header first."""
 
 
 def write_header(path: Path, header: RunHeader) -> None:
-    """Write `run.json`, whole or not at all, and on the disk when this returns.
+    """Write `run.json`, whole or not at all; it is on the disk when this returns.
 
     Raises:
         DiskFull, JournalError: It cannot be written.
@@ -65,11 +65,11 @@ def header_of(path: Path) -> RunHeader:
     """Read `run.json`.
 
     Raises:
-        JournalDamaged: Not readable, or written by a newer version.
+        JournalDamaged: It cannot be read, or was written by a newer version.
     """
     try:
         found = orjson.loads(path.read_bytes())
-        # Before anything else is looked at: what a newer version writes may have another form.
+        # Check this first: a newer version may write another form.
         if found["format"] > FORMAT:
             raise JournalDamaged(f"{path} was written by a newer version of bulkgladly; use that version")
         found["inputs"] = tuple(InputFile(**item) for item in found["inputs"])
@@ -86,12 +86,12 @@ def header_of(path: Path) -> RunHeader:
 
 
 def removal_of(folder: Path) -> str:
-    """Say how to get rid of a run that cannot be used."""
+    """Return the advice for a run that cannot be used."""
     return f"move the folder away or remove it: rm -r {shlex.quote(str(folder))}"
 
 
 class Fault(NamedTuple):
-    """Why a run cannot be used: in a word, and in a sentence that says what to do."""
+    """Why a run cannot be used: a word, and a sentence that says what to do."""
 
     word: str
     """`damaged`, `half-born` (it was killed before it began) or `newer`."""
@@ -99,9 +99,10 @@ class Fault(NamedTuple):
 
 
 def fault_of(folder: Path, lock: Lock) -> Fault | None:
-    """Return why a run cannot be used; None where its header and its journal are there, and sound at first sight.
+    """Return why a run cannot be used; None if its header and its journal exist and look sound.
 
-    A run that another process is just beginning, and has locked, has no fault, and no header yet either.
+    Neither is opened for writing. A run that another process is just beginning, and has locked, has no fault, and
+    no header yet.
     """
     path = folder / "run.json"
     try:
@@ -120,7 +121,7 @@ def fault_of(folder: Path, lock: Lock) -> Fault | None:
 
 
 def _half_born(folder: Path) -> Fault:
-    return Fault("half-born", f"it was stopped before it began, and sent nothing; {removal_of(folder)}")
+    return Fault("half-born", f"it was stopped before it began, and has sent nothing; {removal_of(folder)}")
 
 
 def _fault_of_journal(path: Path, header: RunHeader, version: int) -> Fault | None:
@@ -135,6 +136,6 @@ def _fault_of_journal(path: Path, header: RunHeader, version: int) -> Fault | No
         return Fault("half-born", f"{detail}; start the import or export again, and {removal}")
     return Fault(
         "damaged",
-        f"{path} is missing or empty, so what the run has sent is not known; put the file back from a copy, or "
-        f"start again with a new run, and {removal}",
+        f"{path} is missing or empty, so it is not known what the run has sent; restore the file from a copy, or "
+        f"start a new run, and {removal}",
     )

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
+from bulkgladly.api.exchange import no_organisation
 from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
-from bulkgladly.errors import WrongOrganisation
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -125,10 +125,7 @@ async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
     reply = await client.send(GET_ORGANIZATION)
     if reply.object is not None:
         return reply.object
-    raise WrongOrganisation(
-        f"{host} answers {reply.status} to getOrganization, which every organisation has; "
-        "check GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
-    )
+    raise no_organisation(host, reply.status)
 
 
 def concurrency_of(pace: Pace) -> int:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import WrongOrganisation
+from bulkgladly.api.exchange import no_organisation
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.connection import Connection
@@ -60,9 +60,7 @@ async def diagnose(credentials: Credentials, *, environment: Environment = USUAL
         seconds = time.perf_counter() - started
     organisation = reply.object
     if organisation is None:
-        raise WrongOrganisation(
-            f"{credentials.host} answers {reply.status} where every organisation answers 200; check GLADLY_HOST"
-        )
+        raise no_organisation(credentials.host, reply.status)
     yield Diagnosis("organisation", True, f"{organisation.get('name', '?')} ({organisation.get('id', '?')})")
     yield Diagnosis("permission", True, "the user may use the API")
     yield Diagnosis("latency", True, f"{seconds * 1000:.0f} ms for one request, connecting included")

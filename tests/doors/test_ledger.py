@@ -411,7 +411,7 @@ def test_a_journal_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
         if not _cut_at(path, number):
             break
         assert journal_version(path) == 0
-        with pytest.raises(JournalDamaged, match="no journal, or it was never finished"):
+        with pytest.raises(JournalDamaged, match="it is missing, or it was never finished"):
             open_reader(path)
         with contextlib.closing(sqlite3.connect(path)) as found:
             assert found.execute("SELECT name FROM sqlite_master").fetchall() == []

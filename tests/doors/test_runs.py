@@ -402,7 +402,7 @@ def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:
     """With the names that fit; a full name is never ambiguous."""
     runs = [make(tmp_path) for _ in range(2)]
 
-    with pytest.raises(UsageError, match="fits 2 runs") as caught:
+    with pytest.raises(UsageError, match="matches 2 runs") as caught:
         find_run(tmp_path, "customers")
 
     assert all(run.name in str(caught.value) for run in runs)
