@@ -1,4 +1,4 @@
-"""The closed lists of words from which options choose, and what is said of a word that is not in a list. Pure."""
+"""The choices of options, one closed list for each, and the message for a word that is not a choice. Pure."""
 
 import difflib
 import enum
@@ -31,7 +31,7 @@ class OnConflict(enum.StrEnum):
 
 
 class OnDuplicate(enum.StrEnum):
-    """What happens to a later row with a key that an earlier row had, and with other content."""
+    """What happens to a row that has the key of an earlier row, and other content."""
 
     REJECT = "reject"
     LAST = "last"
@@ -45,7 +45,7 @@ class Null(enum.StrEnum):
 
 
 class Attributes(enum.StrEnum):
-    """Whether a PATCH of some custom attributes is known to leave the others alone."""
+    """Whether a PATCH of some custom attributes is known not to change the others."""
 
     UNKNOWN = "unknown"
     MERGE = "merge"
@@ -85,14 +85,14 @@ class ProgressView(enum.StrEnum):
 
 
 class LogFormat(enum.StrEnum):
-    """How lines on stderr look."""
+    """The format of lines on stderr."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the known word that was probably meant, ignoring case, or None if none is close."""
+    """Return the known word that was probably meant, ignoring case; None if none is close."""
     return next(iter(closest_few(word, known, most=1, cutoff=cutoff)), None)
 
 
