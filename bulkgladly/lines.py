@@ -110,6 +110,7 @@ class _Cutter:
         at = len(self._parts) - 1
         while (end := self._parts[at].rfind(b"\n")) < 0:
             at -= 1
+        # A view and not a slice, so that the join is the only copy.
         data = b"".join([*self._parts[:at], memoryview(self._parts[at])[: end + 1]])
         self._hold([self._parts[at][end + 1 :], *self._parts[at + 1 :]])
         return data

@@ -202,6 +202,7 @@ def trusted_certificates(environment: Mapping[str, str] | None = None) -> "ssl.S
 
     fix = "name a PEM file of CA certificates, or unset SSL_CERT_FILE"
     try:
+        # Only a check of the file: the default context below reads SSL_CERT_FILE by itself.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         raise UsageError(f"SSL_CERT_FILE names {path}, which contains no certificate; {fix}") from None

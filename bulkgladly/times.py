@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from typing import NamedTuple
 
-__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_microseconds", "to_milliseconds")
+__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_milliseconds")
 
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d)(:\d\d)?(:\d\d)?(?:\.(\d{1,9}))?([Zz]|[+-]\d\d(?::?\d\d)?)",
@@ -65,11 +65,6 @@ def _moment(found: re.Match[str]) -> Moment | None:
 def to_milliseconds(time: dt.datetime) -> str:
     """Return a time as it is sent: in UTC, with three fraction digits; further digits are cut off."""
     return _in_utc(time, "milliseconds")
-
-
-def to_microseconds(time: dt.datetime) -> str:
-    """Return a time in UTC with six fraction digits."""
-    return _in_utc(time, "microseconds")
 
 
 def canonical(time: dt.datetime) -> str:

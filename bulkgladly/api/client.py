@@ -120,7 +120,7 @@ class Client:
     def withdraw(self, reason: str) -> None:
         """Let nothing leave from now on.
 
-        All requests that wait to leave, for whatever reason, raise `Withdrawn` at once; those in flight are finished.
+        All requests that wait to leave, for any reason, raise `Withdrawn` at once; those in flight are finished.
         """
         self._allowance.close(reason)
 
@@ -181,7 +181,7 @@ class Client:
     async def send(self, request: Request) -> Reply:
         """Make attempts until there is a final reply, and return it.
 
-        If the reply is unclear, `lost` attempts may have been executed, and nobody knows which.
+        If the reply is unclear, up to `lost` attempts have been executed.
         It is returned after the first such attempt if the request's repeat rule is UNSAFE, else
         after several, and only while the host is otherwise well. A 429 is waited out without
         limit, an outage as long as the options say. That an object is absent is only returned if

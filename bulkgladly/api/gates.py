@@ -65,6 +65,7 @@ class Allowance:
         try:
             return await what()
         except asyncio.CancelledError:
+            # `_tell` has taken the task out of `_waiting`: the cancel is ours, unless the caller has cancelled, too.
             if task not in self._waiting and task.uncancel() <= before:
                 raise Withdrawn(self._closed or self._spent) from None
             raise

@@ -80,6 +80,7 @@ class Health:
             self._failing_since = sent_at
         self._is_known = self._is_known or answered
         self.trouble = unreachable or Trouble.SILENCE
+        # Without a connection no record can be at fault. A lost reply may be one record's fault, so it takes several.
         if unreachable is not None or self._in_a_row >= self._limit:
             self._is_down = True
 
@@ -103,6 +104,7 @@ class Health:
         requests is not taken for an outage.
         """
         allowed_s = self._give_up_after_s
+        # A host that has never replied is more likely a wrong name than an outage: give it up sooner.
         if not self._is_known:
             allowed_s = min(self._first_contact_s, allowed_s)
         return allowed_s if self._failing_since is None else self._failing_since + allowed_s - now

@@ -68,9 +68,11 @@ class OtherHosts:
             judged = judge(request, reply.status, reply.headers, reply.body)
         except TransportError as caught:
             error = caught
+        # The run does not depend on this host, so its certificate must not end the run.
         except NotTrusted as refused:
             raise Unreachable(str(refused)) from None
         finally:
+            # An open body keeps its connection until it ends.
             if reply.stream is None:
                 self._allowance.in_flight -= 1
                 self._connections.release()

@@ -57,6 +57,7 @@ class Deadline:
 
     def explains(self) -> bool:
         """Tell whether a cancellation that was caught is this time-out alone; call it once, where it was caught."""
+        # `uncancel` takes back our own request to cancel. The count stays higher if the caller has cancelled as well.
         return self.has_passed and self.task.uncancel() <= self._cancelling
 
 
@@ -94,11 +95,13 @@ class Deadlines:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        # The process was paused: give the time back to each attempt.
         if (late_s := now - self._due) > LATE_S:
             for deadline in self._open:
                 deadline.at += late_s
         passed = []
         for deadline in self._open:
+            # They are in the order in which they began, so all after this one have time left, too.
             if deadline.at > now:
                 break
             passed.append(deadline)

@@ -29,7 +29,10 @@ _KEPT_WINDOWS = 4
 
 
 class WindowPlan:
-    """When to send within windows, and whether other clients use them too."""
+    """When to send within windows, and whether other clients use them too.
+
+    Chapters: the present state, the moments of one window, what happened, and what is learned from it.
+    """
 
     def __init__(self, edge: Edge, limit: float, now: float, *, recent: Iterable[float]) -> None:
         """Begin in the present window, to which some of the `recent` send times may belong."""

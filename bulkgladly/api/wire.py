@@ -128,6 +128,7 @@ class Wire:
 
     With a proxy on the way no session holds the credentials, since a session's headers would go to the
     proxy as well. They travel with each request to the organisation, inside its tunnel.
+    Chapters: sessions, whole replies and open bodies, and where aiohttp's errors become ours.
     """
 
     def __init__(

@@ -101,6 +101,7 @@ def journal_version(journal: Path) -> int:
         JournalDamaged, JournalError: It cannot be read.
     """
     try:
+        # The creation of an empty file was interrupted before SQLite wrote to it: there is nothing to open.
         if not journal.stat().st_size:
             return 0
     except FileNotFoundError:

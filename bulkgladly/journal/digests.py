@@ -41,6 +41,7 @@ class Digests:
             DiskFull: They cannot be written.
         """
         for digest in digests:
+            # Digest and row alternate in one array: 16 bytes for a pair, where a tuple of two integers takes over 100.
             self._parts[digest & _MASK].extend((digest, row))
         self._held += len(digests)
         if self._held >= self._most_held:

@@ -62,6 +62,7 @@ class Frontier:
             first, following = admitted[0][0], admitted[1][0]
             if first not in settled:
                 break
+            # Most positions have one row, which is checked above without building a range.
             if following - first > 1 and not settled.issuperset(range(first, following)):
                 break
             settled.difference_update(range(first, following))

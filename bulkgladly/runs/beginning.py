@@ -44,6 +44,7 @@ class NewRun:
     ) -> None:
         if self._folder is None:
             return
+        # Removed while it is still locked, so that no other process finds a part of it.
         if not self._has_begun:
             with contextlib.suppress(OSError):
                 self._folder.remove()
@@ -91,6 +92,7 @@ class NewRun:
                 told = list(look())
                 self.folder.make_journal()
                 take_over(self.folder)
+                # The header last: it makes the run visible to others, and promises that the journal is there.
                 self.folder.write_header(
                     RunHeader(
                         run=self.folder.name,

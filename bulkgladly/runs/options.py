@@ -19,7 +19,7 @@ class RunOptions(Protocol):
     """The options of any run: a frozen dataclass with these fields, with `state_dir`, and with fields of its own.
 
     A field of its own may be a text, a number, a bool, a path (`LocalPath`, `OptionalPath`), a date or a time, a
-    `StrEnum`, a tuple of these, another such dataclass, or None: what `stored` writes, `restored` reads back.
+    `StrEnum`, a tuple of these, a dataclass of these (without paths), or None: what `stored` writes, `restored` reads.
     """
 
     @property

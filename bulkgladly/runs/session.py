@@ -87,8 +87,8 @@ class Work(Protocol[S_co]):
 
     A `BulkgladlyError` from any of them but `summary` ends the run, whose exit code it has; a problem of one item must
     become the outcome of that item instead. Any other exception is a bug, and `drive` raises it. An abort cancels the
-    workers at any await, and a kill asks nobody: so note intents in the journal before requests that must not be
-    repeated, and keep nothing in memory alone that a resume needs.
+    workers at any await, and a process can be killed at any moment. So note intents in the journal before requests
+    that must not be repeated, and keep nothing in memory alone that a resume needs.
     """
 
     @property

@@ -96,6 +96,7 @@ class Feed(Generic[T]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        # Waking the producer for each free place would cost a task switch per item.
         self._enough = (capacity + 1) // 2
         self._items: deque[T] = deque()
         self._takers: deque[anyio.Event] = deque()
@@ -198,6 +199,7 @@ async def run_stages(
                     for source in sources:
                         stages.start_soon(_guarded, source, stop)
         finally:
+            # The workers wait for it, so nothing may cut it off.
             with anyio.CancelScope(shield=True):
                 await close()
 
@@ -210,8 +212,10 @@ async def run_stages(
                     crew.start_soon(_guarded, feed, stop)
                     for _ in range(workers):
                         crew.start_soon(_guarded, work, stop)
+                # The display and the time limit end with the last worker.
                 side.cancel_scope.cancel()
     except BaseExceptionGroup as group:
+        # Callers get the first cause as itself, not a group; most of the others follow from it.
         raise _first_of(group) from None
     finally:
         stop.abort_scope.deadline = math.inf
