@@ -9,13 +9,13 @@ from yarl import URL
 
 from bulkgladly.api.address import Address
 from bulkgladly.api.client_options import ClientOptions
-from bulkgladly.api.exchange import NO_REPLY, NOTHING_KNOWN, Exchange, FinalReply, RawReply, Talk, Tried
 from bulkgladly.api.gates import Allowance, DefaultGate, Gate, ReportsGate
 from bulkgladly.api.health import Health
 from bulkgladly.api.host_watch import HostWatch, absence_judged
 from bulkgladly.api.other_hosts import OtherHosts
 from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.retry import AskHost, Failure, Verdict, Wait, decide
+from bulkgladly.api.single_exchange import NO_REPLY, NOTHING_KNOWN, Exchange, FinalReply, RawReply, Talk, Tried
 from bulkgladly.errors import BulkgladlyError, ReplyLost, Unreachable
 from bulkgladly.judging import Judgement
 from bulkgladly.messages import BudgetClass, Meaning, Request
@@ -50,7 +50,7 @@ class Attempts:
     """Makes attempts at one organisation until each request has a final reply.
 
     Chapters: attempts, waiting between them, and what is noted from outside. What one attempt is stands in
-    `exchange`, whether the host is there in `host_watch`, and attempts at `elsewhere` in `other_hosts`.
+    `single_exchange`, whether the host is there in `host_watch`, and attempts at `elsewhere` in `other_hosts`.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The client: requests whose replies are read whole, and downloads that are read as they arrive.
 
 All that goes to Gladly goes through it. Every attempt takes its tokens, probes and repeats included
-(`attempts`, `exchange`); what an attempt is on the wire stands in `wire`.
+(`attempts`, `single_exchange`); what an attempt is on the wire stands in `wire`.
 """
 
 import base64
@@ -16,11 +16,11 @@ from bulkgladly.api.address import Address
 from bulkgladly.api.attempts import Attempts
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
-from bulkgladly.api.exchange import FinalReply
 from bulkgladly.api.gates import Allowance
 from bulkgladly.api.health import Health
 from bulkgladly.api.pacer import REPORTS, Pacer
 from bulkgladly.api.retry import backoff
+from bulkgladly.api.single_exchange import FinalReply
 from bulkgladly.api.timers import PauseWatch
 from bulkgladly.api.wire import Patience, Wire
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from bulkgladly.api.address import Address
-from bulkgladly.api.exchange import NO_REPLY, NOTHING_KNOWN, Exchange, RawReply, Talk, Tried
 from bulkgladly.api.health import Health, Trouble
 from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.retry import Failure, backoff
+from bulkgladly.api.single_exchange import NO_REPLY, NOTHING_KNOWN, Exchange, RawReply, Talk, Tried
 from bulkgladly.api.window import Ticket
 from bulkgladly.errors import Outage, TransportError
 from bulkgladly.judging import Judgement

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from yarl import URL
 
-from bulkgladly.api.exchange import NO_REPLY, NOTHING_KNOWN, FinalReply, RawReply, Talk
 from bulkgladly.api.gates import Allowance
 from bulkgladly.api.retry import RetryPolicy, backoff
+from bulkgladly.api.single_exchange import NO_REPLY, NOTHING_KNOWN, FinalReply, RawReply, Talk
 from bulkgladly.errors import NotTrusted, TransportError, Unreachable
 from bulkgladly.judging import Judgement, is_server_error, judge
 from bulkgladly.messages import Meaning, Request

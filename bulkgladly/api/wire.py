@@ -18,7 +18,7 @@ from bulkgladly._version import __version__
 from bulkgladly.api.address import delay_s, whole_number
 from bulkgladly.api.bodies import OpenBody
 from bulkgladly.api.client_options import Timeouts
-from bulkgladly.api.exchange import HostUnknown, RawReply
+from bulkgladly.api.single_exchange import HostUnknown, RawReply
 from bulkgladly.api.timers import Deadlines
 from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
-from bulkgladly.api.exchange import no_organisation
 from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
+from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace

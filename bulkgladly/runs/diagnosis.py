@@ -15,7 +15,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.api.exchange import no_organisation
+from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.connection import Connection
