@@ -1,4 +1,4 @@
-# Everything a developer or a user of this checkout runs. `make help` lists it.
+# Everything that developers and users of this checkout run. `make help` lists the targets.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,54 +19,54 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-install: $(STAMP) ## set up .venv with everything that is needed
+install: $(STAMP) ## create .venv with everything in it
 
-test: lint types tests ## the whole check: lint, types, tests
+test: lint types tests ## run everything: lint, types, tests
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-types: $(STAMP) ## mypy and pyright, both over source, tests and benchmarks
+types: $(STAMP) ## mypy and pyright over source, tests and benchmarks
 	$(BIN)/mypy
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
-tests: $(STAMP) ## the tests
+tests: $(STAMP) ## the tests alone
 	$(BIN)/pytest -n auto
 
-format: $(STAMP) ## put the code into its format
+format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-demo: $(STAMP) ## import samples/ into a local emulator at 10/s, kill it, resume it
+demo: $(STAMP) ## import samples/ into a local emulator at 10/s, killed and resumed, then dump the result
 	@$(BIN)/python samples/demo.py
 
-migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and resumed on the way
+migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and resumed
 	@$(BIN)/python -m samples.migrate
 
-soak: $(STAMP) ## the long tests: a kill at every step, thousands of random ones, hours of faults in minutes
+soak: $(STAMP) ## the long tests: a kill at every step, random kills, hours of faults in minutes
 	$(BIN)/pytest -m soak --timeout 3000
 
-faults: $(STAMP) ## every reply against every kind of request, and docs/faults.md from it
+faults: $(STAMP) ## every kind of request against every reply; writes docs/faults.md
 	$(BIN)/python -m tests.faults.table
 
-# The coverage-guided fuzzer is built for some platforms only; without it hypothesis searches alone.
+# The coverage-guided fuzzer exists for some platforms only; without it, hypothesis searches alone.
 $(FUZZ_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(FUZZ_VENV)
 	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis
 	-$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	@touch $@
 
-fuzz: $(FUZZ_STAMP) ## search for bytes that break a parser, for FUZZ_S seconds in all (1800)
+fuzz: $(FUZZ_STAMP) ## search for bytes that break a parser, for FUZZ_S seconds in all (default 1800)
 	$(FUZZ_VENV)/bin/python -m tests.fuzz.run --seconds $(FUZZ_S)
 
 bench: $(STAMP) ## all measurements, with their bars
 	$(BIN)/python -m benchmarks
 
-dist: $(STAMP) ## build wheel and sdist, and try both in clean environments
+dist: $(STAMP) ## build wheel and sdist, and test both in clean environments
 	$(BIN)/python benchmarks/try_dist.py
 
-compat: $(STAMP) ## the tests with the lowest and newest packages, and with other Pythons that are here
+compat: $(STAMP) ## the tests with the lowest and the newest packages, and with other installed Pythons
 	$(BIN)/python benchmarks/try_compat.py $(CASES)
 
 clean: ## remove what was built; not .venv

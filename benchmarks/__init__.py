@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat; `python -m benchmarks` runs them all against their bars."""
+"""Measurements that anyone can repeat; `python -m benchmarks` runs all of them and checks their bars."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks [--quick]`: every measurement against its bar, one after the other.
+"""`python -m benchmarks [--quick]`: run every measurement and check its bar, one after the other.
 
-Takes about half an hour; `--quick` leaves out the long ones.
-Machines are noisy: what counts are the ratios within one run.
+This takes about half an hour; `--quick` leaves out the long ones. Machines are noisy, so compare
+ratios within one run.
 """
 
 import argparse
@@ -13,7 +13,7 @@ LONG = ("pause", "memory", "kills", "export_tables", "dump", "dump_kills")
 
 
 def main() -> int:
-    """Run them and return how many missed their bar."""
+    """Run all of them; return how many missed their bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()

@@ -1,12 +1,12 @@
-"""How fast `check` looks at rows on one core, and in how much memory.
+"""How many rows a second `check` reads on one core, and how much memory it needs.
 
     python -m benchmarks.check_speed [--rows 1000000] [--check]
 
-Customers as CSV and as NDJSON, activities as NDJSON, all good but one row in a thousand,
-which has some fault, and one in a thousand that comes twice. The program runs as a person
-runs it, in a process that is kept on one core. The rows are divided by the processor's
-seconds, start-up included, since others may use the machine as well; the seconds of the
-clock stand beside them. Bars: 50,000 rows a second and 250 MB at any time.
+It checks customers as CSV and as NDJSON, and activities as NDJSON. One row in a thousand has a
+mistake, and one in a thousand occurs twice. The program runs as its users run it, in a process
+that is pinned to one core. The figure is rows per second of processor time, start-up included,
+because other programs may use the machine; the elapsed time is printed as well.
+Bars: 50,000 rows a second, and 250 MB at any time.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 def flat_customers(rows: int) -> Iterator[Row]:
-    """Invented customers with the columns of a table."""
+    """Yield invented customers with flat columns."""
     for n in range(rows):
         yield {
             "id": f"bench-{n - n % ONE_IN if n % ONE_IN == 1 else n:09}",
@@ -49,7 +49,7 @@ def flat_customers(rows: int) -> Iterator[Row]:
 
 
 def nested_customers(rows: int) -> Iterator[Row]:
-    """The same customers in Gladly's own form."""
+    """Yield the same customers in Gladly's nested form."""
     for flat in flat_customers(rows):
         yield {
             **{name: flat[name] for name in ("id", "name", "address")},
@@ -60,7 +60,7 @@ def nested_customers(rows: int) -> Iterator[Row]:
 
 
 def activities(rows: int) -> Iterator[Row]:
-    """Invented activities of the last months; one in a thousand is too old."""
+    """Yield invented activities of the last months; one in a thousand is too old."""
     now = dt.datetime.now(dt.UTC)
     days = [(now - dt.timedelta(days=back)).strftime("%Y-%m-%dT%H:%M:%SZ") for back in range(300)]
     old = (now - dt.timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -77,7 +77,7 @@ def activities(rows: int) -> Iterator[Row]:
 
 
 def write_csv(path: Path, rows: Iterator[Row]) -> None:
-    """Write rows as a table."""
+    """Write rows as CSV."""
     first = next(rows)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(first))
@@ -87,13 +87,13 @@ def write_csv(path: Path, rows: Iterator[Row]) -> None:
 
 
 def write_ndjson(path: Path, rows: Iterator[Row]) -> None:
-    """Write rows as one object a line."""
+    """Write rows as NDJSON."""
     with path.open("wb") as file:
         file.writelines(orjson.dumps(row) + b"\n" for row in rows)
 
 
 def measure(kind: str, file: Path) -> tuple[float, float, float]:
-    """Check a file in a process of its own; return the processor's seconds, the clock's, and the peak in MB."""
+    """Check a file in its own process; return processor seconds, elapsed seconds and peak memory in MB."""
     command = [sys.executable, "-m", "bulkgladly", "check", kind, str(file), "--json"]
     before, started, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -103,7 +103,7 @@ def measure(kind: str, file: Path) -> tuple[float, float, float]:
         time.sleep(0.1)
     took = time.perf_counter() - started
     if process.returncode != 1:
-        raise SystemExit(f"{command} ended with {process.returncode}; there are faults to be found")
+        raise SystemExit(f"{command} has exit code {process.returncode}, not 1, although the file has mistakes")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     return spent, took, peak
@@ -117,7 +117,7 @@ CASES: tuple[tuple[str, str, Callable[[int], Iterator[Row]], Callable[[Path, Ite
 
 
 def main() -> int:
-    """Print speed and peak of each file; 1 with --check when one misses a bar."""
+    """Print speed and peak memory for each file; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--check", action="store_true")

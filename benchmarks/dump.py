@@ -1,12 +1,12 @@
-"""What a dump costs: requests and files of a night without news, and the memory of a large download.
+"""What a dump costs: the requests and files of a night with nothing new, and the memory of a large download.
 
     python -m benchmarks.dump [--megabytes 500] [--times 10] [--days 1] [--check]
 
-First a dump of everything that a dump takes, with three reports, then the same again; bars
-for the second: at most 5 requests for each data set, and no part rewritten. Then one job
-whose file of items, of so many `--days`, is `--megabytes` long, and one `--times` as long (the
-same lines again), downloaded from a server on this machine by the program in a process of its
-own, sampled five times a second; bar: 300 MB of resident memory, whatever the length.
+First it dumps everything, with three reports, then the same again. Bars for the second dump: at
+most 5 requests for each data set, and no part rewritten. Then the program downloads a file of items
+of `--megabytes` that covers `--days`, and one that is `--times` as long (the same lines repeated),
+from a server on this machine. Its memory is sampled five times a second. Bar: 300 MB of resident
+memory, whatever the length.
 """
 
 import argparse
@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.export_tables import FILE, blocks_of, write_items
-from benchmarks.memory import report as told
-from benchmarks.memory import watch
+from benchmarks.memory import print_peak, watch
 from benchmarks.setting import emulator, environment_for, machine
 from bulkgladly.emulator import Emulator
 
@@ -48,12 +47,12 @@ def dumped(url: str, folder: Path) -> dict[str, Any]:
 
 
 def parts_in(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return every part of a data set with its inode and its time."""
+    """Return the inode and modification time of every part of a data set."""
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*.parquet")}
 
 
 def quiet_night(folder: Path) -> list[str]:
-    """Dump twice and return the bars that the second missed."""
+    """Dump twice; return the bars that the second dump missed."""
     seeds = ("--seed-customers", "200", "--seed-jobs", "14", "--seed-events", "2000", "--seed-conversations", "2")
     with emulator("--rate", "0", "--report-rate", "0", *seeds) as url:
         first = dumped(url, folder)
@@ -75,7 +74,7 @@ def quiet_night(folder: Path) -> list[str]:
 
 
 async def serve(source: Path, times: int) -> None:
-    """Be an organisation with one job, whose file is the source so many times; the URL goes to stdout."""
+    """Serve an organisation with one job, whose file repeats the source; print the URL."""
 
     def content() -> Iterator[bytes]:
         for _ in range(times):
@@ -88,7 +87,7 @@ async def serve(source: Path, times: int) -> None:
 
 
 def large_file(source: Path, times: int, folder: Path) -> float:
-    """Download the file so many times over in one, and return the peak in MB."""
+    """Download a file that repeats the source this many times; return the peak memory in MB."""
     command = [sys.executable, "-m", "benchmarks.dump", "--serve", str(source), "--times", str(times)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -100,13 +99,13 @@ def large_file(source: Path, times: int, folder: Path) -> float:
         server.terminate()
         server.wait(10)
     megabytes = times * source.stat().st_size / 1e6
-    peak = told(f"{megabytes:,.0f} MB", sizes, seconds)
+    peak = print_peak(f"{megabytes:,.0f} MB", sizes, seconds)
     print(f"           {megabytes / seconds:.0f} MB/s from the request to the last manifest")
     return peak
 
 
 def main() -> int:
-    """Print what was measured; 1 with --check when a bar is missed."""
+    """Print the measurements; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=500)
     parser.add_argument("--times", type=int, default=10)

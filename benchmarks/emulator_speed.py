@@ -2,9 +2,9 @@
 
     python benchmarks/emulator_speed.py [--creates 15000] [--connections 16] [--rounds 5]
 
-The emulator runs in a process of its own, pinned to one core; the driver, a bare asyncio protocol
-that costs little, runs on another. Each create is a new customer with an email address and a
-mobile number, so that every uniqueness check is paid for. Prints the rate of each round and the median.
+The emulator runs in its own process, pinned to one core. The driver is a bare asyncio protocol on
+another core. Each create is a new customer with an email address and a mobile number, so it passes
+every uniqueness check. The program prints the rate of each round and the median.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _AREAS = [area for area in range(201, 990) if area % 100 != 11]
 
 
 class _Driver(asyncio.Protocol):
-    """One connection that sends the next create as soon as the last is answered."""
+    """One connection that sends the next create as soon as it has the response to the last."""
 
     def __init__(self, requests: Iterator[bytes], finished: asyncio.Future[None]) -> None:
         self._requests, self._finished = requests, finished
@@ -41,7 +41,7 @@ class _Driver(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        # The answer to a create has no body, so the head's end is the answer's end.
+        # The response to a create has no body, so the end of its head is its end.
         if not self._received.endswith(b"\r\n\r\n"):
             return
         if not self._received.startswith(b"HTTP/1.1 201"):
@@ -112,7 +112,7 @@ def _start_emulator(core: int) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def main() -> None:
-    """Run the benchmark and print it."""
+    """Run the benchmark and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--creates", type=int, default=15_000)
     parser.add_argument("--connections", type=int, default=16)

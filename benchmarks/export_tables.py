@@ -1,12 +1,12 @@
-"""How fast an export file becomes typed Parquet, beside DuckDB, Polars and pyarrow.
+"""How fast an export file becomes typed Parquet, compared with DuckDB, Polars and pyarrow.
 
     python -m benchmarks.export_tables [--megabytes 500] [--runs 3] [--others PYTHON] [--drift] [--check]
 
-Makes a seeded `conversation_items.jsonl` (all content types, no two texts equal), then each
-tool converts it in a process of its own, in turns, start-up included. `--others` names a
-Python that has duckdb and polars; what is missing there is left out, and said. Bars: as
-fast as DuckDB's default typed COPY, 1.3 times Polars, 300 MiB. `--drift` converts five
-files that drift from their middle on: every row must be kept and counted.
+It writes a seeded `conversation_items.jsonl` (all content types, no two texts equal). Each tool
+converts it in its own process, in turns, start-up included. `--others` is a Python that has duckdb
+and polars; a tool that is missing there is reported and left out. Bars: as fast as DuckDB's default
+typed COPY, 1.3 times as fast as Polars, 300 MiB. `--drift` converts five files that change in the
+middle: every row must be kept and counted.
 """
 
 import argparse
@@ -61,9 +61,9 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Invented:
-    """Items from a seed: texts are cut from a long one at random places, so that they hardly repeat.
+    """Items from a seed. Texts are cut from a long one at random places, so they hardly repeat.
 
-    Each item is of one of so many days, at random.
+    Each item has a random day.
     """
 
     def __init__(self, seed: int = 7, days: int = 1) -> None:
@@ -81,7 +81,7 @@ class Invented:
         self._ms = 0
 
     def item(self) -> dict[str, Any]:
-        """Return the next item; about a million make the hours of a day."""
+        """Return the next item; about a million fill the hours of a day."""
         pick = self._random.choice
         self._ms = (self._ms + self._random.randint(1, 180)) % 86_400_000
         day = self._random.randrange(self._days) if self._days > 1 else 0
@@ -150,7 +150,7 @@ class Invented:
 
 
 def write_items(path: Path, megabytes: float, change: Change | None = None, *, days: int = 1) -> int:
-    """Write a file of about that size, changed from its middle on; return the number of lines."""
+    """Write a file of about this size that changes in the middle; return the number of lines."""
     invented, size, count = Invented(days=days), 0, 0
     with path.open("wb") as file:
         while size < megabytes * 1e6:
@@ -163,14 +163,14 @@ def write_items(path: Path, megabytes: float, change: Change | None = None, *, d
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:
-    """Yield a file as a download would come."""
+    """Yield the blocks of a file as a download does."""
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             yield block
 
 
 def convert_file(source: Path, folder: Path) -> tuple[ConversionSummary, list[PartEntry]]:
-    """Convert with ours."""
+    """Convert the file with bulkgladly."""
     job = {"_job_id": "benchmark", "_job_updated_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC), "_file": FILE}
     writer = PartWriter(folder, ITEMS, Origin("benchmark", FILE, job))
     report = convert(blocks_of(source), ITEMS, write=writer.write, reject=lambda _: None)
@@ -190,12 +190,12 @@ def measured(command: Sequence[str]) -> tuple[float, float] | None:
 
 
 def is_installed(python: str, name: str) -> bool:
-    """Tell whether a Python has a library."""
+    """Return whether a Python has a library."""
     return subprocess.run([python, "-c", f"import {name}"], capture_output=True, check=False).returncode == 0
 
 
 def compare(given: argparse.Namespace, folder: Path) -> list[str]:
-    """Measure all tools in turns, print the table, return the bars that were missed."""
+    """Measure all tools in turns, print the table, and return the bars that were missed."""
     source, out = folder / FILE, folder / "out"
     lines = write_items(source, given.megabytes)
     print(f"{lines} lines, {source.stat().st_size / 1e6:.0f} MB; {machine()}", flush=True)
@@ -217,7 +217,7 @@ def compare(given: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def judged(results: Mapping[str, list[tuple[float, float]]], size: float) -> list[str]:
-    """Print the medians; return the bars that were missed."""
+    """Print the medians, and return the bars that were missed."""
     missed = []
     ours = statistics.median(seconds for seconds, _ in results["ours"])
     for name, runs in results.items():
@@ -255,7 +255,7 @@ DRIFTS: Mapping[str, Change | None] = {
 
 
 def drift(given: argparse.Namespace, folder: Path) -> list[str]:
-    """Convert the five files, print what became of them, return what was lost."""
+    """Convert the five files, print the results, and return what was lost."""
     missed = []
     source = folder / "drift.jsonl"
     for name, change in DRIFTS.items():
@@ -279,7 +279,7 @@ def drift(given: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print what was asked for; 1 with --check when a bar is missed."""
+    """Print the measurements; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=500)
     parser.add_argument("--runs", type=int, default=3)

@@ -1,11 +1,11 @@
-"""How much of a bare client's speed an import keeps, without a limit.
+"""How fast an import is without a rate limit, compared with a bare client.
 
     python -m benchmarks.import_speed [--rows 20000] [--connections 50] [--runs 5] [--check]
 
 Each run posts the same bodies twice to a fresh emulator on the other core: once by a bare
-aiohttp loop (workers that do nothing but post), once by a whole import (reading, checking,
-derived ids, journal with a sync per commit, state, pacer). Both are pinned to one core. The
-figure is the ratio of their requests per second within one run; bar: 0.65.
+aiohttp loop (workers that only post), once by a whole import (reading, checking, derived ids,
+journal with a sync per commit, state, pacer). Both are pinned to one core. The figure is the ratio
+of their requests per second within one run. Bar: 0.65.
 """
 
 import argparse
@@ -52,7 +52,7 @@ async def post_bare(url: str, file: Path, connections: int) -> float:
 
 async def import_whole(url: str, file: Path, connections: int) -> float:
     """Import the same file; return records per second from the first read to the last commit."""
-    from bulkgladly import Credentials, ImportOptions, Pace, start_import  # noqa: PLC0415 - not part of the bare loop
+    from bulkgladly import Credentials, ImportOptions, Pace, start_import  # noqa: PLC0415 - the bare loop must not load it
 
     options = ImportOptions(
         pace=Pace(unlimited=True, reserve=0, concurrency=connections), state_dir=file.parent / "state"
@@ -83,7 +83,7 @@ def measure(kind: str, rows: int, connections: int) -> float:
 
 
 def main() -> int:
-    """Print a line per run and the median ratio; 1 with --check when it is below the bar."""
+    """Print a line per run and the median ratio; with --check return 1 if it is below the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20000)
     parser.add_argument("--connections", type=int, default=50)

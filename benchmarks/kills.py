@@ -1,10 +1,10 @@
-"""A hundred `kill -9` at random moments of one import of 5,000 rows, replies dropped after the commit.
+"""A hundred `kill -9` at random moments of one import of 5,000 rows; some replies are lost after the commit.
 
     python -m benchmarks.kills [--check]
 
-Runs the soak test, which starts the program as a process of its own, kills it after a random
-number of creates, resumes it, and compares the emulator with the report at the end: each
-customer once, each row in exactly one result file. There is one bar: it passes.
+It runs the soak test, which starts the program as a process, kills it after a random number of
+creates and resumes it. At the end it compares the emulator with the report. The bar: each customer
+exists once, and each row is in exactly one result file.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from benchmarks.setting import soak
 
 
 def main() -> int:
-    """Run it and print the verdict; 1 when a customer is missing, or there twice."""
+    """Run it and print the result; return 1 if a customer is missing or exists twice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="has no effect: it always checks")
     parser.parse_args()

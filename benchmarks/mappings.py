@@ -1,9 +1,9 @@
-"""How long a mapping takes, beside merely parsing the same rows as JSON.
+"""How long a mapping takes, compared with parsing the same rows as JSON.
 
     python -m benchmarks.mappings [--rows 100000] [--check]
 
-Bar: ten renames take at most 10 times as long as `orjson.loads` of the row, and mappings
-make at least 50,000 such rows a second on one core. What operations cost is shown beside it.
+Bars: ten renames take at most 10 times as long as `orjson.loads` of the row, and a mapping converts
+at least 50,000 such rows a second on one core. The cost of other operations is printed as well.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def lines(number: int) -> list[bytes]:
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Return the median of some rounds."""
+    """Return the median time of some rounds."""
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -66,7 +66,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def main() -> int:
-    """Print each mapping's rows a second and its ratio; 1 with --check when a bar is missed."""
+    """Print rows a second and the ratio for each mapping; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--check", action="store_true")

@@ -1,12 +1,11 @@
-"""How much memory a large file takes: a dry run and an import of the same NDJSON file.
+"""How much memory a large file needs: a dry run and an import of the same NDJSON file.
 
     python -m benchmarks.memory [--gigabytes 2] [--import-seconds 90] [--check]
 
-The file has records of about 1 KB. The dry run reads all of it; the import runs without a
-limit against an emulator, is stopped by --max-duration (it would hold millions of
-customers in the emulator's memory), and is sampled on the way, so that "flat" can be seen:
-the largest resident size of the first quarter of the samples against that of the last.
-Bar: 250 MB at any time.
+The file has records of about 1 KB. The dry run reads all of it. The import runs without a limit
+against an emulator until --max-duration, because the emulator keeps all customers in memory. Its
+resident size is sampled; the peaks of the first and the last quarter of the samples show whether
+it grows. Bar: 250 MB at any time.
 """
 
 import argparse
@@ -23,7 +22,7 @@ RECORD_BYTES = 1000
 
 
 def resident_mb(process: int) -> float:
-    """Return the resident memory of a live process in MB, 0 when it has ended."""
+    """Return the resident memory of a process in MB, or 0 if it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -33,7 +32,7 @@ def resident_mb(process: int) -> float:
 
 
 def watch(command: list[str], environment: dict[str, str]) -> tuple[list[float], float]:
-    """Run a command and return its resident sizes, five a second, and its seconds."""
+    """Run a command; return its resident sizes, five a second, and its duration in seconds."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     sizes = []
@@ -43,12 +42,12 @@ def watch(command: list[str], environment: dict[str, str]) -> tuple[list[float],
     assert process.stderr is not None
     said = process.stderr.read()
     if process.returncode not in (0, 10):
-        raise SystemExit(f"{command} ended with {process.returncode}:\n{said}")
+        raise SystemExit(f"{command} failed with exit code {process.returncode}:\n{said}")
     return sizes, time.perf_counter() - started
 
 
-def report(what: str, sizes: list[float], seconds: float) -> float:
-    """Print one line and return the peak."""
+def print_peak(what: str, sizes: list[float], seconds: float) -> float:
+    """Print one line, and return the peak."""
     quarter = max(1, len(sizes) // 4)
     first, last, peak = max(sizes[:quarter]), max(sizes[-quarter:]), max(sizes)
     print(f"  {what:<8} peak {peak:5.0f} MB, first quarter {first:5.0f}, last quarter {last:5.0f}, {seconds:.0f} s")
@@ -56,7 +55,7 @@ def report(what: str, sizes: list[float], seconds: float) -> float:
 
 
 def main() -> int:
-    """Print peak and course of the memory; 1 with --check when it passes the bar."""
+    """Print the memory of both; with --check return 1 if it is above the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--import-seconds", type=int, default=90)
@@ -68,9 +67,9 @@ def main() -> int:
         write_customers(file, int(given.gigabytes * 1e9 / RECORD_BYTES), filler=RECORD_BYTES - 275)
         print(f"memory for {file.stat().st_size / 1e9:.2f} GB of NDJSON; {machine()}; bar {BAR_MB} MB")
         environment = environment_for(url) | {"BULKGLADLY_STATE_DIR": f"{folder}/state", "BULKGLADLY_PROGRESS": "none"}
-        peaks = [report("dry run", *watch([*program, str(file), "--dry-run"], environment))]
+        peaks = [print_peak("dry run", *watch([*program, str(file), "--dry-run"], environment))]
         limits = ["--rate", "unlimited", "--reserve", "0", "--max-duration", str(given.import_seconds)]
-        peaks.append(report("import", *watch([*program, str(file), *limits], environment)))
+        peaks.append(print_peak("import", *watch([*program, str(file), *limits], environment)))
     return int(given.check and max(peaks) > BAR_MB)
 
 

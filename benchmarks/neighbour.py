@@ -1,9 +1,9 @@
-"""What a pace does to another integration of the same organisation, and to itself beside it.
+"""What a pace costs another integration of the same organisation, and the other way round.
 
     python -m benchmarks.neighbour [--runs 5] [--requests 300] [--check]
 
-Another client takes 3 requests per second at random moments from the same fixed windows of
-10, and does not repeat what is refused. Our rows and those of even spacing at 0.98 are
+Another client sends 3 requests a second at random moments, in the same fixed windows of 10, and does
+not repeat refused ones. The rows of bulkgladly, and those of a client with even spacing at 0.98, are
 repeated until they are accepted.
 """
 
@@ -22,7 +22,7 @@ PACES = {"bulkgladly": ours, "even spacing at 0.98": bare(even(0.98), repeats=Tr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and under --check return 1 where a bar is missed."""
+    """Print the measurements; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--requests", type=int, default=300)
@@ -57,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def refused_share(result: Result) -> float:
-    """Return the share of all our requests that was answered 429."""
+    """Return the share of our requests that got a 429."""
     return result.refused / (result.refused + result.accepted)
 
 
 def missed_bars(mine: Sequence[Result], beside: Sequence[Result], rows: int) -> Sequence[str]:
-    """Return what is not as good as it should be, in words."""
+    """Return a text for each bar that is missed."""
     missed = []
     refused = statistics.median(refused_share(r) for r in mine)
     if refused > MOST_REFUSED:

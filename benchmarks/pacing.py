@@ -1,12 +1,12 @@
-"""How much of the allowed rate each pace uses, and how many 429s it collects for it.
+"""How much of the allowed rate each pace uses, and how many 429s it gets.
 
     python -m benchmarks.pacing [--runs 5] [--requests 400] [--algorithms fixed leaky sliding] [--check]
 
-Against the emulator in a process of its own: 10 requests per second, 80 ms +-20 ms, half of
-it before the limiter, a different window phase in each run. All clients of one run go at
-the same time, each against its own emulator. "use" counts the accepted requests of the
-whole one-second windows between the first and the last; "overall" divides all accepted
-requests by limit times time. The two stand-ins do not repeat what was refused.
+The emulator runs in its own process: 10 requests a second, 80 ms +-20 ms of latency, half of it
+before the limiter, and another window phase in each run. All clients of one run work at the same
+time, each against its own emulator. "use" counts the accepted requests of the whole one-second
+windows between the first and the last; "overall" divides all accepted requests by limit times time.
+The two clients for comparison do not repeat refused requests.
 """
 
 import argparse
@@ -43,7 +43,7 @@ BARS = {"fixed": 0.98, "leaky": 0.965, "sliding": 0.965}
 
 @dataclass(frozen=True)
 class Result:
-    """What one client reached against one emulator."""
+    """The result of one client against one emulator."""
 
     use: float
     overall: float
@@ -54,7 +54,7 @@ class Result:
 
 
 class Emulators:
-    """Emulators in another process, so that their work does not disturb the clients' clock."""
+    """Emulators in another process, so that their work does not delay the clients."""
 
     def __init__(self, specs: Sequence[dict[str, Any]]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -70,7 +70,7 @@ class Emulators:
         self._process.join(10)
 
     def seen(self) -> list[tuple[list[float], int, float]]:
-        """Stop them; return when each accepted, how often it refused, what share of the neighbour's it refused."""
+        """Stop them; return when each accepted requests, how many it refused, and its share of the neighbour's."""
         self._pipe.send("stop")
         seen: list[tuple[list[float], int, float]] = self._pipe.recv()
         return seen
@@ -109,7 +109,7 @@ def _seen_by(emulator: Emulator) -> tuple[list[float], int, float]:
 
 
 def body(number: int) -> bytes:
-    """Return a customer that no other row clashes with."""
+    """Return a customer that clashes with no other row."""
     return b'{"id":"row-%d","name":"Row %d","emails":[{"original":"row%d@example.org"}]}' % (
         number,
         number,
@@ -118,7 +118,7 @@ def body(number: int) -> bytes:
 
 
 async def ours(url: str, rows: int, *, seed: int) -> None:
-    """Send the rows through our client; what is refused is repeated."""
+    """Send the rows with the client of bulkgladly, which repeats refused ones."""
     del seed
     async with Client(url, USERNAME, TOKEN, pacer=Pacer(reserve=0.0)) as client:
 
@@ -136,7 +136,7 @@ async def ours(url: str, rows: int, *, seed: int) -> None:
 
 
 def bare(gate: Callable[[], Callable[[], Awaitable[None]]], *, repeats: bool = False) -> Callable[..., Any]:
-    """Return a client that is aiohttp with a gate in front of it."""
+    """Return a client that is aiohttp behind a gate."""
 
     async def run(url: str, rows: int, *, seed: int) -> None:
         del seed
@@ -159,7 +159,7 @@ def bare(gate: Callable[[], Callable[[], Awaitable[None]]], *, repeats: bool = F
 
 
 def even(share: float) -> Callable[[], Callable[[], Awaitable[None]]]:
-    """Return a gate that opens evenly, on an absolute time line."""
+    """Return a gate that opens at even intervals of an absolute time line."""
 
     def gate() -> Callable[[], Awaitable[None]]:
         due = 0.0
@@ -202,7 +202,7 @@ PACES: dict[str, Callable[..., Any]] = {
 async def _all_at_once(jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
     async with asyncio.TaskGroup() as group:
         for job in jobs:
-            # Neither the clients nor their first requests should march in step.
+            # The clients must not send their requests in step.
             await asyncio.sleep(0.037)
             group.create_task(_run(job))
 
@@ -212,7 +212,7 @@ async def _run(job: Callable[[], Awaitable[None]]) -> None:
 
 
 def results_of(rounds: Sequence[dict[str, Any]], rows: int, paces: dict[str, Callable[..., Any]]) -> list[Result]:
-    """Run each pace against each emulator spec, all at the same time; results in that order."""
+    """Run each pace against each emulator, all at the same time; return the results in that order."""
     cells = [(spec, pace) for spec in rounds for pace in paces.values()]
     emulators = Emulators([spec for spec, _ in cells])
     with emulators as urls:
@@ -243,12 +243,12 @@ def _result(accepted: list[float], refused: int, share: float, phase_s: float) -
 
 
 def shown(values: Sequence[float], form: str = ".3f") -> str:
-    """Return median, least and most."""
+    """Return the median, the least and the most as text."""
     return f"{statistics.median(values):{form}} [{min(values):{form}}..{max(values):{form}}]"
 
 
 def machine() -> str:
-    """Return what the figures were measured on."""
+    """Return a line about the machine and the setting."""
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, "
         f"Python {platform.python_version()}, aiohttp {aiohttp.__version__}; "
@@ -265,7 +265,7 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and under --check return 1 where a bar is missed."""
+    """Print the measurements; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--requests", type=int, default=400)

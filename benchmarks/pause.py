@@ -1,10 +1,10 @@
-"""How soon the pace is back after the process was stopped for a while (SIGSTOP, SIGCONT).
+"""How soon the pace recovers after the process was stopped for a while (SIGSTOP, SIGCONT).
 
     python -m benchmarks.pause [--seconds 5 20 60] [--check]
 
-A real import in a process of its own against a real emulator, for each way of counting, with and
-without rate headers. The pace before the pause is that of the emulator's own counter; the pace
-after it is measured from two seconds after the process went on.
+It runs an import in its own process against an emulator, for each rate limit algorithm, with and
+without rate headers. The emulator's counter gives the pace before the pause, and the pace from two
+seconds after the process continued.
 """
 
 import argparse
@@ -37,7 +37,7 @@ WORLDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and under --check return 1 where a bar is missed."""
+    """Print the measurements; with --check return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, nargs="+", default=[5.0, 20.0, 60.0])
     parser.add_argument("--world", choices=WORLDS, nargs="+", default=list(WORLDS))
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(world: Sequence[str], pause_s: float) -> tuple[float, float]:
     """Return the requests a second before a pause, and from two seconds after it."""
-    # Half a second on the way: several requests are out when the process is stopped.
+    # Half a second of latency: several requests are in flight when the process is stopped.
     slow = ("--latency-ms", "500")
     with tempfile.TemporaryDirectory() as folder, emulator(*world, *slow, core=None) as url:
         rows = Path(folder) / "customers.ndjson"
@@ -86,14 +86,14 @@ def measure(world: Sequence[str], pause_s: float) -> tuple[float, float]:
 
 
 def rate(url: str) -> float:
-    """Return the requests a second for some time from now."""
+    """Return the requests a second over the next seconds."""
     begun, first = time.monotonic(), requests(url)
     time.sleep(MEASURED_S)
     return (requests(url) - first) / (time.monotonic() - begun)
 
 
 def requests(url: str) -> int:
-    """Return how many requests the emulator has seen."""
+    """Return the number of requests that the emulator has got."""
     with urllib.request.urlopen(f"{url}/_emulator/status", timeout=10) as answer:  # noqa: S310 - loopback
         found: dict[str, int] = json.load(answer)["requests"]
     return sum(found.values())

@@ -1,11 +1,11 @@
-"""How soon a resumed run sends its next new request, with a million records settled.
+"""How soon a resumed run sends its next new request, with a million records done.
 
     python -m benchmarks.resume [--settled 1000000] [--runs 3] [--check]
 
-Makes the journal of a run in which that many records are settled (through the journal's own
-door, as a run would), then resumes it as a process of its own and takes the time from the
-start of the process to the first create at the emulator. Bar: 1.5 s. Also shown: which row
-came first, and how many of the settled rows were sent again (there must be none).
+It writes the journal of a run in which this many records are settled, as a run does, and resumes the
+run in its own process. The figure is the time from the start of the process to the first create at
+the emulator. Bar: 1.5 s. It also prints which row was sent first, and how many of the settled rows
+were sent again (there must be none).
 """
 
 import argparse
@@ -54,7 +54,7 @@ async def settle(folder: RunFolder, inputs: Inputs, host: str, settled: int) -> 
 
 
 def prepare(state_dir: Path, file: Path, host: str, settled: int) -> RunFolder:
-    """Make a run that stopped after that many records."""
+    """Create a run that stopped after this many records."""
     options = ImportOptions(mode=Mode.UPSERT, pace=Pace(unlimited=True), state_dir=state_dir)
     folder = RunFolder.create(state_dir, "customers", "upsert", dt.datetime.now(dt.UTC))
     inputs = Inputs.open([str(file)])
@@ -77,7 +77,7 @@ def prepare(state_dir: Path, file: Path, host: str, settled: int) -> RunFolder:
 
 
 def creates_at(url: str) -> int:
-    """Return how many creates the emulator has answered."""
+    """Return the number of creates that the emulator has carried out."""
     with urllib.request.urlopen(f"{url}/_emulator/status", timeout=10) as reply:  # noqa: S310 - loopback
         found = json.loads(reply.read())
     return int(found["requests"].get("createCustomer", 0))
@@ -100,7 +100,7 @@ def first_create_s(folder: RunFolder, url: str) -> float:
 
 
 def main() -> int:
-    """Print the time to the next new request; 1 with --check when it passes the bar."""
+    """Print the time to the next new request; with --check return 1 if it is above the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settled", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine line, an emulator in a process of its own, invented customers."""
+"""What the benchmarks share: the line about the machine, an emulator in its own process, invented customers."""
 
 import contextlib
 import os
@@ -18,12 +18,12 @@ USERNAME, TOKEN = "agent@example.org", "emulator-token"
 
 
 def machine() -> str:
-    """Return what a figure needs beside it: cores, Python, system."""
+    """Return the line about the machine: cores, Python, system."""
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
 
 
 def pin(core: int, process: int = 0) -> None:
-    """Keep a process (this one by default) on one core, where the system can do so."""
+    """Pin a process (by default this one) to one core, if the system can do so."""
     if hasattr(os, "sched_setaffinity"):
         cores = list(range(os.cpu_count() or 1))
         os.sched_setaffinity(process, {cores[core % len(cores)]})
@@ -31,7 +31,7 @@ def pin(core: int, process: int = 0) -> None:
 
 @contextlib.contextmanager
 def emulator(*arguments: str, core: int | None = 1) -> Iterator[str]:
-    """Run an emulator as a process of its own, pinned to a core, and give its URL."""
+    """Run an emulator in its own process, pinned to a core, and yield its URL."""
     command = [sys.executable, "-m", "bulkgladly.emulator", "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     if core is not None:
@@ -50,7 +50,7 @@ def emulator(*arguments: str, core: int | None = 1) -> Iterator[str]:
 
 
 def environment_for(url: str) -> dict[str, str]:
-    """Return the environment in which the program talks to an emulator."""
+    """Return the environment variables for a program that uses this emulator."""
     return {**os.environ, "GLADLY_HOST": url, "GLADLY_USERNAME": USERNAME, "GLADLY_API_TOKEN": TOKEN}
 
 
@@ -71,7 +71,7 @@ def write_customers(path: Path, number: int, *, filler: int = 0) -> None:
 
 
 def soak(test: str, what: str, passed: str) -> int:
-    """Run the soak tests of a file below `tests/flows`, print the verdict, and return 1 where it failed."""
+    """Run the soak tests of a file below `tests/flows` and print the result; return 1 if one failed."""
     root = Path(__file__).parent.parent
     print(f"{what}; {machine()}")
     started = time.perf_counter()

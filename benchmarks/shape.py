@@ -1,12 +1,12 @@
-"""The shape of the source: sizes, names, comments, patches and circles, by which it stays readable.
+"""The shape of the source: sizes, names, comments, patches in tests, import cycles.
 
     python -m benchmarks.shape [TREE] [--names]
 
-TREE is a checkout, without it this one; `--names` lists what is behind each figure. The core is
-`bulkgladly/` without the emulator. Lines are physical lines; files without any are left out of
-the median. A function goes from its `def` to its last line. Comments are lines that are nothing
-else, per 100 other lines that are not blank. The figures are signs, not aims: to pad or to cut
-code in order to reach one is a fault.
+TREE is a checkout (default: this one); `--names` lists the names behind each figure. The core is
+`bulkgladly/` without the emulator. Lines are physical lines; empty files do not count for the
+median. A function goes from its `def` to its last line. Comments are lines with only a comment,
+per 100 other lines that are not blank. The figures are signs, not aims: do not pad or cut code to
+reach one.
 """
 
 import argparse
@@ -38,18 +38,18 @@ class Module:
 
     @property
     def lines(self) -> int:
-        """How many lines it has."""
+        """The number of lines."""
         return self.text.count("\n")
 
     @property
     def is_core(self) -> bool:
-        """Whether it is no part of the emulator."""
+        """Whether it is not part of the emulator."""
         return not self.name.startswith("bulkgladly.emulator")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What is counted, the count as it is printed, and what is behind it."""
+    """What is counted, the count as it is printed, and the names behind it."""
 
     about: str
     value: str
@@ -149,7 +149,7 @@ def _comments_per_100(modules: Iterable[Module]) -> float:
 
 
 def _patches(module: Module) -> Iterator[str]:
-    """Yield where `monkeypatch.setattr` (or delattr) changes something that comes from our package."""
+    """Yield each place where `monkeypatch.setattr` (or delattr) changes something of our package."""
     ours = set()
     for node in ast.walk(module.tree):
         for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
@@ -167,7 +167,7 @@ def _patches(module: Module) -> Iterator[str]:
 
 
 def _imports(modules: Iterable[Module]) -> Mapping[str, set[str]]:
-    """Return what each module imports of the others when it is loaded: not in functions, not for types alone."""
+    """Return which of the others each module imports when it is loaded: not in functions, not only for types."""
     every = {module.name: module for module in modules}
     found: dict[str, set[str]] = {}
     for name, module in every.items():
@@ -198,7 +198,7 @@ def _room(name: str) -> str:
 
 
 def _circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return the groups in which everybody is reached from everybody."""
+    """Return the groups in which each module imports each other, directly or through others."""
     reached = {name: _reached_from(name, arrows) for name in arrows}
     groups = {
         tuple(sorted(other for other in reached[name] if name in reached.get(other, ())))
@@ -219,10 +219,10 @@ def _reached_from(name: str, arrows: Mapping[str, set[str]]) -> set[str]:
 
 
 def main() -> int:
-    """Print the figures; there is no bar here, the issue that asks for a shape names its own."""
+    """Print the figures; they have no bars."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tree", nargs="?", type=Path, default=Path(__file__).parents[1], help="a checkout")
-    parser.add_argument("--names", action="store_true", help="list what is behind each figure")
+    parser.add_argument("--names", action="store_true", help="list the names behind each figure")
     options = parser.parse_args()
     for figure in figures(options.tree):
         print(f"{figure.about:48} {figure.value:>14}")

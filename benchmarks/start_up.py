@@ -1,9 +1,9 @@
-"""How long the program takes to say what it can do.
+"""How long the program takes to print its help.
 
     python -m benchmarks.start_up [--runs 7] [--check]
 
-Bar: 0.5 s for `bulkgladly --help` and `bulkgladly import --help`. Beside it stands the time
-of an empty Python program, as a measure of the machine.
+Bar: 0.5 s for `bulkgladly --help` and `bulkgladly import --help`. The time of
+an empty Python program is printed as well, as a measure of the machine.
 """
 
 import argparse
@@ -23,14 +23,14 @@ COMMANDS = {
 
 
 def seconds_of(arguments: list[str]) -> float:
-    """Run a Python process and return its seconds."""
+    """Run a Python process; return its duration in seconds."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started
 
 
 def main() -> int:
-    """Print the median of each; 1 with --check when one passes the bar."""
+    """Print the median of each; with --check return 1 if one is above the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--check", action="store_true")

@@ -3,11 +3,11 @@
     make compat
     python benchmarks/try_compat.py 3.11-lowest -- tests/flows -x
 
-Each case is a Python and a choice of versions: the lowest that pyproject.toml allows of all
-that the package needs, or the newest. A Python that is not installed is passed over with a
-line. The tools of the tests are always the newest, and the documents are left out, since they
-do not change with versions. The environments are kept in `.compat` and made again when
-pyproject.toml changes. Everything after `--` goes to pytest.
+Each case is a version of Python with the lowest packages that pyproject.toml allows, or with the
+newest. A Python that is not installed is reported and skipped. The tools of the tests are always the
+newest. The tests of the documents are left out, because they do not depend on versions. The
+environments are kept in `.compat` and created again when pyproject.toml changes. Everything after
+`--` goes to pytest.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The case as it is named on the command line."""
+        """Its name on the command line."""
         return f"{self.python}-{self.choice}"
 
 
@@ -44,7 +44,7 @@ CASES = (Case("3.11", "lowest"), Case("3.11", "newest"), Case("3.12", "newest"),
 
 
 def interpreter(version: str) -> Path | None:
-    """Return a Python of this version: in PATH, or where pyenv keeps them."""
+    """Return a Python of this version, from PATH or pyenv."""
     found = shutil.which(f"python{version}")
     kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for path in [*([Path(found)] if found else []), *kept[::-1]]:
@@ -56,7 +56,7 @@ def interpreter(version: str) -> Path | None:
 
 
 def requirements(choice: str) -> Iterator[str]:
-    """Yield what is installed: the package's own needs, and the tools of its tests."""
+    """Yield the requirements of the package, and the tools of its tests."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     for line in project["dependencies"]:
         yield lowest_of(line) if choice == "lowest" else line
@@ -64,19 +64,19 @@ def requirements(choice: str) -> Iterator[str]:
 
 
 def lowest_of(requirement: str) -> str:
-    """Return a requirement for its lowest version alone: `anyio>=4.9` as `anyio==4.9`.
+    """Return a requirement with its lowest version only: `anyio>=4.9` becomes `anyio==4.9`.
 
     Raises:
-        SystemExit: It names no lowest version.
+        SystemExit: It has no lowest version.
     """
     found = re.fullmatch(r"([A-Za-z0-9._\[\]-]+)>=([0-9.]+)", requirement)
     if found is None:
-        raise SystemExit(f"{PROJECT.name}: {requirement} names no lowest version; write name>=version")
+        raise SystemExit(f"{PROJECT.name}: {requirement} has no lowest version; write name>=version")
     return f"{found[1]}=={found[2]}"
 
 
 def environment(case: Case, python: Path) -> Path:
-    """Return the Python of an environment of its own, made anew unless it is there."""
+    """Return the Python of the environment for this case; create the environment if necessary."""
     wanted = [*requirements(case.choice), str(python)]
     mark = hashlib.blake2b("\n".join(wanted).encode(), digest_size=8).hexdigest()
     folder = PLACE / case.name
@@ -101,16 +101,16 @@ def environment(case: Case, python: Path) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try all cases, or those that are named; 1 when one of them fails."""
+    """Try all cases, or the named ones; return 1 if one fails."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     names, tests = arguments[:at], arguments[at + 1 :] or TESTS
     if strange := set(names) - {case.name for case in CASES}:
-        raise SystemExit(f"there is no case {strange.pop()}; choose from {', '.join(case.name for case in CASES)}")
+        raise SystemExit(f"unknown case {strange.pop()}; choose from {', '.join(case.name for case in CASES)}")
     chosen = [case for case in CASES if not names or case.name in names]
     failed = []
     for case in chosen:
         if (python := interpreter(case.python)) is None:
-            print(f"{case.name}: passed over, there is no Python {case.python} here", flush=True)
+            print(f"{case.name}: skipped, because this machine has no Python {case.python}", flush=True)
             continue
         inside, begun = environment(case, python), time.monotonic()
         print(f"{case.name}: {python}", flush=True)

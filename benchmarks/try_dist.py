@@ -1,9 +1,9 @@
-"""Build wheel and sdist, install each into an environment of its own, and import with it.
+"""Build wheel and sdist, install each into a clean environment, and import with it.
 
     make dist
 
-Both environments are empty but for what the package asks for. In each the program must say
-its version and import a file into its own emulator from a folder outside the checkout.
+Both environments hold only what the package requires. In each, the program must print its version,
+and import a file into its own emulator from a folder outside the checkout.
 """
 
 import os
@@ -19,12 +19,12 @@ DIST = ROOT / "dist"
 
 
 def call(*command: str | Path, cwd: Path, environment: dict[str, str] | None = None) -> str:
-    """Run a command that must succeed, and return what it printed."""
+    """Run a command that must succeed; return its output."""
     done = subprocess.run(
         [str(word) for word in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise SystemExit(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"{command} failed with exit code {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
 
 
@@ -58,7 +58,7 @@ def try_one(package: Path) -> None:
 
 
 def main() -> int:
-    """Build both, try both."""
+    """Build both, and try both."""
     for old in DIST.glob("bulkgladly-*"):
         old.unlink()
     call(sys.executable, "-m", "build", "--outdir", DIST, ROOT, cwd=ROOT)

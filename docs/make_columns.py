@@ -1,10 +1,12 @@
-"""Write docs/columns.md from what is declared of each object: `python docs/make_columns.py`."""
+"""Write docs/columns.md from the declarations of the objects: `python docs/make_columns.py`."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, OpenMap, Struct, ValueType
 from bulkgladly.gladly.exports import LiveExport, Parent
+from bulkgladly.gladly.metric_sets import METRIC_SETS
+from bulkgladly.gladly.report_windows import Grain
 from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS
 
 __all__ = ("main", "reference")
@@ -13,19 +15,37 @@ TARGET = Path(__file__).with_name("columns.md")
 HEAD = """\
 # Columns
 
-What `bulkgladly export` asks for, and what each column of a data set means, made by
-`python docs/make_columns.py` from the tables that the program itself works with. A test fails
-when they differ, so do not edit this page by hand. `bulkgladly schema show NAME` prints the
-columns of one data set. How exports go about it: [exporting](exporting.md). How data sets lie in
-their folder: [data sets](dataset.md). The columns of reports are those that Gladly names.
+What `bulkgladly export` requests, and what each column of a data set means.
+`python docs/make_columns.py` writes this page from the declarations that the program uses. A test
+fails if they differ, so do not edit it by hand. `bulkgladly schema show NAME` prints the columns of
+one data set. [Exporting](exporting.md) explains how exports work, and [the data set](dataset.md)
+describes the folder.
 
-UNKNOWN is what neither Gladly's documents nor anybody else has written down.
+UNKNOWN means that Gladly's documents do not say it.
 """
+METRIC_SETS_HEAD = """\
+`bulkgladly export report NAME` requests one of these ([reports](exporting.md#reports)). The columns
+are those that Gladly sends; where they are known, `bulkgladly schema show NAME` lists them. The
+flags are those that the set accepts besides the days.
+"""
+GRAINS = {
+    Grain.THING: "an object",
+    Grain.EVENT: "something that happened",
+    Grain.BUCKET: "a sum over a bucket",
+    Grain.PERIOD: "a sum over the whole period",
+}
+FLAGS = {
+    "aggregationLevel": "--aggregation",
+    "channel": "--channel",
+    "inboxes": "--inbox",
+    "teams": "--team",
+    "phoneNumber": "--phone-number",
+}
 
 
 def reference() -> str:
     """Return the whole page. Equal tables give equal text."""
-    parts = [HEAD, "## What is asked for", _exports(), "## Data sets"]
+    parts = [HEAD, "## Requests", _exports(), "## Metric sets", METRIC_SETS_HEAD, _metric_sets(), "## Data sets"]
     parts += [_section(DATA_SET_PLANS[name]) for name in sorted(DATA_SET_PLANS)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -40,24 +60,37 @@ def _exports() -> str:
         (f"`{row.word}`", f"`{row.operation}`", _asked_for(row), _most(row), f"[`{row.data_set}`](#{row.data_set})")
         for row in LIVE_EXPORTS.values()
     ]
-    return _table(("word", "operation", "one request for each", "rows in an answer, at most", "data set"), rows)
+    return _table(("object", "operation", "one request for each", "rows in a response, at most", "data set"), rows)
 
 
 def _asked_for(row: LiveExport) -> str:
     ids = ", ".join(f"`{one.data_set}`" for one in row.ids_from)
     if row.parent is Parent.NONE:
-        return "export"
+        return "run"
     return f"{row.parent.value}; ids from {ids}" if ids else str(row.parent.value)
 
 
 def _most(row: LiveExport) -> str:
     if not row.is_list:
         return "1"
-    return f"{row.cap:,}, by {row.order}" if row.cap is not None else "no cap is stated"
+    return f"{row.cap:,}, by {row.order}" if row.cap is not None else "not documented"
+
+
+def _metric_sets() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            GRAINS[found.grain],
+            ", ".join(f"`{flag}`" for field, flag in FLAGS.items() if field in found.takes),
+            ", ".join(f"`{column}`" for column in found.key),
+        )
+        for name, found in sorted(METRIC_SETS.items())
+    ]
+    return _table(("metric set", "one row is", "flags", "key"), rows)
 
 
 def _section(plan: DataSetPlan) -> str:
-    come = f"From `{plan.file}` of an export job" if plan.file is not None else "Asked for"
+    come = f"From `{plan.file}` of an export job" if plan.file is not None else "From the live API"
     key = ", ".join(f"`{name}`" for name in plan.key)
     folders = ", ".join(f"`{name}=`" for name in plan.partitions)
     about = f"{come}. Version {plan.version}, key {key}{f', folders {folders}' if folders else ''}."

@@ -1,4 +1,4 @@
-"""Write docs/objects.md anew from the resource table: `python docs/make_objects.py`."""
+"""Write docs/objects.md from the declarations of the objects: `python docs/make_objects.py`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,19 +14,19 @@ TARGET = Path(__file__).with_name("objects.md")
 HEAD = """\
 # Objects
 
-Everything that `bulkgladly import` can write, made by `python docs/make_objects.py` from the
-table that the program itself works with. A test fails when they differ, so do not edit this
-page by hand. How imports go about it: [importing](importing.md). What can be exported:
-[exporting](exporting.md).
+Everything that `bulkgladly import` can write. `python docs/make_objects.py` writes this page from
+the declarations that the program uses. A test fails if they differ, so do not edit it by hand.
+[Importing](importing.md) explains how imports work; [exporting](exporting.md) lists what can be
+exported.
 
-- **Mode**: the first one is the default. One that deletes must be asked for.
-- **Id**: whether an id that we derive from your key makes the object, so that a repeat is
-  detected ([exactly once](exactly-once.md)).
-- **Repeat**: what a second sending of the same create could do. *Harmless*: nothing.
-  *Detected*: Gladly refuses it. *Unsafe*: it would make a twin, so it is sent
+- **Modes**: the first one is the default. `delete` must always be asked for.
+- **Id**: whether the object is created with an id that bulkgladly derives from your key, so that a
+  repeat is detected ([exactly once](exactly-once.md)).
+- **Repeat**: what happens if the same create is sent a second time. *Harmless*: nothing.
+  *Detected*: Gladly refuses it. *Unsafe*: Gladly would create a duplicate, so it is sent
   [at most once](exactly-once.md#at-most-once).
-- **Requests**: for one record, without conflicts, the fewest and the most. Each run asks one
-  more for the organisation, and one for each kind of names that rows use (inboxes, agents,
+- **Requests**: the fewest and the most for one record without conflicts. Each run needs one more
+  request for the organisation, and one for each kind of name that the rows use (inboxes, agents,
   topics, audiences).
 """
 REPEATS = {Repeat.HARMLESS: "harmless", Repeat.DETECTED: "detected", Repeat.UNSAFE: "unsafe: at most once"}
@@ -49,14 +49,17 @@ def _overview() -> str:
         (f"[`{spec.name}`](#{spec.name})", _modes(spec), spec.id_rule, REPEATS[spec.repeat], _requests(spec))
         for spec in RESOURCES.values()
     ]
-    return "## All of them\n\n" + _table(("object", "modes", "id", "repeat", "requests for a record"), rows)
+    return "## All of them\n\n" + _table(("object", "modes", "id", "repeat", "requests per record"), rows)
 
 
 def _losses() -> str:
     rows = [(f"`{spec.name}`", "; ".join(spec.not_kept)) for spec in RESOURCES.values() if spec.not_kept]
-    rows += [(f"`{spec.name}`", f"cannot be taken back: it {spec.contacts_people}") for spec in _reaching()]
-    rows += [(f"`{spec.name}` with `--mode delete`", f"removes {spec.deletes}, for good") for spec in _deleting()]
-    return "## What is lost\n\nWhat Gladly does not keep of a row, and what cannot be taken back.\n\n" + _table(
+    rows += [(f"`{spec.name}`", f"it {spec.contacts_people}; this cannot be undone") for spec in _reaching()]
+    rows += [
+        (f"`{spec.name}` with `--mode delete`", f"deletes {spec.deletes}; this cannot be undone")
+        for spec in _deleting()
+    ]
+    return "## What is lost\n\nWhat Gladly does not keep of a row, and what cannot be undone.\n\n" + _table(
         ("object", "what"), rows
     )
 
@@ -70,15 +73,15 @@ def _deleting() -> list[ResourceSpec]:
 
 
 def _not_written() -> str:
-    text = "## Left out\n\nOperations of Gladly's API that write something, and that no import uses.\n\n"
+    text = "## Left out\n\nOperations of Gladly's API that write something, but that no import uses.\n\n"
     return text + _table(("operation", "because"), [(f"`{name}`", why) for name, why in NOT_WRITTEN.items()])
 
 
 def _columns_head() -> str:
     return (
-        "A row has these as flat columns, or in the nested form of Gladly's own JSON. `bulkgladly schema show "
+        "A row has these fields as flat columns, or nested as in Gladly's own JSON. `bulkgladly schema show "
         "OBJECT` prints the same. Names (of inboxes, agents, topics, audiences) and keys of earlier imports "
-        "take the place of ids: [names and keys](importing.md#names-and-keys-instead-of-ids)."
+        "can be used instead of ids: [names and keys](importing.md#names-and-keys-instead-of-ids)."
     )
 
 

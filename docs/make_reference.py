@@ -1,4 +1,4 @@
-"""Write docs/commands.md anew from the program itself: `python docs/make_reference.py`."""
+"""Write docs/commands.md from the program itself: `python docs/make_reference.py`."""
 
 import argparse
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ TARGET = Path(__file__).with_name("commands.md")
 HEAD = """\
 # Commands
 
-Every command and every flag, written by `python docs/make_reference.py` from the program
-itself. A test fails when this page and the program differ, so do not edit it by hand.
+Every command and every flag. `python docs/make_reference.py` writes this page from the program. A
+test fails if they differ, so do not edit it by hand.
 
-A flag on the command line wins over its environment variable, that over `bulkgladly.toml`,
-that over the default here. What the flags mean together: [importing](importing.md),
-[exporting](exporting.md), [the data set](dataset.md), [pace](pace.md), [runs](runs.md),
-[emulator](emulator.md). Every command also takes `--help`.
+A flag on the command line wins over its environment variable, the variable over `bulkgladly.toml`,
+and the file over the default shown here. These pages explain how the flags work together:
+[importing](importing.md), [exporting](exporting.md), [the data set](dataset.md), [pace](pace.md),
+[runs](runs.md), [the emulator](emulator.md). Every command also has `--help`.
 """
 
 

@@ -1,8 +1,7 @@
-"""Draw the rooms of the package into docs/architecture.md, from its imports: `python docs/make_rooms.py`."""
+"""Draw the rooms of the package into docs/architecture.md, from their imports: `python docs/make_rooms.py`."""
 
 import ast
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,15 +10,17 @@ __all__ = ("main", "reference")
 TARGET = Path(__file__).with_name("architecture.md")
 PACKAGE = Path(__file__).parent.parent / "bulkgladly"
 WORDS = "words"
-"""What the modules beside the rooms are called together."""
+"""The modules beside the rooms, as one room."""
 ALONE = ("resume",)
-"""Modules beside the rooms that stand above some of them."""
-_DRAWING = re.compile(r"(?<=<!-- rooms -->\n```text\n).*?(?=```\n<!-- /rooms -->)", re.DOTALL)
-_WIDTH = 100
+"""Modules that are rooms of their own, because they import some of the others."""
+APART = "emulator"
+"""It imports nothing of ours, so it stands beside the picture, not in it."""
+_DRAWING = re.compile(r"(?<=<!-- rooms -->\n).*?(?=<!-- /rooms -->)", re.DOTALL)
+_WIDTH = 56
 
 
 def reference() -> str:
-    """Return the whole page, with the rooms as they are."""
+    """Return the whole page with the present rooms."""
     return _DRAWING.sub(lambda _: drawing(), TARGET.read_text(encoding="utf-8"))
 
 
@@ -29,21 +30,25 @@ def main() -> None:
 
 
 def drawing() -> str:
-    """Return the rooms from top to bottom: each imports only what stands below it."""
+    """Return the picture of the levels, and a table of the rooms from top to bottom."""
     below = {room: set(_imported(room)) - {room} for room in _rooms()}
     levels = _levels(below)
-    lines: list[str] = []
-    for level in sorted(set(levels.values()), reverse=True):
-        for room in sorted(room for room, at in levels.items() if at == level):
-            lines.append(f"{room:<12}{textwrap.shorten(_purpose(room), _WIDTH - 12, placeholder=' ...')}")
-            if uses := sorted(below[room] - {WORDS}, key=lambda each: (-levels[each], each)):
-                lines.append(f"{'':<12}uses {', '.join(uses)}")
-        lines.append("-" * _WIDTH)
-    return "\n".join(lines[:-1]) + "\n"
+    rows = [
+        sorted(room for room, at in levels.items() if at == level and room != APART)
+        for level in sorted(set(levels.values()), reverse=True)
+    ]
+    edge = f"+{'-' * _WIDTH}+"
+    picture = [edge, *(line for row in rows for line in (f"|{'     '.join(row):^{_WIDTH}}|", edge))]
+    picture[-2] += f"   {APART}: apart, imports none of them"
+    table = ["| room | what it is | imports |", "|---|---|---|"]
+    for room in [*(room for row in rows for room in row), APART]:
+        uses = ", ".join(sorted(below[room] - {WORDS}, key=lambda each: (-levels[each], each)))
+        table.append(f"| `{room}` | {_purpose(room)} | {uses} |")
+    return "\n".join(["```text", *picture, "```", "", *table]) + "\n"
 
 
 def _levels(below: Mapping[str, set[str]]) -> dict[str, int]:
-    """Return how far up each room stands: one above the highest that it imports."""
+    """Return the level of each room: one above the highest room that it imports."""
     found: dict[str, int] = {}
     while len(found) < len(below):
         ready = [room for room in below if room not in found and below[room] <= set(found)]
@@ -66,7 +71,7 @@ def _modules(room: str) -> list[Path]:
 
 
 def _imported(room: str) -> Iterator[str]:
-    """Yield the rooms that a room's modules import, in functions as well; a rehearsal's emulator apart."""
+    """Yield the rooms that the modules of a room import, also inside functions."""
     rooms = set(_rooms())
     for path in _modules(room):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -77,7 +82,7 @@ def _imported(room: str) -> Iterator[str]:
 
 def _purpose(room: str) -> str:
     if room == WORDS:
-        return "The nouns that everybody shares."
+        return "What all rooms share: rows, requests, replies, errors, settings, and how texts and JSON are read."
     path = PACKAGE / f"{room}.py" if room in ALONE else PACKAGE / room / "__init__.py"
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.split(". ")[0].split("\n")[0].rstrip(".:,") + "."

@@ -1,7 +1,7 @@
-"""`make demo`: an import at Gladly's real pace, killed in the middle and resumed, and a dump of what it made.
+"""`make demo`: an import at Gladly's real pace, killed in the middle and resumed, then a dump of the result.
 
-Everything happens on this machine: an emulator on a loopback port, and `.demo/` for the
-run's files. Takes about a minute.
+Everything stays on this machine: the emulator listens on a loopback port, and the runs write to
+`.demo/`. It takes about a minute.
 """
 
 import json
@@ -19,7 +19,7 @@ HERE = Path(os.path.relpath(Path(__file__).parent))
 DEMO = HERE.parent / ".demo"
 PROGRAM = [sys.executable, "-m", "bulkgladly"]
 SECONDS_BEFORE_THE_KILL = 10
-QUICK = 100  # a second; an import takes a limit of more than ten times the documented one for a mistake
+QUICK = 100  # a second: an import ignores a limit above ten times the documented one, as a mistake
 
 
 def say(text: str) -> None:
@@ -33,13 +33,13 @@ def show(command: list[str]) -> None:
 
 
 def run(environment: dict[str, str], *command: str) -> int:
-    """Run a command of ours, its output shown as it is."""
+    """Run a command, show its output, and return its exit code."""
     show(list(command))
     return subprocess.run([*PROGRAM, *command], env=environment, check=False).returncode
 
 
 def ask(url: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
-    """Ask the emulator about itself, or change it; it has no such door in Gladly."""
+    """Send a request to the control endpoints of the emulator, which Gladly does not have."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/_emulator/{path}", data=data)  # noqa: S310 - loopback
     with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - loopback
@@ -59,7 +59,7 @@ def start_emulator() -> tuple[subprocess.Popen[str], str]:
 
 
 def import_and_kill(environment: dict[str, str], *command: str) -> None:
-    """Start an import and end it the hard way after some seconds."""
+    """Start an import and kill it after some seconds."""
     show(list(command))
     process = subprocess.Popen([*PROGRAM, *command], env=environment)
     time.sleep(SECONDS_BEFORE_THE_KILL)
@@ -69,9 +69,9 @@ def import_and_kill(environment: dict[str, str], *command: str) -> None:
 
 
 def main() -> int:
-    """Run the demo; 0 when every customer is there exactly once."""
+    """Run the demo; return 0 if every customer exists exactly once."""
     shutil.rmtree(DEMO, ignore_errors=True)
-    DEMO.mkdir()
+    DEMO.mkdir(mode=0o700)
     emulator, url = start_emulator()
     environment = {
         **os.environ,
@@ -84,24 +84,24 @@ def main() -> int:
     try:
         say("A stand-in for Gladly runs on this machine. It allows 10 requests a second, as Gladly does.")
         run(environment, "doctor")
-        say("Ten customers are there already; four of them share an address with our file.")
+        say("Ten customers exist already. Four of them have an email address that is also in our file.")
         run(environment, "import", "customers", str(HERE / "already_there.ndjson"), "--namespace", "before")
-        say("What would the import do? Nothing is sent.")
+        say("What would the import do? This sends nothing.")
         run(environment, "import", "customers", customers, "--key", "crm_id", "--dry-run")
         say("The import, at 10 requests a second.")
         import_and_kill(environment, "import", "customers", customers, "--key", "crm_id")
         run(environment, "runs", "list")
-        say(f"The stand-in now allows {QUICK} a second, so that you need not wait. The run goes on where it was.")
+        say(f"The stand-in now allows {QUICK} requests a second, to save you time. The run continues where it stopped.")
         ask(url, "rate", {"rate": QUICK})
         run(environment, "resume")
-        say("The same import once more: what Gladly has accepted is known, so nothing of it is sent again.")
+        say("The same import again: rows that Gladly has accepted are not sent a second time.")
         run(environment, "import", "customers", customers, "--key", "crm_id")
         created = check_customers(url)
-        say("A night passes: Gladly makes an export job of what it holds. `dump` brings it into a data set.")
+        say("A night passes, and Gladly creates an export job. `dump` writes its files to a data set.")
         ask(url, "jobs", {"items": 600})
         lake = str(DEMO / "lake")
         run(environment, "dump", lake)
-        say("The next call finds nothing to do.")
+        say("The next dump fetches only what is new.")
         run(environment, "dump", lake)
         run(environment, "dataset", "show", lake)
         return verdict(created, DEMO / "lake")
@@ -111,25 +111,26 @@ def main() -> int:
 
 
 def check_customers(url: str) -> int:
-    """Compare the stand-in with the reports, and return how many customers were created."""
+    """Check that the stand-in holds what the reports say; return how many customers were created."""
     reports = [json.loads(path.read_bytes()) for path in sorted(DEMO.glob("runs/*/report.json"))]
     created = sum(int(report["counts"]["created"]) for report in reports)
     held = ask(url, "status")["counts"]
     customers = held["customers"] if isinstance(held, dict) else held
     if customers != created:
         raise SystemExit(f"the stand-in holds {customers} customers, but the reports say {created}")
-    say(f"The stand-in holds {customers} customers; the reports say {created} were created. Once each.")
+    say(f"The stand-in holds {customers} customers, and the reports say that {created} were created: each exists once.")
     return created
 
 
 def verdict(created: int, lake: Path) -> int:
     """Compare the data set with what was imported."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - only here, after all that was shown
+    import pyarrow.parquet as pq  # noqa: PLC0415 - slow to load, and needed only at the end
 
     names = pq.read_table(lake / "customers", columns=["id"]).column("id").to_pylist()
-    say(f"The data set in {lake} has {len(set(names))} of the {created} customers. It opens as one table, as it is:")
+    say(f"The data set in {lake} has {len(set(names))} of the {created} customers. DuckDB opens it as one table:")
     print(f"duckdb -c \"SELECT contentType, count(*) FROM '{lake}/items/**/*.parquet' GROUP BY ALL\"")  # noqa: S608 - shown, not run
-    say("Your own:  export GLADLY_HOST=https://<organisation>.gladly.com GLADLY_USERNAME=... GLADLY_API_TOKEN=...")
+    say("For your own organisation:")
+    print("export GLADLY_HOST=https://<organisation>.gladly.com GLADLY_USERNAME=... GLADLY_API_TOKEN=...")
     print("bulkgladly import customers FILE --key COLUMN --dry-run")
     print("bulkgladly dump DIR")
     return 0 if len(names) == len(set(names)) == created else 1

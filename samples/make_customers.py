@@ -1,8 +1,8 @@
-"""Write the sample customers anew: `python samples/make_customers.py`. The same rows every time.
+"""Write the sample customers: `python samples/make_customers.py`. The rows are the same every time.
 
 `customers.csv` has 3,000 rows of an invented shop with the mistakes that real exports have;
-`already_there.ndjson` has customers that the organisation holds before the import, some of
-them with an address that the import brings too.
+`already_there.ndjson` has customers that exist in the organisation before the import. Four of
+them have an email address that is also in `customers.csv`.
 """
 
 import csv
@@ -47,7 +47,7 @@ def customer(number: int, chance: random.Random) -> dict[str, str]:
 
 
 def spoil(rows: list[dict[str, str]]) -> None:
-    """Plant the mistakes, each at a fixed place so that the demo can be told what to find."""
+    """Plant the mistakes, each in a fixed row, so that the demo always finds the same ones."""
     rows[40]["email:1"] = "ada.ashby at example.org"
     rows[41]["phone:1"] = "020 7946 0018"
     rows[60]["phone:1"] = "+44 7"

@@ -1,8 +1,8 @@
 """`make migrate`: an invented Zendesk export becomes customers, activities and tasks, each once.
 
-Everything happens on this machine: an emulator on a loopback port, and `.demo/zendesk/` for the
-export, the mappings and the runs. The export is that of `samples/zendesk/`, with its dates moved
-so that it ends yesterday. Takes less than a minute. `python -m samples.migrate --help` has the
+Everything stays on this machine: the emulator listens on a loopback port, and `.demo/zendesk/` holds
+the export, the mappings and the runs. The export is that of `samples/zendesk/`, with its dates moved
+so that it ends yesterday. It takes less than a minute. `python -m samples.migrate --help` lists the
 flags.
 """
 
@@ -35,7 +35,7 @@ ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--tra
 TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
 
 AFTER = ("--after", "customers")
-REPORTED = "going on|  read |requests,|  x "
+REPORTED = "going on|continu|  read |requests,|  x "
 
 Json = dict[str, Any]
 
@@ -49,10 +49,10 @@ class Desk:
     environment: Mapping[str, str]
 
     def run(self, *command: str, expected: int = 0, shown: str = "") -> None:
-        """Run a command of ours and show it with its output, or with those of its lines that match `shown`.
+        """Run a command, and show it with the lines of its output that match `shown`.
 
         Raises:
-            SystemExit: It ended with another exit code than expected.
+            SystemExit: Its exit code is not the expected one.
         """
         show(list(command))
         done = subprocess.run(
@@ -68,26 +68,26 @@ class Desk:
             if re.search(shown, line) or done.returncode != expected:
                 print(line)
         if done.returncode != expected:
-            raise SystemExit(f"it ended with {done.returncode}, not with {expected}")
+            raise SystemExit(f"exit code {done.returncode} instead of {expected}")
 
     def kill_midway(self, *command: str) -> None:
-        """Start an import, and end it the hard way when some activities are there."""
+        """Start an import, and kill it once the emulator holds some activities."""
         show(list(command))
         process = subprocess.Popen([*PROGRAM, *command], cwd=self.folder, env=self.environment)
         while process.poll() is None and self.counts()["items"] < ACTIVITIES_BEFORE_THE_KILL:
-            pass  # the answer of the emulator is what it waits for
+            pass  # each count takes a request, so this does not spin
         process.kill()
         if process.wait() >= 0:
             raise SystemExit("the import ended before it could be killed; try a lower --rate")
         print(f"   ... killed with kill -9; the stand-in holds {self.counts()['items']} activities", flush=True)
 
     def counts(self) -> dict[str, int]:
-        """Return how much of what the stand-in holds."""
+        """Return how many objects of each kind the stand-in holds."""
         found: Any = ask(self.url, "status")["counts"]
         return dict(found)
 
     def get(self, path: str) -> Json:
-        """Ask Gladly's API itself."""
+        """Return what Gladly's API returns for a path."""
         token = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
         request = urllib.request.Request(  # noqa: S310 - loopback
             f"{self.url}/api/v1/{path}", headers={"Authorization": f"Basic {token}"}
@@ -104,12 +104,12 @@ class Desk:
         """Return the id in Gladly for each source key, as the first run reported them.
 
         Raises:
-            SystemExit: A key, or an id, is there twice.
+            SystemExit: A key or an id was reported twice.
         """
         rows = list(lines(self.runs(resource)[0] / "success.ndjson"))
         ids = {row["key"]: row["gladly_id"] for row in rows}
         if len(ids) != len(rows) or len(set(ids.values())) != len(rows):
-            raise SystemExit(f"some of the {resource} have been reported twice")
+            raise SystemExit(f"some {resource} were reported twice")
         return ids
 
 
@@ -120,7 +120,7 @@ def lines(path: Path) -> Iterator[Json]:
 
 
 def set_up(folder: Path, url: str, today: dt.date) -> Desk:
-    """Make the folder anew: mappings, transform and an export that ends yesterday."""
+    """Create the folder with the mappings, the transform and an export that ends yesterday."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in (*SOURCE.glob("*.toml"), *SOURCE.glob("*.expected.ndjson"), SOURCE / "threads.py"):
@@ -146,34 +146,34 @@ def start_emulator(rate: int) -> tuple[subprocess.Popen[str], str]:
 
 def migrate(desk: Desk) -> None:
     """Take the export through all steps of the guide, with a kill in the middle."""
-    say("The mappings are tested: what they make of some records is written down beside them.")
+    say("Test the mappings against the expected records beside them.")
     desk.run("map", "check", "--map", "customers.toml", "--expect", "customers.expected.ndjson", shown="expectations")
     threads = ("--map", "activities.toml", "--transform", "threads:tickets")
     desk.run("map", "check", *threads, "--expect", "activities.expected.ndjson", shown="expectations")
-    say("What would Gladly refuse? Nothing is sent.")
+    say("What would Gladly refuse? This sends nothing.")
     for what in (CUSTOMERS, ACTIVITIES, TASKS):
-        desk.run("check", *what, shown="read for|good|refused|left out by")
-    say("Customers first: all else refers to them.")
+        desk.run("check", *what, shown="hecked|read for|good|refused|left out|skipped by")
+    say("Import customers first, because everything else refers to them.")
     desk.run("import", *CUSTOMERS, shown=REPORTED)
-    say("Now it is known who is there. A ticket of somebody who was deleted leads nowhere.")
+    say("Now check knows the customers. It finds a ticket whose user was deleted.")
     desk.run("check", *ACTIVITIES, expected=1)
-    say("Each comment becomes an activity of the customer who asked.")
+    say("Each comment becomes an activity of the customer who wrote the ticket.")
     desk.kill_midway("import", *ACTIVITIES, *AFTER)
-    say("The run goes on where it was.")
+    say("The run continues where it stopped.")
     desk.run("resume", expected=1, shown=REPORTED)
-    say("Tickets that are not solved become tasks.")
+    say("Unsolved tickets become tasks.")
     desk.run("import", *TASKS, *AFTER, shown=REPORTED)
-    say("All of it once more: what Gladly has accepted is known, so it is not sent again.")
+    say("All imports again: records that Gladly has accepted are not sent a second time.")
     before = desk.counts()
     desk.run("import", *ACTIVITIES, *AFTER, expected=1, shown=REPORTED)
     desk.run("import", *TASKS, *AFTER, shown=REPORTED)
     desk.run("import", *CUSTOMERS, shown=REPORTED)
     if desk.counts() != before:
-        raise SystemExit("something has been made twice")
+        raise SystemExit("the second round created something")
 
 
 def expected_keys(desk: Desk) -> dict[str, set[str]]:
-    """Return which source keys must have arrived, read from the export without any mapping."""
+    """Return the source keys that must exist, read from the export without a mapping."""
     users, tickets = list(lines(desk.folder / "users.ndjson")), list(lines(desk.folder / "tickets.ndjson"))
     people = {user["id"] for user in users if user["role"] == "end-user" and user["active"]}
     kept = [one for one in tickets if one["requester_id"] in people and one["status"] != "deleted"]
@@ -192,39 +192,39 @@ def prove(desk: Desk) -> None:
     counts, expected = desk.counts(), expected_keys(desk)
     for resource, kind in (("customers", "customers"), ("activities", "items"), ("tasks", "tasks")):
         keys = desk.done(resource)
-        records = {"#".join(key.split("#")[:2]) for key in keys}  # a piece of a long body has one # more
+        records = {"#".join(key.split("#")[:2]) for key in keys}  # each further piece of a long body has one more #
         pieces = len(keys) - len(records)
         if records != expected[resource] or counts[kind] != len(keys):
             raise SystemExit(
-                f"{resource}: {len(expected[resource])} expected, {len(keys)} reported, {counts[kind]} held"
+                f"{resource}: {len(expected[resource])} expected, {len(keys)} reported, {counts[kind]} in the stand-in"
             )
         more = f", and {pieces} further piece{'s' if pieces > 1 else ''} of long bodies" if pieces else ""
         print(f"  {counts[kind]:>4} {resource}: {len(records)} of the export{more}, each once", flush=True)
 
 
 def show_timeline(desk: Desk) -> None:
-    """Print what an agent finds with one customer: the one whose history is told in the most pieces."""
+    """Print the timeline of a customer whose history includes a body in several pieces."""
     items = desk.done("activities")
     tickets = {str(ticket["id"]): ticket for ticket in lines(desk.folder / "tickets.ndjson")}
     split = next(key for key in items if key.count("#") > 1)
     person = tickets[split.partition("#")[0]]["requester_id"]
     own = [identity for key, identity in items.items() if tickets[key.partition("#")[0]]["requester_id"] == person]
     customer = desk.get(f"customer-profiles/{desk.done('customers')[str(person)]}")
-    say(f"The timeline of {customer['name']}, as the API gives it:")
+    say(f"The timeline of {customer['name']}, as the API returns it:")
     found = [desk.get(f"conversation-items/{identity}") for identity in own]
     for item in sorted(found, key=lambda one: (str(one["timestamp"]), str(one["content"]["title"])))[:SHOWN]:
         content = item["content"]
         text = " ".join(re.sub(r"<[^>]+>", " ", content["body"]).split())
-        where = "at its time" if "occurredAt" in content else "today, being too old"
+        where = "at its time" if "occurredAt" in content else "today: too old for its time"
         print(f"  {item['timestamp'][:10]} {content['activityType']:<6} {content['title']}  [{where}]")
         print(f"             {text[:90]}{'…' if len(text) > 90 else ''}", flush=True)
 
 
 def main() -> int:
-    """Run the migration; 0 when everything is there exactly once."""
+    """Run the migration; return 0 if everything exists exactly once."""
     parser = argparse.ArgumentParser(description="Migrate the sample export into a local emulator.")
     parser.add_argument("--rate", type=int, default=50, help="requests a second that the emulator allows")
-    parser.add_argument("--folder", type=Path, default=ROOT / ".demo" / "zendesk", help="made anew")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo" / "zendesk", help="replaced if it exists")
     given = parser.parse_args()
     emulator, url = start_emulator(given.rate)
     try:
@@ -234,7 +234,7 @@ def main() -> int:
         say("The export, the reports and the stand-in agree:")
         prove(desk)
         show_timeline(desk)
-        say("The steps with your own export: docs/migrate-from-zendesk.md")
+        say("To do the same with your own export: docs/migrate-from-zendesk.md")
         return 0
     finally:
         emulator.terminate()

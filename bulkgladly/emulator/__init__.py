@@ -10,7 +10,7 @@ A folder imports only what stands below it; the layers test has the exact table.
     __main__, emulator     the command, and the emulator as an object
     application            what happens at Gladly without the API: conversations begin, calls end
     server/                connections, rate limits, credentials, broken responses, control endpoints
-    exports/               makes export jobs and their files
+    exports/               creates export jobs and their files
     seeding/               invented data to start with
     operations/            the operations of the API, one module for each kind of object
     reports/               metric sets, the invented facts behind them, and the CSV made from both

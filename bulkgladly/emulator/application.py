@@ -225,7 +225,7 @@ class Application:
         del self.store.collections["calls"][agent_id]
 
     def add_campaign(self, kind: CampaignType, campaign_id: str | None = None) -> str:
-        """Make a campaign and return its id.
+        """Create a campaign and return its id.
 
         Raises:
             ValueError: There is no such kind.

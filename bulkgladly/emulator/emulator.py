@@ -34,7 +34,7 @@ __all__ = ("Emulator", "serve", "welcome")
 
 
 class Emulator(Application):
-    """A stand-in for one Gladly organization on a loopback port.
+    """A stand-in for one Gladly organisation on a loopback port.
 
         async with Emulator(rate=10, seed_customers=3) as emulator:
             ...  # requests go to emulator.url
@@ -94,7 +94,7 @@ class Emulator(Application):
         return self._url
 
     def customer(self, customer_id: str) -> Entity:
-        """The profile as GET returns it.
+        """Return the profile as GET returns it.
 
         Raises:
             KeyError: There is no such customer.
@@ -205,7 +205,7 @@ async def serve(options: EmulatorOptions, *, on_ready: Callable[[str], None]) ->
 
 
 def welcome(url: str, options: EmulatorOptions) -> str:
-    """A few lines of text with what a person needs to use a running emulator."""
+    """Return a few lines of text with what a person needs to use a running emulator."""
     limit = "no limit" if options.rate is None else f"{options.rate} requests a second ({options.algorithm})"
     return (
         f"Gladly emulator at {url}\n"

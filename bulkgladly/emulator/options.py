@@ -85,7 +85,7 @@ class EmulatorOptions:
     # Limits
 
     rate: int | None = 10
-    """Requests a second for the whole organization; None means no limit and no rate headers."""
+    """Requests a second for the whole organisation; None means no limit and no rate headers."""
     algorithm: Algorithm = "fixed"
     phase_s: float = 0.0
     """Shifts the edges of the fixed windows against the monotonic clock's full seconds."""
@@ -125,7 +125,7 @@ class EmulatorOptions:
     state_file: Path | None = None
     """Loaded at the start if it exists, written at a clean stop."""
 
-    # Where Gladly documents nothing, or organizations differ
+    # Where Gladly documents nothing, or organisations differ
 
     attributes: Literal["merge", "replace"] = "merge"
     """What PATCH does with `customAttributes`: Gladly does not say."""
@@ -148,7 +148,7 @@ class EmulatorOptions:
     capped_end: Literal["newest", "oldest"] = "oldest"
     """Which end is cut off a list that is too long; Gladly does not say."""
     topics_before_closing: bool = False
-    """Whether a conversation needs a topic before it can be closed, a setting of organizations."""
+    """Whether a conversation needs a topic before it can be closed, a setting of organisations."""
     closed_assignee: Literal["refuse", "unchanged"] = "refuse"
     """The reply to assigning a closed conversation to its present assignee: 400, or 204 because nothing changes."""
     undocumented_409: bool = True
@@ -157,11 +157,11 @@ class EmulatorOptions:
     other_spellings: bool = False
     """Also accept a note with `body` at the top and a comment in `message`; the document shows both."""
     languages: tuple[str, ...] = ("en-us", "es-mx", "fr-ca")
-    """Codes of the languages that the organization has configured for answers."""
+    """Codes of the languages that the organisation has configured for answers."""
     kept_contents: tuple[str, ...] = ()
     """Types of answer contents whose deletion is `not implemented`; Gladly does not say which those are."""
     senders: tuple[str, ...] | None = None
-    """The organization's own numbers (E.164) and addresses, which may send messages; None means any."""
+    """The organisation's own numbers (E.164) and addresses, which may send messages; None means any."""
     ping: Literal["assume_ok", "send", "refuse"] = "assume_ok"
     """Who replies to the PING of a webhook: every URL, none, or with `send` the server at the URL. A PING is
     sent only to loopback addresses; with `send` all other addresses count as having replied."""
@@ -171,7 +171,7 @@ class EmulatorOptions:
     # Reports
 
     report_rate: int | None = 10
-    """Reports a minute for the whole organization, counted by the `algorithm`; None means no limit."""
+    """Reports a minute for the whole organisation, counted by the `algorithm`; None means no limit."""
     report_concurrency: int | None = 2
     """Reports at a time, each from its admission until its last byte is sent; None means no limit."""
     reports_count_twice: bool = True

@@ -1,10 +1,9 @@
-"""Write the sample export anew: `python samples/zendesk/make_export.py`. The same records every time.
+"""Write the sample export: `python samples/zendesk/make_export.py`. The records are the same every time.
 
 An invented shop leaves Zendesk. The files have the names of fields that Zendesk's ticketing API
 documents: users (with their identities beside them, as `include=identities` gives them),
-organizations, and tickets with their comments inside, one object a line. What real exports make
-difficult is planted at places that do not change. `--until` moves all dates: the export then
-ends on that day.
+organizations, and tickets with their comments inside, one object a line. The difficulties of real
+exports are planted in fixed places. `--until` moves all dates, so that the export ends on that day.
 """
 
 import argparse
@@ -50,7 +49,7 @@ def moment(when: dt.datetime) -> str:
 
 
 def organizations(end: dt.datetime) -> list[Json]:
-    """Return the firms that some customers belong to."""
+    """Return the companies that some customers belong to."""
     return [
         {
             "url": f"{HOST}/api/v2/organizations/{FIRST_ORGANIZATION + number}.json",
@@ -118,7 +117,7 @@ def user(number: int, name: str, end: dt.datetime, *, emails: tuple[str, ...], p
 
 
 def staff(end: dt.datetime) -> list[Json]:
-    """Return an admin, the agents, and one who has left."""
+    """Return an admin, the agents, and an agent who has left."""
     found = [user(0, "Olga Owner", end, emails=("olga.owner@example.org",))]
     names = [f"{first} Agent" for first in AGENTS]
     found += [
@@ -135,7 +134,7 @@ def staff(end: dt.datetime) -> list[Json]:
 
 
 def customers(end: dt.datetime, chance: random.Random) -> list[Json]:
-    """Return the end users, with what real ones have."""
+    """Return the end users, with the fields of real ones."""
     found: list[Json] = []
     for number in range(STAFF, STAFF + CUSTOMERS):
         first, last = FIRST[number % len(FIRST)], LAST[number % len(LAST)]
@@ -160,30 +159,30 @@ def customers(end: dt.datetime, chance: random.Random) -> list[Json]:
 
 
 def spoil_customers(found: list[Json]) -> None:
-    """Plant what makes customers difficult."""
+    """Plant what makes real users difficult to import."""
     for number in (20, 41, 62):  # no email; the last one has no number either
         found[number] |= {"email": None, "verified": False, "phone": None, "identities": []}
     for number in (20, 41):
         add_phone(found[number], f"+1650555{7000 + number}")
-    for number in (5, 25, 45, 65):  # numbers as they are written at home
+    for number in (5, 25, 45, 65):  # national numbers
         add_phone(found[number], f"(650) 555-0{100 + number}")
     add_phone(found[33], "ask at the till")
     add_phone(found[71], "+16505557071")
-    add_phone(found[72], "+16505557071")  # a family shares it
+    add_phone(found[72], "+16505557071")  # a family shares this number
     found[10] |= {"name": "Permanently deleted user", "email": None, "active": False, "identities": []}
     found[11]["active"] = False
     found[80]["suspended"] = found[81]["suspended"] = True
 
 
 def add_phone(one: Json, number: str) -> None:
-    """Give a user a phone number, and no other."""
+    """Give a user this phone number as the only one."""
     one["phone"] = number
     one["identities"] = [item for item in one["identities"] if item["type"] == "email"]
     one["identities"] += identities(one["id"], "phone_number", [number])
 
 
 class Tickets:
-    """Makes the tickets, comment by comment."""
+    """Creates the tickets, comment by comment."""
 
     def __init__(self, end: dt.datetime, people: list[Json], chance: random.Random) -> None:
         self._end, self._chance = end, chance
@@ -201,7 +200,7 @@ class Tickets:
         identity = FIRST_TICKET + number
         age = dt.timedelta(days=(TICKETS - 1 - number) ** 1.45 + 0.4, minutes=self._chance.randrange(600))
         created = self._end - age
-        # Nobody of the deleted ones but where it is planted.
+        # Deleted users appear only where `_spoil` plants them.
         requester = next(one for one in self._people[number % CUSTOMERS :] + self._people if one["active"])
         agent = self._agents[number % 3]
         subject, question, answer = SUBJECTS[number % len(SUBJECTS)]
@@ -270,9 +269,9 @@ class Tickets:
         }
 
     def _spoil(self, found: list[Json]) -> None:
-        """Plant what makes tickets difficult, and fill up to the number of comments."""
-        found[30]["comments"][1]["author_id"] = self._people[10]["id"]  # by a user who was deleted
-        found[31]["requester_id"] = self._people[11]["id"]  # of one
+        """Plant what makes real tickets difficult to import, and fill up to the number of comments."""
+        found[30]["comments"][1]["author_id"] = self._people[10]["id"]  # written by a deleted user
+        found[31]["requester_id"] = self._people[11]["id"]  # requested by a deleted user
         found[40]["comments"][1]["author_id"] = self._left["id"]
         found[50]["status"] = "deleted"
         self._merge(found[121], into=found[122])
@@ -308,13 +307,13 @@ class Tickets:
 
 
 def long_text() -> str:
-    """Return a diary of a parcel that is longer than an activity may be."""
+    """Return a text that is too long for one activity."""
     line = "the parcel was seen in depot {at}, left it again, and nobody there could say where it went next"
     return "\n\n".join(f"Day {day}: {line.format(at=day % 7 + 1)}." for day in range(1, 261))
 
 
 def basket() -> str:
-    """Return HTML with much that Gladly does not take."""
+    """Return HTML of which Gladly does not accept much."""
     return (
         '<style>.b{color:red}</style><script>track("basket")</script><section><h4>Basket</h4>'
         '<table class="b"><tr><td style="font-size:20px">Tent</td><td onclick="x()">1</td></tr></table></section>'
@@ -325,7 +324,7 @@ def basket() -> str:
 
 
 def attachment(number: int) -> Json:
-    """Return a file of a comment; the export has its address, not its content."""
+    """Return an attachment as the export has it: its address, not its content."""
     return {
         "id": 8_000_000 + number,
         "file_name": f"photo-{number}.jpg",
@@ -338,7 +337,7 @@ def attachment(number: int) -> Json:
 
 
 def write_export(folder: Path, until: dt.date) -> None:
-    """Write the three files of an export that ends on a day, in place of older ones."""
+    """Write the three files of an export that ends on this day; older files are replaced."""
     chance = random.Random(20261120)
     end = dt.datetime.combine(until, dt.time(8), dt.UTC)
     people = staff(end) + customers(end, chance)

@@ -1,9 +1,9 @@
-"""What a mapping cannot say of tickets: titles with a date in them, old and new times, who wrote.
+"""What a mapping cannot do with tickets: dates in titles, times that are too old, names of authors.
 
-`bulkgladly ... --transform threads:tickets` gives each ticket to `tickets`, and what that returns
-to the mapping. The day of the go-live comes from the variable GO_LIVE (2026-11-20), today without
-one. Set it, and keep it: ages and due dates count from that day, so that a run that is resumed
-on another one still makes the same records.
+`bulkgladly ... --transform threads:tickets` passes each ticket to `tickets`, and the mapping gets
+what that returns. GO_LIVE in the environment is the day of the go-live, such as 2026-11-20; the default
+is today. Set it and keep it: ages and due dates count from that day, so a run that is resumed on
+another day still creates the same records.
 """
 
 import datetime as dt
@@ -21,18 +21,18 @@ GO_LIVE = dt.datetime.combine(
     dt.date.fromisoformat(os.environ.get("GO_LIVE") or dt.datetime.now(dt.UTC).date().isoformat()), dt.time(17), dt.UTC
 )
 OLDEST = GO_LIVE - dt.timedelta(days=350)
-"""Gladly takes times of at most a year ago; the rest is for an import that takes long, or begins late."""
+"""Gladly accepts times of at most a year ago; the margin allows for a long import or a late start."""
 DAYS_TO_DO = {"urgent": 1, "high": 3, "normal": 7, "low": 14}
 FEWEST_DAYS = 2
-"""A task is due so long after the go-live at least, since the import itself takes time."""
+"""The earliest due date of a task, in days after the go-live, because the import itself takes time."""
 ROOM_IN_TITLE = 86
-"""Characters of a title before the date; Gladly takes 100, and the mark of a split needs some."""
+"""Characters of a title including the date; Gladly accepts 100, and `(1/2)` of a split needs some."""
 
 Json = dict[str, Any]
 
 
 def tickets(ticket: Json) -> Json:
-    """Return a ticket whose comments are ready to become activities, and itself to become a task."""
+    """Add to a ticket what its task needs, and to each comment what its activity needs."""
     for comment in ticket["comments"]:
         comment["text"] = f"<p><b>{_who(ticket, comment)}</b></p>{comment['html_body']}{_attachments(comment)}"
     ticket["comments"] += _rating(ticket)
@@ -48,7 +48,7 @@ def tickets(ticket: Json) -> Json:
 
 @functools.cache
 def _staff() -> dict[int, Json]:
-    """Return those who answer, by id; the many others are not kept in memory."""
+    """Return the agents by id; the many other users are not kept in memory."""
     found: dict[int, Json] = {}
     with USERS.open(encoding="utf-8") as file:
         for line in file:
@@ -66,7 +66,7 @@ def _title(ticket: Json, when: str) -> str:
 
 
 def _who(ticket: Json, comment: Json) -> str:
-    """Return who wrote when: Gladly will name the user of the import instead."""
+    """Return who wrote it, and when, because Gladly shows the user of the import as the author."""
     author = comment["author_id"]
     name = "Customer" if author == ticket["requester_id"] else _staff().get(author, {}).get("name", "Somebody else")
     kind = "" if comment["public"] else ", internal note"
@@ -85,7 +85,7 @@ def _attachments(comment: Json) -> str:
 
 
 def _rating(ticket: Json) -> list[Json]:
-    """Return what the customer thought of it, as one comment more."""
+    """Return the customer's rating as one more comment, if there is a rating."""
     rating = ticket["satisfaction_rating"] or {}
     if rating.get("score") not in ("good", "bad"):
         return []

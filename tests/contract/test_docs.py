@@ -179,7 +179,7 @@ def all_commands() -> list[tuple[str, Any]]:
     ],
 )
 def test_the_generated_pages_are_up_to_date(page: str, maker: str) -> None:
-    """They are what the program says of itself; `python docs/make_reference.py` and its like write them anew."""
+    """They say what the program says; `python docs/make_reference.py` and the other scripts write them."""
     spec = importlib.util.spec_from_file_location(maker, DOCS / f"{maker}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -405,15 +405,25 @@ def anchors(page: Path) -> set[str]:
 def test_what_is_pointed_at_exists(page: Path) -> None:
     """Paths of the project, benchmarks and make targets that a page names."""
     text = page.read_text(encoding="utf-8")
-    ours = "bulkgladly|resources|transport|formats|journal|imports|exports|checks|cli|emulator"
-    rooms = f"tests|docs|benchmarks|samples|{ours}"
-    paths = re.findall(rf"`((?:{rooms})/[\w./*]*)`", text)
+    rooms = "|".join(path.parent.name for path in (ROOT / "bulkgladly").glob("*/__init__.py"))
+    paths = re.findall(rf"`((?:tests|docs|benchmarks|samples|bulkgladly|{rooms})/[\w./*]*)`", text)
+    paths = [path for path in paths if not path.startswith("lake/") or path.endswith(".py")]  # also a data set's name
     paths += [f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)]
     paths += re.findall(r"python ((?:benchmarks|docs|samples)/\w+\.py)", text)
     targets = set(re.findall(r"^(\w+):", read("Makefile"), re.MULTILINE))
 
     assert [path for path in paths if not any([*ROOT.glob(path), *(ROOT / "bulkgladly").glob(path)])] == []
     assert set(re.findall(r"`(?:\$ )?make (\w+)`", text)) - targets == set()
+
+
+def test_the_architecture_names_classes_and_rooms_that_exist() -> None:
+    """A class that is renamed, or a room that is moved, is renamed there as well."""
+    page = prose(DOCS / "architecture.md")
+    classes = {node.name for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    rooms = {path.parent.name for path in (ROOT / "bulkgladly").glob("*/__init__.py")}
+
+    assert set(re.findall(r"`([A-Z]\w*[a-z]\w*)`", page)) - classes == set()
+    assert rooms - set(re.findall(r"`(\w+)`", page)) == set()
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
@@ -438,6 +448,14 @@ def test_settings_files_name_real_flags(block: Block) -> None:
     for profile in profiles.values():
         assert set(profile) - {"host", "username"} <= {"token_env", "token_file", "token_command", "token_keyring"}
         assert base_url(profile["host"])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/importing.md", "docs/mapping.md", "docs/migrate-from-zendesk.md"])
+def test_pages_for_newcomers_use_no_inner_words(page: str) -> None:
+    """What only people who change the code need to know has its words there."""
+    inner = r"\b(units?|lanes?|frontier|doors?|rooms|settle[ds]?|crosswalk|anew|twins?)\b"
+
+    assert re.findall(inner, re.sub(r"`[^`]*`", "", prose(ROOT / page)), re.IGNORECASE) == []
 
 
 def test_nothing_is_said_about_where_it_was_made() -> None:

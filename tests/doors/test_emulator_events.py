@@ -321,7 +321,7 @@ def test_past_comes_before_what_was_noted() -> None:
     """Otherwise the order would be lost."""
     event_log = an_emulator(seed_events=1).store.event_log
 
-    with pytest.raises(ValueError, match="the past comes before"):
+    with pytest.raises(ValueError, match="earlier ones can only be added"):
         event_log.begin_with(())
 
 

@@ -13,9 +13,9 @@ from tests.faults.scenes import EXPORTS, IMPORTS, KINDS
 __all__ = ("CELLS", "GROUPS", "IMPOSSIBLE", "STORMS", "Cell")
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "refused connection": ("refused_before", "own_then_refused"),
-    "reset": ("reset_before", "reset_after", "closed_before", "own_then_reset"),
-    "reply dropped after the work": ("closed_after", "refused_after"),
+    "connection refused": ("refused_before", "own_then_refused"),
+    "connection reset": ("reset_before", "reset_after", "closed_before", "own_then_reset"),
+    "response dropped after the change": ("closed_after", "refused_after"),
     "time-out": ("silence_before", "silence_after", "own_overlong_and_silence"),
     "stale connection": ("own_then_stale", "own_then_close"),
     "429": (
@@ -34,7 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "429_retry_after_garbage",
         "429_retry_after_blank",
     ),
-    "storm of 429": ("429_storm",),
+    "lasting 429": ("429_storm",),
     "5xx": ("500_errors", "502_html", "503_empty", "503_retry_after_seconds", "504_message", "599_html"),
     "4xx of a gateway": (
         "400_html",
@@ -52,23 +52,29 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "451_html",
         "499_empty",
     ),
-    "no right to do it": ("401_html", "403_empty", "403_errors"),
-    "2xx with a page": ("200_html", "201_html", "202_html", "204_html", "206_html"),
-    "2xx with nothing": ("200_empty", "201_empty", "202_empty", "204_empty", "206_empty"),
+    "access denied": ("401_html", "403_empty", "403_errors"),
+    "2xx with a web page": ("200_html", "201_html", "202_html", "204_html", "206_html"),
+    "2xx with an empty body": ("200_empty", "201_empty", "202_empty", "204_empty", "206_empty"),
     "2xx with an error": ("200_errors", "201_errors", "202_errors", "200_message"),
-    "another form": ("200_object", "200_list", "200_numbers", "200_text", "200_null", "own_wrapped", "own_listed"),
-    "another object": ("own_other", "own_location_elsewhere", "own_location_empty"),
-    "another status": ("own_as_200", "own_as_201", "own_as_202", "own_as_204", "own_as_206", "own_as_404"),
-    "cut JSON": ("own_cut", "200_cut_json", "200_not_utf8", "200_nan", "200_deep_json"),
+    "wrong shape": ("200_object", "200_list", "200_numbers", "200_text", "200_null", "own_wrapped", "own_listed"),
+    "wrong object": ("own_other", "own_location_elsewhere", "own_location_empty"),
+    "wrong status": ("own_as_200", "own_as_201", "own_as_202", "own_as_204", "own_as_206", "own_as_404"),
+    "truncated JSON": ("own_cut", "200_cut_json", "200_not_utf8", "200_nan", "200_deep_json"),
     "wrong length": ("own_half", "own_overlong", "own_short", "two_lengths", "negative_length"),
-    "cut chunks": ("own_chunks_cut", "own_chunks_cut_by_reset", "bad_chunk_size"),
-    "packed badly": ("own_in_gzip_lie", "own_in_gzip_cut", "own_in_unknown_coding", "200_gzip_bomb"),
+    "truncated chunks": ("own_chunks_cut", "own_chunks_cut_by_reset", "bad_chunk_size"),
+    "bad compression": ("own_in_gzip_lie", "own_in_gzip_cut", "own_in_unknown_coding", "200_gzip_bomb"),
     "slow drip": ("own_slow", "own_slow_drip"),
-    "endless": ("200_endless", "200_endless_blanks"),
+    "endless body": ("200_endless", "200_endless_blanks"),
     "redirect to itself": ("301_to_self", "302_to_self", "307_to_self_absolute"),
-    "redirect elsewhere": ("301_to_sign_in", "302_to_sign_in", "303_to_sign_in", "308_to_garbage"),
+    "redirect to another address": ("301_to_sign_in", "302_to_sign_in", "303_to_sign_in", "308_to_garbage"),
     "not HTTP": ("not_http", "head_cut", "header_with_nul", "huge_header"),
-    "whole, in another dress": ("own_in_gzip", "own_in_chunks", "own_unframed", "own_as_html", "200_own_odd_limits"),
+    "correct, other encoding": (
+        "own_in_gzip",
+        "own_in_chunks",
+        "own_unframed",
+        "own_as_html",
+        "200_own_odd_limits",
+    ),
     "Gladly's own refusal": ("400_errors", "409_gladly_taken", "404_gladly"),
 }
 """The replies, by what they are. Names are those of the emulator's catalogue, and of `STORMS`."""
@@ -82,7 +88,7 @@ IMPOSSIBLE: Mapping[str, str] = {
 
 _HARMLESS = frozenset(
     {
-        *GROUPS["whole, in another dress"],
+        *GROUPS["correct, other encoding"],
         *GROUPS["slow drip"],
         *GROUPS["429"],
         *STORMS,
@@ -126,7 +132,7 @@ class Cell:
     def forged(self) -> str | None:
         """Why nobody can tell the reply from Gladly's own word, where that is so."""
         if self.executes and self.reply in GROUPS["Gladly's own refusal"]:
-            return "Gladly's own refusal of what it did is a lie of Gladly's"
+            return "Gladly itself would have to refuse a change that it made"
         if self.executes and not self.reply.startswith("own_"):
             return None  # the reply is about something that was done
         return _FORGED.get((self.kind, self.reply))
@@ -134,7 +140,7 @@ class Cell:
     def allowed(self, clean: Mapping[str, str], name: str) -> frozenset[str]:
         """The words with which a row may end; `clean` are those without a fault."""
         good = frozenset({clean[name]})
-        if self.reply in GROUPS["no right to do it"]:
+        if self.reply in GROUPS["access denied"]:
             return good | {"unprocessed"}
         if self.kind == "names: list" and self.reply in _REFUSES_NAMES:
             return frozenset({"unprocessed"})
@@ -148,7 +154,7 @@ class Cell:
 
     def exit_codes(self, clean: int) -> frozenset[int]:
         """The exit codes that are right; `clean` is that without a fault."""
-        if self.reply in GROUPS["no right to do it"]:
+        if self.reply in GROUPS["access denied"]:
             return frozenset({4})
         if self.kind == "names: list" and self.reply in _REFUSES_NAMES:
             return frozenset({_REFUSES_NAMES[self.reply]})
@@ -164,18 +170,18 @@ _REFUSES_NAMES = {"200_list": 2, "own_other": 2, **dict.fromkeys(GROUPS["Gladly'
 _NO_MATCH = (("find", "200_list"), ("find", "own_other"))
 """A search that finds nobody, or somebody else: the row is not written, and said to be in conflict."""
 _LISTS = ("download", "list", "list of a customer", "events", "report", "job list")
-_LETTER = "a bare 204 is all that Gladly itself says"
-_EMPTY = "an empty list is all that Gladly itself says where there is nothing"
+_LETTER = "Gladly itself sends nothing but a 204"
+_EMPTY = "Gladly itself sends an empty list if there is nothing"
 _FORGED: Mapping[tuple[str, str], str] = {
     **dict.fromkeys([(kind, reply) for kind in ("patch", "delete") for reply in ("204_empty", "204_html")], _LETTER),
     **dict.fromkeys([(kind, "200_list") for kind in ("job list", "list", "list of a customer")], _EMPTY),
     **dict.fromkeys([(kind, "own_other") for kind in _LISTS], "a list of other objects, in the form of Gladly's own"),
-    ("events", "own_cut"): "whole lines, as if there were no more of them",
+    ("events", "own_cut"): "whole lines, as if there were no others",
     (
         "profile",
         "404_gladly",
     ): "Gladly's own error for a customer who does not exist, from an organisation that answers",
-    ("list of a customer", "404_gladly"): "the same, and the profile is not asked for by everybody",
+    ("list of a customer", "404_gladly"): "the same, and not every export asks for the profile",
 }
 
 

@@ -62,8 +62,13 @@ def check_report(report: Report, *, rows: int | None = None) -> None:
 
 
 def files_with(text: str, folder: Path) -> list[Path]:
-    """The files below a folder that hold a text."""
-    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+    """The files below a folder that hold a text. Another run may be at work there, and remove what it wrote aside."""
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and text.encode() in path.read_bytes():
+                found.append(path)
+    return found
 
 
 def _usual_options() -> ImportOptions:

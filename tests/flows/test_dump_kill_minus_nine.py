@@ -40,13 +40,13 @@ class Downloads:
     """Counts file downloads, and wakes whoever waits for so many more."""
 
     def __init__(self, lake: Lake) -> None:
-        self._note = lake.emulator.requests.note
+        self._add = lake.emulator.requests.add
         self._left = 0
         self._reached = asyncio.Event()
-        lake.emulator.requests.note = self._seen  # type: ignore[method-assign]
+        lake.emulator.requests.add = self._seen  # type: ignore[method-assign]
 
     def _seen(self, seen: Seen) -> None:
-        self._note(seen)
+        self._add(seen)
         if seen.operation == "getFile":
             self._left -= 1
             if self._left <= 0:

@@ -55,13 +55,13 @@ class Watch:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._note = emulator.requests.note
+        self._add = emulator.requests.add
         self._wanted: int | None = None
         self._reached = asyncio.Event()
-        emulator.requests.note = self._seen  # type: ignore[method-assign]
+        emulator.requests.add = self._seen  # type: ignore[method-assign]
 
     def _seen(self, seen: object) -> None:
-        self._note(seen)  # type: ignore[arg-type]
+        self._add(seen)  # type: ignore[arg-type]
         if self._wanted is not None and len(self._emulator.store.customers) >= self._wanted:
             self._reached.set()
 

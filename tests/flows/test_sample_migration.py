@@ -105,4 +105,4 @@ def test_old_and_long_comments_come_through(migrated: tuple[Path, str]) -> None:
 
     assert "(1/2)  [at its time]" in timeline
     assert "(2/2)  [at its time]" in timeline
-    assert "[today, being too old]" in timeline
+    assert "[today: too old for its time]" in timeline

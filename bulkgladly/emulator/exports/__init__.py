@@ -1,1 +1,1 @@
-"""What Gladly does by itself for exports: it makes jobs and their files."""
+"""What Gladly does for exports without a request: it creates jobs and their files."""

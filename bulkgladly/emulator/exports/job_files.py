@@ -1,4 +1,4 @@
-"""The four files of an export job, generated from the objects of the organization.
+"""The four files of an export job, generated from the objects of the organisation.
 
 Facts: export-files.md, "Files". The customer lines are flat and hold no customAttributes.
 """
@@ -26,7 +26,7 @@ _NO_AGENT: Entity = {"id": "agent-0", "name": "Former Agent", "emailAddress": "f
 
 
 def cast_of(store: Store) -> Cast:
-    """All customers and agents as they are now; later changes of the store have no effect.
+    """Return all customers and agents as they are now; later changes of the store have no effect.
 
     If there are no customers, the first ten invented ones are used, as if they had been deleted since.
     """
@@ -37,7 +37,7 @@ def cast_of(store: Store) -> Cast:
 
 
 def generated_files(job_id: str, cast: Cast, period: tuple[datetime, datetime], items: int) -> dict[str, ExportFile]:
-    """The files by name. They are generated in blocks while they are read."""
+    """Return the files by name. They are generated in blocks while they are read."""
     invented = InventedItems(job_id, items, cast, period)
     files = (
         _listing(cast.agents, dict),

@@ -53,13 +53,13 @@ class InventedItems:
         self._rendered: list[bytes] = []
 
     def blocks(self) -> Iterator[bytes]:
-        """The lines, many at a time."""
+        """Yield the lines, many at a time."""
         conversations = map(self._conversation, range(self._conversations))
         while block := b"".join(islice(conversations, _CONVERSATIONS_PER_BLOCK)):
             yield block
 
     def size(self) -> int:
-        """Bytes of all lines."""
+        """Return the number of bytes in all lines."""
         if not self._count:
             return 0
         whole = self._count // ITEMS_PER_CONVERSATION

@@ -18,7 +18,7 @@ _OTHER: Mapping[str, Any] = {
 
 
 def alter_reply(fault: Fault, own: Reply, *, path: str, url: str) -> Reply:
-    """The reply that a fault asks for, before it is sent."""
+    """Return the reply, changed as the fault says."""
     reply = fault.reply or own
     if fault.alter != "none":
         body = reply.body if reply.stream is None else b"".join(reply.stream.blocks())
@@ -31,7 +31,7 @@ def alter_reply(fault: Fault, own: Reply, *, path: str, url: str) -> Reply:
 
 
 def _other(body: bytes) -> bytes:
-    """Another object of the same kind, or lines or a list of others."""
+    """Return another object of the same kind, or lines or a list of others."""
     lines = body.splitlines() or [body]
     return b"\n".join(
         orjson.dumps(_another(orjson.loads(line))) if line[:1] in (b"{", b"[") else line for line in lines

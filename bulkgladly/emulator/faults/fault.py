@@ -135,7 +135,7 @@ def answer(
     """
     given = [name for name, value in (("body", body), ("json", json), ("base64", base64)) if value is not None]
     if len(given) > 1:
-        raise FaultScriptError(f"only one of {' and '.join(given)} is possible")
+        raise FaultScriptError(f"give only one of {', '.join(given)}")
     content = body.encode() if isinstance(body, str) else body
     if json is not None:
         content = orjson.dumps(json)

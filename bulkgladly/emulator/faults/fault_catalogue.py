@@ -101,8 +101,8 @@ def _throttles() -> Iterator[tuple[str, Fault]]:
     yield "200_own_odd_limits", Fault(headers=odd)
 
 
-def _own_answers() -> Iterator[tuple[str, Fault]]:
-    """The operation's own reply, with another status, in another form, or of another object."""
+def _own_replies() -> Iterator[tuple[str, Fault]]:
+    """Yield the operation's own reply, with another status, in another form, or of another object."""
     for status in (200, 201, 202, 203, 204, 206, 303, 404, 408, 499, 500):
         yield f"own_as_{status}", Fault(status=status)
     for alteration in _ALTERATIONS:
@@ -188,7 +188,7 @@ def _raw(rest: bytes) -> Fault:
     return answer(framing="raw", body=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + rest, ending="close")
 
 
-_PARTS = (_statuses, _redirects, _throttles, _own_answers, _connections, _bodies)
+_PARTS = (_statuses, _redirects, _throttles, _own_replies, _connections, _bodies)
 
 CATALOGUE: Mapping[str, Fault] = {name: fault for part in _PARTS for name, fault in part()}
 """All entries by name."""

@@ -60,7 +60,7 @@ class FaultScript:
         self.fired = 0
 
     def __len__(self) -> int:
-        """The number of rules, used up or not."""
+        """Return the number of rules, used up or not."""
         return len(self._rules)
 
     def script(self, pattern: str, entries: Sequence[Fault | None]) -> None:
@@ -136,7 +136,7 @@ class FaultScript:
         when = {key: rest.pop(key) for key in ("at", "every", "after") if key in rest}
         times = rest.pop("times", 1)
         if len(when) > 1:
-            raise FaultScriptError(f"only one of {' and '.join(when)} is possible")
+            raise FaultScriptError(f"give only one of {', '.join(when)}")
         if times != 1 and "at" not in when:
             raise FaultScriptError("times needs at")
         fault = _made(name, rest)
@@ -159,4 +159,4 @@ def _made(name: object, rest: dict[str, Any]) -> Fault:
         return FAULTS[name](**rest)
     if isinstance(name, str) and name in CATALOGUE:
         return replace(CATALOGUE[name], **rest)
-    raise FaultScriptError(f"fault is {name!r}; it can be {', '.join(FAULTS)}, or a name of the catalogue of answers")
+    raise FaultScriptError(f"fault is {name!r}; it can be {', '.join(FAULTS)}, or a name in the fault catalogue")

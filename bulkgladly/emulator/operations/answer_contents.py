@@ -21,12 +21,12 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
 
 
 def content_key(answer_id: str, language: str, content_type: str) -> str:
-    """The key of a content. Ids have no slash, so keys are unique."""
+    """Return the key of a content. Ids have no slash, so keys are unique."""
     return f"{answer_id}/{language}/{content_type}"
 
 
 def content_of(store: Store, answer_id: str, language: str, content_type: str) -> Entity | None:
-    """The content as the API returns it, or None."""
+    """Return the content as the API returns it, or None."""
     found = store.collections["answer_contents"].get(content_key(answer_id, language, content_type))
     return None if found is None else {name: value for name, value in found.items() if name != "id"}
 
@@ -83,7 +83,7 @@ def _existing(call: Call) -> Entity:
 
 
 def _place(call: Call) -> tuple[str, str]:
-    """The language and the type in the path."""
+    """Return the language and the type in the path."""
     language, content_type = call.params["language"], call.params["type"]
     body = Fields({})
     if not _LANGUAGE.fullmatch(language):

@@ -27,7 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def refusal_if_used(store: Store, answer_id: str, content_type: str | None = None) -> Refusal | None:
-    """The 400 for an answer that is used, or for one used type of its contents; None if nothing uses it."""
+    """Return the 400 for an answer that is used, or for one used type of its contents; None if nothing uses it."""
     uses = [
         use
         for use in store.collections["answer_uses"].values()
@@ -39,7 +39,7 @@ def refusal_if_used(store: Store, answer_id: str, content_type: str | None = Non
 
 
 def existing_answer(call: Call) -> Entity:
-    """The answer in the path.
+    """Return the answer in the path.
 
     Raises:
         Refusal: 404, because there is no such answer.
@@ -98,7 +98,7 @@ def _delete(call: Call) -> Reply:
 
 
 def _description_and_audiences(body: Fields) -> Entity:
-    """Those of the two fields that the body has; null empties a field."""
+    """Return whichever of the two fields the body has; null empties a field."""
     found: Entity = {}
     if body.mentions("description"):
         found["description"] = body.text("description", max_length=MAX_DESCRIPTION) or ""
@@ -119,7 +119,7 @@ def _conflicts(store: Store, answer_id: str | None, name: str) -> list[dict[str,
 
 
 def _named(store: Store, name: str | None, other_than: str | None = None) -> str | None:
-    """The id of the answer that has this name."""
+    """Return the id of the answer that has this name."""
     answers = store.collections["answers"].values()
     return next((answer["id"] for answer in answers if answer["name"] == name and answer["id"] != other_than), None)
 

@@ -54,7 +54,7 @@ def _update(call: Call) -> Reply:
     version, fields = body.required_number("version"), _fields(body)
     primary = fields.pop("primary")
     if primary is False and before["primary"]:
-        body.fault("primary", "invalid", "the primary schedule stays it until another one is")
+        body.fault("primary", "invalid", "this schedule stays primary until another one becomes primary")
     body.refuse_faults()
     if version != before["version"]:
         detail = f"the current version is {before['version']}"

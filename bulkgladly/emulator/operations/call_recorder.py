@@ -35,7 +35,7 @@ def _update(call: Call) -> Reply:
 
 
 def _agent_id(call: Call) -> str:
-    """The agent with the id or email address in the path.
+    """Return the agent with the id or email address in the path.
 
     Raises:
         Refusal: 404, because there is no such agent.

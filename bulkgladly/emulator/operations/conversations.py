@@ -40,7 +40,7 @@ class Assignee(NamedTuple):
 
 
 def read_assignee(fields: Fields, store: Store, *, required: bool = False) -> Assignee | None:
-    """The `assignee` of a request body. Its inbox and its agent must exist."""
+    """Return the `assignee` of a request body. Its inbox and its agent must exist."""
     part = fields.part("assignee", required=required)
     if part is None:
         return None
@@ -114,7 +114,11 @@ def _check_closing(fields: Fields, call: Call, conversation: Entity, *, force: b
     if call.options.topics_before_closing and not conversation.get("topicIds"):
         fields.fault("status.value", "invalid_state", "the conversation needs a topic before it can be closed")
     if not force and is_customer_waiting(call.store, conversation["id"]):
-        fields.fault("status.value", "invalid_state", "the customer waits for an answer; force closes all the same")
+        fields.fault(
+            "status.value",
+            "invalid_state",
+            "the customer is waiting for a reply; use force to close the conversation anyway",
+        )
 
 
 def _open(store: Store, conversation: Entity) -> Entity:

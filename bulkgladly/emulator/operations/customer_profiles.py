@@ -33,7 +33,7 @@ def checked_id(value: object) -> str:
 
 
 def checked_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The known profile fields of a request body, normalized; None for null.
+    """Return the known profile fields of a request body, normalized; None for null.
 
     Unknown fields are dropped, because Gladly promises to ignore them. So are read-only fields, which
     come back when a client sends a whole profile that it has read.
@@ -57,7 +57,7 @@ def checked_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def patched(profile: Mapping[str, Any], fields: Mapping[str, Any], *, merge_attributes: bool) -> dict[str, Any]:
-    """A copy of the profile with these fields. Arrays are replaced as a whole; None removes a field.
+    """Return a copy of the profile with these fields. Arrays are replaced as a whole; None removes a field.
 
     With `merge_attributes` only the given keys of `customAttributes` change, and None removes a key.
     """

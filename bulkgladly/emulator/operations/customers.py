@@ -140,12 +140,12 @@ class Recipient(NamedTuple):
     profile: dict[str, Any]
 
     def found_or_created(self, store: Store) -> str:
-        """The id of the customer, who is created if necessary."""
+        """Return the id of the customer; create the customer if there is none."""
         return create_customer(store, self.profile) if self.customer_id is None else self.customer_id
 
 
 def read_recipient(fields: Fields, store: Store) -> Recipient:
-    """The `customer` of a request body: exactly one of `emailAddress` and `mobilePhone`.
+    """Return the `customer` of a request body: exactly one of `emailAddress` and `mobilePhone`.
 
     No customer is created here. Faults are added to `fields`; do not use the result then.
     """

@@ -1,4 +1,4 @@
-"""The organization, and the lists that rarely change, with their single objects."""
+"""The organisation, and the lists that rarely change, with their single objects."""
 
 from collections.abc import Callable, Iterator
 

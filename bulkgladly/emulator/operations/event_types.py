@@ -166,7 +166,7 @@ EVENT_SHAPES: Mapping[str, tuple[Field, ...]] = dict(map(_shape, filter(None, _R
 
 
 def entity_of(event: str) -> str:
-    """The entity of a type in the stream.
+    """Return the entity of a type in the stream.
 
     `CONVERSATION_ASSIGNEE/UPDATED` has no entity of its own; that it comes with CONVERSATION is assumed.
     """

@@ -58,7 +58,7 @@ def _streamed(found: tuple[Event, ...]) -> Reply:
 
 
 def _share(event: Event) -> float:
-    """The part of the lag by which this event is late, always the same."""
+    """Return the part of the lag by which this event is late, always the same."""
     return crc32(event.id.encode()) / 0xFFFF_FFFF
 
 
@@ -78,7 +78,7 @@ def _window(call: Call) -> tuple[datetime, datetime, frozenset[str]]:
     if start < now - LOOKBACK:
         raise invalid("startAt", "startAt is more than 24 hours ago")
     if end <= start:
-        raise invalid("startAt", "startAt is not before endAt")
+        raise invalid("startAt", "startAt must be before endAt")
     return start, end, entities
 
 

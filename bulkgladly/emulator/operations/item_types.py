@@ -38,12 +38,12 @@ _RECORDED = ("recordingUrl", "recordingDuration", "recordingSummary")
 
 
 def is_shown(item: Mapping[str, Any]) -> bool:
-    """Whether the API shows this item."""
+    """Return whether the API shows this item."""
     return item["content"]["type"] in SHOWN_TYPES
 
 
 def redacted(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a redactable type without what was said.
+    """Return the content of a redactable type without what was said.
 
     The documents say only that the recording summary becomes REDACTED. The rest is a choice: texts
     are emptied, attachments removed, recordings DELETED; people, times and addresses stay.

@@ -55,7 +55,7 @@ class Activity(NamedTuple):
 
 
 def existing_item(call: Call) -> Entity:
-    """The item of the path.
+    """Return the item of the path.
 
     Raises:
         Refusal: 404, because there is no such item; 400 `invalid`, because the API does not show it.
@@ -160,7 +160,7 @@ ITEM_OPERATIONS = (
 
 
 def read_activity(content: Fields, store: Store) -> Activity:
-    """The content of a request, in the form in which the API returns it.
+    """Return the activity of a request, in the form in which the API returns it.
 
     Its time on the timeline is when it occurred, or else when it was received. Faults are added to
     `content`; do not use the result then.

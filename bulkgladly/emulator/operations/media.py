@@ -3,7 +3,7 @@
 Facts: endpoints.md, rows 9 to 11, and schemas.md, section 4.4, of the fact sheet.
 Bytes are derived from ids, so they are always the same and need not be stored. An attachment has an
 address of its own, as on a file host: whoever has the address gets the file, credentials are an
-error there, and a download does not count against the organization's limit.
+error there, and a download does not count against the organisation's limit.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _FRAME_MS = 24
 
 
 def recording_bytes(item_id: str, duration_s: int) -> bytes:
-    """A recording: silence in mono MP3 at 32 kbit/s, at least `duration_s` seconds long.
+    """Return a recording: silence in mono MP3 at 32 kbit/s, at least `duration_s` seconds long.
 
     Each frame ends in bytes that players skip, so that recordings differ.
     """
@@ -43,7 +43,7 @@ def recording_bytes(item_id: str, duration_s: int) -> bytes:
 
 
 def attachment_bytes(item_id: str, attachment_id: str, size: int) -> bytes:
-    """A whole attachment."""
+    """Return a whole attachment."""
     return b"".join(_attachment_blocks(item_id, attachment_id, size))
 
 

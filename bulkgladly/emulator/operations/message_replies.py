@@ -52,7 +52,7 @@ def _reply(call: Call) -> Reply:
 
 
 def _answerable(store: Store, item: Entity, kind: str) -> Entity:
-    """The conversation of an item to which a message of this type can reply."""
+    """Return the conversation of an item to which a message of this type can reply."""
     conversation = store.conversations.get(item.get("conversationId", ""))
     if item["initiator"]["type"] != "CUSTOMER" or conversation is None:
         raise refuse(400, problem("invalid", "only messages of customers in a conversation can be replied to"))

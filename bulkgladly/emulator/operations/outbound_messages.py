@@ -1,4 +1,4 @@
-"""What would reach people: a text message, an email, and the recipients of a campaign.
+"""Messages that would reach people: text messages, emails, and the recipients of a campaign.
 
 Facts: endpoints.md, rows 1, 2 and 72, and schemas.md, sections 13 and 15, of the fact sheet. Nothing is
 sent. Every message that Gladly would have sent is an item outside any conversation, and stays in the
@@ -68,7 +68,7 @@ def _recipient(body: Fields) -> tuple[str, str | None]:
 
 
 def _text_of(body: Fields | None) -> str:
-    """The plain text, or else the HTML."""
+    """Return the plain text, or else the HTML."""
     if body is None:
         return ""
     html, text = body.text("html"), body.text("text")
@@ -143,7 +143,7 @@ def _campaign_period(call: Call, body: Fields) -> Entity:
     }
     if end is not None:
         if end <= start:
-            body.fault("endBefore", "invalid", "endBefore is not after startAfter")
+            body.fault("endBefore", "invalid", "endBefore must be after startAfter")
         period["endBefore"] = shortest_timestamp(end)
     return period
 

@@ -1,8 +1,8 @@
-"""The four operations that show answers to anybody, without credentials.
+"""The four operations that show answers to anyone, without credentials.
 
 Facts: endpoints.md, rows 37 to 40, of the fact sheet. An answer is shown if it has a public content in
 the language. UNKNOWN, and chosen here: `lng` is en-us by default; an answer's `name` is its name in the
-organization; `audienceId` shows only answers with that audience; a search finds answers whose name,
+organisation; `audienceId` shows only answers with that audience; a search finds answers whose name,
 title or text contains all its words in upper or lower case, and nothing without a word; a help center
 has the answers that it uses.
 """
@@ -52,10 +52,10 @@ def _get(call: Call) -> Reply:
 
 
 def _shown(call: Call) -> Iterator[Entity]:
-    """The public answers, each with its content in the requested language.
+    """Yield the public answers, each with its content in the requested language.
 
     Raises:
-        Refusal: 404, because the path names another organization.
+        Refusal: 404, because the path names another organisation.
     """
     if call.params["orgId"] != call.store.organization.get("id"):
         raise call.not_found("organization")

@@ -52,7 +52,7 @@ class TaskDraft(NamedTuple):
 
 
 def read_task(fields: Fields, store: Store) -> TaskDraft:
-    """The new task of a request body. It must be due in the future.
+    """Return the new task of a request body. It must be due in the future.
 
     Faults are added to `fields`; do not use the result then.
     """
@@ -60,7 +60,7 @@ def read_task(fields: Fields, store: Store) -> TaskDraft:
     body = fields.text("body", required=True, max_length=MAX_TASK_BODY)
     due = fields.moment("dueAt", required=True)
     if due is not None and due <= store.jobs.now():
-        fields.fault("dueAt", "invalid", "dueAt is not in the future")
+        fields.fault("dueAt", "invalid", "dueAt must be in the future")
     return TaskDraft(
         {} if assignee is None else _shown(assignee), body or "", "" if due is None else timestamp(due.timestamp())
     )
@@ -84,7 +84,7 @@ def store_task(store: Store, task_id: str, customer_id: str, draft: TaskDraft) -
 
 
 def existing_task(call: Call) -> Entity:
-    """The task in the path.
+    """Return the task in the path.
 
     Raises:
         Refusal: 404, because there is no such task.
@@ -195,7 +195,7 @@ def _create_comment(call: Call) -> Reply:
     fields.refuse_faults()
     comment_id = _free_comment_id(call, payload.get("id"))
     if task["status"] == "CLOSED":
-        raise refuse(400, problem("invalid_state", "a closed task takes no comments", attr="status"))
+        raise refuse(400, problem("invalid_state", "a closed task cannot get comments", attr="status"))
     kept = {"id": comment_id, "agentId": agent_id, "comment": comment, "taskId": task["id"]}
     call.store.task_comments[comment_id] = kept | {"createdAt": call.store.now()}
     log_task_event(call.store, "TASK/COMMENT_ADDED", task, commentId=comment_id)
@@ -221,7 +221,7 @@ def _free_comment_id(call: Call, chosen: object) -> str:
     comment_id = checked_id(chosen)
     if call.store.is_id_taken("task_comments", comment_id):
         status = 409 if call.options.undocumented_409 else 400
-        raise refuse(status, problem("taken", "a comment with this id is already there", attr="id"))
+        raise refuse(status, problem("taken", "a comment with this id already exists", attr="id"))
     return comment_id
 
 

@@ -41,7 +41,7 @@ MESSAGE_TYPES = frozenset({*CHANNELS, "TWITTER"})
 
 
 def existing_conversation(call: Call) -> Entity:
-    """The conversation in the path.
+    """Return the conversation in the path.
 
     Raises:
         Refusal: 404, because there is no such conversation, or the path names another customer.
@@ -53,13 +53,13 @@ def existing_conversation(call: Call) -> Entity:
 
 
 def assignee_of(entity: Mapping[str, Any]) -> Entity:
-    """The inbox and the agent of a conversation, in the form used by events."""
+    """Return the inbox and the agent of a conversation, in the form used by events."""
     assignee = {"inboxId": entity["inboxId"]}
     return assignee | {"agentId": entity["agentId"]} if entity.get("agentId") else assignee
 
 
 def is_customer_waiting(store: Store, conversation_id: str) -> bool:
-    """Whether the last message of a conversation is from the customer.
+    """Return whether the last message of a conversation is from the customer.
 
     The documents speak of a customer who waits for a reply, without a definition. The status WAITING
     does not help: they do not say who waits for whom.
@@ -71,14 +71,14 @@ def is_customer_waiting(store: Store, conversation_id: str) -> bool:
 
 
 def new_timeline_id(store: Store) -> str:
-    """A new id for an item or a task; no two of them have the same id."""
+    """Return a new id for an item or a task; no two of them have the same id."""
     while store.is_id_taken("tasks", identifier := store.new_id("items")):
         pass
     return identifier
 
 
 def chosen_timeline_id(store: Store, payload: Mapping[str, Any], *, conflict: int = 409) -> str:
-    """The id that a request body has for an item or a task, or a new one.
+    """Return the id that a request body has for an item or a task, or a new one.
 
     Raises:
         Refusal: 400 for an id that is not valid, `conflict` for one that an item or a task has.
@@ -88,7 +88,7 @@ def chosen_timeline_id(store: Store, payload: Mapping[str, Any], *, conflict: in
         return new_timeline_id(store)
     item_id = checked_id(chosen)
     if store.is_id_taken("items", item_id) or store.is_id_taken("tasks", item_id):
-        detail = "an item with this id is already there"
+        detail = "an item with this id already exists"
         raise refuse(conflict, problem("taken", detail, attr="newConversationItems"))
     return item_id
 

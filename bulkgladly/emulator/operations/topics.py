@@ -70,7 +70,7 @@ def _read(fields: Fields, store: Store, topic_id: str | None) -> dict[str, Any]:
 
 
 def _line_of(topics: Mapping[str, Entity], topic_id: str | None) -> list[str]:
-    """The topic, its parent, and so on to the top."""
+    """Return the topic, its parent, and so on to the top."""
     line: list[str] = []
     while topic_id is not None and topic_id not in line:
         line.append(topic_id)

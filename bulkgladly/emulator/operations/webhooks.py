@@ -114,7 +114,7 @@ def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Rep
     def then(status: int | None) -> Reply:
         log_ping(call.store, webhook, status, is_sent=is_sent)
         if status != 200:
-            raise refuse(400, problem("invalid", "the URL did not answer the PING with 200", attr="url"))
+            raise refuse(400, problem("invalid", "the URL did not reply to the PING with 200", attr="url"))
         return commit()
 
     if is_sent:
@@ -168,7 +168,7 @@ def _events(body: Fields) -> list[str]:
 
 
 def _optional_fields(body: Fields) -> Entity:
-    """Those of name, enabled, credentials and headers that the body has; null empties all but `enabled`."""
+    """Return which of name, enabled, credentials and headers the body has; null empties all except `enabled`."""
     fields: Entity = {}
     if body.mentions("name"):
         fields["name"] = body.text("name", max_length=MAX_NAME) or ""
@@ -200,7 +200,7 @@ def _headers(body: Fields) -> dict[str, str]:
 def ping_request(
     store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float
 ) -> OutgoingRequest:
-    """The PING to the webhook's URL, with its headers and Basic credentials."""
+    """Return the PING to the webhook's URL, with its headers and Basic credentials."""
     ping = {"id": store.new_id("webhook_log"), "type": "PING", "timestamp": store.now(), "content": {}}
     headers = {**webhook.get("headers", {}), "Content-Type": JSON}
     credentials = webhook.get("credentials")

@@ -1,1 +1,1 @@
-"""What the emulated organization holds: its objects, ids, addresses, export jobs and events, and the clock."""
+"""What the emulated organisation holds: its objects, ids, addresses, export jobs and events, and the clock."""

@@ -22,18 +22,18 @@ _FILLERS = str.maketrans("", "", " \t\u00a0-.()/")
 
 
 def bare_email(text: str) -> str:
-    """The address part alone: `Ada <ada@example.org>` becomes `ada@example.org`."""
+    """Return the address part alone: `Ada <ada@example.org>` becomes `ada@example.org`."""
     named = _NAMED.fullmatch(text)
     return (named[1] if named else text).strip()
 
 
 def is_email(text: str) -> bool:
-    """Whether the text is a single address without a name."""
+    """Return whether the text is a single address without a name."""
     return _EMAIL.fullmatch(text) is not None
 
 
 def e164(original: str, region: str = "US") -> str | None:
-    """The number as `+` and digits, or None if it is not a valid number of that region.
+    """Return the number as `+` and digits, or None if it is not a valid number of that region.
 
     A number with a plus sign needs no region. US and Canadian numbers have ten digits after the 1.
     """

@@ -20,7 +20,7 @@ class Clock:
 
 
 def timestamp(epoch_s: float) -> str:
-    """The RFC 3339 form of Gladly's examples: UTC, milliseconds, `Z`."""
+    """Return the RFC 3339 form of Gladly's examples: UTC, milliseconds, `Z`."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -38,6 +38,6 @@ def moment_of(text: str) -> datetime:
 
 
 def shortest_timestamp(moment: datetime) -> str:
-    """A moment as export jobs show it: UTC, as many fraction digits as needed, `Z`."""
+    """Return a moment as export jobs show it: UTC, as many fraction digits as needed, `Z`."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rstrip("0").removesuffix(".") + "Z"

@@ -1,4 +1,4 @@
-"""The events of the organization, in order.
+"""The events of the organisation, in order.
 
 Facts: events.md, "Envelope" and "Types and content", of the fact sheet. Only ids and names are
 kept, never the texts that people wrote.
@@ -45,7 +45,7 @@ class Event(NamedTuple):
         return timestamp(self.epoch_ms / 1000)
 
     def shown(self) -> dict[str, Any]:
-        """The event as the API returns it. An event without an initiator has no such field."""
+        """Return the event as the API returns it. An event without an initiator has no such field."""
         shown = {"id": self.id, "type": self.type, "timestamp": self.timestamp, "initiator": self.initiator}
         if self.initiator is None:
             del shown["initiator"]
@@ -84,7 +84,7 @@ class EventLog:
             ValueError: The log already has events.
         """
         if self._kept:
-            raise ValueError("the past comes before what was noted")
+            raise ValueError("the event log has events; earlier ones can only be added to an empty log")
         self._kept.extend(past)
         self._last_ms = self._kept[-1].epoch_ms if self._kept else 0
 

@@ -1,4 +1,4 @@
-"""The export jobs of the organization and their files, for as long as Gladly keeps them.
+"""The export jobs of the organisation and their files, for as long as Gladly keeps them.
 
 Facts: export-files.md, "Listing jobs", and schemas.md, section 12, of the fact sheet.
 """
@@ -20,7 +20,7 @@ RETENTION = timedelta(days=14)
 """How long jobs and their files are kept after `updatedAt`."""
 
 SCHEDULE_ID = "daily-export-schedule"
-"""The one schedule that every organization has by default."""
+"""The one schedule that every organisation has by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ExportFile:
 
     @classmethod
     def of(cls, content: bytes | Callable[[], Iterable[bytes]]) -> "ExportFile":
-        """A file from its bytes, or from a function that yields them in blocks, even without an end."""
+        """Return a file from its bytes, or from a function that yields them in blocks, even without an end."""
         if isinstance(content, bytes):
             return cls(lambda: (content,) if content else (), lambda: len(content))
         return cls(content, lambda: None)
@@ -54,7 +54,7 @@ class ExportJob:
     files: Mapping[str, ExportFile]
 
     def shown(self) -> dict[str, Any]:
-        """The job as the API returns it."""
+        """Return the job as the API returns it."""
         return {
             "id": self.id,
             "scheduleId": SCHEDULE_ID,
@@ -73,7 +73,7 @@ class ExportJobs:
         self._jobs: dict[str, ExportJob] = {}
 
     def now(self) -> datetime:
-        """The current time of the emulator's clock."""
+        """Return the current time of the emulator's clock."""
         return datetime.fromtimestamp(self._clock.wall(), UTC)
 
     def put(self, job: ExportJob) -> None:
@@ -81,12 +81,12 @@ class ExportJobs:
         self._jobs[job.id] = job
 
     def get(self, job_id: str) -> ExportJob | None:
-        """The job with this id, unless it is too old or dated in the future."""
+        """Return the job with this id, unless it is too old or dated in the future."""
         job = self._jobs.get(job_id)
         return job if job is not None and self._is_there(job) else None
 
     def present(self) -> list[ExportJob]:
-        """All jobs that the API shows now."""
+        """Return all jobs that the API shows now."""
         return [job for job in self._jobs.values() if self._is_there(job)]
 
     def remove(self, job_id: str) -> None:

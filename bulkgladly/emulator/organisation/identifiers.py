@@ -8,14 +8,14 @@ __all__ = ("derived_id", "generated_ids")
 
 
 def derived_id(text: str) -> str:
-    """The id derived from a text: 22 URL-safe characters, the first a letter. Equal texts give equal ids."""
+    """Return the id derived from a text: 22 URL-safe characters, the first a letter. Equal texts give equal ids."""
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     # Clearing the first bit makes the first character a letter, as slugid's nice form has it.
     return base64.urlsafe_b64encode(bytes([digest[0] & 0x7F]) + digest[1:])[:22].decode()
 
 
 def generated_ids(seed: int) -> Iterator[str]:
-    """An endless series of ids, the same for the same seed."""
+    """Yield an endless series of ids, the same for the same seed."""
     number = 0
     while True:
         yield derived_id(f"{seed}:{number}")

@@ -22,7 +22,7 @@ class AddressBook:
         self._external: dict[str, dict[str, None]] = {}
 
     def conflicts(self, profile: Mapping[str, Any], customer_id: str) -> list[str]:
-        """The fields that hold an address of another customer: `emails`, `phones`, both or neither."""
+        """Return the fields that hold an address of another customer: `emails`, `phones`, both or neither."""
         taken = []
         if any(self._emails.get(key, customer_id) != customer_id for key in _emails_of(profile)):
             taken.append("emails")
@@ -53,16 +53,16 @@ class AddressBook:
                 index.pop(key, None)
 
     def by_email(self, email: str) -> list[str]:
-        """The id of the owner, in a list of one or none."""
+        """Return the id of the owner, in a list of one or none."""
         owner = self._emails.get(email.lower())
         return [] if owner is None else [owner]
 
     def by_phone(self, number: str) -> list[str]:
-        """The ids of all profiles with this E.164 number of any type, the last written first."""
+        """Return the ids of all profiles with this E.164 number of any type, the last written first."""
         return list(reversed(self._phones.get(number, {})))
 
     def by_external_id(self, external_id: str) -> list[str]:
-        """The ids of all profiles with this external id, the last written first."""
+        """Return the ids of all profiles with this external id, the last written first."""
         return list(reversed(self._external.get(external_id, {})))
 
     def _shared_keys(self, profile: Mapping[str, Any]) -> Iterator[tuple[dict[str, dict[str, None]], str]]:
@@ -93,7 +93,7 @@ class OwnedObjects(UserDict[str, dict[str, Any]]):
         super().__init__()
 
     def of(self, field: str, owner: str) -> list[dict[str, Any]]:
-        """The objects whose `field` is `owner`, in the order in which they were added to it."""
+        """Return the objects whose `field` is `owner`, in the order in which they were added to it."""
         return [self.data[key] for key in self._owned.get((field, owner), ())]
 
     def __setitem__(self, key: str, entity: dict[str, Any]) -> None:

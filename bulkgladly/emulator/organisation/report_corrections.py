@@ -47,10 +47,10 @@ class ReportCorrections:
         self._restated: dict[str, dict[date, RestatedDay]] = {}
 
     def restate(self, metric_set: str, day: date) -> RestatedDay:
-        """The entry for a day; the caller may change it."""
+        """Return the entry for a day; the caller may change it."""
         return self._restated.setdefault(metric_set, {}).setdefault(day, RestatedDay())
 
     def restated(self, metric_set: str) -> dict[date, RestatedDay]:
-        """A copy of the restated days of a set."""
+        """Return a copy of the restated days of a set."""
         said = self._restated.get(metric_set, {})
         return {day: RestatedDay(entry.whole, list(entry.rows)) for day, entry in said.items()}

@@ -1,4 +1,4 @@
-"""The objects of the emulated organization, in memory, and the rules that always hold for them."""
+"""The objects of the emulated organisation, in memory, and the rules that always hold for them."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -83,26 +83,26 @@ class Store:
     # All kinds
 
     def count(self, kind: str) -> int:
-        """The number of objects of a kind, such as `customers`."""
+        """Return the number of objects of a kind, such as `customers`."""
         return len(self.collections[kind])
 
     def now(self) -> str:
-        """The current time, as the API writes it."""
+        """Return the current time, as the API writes it."""
         return timestamp(self.clock.wall())
 
     def new_id(self, kind: str = "customers") -> str:
-        """A new id in the API's own style: 22 URL-safe characters, the first a letter."""
+        """Return a new id in the API's own style: 22 URL-safe characters, the first a letter."""
         if kind == "customers":
             return next(identifier for identifier in self._ids if not self.is_customer_id_taken(identifier))
         return next(identifier for identifier in self._ids if not self.is_id_taken(kind, identifier))
 
     def is_customer_id_taken(self, customer_id: str) -> bool:
-        """Whether this id is not available for a new customer. Ids of merged customers stay taken."""
+        """Return whether this id is not available for a new customer. Ids of merged customers stay taken."""
         gone = not self._reuse_deleted_ids and customer_id in self.deleted
         return customer_id in self.customers or customer_id in self.merged or gone
 
     def is_id_taken(self, kind: str, identifier: str) -> bool:
-        """Whether this id is not available for a new object of a kind other than customers."""
+        """Return whether this id is not available for a new object of a kind other than customers."""
         gone = not self._reuse_deleted_ids and f"{kind}:{identifier}" in self.deleted
         return identifier in self.collections[kind] or gone
 
@@ -163,13 +163,13 @@ class Store:
                 self.remove(kind, entity["id"])
 
     def has_open_conversation(self, customer_id: str) -> bool:
-        """Whether the customer has a conversation that is not closed."""
+        """Return whether the customer has a conversation that is not closed."""
         return bool(self._open_conversations(customer_id))
 
     # Merged customers
 
     def merge(self, old: str, new: str) -> None:
-        """Merge two customers: `new` gets the addresses, fields, conversations and tasks of `old`, which is gone.
+        """Merge two customers: `new` gets the addresses, fields, conversations and tasks of `old`, which is removed.
 
         If both have a value, `new` keeps its own. If both have an open conversation, the one of
         `old` becomes part of the other (README.md of the fact sheet, "Merged customers").
@@ -195,7 +195,7 @@ class Store:
         self.event_log.add("CUSTOMER/MERGED", content, APPLICATION)
 
     def successor(self, customer_id: str, *, last: bool = False) -> str | None:
-        """The customer into which this one was merged, or None; with `last`, the end of the chain."""
+        """Return the customer into which this one was merged, or None; with `last`, the end of the chain."""
         heir = self.merged.get(customer_id)
         while last and heir is not None and heir in self.merged:
             heir = self.merged[heir]
@@ -204,15 +204,15 @@ class Store:
     # Search
 
     def find_by_email(self, email: str) -> list[Entity]:
-        """The profile with this address in upper or lower case, in a list of one or none."""
+        """Return the profile with this address in upper or lower case, in a list of one or none."""
         return [self.customers[i] for i in self._book.by_email(email)]
 
     def find_by_phone(self, number: str) -> list[Entity]:
-        """The profiles with this E.164 number of any type, the last written first."""
+        """Return the profiles with this E.164 number of any type, the last written first."""
         return [self.customers[i] for i in self._book.by_phone(number)]
 
     def find_by_external_id(self, external_id: str) -> list[Entity]:
-        """The profiles with this `externalCustomerId`, the last written first."""
+        """Return the profiles with this `externalCustomerId`, the last written first."""
         return [self.customers[i] for i in self._book.by_external_id(external_id)]
 
     def _claim(self, profile: Entity) -> None:
@@ -229,7 +229,7 @@ class Store:
         return [c for c in self.conversations.of("customerId", customer_id) if c["status"] != "CLOSED"]
 
     def _join_open_conversations(self, old: str, new: str) -> tuple[str, str]:
-        """The ids of the conversation that is gone and of the one that has its items now, or two empty texts."""
+        """Return the id of the removed conversation and of the one that now has its items, or two empty texts."""
         going, staying = self._open_conversations(old), self._open_conversations(new)
         if not going or not staying:
             return "", ""
@@ -243,7 +243,7 @@ class Store:
 
 
 def _united_profile(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
-    """The winner, with those addresses, fields and attributes of the loser that it does not have."""
+    """Return the winner, with those addresses, fields and attributes of the loser that it does not have."""
     united = {**loser, **winner}
     for name in ("emails", "phones"):
         kept = winner.get(name, [])
@@ -259,7 +259,7 @@ def _united_profile(loser: Mapping[str, Any], winner: Mapping[str, Any]) -> dict
 
 
 def _united_conversation(source: Mapping[str, Any], destination: Mapping[str, Any]) -> dict[str, Any]:
-    """The destination with the topics of both."""
+    """Return the destination with the topics of both."""
     united = dict(destination)
     for name in ("topicIds", "customAttributes"):
         kept = destination.get(name, [])

@@ -28,7 +28,7 @@ class Fields:
         self._faults: list[dict[str, Any]] = [] if faults is None else faults
 
     def __contains__(self, name: str) -> bool:
-        """Whether the field is present and not null."""
+        """Return whether the field is present and not null."""
         return self._payload.get(name) is not None
 
     def fault(self, name: str, code: str, detail: str) -> None:
@@ -52,7 +52,7 @@ class Fields:
     # Values: None if absent or at fault
 
     def text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str | None:
-        """A string of at most `max_length` characters. A required one must not be blank."""
+        """Return a string of at most `max_length` characters. A required one must not be blank."""
         value = self._payload.get(name)
         if value is None or (required and isinstance(value, str) and not value.strip()):
             if required:
@@ -66,7 +66,7 @@ class Fields:
         return None
 
     def choice(self, name: str, choices: Iterable[str], *, required: bool = False) -> str | None:
-        """One of several words."""
+        """Return a text that must be one of several."""
         value = self.text(name, required=required)
         if value is None or value in choices:
             return value
@@ -82,7 +82,7 @@ class Fields:
         return None
 
     def moment(self, name: str, *, required: bool = False) -> datetime | None:
-        """An RFC 3339 time, converted to UTC; digits beyond microseconds are dropped."""
+        """Return an RFC 3339 time, converted to UTC; digits beyond microseconds are dropped."""
         value = self.text(name, required=required)
         if value is None:
             return None
@@ -95,7 +95,7 @@ class Fields:
         return None
 
     def part(self, name: str, *, required: bool = False) -> Self | None:
-        """An object within this one. Its faults carry both names."""
+        """Return an object within this one. Its faults carry both names."""
         value = self._payload.get(name)
         if value is None:
             if required:
@@ -107,7 +107,7 @@ class Fields:
         return None
 
     def parts(self, name: str) -> list[Self]:
-        """The objects of an array; without an array there are none. Their faults share its name."""
+        """Return the objects of an array; without an array there are none. Their faults share its name."""
         value = self._payload.get(name)
         if value is None:
             return []
@@ -118,7 +118,7 @@ class Fields:
         return []
 
     def texts(self, name: str) -> list[str]:
-        """The strings of an array, which must not be empty."""
+        """Return the strings of an array, which must not be empty."""
         value = self._payload.get(name)
         if value is None or value == []:
             self.fault(name, "blank", f"{name} is missing")
@@ -131,11 +131,11 @@ class Fields:
     # What is required, and lists: empty if absent or at fault
 
     def mentions(self, name: str) -> bool:
-        """Whether the field is present, even as null. A PATCH changes such fields."""
+        """Return whether the field is present, even as null. A PATCH changes such fields."""
         return name in self._payload
 
     def required_text(self, name: str, *, max_length: int | None = None, blank: str = "blank") -> str:
-        """A text that must not be missing or blank; `blank` is the error code if it is."""
+        """Return a text that must not be missing or blank; `blank` is the error code if it is."""
         value = self._payload.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             self.fault(name, blank, f"{name} is missing")
@@ -143,7 +143,7 @@ class Fields:
         return self.text(name, max_length=max_length) or ""
 
     def required_number(self, name: str) -> int:
-        """A whole number; it is required."""
+        """Return a whole number; it is required."""
         value = self._payload.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -154,7 +154,7 @@ class Fields:
         return 0
 
     def timezone(self, name: str) -> str:
-        """The IANA name of a time zone; it is required."""
+        """Return the IANA name of a time zone; it is required."""
         text = self.required_text(name)
         try:
             return text and ZoneInfo(text).key
@@ -163,18 +163,18 @@ class Fields:
             return ""
 
     def optional_texts(self, name: str) -> list[str]:
-        """The strings of an array that may be missing or empty."""
+        """Return the strings of an array that may be missing or empty."""
         return self.texts(name) if self._payload.get(name) else []
 
     def required_parts(self, name: str) -> list[Self]:
-        """The objects of an array, which must not be empty."""
+        """Return the objects of an array, which must not be empty."""
         if self._payload.get(name):
             return self.parts(name)
         self.fault(name, "blank", f"{name} is missing")
         return []
 
     def text_mapping(self, name: str) -> dict[str, str]:
-        """An object of strings that may be missing or empty."""
+        """Return an object of strings that may be missing or empty."""
         value = self._payload.get(name)
         if value is None:
             return {}

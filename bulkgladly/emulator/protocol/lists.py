@@ -26,7 +26,7 @@ def capped_list(
     newest_first: bool = False,
     shown: Callable[[Entity], Any] | None = None,
 ) -> Reply:
-    """The objects sorted by the time in their field `by`, at most as many as the operation's cap allows.
+    """Return the objects sorted by the time in their field `by`, at most as many as the operation's cap allows.
 
     Objects of the same time keep their order; with `newest_first` it is reversed.
     """
@@ -44,7 +44,7 @@ def capped_list(
 
 
 def single(call: Call, name: str) -> str | None:
-    """The value of a query parameter, or None.
+    """Return the value of a query parameter, or None.
 
     Raises:
         Refusal: 400, because the parameter is given more than once.
@@ -56,7 +56,7 @@ def single(call: Call, name: str) -> str | None:
 
 
 def single_moment(call: Call, name: str) -> datetime | None:
-    """The time in a query parameter, or None.
+    """Return the time in a query parameter, or None.
 
     Raises:
         Refusal: 400, because the parameter is given more than once or is not a valid time.
@@ -69,5 +69,5 @@ def single_moment(call: Call, name: str) -> datetime | None:
 
 
 def invalid(name: str, detail: str) -> Refusal:
-    """A 400 for a query parameter with a wrong value."""
+    """Return a 400 for a query parameter with a wrong value."""
     return refuse(400, problem("invalid", detail, attr=name))

@@ -28,7 +28,7 @@ class OutgoingRequest(NamedTuple):
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the text of the URL alone shows that it leads to this machine; no name is resolved."""
+    """Return whether the text of the URL alone shows that it leads to this machine; no name is resolved."""
     try:
         host = URL(url).host or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

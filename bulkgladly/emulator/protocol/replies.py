@@ -48,7 +48,7 @@ class Refusal(Exception):  # a refusal is a reply, not an error of the emulator
 
 
 def json_reply(payload: object, status: int = 200) -> Reply:
-    """A reply whose body is the payload as JSON."""
+    """Return a reply whose body is the payload as JSON."""
     return Reply(status, orjson.dumps(payload))
 
 
@@ -65,7 +65,7 @@ def no_content() -> Reply:
 def problem(
     code: str, detail: str, *, attr: str | None = None, meta: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """One entry of the error envelope. Parts that are absent are left out, as in Gladly's examples."""
+    """Return one entry of the error envelope. Parts that are absent are left out, as in Gladly's examples."""
     entry: dict[str, Any] = {} if attr is None else {"attr": attr}
     entry |= {"code": code, "detail": detail}
     if meta is not None:
@@ -74,7 +74,7 @@ def problem(
 
 
 def refuse(status: int, *problems: Mapping[str, Any], single: bool = False) -> Refusal:
-    """A refusal with the documented envelope.
+    """Return a refusal with the documented envelope.
 
     With `single`, `errors` is one object instead of a list. Gladly's document shows that form for
     several replies, so clients must accept it.
@@ -84,7 +84,7 @@ def refuse(status: int, *problems: Mapping[str, Any], single: bool = False) -> R
 
 
 def failure(status: int, code: str, detail: str, *, kind: BodyKind = "json") -> Reply:
-    """A failure whose body Gladly does not document (401, 403, 429, 5xx), in the given form.
+    """Return a failure whose body Gladly does not document (401, 403, 429, 5xx), in the given form.
 
     Raises:
         ValueError: There is no such form.

@@ -45,7 +45,7 @@ class Call:
         return parse_qs(self._query, keep_blank_values=True)
 
     def json_object(self) -> dict[str, Any]:
-        """The request body.
+        """Return the request body.
 
         Raises:
             Refusal: 400, because it is not a JSON object.
@@ -59,11 +59,11 @@ class Call:
         return payload
 
     def absolute(self, path: str) -> str:
-        """The path as a URL on the host that was called."""
+        """Return the path as a URL on the host that was called."""
         return f"http://{self.headers['Host']}{path}"
 
     def not_found(self, thing: str) -> Refusal:
-        """A 404 for an unknown id, in the form that the options ask for."""
+        """Return a 404 for an unknown id, in the form that the options ask for."""
         detail = f"no {thing} has this id"
         return refuse(404, problem("not_exist", detail), single=self.options.not_found == "object")
 
@@ -85,7 +85,7 @@ class Operation:
     statuses: tuple[int, ...]
     needs: Permission = "api"
     limited: bool = True
-    """Whether it counts against the organization's limit; what is on another host does not."""
+    """Whether it counts against the organisation's limit; what is on another host does not."""
     report: bool = False
     """Whether the limits for reports apply as well."""
 
@@ -118,7 +118,7 @@ class Router:
             self._add(operation)
 
     def find(self, method: str, path: str) -> Found | tuple[str, ...]:
-        """The operation for a path that is still percent-encoded.
+        """Return the operation for a path that is still percent-encoded.
 
         If there is none: the methods that the path does have, none at all for an unknown path.
         """

@@ -66,7 +66,7 @@ class Directory(NamedTuple):
 
 
 def directory_of(store: Store, customers: int) -> Directory:
-    """The present directory; `customers` is the number of invented customers that rows may name."""
+    """Return the present directory; `customers` is the number of invented customers that rows may name."""
     held = store.collections
     topics = tuple(held["topics"].values())
     teams: dict[str, list[Entity]] = {}
@@ -84,7 +84,7 @@ def directory_of(store: Store, customers: int) -> Directory:
 
 
 def moment_text(moment: datetime, zone: tzinfo, form: TimeForm) -> str:
-    """A time as a cell shows it: with milliseconds, and `Z` for UTC."""
+    """Return a time as a cell shows it: with milliseconds, and `Z` for UTC."""
     local = moment.astimezone(UTC if form == "utc" else zone)
     text = local.isoformat(timespec="milliseconds")
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
@@ -115,23 +115,23 @@ class Fact:
         self.moment = day + timedelta(milliseconds=(bits >> 32) % 86_400_000)
 
     def pick(self, choices: Sequence[str], shift: int) -> str:
-        """One of the choices, selected by the bits from `shift`."""
+        """Return one of the choices, selected by the bits from `shift`."""
         return choices[(self.bits >> shift) % len(choices)]
 
     def seconds(self, most: int, shift: int) -> float:
-        """A duration of less than `most` seconds, with a fraction."""
+        """Return a duration of less than `most` seconds, with a fraction."""
         return (self.bits >> shift) % (most * 10) / 10
 
     def write(self, moment: datetime) -> str:
-        """The time as a cell shows it."""
+        """Return the time as a cell shows it."""
         return moment_text(moment, self.view.zone, self.view.form)
 
     def after(self, seconds: float) -> str:
-        """The time `seconds` after the fact, as a cell shows it."""
+        """Return the time `seconds` after the fact, as a cell shows it."""
         return self.write(self.moment + timedelta(seconds=seconds))
 
     def named(self, kind: str) -> str:
-        """The id of its contact, conversation, task or the like."""
+        """Return the id of its contact, conversation, task or the like."""
         return f"{kind}-{self._day:%Y%m%d}-{self._owner:05}"
 
     @property
@@ -181,7 +181,7 @@ class Fact:
         return (self.topic,) if second is self.topic else (self.topic, second)
 
     def path(self, topic: Entity) -> str:
-        """The names of a topic and of its parents, from the top."""
+        """Return the names of a topic and of its parents, from the top."""
         names = [topic["name"]]
         while (parent := self._directory.parents.get(topic["id"])) is not None and len(names) < _DEEPEST:
             topic = parent
@@ -199,7 +199,7 @@ class Fact:
         return self.bits >> 12 & 7 != 0
 
     def event(self, of: str) -> str:
-        """The type of its event, among those of `of`."""
+        """Return the type of its event, among those of `of`."""
         return self.pick(_EVENTS[of], 40)
 
     @property
@@ -216,7 +216,7 @@ class Fact:
 def facts_of(
     subject: str, day: datetime, count: int, directory: Directory, view: ReportView, *, seed: int
 ) -> Iterator[Fact]:
-    """The facts of one subject and UTC day, not sorted by time, and always the same.
+    """Yield the facts of one subject and UTC day, not sorted by time, and always the same.
 
     Four events in a row belong to the same contact, conversation or task, and have the same inbox and agent.
     """

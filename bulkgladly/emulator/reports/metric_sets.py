@@ -209,7 +209,7 @@ class MetricSet(NamedTuple):
     columns: tuple[Column, ...]
 
     def position(self, value: str) -> int | None:
-        """The position of the first column with this value."""
+        """Return the position of the first column with this value."""
         return next((n for n, column in enumerate(self.columns) if column.value == value), None)
 
     @property

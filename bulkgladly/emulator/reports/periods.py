@@ -21,13 +21,13 @@ class Period(NamedTuple):
     end: datetime
 
     def within(self, other: "Period") -> "Period":
-        """The part that is inside the other period; its end is never before its start."""
+        """Return the part that is inside the other period; its end is never before its start."""
         start = max(self.start, other.start)
         return Period(start, max(start, min(self.end, other.end)))
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
-    """The time in UTC at which a day begins in the zone.
+    """Return the time in UTC at which a day begins in the zone.
 
     Raises:
         OverflowError: The time is outside the calendar.
@@ -36,7 +36,7 @@ def midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def days(period: Period) -> Iterator[datetime]:
-    """The beginnings of the UTC days that overlap the period."""
+    """Yield the beginnings of the UTC days that overlap the period."""
     day = period.start.replace(hour=0, minute=0, second=0, microsecond=0)
     while day < period.end:
         yield day
@@ -44,7 +44,7 @@ def days(period: Period) -> Iterator[datetime]:
 
 
 def buckets(period: Period, level: Level, zone: tzinfo) -> Iterator[Period]:
-    """The period, split into buckets of the level; the first and the last can be less than a whole bucket.
+    """Yield the period, split into buckets of the level; the first and the last can be less than a whole bucket.
 
     How Gladly shows a bucket that the period cuts is not known; here no two periods share a row.
     """

@@ -49,7 +49,7 @@ class _Errors(list[dict[str, Any]]):
         self.append(problem(code, detail, attr=attr))
 
     def text(self, payload: Mapping[str, Any], attr: str) -> str:
-        """A required text; if there is none, an error is added and the text is empty."""
+        """Return a required text; if there is none, an error is added and the text is empty."""
         value = payload.get(attr)
         if value is None or value == "":
             self.add(attr, "blank", f"{attr} is missing")
@@ -61,7 +61,7 @@ class _Errors(list[dict[str, Any]]):
 
 
 def read_report(call: Call) -> CheckedRequest:
-    """The body of POST /reports.
+    """Return the body of POST /reports.
 
     Raises:
         Refusal: 400 with every error that was found.
@@ -88,7 +88,7 @@ def read_report(call: Call) -> CheckedRequest:
 
 
 def read_work_sessions(call: Call) -> CheckedRequest:
-    """The body of POST /reports/work-session-events.
+    """Return the body of POST /reports/work-session-events.
 
     Raises:
         Refusal: 400 with every error that was found.
@@ -113,14 +113,14 @@ def _metric_set(payload: Mapping[str, Any], errors: _Errors) -> MetricSet | None
 
 
 def _by_times(payload: Mapping[str, Any], metric_set: MetricSet | None, errors: _Errors) -> bool:
-    """Whether the period is given to the minute; adds an error for fields that do not go with that."""
+    """Return whether the period is given to the minute; adds an error for fields that do not go with that."""
     name = "" if metric_set is None else metric_set.name
     given = [attr for attr in ("startAtTime", "endAtTime") if payload.get(attr) is not None]
     if not given:
         return name in TIMES_ONLY
     for attr in given:
         if metric_set is not None and name not in BY_TIMES:
-            errors.add(attr, "invalid", f"{attr} is not possible for this report")
+            errors.add(attr, "invalid", f"{attr} is not supported by this report")
     for attr in ("startAt", "endAt", "timezone"):
         if payload.get(attr) is not None:
             errors.add(attr, "invalid", f"{attr} must be left out beside startAtTime and endAtTime")
@@ -170,7 +170,7 @@ def _times(payload: Mapping[str, Any], errors: _Errors) -> tuple[Period, str]:
     if start is None or end is None:
         return _NOWHEN, ""
     if end <= start:
-        errors.add("startAtTime", "invalid", "startAtTime is not before endAtTime")
+        errors.add("startAtTime", "invalid", "startAtTime must be before endAtTime")
         return _NOWHEN, ""
     # The last minute counts in full.
     return Period(start, end + _MINUTE), f"{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
@@ -196,16 +196,16 @@ def _level(payload: Mapping[str, Any], metric_set: MetricSet | None, period: Per
     if value is None:
         return "daily"
     if value not in LEVELS or (metric_set is not None and "aggregationLevel" not in metric_set.takes):
-        errors.add("aggregationLevel", "invalid", "aggregationLevel is not possible for this report")
+        errors.add("aggregationLevel", "invalid", "aggregationLevel is not supported by this report")
         return "daily"
     too_fine = metric_set is not None and metric_set.name.startswith("AgentSummary") and value == "halfHourly"
     if too_fine and period.end - period.start > _LONGEST_HALF_HOURLY:
-        errors.add("aggregationLevel", "invalid", "halfHourly is not possible for more than one month")
+        errors.add("aggregationLevel", "invalid", "halfHourly is not supported for more than one month")
     return cast("Level", value)
 
 
 def _given(filters: Mapping[str, Any], metric_set: MetricSet | None, name: RequestOption, errors: _Errors) -> Any:
-    """The value of a filter, or None. If the set does not have the filter, an error is added."""
+    """Return the value of a filter, or None. If the set does not have the filter, an error is added."""
     value = filters.get(name)
     # An empty list and `allChannels` are the defaults, which filter nothing.
     if value is None or value in ([], "", "allChannels"):

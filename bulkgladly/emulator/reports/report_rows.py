@@ -22,7 +22,7 @@ ANCHORS = ("moment", "contact.ended", "contact.created")
 """The values that give the date of a row; the first that is not empty counts."""
 
 FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
-"""The first day of the organization; reports about earlier days are empty."""
+"""The first day of the organisation; reports about earlier days are empty."""
 
 
 class ReportRequest(NamedTuple):
@@ -61,7 +61,7 @@ class _Row(NamedTuple):
 
 
 def rows_of(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
-    """The rows, which are made while they are read. Their order has no meaning."""
+    """Return the rows, which are made while they are read. Their order has no meaning."""
     return _bucket_rows(request, sources) if request.metric_set.by else _fact_rows(request, sources)
 
 
@@ -140,7 +140,7 @@ def _apply_corrections(
 
 
 def _with_own_place(row: _Row, metric_set: MetricSet) -> _Row:
-    """The row with the date, inbox, agent and channel of its own cells, if they have any."""
+    """Return the row with the date, inbox, agent and channel of its own cells, if they have any."""
     said = {value: row.cells[n] for value in _PLACES if (n := metric_set.position(value)) is not None and row.cells[n]}
     dated = next((said[value] for value in ANCHORS if value in said), None)
     return row._replace(
@@ -219,7 +219,7 @@ def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]
 
 
 def _with_corrections(rows: list[Cells], request: ReportRequest, restated: RestatedDay | None) -> list[Cells]:
-    """The rows with the corrections of the day, which apply only to daily rows without filters."""
+    """Return the rows with the corrections of the day, which apply only to daily rows without filters."""
     if restated is None or request.level != "daily" or request.filtered:
         return rows
     kept = [] if restated.whole else rows

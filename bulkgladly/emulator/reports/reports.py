@@ -34,7 +34,7 @@ _ERROR_TEXT = b"Unexpected error occurred\n"
 
 
 class Reports:
-    """The reports of one organization: invented rows, and the corrections of tests.
+    """The reports of one organisation: invented rows, and the corrections of tests.
 
     Rows depend only on the seed, the subject, the day and the directory, not on the period or the filters
     of the request, nor on the time. Reports are not part of the state file.
@@ -53,7 +53,7 @@ class Reports:
         return self._store.report_corrections.oddities
 
     def rows(self, metric_set: str, *, day: date) -> list[dict[str, str]]:
-        """The rows of one UTC day by header, as in the report with daily rows and without filters.
+        """Return the rows of one UTC day by header, as in the report with daily rows and without filters.
 
         Raises:
             KeyError: There is no such set.
@@ -86,7 +86,7 @@ class Reports:
         entry.rows += [dict(row) for row in rows]
 
     def reply(self, checked: CheckedRequest) -> Reply:
-        """The present report. A large one is made while it is sent."""
+        """Return the present report. A large one is made while it is sent."""
         found = checked.request.metric_set
         oddity = self.oddities.get(found.name, self._options.report_oddity)
         latest = datetime.fromtimestamp(self._store.clock.wall() - self._options.report_lag_s, UTC)
@@ -139,7 +139,7 @@ def _check(row: Mapping[str, str], found: MetricSet, day: date) -> None:
 def _document(
     rows: Iterable[Cells], found: MetricSet, channel: str | None, oddity: Oddity, *, header_alone: bool
 ) -> Iterator[bytes]:
-    """The CSV as bytes, in blocks of many rows."""
+    """Yield the CSV as bytes, in blocks of many rows."""
     if oddity == "empty_body":
         return
     if oddity == "error_text":

@@ -1,1 +1,1 @@
-"""Invented data that an organization starts with."""
+"""Invented data that an organisation starts with."""

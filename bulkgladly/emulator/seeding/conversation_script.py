@@ -41,7 +41,7 @@ _API_USER = {"id": "example-api-user", "type": "API"}
 
 
 def contents(scene: Scene) -> Iterator[Said]:
-    """The items of one conversation in their order."""
+    """Yield the items of one conversation in their order."""
     yield from _written(scene)
     yield from _spoken(scene)
     yield from _social(scene)
@@ -96,5 +96,5 @@ def _social(scene: Scene) -> Iterator[Said]:
 
 
 def at(millisecond: int) -> str:
-    """A time within the second that replaces `TIME_TOKEN`."""
+    """Return a time within the second that replaces `TIME_TOKEN`."""
     return f"{TIME_TOKEN}.{millisecond:03}Z"

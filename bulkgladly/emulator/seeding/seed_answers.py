@@ -1,4 +1,4 @@
-"""Invented answers, business hours and campaigns: what every emulated organization starts with."""
+"""Invented answers, business hours and campaigns: what every emulated organisation starts with."""
 
 from collections.abc import Iterable
 

@@ -47,7 +47,7 @@ def seed_conversations(store: Store, each: int, *, seed: int) -> None:
 
 
 def seed_custom_attributes(store: Store) -> None:
-    """Give the organization a few freeform topics, one of them archived."""
+    """Give the organisation a few freeform topics, one of them archived."""
     moment = timestamp(_START.timestamp())
     for number, (key, label) in enumerate(
         (("orderId", "Order"), ("storeId", "Store"), ("couponId", "Coupon")), start=1

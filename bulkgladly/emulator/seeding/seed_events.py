@@ -57,7 +57,7 @@ def _invented(count: int, now_ms: int, seed: int) -> Iterator[Event]:
 
 
 def _content(fields: tuple[Field, ...], event: _EventDraw) -> dict[str, Any]:
-    """An object with all required fields and about half of the others."""
+    """Return an object with all required fields and about half of the others."""
     return {field.name: _value(field, event) for field in fields if field.required or event.draw.getrandbits(1)}
 
 

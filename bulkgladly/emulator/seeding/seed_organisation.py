@@ -25,7 +25,7 @@ def seed_customers(store: Store, count: int) -> None:
 
 
 def invented_customer(number: int) -> Entity:
-    """The profile of the customer with this number, as GET returns it; above about 78,000 it has no phone."""
+    """Return the profile of the customer with this number, as GET returns it; above about 78,000 it has no phone."""
     first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
     email = f"{first}.{last}.{number}@Example.org"
     profile: Entity = {
@@ -48,7 +48,7 @@ def invented_customer(number: int) -> Entity:
 
 
 def seed_directory(store: Store) -> None:
-    """Give the organization a name and a few agents, inboxes, teams, topics and audiences."""
+    """Give the organisation a name and a few agents, inboxes, teams, topics and audiences."""
     store.organization = {
         "id": "example-organization",
         "loginDomain": "example.org",

@@ -32,7 +32,7 @@ class Access:
         self._known: dict[str, frozenset[Permission]] = {}
 
     def refusal(self, header: str | None, needs: Permission) -> Reply | None:
-        """The 401 or 403 for this header, or None if the call is allowed."""
+        """Return the 401 or 403 for this header, or None if the call is allowed."""
         if needs == "none":
             return None
         held = None if header is None else self._known.get(header) or self._permissions(header)

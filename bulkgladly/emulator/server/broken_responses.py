@@ -186,7 +186,7 @@ def _chunk(block: bytes) -> bytes:
 def _broken_stream(
     request: web.BaseRequest, framing: Framing, reply: Reply, headers: dict[str, str], stream: Stream
 ) -> web.Response:
-    """Half of the stream or all of it, then the end of the connection before the announced end."""
+    """Return half of the stream or all of it; the connection ends before the announced end."""
     size = stream.measure()
     # Half of an unknown length is unknown; one byte is less than all.
     sent = None if framing == "overlong" else 1 if size is None else size // 2

@@ -85,7 +85,7 @@ class SlidingLog:
 def new_budget(
     algorithm: Algorithm, rate: int, *, per_s: float = 1.0, phase_s: float = 0.0, burst: int | None = None
 ) -> Budget:
-    """A new budget of `rate` requests in `per_s` seconds."""
+    """Return a new budget of `rate` requests in `per_s` seconds."""
     match algorithm:
         case "fixed":
             return FixedWindow(rate, per_s=per_s, phase_s=phase_s)

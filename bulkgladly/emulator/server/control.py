@@ -2,10 +2,10 @@
 
 GET  /_emulator/status
 POST /_emulator/rate       {"rate": 50}                 null lifts the limit
-POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 sends it away
+POST /_emulator/neighbour  {"per_second": 3, "seed": 1} 0 removes it
 POST /_emulator/merge      {"old": "id", "new": "id"}
-POST /_emulator/jobs       {"items": 500}               make an export job, as Gladly does every night
-POST /_emulator/refuse     {"for_s": 2}                 refuse connections for so many seconds
+POST /_emulator/jobs       {"items": 500}               create an export job, as Gladly does every night
+POST /_emulator/refuse     {"for_s": 2}                 refuse connections for this many seconds
 POST /_emulator/faults     [...]                        see `faults.fault_script`; DELETE drops all
 """
 
@@ -25,7 +25,7 @@ from bulkgladly.emulator.server.request_log import RequestLog
 __all__ = ("CONTROL_PREFIX", "Control")
 
 CONTROL_PREFIX = "/_emulator/"
-_ANSWER_WITHIN_S = 0.05
+_REPLY_WITHIN_S = 0.05
 
 
 class Control:
@@ -54,10 +54,10 @@ class Control:
         }
 
     def reply(self, method: str, path: str, body: bytes) -> Reply:
-        """The reply to one control request."""
+        """Return the reply to one control request."""
         endpoint = self._endpoints.get((method, path.removeprefix(CONTROL_PREFIX)))
         if endpoint is None:
-            return failure(404, "not_exist", "no such control endpoint")
+            return failure(404, "not_exist", "there is no such control endpoint")
         try:
             return json_reply(endpoint(orjson.loads(body) if body else None))
         except KeyError as exc:
@@ -66,7 +66,7 @@ class Control:
             return failure(400, "invalid", str(exc))
 
     def status(self) -> dict[str, object]:
-        """Counts of everything, ready for JSON."""
+        """Return counts of everything, ready for JSON."""
         neighbour = self._limiter.neighbour
         return {
             "counts": {kind: len(entities) for kind, entities in self._store.collections.items()},
@@ -112,7 +112,7 @@ class Control:
         if not 0 <= for_s < math.inf:
             raise ValueError(f"for_s is {for_s}: it must be 0 or more")
         # After the reply to this request.
-        asyncio.get_running_loop().call_later(_ANSWER_WITHIN_S, self._refuse, for_s)
+        asyncio.get_running_loop().call_later(_REPLY_WITHIN_S, self._refuse, for_s)
         return {"for_s": for_s}
 
     def _add_faults(self, payload: object) -> object:

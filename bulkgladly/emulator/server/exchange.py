@@ -59,7 +59,7 @@ _NOTHING = Reply(200)
 class Exchange:
     """The handler of all requests.
 
-    The limit belongs to the organization, so it is checked before the credentials, and a refused request
+    The limit belongs to the organisation, so it is checked before the credentials, and a refused request
     is never carried out. Unknown paths get 404 and do not count against the limit. An operation that has
     begun is finished, even if the client is gone. An operation that waits for another server has done
     nothing yet, and does nothing if the emulator stops in the meantime.
@@ -221,14 +221,14 @@ class Exchange:
 
     def _unknown_path(self, method: str, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
         if methods:
-            reply = failure(405, "invalid", "this path does not have this method")
+            reply = failure(405, "invalid", "this path does not support this method")
             reply = reply._replace(headers={"Allow": ", ".join(methods)})
         else:
-            reply = failure(404, "not_exist", "no such path")
-        self._parts.requests.note(Seen(self._parts.clock.wall(), method, path, reply.status, None))
+            reply = failure(404, "not_exist", "there is no such path")
+        self._parts.requests.add(Seen(self._parts.clock.wall(), method, path, reply.status, None))
         return response_for(reply, {})
 
     def _log(self, arrival: _Arrival, status: int | None) -> None:
         operation = arrival.operation
         seen = Seen(self._parts.clock.wall(), operation.method, arrival.path, status, operation.operation_id)
-        self._parts.requests.note(seen)
+        self._parts.requests.add(seen)

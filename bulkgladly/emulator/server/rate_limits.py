@@ -1,4 +1,4 @@
-"""The limits of the organization: requests a second, shared with another client, and reports.
+"""The limits of the organisation: requests a second, shared with another client, and reports.
 
 Facts on reports: README.md, "Rate limits (in full)", of the fact sheet. That both report paths share one
 limit is inferred.
@@ -16,7 +16,7 @@ __all__ = ("Limiter", "Neighbour", "ReportLimits")
 
 
 class Neighbour:
-    """Another client of the organization: only its use of the budget, without a socket.
+    """Another client of the organisation: only its use of the budget, without a socket.
 
     It makes `per_second` requests on average, at random times that the seed decides. It does not retry:
     refused requests are only counted.
@@ -24,7 +24,7 @@ class Neighbour:
 
     def __init__(self, per_second: float, *, seed: int, start: float) -> None:
         if per_second <= 0:
-            raise ValueError(f"per_second is {per_second}: a neighbour takes more than 0 requests a second")
+            raise ValueError(f"per_second is {per_second}: a neighbour must make more than 0 requests a second")
         self.per_second = per_second
         self.admitted = 0
         self.refused = 0
@@ -32,7 +32,7 @@ class Neighbour:
         self._next = start + self._random.expovariate(per_second)
 
     def arrivals_until(self, now: float) -> Iterator[float]:
-        """The times of its requests up to now, in order, each once."""
+        """Yield the times of its requests up to now, in order, each once."""
         while self._next <= now:
             arrival = self._next
             self._next += self._random.expovariate(self.per_second)
@@ -124,7 +124,7 @@ class Limiter:
 
 
 class ReportLimits:
-    """The limits for reports: so many a minute, and so many at a time. Refused reports cost nothing."""
+    """The limits for reports: how many a minute, and how many at a time. Refused reports cost nothing."""
 
     def __init__(self, options: EmulatorOptions, clock: Clock) -> None:
         self._clock = clock

@@ -28,7 +28,7 @@ class RequestLog:
         self.by_status: Counter[int | None] = Counter()
         self.total = 0
 
-    def note(self, seen: Seen) -> None:
+    def add(self, seen: Seen) -> None:
         """Add one request."""
         self.total += 1
         self.by_operation[seen.operation or f"{seen.method} (unknown path)"] += 1
@@ -36,7 +36,7 @@ class RequestLog:
         self.recent.append(seen)
 
     def count(self, operation: str | None = None, *, status: int | None = None) -> int:
-        """The number of requests: all, of an operation, with a status, or (among the recent ones) both."""
+        """Return the number of requests: all, of an operation, with a status, or (among the recent ones) both."""
         if operation is not None and status is not None:
             return sum(seen.operation == operation and seen.status == status for seen in self.recent)
         if status is not None:

@@ -61,7 +61,7 @@ class StreamBlocks(AsyncIterator[bytes]):
 
 
 def response_for(reply: Reply, headers: Mapping[str, str]) -> web.Response:
-    """The whole response. The headers of the reply win over `headers`."""
+    """Return the whole response. The headers of the reply win over `headers`."""
     merged = {**headers, **reply.headers}
     if reply.stream is not None:
         length = None if reply.stream.chunked else reply.stream.measure()
@@ -82,7 +82,7 @@ async def send_whole(request: web.BaseRequest, response: web.StreamResponse) -> 
 
 
 def streaming_response(reply: Reply, headers: dict[str, str], blocks: StreamBlocks, length: int | None) -> web.Response:
-    """The response with these blocks as its body; without a length it is sent in chunks."""
+    """Return the response with these blocks as its body; without a length it is sent in chunks."""
     headers["Content-Type"] = reply.content_type
     if length is not None:
         headers["Content-Length"] = str(length)
