@@ -22,7 +22,7 @@ import orjson
 import typer
 
 from bulkgladly.api.address import delay_s
-from bulkgladly.api.unpacking import unpacker_for
+from bulkgladly.api.bodies import unpacker_for
 from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError

@@ -47,7 +47,7 @@ def test_paths_read_well_and_put_values_back() -> None:
 @pytest.mark.parametrize("text", ["a b", "[", '["x"', "]"])
 def test_a_text_that_is_no_path_is_refused(text: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(ValueError, match="no path"):
+    with pytest.raises(ValueError, match="not a path"):
         parsed(text)
 
 
