@@ -186,7 +186,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when first used: `bulkgladly --help` and the emulator need none of it.
+    # Loaded on first use: `bulkgladly --help` and the emulator need none of it.
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

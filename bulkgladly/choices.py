@@ -1,13 +1,98 @@
-"""Choosing from a set of words: the closest match, and the message for a word that is not one of them. Pure."""
+"""The choices of options, one closed list for each, and the message for a word that is not a choice. Pure."""
 
 import difflib
+import enum
 from collections.abc import Iterable
 
-__all__ = ("closest", "closest_few", "one_of", "unsupported")
+__all__ = (
+    "Attributes",
+    "InputFormat",
+    "LogFormat",
+    "MissingNames",
+    "Null",
+    "OnConflict",
+    "OnDuplicate",
+    "OutputFormat",
+    "ProgressView",
+    "closest",
+    "closest_few",
+    "one_of",
+    "unsupported",
+)
+
+
+class OnConflict(enum.StrEnum):
+    """What happens to a record whose email address or mobile number belongs to another customer."""
+
+    QUARANTINE = "quarantine"
+    SKIP = "skip"
+    UPDATE = "update"
+    MERGE = "merge"
+
+
+class OnDuplicate(enum.StrEnum):
+    """What happens to a row that has the key of an earlier row, and other content."""
+
+    REJECT = "reject"
+    LAST = "last"
+
+
+class Null(enum.StrEnum):
+    """What a null in the input means for a field that Gladly holds."""
+
+    KEEP = "keep"
+    CLEAR = "clear"
+
+
+class Attributes(enum.StrEnum):
+    """Whether a PATCH of some custom attributes is known not to change the others."""
+
+    UNKNOWN = "unknown"
+    MERGE = "merge"
+
+
+class MissingNames(enum.StrEnum):
+    """What happens when rows name an inbox, agent, topic or audience that does not exist."""
+
+    STOP = "stop"
+    REJECT = "reject"
+
+
+class InputFormat(enum.StrEnum):
+    """The formats of input files."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
+class OutputFormat(enum.StrEnum):
+    """The formats of a data set's files."""
+
+    PARQUET = "parquet"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+class ProgressView(enum.StrEnum):
+    """How a run is shown while it works."""
+
+    AUTO = "auto"
+    BAR = "bar"
+    LINE = "line"
+    NONE = "none"
+
+
+class LogFormat(enum.StrEnum):
+    """The format of lines on stderr."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the known word that was probably meant, ignoring case, or None if none is close."""
+    """Return the known word that was probably meant, ignoring case; None if none is close."""
     return next(iter(closest_few(word, known, most=1, cutoff=cutoff)), None)
 
 

@@ -1,8 +1,8 @@
-"""The commands that messages tell people to run next: built in one place, so that each of them works as printed.
+"""The commands that messages tell people to run next, built in one place so that each works as printed.
 
-A command is quoted for a shell, and carries what the present one was told and the next one
-must be told again: the state directory, the settings file, the profile. The organisation
-comes from the environment, and is left to it.
+A command is quoted for a shell, and repeats the flags of the present command that the next one
+needs: the state directory, the settings file, the profile. The organisation comes from the
+environment and is not repeated.
 """
 
 import os
@@ -22,10 +22,10 @@ _IN_QUOTES = re.compile(rb"[^ -~]|['\\]")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What the present command was told beside its own flags.
+    """The settings of the present command that its next commands need as well.
 
     `is_state_dir_set` says that the environment or the settings file names a state directory,
-    so that even the default one must be spelled out.
+    so that even the default one must be named.
     """
 
     config: Path | None = None
@@ -38,14 +38,14 @@ _NOTHING_TOLD = Invocation()
 
 
 def invoked() -> Invocation:
-    """Return what the present command was told; nothing, where Python code is the caller."""
+    """Return the settings of the present command; the defaults if Python code is the caller."""
     return _INVOCATION.get(_NOTHING_TOLD)
 
 
 def note_invocation(
     *, config: Path | None = None, profile: str | None = None, is_state_dir_set: bool | None = None
 ) -> None:
-    """Remember, for this context and what it starts, what next commands must be told again."""
+    """Keep, for this context and the tasks that it starts, settings that next commands need."""
     known = invoked()
     _INVOCATION.set(
         replace(
@@ -58,11 +58,11 @@ def note_invocation(
 
 
 def next_command(*words: str | Path, state_dir: Path | None = None, connects: bool = False) -> str:
-    """Return a command as one line for a shell in the present directory.
+    """Return a command as one line for a shell in the current directory.
 
-    `words` are its name and its arguments; a path that looks like a flag is spelled as a path.
-    With `state_dir` it is one that works there, named as it was given; with `connects` it talks
-    to Gladly, and takes the profile of the present command.
+    `words` are its name and its arguments; a path that looks like a flag gets `./` in front.
+    Pass `state_dir`, as it was given, for a command that works there, and `connects=True` for
+    one that talks to Gladly: it gets the profile of the present command.
     """
     told = invoked()
     line = [_PROGRAM]
@@ -77,7 +77,7 @@ def next_command(*words: str | Path, state_dir: Path | None = None, connects: bo
 
 
 def quoted(word: str) -> str:
-    """Return a word as a shell takes it; what cannot be seen is spelled as `$'...'`, so that the line stays one."""
+    """Return a word quoted for a shell; one with unprintable characters as `$'...'`, so that it stays on one line."""
     if word.isprintable():
         return shlex.quote(word)
     spelled = _IN_QUOTES.sub(lambda found: f"\\x{found[0].hex()}".encode(), os.fsencode(word))

@@ -1,4 +1,4 @@
-"""JSON documents of ours, and back strictly: every member is there, has its type, and none is left over. Pure."""
+"""Our own JSON documents: writing them, and reading them strictly, without missing or unknown members. Pure."""
 
 import datetime as dt
 from typing import Any
@@ -9,7 +9,7 @@ __all__ = ("Members", "as_json", "members_of")
 
 
 def as_json(content: Any) -> bytes:
-    """Return a document as JSON with its times in UTC. Equal documents give equal bytes."""
+    """Return a document as JSON with its times in UTC. Equal documents have equal bytes."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -22,11 +22,11 @@ class Members:
 
     def __init__(self, found: Any, where: str = "the document") -> None:
         if type(found) is not dict:
-            raise ValueError(f"{where} is no JSON object")
+            raise ValueError(f"{where} is not a JSON object")
         self._left: dict[str, Any] = dict(found)
         self._where = where
         self.format = 0
-        """Which format the document says it has, where `members_of` has looked."""
+        """The format that the document names, if `members_of` has read it."""
 
     def text(self, name: str) -> str:
         """Take a text."""
@@ -75,18 +75,18 @@ class Members:
         return [Members(item, f"{name}[{at}]") for at, item in enumerate(self.items(name))]
 
     def rest(self) -> dict[str, Any]:
-        """Return what was not taken yet, and leave it there."""
+        """Return the members that were not taken yet, and keep them."""
         return dict(self._left)
 
     def end(self) -> None:
-        """Make sure that nothing is left."""
+        """Check that all members were taken."""
         if self._left:
-            raise ValueError(f"{self._where} has {', '.join(sorted(self._left))}, which is not known")
+            raise ValueError(f"{self._where} has unknown members: {', '.join(sorted(self._left))}")
 
     def _time(self, name: str, found: Any) -> dt.datetime:
         time = dt.datetime.fromisoformat(found) if type(found) is str else None
         if time is None or time.tzinfo is None:
-            raise ValueError(f"{name} of {self._where} is no time with a zone")
+            raise ValueError(f"{name} of {self._where} is not a time with a time zone")
         return time.astimezone(dt.UTC)
 
     def _is_null(self, name: str) -> bool:
@@ -100,15 +100,15 @@ class Members:
             raise ValueError(f"{self._where} has no {name}")
         found = self._left.pop(name)
         if type(found) is not wanted:
-            raise ValueError(f"{name} of {self._where} is no {wanted.__name__}")
+            raise ValueError(f"{name} of {self._where} is not of type {wanted.__name__}")
         return found
 
 
 def members_of(content: bytes, newest: int) -> Members | None:
-    """Return the members of a document whose `format` is not newer than ours; None where it is newer.
+    """Return the members of a document whose `format` is not newer than ours; None if it is newer.
 
     Raises:
-        ValueError: It is no such document.
+        ValueError: It is not such a document.
     """
     members = Members(orjson.loads(content))
     members.format = members.count("format")

@@ -3,21 +3,21 @@
     BulkgladlyError
     ├─ UsageError              settings or arguments cannot work; nothing was sent       exit 2
     │  └─ InputError           a file is not what its format says, or cannot be read     exit 2
-    ├─ JournalError            the run's own files                                       exit 2
-    │  ├─ InputChanged         the input is not the one the run began with
-    │  ├─ RunLocked            another process holds the run
+    ├─ JournalError            the run's own files cannot be used                        exit 2
+    │  ├─ InputChanged         the input is not the one with which the run began
+    │  ├─ RunLocked            another process works on the run
     │  └─ JournalDamaged       the journal cannot be read, or is from a newer version
     ├─ TransportError          no usable reply
     │  ├─ Unreachable          nothing left the machine: a repeat is always safe
-    │  ├─ ReplyLost            it may have landed: repeat only as the request's rule allows
-    │  └─ BodyTooLong          the answer is longer than was allowed: a repeat does not help
+    │  ├─ ReplyLost            it may have been executed: repeat only as the request's rule allows
+    │  └─ BodyTooLong          the response is longer than allowed: a repeat does not help
     ├─ Fatal                   the run must stop, and no record is to blame              exit 4
     │  ├─ NotAuthenticated     401
     │  ├─ NotPermitted         403
-    │  └─ WrongOrganisation    the host answers, but knows none of our paths
+    │  └─ WrongOrganisation    the host responds, but has no Gladly organisation
     ├─ Outage                  not reachable for longer than the run may wait            exit 5
     ├─ NotTrusted              the host's certificate is not trusted on this machine     exit 5
-    ├─ Withdrawn               a request that did not leave, because the run ends        exit 10
+    ├─ Withdrawn               a request did not leave, because the run ends             exit 10
     └─ DiskFull                something could not be written                            exit 5
 
 A record that cannot be sent, or that Gladly refuses, is never an exception: it is an
@@ -52,7 +52,7 @@ class BulkgladlyError(Exception):
 
     exit_code = 70
     lost = 0
-    """Attempts of the request that ended so which may have been executed all the same."""
+    """How many attempts of the request that ended with this error may have been executed all the same."""
 
 
 class UsageError(BulkgladlyError):
@@ -72,11 +72,11 @@ class JournalError(BulkgladlyError):
 
 
 class InputChanged(JournalError):
-    """An input file is not the one that the run began with."""
+    """An input file is not the one with which the run began."""
 
 
 class RunLocked(JournalError):
-    """Another live process holds the run."""
+    """Another process works on the run."""
 
 
 class JournalDamaged(JournalError):
@@ -98,7 +98,7 @@ class ReplyLost(TransportError):
 
 
 class BodyTooLong(TransportError):
-    """A body went beyond the limit set for it. It would do so again, so it is not asked for again."""
+    """A body is longer than allowed. It would be so again, so it is not requested again."""
 
 
 class Fatal(BulkgladlyError):
@@ -108,15 +108,15 @@ class Fatal(BulkgladlyError):
 
 
 class NotAuthenticated(Fatal):
-    """Gladly answered 401: the email address or the token is wrong."""
+    """Gladly responded with 401: the email address or the token is wrong."""
 
 
 class NotPermitted(Fatal):
-    """Gladly answered 403: the user lacks a permission."""
+    """Gladly responded with 403: the user lacks a permission."""
 
 
 class WrongOrganisation(Fatal):
-    """The host answers 404 for paths that every organisation has."""
+    """The host responds, but not as a Gladly organisation does."""
 
 
 class Outage(BulkgladlyError):
@@ -126,18 +126,18 @@ class Outage(BulkgladlyError):
 
 
 class NotTrusted(BulkgladlyError):
-    """TLS was refused by us: the certificate is not one that this machine trusts. A repeat does not help."""
+    """This machine does not trust the host's certificate, so nothing was sent. A repeat does not help."""
 
     exit_code = 5
 
 
 class Withdrawn(BulkgladlyError):
-    """A request was taken back before it left: the run ends, or may send no further requests."""
+    """A request was taken back before it left, because the run ends or may not send further requests."""
 
     exit_code = 10
 
 
 class DiskFull(BulkgladlyError):
-    """Something could not be written. What was committed before is whole; resume later."""
+    """Something could not be written. What was committed before is intact; resume later."""
 
     exit_code = 5

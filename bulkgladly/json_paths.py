@@ -1,7 +1,7 @@
 """Names of places in a JSON object: `content.attachments[0].size`. Pure.
 
-A key that is not a plain word stands as JSON text in brackets, `content["a.b"]`, so that
-every path leads to one place only, whatever the keys are.
+A key that is not a plain word is written as JSON text in brackets, `content["a.b"]`, so that
+each path names one place only, whatever the keys are.
 """
 
 import re
@@ -25,14 +25,14 @@ def shown(path: Path) -> str:
 
 
 def general(path: Path) -> str:
-    """Return a path as text with `[]` for every place in a list, to count by."""
+    """Return a path as text with `[]` for each place in a list, for counting."""
     return "".join("[]" if isinstance(step, int) else text for step, text in zip(path, _steps(path), strict=True))[
         1 if path and isinstance(path[0], str) and _PLAIN.fullmatch(path[0]) else 0 :
     ]
 
 
 def parsed(text: str) -> Path:
-    """Return the path that `shown` made a text of.
+    """Return the path of a text that `shown` has made.
 
     Raises:
         ValueError: It is not such a text.
@@ -42,7 +42,7 @@ def parsed(text: str) -> Path:
     while at < len(text):
         found = _STEP.match(text, at)
         if found is None:
-            raise ValueError(f"no path: {text!r}")
+            raise ValueError(f"not a path: {text!r}")
         plain, index, quoted = found.groups()
         steps.append(plain if plain is not None else int(index) if index is not None else orjson.loads(quoted))
         at = found.end()
@@ -50,7 +50,7 @@ def parsed(text: str) -> Path:
 
 
 def put(target: dict[str, Any], path: Path, value: Any) -> None:
-    """Set the value at a path, making the objects on the way that are missing; lists must be long enough."""
+    """Set the value at a path, and create missing objects on the way; lists must be long enough."""
     place: Any = target
     for step in path[:-1]:
         if isinstance(place, dict):

@@ -1,8 +1,8 @@
-"""What a reply means: the one place where the status of a reply is looked at. Pure.
+"""What a reply means. Only this module looks at the status of a reply. Pure.
 
-A reply confirms only what its operation declares (`bulkgladly.operations`); it refuses, or says that
-something is absent, only in the form of Gladly's own errors. All else is unclear: it may have been done.
-Facts: gladly-api, README, "Errors" and "Merged customers".
+A reply confirms only what its operation declares (`bulkgladly.operations`). It refuses, or says that
+something is absent, only in the form of Gladly's own errors. All other replies are unclear: the request may have
+been executed. Facts: gladly-api, README, "Errors" and "Merged customers".
 """
 
 import re
@@ -36,11 +36,11 @@ CODES = frozenset(
         "wrong_length",
     }
 )
-"""The documented codes of errors. Others may come; only a bare error is known by its code alone."""
+"""The documented codes of errors. Others may come; a bare error is recognised by one of these only."""
 
 
 class Judgement(NamedTuple):
-    """What a reply means, and what was read of it to find that out."""
+    """What a reply means, and what was read from it to find that out."""
 
     meaning: Meaning
     content: Any = None
@@ -52,7 +52,7 @@ _UNCLEAR = Judgement(Meaning.UNCLEAR)
 _CONFIRMED = Judgement(Meaning.CONFIRMED)
 _REFUSED, _CONFLICT = 400, 409
 _ABSENT, _MOVED = 404, 301
-# What Gladly's body is for these is UNKNOWN, and a wrong guess does no harm: all of them stop or wait.
+# Gladly's bodies for these are UNKNOWN, and a wrong guess does no harm: all of them stop or wait.
 _BY_STATUS = {
     401: Judgement(Meaning.NOT_AUTHENTICATED),
     403: Judgement(Meaning.NOT_PERMITTED),
@@ -65,8 +65,8 @@ _DEEP = 200  # of 254 levels that can be written
 def judge(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Judgement:
     """Return what a reply says about its request.
 
-    Of an operation whose body is streamed the head alone is judged; what arrives is for the reader to
-    judge. A host that has no organisation is absent, in whatever form it says so.
+    If the operation's body is streamed, only the head is judged here; its reader judges the body. A host
+    without an organisation is absent, in whatever form it says so.
     """
     expected = request.declared
     if status == expected.status:
@@ -79,7 +79,7 @@ def judge(request: Request, status: int, headers: Mapping[str, str], body: bytes
 
 
 def _by_errors(request: Request, status: int, headers: Mapping[str, str], content: Any) -> Judgement:
-    """Judge a reply that confirms nothing by the errors in it, as only Gladly writes them."""
+    """Judge a reply that confirms nothing by its errors, if they have one of Gladly's forms."""
     problems = problems_in(content)
     if status == _MOVED and (successor := _successor(request, headers, problems)) is not None:
         return Judgement(Meaning.MOVED, content, problems, successor)
@@ -92,20 +92,20 @@ def _by_errors(request: Request, status: int, headers: Mapping[str, str], conten
 
 
 def claims_success(status: int) -> bool:
-    """Tell whether somebody on the way says that all went well, be it true or not."""
+    """Tell whether a status claims success, which may come from a gateway."""
     return 200 <= status < 300
 
 
 def is_server_error(status: int) -> bool:
-    """Tell whether a reply says that the host is there, and could not answer."""
+    """Tell whether a status says that the host is there, but could not serve the request."""
     return status >= 500
 
 
 def problems_in(content: Any) -> tuple[ApiProblem, ...]:
     """Return the errors of a body in one of Gladly's forms; none for any other body.
 
-    There are four: `errors` as a list or as one object, a bare list, a bare object. The bare forms
-    are told from other people's errors by a documented code.
+    There are four: `errors` as a list or as one object, a bare list, a bare object. A documented code
+    distinguishes the bare forms from errors of others.
     """
     is_bare = not (isinstance(content, dict) and "errors" in content)
     found = content if is_bare else content["errors"]
@@ -148,7 +148,7 @@ def _is_nothing(request: Request, expected: Operation, headers: Mapping[str, str
             return False
     if not body or body.isspace():
         return True
-    # Gladly may add fields to a reply without a new version; whoever adds an error, or a page, is not answering.
+    # Gladly may add fields to a reply without a new version. An added error, or a page, is not Gladly's.
     content = _json(body)
     return expected.located is not None and isinstance(content, dict) and "errors" not in content and not _bare(content)
 
@@ -158,7 +158,7 @@ def _bare(content: Mapping[str, Any]) -> bool:
 
 
 def _is_object(request: Request, expected: Operation, content: Any) -> bool:
-    # No object of Gladly's has an error or a message beside its id.
+    # No object of Gladly's has a member for an error or a message.
     if not isinstance(content, dict) or any(name in content for name in ("errors", "error", "message")):
         return False
     return _has_members(request, expected, content)
@@ -180,7 +180,7 @@ def _has_members(request: Request, expected: Operation, content: Mapping[str, An
         return False
     for name, source in expected.equals:
         wanted = _own(request, source[5:]) if source.startswith("body.") else _asked(request, expected)[source]
-        # A create without an id of ours gets one from Gladly.
+        # A create without an id of ours gets an id from Gladly.
         if not isinstance(content.get(name), str) or (wanted is not None and content[name] != wanted):
             return False
     if not all(is_fit(content[name]) for name, is_fit in expected.shapes if content.get(name) is not None):
@@ -197,10 +197,10 @@ def _is_there(value: Any) -> bool:
 
 
 def _asked(request: Request, expected: Operation) -> Mapping[str, str]:
-    """Return the variables of a request's path, as they were before they became segments."""
+    """Return the variables of a request's path, unquoted."""
     found = _pattern(expected.path).fullmatch(request.path)
     if found is None:
-        raise ValueError(f"{request.operation} does not ask for {expected.path}")
+        raise ValueError(f"{request.operation} does not have the path {expected.path}")
     return {name: unquote(value) for name, value in found.groupdict().items()}
 
 
@@ -210,32 +210,33 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _is_own(request: Request, member: str, identity: str) -> bool:
-    """Tell whether an id is the one that a create brings as this member of its body; one that brings none has any."""
+    """Tell whether an id is the one in this member of a create's body; any id is if the body has none."""
+    # The id usually comes first in the body: this check saves reading it again.
     if not member or (request.body or b"").startswith(b'{"%b":"%b"' % (member.encode(), identity.encode())):
-        return True  # as nearly always: it saves reading the body again
+        return True
     return _own(request, member) in (None, identity)
 
 
 def _own(request: Request, member: str) -> str | None:
-    """Return a text of the request's body: the id under which a create makes something."""
+    """Return a text from the request's body: the id under which a create makes its object."""
     content = orjson.loads(request.body or b"null")
     return _text(content.get(member)) if isinstance(content, dict) else None
 
 
 def _successor(request: Request, headers: Mapping[str, str], problems: tuple[ApiProblem, ...]) -> str | None:
-    """Return the customer that a reply names in place of the asked one; never the same, which would go in circles."""
+    """Return the customer that a reply names in place of the requested one; never the same, which would be a loop."""
     asked = _asked(request, request.declared).get("customerId")
     for problem in problems:
         if isinstance(new := problem.meta.get("new"), str) and new and new != asked:
             return new
-    # Not declared for getCustomer, but one client reads it there.
+    # It is not declared for getCustomer, but one known client reads it there.
     head, _, last = headers.get("Location", "").rpartition("/")
     is_profile = head.endswith(_PROFILES) and asked is not None and unquote(last) != asked
     return unquote(last) if is_profile and last else None
 
 
 def _json(body: bytes) -> Any:
-    """Return what a body holds; nothing, where it is no JSON, or is nested so deep that it could not be sent back."""
+    """Return what a body holds; None if it is not JSON, or is nested so deeply that it could not be sent back."""
     try:
         content = exact_value(body)
         if body.count(b"{") + body.count(b"[") > _DEEP:

@@ -1,6 +1,6 @@
-"""Cut a stream of byte blocks into lines: only at the newline byte, and with bounded memory. Pure.
+"""Cutting a stream of byte blocks into lines: only at the newline byte, and with bounded memory. Pure.
 
-Text functions would also cut at U+2028 and others, which JSON and CSV allow inside a value.
+Text functions would also cut at U+2028 and others, which JSON and CSV allow within a value.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,16 +11,16 @@ __all__ = ("BOM", "MAX_LINE_BYTES", "SHOWN_BYTES", "Line", "Stretch", "cut_lines
 BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 64 << 20
 SHOWN_BYTES = 1000
-"""How much is kept of a line that is too long."""
+"""How many bytes are kept of a line that is too long."""
 
 Line = tuple[int, bytes, bool]
-"""The offset at which a line begins, its bytes without the newline, and whether they are all of it."""
+"""The offset at which a line begins, its bytes without the newline, and whether they are the whole line."""
 
 
 class Stretch(NamedTuple):
-    """Whole lines that follow each other, each with its newline; at the very end the last may have none.
+    """Consecutive whole lines, each with its newline; the last line of the stream may have none.
 
-    `size` is how many bytes of the stream they take up. With `is_cut` it is a single line above
+    `size` is how many bytes of the stream they take. With `is_cut` it is a single line above
     the limit instead, and `data` is its beginning.
     """
 
@@ -38,7 +38,7 @@ def stretches(
 ) -> Iterator[Stretch]:
     """Yield all lines, in stretches of at least `batch_bytes` except for the last.
 
-    At most one batch or one line of the longest allowed size is held. Each byte is copied once.
+    Memory holds at most one batch, or one line of the longest allowed size. Each byte is copied once.
 
     Raises:
         Exception: `refusal`, if given, as soon as a line is too long. Without it the line is cut.
@@ -53,10 +53,10 @@ def stretches(
 
 
 def cut_lines(blocks: Iterable[bytes], *, max_line_bytes: int, offset: int = 0) -> Iterator[Line]:
-    """Yield the lines of a stream that stands at `offset`; the last one needs no newline.
+    """Yield the lines of a stream that begins at `offset`; the last one needs no newline.
 
-    Of a line above `max_line_bytes` only the first SHOWN_BYTES at most are kept, and it is
-    marked as not whole.
+    A line above `max_line_bytes` is marked as not whole, and at most its first SHOWN_BYTES
+    are kept.
     """
     for data, size, is_cut in stretches(blocks, max_line_bytes=max_line_bytes):
         if is_cut:
@@ -73,7 +73,7 @@ def cut_lines(blocks: Iterable[bytes], *, max_line_bytes: int, offset: int = 0) 
 
 
 class _Cutter:
-    # Holds what was not given out yet: whole blocks, or the beginning of a line.
+    # Holds what was not yielded yet: whole blocks, or the beginning of a line.
     def __init__(self, max_line_bytes: int, refusal: Exception | None) -> None:
         self._max_line_bytes, self._refusal = max_line_bytes, refusal
         self._parts: list[bytes] = []
@@ -110,6 +110,7 @@ class _Cutter:
         at = len(self._parts) - 1
         while (end := self._parts[at].rfind(b"\n")) < 0:
             at -= 1
+        # A view and not a slice, so that the join is the only copy.
         data = b"".join([*self._parts[:at], memoryview(self._parts[at])[: end + 1]])
         self._hold([self._parts[at][end + 1 :], *self._parts[at + 1 :]])
         return data
@@ -133,7 +134,7 @@ class _Cutter:
             yield Stretch(data, len(data))
             return
         *whole, last = data.split(b"\n")
-        fit: list[bytes] = []  # joined once: adding to bytes would copy them all for each line
+        fit: list[bytes] = []  # joined once, since adding to bytes would copy all of them for each line
         for line in (*(line + b"\n" for line in whole), *((last,) if last else ())):
             if len(line.removesuffix(b"\n")) <= self._max_line_bytes:
                 fit.append(line)

@@ -1,4 +1,4 @@
-"""Paths as people give them: text or `Path`, and always on this machine."""
+"""Paths as people pass them: text or `Path`, and always on this machine."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from bulkgladly.errors import UsageError
 __all__ = ("AnyPath", "LocalPath", "OptionalPath", "local_path")
 
 AnyPath = str | os.PathLike[str]
-"""A path in the way in which any function of Python takes one."""
+"""A path as Python's own functions take it."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)(.*)", re.DOTALL)
 
@@ -23,7 +23,7 @@ def local_path(value: AnyPath, *, what: str = "") -> Path:
     """
     text = os.fspath(value)
     found = _URL.match(text)
-    if found is None or (isinstance(value, str) and not found[2]):  # a Path has lost one of the two slashes
+    if found is None or (isinstance(value, str) and not found[2]):  # a `Path` keeps one of the two slashes only
         return Path(value)
     url = f"{found[1]}://{found[3]}"
     raise UsageError(
@@ -33,7 +33,7 @@ def local_path(value: AnyPath, *, what: str = "") -> Path:
 
 
 class LocalPath:
-    """A field of a dataclass that takes text or a path, and holds a `Path`. Not for one with slots."""
+    """A field of a dataclass that takes text or a path, and holds a `Path`. The dataclass must not have slots."""
 
     def __init__(self, default: AnyPath | None = None) -> None:
         self._default = default
@@ -49,7 +49,7 @@ class LocalPath:
     def __get__(self, one: object | None, owner: type) -> AnyPath:
         if one is None:
             if self._default is None:
-                raise AttributeError(self._name)  # so a dataclass knows that there is no default
+                raise AttributeError(self._name)  # tells the dataclass that there is no default
             return self._default
         found: Path = one.__dict__[self._name]
         return found
@@ -59,7 +59,7 @@ class LocalPath:
 
 
 class OptionalPath:
-    """The same where nothing may be given: None, which is the default."""
+    """The same for a path that may be None, which is the default."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""What goes to Gladly and what comes back, with no client library in sight."""
+"""Requests to Gladly and replies from it, independent of any client library."""
 
 import enum
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ class Repeat(enum.StrEnum):
     HARMLESS = "harmless"
     """Reads, absolute values, removals, set unions: send again."""
     DETECTED = "detected"
-    """A create under our id: a repeat is refused as taken, so it can be told apart."""
+    """A create under our id: a repeat is refused as taken, so it is recognised."""
     UNSAFE = "unsafe"
-    """The API could make a twin: at most once."""
+    """A repeat could create a duplicate: send at most once."""
 
 
 class BudgetClass(enum.StrEnum):
@@ -31,14 +31,14 @@ class BudgetClass(enum.StrEnum):
     DEFAULT = "default"
     """Requests per second, for the whole organisation."""
     REPORTS = "reports"
-    """Ten per minute and two at a time; whether they also count per second is UNKNOWN, so they do here."""
+    """Ten per minute and two at a time; whether they also count per second is UNKNOWN, so they are counted here."""
 
 
 class Meaning(enum.Enum):
     """What a reply says about its request, as `bulkgladly.judging` found. A status alone says nothing."""
 
     CONFIRMED = "confirmed"
-    """It was done, and the reply holds what this operation answers then."""
+    """It was done, and the reply is what the operation declares for that."""
     REFUSED = "refused"
     """Gladly itself says that it was not done, and why."""
     TAKEN = "taken"
@@ -46,20 +46,20 @@ class Meaning(enum.Enum):
     ABSENT = "absent"
     """Gladly itself says that what the path names does not exist."""
     MOVED = "moved"
-    """Gladly itself names the customer that the asked one was merged into."""
+    """Gladly itself names the customer into whom the requested one was merged."""
     THROTTLED = "throttled"
     """429: not executed."""
     NOT_AUTHENTICATED = "not authenticated"
     NOT_PERMITTED = "not permitted"
     UNCLEAR = "unclear"
-    """Anything else, no reply included. It may have been executed: no success, no refusal, no absence."""
+    """Anything else, also no reply: neither success, refusal nor absence is proved, and it may have been executed."""
 
 
 class Request(NamedTuple):
     """One call of the API. `operation` is the API's own name for it: a row of `bulkgladly.operations`.
 
-    `accept` is what the answer may be (an `Accept` header); None means JSON. `answers` says what
-    confirms an operation that the table does not have.
+    `accept` is the `Accept` header; None means JSON. `answers` declares an operation that is not in
+    the table.
     """
 
     operation: str
@@ -74,21 +74,21 @@ class Request(NamedTuple):
 
     @property
     def declared(self) -> Operation:
-        """What the operation answers when it has done what was asked.
+        """What the operation returns when it has done what was requested.
 
         Raises:
-            KeyError: Nobody has declared it.
+            KeyError: It is not declared.
         """
         return self.answers or operation_of(self.operation)
 
 
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")
-"""The cheapest question that every organisation answers: is this Gladly, and is it well?"""
+"""The cheapest request that every organisation answers: is this Gladly, and does it work?"""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiProblem:
-    """One error of a reply; every part may be missing."""
+    """One error of a reply; each part may be missing."""
 
     code: str | None = None
     attr: str | None = None
@@ -97,11 +97,11 @@ class ApiProblem:
 
 
 class Reply(NamedTuple):
-    """The last answer to a request, after all attempts, and what it means.
+    """The last reply to a request, after all attempts, and what it means.
 
-    `status` 0 means that no whole answer ever came. `lost` counts attempts that may have been
-    executed although none of them was confirmed (time-outs, resets, unclear answers). `content` is the
-    decoded body where it is JSON that somebody looked at. `headers` finds a name however it is spelled.
+    `status` 0 means that no complete reply ever came. `lost` counts attempts that may have been
+    executed although none of them was confirmed (time-outs, resets, unclear replies). `content` is the
+    decoded body, if it is JSON and was needed to judge the reply. `headers` ignores the case of names.
     """
 
     status: int
@@ -112,15 +112,15 @@ class Reply(NamedTuple):
     meaning: Meaning = Meaning.UNCLEAR
     content: Any = None
     successor: str | None = None
-    """Into whom the customer was merged, where the reply says so."""
+    """The customer into whom the requested one was merged, if the reply names one."""
     problems: tuple[ApiProblem, ...] = ()
-    """Errors in one of Gladly's forms. Only where the meaning says so do they speak for Gladly."""
+    """Errors in one of Gladly's forms. Only the meaning tells whether they come from Gladly."""
     sent_at: float | None = None
-    """When the request may first have left (seconds since 1970, our clock), of what is sent at most once."""
+    """When the request may first have left (seconds since 1970, our clock), if it is sent at most once."""
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it was done; `content` then is what the operation answers."""
+        """Whether it was done; `content` is then what the operation declares."""
         return self.meaning is Meaning.CONFIRMED
 
     @property
@@ -130,7 +130,7 @@ class Reply(NamedTuple):
 
     @property
     def is_unclear(self) -> bool:
-        """Whether nobody knows what became of the request."""
+        """Whether the outcome of the request is unknown."""
         return self.meaning is Meaning.UNCLEAR
 
     @property
@@ -140,7 +140,7 @@ class Reply(NamedTuple):
 
     @property
     def is_refused(self) -> bool:
-        """Whether Gladly said that it was not done, for whatever reason but that something is absent."""
+        """Whether Gladly said that it was not done, for any reason except that something is absent."""
         return self.meaning in (Meaning.REFUSED, Meaning.TAKEN)
 
     @property
@@ -150,5 +150,5 @@ class Reply(NamedTuple):
 
     @property
     def object(self) -> Mapping[str, Any] | None:
-        """The confirmed object; None where the reply is no confirmation."""
+        """The confirmed object; None if the reply is not a confirmation."""
         return self.content if self.is_confirmed and isinstance(self.content, dict) else None

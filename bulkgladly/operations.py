@@ -1,7 +1,7 @@
-"""What each of the API's 80 operations answers when it has done what was asked, as data.
+"""What each of the API's 80 operations returns when it has done what was requested, as data.
 
-One row an operation: method, path, the one status that confirms, and what must be in the reply for it
-to be a confirmation. A status alone is none: gateways, login pages and caches answer 200 as well.
+One row per operation: method, path, the one status that confirms, and what the reply must hold to be a
+confirmation. A status alone proves nothing: gateways, login pages and caches respond with 200 as well.
 Facts: gladly-api, endpoints (statuses, bodies, `Location`) and schemas (the fields named here).
 """
 
@@ -27,20 +27,19 @@ class Body(enum.Enum):
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the body is read while it arrives, and judged by its reader."""
+        """Whether the body is read while it arrives, so that its reader must judge it."""
         return self in (Body.LINES, Body.CSV, Body.BYTES)
 
 
 class Operation(NamedTuple):
-    """One operation. Its reply confirms only where all of this holds.
+    """One operation. A reply confirms it only if all of this holds.
 
-    `needs` are members of the object (of each object of a list) that are there: texts, or lists. `equals`
-    pairs a member with a variable of the path, or with a member of the request's body in front of which
-    stands `body.`: both must be there and be the same. `echoes` pairs them in the same way, where the
-    member may be missing. `shapes` says what members are that are merged with ours and sent back: one of
-    another form would be lost. `one_of` names members of which no object lacks all. `located` is the member
-    of the request's body with which `Location` ends; where it is empty, `Location` ends in an id that Gladly
-    chose, and None where none is answered.
+    `needs` are members that the object (each object of a list) must have: texts that are not empty, or lists.
+    `equals` pairs a member with a variable of the path, or, as `body.<name>`, with a member of the request's
+    body: the two must be the same. `echoes` does so too, but the member may be missing. `shapes` checks members
+    that are merged with ours and sent back, since one of another form would be lost. `one_of` names members of
+    which each object has at least one. `located` is the member of the request's body with which `Location` ends;
+    empty if `Location` ends in an id that Gladly chose, None if there is no `Location`.
     """
 
     method: str
@@ -86,7 +85,7 @@ _HOURS_SHAPE = (("version", _is_version), ("officeHours", _is_map))
 
 
 def _one(path: str, variable: str, member: str = "id") -> Operation:
-    """Return a read of one object, which has the id that was asked for."""
+    """Return a read of one object, which must have the requested id."""
     return Operation("GET", path, 200, Body.OBJECT, equals=((member, variable),))
 
 
@@ -98,7 +97,7 @@ def _many(
 
 
 def _located(path: str, member: str = "") -> Operation:
-    """Return a create that answers nothing but where the new object is."""
+    """Return a create that returns only the location of the new object."""
     return Operation("POST", path, 201, Body.NOTHING, located=member)
 
 
@@ -180,7 +179,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "deleteAnswerContentByLanguageAndType": _done("DELETE", _CONTENT),
     "getAgents": _many("/api/v1/agents"),
     "getAgent": _one(_AGENT, "agentId"),
-    # An agent may be asked for by email address, so the id in the reply proves nothing.
+    # An agent may be requested by email address, so the id in the reply proves nothing.
     "getAgentCallRecording": Operation("GET", f"{_AGENT}/call-recorder", 200, Body.OBJECT, needs=("agentId",)),
     "updateAgentCallRecording": _done("PATCH", f"{_AGENT}/call-recorder"),
     "getAudiences": _many("/api/v1/audiences"),
@@ -199,7 +198,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "getTopic": _one(_TOPIC, "topicId"),
     "updateTopic": _done("PATCH", _TOPIC),
     "findSchedules": _many("/api/v1/export/schedules"),
-    # One odd job must not hide the others, which live for 14 days only.
+    # One odd job must not hide the others, which Gladly keeps for 14 days only.
     "findJobs": Operation("GET", "/api/v1/export/jobs", 200, Body.ENTRIES, needs=("id", "status")),
     "getJob": _one(_JOB, "jobId"),
     "deleteJob": _done("DELETE", _JOB),
@@ -221,13 +220,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "generateWorkSessionReport": Operation("POST", "/api/v1/reports/work-session-events", 200, Body.CSV),
     "listEvents": Operation("GET", "/api/v1/events", 200, Body.LINES),
 }
-"""By operation id, as the document has it; by the project's own name where it has none."""
+"""By operation id, as published; by the project's own name if there is none."""
 
 DOWNLOAD = "download"
-"""The name for reading a file at an address that a reply named; no operation of the API."""
+"""The name for reading a file at an address that a reply named; not an operation of the API."""
 _DOWNLOAD = Operation("GET", "", 200, Body.BYTES)
 
 
 def operation_of(name: str) -> Operation:
-    """Return what an operation declares, or what a download does."""
+    """Return the declaration of an operation, or of a download."""
     return _DOWNLOAD if name == DOWNLOAD else OPERATIONS[name]

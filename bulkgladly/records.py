@@ -1,4 +1,4 @@
-"""The nouns of one record's way: where it stands, what it holds, how it ends."""
+"""The nouns of a record: where it is in the input, what it holds, how it ends."""
 
 import enum
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Mode(enum.StrEnum):
 
 
 class Word(enum.StrEnum):
-    """How a record can end. There are no other ways; a record not reached is *unprocessed*."""
+    """How a record can end. There are no other ways; a record that was not reached is *unprocessed*."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -51,17 +51,17 @@ class Stage(enum.StrEnum):
     CHECK = "check"
     """The row cannot become a payload, or clashes with an earlier row."""
     CONFLICT = "conflict"
-    """Gladly holds the id or the address already, and no policy settles it."""
+    """Gladly holds the id or the address already, and no policy decides what to do."""
     API = "api"
     """Gladly refused the request."""
 
 
 class Position(NamedTuple):
-    """Where a row stands in its file, so that a message can name it and a resume can seek it.
+    """Where a row is in its file, so that a message can name it and a resume can seek to it.
 
-    `offset` is the byte at which the row begins in the decompressed file, or for columnar
-    files the row group. `number` counts the records of the file from 1 (for line formats:
-    the line, empty ones included).
+    `offset` is the byte at which the row begins in the decompressed file; for columnar files it
+    is the row group. `number` counts the records of the file from 1 (in line formats the lines,
+    including empty ones).
     """
 
     file: int
@@ -71,9 +71,9 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place between rows: everything before record `seq` of the run is settled.
+    """A place between rows: all records of the run before `seq` are settled.
 
-    `position` is the row at which reading goes on; None stands for the very beginning.
+    `position` is the row at which reading continues; None is the very beginning.
     """
 
     seq: int = 0
@@ -82,9 +82,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be used: a stable code, the field at fault, and the way out.
+    """Why a row cannot be used: a stable code, the field at fault, and what to do.
 
-    `word` is how the row ends for it: rejected, or skipped where the user's own rule left it out.
+    `word` is how the row ends: rejected, or skipped if the user's own filter leaves it out.
     """
 
     code: str
@@ -95,7 +95,7 @@ class Problem:
 
 
 class Part(NamedTuple):
-    """Which record it is, from 1, of those that one row of input makes."""
+    """Which one a record is, from 1, of the `of` records that its row of input makes."""
 
     number: int
     of: int
@@ -105,14 +105,14 @@ class Part(NamedTuple):
 class Row:
     """One row of input as read.
 
-    Either `fields` holds the row (nested as in JSON, or flat as in a table) or `problem`
+    Either `fields` holds the row (nested as in JSON, or flat as in a table), or `problem`
     says why it could not be read and `raw` holds its bytes. `seq` counts the rows of the
-    whole run from 0 and is set by whoever joins the files; nobody else changes a row. (A row
-    that cannot be changed, numbered in a copy, made `check` slower by 8 %.)
+    whole run from 0. The code that joins the files sets it; nothing else changes a row.
+    (A frozen row, numbered in a copy, made `check` 8 % slower.)
 
-    Where `fields` were made by a mapping, `source` holds the row as it was read, and `part`
-    says which of several records it is; these have one position, and each its own `seq`.
-    `former_key` is the source key as earlier versions made it of the row, where that differs.
+    If a mapping made `fields`, `source` holds the row as it was read, and `part` says which of
+    several records this is; they share one position, and each has its own `seq`.
+    `former_key` is the source key as earlier versions derived it from the row, if that differs.
     """
 
     position: Position
@@ -126,9 +126,9 @@ class Row:
 
 
 class Claim(NamedTuple):
-    """Something that one record of a run may hold alone: its key, an email address, a mobile number.
+    """Something that only one record of a run may hold: its key, an email address, a mobile number.
 
-    `digest` is a signed 64-bit hash of kind and value, so no personal value is stored.
+    `digest` is a signed 64-bit hash of kind and value, so that no personal value is stored.
     """
 
     attr: str
@@ -137,11 +137,11 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier requests taught us: under which id Gladly holds a record, and what it last accepted.
+    """What is known from earlier requests: the id under which Gladly holds a record, and what it last accepted.
 
-    `accepted` maps field names to fingerprints. The id is empty where a record may have been
-    sent that Gladly gives its own id, and nobody saw the answer; `held_by` then names the run
-    that may have sent it, as far as that is known.
+    `accepted` maps field names to fingerprints. The id is empty if Gladly chooses it and the
+    record may have been sent without a reply; `held_by` then names the run that may have sent
+    it, if that is known.
     """
 
     gladly_id: str
@@ -152,8 +152,8 @@ class Known:
 class Outcome(NamedTuple):
     """How a record ended.
 
-    `accepted` maps field names to the fingerprints of what Gladly now holds as far as we
-    know; None leaves what is remembered alone.
+    `accepted` maps field names to the fingerprints of what Gladly now holds, as far as is
+    known; None keeps what the state has.
     """
 
     word: Word
@@ -167,7 +167,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def rejected(cls, problem: Problem, *, status: int | None = None, gladly_id: str | None = None) -> "Outcome":
-        """Make the outcome of a record that cannot or may not be done."""
+        """Return the outcome of a record that cannot, or must not, be sent."""
         return cls(
             problem.word,
             gladly_id=gladly_id,
@@ -181,9 +181,9 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """A list of objects that has numbered flat columns: `email:1` stands for `emails[0].original`.
+    """A list of objects with numbered flat columns: `email:1` stands for `emails[0].original`.
 
-    `parts` maps the further parts (`email:1:primary`) to how their text is read: "text",
+    `parts` maps the further parts (`email:1:primary`) to the way their text is read: "text",
     "flag" or "choice" (a word in capitals).
     """
 
@@ -195,9 +195,9 @@ class ListColumn:
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """Which columns a resource's rows may have, in the nested and in the flat form.
+    """Which columns an object's rows may have, in the nested and in the flat form.
 
-    `read_only` names what Gladly returns but does not take: accepted in a row, never sent.
+    `read_only` names fields that Gladly returns but does not accept: allowed in a row, never sent.
     """
 
     scalars: tuple[str, ...]

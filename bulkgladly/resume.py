@@ -1,4 +1,4 @@
-"""Going on with any run, whatever it moves."""
+"""Resuming any run, whatever it moves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,15 +26,15 @@ async def resume_run(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> Report | ExportReport:
-    """Go on with a run where it stopped, and return the report of all its sessions.
+    """Continue a run where it stopped, and return the report of all its sessions.
 
-    As `resume_import` or `resume_export`, whichever it is. `change` gets the options that the run was begun
-    with, and may set another pace and other limits.
+    It calls `resume_import` or `resume_export`, as the run requires. `change` gets the options with which the run
+    began, and may set another pace and other limits.
 
     Raises:
-        UsageError: The credentials are for another host; or an export is to accept a changed input.
+        UsageError: The credentials are for another host, or an export is told to accept a changed input.
         JournalError: The run cannot be used, or another process works on it.
-        InputChanged: An input file, the mapping or the transform is not the one that the run began with.
+        InputChanged: An input file, the mapping or the transform is not the one with which the run began.
     """
     run.check()
     if run.header().mode != EXPORT:
@@ -48,7 +48,7 @@ async def resume_run(
             environment=environment,
         )
     if accept_changed_input:
-        raise UsageError(f"run {run.name} is an export and has no input; leave --accept-changed-input out")
+        raise UsageError(f"run {run.name} is an export and has no input; omit --accept-changed-input")
     return await resume_export(
         run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
     )

@@ -1,9 +1,9 @@
-"""Who we talk to and within which limits: frozen settings, their defaults, their loading order.
+"""Credentials, pace and limits: frozen settings, their defaults, and how they are loaded.
 
-Flags win over `BULKGLADLY_*` environment variables, these over `bulkgladly.toml`, that
-over the defaults here. Credentials come from `GLADLY_HOST`, `GLADLY_USERNAME` and
+Flags override `BULKGLADLY_*` environment variables, which override `bulkgladly.toml`, which
+overrides the defaults here. Credentials come from `GLADLY_HOST`, `GLADLY_USERNAME` and
 `GLADLY_API_TOKEN` (the names of Gladly's own samples), each also as `..._FILE`, or from a
-profile in the toml file. A token is never a flag and never reaches disk, a log or a `repr`.
+profile in the toml file. A token is never a flag and never reaches the disk, a log or a `repr`.
 """
 
 import ipaddress
@@ -37,7 +37,7 @@ __all__ = (
 )
 
 API_REQUESTS_PER_SECOND = 10.0
-"""For a whole organisation, all its clients together [gladly-api, rate limits]."""
+"""For the whole organisation, all its clients together [gladly-api, rate limits]."""
 CONFIG_FILE = "bulkgladly.toml"
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
@@ -47,10 +47,10 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
 class Pace:
     """How fast a run may go.
 
-    `rate` is requests per second (None: what the API allows, 10/s until it says
-    otherwise); `reserve` the share of the limit left to other integrations;
-    `concurrency` caps the requests in flight (None: rate times typical latency, with
-    headroom). `unlimited` drops the pace altogether, for emulators only.
+    `rate` is in requests per second (None: what the API allows, 10/s until it says
+    otherwise). `reserve` is the share of the limit left to other integrations. `concurrency`
+    caps the requests in flight (None: enough for 1.2 seconds at the rate). `unlimited`
+    removes the pace altogether, for emulators only.
     """
 
     rate: float | None = None
@@ -68,10 +68,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run stops by itself. All but `max_errors` leave it resumable with exit code 10.
+    """Limits at which a run stops. It can be resumed afterwards; the exit code is 10, or 3 for the limits of errors.
 
-    `max_errors` is a count, or with `max_errors_percent` a share in percent of the rows
-    done, judged from 100 rows on. Throttling and outages never count.
+    `max_errors` is a number of rows, and `max_errors_percent` a share of the rows done, which
+    counts from 100 rows on. Throttling and outages are not errors.
     """
 
     max_errors: int | None = None
@@ -83,15 +83,15 @@ class Limits:
 
 
 class Credentials:
-    """Where the organisation is and who we are there. Printing it never shows the token."""
+    """The address of the organisation, and the user and token for it. Printing it never shows the token."""
 
     __slots__ = ("_token", "host", "username")
 
     def __init__(self, host: str, username: str, token: str) -> None:
-        """Check and keep the three parts; `host` may be short (`org`, `org.us-1`) or a base URL.
+        """Check the three parts; `host` may be short (`org`, `org.us-1`) or a base URL.
 
         Raises:
-            UsageError: A part is missing or cannot work.
+            UsageError: A part is missing or not valid.
         """
         self.host = base_url(host)
         username, token = username.strip(), token.strip()
@@ -101,29 +101,29 @@ class Credentials:
         self.username = username
         self._token = token
         if not self._token.isprintable() or not self._token.isascii():
-            raise UsageError("the API token holds characters that no token has; was the file read correctly?")
+            raise UsageError("the API token contains characters that no token has; copy the token again")
 
     def token(self) -> str:
-        """Return the secret, for the transport alone."""
+        """Return the secret, for the client only."""
         return self._token
 
     def __repr__(self) -> str:
         return f"Credentials(host={self.host!r}, username={self.username!r}, token=***)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials are not pickled or copied: the token would go with them")
+        raise TypeError("credentials cannot be pickled or copied, since that would copy the token")
 
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] | None = None, profile: Mapping[str, Any] | None = None
     ) -> "Credentials":
-        """Load the credentials from a profile where one is given, else from the environment.
+        """Load the credentials from a profile if given, else from the environment.
 
         A profile has `host`, `username` and one of `token_env`, `token_file`,
         `token_command`, `token_keyring`.
 
         Raises:
-            UsageError: Something is missing; the message names it.
+            UsageError: A part is missing; the message names it.
         """
         env = os.environ if environment is None else environment
         if profile is not None:
@@ -140,12 +140,12 @@ def base_url(host: str) -> str:
     """Return the base URL of an organisation without a path: `https://org.gladly.com`.
 
     Raises:
-        UsageError: Nothing, a URL with a path, or plain http to a host that is not loopback.
+        UsageError: It is empty, a URL with a path, or plain http to a host that is not loopback.
     """
     text = host.strip().rstrip("/")
     if not text:
         raise UsageError(f"GLADLY_HOST is not set; set it to https://<organisation>.gladly.com, or use {CONFIG_FILE}")
-    told = host if "@" not in host else f"...@{host.rpartition('@')[2]}"  # before it may stand a password
+    told = host if "@" not in host else f"...@{host.rpartition('@')[2]}"  # a password may come before the @
     if "://" not in text:
         if re.fullmatch(r"[A-Za-z0-9-]+(\.(us|eu|ap|ca|au|uk)-[a-z0-9]+)?", text):
             text += ".gladly.qa" if text.endswith("-uat") else ".gladly.com"
@@ -154,25 +154,27 @@ def base_url(host: str) -> str:
         parts = urlsplit(text)
         name, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"GLADLY_HOST {told!r} is no address: {error}") from error
+        raise UsageError(f"GLADLY_HOST {told!r} is not a valid address: {error}") from error
     if parts.scheme not in ("http", "https") or not name or not _HOST_NAME.fullmatch(name) or text.endswith(":"):
-        raise UsageError(f"GLADLY_HOST {told!r} is no address; it looks like https://<organisation>.gladly.com")
+        raise UsageError(f"GLADLY_HOST {told!r} is not a valid address; use https://<organisation>.gladly.com")
     if parts.path not in ("", "/api/v1") or parts.query or parts.fragment or "@" in parts.netloc:
         raise UsageError(f"GLADLY_HOST {told!r} must be the bare address: no user, path or query")
     if parts.scheme == "http" and not is_loopback(name):
-        raise UsageError(f"GLADLY_HOST {told!r}: a token is sent over https only; plain http is for loopback alone")
+        raise UsageError(
+            f"GLADLY_HOST {told!r}: tokens are sent over https only; use https:// (plain http is allowed for loopback)"
+        )
     shown = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
 
 
 def refuse_unlimited(pace: Pace, credentials: Credentials) -> None:
-    """Let nobody drop the pace towards a real organisation.
+    """Refuse an unlimited pace for a real organisation.
 
     Raises:
         UsageError: The pace is unlimited, and the host is not this machine.
     """
     if pace.unlimited and not is_loopback(urlsplit(credentials.host).hostname or ""):
-        raise UsageError("--rate unlimited is for an emulator on this machine alone; Gladly allows 10 a second")
+        raise UsageError("--rate unlimited is only for an emulator on this machine; Gladly allows 10 requests a second")
 
 
 def is_loopback(name: str) -> bool:
@@ -186,9 +188,9 @@ def is_loopback(name: str) -> bool:
 
 
 def trusted_certificates(environment: Mapping[str, str] | None = None) -> "ssl.SSLContext | None":
-    """Return the TLS settings with the certificates of `SSL_CERT_FILE`; None where that names none.
+    """Return the TLS settings with the certificates of `SSL_CERT_FILE`; None if that is not set.
 
-    OpenSSL by itself says nothing about a file that is not there: every host is then untrusted.
+    OpenSSL itself does not report a missing file: it would then trust no host.
 
     Raises:
         UsageError: The file is missing, cannot be read, or holds no certificate.
@@ -200,9 +202,10 @@ def trusted_certificates(environment: Mapping[str, str] | None = None) -> "ssl.S
 
     fix = "name a PEM file of CA certificates, or unset SSL_CERT_FILE"
     try:
+        # Only a check of the file: the default context below reads SSL_CERT_FILE by itself.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
-        raise UsageError(f"SSL_CERT_FILE names {path}, which holds no certificate; {fix}") from None
+        raise UsageError(f"SSL_CERT_FILE names {path}, which contains no certificate; {fix}") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise UsageError(f"SSL_CERT_FILE names {path}, which cannot be read ({why}); {fix}") from None
@@ -210,10 +213,10 @@ def trusted_certificates(environment: Mapping[str, str] | None = None) -> "ssl.S
 
 
 def load_toml(path: Path | None) -> Mapping[str, Any]:
-    """Return the settings file; without a path `bulkgladly.toml` here, where there is one.
+    """Return the settings in a file; without a path those in `bulkgladly.toml` in the current folder, if it exists.
 
     Raises:
-        UsageError: A named file is missing, or a file is no TOML, or it holds a token.
+        UsageError: The named file is missing, or the file is not TOML, or it contains a token.
     """
     chosen = local_path(path or CONFIG_FILE)
     if path is None and not chosen.is_file():
@@ -228,7 +231,7 @@ def load_toml(path: Path | None) -> Mapping[str, Any]:
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise UsageError(f"{chosen}: write each profile as a section of its own, [profiles.<name>]")
     if "token" in found or any("token" in profile for profile in profiles.values()):
-        raise UsageError(f"{chosen} holds a token; keep it out of files: use token_env, token_file or token_command")
+        raise UsageError(f"{chosen} contains a token; remove it, and use token_env, token_file or token_command")
     return found
 
 
@@ -253,7 +256,7 @@ def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
 
 
 def _named(profile: Mapping[str, Any], name: str) -> str:
-    """Return a text of a profile, empty where it has none."""
+    """Return a text of a profile; empty if it is not there."""
     value = profile.get(name, "")
     if not isinstance(value, str):
         raise UsageError(f"{name} in the profile is not a text; write it in quotes")
@@ -275,7 +278,7 @@ def _run_for_secret(command: object) -> str:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"token_command is no command: {error}") from None
+        raise UsageError(f"token_command is not a valid command: {error}") from None
     if not words:
         raise UsageError("token_command is empty")
     try:
@@ -293,5 +296,5 @@ def _from_keyring(service: str, username: str) -> str:
     try:
         return keyring.get_password(service, username) or ""
     except Exception as error:
-        # A backend is somebody else's program, and may raise whatever it likes.
+        # A backend is another program's code and may raise anything.
         raise UsageError(f"token_keyring {service!r} failed: {type(error).__name__}") from error

@@ -1,8 +1,8 @@
-"""Text from outside as one line that is safe to print: the one place that decides what a terminal gets.
+"""Text from outside as one line that is safe to print: only this module decides what a terminal gets.
 
-What Gladly, a proxy, a file or a name holds may be anything: escape sequences that clear the
-screen, line breaks that forge a line of ours, marks that turn the direction of writing. It is
-kept as it is in the journal and in the result files, and escaped where it becomes a line.
+Text from Gladly, a proxy, a file or a name may contain anything: escape sequences that clear the
+screen, line breaks that forge a line of ours, marks that reverse the direction of writing. It is
+kept unchanged in the journal and in the result files, and escaped when it becomes a line.
 """
 
 import re
@@ -10,12 +10,12 @@ import re
 __all__ = ("MOST_DETAIL", "MOST_LINE", "MOST_NAME", "escaped_json", "escaped_toml", "shown", "shown_cell")
 
 MOST_LINE = 6000
-"""A line of ours with what it quotes; a command that names the longest possible path fits in."""
+"""Characters of a whole line; a command that names the longest possible path fits in."""
 MOST_NAME = 300
-"""A name, a code, a detail: what others put into a line of ours."""
+"""Characters of a name, a code or a detail within a line."""
 
 MOST_DETAIL = 2000
-"""A whole sentence with a path or a detail in it."""
+"""Characters of a sentence with a path or a detail in it."""
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MARKUP = re.compile(r"[\\`*\[\]<>|]")
@@ -24,8 +24,8 @@ _MARKUP = re.compile(r"[\\`*\[\]<>|]")
 def shown(text: str, most: int = MOST_LINE) -> str:
     r"""Return a text as one line without anything that a terminal obeys or a reader cannot see.
 
-    Characters that are not printable stand as `\n`, `\x1b`, `\u202e`, `\ud800`; a backslash
-    stays as it is. What is longer than `most` characters ends in `…`, with the number of those
+    Characters that are not printable become `\n`, `\x1b`, `\u202e`, `\ud800`; a backslash
+    stays as it is. A text longer than `most` characters ends in `…` and the number of those
     left out.
     """
     left_out = len(text) - most
@@ -36,18 +36,18 @@ def shown(text: str, most: int = MOST_LINE) -> str:
 
 
 def shown_cell(text: str, most: int = MOST_DETAIL) -> str:
-    """Return a text for a page in Markdown: as `shown`, and nothing in it is markup."""
+    """Return a text for a Markdown page: as `shown`, with all markup escaped."""
     return _MARKUP.sub(r"\\\g<0>", shown(text, most))
 
 
 def escaped_json(text: str) -> str:
-    r"""Return JSON in which what is not printable stands as `\uXXXX`: the same value, and safe on a terminal."""
+    r"""Return JSON with unprintable characters as `\uXXXX`: the same value, and safe on a terminal."""
     lines = (line if line.isprintable() else "".join(map(_json_escape, line)) for line in text.split("\n"))
     return "\n".join(lines)
 
 
 def escaped_toml(line: str) -> str:
-    r"""Return a line of TOML in which what is not printable stands as `\uXXXX` or `\UXXXXXXXX`: the same value."""
+    r"""Return a line of TOML with unprintable characters as `\uXXXX` or `\UXXXXXXXX`: the same value."""
     return line if line.isprintable() else "".join(map(_toml_escape, line))
 
 

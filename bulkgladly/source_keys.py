@@ -1,7 +1,7 @@
-"""The one form in which source keys are compared, whatever a spreadsheet or a copy has put around them. Pure.
+"""The normal form in which source keys are compared, whatever a spreadsheet or a copy has added to them. Pure.
 
-Ids in Gladly are derived from this form, so it must never change: what counts as blank or
-invisible is listed here, and not taken from the Unicode tables of the running Python.
+Ids in Gladly are derived from this form, so it must never change. Therefore blanks and invisible
+characters are listed here, and not taken from the Unicode tables of the running Python.
 """
 
 import re
@@ -21,12 +21,12 @@ _BLANKS = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _TEXT_MARK = "'"
-"""What Excel puts before a text that looks like a number."""
+"""Excel puts it before a text that looks like a number."""
 _PLAIN = re.compile(
     r"[!-&(-*,\-/-~](?:[ -*,\-/-~]*[!-*,\-/-~])?"  # without a point
     r"|[!-&(-*,-~](?:[ -*,-~]*[!-*,-/1-~])?"  # with one, but no zero at the end
 ).fullmatch
-"""Most keys: ASCII that is surely its own form. Whatever has a plus, or ends in zeros, is looked at more closely."""
+"""Most keys: ASCII that certainly is its own normal form. A key with a plus, or final zeros, needs a closer look."""
 _SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:/#@"
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+").fullmatch
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
@@ -36,8 +36,8 @@ _EXACT = 2**53
 class SourceKey(NamedTuple):
     """A source key in its normal form.
 
-    `former` is the key as it was written, where that differs: earlier versions knew their
-    records by it. `is_odd` says that `oddities` has something to say about it.
+    `former` is the key as it was written, if that differs: earlier versions knew their
+    records by it. `is_odd` says that `oddities` yields something for it.
     """
 
     text: str
@@ -54,17 +54,17 @@ class NotAKey(ValueError):
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a key certainly is its own form, and nothing odd; False only means to look closer."""
-    # To take safe characters away is the quickest way to see that there are no others.
+    """Tell whether a key certainly is its own normal form, and not odd; False means that it needs a closer look."""
+    # Stripping the safe characters is the quickest way to see that there are no others.
     return (not text.strip(_SAFE) and text != "") or _PLAIN(text) is not None
 
 
 def normal_key(text: str) -> str:
-    """Return the form of a key in which it is compared; that form is its own form.
+    """Return the normal form of a key; the normal form of a normal form is itself.
 
-    Invisible characters go, and blanks and apostrophes in front, blanks behind; letters are
-    composed (NFC). A whole number is one number, however many zeros stand behind its point:
-    a column of whole numbers becomes one of decimals where a cell is empty.
+    It drops invisible characters, blanks and apostrophes at the beginning, and blanks at the end, and composes
+    letters (NFC). A whole number loses a decimal point and the zeros after it, since spreadsheets turn a column of
+    whole numbers into decimals if one cell is empty.
     """
     if is_plain(text):
         return text
@@ -101,12 +101,12 @@ def read_key(value: object) -> SourceKey:
 
 
 def without_invisible(text: str) -> str:
-    """Return a text without the characters that nobody sees; blanks stay."""
+    """Return a text without its invisible characters; blanks stay."""
     return _INVISIBLE.sub("", text)
 
 
 def oddities(text: str) -> Iterator[tuple[str, str]]:
-    """Yield what is odd about a key as it was written: a code, and what a reader is told, to follow its column."""
+    """Yield what is odd about a key as it was written: a code, and the end of a message that begins with its column."""
     found = False
     shown = without_invisible(text)
     if shown != text or shown != shown.strip(_BLANKS):

@@ -1,10 +1,9 @@
-"""JSON from outside, with nothing in it changed by reading it. Pure.
+"""JSON from outside, read without changing anything in it. Pure.
 
-A JSON parser drops the first of two equal keys, rounds long numbers and carries NUL
-characters along. What comes from a user's file is therefore proven harmless, or refused
-(`parse_object`); what comes from Gladly is kept as it is (`exact_object`, `exact_value`). Each
-tries a quick parser first, and asks a strict one, ten times slower, only about what the quick
-one may have changed.
+A JSON parser drops the first of two equal keys, rounds long numbers and keeps NUL characters.
+JSON from a user's file is therefore proven harmless, or refused (`parse_object`); JSON from
+Gladly is kept as it is (`exact_object`, `exact_value`). Both try a quick parser first, and use a
+strict one, ten times slower, only if the quick one may have changed something.
 """
 
 import json
@@ -27,16 +26,16 @@ _LONG_NUMBER = re.compile(rb"[0-9]{16}|[0-9][eE]|-0(?![.0-9])|\.[0-9]{15}|\.[0-9
 
 
 class Unusable(ValueError):
-    """A line is no row: `code` is stable, the message is for people and holds no value of the line."""
+    """A line is not a row: `code` is stable, the message is for people and contains no value of the line."""
 
     def __init__(self, code: str, detail: str, *, key: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.key = key
-        """The key that comes twice."""
+        """The key that occurs twice."""
 
 
-# The slow parser: every number is looked at as text, every object as a list of its members.
+# --- the slow parser: it checks each number as text, and each object as a list of its members ---
 
 
 def _parser(
@@ -45,10 +44,10 @@ def _parser(
     is_fit: Callable[[str, int | float], bool],
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> json.JSONDecoder:
-    """Return a parser that puts what `unfit` makes of it in the place of a number that is not fit."""
+    """Return a parser that replaces each number that is not fit by what `unfit` returns for its text."""
 
     def whole(text: str) -> Any:
-        # The length first: Python refuses to read thousands of digits, and we need not.
+        # The length first: Python refuses to read thousands of digits.
         number = int(text) if len(text) <= _INT_DIGITS else None
         return number if number is not None and _INT_MIN <= number <= _INT_MAX and is_fit(text, number) else unfit(text)
 
@@ -82,11 +81,11 @@ def _is_written_so(text: str, number: float) -> bool:
 
 
 def _refuse_number(_: str) -> Any:
-    raise Unusable("unfit_number", "has a number that cannot be carried exactly (64 bits at most)")
+    raise Unusable("unfit_number", "has a number that cannot be kept exactly (64 bits at most)")
 
 
 def _refuse_constant(text: str) -> Any:
-    raise Unusable("malformed_json", f"{text} is no JSON value")
+    raise Unusable("malformed_json", f"{text} is not a JSON value")
 
 
 _REFUSING = _parser(_refuse_number, is_fit=_has_its_value, pairs=_object_of)
@@ -94,7 +93,7 @@ _KEEPING = _parser(orjson.Fragment, is_fit=_has_its_value, pairs=_object_of)
 _AS_WRITTEN = _parser(orjson.Fragment, is_fit=_is_written_so)
 
 
-# What Gladly sent: numbers that Python would round go on as their text.
+# --- JSON from Gladly: numbers that Python would round are kept as text ---
 
 
 def exact_object(line: bytes) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def exact_object(line: bytes) -> dict[str, Any]:
     except TypeError as exc:
         raise Unusable("too_deep", "nested too deeply") from exc
     if again != line:
-        # Perhaps only blanks or escapes differ: the strict parser finds out.
+        # Perhaps only blanks or escapes differ; the strict parser finds out.
         try:
             value = _KEEPING.decode(line.decode())
         except (json.JSONDecodeError, RecursionError) as exc:
@@ -134,11 +133,11 @@ def _not_json(line: bytes, exc: orjson.JSONDecodeError) -> Unusable:
 def exact_value(body: bytes) -> Any:
     """Return the JSON of a reply, in which each number can be written again exactly as it came.
 
-    A number that Python would write in another way is an `orjson.Fragment`: it equals
-    nothing, and goes back as it is. Of two equal keys the last counts.
+    A number that Python would write differently becomes an `orjson.Fragment`, which equals
+    nothing and is written as it came. Of two equal keys the last counts.
 
     Raises:
-        ValueError: It is no JSON (a page, nothing, cut off).
+        ValueError: It is not JSON (a page, nothing, truncated).
     """
     plain = orjson.loads(body)
     if _LONG_NUMBER.search(body) is None:
@@ -146,13 +145,13 @@ def exact_value(body: bytes) -> Any:
     return _AS_WRITTEN.decode(body.decode())
 
 
-# What a user wrote: refused where it would be changed, with what to do.
+# --- JSON from users: refused if reading would change it, with what to do ---
 
 
 def parse_object(line: bytes) -> dict[str, Any] | Problem:
-    """Return the object on a line, or why it cannot be used as it stands.
+    """Return the object on a line, or why it cannot be used.
 
-    The proof that reading lost nothing costs about one more microsecond.
+    The proof that reading has lost nothing takes about a microsecond.
     """
     try:
         value = orjson.loads(line)
@@ -160,19 +159,18 @@ def parse_object(line: bytes) -> dict[str, Any] | Problem:
     except (orjson.JSONDecodeError, TypeError) as exc:
         return _diagnose(line) or _problem("malformed_json", f"not valid JSON: {exc}; correct the line")
     if type(value) is not dict:
-        return _problem("not_an_object", f"holds {_kind_of(value)}, not an object; write one {{...}} a line")
+        return _problem("not_an_object", f"holds {_kind_of(value)}, not an object; write one {{...}} per line")
     if _is_faithful(line, value, again):
         return value
     return _diagnose(line) or value
 
 
 def _is_faithful(line: bytes, value: dict[str, Any], again: bytes) -> bool:
-    """Tell whether reading certainly lost nothing, given the line, what was read, and that written again.
+    """Tell whether reading certainly lost nothing, given the line, the value read, and that value written again.
 
-    A false answer only means doubt. Equal text is proof: nothing was dropped or rounded.
-    The other proof has two parts: as many members as the line has keys, and no number with
-    so many digits that it could be rounded. The last is equal text once more, as the other
-    usual writer has it, with blanks and escapes.
+    False only means doubt. There are three proofs. Equal text: nothing was dropped or rounded. As
+    many members as the line has keys, and no number with so many digits that it could be rounded.
+    Equal text as Python's own writer writes it, with blanks and escapes.
     """
     if b"\\u0000" in line:
         return False
@@ -184,10 +182,10 @@ def _is_faithful(line: bytes, value: dict[str, Any], again: bytes) -> bool:
 
 
 def _has_all_members(line: bytes, again: bytes) -> bool:
-    """Compare how often a quote and a colon follow each other, as they do behind every key.
+    """Compare how often a quote is followed by a colon, as at the end of each key.
 
-    They also do so within texts, but then in both, unless one of the two is escaped there.
-    Keys with a blank before their colon would escape the count.
+    Within texts that occurs in both lines equally, unless one of the two characters is escaped. A key
+    with a blank before its colon would not be counted.
     """
     if b" :" in line or b"\t:" in line or b"\r:" in line or b"\\u0022" in line or b"\\u003" in line:
         return False
@@ -195,7 +193,7 @@ def _has_all_members(line: bytes, again: bytes) -> bool:
 
 
 def _has_short_numbers(line: bytes) -> bool:
-    """Tell whether nothing looks like a number of 16 digits and more, or with an exponent of three."""
+    """Tell whether no number has 16 digits or more, or an exponent of three digits."""
     digits = line.translate(_DIGITS, b".+-")
     return b"0" * 16 not in digits and b"e000" not in digits
 
@@ -207,7 +205,7 @@ def _diagnose(line: bytes) -> Problem | None:
     except UnicodeDecodeError as exc:
         return _problem(
             "invalid_utf8",
-            f"byte {exc.start + 1} is not valid UTF-8; save the file as UTF-8 or say --encoding",
+            f"byte {exc.start + 1} is not valid UTF-8; save the file as UTF-8 or pass --encoding",
         )
     try:
         if text.startswith("\ufeff"):
@@ -219,7 +217,7 @@ def _diagnose(line: bytes) -> Problem | None:
     except json.JSONDecodeError as exc:
         return _problem("malformed_json", f"not valid JSON: {exc.msg} at character {exc.pos + 1}; correct the line")
     except (RecursionError, ValueError):
-        return _problem("too_deep", "objects or numbers are larger than any field of Gladly; simplify the line")
+        return _problem("too_deep", "nested too deeply, or a number is too long; simplify the line")
     return None if _depth_is_sane(value) else _problem("too_deep", "nested more than 200 levels; flatten the line")
 
 
@@ -233,12 +231,12 @@ _ADVICE = {
 
 def _advised(refused: Unusable) -> str:
     if refused.key is not None:
-        return f"has the key {refused.key!r} twice; leave one of them"
+        return f"has the key {refused.key!r} twice; keep one of them"
     return f"{refused}; {_ADVICE[refused.code]}"
 
 
 def _check_texts(value: Any) -> None:
-    """Raise on the first text, keys included, that has a NUL or half a surrogate pair."""
+    """Raise `Unusable` for the first text, keys included, that has a NUL or half a surrogate pair."""
     match value:
         case str():
             if "\0" in value:

@@ -1,10 +1,10 @@
-"""Times as texts in RFC 3339: one grammar to read them, and the forms in which they are written. Pure."""
+"""Times as texts in RFC 3339: one grammar for reading, and the forms for writing. Pure."""
 
 import datetime as dt
 import re
 from typing import NamedTuple
 
-__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_microseconds", "to_milliseconds")
+__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_milliseconds")
 
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d)(:\d\d)?(:\d\d)?(?:\.(\d{1,9}))?([Zz]|[+-]\d\d(?::?\d\d)?)",
@@ -22,24 +22,24 @@ class Moment(NamedTuple):
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a text has the form that Gladly usually writes, which Arrow reads unaided."""
+    """Tell whether a text has the form that Gladly usually writes, which Arrow can read by itself."""
     return _PLAIN.fullmatch(text) is not None and moment_of(text) is not None
 
 
 def moment_of(text: str) -> Moment | None:
-    """Return the time that a text names; None if it is no time with a zone, or outside the years 1 to 9999.
+    """Return the time that a text names; None if it is not a time with a zone, or not in the years 1 to 9999.
 
     Fractions have 0 to 9 digits. Minutes, seconds and the minutes of an offset may be
-    missing, since Arrow reads such texts too.
+    missing, since Arrow reads such texts, too.
     """
     found = _FORM.fullmatch(text)
     return None if found is None else _moment(found)
 
 
 def time_of(value: object) -> dt.datetime | None:
-    """Return the time that a text in RFC 3339 names, in UTC; None for all else, also where a part is missing.
+    """Return the time that a text in RFC 3339 names, in UTC; None for all else, also if a part is missing.
 
-    What is below microseconds is cut.
+    Digits below microseconds are cut off.
     """
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if found is None or not found[4] or 1 < len(found[6]) < _OFFSET:
@@ -63,20 +63,15 @@ def _moment(found: re.Match[str]) -> Moment | None:
 
 
 def to_milliseconds(time: dt.datetime) -> str:
-    """Return a time as it is sent: in UTC, with three fraction digits; what is below is cut."""
+    """Return a time as it is sent: in UTC, with three fraction digits; further digits are cut off."""
     return _in_utc(time, "milliseconds")
 
 
-def to_microseconds(time: dt.datetime) -> str:
-    """Return a time in UTC with six fraction digits."""
-    return _in_utc(time, "microseconds")
-
-
 def canonical(time: dt.datetime) -> str:
-    """Return a time in UTC with three fraction digits, or six where needed."""
+    """Return a time in UTC with three fraction digits, or six if needed."""
     return _in_utc(time, "microseconds" if time.microsecond % 1000 else "milliseconds")
 
 
 def _in_utc(time: dt.datetime, precision: str) -> str:
-    # Z and not +00:00: in a URL the plus of an offset would need care.
+    # Z and not +00:00, since the plus of an offset must be escaped in a URL.
     return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"

@@ -1,4 +1,4 @@
-"""Where requests go: the host, its URLs, the proxy on the way, what headers say."""
+"""Where requests go: the host, its URLs and the proxy on the way; and how numbers and times in headers are read."""
 
 import re
 import urllib.request
@@ -21,7 +21,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class Elsewhere(NamedTuple):
-    """A checked address outside our paths; `is_own` where it is the organisation's host all the same."""
+    """A checked address to which a reply has pointed; `is_own` if it is on the organisation's own host."""
 
     url: URL
     host: str
@@ -36,48 +36,48 @@ class Address:
         """Check the base URL; `settings.base_url` says what one may be.
 
         Raises:
-            UsageError: It is no bare http(s) URL, or plain http to a host that is not loopback.
+            UsageError: It is not a bare http(s) URL, or it is plain http to a host that is not loopback.
         """
         self.base = normal_base_url(base_url)
         parts = urlsplit(self.base)
         self.host = parts.hostname or ""
         self.is_loopback = is_loopback(self.host)
         self.is_secure = parts.scheme == "https"
-        # Bulk work repeats a few URLs; building one costs more than the whole pacing.
+        # Bulk work repeats a few URLs, and building one costs more than all of the pacing.
         self.url = lru_cache(maxsize=256)(self._url)
 
     def _url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> URL:
         if not path.startswith("/"):
             # "@other.example" appended to the host would send the credentials elsewhere.
-            raise UsageError(f"the path of a request starts with a slash: {path!r}")
+            raise UsageError(f"the path of a request must start with a slash: {path!r}")
         text = self.base + quote(path, safe=_SAFE)
         if query:
             text += "?" + urlencode(query, quote_via=quote)
         return URL(text, encoded=True)
 
     def proxy(self) -> str | None:
-        """Return the proxy that the environment names for this host; never one for loopback."""
+        """Return the proxy that the environment names for this host; None for loopback."""
         return _proxy_for(self.host) if self.is_secure else None
 
     def elsewhere(self, url: str) -> Elsewhere:
-        """Check an absolute URL that an answer named (a `Location`).
+        """Check an absolute URL that a reply named (a `Location`).
 
         Raises:
-            UsageError: It is no https URL (plain http is for loopback, from loopback alone),
-                or carries a user. The message tells the host only: the rest may be a secret.
+            UsageError: It is not an https URL (plain http is allowed from loopback to loopback only),
+                or it names a user. The message has the host only: the rest may be a secret.
         """
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            raise UsageError("the address of a download is no URL") from None
+            raise UsageError("the address of a download is not a URL") from None
         if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or not host:
-            raise UsageError("the address of a download is no absolute URL")
+            raise UsageError("the address of a download is not an absolute URL")
         is_plain = parts.scheme == "http" and is_loopback(host) and self.is_loopback
         if parts.scheme != "https" and not is_plain:
-            raise UsageError(f"a download from {host} is not made: its address is not https")
+            raise UsageError(f"refused to download from {host}: the address is not https")
         if "@" in parts.netloc:
-            raise UsageError(f"a download from {host} is not made: its address names a user")
+            raise UsageError(f"refused to download from {host}: the address names a user")
         own = urlsplit(self.base)
         is_own = (parts.scheme, host, port or _PORTS[parts.scheme]) == (
             own.scheme,
@@ -85,7 +85,7 @@ class Address:
             own.port or _PORTS[own.scheme],
         )
         proxy = _proxy_for(host) if parts.scheme == "https" else None
-        # Encoded as it is: signed addresses are signed to the letter.
+        # Not encoded again: the signature of a signed address covers it to the letter.
         return Elsewhere(URL(urldefrag(url).url, encoded=True), host, is_own, proxy)
 
 
@@ -96,15 +96,15 @@ def _proxy_for(host: str) -> str | None:
 
 
 def whole_number(text: str | None) -> int | None:
-    """Return the number in a header, or None for anything that is not plain digits."""
+    """Return the number in a header; None for anything but plain digits."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def delay_s(text: str | None, date: str | None = None) -> float | None:
-    """Return the seconds of a `Retry-After`, or None for what is none.
+    """Return the seconds of a `Retry-After`; None if it is neither a number nor a date.
 
-    A moment is counted from the `Date` of the same answer, so that no clock of ours is compared
-    with theirs. However large it is, a caller has a ceiling of its own.
+    A date counts from the `Date` of the same reply, so that our clock is not compared
+    with theirs. The number may be huge: each caller sets its own maximum.
     """
     if text is None:
         return None

@@ -1,7 +1,7 @@
-"""The one door to Gladly: requests that are answered whole, and downloads that are read as they come.
+"""The client: requests whose replies are read whole, and downloads that are read as they arrive.
 
-Every attempt takes its tokens, probes and repeats included (`attempts`); what an attempt
-is on the wire stands in `wire`.
+All that goes to Gladly goes through it. Every attempt takes its tokens, probes and repeats included
+(`attempts`, `single_exchange`); what an attempt is on the wire stands in `wire`.
 """
 
 import base64
@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bulkgladly.api.address import Address
-from bulkgladly.api.allowance import Allowance
-from bulkgladly.api.attempts import Attempts, FinalReply
+from bulkgladly.api.attempts import Attempts
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
+from bulkgladly.api.gates import Allowance
 from bulkgladly.api.health import Health
 from bulkgladly.api.pacer import REPORTS, Pacer
-from bulkgladly.api.pauses import PauseWatch
 from bulkgladly.api.retry import backoff
+from bulkgladly.api.single_exchange import FinalReply
+from bulkgladly.api.timers import PauseWatch
 from bulkgladly.api.wire import Patience, Wire
 from bulkgladly.errors import Fatal, NotAuthenticated, NotPermitted, ReplyLost, UsageError
 from bulkgladly.messages import BudgetClass, Meaning, Reply, Request
@@ -35,7 +36,11 @@ T = TypeVar("T")
 
 
 class Client:
-    """Sends requests to one organisation, each until it has a final answer. Open it with `async with`."""
+    """Sends requests to one organisation, each until it has a final reply. Open it with `async with`.
+
+    Chapters: the present state, stopping and repeating, open and closed, requests, and from a final reply to
+    what the caller gets.
+    """
 
     def __init__(
         self,
@@ -49,17 +54,17 @@ class Client:
     ) -> None:
         """Check where the credentials would go; nothing is opened yet.
 
-        Without a `reports_pacer` reports go by the documented limit. When the last of the requests that
-        `options` allow has left, the next one is `Withdrawn`, and so is whatever waits.
+        Without a `reports_pacer` reports go by the documented limit. When the last request that
+        `options` allow has left, all requests that wait and all later ones raise `Withdrawn`.
 
         Raises:
             UsageError: The base URL, the credentials or SSL_CERT_FILE cannot work.
         """
         self._address = Address(base_url)
         if not username or not token:
-            raise UsageError("a user name (email address) and an API token are needed")
+            raise UsageError("the user name (email address) or the API token is empty; both are needed")
         if ":" in username:
-            raise UsageError("a user name with a colon cannot be sent by HTTP Basic")
+            raise UsageError("the user name contains a colon, which HTTP Basic cannot send; use the email address")
         self._username = username
         secret = base64.b64encode(f"{username}:{token}".encode()).decode("ascii")
         self._own_headers = {
@@ -89,41 +94,41 @@ class Client:
         )
         self._pauses = PauseWatch(self._attempts.paused)
 
-    # How it goes.
+    # --- the present state ---
 
     @property
     def sent(self) -> Counter[str]:
-        """How many requests left for the organisation so far, by operation."""
+        """How many requests have left for the organisation, by operation."""
         return self._attempts.sent
 
     @property
     def throttled(self) -> int:
-        """How many of them were answered 429."""
+        """How many of them got a 429."""
         return self._attempts.throttled
 
     @property
     def in_flight(self) -> int:
-        """How many requests have left whose answer is not over, those to other hosts and open bodies included."""
+        """How many requests have left whose reply has not ended, including those to other hosts and open bodies."""
         return self._allowance.in_flight
 
     def holdup(self) -> tuple[str, float | None] | None:
-        """Return why nothing has left for over two seconds, and until when; the pacers tell their own reasons."""
+        """Return why nothing has left for over two seconds, and until when; None if the reason is a pacer's."""
         return self._attempts.holdup()
 
-    # Stopping, waiting, beginning again.
+    # --- stopping, waiting and repeating ---
 
     def withdraw(self, reason: str) -> None:
         """Let nothing leave from now on.
 
-        What waits to, for whatever reason, is `Withdrawn` at once; what is in flight comes to its end.
+        All requests that wait to leave, for any reason, raise `Withdrawn` at once; those in flight are finished.
         """
         self._allowance.close(reason)
 
     async def rest(self, seconds: float) -> None:
-        """Wait before something is asked for again.
+        """Wait before something is requested again.
 
         Raises:
-            Withdrawn: It will not be.
+            Withdrawn: It may not be requested again.
         """
         await self._attempts.rest(seconds)
 
@@ -137,9 +142,9 @@ class Client:
     ) -> T:
         """Return the result of a download, starting it again from zero when it breaks off.
 
-        `once` is called with the number of the try, from 1. It raises one of `again_on` when the
-        body broke off or is not what was asked for, and must then leave nothing behind. Before
-        each further try there is a growing wait. Pass `is_spaced=False` where the pace of these
+        `once` is called with the number of the try, from 1. It raises one of `again_on` if the
+        body broke off or is not what was requested, and must then leave nothing behind. Before
+        each further try there is a growing wait; pass `is_spaced=False` if the pace of these
         requests keeps them apart anyway.
 
         Raises:
@@ -158,7 +163,7 @@ class Client:
                 trouble = str(error)
         raise BrokeOff(f"{tries} downloads in a row broke off: {trouble}")
 
-    # Open and closed.
+    # --- open and closed ---
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
@@ -171,25 +176,25 @@ class Client:
         self._pauses.stop()
         await self._wire.close()
 
-    # Requests.
+    # --- requests ---
 
     async def send(self, request: Request) -> Reply:
-        """Make attempts until there is a final answer, and return it.
+        """Make attempts until there is a final reply, and return it.
 
-        Unclear means that the request was given back unsettled: `lost` attempts may have been
-        executed. That happens at the first such attempt where the request's repeat rule is
-        UNSAFE, else after several, and only while the host is otherwise well. A 429 is waited
-        out without limit, an outage as long as the client was told. That something is absent
-        is only returned where the organisation itself has answered within the last minute.
+        If the reply is unclear, up to `lost` attempts have been executed.
+        It is returned after the first such attempt if the request's repeat rule is UNSAFE, else
+        after several, and only while the host is otherwise well. A 429 is waited out without
+        limit, an outage as long as the options say. That an object is absent is only returned if
+        the organisation itself has replied within the last minute.
 
         Raises:
             NotAuthenticated: The user name or the token is wrong.
             NotPermitted: The user lacks a permission.
             NotTrusted: The host's certificate is not trusted on this machine.
             Outage: The host could not be reached for too long.
-            WrongOrganisation: The host is there, and has no organisation.
-            Withdrawn: It waited to leave, and may not any more.
-            All of them know by `lost` how many attempts may have been executed.
+            WrongOrganisation: The host is there, but has no organisation.
+            Withdrawn: It waited to leave, and must not leave any more.
+            The `lost` of each error counts the attempts that may have been executed.
 
         Cancelled: an attempt that had left may be executed; its token counts as used.
         """
@@ -207,16 +212,16 @@ class Client:
     ) -> AsyncIterator[Download]:
         """Make attempts as `send` does until the body of a success begins, and hand it over as it arrives.
 
-        An attempt may take `first_byte_s` until its headers are there; then the body may
-        take any time, but not be silent for `stall_s` while it is waited for (both as the client's
-        time-outs say, unless given), nor be longer than `max_bytes` (unpacked). Redirects are not
-        followed. The caller repeats a body that breaks off; this method knows nothing of what was read.
+        An attempt may take `first_byte_s` until its headers are there. Then the body may take any time, but
+        must not be silent for `stall_s` while the reader waits for it, nor be longer than `max_bytes`
+        (unpacked). Without `first_byte_s` or `stall_s` the client's time-outs apply. Redirects are not
+        followed. If the body breaks off, the caller starts again; this method does not know what was read.
 
         The context holds one of the client's connections, or one of the reports in flight,
-        until it ends or the body was read: inside it, do not wait for what needs the last one.
+        until it ends or the body was read. Inside it, do not wait for what may need the last one.
 
         Raises:
-            ReplyLost: No attempt brought an answer; any of them may have been executed.
+            ReplyLost: No attempt brought a reply; any of them may have been executed.
             NotAuthenticated, NotPermitted, NotTrusted, Outage, Withdrawn: As `send`.
 
         Cancelled, or left early: the connection is closed; the token counts as used.
@@ -238,30 +243,30 @@ class Client:
         first_byte_s: float | None = None,
         max_bytes: int | None = None,
     ) -> AsyncIterator[Download]:
-        """Download from an absolute URL that an answer named, without credentials.
+        """Download from an absolute URL that a reply named, without credentials.
 
-        As `stream`, but: an address of the organisation's own host takes tokens as any
-        request does (counted as `download`); any other host is outside its pace and its
-        health, and is tried a few times only. 401 and 403 are answers here, as a link that
-        has expired gives them. A further redirect is an answer, too.
+        As `stream`, with these differences. An address on the organisation's own host takes tokens
+        as any request does (counted as `download`); any other host is outside its pace and its
+        health, and is tried a few times only. 401 and 403 are ordinary replies here, since an
+        expired link gets them, and so is a further redirect.
 
         Raises:
             UsageError: The address is not https, or names a user.
-            Unreachable, ReplyLost: No attempt brought an answer.
+            Unreachable, ReplyLost: No attempt brought a reply.
             Withdrawn: As `send`.
-            NotTrusted, Outage: As `send`, for the organisation's own host. Another one that is
-                not trusted is `Unreachable`: the run has no need of it.
+            NotTrusted, Outage: As `send`, for the organisation's own host. Another host that is
+                not trusted is `Unreachable`, since the run does not depend on it.
         """
         target = self._address.elsewhere(url)
         request = Request(DOWNLOAD, "GET", target.url.raw_path)
         patience = self._patience(request, first_byte_s, stall_s, max_bytes)
         talk = partial(self._wire.begin, patience=patience, headers={}, proxy=target.proxy)
-        make = self._attempts.make if target.is_own else self._attempts.make_elsewhere
+        make = self._attempts.make if target.is_own else self._attempts.elsewhere.make
         settled = await make(request, target.url, talk)
         with closing(self._download(_reply(settled), settled, f"the download from {target.host}")) as download:
             yield download
 
-    # From what was settled to what the caller gets.
+    # --- from a final reply to what the caller gets ---
 
     def _patience(
         self, request: Request, first_byte_s: float | None, stall_s: float | None, max_bytes: int | None
@@ -272,8 +277,8 @@ class Client:
 
     def _download(self, reply: Reply, settled: FinalReply, name: str) -> Download:
         if not reply.status:
-            raise ReplyLost(f"{name}: no whole answer in {reply.attempts} attempts")
-        return Download(reply, settled.answer.stream, max_reply_bytes=self._options.max_body_bytes)
+            raise ReplyLost(f"{name}: no complete response in {reply.attempts} attempts")
+        return Download(reply, settled.reply.stream, max_reply_bytes=self._options.max_body_bytes)
 
     def _permitted(self, request: Request, settled: FinalReply) -> Reply:
         meaning = settled.judgement.meaning
@@ -285,7 +290,7 @@ class Client:
             )
         if meaning is Meaning.NOT_PERMITTED:
             refused = NotPermitted(
-                f"{self._address.host} does not let {self._username} do {request.operation}:"
+                f"{self._address.host} does not allow {self._username} to use {request.operation}:"
                 " the user needs the API User permission (to delete customers also Compliance Admin)"
             )
         if refused is not None:
@@ -295,11 +300,11 @@ class Client:
 
 
 def _reply(settled: FinalReply) -> Reply:
-    answer, judged, attempts, lost = settled
+    reply, judged, attempts, lost = settled
     return Reply(
-        answer.status,
-        answer.body,
-        answer.headers,
+        reply.status,
+        reply.body,
+        reply.headers,
         attempts,
         lost,
         judged.meaning,
@@ -310,6 +315,6 @@ def _reply(settled: FinalReply) -> Reply:
 
 
 def _stream_status(request: Request) -> int:
-    """Return the status at which a body is worth streaming; none where the body of a success is read whole."""
+    """Return the status at which a body is streamed; none if the body of a success is read whole."""
     expected = request.declared
     return expected.status if expected.body.is_streamed else _NEVER

@@ -1,4 +1,4 @@
-"""How a client behaves: how patient it is, how much it takes at once, and by which clock and chance it goes."""
+"""How a client behaves: how long it waits, how much it does at once, and which clock and chance it uses."""
 
 import asyncio
 import random as random_module
@@ -15,10 +15,10 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long an attempt may take: to connect, and in all until the whole answer is there.
+    """How long an attempt may take: to connect, and in all until the whole reply is there.
 
-    For an answer that is read as it arrives there is no total: it may take `first_byte_s` to begin (a report, which
-    Gladly makes meanwhile, `report_s`), and then be silent for `stall_s` at a time.
+    A reply that is read as it arrives has no total: it may take `first_byte_s` to begin (a report, which
+    Gladly generates meanwhile, `report_s`), and then be silent for `stall_s` at a time.
     """
 
     connect_s: float = 10.0
@@ -32,10 +32,10 @@ class Timeouts:
 class ClientOptions:
     """What a client does where Gladly does not say.
 
-    `clock` must be the pacers'. `max_connections` bounds what is in flight, reports apart: their budget does
-    that. A host that never answered is given up after `first_contact_s`, a later outage after `give_up_after_s`. At
-    most `max_requests` leave for the organisation, whatever they are. A reply that is read whole has at most
-    `max_body_bytes`.
+    `clock` must be the one of the pacers. `max_connections` limits the requests in flight, except reports, which
+    their own budget limits. The client gives up a host that never replied after `first_contact_s`, and a later outage
+    after `give_up_after_s`. At most `max_requests` of any kind leave for the organisation. A reply that is read
+    whole has at most `max_body_bytes`.
     """
 
     timeouts: Timeouts = field(default_factory=Timeouts)

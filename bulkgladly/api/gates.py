@@ -1,19 +1,93 @@
-"""What an attempt passes on its way out: the budgets it uses, and a connection to send it on."""
+"""What an attempt passes before it leaves: the allowance of the run, the budgets, and a free connection."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.window import Ticket
+from bulkgladly.errors import Withdrawn
 
-__all__ = ("DefaultGate", "Gate", "ReportsGate")
+__all__ = ("Allowance", "DefaultGate", "Gate", "ReportsGate")
+
+T = TypeVar("T")
+
+
+class Allowance:
+    """Counts the requests that leave for the organisation, up to a limit, and stops those that wait when none may.
+
+    A request waits within `wait`; the moment at which it leaves is `take`. After `take` it is not
+    interrupted: it is in flight, and its reply is wanted.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        """Let out `most` requests of any kind; None for any number."""
+        self._left = most
+        self._spent = f"the limit of {most} requests is reached"
+        self._closed: str | None = None
+        self._waiting: dict[asyncio.Task[object], bool] = {}
+        self.in_flight = 0
+        """Requests that have left and whose reply, body included, is not over."""
+
+    def close(self, reason: str) -> None:
+        """Let nothing leave from now on, and stop all that wait at once. The first reason stays."""
+        self._closed = self._closed or reason
+        self._tell(list(self._waiting))
+
+    def take(self) -> None:
+        """Note that a request for the organisation leaves now.
+
+        Raises:
+            Withdrawn: It must not.
+        """
+        self._check(is_ours=True)
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                # Not the present task: its request leaves, also as a probe within another request's wait.
+                me = asyncio.current_task()
+                self._tell([task for task, is_ours in self._waiting.items() if is_ours and task is not me])
+
+    async def wait(self, what: Callable[[], Awaitable[T]], *, is_ours: bool = True) -> T:
+        """Await what a request waits for before it leaves. Do not nest calls.
+
+        `is_ours` is false for requests to other hosts: they are stopped, but not counted.
+
+        Raises:
+            Withdrawn: Nothing may leave any more.
+        """
+        self._check(is_ours=is_ours)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a request needs a task of its own")
+        before = task.cancelling()
+        self._waiting[task] = is_ours
+        try:
+            return await what()
+        except asyncio.CancelledError:
+            # `_tell` has taken the task out of `_waiting`: the cancel is ours, unless the caller has cancelled, too.
+            if task not in self._waiting and task.uncancel() <= before:
+                raise Withdrawn(self._closed or self._spent) from None
+            raise
+        finally:
+            self._waiting.pop(task, None)
+
+    def _check(self, *, is_ours: bool) -> None:
+        if self._closed is not None:
+            raise Withdrawn(self._closed)
+        if is_ours and self._left == 0:
+            raise Withdrawn(self._spent)
+
+    def _tell(self, tasks: list["asyncio.Task[object]"]) -> None:
+        for task in tasks:
+            del self._waiting[task]
+            task.cancel()
 
 
 class Gate(Protocol):
     """Gives out one ticket per attempt. A pacer is one by itself.
 
-    Every ticket ends in exactly one call of `answered`, `lost`, `unused`, or `ended` after
-    `heard`.
+    Each ticket needs exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
     """
 
     async def token(self) -> Ticket:
@@ -23,21 +97,21 @@ class Gate(Protocol):
     def answered(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note a whole answer."""
+        """Note a whole reply."""
         ...
 
     def heard(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note the head of an answer whose body is still to come."""
+        """Note the head of a reply whose body is still to come."""
         ...
 
     def ended(self, ticket: Ticket) -> None:
-        """Note that the body of an answer that was `heard` is over."""
+        """Note that the body of a reply that was `heard` is over."""
         ...
 
     def lost(self, ticket: Ticket) -> None:
-        """Note that no answer came."""
+        """Note that no reply came."""
         ...
 
     def unused(self, ticket: Ticket) -> None:
@@ -46,10 +120,10 @@ class Gate(Protocol):
 
 
 class DefaultGate:
-    """The default budget, and one of the client's connections until the answer's body is over.
+    """The default budget, and one of the client's connections until the reply's body is over.
 
-    A request that waits for a connection would spoil the time on its ticket, so the
-    connections are counted here, before the token, and not in aiohttp's pool.
+    The connections are counted here, before the token, and not in aiohttp's pool: a request that
+    waits for a connection after its token would leave later than its ticket says.
     """
 
     def __init__(self, pacer: Pacer, connections: asyncio.Semaphore) -> None:
@@ -83,7 +157,7 @@ class DefaultGate:
         self._pacer.ended(ticket)
 
     def lost(self, ticket: Ticket) -> None:
-        """Give the connection back; the token may count as used."""
+        """Give the connection back; the server may count the token as used."""
         self._connections.release()
         self._pacer.lost(ticket)
 
@@ -96,9 +170,9 @@ class DefaultGate:
 class ReportsGate:
     """The reports budget, and one token of the default budget with each of its tokens.
 
-    What comes back teaches the reports' pace only. The documented headers speak of the
-    current second, but a report is made for minutes, so its answer says nothing about the
-    second it was asked in. The budget's own `max_in_flight` bounds the connections.
+    The reports' pace learns from its replies, the default pace does not. The documented headers
+    speak of the current second, but a report takes minutes, so its reply says nothing about the
+    second of its request. The budget's own `max_in_flight` limits the connections.
     """
 
     def __init__(self, reports: Pacer, default: Pacer) -> None:
@@ -111,7 +185,7 @@ class ReportsGate:
     def answered(
         self, ticket: Ticket, *, status: int, limit: int | None, remaining: int | None, retry_after_s: float | None
     ) -> None:
-        """Note a whole answer, as `heard` does."""
+        """Note a whole reply, as `heard` does."""
         self.heard(ticket, status=status, limit=limit, remaining=remaining, retry_after_s=retry_after_s)
         self.ended(ticket)
 
@@ -120,15 +194,15 @@ class ReportsGate:
         ticket: Ticket,
         *,
         status: int,
-        limit: int | None,  # noqa: ARG002  # the limit per second is no business of this budget
+        limit: int | None,  # noqa: ARG002  # the limit per second does not apply to this budget
         remaining: int | None,
         retry_after_s: float | None,
     ) -> None:
-        """Tell the reports' pacer; a 429 pauses the default one too where nothing is left of the second."""
+        """Tell the reports' pacer; a 429 also pauses the default one if nothing is left of the second."""
         self._reports.heard(ticket, status=status, retry_after_s=retry_after_s)
         self._default.lost(_wider(ticket))
         if status == 429 and remaining == 0:
-            # The header is of the current second: when that is over, there is a new budget.
+            # The header speaks of the current second: the next one has a new budget.
             self._default.hold(self._default.budget.per_s, "throttled (429)")
 
     def ended(self, ticket: Ticket) -> None:
@@ -136,7 +210,7 @@ class ReportsGate:
         self._reports.ended(ticket)
 
     def lost(self, ticket: Ticket) -> None:
-        """Both tokens may count as used."""
+        """Note that no reply came; the server may count both tokens as used."""
         self._default.lost(_wider(ticket))
         self._reports.lost(ticket)
 

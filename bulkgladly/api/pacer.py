@@ -1,10 +1,10 @@
-"""The pace that everybody shares: one gate per organisation and process.
+"""The pace that all requests share: one pacer per budget, organisation and process.
 
-`schedule` decides when the next request may leave, the gate here waits for it. Three
-things can make it wait longer: a pause for all (a 429, an outage), a full house
-(`Budget.max_in_flight`), and the guard: an `AsyncLimiter` without burst at twice the
-budget, so that no error of the schedule, and no chain of late wake-ups, ever lets a burst
-out. At exactly the budget the guard would add its own late wake-ups to every request.
+`schedule` decides when the next request may leave, and the pacer waits for that moment. Three
+things can make it wait longer: a pause for all (a 429, an outage), too many requests in flight
+(`Budget.max_in_flight`), and the guard. The guard is an `AsyncLimiter` without burst at twice the
+budget, so that neither an error of the schedule nor a chain of late wake-ups lets out a
+burst. At exactly the budget it would add its own late wake-ups to every request.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ __all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 _LONGEST_RETRY_AFTER_S = 300.0
-# A request may leave this much before its time: less than the loop's own resolution, so
-# that a sleep which ends a hair early is not followed by another loop turn.
+# A request may leave this much before its time. It is less than the resolution of the event loop, so
+# that a sleep which ends slightly early does not cost another turn of the loop.
 _EARLY_S = 0.0002
-# What the guard lets through at once: the requests of so many seconds, but at least one.
+# The guard lets through at once the requests of this many seconds, but at least one.
 _GUARD_DEPTH_S = 0.02
 
 
@@ -50,7 +50,7 @@ class Budget:
 
 
 REPORTS = Budget(limit=10, per_s=60.0, max_in_flight=2, name="reports")
-"""For a whole organisation, both report operations together [gladly-api, rate limits]."""
+"""For the whole organisation, both report operations together [gladly-api, rate limits]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,10 @@ class PaceView:
 
 
 class Pacer:
-    """Gives out one token per attempt, in the order of asking.
+    """Gives out one token per attempt, in the order of the calls.
 
-    Every token ends in exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
+    Each token needs exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
+    Chapters: leaving, what came back, pauses and the present state.
     """
 
     def __init__(
@@ -84,13 +85,13 @@ class Pacer:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        """Open the gate.
+        """Start at the documented limit of the budget.
 
         `rate` caps the requests per second below the limit, `reserve` is the share of the
-        limit left to others, and `unlimited` paces nothing until a limit header is seen.
+        limit left to other clients, and `unlimited` paces nothing until a limit header is seen.
 
         Raises:
-            UsageError: A number that cannot be a rate or a share.
+            UsageError: A number cannot be a rate or a share.
         """
         self.budget = budget or Budget()
         if rate is not None and (math.isnan(rate) or rate <= 0):
@@ -119,15 +120,15 @@ class Pacer:
         self.in_flight = 0
         self.throttled = 0
         self.held_s: dict[str, float] = {}
-        """How long everybody was paused, in seconds by reason."""
+        """How long all requests were paused, in seconds by reason."""
 
-    # Leaving.
+    # --- leaving ---
 
     async def token(self) -> Ticket:
         """Wait until one attempt may leave, and return its ticket.
 
-        First come, first served. Cancelled: the place goes to the next one, and nothing of
-        the budget is used.
+        First come, first served. Cancelled: the next one moves up, and nothing of the budget
+        is used.
         """
         if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room():
             now = self._clock()
@@ -146,9 +147,9 @@ class Pacer:
         """Wait until one attempt may leave by this budget and by a wider one, and return its ticket.
 
         Both tokens are taken at one moment, the wider one as `Ticket.wider`, which the
-        caller ends at the other pacer. Who waits here keeps nobody waiting there: the wider
-        token is asked for when this budget's turn has come, and given back if a pause
-        began meanwhile.
+        caller ends at the other pacer. Waiting here delays nothing there: the wider token
+        is requested when this budget allows the attempt, and given back if a pause began
+        meanwhile.
 
         Cancelled: nothing of either budget is used.
         """
@@ -157,7 +158,7 @@ class Pacer:
             async with self._turn:
                 await self._wait_at_the_head()
                 while True:
-                    # The wider one last: whoever held it while waiting here would keep everybody from it.
+                    # The wider token last: held while waiting here, it would be lost to all other requests.
                     other = await wider.token()
                     if self._may_leave(self._clock()):
                         self._pacing_until = None
@@ -183,7 +184,7 @@ class Pacer:
                 self._pacing_until = due
                 await self._sleep(due - now)
             elif not is_guarded and (guard := self._guard_now()) is not None:
-                # The guard may wait, and the world may change meanwhile: look again after it.
+                # The guard may wait, and a pause may begin meanwhile: look again after it.
                 await guard.acquire()
                 is_guarded = True
             else:
@@ -214,7 +215,7 @@ class Pacer:
             self._guard_limit = limit
         return self._guard
 
-    # What came back.
+    # --- what came back ---
 
     def answered(
         self,
@@ -225,10 +226,10 @@ class Pacer:
         remaining: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        """Note the answer to an attempt, with what its headers say about the budget.
+        """Note the reply to an attempt, with what its headers say about the budget.
 
-        A 429 pauses everybody: for `retry_after_s` where the server sent it (at most five
-        minutes), else for a random time up to 0.5 s that doubles with every further 429.
+        A 429 pauses all requests: for `retry_after_s` if the server sent it (at most five
+        minutes), else for a random time up to 0.5 s, a bound that doubles with each further 429.
         """
         self.heard(ticket, status=status, limit=limit, remaining=remaining, retry_after_s=retry_after_s)
         self._back()
@@ -242,7 +243,7 @@ class Pacer:
         remaining: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        """Note the head of an answer, as `answered` does; it stays in flight until `ended`."""
+        """Note the head of a reply, as `answered` does; it stays in flight until `ended`."""
         now = self._clock()
         self._schedule.answered(ticket, now, refused=status == 429, limit=limit, remaining=remaining)
         if status != 429:
@@ -251,7 +252,7 @@ class Pacer:
             return
         self.throttled += 1
         if ticket.sent_at > self._paused_at:
-            # Those that left before the pause began belong to the same overflow: one step only.
+            # Requests that left before the pause began belong to the same overflow: count it once.
             self._refusals_in_a_row += 1
             self._paused_at = now
         step = max(1, self._refusals_in_a_row)
@@ -261,22 +262,22 @@ class Pacer:
         self.hold(pause_s, "throttled (429)")
 
     def ended(self, ticket: Ticket) -> None:  # noqa: ARG002  # a ticket ends where it was given out
-        """Note that the body of an answer that was `heard` is over, whole or not."""
+        """Note that the body of a reply that was `heard` is over, whole or not."""
         self._back()
 
     def lost(self, ticket: Ticket) -> None:
-        """Note that an attempt has no answer; it may count against the budget all the same."""
+        """Note that an attempt has no reply; the server may have counted it all the same."""
         self._back()
         self._schedule.lost(ticket)
 
     def unused(self, ticket: Ticket) -> None:
-        """Take back the token of an attempt that was never sent; its moment is gone."""
+        """Take back the token of an attempt that was never sent; its moment is not used again."""
         self.sent -= 1
         self._back()
         self._schedule.lost(ticket)
 
     def paused(self) -> None:
-        """Note that this process has not run for a while: a late answer says nothing about the line then."""
+        """Note that this process has not run for a while, so late replies say nothing about the network."""
         self._schedule.paused(self._clock())
 
     def _back(self) -> None:
@@ -284,10 +285,10 @@ class Pacer:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
-    # Pauses, and how it stands.
+    # --- pauses, and the present state ---
 
     def hold(self, delay_s: float, reason: str) -> None:
-        """Let nobody leave for this long. Of several pauses the one that ends last counts."""
+        """Pause all requests for this long. Of several pauses the one that ends last counts."""
         now = self._clock()
         until = now + delay_s
         if until > self._held_until:
@@ -297,7 +298,7 @@ class Pacer:
             self._held_for = reason
 
     def view(self) -> PaceView:
-        """Return the pace at this moment."""
+        """Return the pace as it is now."""
         now = self._clock()
         reason, until = self._waiting(now)
         return PaceView(
@@ -331,7 +332,7 @@ def default_pacer(
     """Return the pacer of the default budget for a pace.
 
     Raises:
-        UsageError: A number that cannot be a rate or a share.
+        UsageError: A number cannot be a rate or a share.
     """
     rate, reserve, unlimited = pace.rate, pace.reserve, pace.unlimited
     return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, clock=clock, sleep=sleep, random=random)
@@ -346,11 +347,11 @@ def reports_pacer(
 ) -> Pacer:
     """Return the pacer of the reports budget for a pace.
 
-    The reserve is left free here, too. The rate is one of requests per second and caps the
-    default budget, which each report uses as well. Unlimited, reports are still made only
-    two at a time.
+    The reserve applies here, too. The rate is in requests per second and caps the default
+    budget, which each report uses as well. Even if unlimited, only two reports are requested
+    at a time.
 
     Raises:
-        UsageError: A number that cannot be a share.
+        UsageError: A number cannot be a share.
     """
     return Pacer(REPORTS, reserve=pace.reserve, unlimited=pace.unlimited, clock=clock, sleep=sleep, random=random)

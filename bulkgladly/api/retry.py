@@ -1,4 +1,4 @@
-"""When a failed attempt is made again. Pure: no clock, no sleep; chance is a parameter."""
+"""Whether and when a failed attempt is repeated. Pure: no clock, no sleep; chance is a parameter."""
 
 import enum
 from collections.abc import Callable
@@ -10,21 +10,21 @@ __all__ = ("AskHost", "Failure", "GiveUp", "RetryPolicy", "Verdict", "Wait", "ba
 
 
 class Failure(enum.Enum):
-    """How an attempt ended without a usable answer."""
+    """How an attempt ended without a usable reply."""
 
     UNREACHABLE = "unreachable"
     """Nothing left the machine."""
     LOST = "lost"
-    """It left, and no whole answer came: it may have been executed."""
+    """It left, and no whole reply came: it may have been executed."""
     UNCLEAR = "unclear"
-    """A reply that neither confirms nor refuses: a gateway may be speaking for a server that did the work."""
+    """A reply that neither confirms nor refuses, for example from a gateway, whose server may have done the work."""
     THROTTLED = "throttled"
     """A 429: not executed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient one request is with a host that is otherwise well."""
+    """How often one request is repeated at a host that is otherwise well, and after which waits."""
 
     max_failures: int = 5
     base_s: float = 1.0
@@ -41,12 +41,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class AskHost:
-    """The record or the host is ill: ask the host before giving the record back."""
+    """The fault may lie with the record or with the host: ask the host before the request is given back."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Give the request back as it stands; a repeat is not allowed, or does not help."""
+    """Give the request back without a final reply: a repeat is not allowed, or does not help."""
 
 
 Verdict = Wait | AskHost | GiveUp
@@ -73,12 +73,12 @@ def decide(
     """Return what to do after a failed attempt.
 
     `failures` counts the attempts of this request that ended `LOST` or `UNCLEAR`, this
-    one included. `is_host_well` claims that another request was answered properly since
+    one included. `is_host_well` claims that another request has had a good reply since
     the first of them.
 
-    What was refused before it was executed is repeated at once and for ever: the pacer (429)
-    and the watch over the host (unreachable) make everybody wait. What may have been
-    executed is repeated as `repeat` allows.
+    What was not executed is repeated at once and without limit: the pacer (429) and the
+    watch over the host (unreachable) make all requests wait. What may have been executed
+    is repeated as `repeat` allows.
     """
     if failure in (Failure.THROTTLED, Failure.UNREACHABLE):
         return _AT_ONCE

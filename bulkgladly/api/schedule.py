@@ -1,10 +1,10 @@
-"""When the next request may leave: as much of the limit as is safe, whoever counts it.
+"""When the next request may leave: as much of the limit as is safe, however the server counts.
 
-Pure: time is a parameter, nothing waits. The schedule starts evenly spaced. Where the
-server counts in fixed windows it finds their edge from the `remaining` header, and then
-sends what a window allows clear of its edges; else it stays evenly spaced, just below the
-limit. All moments lie on an absolute time line: a late wake-up delays one request and not
-all that follow, and what a stall missed is not caught up.
+Pure: time is a parameter, nothing waits. The schedule starts evenly spaced. If the server counts in
+fixed windows, it finds their edge from the `remaining` header, and then sends what a window allows
+at some distance from its edges; else it stays evenly spaced, just below the limit. All moments lie
+on an absolute time line: a late wake-up delays one request and not all that follow, and what was
+missed in a stall is not made up for.
 """
 
 import enum
@@ -18,23 +18,23 @@ __all__ = ("Pacing", "Schedule")
 
 LEARNING_SHARE = 0.85
 EVEN_SHARE = 0.975
-# Part of the round trips' spread that is taken for jitter on the way in; it widens no slot
-# below EVEN_SHARE on a quiet line.
+# The part of the round trips' spread that counts as jitter on the way to the server; on a quiet
+# line it is too small to matter beside EVEN_SHARE.
 _JITTER_PART = 0.6
 _LOOP_JITTER_S = 0.004
 _EASE_DOWN = 0.92
 _EASE_UP_PER_S = 0.01
 _LEAST_EASE = 0.1
-# A limit header above so many times the documented limit is taken for a mistake: to believe it
-# would cost the organisation's other clients their share.
+# A limit header above this many times the documented limit counts as a mistake: believing it would
+# take their share from the organisation's other clients.
 _MOST_LIMITS = 10
-# Below this a jump by half the limit means nothing.
+# Below this limit a jump by half of it means nothing.
 _LEAST_LIMIT = 4
-# So many periods without an edge, and the windows are not fixed. Being wrong costs little:
-# an edge that shows later is used all the same.
+# After this many periods without an edge the windows are taken not to be fixed. A mistake costs
+# little: an edge that shows later is used all the same.
 _LEARNING_PERIODS = 1.7
-# So many periods of answers that all find half the limit left: a bucket that drains while
-# we send. It absorbs jitter, so the limit itself is safe until less is left.
+# After this many periods of replies that all find half the limit left, the server is taken to use a
+# bucket that drains while we send. It absorbs jitter, so the limit itself is safe until less is left.
 _DRAINING_PERIODS = 1.5
 
 
@@ -48,7 +48,10 @@ class Pacing(enum.Enum):
 
 
 class Schedule:
-    """The plan of one budget. Ask `next_at`, tell `sent`, then `answered` or `lost`."""
+    """The plan of one budget. Call `next_at`, then `sent`, then `answered` or `lost`.
+
+    Chapters: how fast and when, what happened, the limit and our share of it, the edges of the server's windows.
+    """
 
     def __init__(
         self,
@@ -82,15 +85,15 @@ class Schedule:
             # The headers speak of seconds; nothing can be learned about another period.
             self.mode = Pacing.EVEN
 
-    # How fast, and when.
+    # --- how fast, and when ---
 
     @property
     def others_share(self) -> bool:
-        """Whether others were seen to use the same budget lately."""
+        """Whether other clients were seen using the same budget lately."""
         return self._windows is not None and self._windows.is_shared
 
     def rate(self, now: float) -> float:
-        """Return the requests per second at this moment; infinite when nothing is paced."""
+        """Return the present requests per second; infinite if nothing is paced."""
         if self.mode is Pacing.FREE:
             return math.inf
         if self.mode is Pacing.WINDOW:
@@ -100,7 +103,7 @@ class Schedule:
     def next_at(self, now: float) -> float:
         """Return when the next request may leave; a time up to `now` means now.
 
-        Where that is later, ask again then: answers may have changed the plan.
+        If it is later, ask again then: replies may have changed the plan.
         """
         if self._windows is not None:
             at = self._windows.next_at(now, self._allowed(now), self._spread)
@@ -109,7 +112,7 @@ class Schedule:
             self._learn_again(now)
         return self._due
 
-    # What happened.
+    # --- what happened ---
 
     def sent(self, now: float) -> Ticket:
         """Note that a request leaves now, and return its ticket."""
@@ -124,28 +127,28 @@ class Schedule:
         else:
             gap_s = self._gap_s(now)
             is_on_time = now - self._due <= GRACE_S
-            # Gaps shorter than the grace are made up for within it, or late wake-ups would add up.
+            # Gaps shorter than the grace are made up for within it; otherwise late wake-ups would add up.
             self._due = (self._due if is_on_time else now - max(0.0, GRACE_S - gap_s)) + gap_s
         return ticket
 
     def lost(self, ticket: Ticket) -> None:
-        """Note that a request has no answer; nothing is learned from it."""
+        """Note that a request has no reply; nothing is learned from it."""
         if self._windows is not None:
             self._windows.lost(ticket)
 
     def paused(self, now: float) -> None:
-        """Note that this process did not run until now: what was on its way tells nothing about the way."""
+        """Note that this process did not run until now: the round trips of requests in flight mean nothing."""
         self._paused_until = now
 
     def answered(self, ticket: Ticket, now: float, *, refused: bool, limit: int | None, remaining: int | None) -> None:
-        """Learn from an answer: whether it was a 429, and what its headers say."""
+        """Learn from a reply: whether it was a 429, and what its headers say."""
         self._follow_limit(limit, refused=refused)
         if self.mode is Pacing.FREE:
             return
         if remaining is not None:
             remaining = min(remaining, int(self.limit))
         if self._period_s == 1.0 and ticket.sent_at > self._paused_until:
-            # Answers of another period's class are made for minutes: that is no jitter on the way in.
+            # Replies of a budget with another period (reports) take minutes, which is not jitter on the way in.
             self._spread.add(now - ticket.sent_at)
         is_relearning = False
         if self._windows is not None:
@@ -158,7 +161,7 @@ class Schedule:
         elif self._period_s == 1.0:
             self._look_for_edge(ticket, now, remaining)
 
-    # The limit, and what we use of it.
+    # --- the limit, and our share of it ---
 
     def _follow_limit(self, limit: int | None, *, refused: bool) -> None:
         if self._period_s != 1.0:
@@ -166,14 +169,14 @@ class Schedule:
         if limit is None or not 1 <= limit <= self._most_limit:
             is_guided = self._has_header or self._is_unguided or self.mode is Pacing.FREE or self._rate is None
             if not is_guided and not refused and self._rate is not None:
-                # The server names no limit and the user named a rate: that rate it is, up to the documented limit.
+                # The server names no limit, but the user named a rate: use that, up to the documented limit.
                 self._is_unguided = True
                 self.limit = min(self.limit, self._rate * self._period_s)
                 self.mode = Pacing.EVEN
             return
         if self._has_header and limit == self.limit:
             return
-        # Another limit, another shape: jumps seen under the old one prove nothing, and are forgotten.
+        # Jumps that were seen under another limit prove nothing: forget them.
         self._has_header, self._is_unguided = True, False
         self.limit = limit
         self._jumps = JumpFinder(keep=max(64, 2 * limit))
@@ -185,7 +188,7 @@ class Schedule:
             self.mode = Pacing.LEARNING
 
     def _allowed(self, now: float) -> float:
-        """Return the requests per period that we may use of the limit."""
+        """Return how many requests per period of the limit we may use."""
         if self._is_unguided:
             return self.limit * self._ease_now(now)
         allowed = self.limit * (1 - self._reserve)
@@ -209,10 +212,10 @@ class Schedule:
                 share = min(share, LEARNING_SHARE)
         return self._period_s / min(self._allowed(now), self.limit * share * self._ease_now(now))
 
-    # Finding the edges of the server's windows.
+    # --- the edges of the server's windows ---
 
     def _look_for_edge(self, ticket: Ticket, now: float, remaining: int | None) -> None:
-        # In windows the widest gap is around the edge; there a pair may be further apart.
+        # Once the windows are known, the widest gap is around the edge: a pair there may be further apart.
         is_known = self._windows is not None
         longest_s = (0.6 if is_known else 2.5 / (LEARNING_SHARE * self.limit)) * self._period_s
         jump = None
@@ -233,7 +236,7 @@ class Schedule:
             self.mode = Pacing.EVEN
 
     def _note_jump(self, low: float, high: float) -> None:
-        """Keep one bracket; where answers overtook each other, one edge shows several jumps."""
+        """Keep one pair of times; if replies overtook each other, one edge shows several jumps."""
         if self._found is not None and abs(low - self._found[0]) < self._period_s / 4:
             low, high = min(low, self._found[0]), max(high, self._found[1])
         self._found = None if high - low > self._period_s / 2 else (low, high)

@@ -1,8 +1,8 @@
-"""What answers tell about a server that counts in fixed windows. Pure: time is a parameter.
+"""What replies tell about a server that counts in fixed windows. Pure: time is a parameter.
 
-All times are send times on our own clock, so no clock is compared with the server's and
-no way time is estimated: an edge "at" t means that what leaves before t is counted in the
-old window and what leaves after t in the new one.
+All times are send times on our own clock, so that our clock is not compared with the server's and
+the time on the network need not be estimated: an edge "at" t means that a request which leaves
+before t is counted in the old window, and one that leaves after t in the new one.
 """
 
 import math
@@ -30,7 +30,7 @@ class Edge:
 
     @property
     def half_s(self) -> float:
-        """How far the guess may be off, to either side."""
+        """By how many seconds the guess may be wrong, to either side."""
         return (self._high - self._low) / 2
 
     def index(self, at: float) -> int:
@@ -42,12 +42,12 @@ class Edge:
         return self.middle + index * self.period_s
 
     def contains(self, low: float, high: float) -> bool:
-        """Tell whether an edge may lie between the two times."""
+        """Tell whether an edge may lie between two times."""
         nearest = self.start(round(((low + high) / 2 - self.middle) / self.period_s))
         return low - self.half_s <= nearest <= high + self.half_s
 
     def narrow(self, at: float, *, is_new: bool) -> None:
-        """Use that a request sent at `at`, near an edge, was counted in the old or the new window."""
+        """Learn from a request sent at `at`, near an edge, in which window it was counted."""
         here = at - round((at - self.middle) / self.period_s) * self.period_s
         if is_new:
             self._high, self._low = here, min(self._low, here)
@@ -55,37 +55,37 @@ class Edge:
             self._low, self._high = here, max(self._high, here)
 
     def widen(self, by_s: float) -> None:
-        """Be less sure, by so much on either side."""
+        """Be less sure, by `by_s` on either side."""
         self._low -= by_s
         self._high += by_s
 
     def drift(self, windows: int) -> None:
-        """Let some windows pass."""
+        """Be less sure after some windows, since the two clocks run apart."""
         self.widen(_DRIFT * self.period_s * windows / 2)
 
 
 class JumpFinder:
-    """Finds the edges: two requests sent one after the other, and the second finds far more left."""
+    """Finds the edges: of two requests sent one after the other the second finds far more left."""
 
-    __slots__ = ("_answers", "_keep")
+    __slots__ = ("_keep", "_replies")
 
     def __init__(self, keep: int) -> None:
-        self._answers: dict[int, tuple[float, int]] = {}
+        self._replies: dict[int, tuple[float, int]] = {}
         self._keep = keep
 
     def add(
         self, number: int, sent_at: float, remaining: int, *, least: float, longest_s: float
     ) -> tuple[float, float] | None:
-        """Note an answer; return the two send times around an edge where it completes such a pair.
+        """Note a reply; return the two send times around an edge if it completes such a pair.
 
-        `number` counts the requests as sent. A pair further apart than `longest_s` says
-        nothing: after a pause every kind of limiter has more left.
+        `number` counts the requests in the order of sending. A pair further apart than `longest_s`
+        proves nothing: after a pause every kind of limiter has more left.
         """
-        answers = self._answers
-        answers[number] = (sent_at, remaining)
-        answers.pop(number - self._keep, None)
+        replies = self._replies
+        replies[number] = (sent_at, remaining)
+        replies.pop(number - self._keep, None)
         for first, second in ((number - 1, number), (number, number + 1)):
-            before, after = answers.get(first), answers.get(second)
+            before, after = replies.get(first), replies.get(second)
             if before is None or after is None:
                 continue
             if after[1] - before[1] >= least and after[0] - before[0] <= longest_s:
@@ -94,10 +94,10 @@ class JumpFinder:
 
 
 class Spread:
-    """How much the round trips differ: the best we have for the jitter on the way in.
+    """How much the round trips differ: the best estimate we have of the jitter on the way to the server.
 
-    A few answers that take long, for whatever reason, say nothing about that way: half of the
-    trips decide, and the value has a ceiling.
+    A few slow replies say nothing about that way, whatever the reason: half of the trips
+    decide, and the value has a maximum.
     """
 
     __slots__ = ("_is_stale", "_most_s", "_trips", "_value")
@@ -116,9 +116,9 @@ class Spread:
     def value_s(self) -> float:
         """Return the spread in seconds, at most `most_s`.
 
-        It is five times the median deviation, which is nearly the whole width where both ways
-        of a trip are even between two bounds, and never more than the width without the slowest
-        twentieth (new connections are slow).
+        It is five times the median deviation, which is nearly the whole width if the times of both
+        ways are spread evenly between two bounds. It is never more than the width without the
+        slowest twentieth, since new connections are slow.
         """
         if self._is_stale:
             self._is_stale = False
@@ -135,7 +135,7 @@ class Spread:
 class Ticket:
     """One attempt: when it left, and how it was planned.
 
-    `wider` is the ticket of the other budget that the attempt used as well.
+    `wider` is the ticket of the other budget, if the attempt used two.
     """
 
     number: int
@@ -148,19 +148,19 @@ class Ticket:
 
 @dataclass(slots=True)
 class Use:
-    """Our own requests in one window, and the least that any of their answers found left."""
+    """Our own requests in one window, and the lowest `remaining` that any of their replies named."""
 
     sent: int = 0
     outstanding: int = 0
     answered: int = 0
     lowest: float = math.inf
     is_clear: bool = True
-    """False where a request at the window's edge may belong to its neighbour."""
+    """False if a request at the window's edge may belong to its neighbour."""
 
     def others(self, limit: float) -> float | None:
-        """Return how many requests were not ours; None while that cannot be told.
+        """Return how many requests were not ours; None while that is not known.
 
-        Answers overtake each other, so it cannot be told before all of them are there.
+        Replies overtake each other, so it is not known before all of them have come.
         """
         if self.outstanding or not self.answered or not self.is_clear or self.answered < self.sent:
             return None

@@ -1,8 +1,8 @@
 """The plan for a server that counts in fixed windows whose edges are known. Pure.
 
-Each window gets what it allows, evenly between its edges and clear of them. Now and then
-the last request is sent right at the estimated edge: whichever window it is counted in,
-the answer tells on which side the edge lies, and in neither case is it one too many.
+Each window gets what it allows, evenly spread, at some distance from its edges. Now and then
+the last request of a window is sent right at the estimated edge, as a probe: its reply tells in
+which window it was counted, so on which side the edge lies. In neither case is it one too many.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from bulkgladly.api.window import Edge, Spread, Ticket, Use
 __all__ = ("GRACE_S", "WindowPlan")
 
 GRACE_S = 0.005
-"""A moment that passed less than this ago is still used: event loops wake up late."""
+"""A moment that passed less than this ago is still used, since event loops wake up late."""
 
 _CLEAR_S = 0.03
 _MOST_CLEAR = 0.25
@@ -29,10 +29,13 @@ _KEPT_WINDOWS = 4
 
 
 class WindowPlan:
-    """When to send within windows, and whether others use them too."""
+    """When to send within windows, and whether other clients use them too.
+
+    Chapters: the present state, the moments of one window, what happened, and what is learned from it.
+    """
 
     def __init__(self, edge: Edge, limit: float, now: float, *, recent: Iterable[float]) -> None:
-        """Begin in the window that goes on now, in which `recent` send times may already count."""
+        """Begin in the present window, to which some of the `recent` send times may belong."""
         self.limit = limit
         self._edge = edge
         self._window = edge.index(now)
@@ -52,11 +55,11 @@ class WindowPlan:
         self._is_probing = False
         self._withheld = 0
 
-    # How it stands.
+    # --- the present state ---
 
     @property
     def is_shared(self) -> bool:
-        """Whether others took from one of the last windows."""
+        """Whether other clients used one of the last windows."""
         return self._window <= self._shared_until
 
     @property
@@ -64,7 +67,7 @@ class WindowPlan:
         """Whether the edges are too uncertain to plan with, as after a long rest."""
         return self._edge.half_s > _BLURRED * self._edge.period_s
 
-    # The moments of one window.
+    # --- the moments of one window ---
 
     def next_at(self, now: float, allowed: float, spread: Spread) -> float:
         """Return when the next request may leave; up to `now` means now."""
@@ -88,7 +91,7 @@ class WindowPlan:
         self._uses[window] = Use(sent=self._carried, is_clear=not (self._is_probing or self._carried))
         self._window = window
         self._credit += allowed
-        # What is left of a fraction goes into the next window, so that 7.5 a second are 15 in two.
+        # The rest of a fraction goes into the next window, so that 7.5 a second become 15 in two.
         self._quota = int(self._credit + 1e-9)
         self._credit -= self._quota
         if self.is_shared:
@@ -128,10 +131,10 @@ class WindowPlan:
             return use.sent >= max(1, self._quota / 2)
         return use.lowest - use.outstanding <= 1
 
-    # What happened.
+    # --- what happened ---
 
     def sent(self, ticket: Ticket) -> None:
-        """Use the moment that `next_at` gave."""
+        """Use the moment that `next_at` returned."""
         use = self._uses[self._window]
         ticket.window = self._window
         ticket.is_probe = self._is_probing and len(self._slots) == 1
@@ -144,14 +147,14 @@ class WindowPlan:
         use.outstanding += 1
 
     def lost(self, ticket: Ticket) -> None:
-        """Note that a request has no answer; its window is not judged."""
+        """Note that a request has no reply; its window is not judged."""
         use = self._uses.get(ticket.window) if ticket.window is not None else None
         if use is not None:
             use.outstanding -= 1
             use.is_clear = False
 
     def answered(self, ticket: Ticket, *, refused: bool, remaining: int | None) -> bool:
-        """Learn from an answer; return whether it shows that the edges are not where they seem."""
+        """Learn from a reply; return whether it shows that the edges are elsewhere."""
         use = self._uses.get(ticket.window) if ticket.window is not None else None
         if use is None or ticket.window is None:
             return False
@@ -169,13 +172,13 @@ class WindowPlan:
                 self._judge(ticket.window)
         return False
 
-    # What is learned from it.
+    # --- what is learned from it ---
 
     def _refused(self, window: int) -> bool:
         if not self.is_shared and self._confirmed_in < window - 2:
             return True
-        # The edges were seen where we think they are, so somebody else fills the window, or
-        # the line jitters more than we believe.
+        # The edges were seen lately where we expect them, so another client fills the window, or
+        # the line jitters more than we estimate.
         self._shared_until = window + _SHARED_FOR
         self._edge.widen(_REFUSAL_WIDENS_S)
         return False
@@ -183,7 +186,7 @@ class WindowPlan:
     def _learn_from_probe(self, ticket: Ticket, use: Use, remaining: int | None) -> None:
         if remaining is None:
             return
-        # In the old window it finds what `use.sent` left; in the new one it is the first.
+        # In the old window it finds what `use.sent` requests have left over; in the new one it is the first.
         is_new = remaining > self.limit - (use.sent + 1) / 2
         self._edge.narrow(ticket.sent_at, is_new=is_new)
         if not is_new:
@@ -204,7 +207,7 @@ class WindowPlan:
     def is_refuted_by(self, low: float, high: float) -> bool:
         """Return whether a jump of `remaining` between two send times proves the edges wrong.
 
-        One that is elsewhere may be a late packet; two in a row are none.
+        A single jump elsewhere may be a late packet; two in a row are not.
         """
         if self._edge.contains(low, high):
             self._confirmed_in = self._window

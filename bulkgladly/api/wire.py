@@ -1,8 +1,8 @@
-"""What one attempt is on the wire: the connections to the organisation, and to where it points.
+"""What one attempt is on the wire: the connections to the organisation, and to the hosts to which it points.
 
-Only this module names aiohttp, so that its errors become ours in one place. Its own silent
-repeat on a dropped connection is switched off: it would bypass the pacer. So is its
-unpacking, which takes a packed body that was cut for a whole one.
+Only this module names aiohttp, so that its errors become ours in one place. aiohttp's silent repeat
+on a dropped connection is switched off, since it would bypass the pacer. So is its unpacking,
+which mistakes a truncated packed body for a whole one.
 """
 
 import asyncio
@@ -16,25 +16,25 @@ from yarl import URL
 
 from bulkgladly._version import __version__
 from bulkgladly.api.address import delay_s, whole_number
-from bulkgladly.api.attempts import HostUnknown, RawReply
 from bulkgladly.api.bodies import OpenBody
 from bulkgladly.api.client_options import Timeouts
-from bulkgladly.api.deadlines import Deadlines
+from bulkgladly.api.single_exchange import HostUnknown, RawReply
+from bulkgladly.api.timers import Deadlines
 from bulkgladly.errors import BodyTooLong, NotTrusted, ReplyLost, Unreachable
 from bulkgladly.messages import Repeat, Request
 
 __all__ = ("Patience", "Timeouts", "Wire")
 
-# Above this aiohttp wants a file object, so that it can write in pieces.
+# From this size on aiohttp wants a file object, so that it can write in pieces.
 _LARGE_BODY_BYTES = 1024 * 1024
-# What a stream's connection holds while nobody reads it, before the server has to wait.
+# How much a stream's connection holds while its reader is busy, before the server has to wait.
 _STREAM_BUFFER_BYTES = 256 * 1024
-# Shorter than the idle time of ordinary servers and balancers (5 s and more), so that we close
-# a quiet connection before they do; at any usual pace a connection is quiet for a second at most.
+# Shorter than the idle time of ordinary servers and load balancers (5 s and more), so that we close
+# a quiet connection before they do. At any usual pace a connection is quiet for a second at most.
 _KEEP_ALIVE_S = 4.0
 
-# A body that never stalls can still go on for ever. Judged over two stalls of waiting, so that a
-# server which makes its answer in spurts is not taken for one that drips.
+# A body that never stalls can still drip for ever. The rate is judged over the waiting time of two
+# stalls, so that a server which sends in bursts is not taken for one that drips.
 _LEAST_BYTES_PER_S = 1024
 _DRIP_STALLS = 2
 
@@ -45,10 +45,9 @@ _ENCODING = "Content-Encoding"
 
 
 class Patience(NamedTuple):
-    """Which status begins a stream, how long it may be silent, before its first byte and later, and its most bytes."""
+    """Which status begins a stream, how long it may be silent before its first byte and later, and its most bytes."""
 
     status: int
-
     first_byte_s: float
     stall_s: float
     max_bytes: int | None
@@ -57,26 +56,26 @@ class Patience(NamedTuple):
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Let aiohttp send a request once only.
 
-    It repeats GET, PUT and DELETE by itself, without a word, when a kept connection turns
-    out to be dead; that repeat would bypass the pacer. It does so for these two errors, so
-    they leave here as ours.
+    By itself it silently repeats GET, PUT and DELETE when a kept connection turns out to be
+    dead, and that repeat would bypass the pacer. It does so for these two errors, so they
+    become ours here.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ReplyLost(f"the connection broke before the answer: {error}") from error
+        raise ReplyLost(f"the connection broke before the response: {error}") from error
 
 
-# It never repeats these two; the bulk of the work is spared the detour. None means the session's.
+# aiohttp never repeats these two, so most requests skip the middleware. None means the session's own.
 _MIDDLEWARES: dict[str, tuple[aiohttp.ClientMiddlewareType, ...]] = {"POST": (), "PATCH": ()}
 
 
 class _Incoming:
     """The body of a response, piece by piece as it comes.
 
-    Only the time that is waited here counts: a reader may be as slow as it likes.
+    Only the time spent waiting here counts: a reader may be as slow as it likes.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, stall_s: float, clock: Callable[[], float]) -> None:
@@ -90,7 +89,7 @@ class _Incoming:
         self._came += len(data)
         if self._waited_s >= _DRIP_STALLS * self._stall_s:
             if data and self._came < _LEAST_BYTES_PER_S * self._waited_s:
-                raise ReplyLost(f"the answer drips: {self._came} bytes came in {self._waited_s:.3g} s")
+                raise ReplyLost(f"the response is too slow: {self._came} bytes came in {self._waited_s:.3g} s")
             self._waited_s, self._came = 0.0, 0
         return data
 
@@ -99,20 +98,20 @@ class _Incoming:
             async with asyncio.timeout(self._stall_s):
                 return await self._response.content.readany()
         except TimeoutError:
-            raise ReplyLost(f"the answer stopped: nothing came for {self._stall_s:g} s") from None
+            raise ReplyLost(f"the response stalled: nothing came for {self._stall_s:g} s") from None
         except aiohttp.ClientError as error:
-            raise ReplyLost(f"the answer broke off: {error}") from error
+            raise ReplyLost(f"the response broke off: {error}") from error
 
     def close(self) -> None:
-        # At its end aiohttp has given the connection back already, and this does nothing.
+        # After a complete body aiohttp has given the connection back already, and this does nothing.
         self._response.close()
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives out no kept connection on which something came that nobody had asked for.
+    """Does not reuse a kept connection on which something came that was not requested.
 
-    A balancer's farewell to a quiet connection (408), or what followed a body that was longer
-    than announced, would be taken for the answer to the next request.
+    A 408 with which a load balancer closes a quiet connection, or the rest of a body that was longer
+    than announced, would be taken for the reply to the next request.
     """
 
     async def _get(self, key: Any, traces: Any) -> Any:
@@ -125,10 +124,11 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Wire:
-    """Sessions for whole answers, for requests that are sent once only, and for bodies that are read as they come.
+    """Sessions for whole replies, for requests that are sent once only, and for bodies that are read as they come.
 
-    With a proxy on the way none of them holds credentials by itself: a header of a session would go
-    to the proxy as well. They travel with each request to the organisation, inside its tunnel.
+    With a proxy on the way no session holds the credentials, since a session's headers would go to the
+    proxy as well. They travel with each request to the organisation, inside its tunnel.
+    Chapters: sessions, whole replies and open bodies, and where aiohttp's errors become ours.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Wire:
 
         `trust` takes the place of the TLS settings of the system.
         """
-        # Without a proxy they may be the session's, which saves merging them into every request.
+        # Without a proxy they may be the session's, which saves merging them into each request.
         self._for_session, self._each_time = ({}, dict(own_headers)) if proxy else (dict(own_headers), {})
         self._proxy = proxy
         self._timeouts = timeouts
@@ -157,14 +157,14 @@ class Wire:
         self._fresh: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
 
-    # Sessions.
+    # --- sessions ---
 
     def connect(self) -> None:
         """Open the sessions; no connection is made before the first request."""
         kept = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust)
         self._session = self._open(kept, "gzip, deflate", self._for_session)
-        # A kept connection may be closed by the other side as it is used again. Then nobody knows
-        # what became of the request; what must not be repeated gets a connection of its own.
+        # The other side may close a kept connection just as it is used again. Then the outcome of the
+        # request is unknown, so a request that must not be repeated gets a connection of its own.
         fresh = aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._trust)
         self._fresh = self._open(fresh, "gzip, deflate", self._for_session)
         # Streams may lead to another host, which must not see the credentials.
@@ -177,9 +177,9 @@ class Wire:
             headers={"User-Agent": f"bulkgladly/{__version__}", "Accept-Encoding": codings, **headers},
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The total is watched by `Deadlines`: aiohttp's timer for each request takes an eighth of its time.
+            # `Deadlines` watches the total: aiohttp's timer for each request took an eighth of the request's CPU.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s),
-            # Not trust_env: it would look into .netrc, in a thread, for every single request.
+            # Not trust_env, which would read .netrc, in a thread, for each request.
             middlewares=(_send_once,),
             auto_decompress=False,
             **options,
@@ -193,20 +193,20 @@ class Wire:
             if session is not None:
                 await session.close()
 
-    # Whole answers, and bodies that are left open.
+    # --- whole replies, and bodies that are left open ---
 
     async def talk(self, request: Request, url: URL) -> RawReply:
-        """Send one request and read the whole answer.
+        """Send one request and read the whole reply.
 
         Raises:
             Unreachable: Nothing left the machine.
-            ReplyLost: It left, and no whole answer came.
+            ReplyLost: It left, and no whole reply came.
             NotTrusted: Nothing left the machine, and nothing will.
         """
         headers = self._each_time
         if request.accept is not None:
             headers = headers | {"Accept": request.accept}
-        # What must not be repeated never goes over a connection that the other side may be closing.
+        # A request that must not be repeated never uses a connection that the other side may be closing.
         session = self._fresh if request.repeat is Repeat.UNSAFE else self._session
         deadline = self._deadlines.begin()
         try:
@@ -218,29 +218,29 @@ class Wire:
                 raise
         except asyncio.CancelledError:
             if deadline.explains():
-                raise ReplyLost(f"no whole answer within {self._timeouts.total_s:g} s") from None
+                raise ReplyLost(f"no complete response within {self._timeouts.total_s:g} s") from None
             raise
         except aiohttp.ClientError as error:
-            raise ReplyLost(f"the answer broke off: {error}") from error
+            raise ReplyLost(f"the response broke off: {error}") from error
         finally:
             self._deadlines.end(deadline)
-        return _answer(response, payload)
+        return _raw_reply(response, payload)
 
     async def begin(
         self, request: Request, url: URL, *, patience: Patience, headers: Mapping[str, str], proxy: str | None
     ) -> RawReply:
-        """Send one request; leave the body open where the status is the expected one, and read any other.
+        """Send one request; leave the body open if the status is the expected one, and read any other body.
 
         Raises:
             Unreachable: Nothing left the machine.
-            ReplyLost: It left, and no headers came, or no whole body of an answer that is read.
+            ReplyLost: It left, and no headers came, or no whole body of a reply that is read.
             NotTrusted: Nothing left the machine, and nothing will.
         """
         try:
             async with asyncio.timeout(patience.first_byte_s):
                 response = await self._request(self._streams, request, url, headers, proxy)
         except TimeoutError:
-            raise ReplyLost(f"no answer within {patience.first_byte_s:g} s") from None
+            raise ReplyLost(f"no response within {patience.first_byte_s:g} s") from None
         is_expected = response.status == patience.status
         body = OpenBody(
             _Incoming(response, patience.stall_s, self._clock),
@@ -249,18 +249,18 @@ class Wire:
             max_bytes=patience.max_bytes if is_expected else self._max_body_bytes,
         )
         if is_expected:
-            return _answer(response, b"", body)
+            return _raw_reply(response, b"", body)
         try:
             async with asyncio.timeout(self._timeouts.total_s):
-                return _answer(response, await body.whole())
+                return _raw_reply(response, await body.whole())
         except TimeoutError:
-            raise ReplyLost(f"no whole answer within {self._timeouts.total_s:g} s") from None
+            raise ReplyLost(f"no complete response within {self._timeouts.total_s:g} s") from None
         except BodyTooLong as error:
             raise ReplyLost(str(error)) from None
         finally:
             body.close()
 
-    # Where aiohttp's errors become ours.
+    # --- where aiohttp's errors become ours ---
 
     async def _request(
         self,
@@ -305,15 +305,15 @@ class Wire:
         except aiohttp.ServerFingerprintMismatch as error:
             raise Unreachable(str(error)) from error
         except aiohttp.ClientResponseError as error:
-            raise ReplyLost(f"the answer is no HTTP: {error.message}") from None
+            raise ReplyLost(f"the response is not valid HTTP: {error.message}") from None
         except aiohttp.ClientError as error:
-            raise ReplyLost(f"the answer broke off: {error}") from error
+            raise ReplyLost(f"the response broke off: {error}") from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length
         if length is not None and length <= self._max_body_bytes and _ENCODING not in response.headers:
             return await response.read()
-        # The length is unknown, or that of the packed form: count what really comes.
+        # The length is unknown, or it is that of the packed form: count what really comes.
         coding = response.headers.get(_ENCODING, "")
         source = _Incoming(response, self._timeouts.total_s, self._clock)  # the deadline of the attempt comes first
         try:
@@ -325,13 +325,13 @@ class Wire:
 def _untrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
     why = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
     return (
-        f"{error.host} shows a certificate that this machine does not trust ({why.rstrip('.')}); no request was sent to"
-        " it. If a proxy of your network inspects TLS, set SSL_CERT_FILE to a PEM file with its CA certificate;"
-        " otherwise check GLADLY_HOST and the clock of this machine"
+        f"this machine does not trust the certificate of {error.host} ({why.rstrip('.')}); nothing was sent to it. "
+        "If a proxy of your network inspects TLS, set SSL_CERT_FILE to a PEM file with its CA certificate; "
+        "otherwise check GLADLY_HOST and the clock of this machine"
     )
 
 
-def _answer(response: aiohttp.ClientResponse, payload: bytes, stream: OpenBody | None = None) -> RawReply:
+def _raw_reply(response: aiohttp.ClientResponse, payload: bytes, stream: OpenBody | None = None) -> RawReply:
     headers = response.headers
     return RawReply(
         response.status,

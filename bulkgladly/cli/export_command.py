@@ -69,7 +69,7 @@ class _DumpFlags(FlagGroup):
             UsageError: `--reports-from` is not a day.
         """
         from bulkgladly.exports.export_options import ReportQuery
-        from bulkgladly.exports.kinds import DUMP_WORDS
+        from bulkgladly.exports.run_export import DUMP_WORDS
 
         metric_sets = words_of(self.reports)
         words = DUMP_WORDS if self.what is None else words_of(self.what)

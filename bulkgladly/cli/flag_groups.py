@@ -16,10 +16,10 @@ from typing import Any, get_type_hints
 
 import typer
 
+from bulkgladly.choices import LogFormat, ProgressView
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.values import bounded, concurrency_of, error_budget_of, rate_of, seconds_of, share_of
-from bulkgladly.policies import LogFormat, ProgressView
 from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = (

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly import policies
+from bulkgladly import choices
 from bulkgladly.local_paths import local_path
 
 __all__ = (
@@ -151,17 +151,17 @@ Profile = Annotated[
 ]
 Json = Annotated[bool, option("--json", "Print the result as JSON on stdout.", OUTPUT)]
 Progress = Annotated[
-    policies.ProgressView,
+    choices.ProgressView,
     option(
         "--progress",
         "How to show progress: bar is a live view, line prints one line a minute.",
         OUTPUT,
-        choices_of(policies.ProgressView),
+        choices_of(choices.ProgressView),
     ),
 ]
 LogFormat = Annotated[
-    policies.LogFormat,
-    option("--log-format", "The format of the lines on stderr.", OUTPUT, choices_of(policies.LogFormat)),
+    choices.LogFormat,
+    option("--log-format", "The format of the lines on stderr.", OUTPUT, choices_of(choices.LogFormat)),
 ]
 ShowValues = Annotated[
     bool,
@@ -202,31 +202,31 @@ Namespace = Annotated[
     option("--namespace", "The source system. Set it if the keys of several systems overlap.", RECORDS, "NAME"),
 ]
 OnConflict = Annotated[
-    policies.OnConflict,
+    choices.OnConflict,
     option(
         "--on-conflict",
         "What to do if an email address or mobile number belongs to another customer.",
         RECORDS,
-        choices_of(policies.OnConflict),
+        choices_of(choices.OnConflict),
     ),
 ]
 OnDuplicate = Annotated[
-    policies.OnDuplicate,
+    choices.OnDuplicate,
     option(
         "--on-duplicate",
         "What to do if two rows have the same key and different content: reject the later row, or let the last row "
         "win.",
         RECORDS,
-        choices_of(policies.OnDuplicate),
+        choices_of(choices.OnDuplicate),
     ),
 ]
 Null = Annotated[
-    policies.Null,
+    choices.Null,
     option(
         "--null",
         "What a null in the input means: keep what Gladly has, or clear it.",
         RECORDS,
-        choices_of(policies.Null),
+        choices_of(choices.Null),
     ),
 ]
 PhoneRegion = Annotated[
@@ -257,9 +257,9 @@ Transform = Annotated[
     option("--transform", "Your own function, which is given each row first.", RECORDS, "MODULE:FUNCTION"),
 ]
 InputFormat = Annotated[
-    policies.InputFormat | None,
+    choices.InputFormat | None,
     option(
-        "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(policies.InputFormat)
+        "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(choices.InputFormat)
     ),
 ]
 Encoding = Annotated[str, option("--encoding", "The encoding of text files.", INPUT, "NAME")]

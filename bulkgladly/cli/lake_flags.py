@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bulkgladly.choices import OutputFormat
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import call_option, choices_of, option
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of
 from bulkgladly.errors import UsageError
-from bulkgladly.policies import OutputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bulkgladly.choices import InputFormat
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, with_flags
 from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
-from bulkgladly.policies import InputFormat
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck

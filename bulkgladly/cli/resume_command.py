@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bulkgladly.choices import OnConflict, OnDuplicate
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.errors import UsageError
-from bulkgladly.policies import OnConflict, OnDuplicate
 
 if TYPE_CHECKING:
     from bulkgladly.imports.import_options import ImportOptions

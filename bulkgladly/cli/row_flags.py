@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
-from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 
 if TYPE_CHECKING:

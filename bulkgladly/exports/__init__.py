@@ -1,1 +1,1 @@
-"""Gladly into a data set: what there is to fetch, unit by unit, and the run around it."""
+"""From Gladly into a data set: what to fetch, unit by unit, and the run around it."""

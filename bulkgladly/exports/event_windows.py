@@ -1,43 +1,42 @@
-"""The stream of events into the data set: the last 24 hours at most, each event once, gaps told."""
+"""The stream of events: the last 24 hours at most, each event once, gaps reported."""
 
 import datetime as dt
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from bulkgladly.exports.export_context import Context, Converted, Refused
-from bulkgladly.exports.jobs import period_text
+from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
-from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
-from bulkgladly.lake.row_filters import OncePerKey
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.summaries import coverage_of
+from bulkgladly.lake.unit_writer import OncePerKey
 from bulkgladly.messages import ApiProblem, Reply
 
 __all__ = ("Events", "EventsUnit", "Plan", "plan_of")
 
 OVERLAP = dt.timedelta(seconds=60)
-"""So much before the latest event is read again: events that share its millisecond, or that became
-visible late although they are older. Those that are there already are left out by their ids."""
+"""This much before the latest event is read again: events that share its millisecond, or that became
+visible late although they are older. Known events are left out by their ids."""
 SETTLING = EVENT_LAG
-"""The window ends so long before now: what is younger may not be visible yet, and must not count as covered."""
+"""The window ends this long before now: younger events may not be visible yet, and must not count as covered."""
 MARGIN = dt.timedelta(minutes=1)
-"""The first reading begins so much later than the edge of what Gladly still gives: the request takes its
-way, and the clocks differ."""
+"""The first window begins this much after the oldest event that Gladly still returns: the request takes
+time, and the clocks differ."""
 STEP_IN = dt.timedelta(minutes=59)
-"""Where Gladly still finds the beginning too early, its clock is another: then a 23rd hour is left out."""
+"""If Gladly still refuses the beginning as too early, its clock differs: then this much more is left out."""
 
-_EVENTS = DATA_SETS["events"]
+_EVENTS = DATA_SETS[EVENTS]
 _WORD = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 _PROBE = dt.timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which window is asked for, and which time before it is lost. `window` None: there is nothing to ask yet."""
+    """The window to request, and the lost time before it. `window` None means that there is nothing to request."""
 
     window: Span | None
     gap: Span | None = None
@@ -50,37 +49,37 @@ def plan_of(
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
 ) -> Plan:
-    """Choose the window: from shortly before the latest event that is there up to what has certainly settled.
+    """Choose the window: from shortly before the latest known event up to where all events are certainly visible.
 
-    The beginning comes from the data and not from a clock. What lies between the end of
-    what is covered and the edge of what Gladly still gives is lost.
+    The beginning comes from the data and not from a clock. The time between the end of what is covered
+    and the oldest event that Gladly still returns is lost.
 
-    `since` and `until` narrow the window; what they leave out on purpose is no gap.
+    `since` and `until` narrow the window; what they leave out on purpose is not a gap.
     """
     edge = now - EVENTS_WINDOW + MARGIN
     end = min(now - SETTLING, until or now)
     until_now = coverage_of(covered).until
     if until_now is None or until_now > now:
-        # Of a time to come a clock was ahead: only the events themselves tell how far was read.
+        # A cover that ends in the future was written by a fast clock: only the events tell how far was read.
         begin = max(edge, latest - OVERLAP) if until_now is not None and latest is not None else edge
     else:
         begin = max(edge, min(latest or until_now, until_now) - OVERLAP)
     gap = (until_now, edge) if until_now is not None and until_now < edge else None
     if since is not None:
         begin = max(begin, since)
-    # Events have milliseconds, and so has the question: whole ones are asked for and covered.
+    # Events and requests have milliseconds, so only whole ones are requested and covered.
     window = _in_milliseconds(begin), _in_milliseconds(end)
     return Plan(window if window[0] < window[1] else None, gap)
 
 
 class Events:
-    """All entities at once, in one window that begins where the data set ends."""
+    """The events of all entities at once, in one window that begins where the data set ends."""
 
-    name = "events"
+    name = EVENTS
     workers = 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """Yield the gap before the window, if something is lost, and the window."""
+        """Yield the gap before the window, if there is one, and the window."""
         manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
         covered = [manifest.covered for manifest in manifests if manifest.covered]
         times = [part.max_timestamp for manifest in manifests for part in manifest.parts if part.max_timestamp]
@@ -89,7 +88,7 @@ class Events:
         if plan.gap is not None:
             text = period_text(*plan.gap)
             detail = (
-                f"events from {text} are lost: Gladly gives the last 24 hours only. "
+                f"events from {text} are lost: Gladly returns only the last 24 hours. "
                 "The Timestamps reports have some of it"
             )
             yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
@@ -101,7 +100,7 @@ class Events:
 
 @dataclass(slots=True)
 class EventsUnit:
-    """One window. `empty` is the unit before it, if nothing had happened there either: this one takes its place."""
+    """One window. `empty` is the unit before it, if that has no events: this one replaces it."""
 
     window: Span
     gap: Span | None = None
@@ -117,8 +116,9 @@ class EventsUnit:
         return f"{first}_{end}"
 
     async def run(self, context: Context) -> UnitResult:
-        """Stream the window once; events that the data set has, or that come twice, are left out."""
+        """Stream the window once, without events that the data set has already or that come twice."""
         found = await self._download(context)
+        # Each round moves the beginning once or drops an entity, so this ends.
         while isinstance(found, Refused) and found.reply is not None and found.reply.is_refused:
             if not await self._gives_way(context, found.reply):
                 break
@@ -137,29 +137,31 @@ class EventsUnit:
     async def _download(self, context: Context) -> Converted | Refused:
         start, end = self.window
         known: set[str] = await context.in_thread(recent_keys, context.folder, _EVENTS.name, "id", start)
-        source = Origin(self.name, "GET /api/v1/events", {"_fetched_at": context.clock()})
         request = events_request(start, end, self.entities)
+        source = Origin(self.name, f"{request.method} {request.path}", {"_fetched_at": context.clock()})
         return await context.download(request, _EVENTS, self.name, source, row_filter=lambda: OncePerKey("id", known))
 
     async def _gives_way(self, context: Context, reply: Reply) -> bool:
-        """Change what Gladly refused, if that can be found out; tell whether it is worth to ask again."""
+        """Change what Gladly refused, if that can be found out; return whether to request again."""
         problems = reply.problems
         first, end = self.window
         later = _in_milliseconds(context.clock() - EVENTS_WINDOW + MARGIN + STEP_IN)
         is_too_early = any(problem.attr == "startAt" for problem in problems)
         if is_too_early and not self.has_stepped_in and first < later < end:
             self.window, self.has_stepped_in = (later, end), True
-            context.note(f"events: Gladly finds {first:%H:%M:%S} UTC too early; asking from {later:%H:%M:%S} on")
+            context.note(
+                f"events: Gladly refuses {first:%H:%M:%S} UTC as too early; requesting from {later:%H:%M:%S} on"
+            )
             return True
         refused = _named(problems, self.entities) or await self._refused_alone(context)
         if not refused or len(refused) == len(self.entities):
             return False
         self.entities = [name for name in self.entities if name not in refused]
-        context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without")
+        context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without them")
         return True
 
     async def _refused_alone(self, context: Context) -> list[str]:
-        """Ask for one second of each entity alone, and return those that are refused."""
+        """Request one second of each entity alone, and return those that are refused."""
         end = self.window[1]
         refused = []
         for name in self.entities:
@@ -185,7 +187,7 @@ class EventsUnit:
 
 
 def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
-    """Return the last unit if it holds nothing but its window, and the new window touches that."""
+    """Return the last unit if it is empty and the new window touches its window."""
     last = max(manifests, key=lambda one: one.covered[1] if one.covered else window[0], default=None)
     if last is None or last.covered is None or last.parts or last.others or "gap" in last.source:
         return None

@@ -1,4 +1,4 @@
-"""What every unit of an export works with: the door, the folder, the settings, and ways to publish."""
+"""What every unit of an export works with: the client, the folder, the options, and ways to publish."""
 
 import datetime as dt
 from collections import Counter
@@ -19,15 +19,14 @@ from bulkgladly.journal.units import UnitLog
 from bulkgladly.lake.conversion import ConversionSummary
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.manifest import Manifest
-from bulkgladly.lake.row_filters import RowFilter
 from bulkgladly.lake.rows import Origin
-from bulkgladly.lake.schemas.shapes import DataSet
-from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.lake.schemas import DataSet
+from bulkgladly.lake.unit_writer import RowFilter, UnitWriter
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.environment import USUAL, Bounds
 from bulkgladly.runs.observer import Observer
 
-__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "read_in_thread", "why")
+__all__ = ("DOWNLOAD_TRIES", "Context", "Converted", "Refused", "period_text", "read_in_thread", "why")
 
 DOWNLOAD_TRIES = 5
 _BLOCK_BYTES = 1 << 20
@@ -37,20 +36,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A body that was read to its end and is ready to be committed. Commit it, or abandon it."""
+    """A body that was read to its end. Commit it, or abandon its writer."""
 
     writer: UnitWriter
     report: ConversionSummary
 
     def commit(self, **about: Any) -> Manifest:
-        """Publish it as `UnitWriter.commit` does; on an error before it is decided nothing of it is left."""
+        """Publish it like `UnitWriter.commit`; an error before it is decided leaves nothing of it."""
         with self.writer:
             return self.writer.commit(**about)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No body: what the API said instead (a 404, a 400), or None where every download broke off."""
+    """No body, but the reply of the API instead (a 404, a 400), or None if every download broke off."""
 
     reply: Reply | None
     detail: str
@@ -58,7 +57,7 @@ class Refused:
 
 @dataclass(slots=True)
 class Context:
-    """One run of an export. `now` is when it began: every decision about time is made against it."""
+    """One run of an export. `now` is when it began; decisions about time are made against it."""
 
     client: Client
     folder: DataFolder
@@ -68,20 +67,20 @@ class Context:
     host: str
     now: dt.datetime
     clock: Callable[[], dt.datetime] = utc_now
-    """The time, for what may happen hours after the run began: a window that ends now, when a row was fetched."""
+    """The time now, which may be hours later: for a window that ends now, and for when a row was fetched."""
     begun_at: dt.datetime | None = None
-    """When the run began that this session goes on with; None where it is the first."""
+    """When the run began that this session continues, or None in the first session."""
     bounds: Bounds = USUAL.bounds
-    """How much is held in memory."""
+    """How much is held in memory before it is published."""
     run: str = ""
-    """The name of the run, which no other has."""
+    """The unique name of the run."""
     next_loss: dt.datetime | None = None
-    """From then on data is lost unless another export runs before."""
+    """When data will be lost, unless another export runs before."""
     notes: list[str] = field(default_factory=list)
-    """What the report tells besides counts: gaps, losses, files of unknown kinds."""
+    """What the report says besides counts: gaps, losses, files of unknown kinds."""
 
     def note(self, text: str) -> None:
-        """Say something that a person should know, now and in the report."""
+        """Tell the user something, now and in the report."""
         self.notes.append(text)
         self.observer.note(text)
 
@@ -110,10 +109,10 @@ class Context:
         *,
         row_filter: Callable[[], RowFilter] | None = None,
     ) -> Converted | Refused:
-        """Stream a body of JSON lines into the parts of a unit; a broken download starts again from zero.
+        """Stream a body of JSON lines into the parts of a unit; a broken download starts again from the beginning.
 
-        `row_filter` makes what stands between reading and writing, anew for each download.
-        Nothing is published yet. Cancelled, or on any error, nothing of the unit is left.
+        `row_filter` creates the filter between reading and writing, once for each download. Nothing is
+        published yet. After a cancel or an error, nothing of the unit is left.
         """
         cut_at: Counter[int] = Counter()
 
@@ -127,7 +126,7 @@ class Context:
                     blocks = BelievedBlocks(
                         download, _BLOCK_BYTES, key=data_set.key, cut_at=cut_at, tries=DOWNLOAD_TRIES
                     )
-                    report = await convert(writer, blocks)
+                    report = await read_in_thread(writer.convert, blocks)
                 return Converted(writer, report)
             except BaseException:
                 await _abandon(writer)
@@ -147,7 +146,7 @@ class Context:
         *,
         row_filter: RowFilter | None = None,
     ) -> Converted:
-        """Turn JSON lines that are already here into the parts of a unit. Nothing is published yet."""
+        """Turn JSON lines in memory into the parts of a unit. Nothing is published yet."""
         writer = self.writer(data_set, unit, source, row_filter=row_filter)
         try:
             return Converted(writer, await anyio.to_thread.run_sync(writer.convert, lines))
@@ -156,17 +155,17 @@ class Context:
             raise
 
     async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """Do what touches the disk or many rows beside the event loop."""
+        """Run a function that uses the disk or handles many rows in a thread, and return its result."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **named))
 
 
-async def convert(writer: UnitWriter, blocks: AsyncIterator[bytes]) -> ConversionSummary:
-    """Let a writer read what arrives here."""
-    return await read_in_thread(writer.convert, blocks)
+def period_text(first: dt.datetime, end: dt.datetime) -> str:
+    """Return a period for people, to the minute, in UTC."""
+    return f"{first:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
 async def read_in_thread(work: Callable[[Iterable[bytes]], T], blocks: AsyncIterator[bytes]) -> T:
-    """Let something that works in a thread read what arrives here, one block at a time, and return its result."""
+    """Run a function in a thread that reads blocks which arrive in the event loop, one at a time; return its result."""
 
     async def following() -> bytes | None:
         return await anext(blocks, None)
@@ -179,15 +178,16 @@ async def read_in_thread(work: Callable[[Iterable[bytes]], T], blocks: AsyncIter
 
 
 async def _abandon(writer: UnitWriter) -> None:
+    # Shielded: in a task that is cancelled, this await would be cut as well, and the files would stay.
     with anyio.CancelScope(shield=True):
         await anyio.to_thread.run_sync(writer.abandon)
 
 
 def why(reply: Reply) -> str:
-    """Return what an answer that is no success says, for people."""
+    """Return what an unsuccessful reply says, for people."""
     if not reply.status:
-        return f"no answer came in {reply.attempts} attempts"
+        return f"no reply came in {reply.attempts} attempts"
     problem = next(iter(reply.problems), None)
     said = f": {problem.detail or problem.code}" if problem and (problem.detail or problem.code) else ""
-    odd = ", not in a form of Gladly's" if reply.is_unclear else ""
+    odd = ", in a form that is not Gladly's" if reply.is_unclear else ""
     return f"Gladly answered {reply.status}{said}{odd}"

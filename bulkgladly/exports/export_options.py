@@ -1,29 +1,25 @@
-"""Everything about an export but the credentials."""
+"""Everything about an export except the credentials."""
 
 import datetime as dt
 from dataclasses import dataclass, field
 
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.file_formats import FORMATS
 from bulkgladly.lake.part_writer import PartOptions
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("ExportOptions", "ReportQuery")
 
-FORMATS = {
-    "parquet": ("zstd", "snappy", "gzip", "none"),
-    "ndjson": ("none", "zstd", "gzip"),
-    "csv": ("none", "zstd", "gzip"),
-}
 PARTITIONS = ("type", "entity", "date")
 MAX_FILE_BYTES = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
-    """Which reports, over which days. `first` and `last` are both included; None is chosen from the data set."""
+    """Which reports, and which days. `first` and `last` are both included; None is derived from the data set."""
 
     metric_sets: tuple[str, ...] = ()
     first: dt.date | None = None
@@ -34,23 +30,23 @@ class ReportQuery:
     aggregation: str | None = None
     phone_number: str | None = None
     look_back_days: int = 3
-    """So many days before the last covered one are read again, since Gladly restates rows."""
+    """How many days before the last covered one are read again, because Gladly revises recent rows."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How an export goes about its data set.
+    """What an export fetches, and how it writes its data set.
 
-    `words` names what is exported, in this order. `since` and `until` bound the period of
-    job files and the time of events. `partition` None means the data set's own folders,
-    () none. `ids`, `emails` and `from_dataset` say of which parents (customers,
-    conversations, tasks, items) the objects are fetched that the API gives by parent only.
-    `refresh` fetches also what the data set has and nothing speaks for a change of.
+    `words` names the objects to export, in this order. `since` and `until` limit the period of job files
+    and the time of events. `partition` None means the folders that the data set declares, () none. `ids`,
+    `emails` and `from_dataset` say for which parents (customers, conversations, tasks, items) objects are
+    fetched that the API returns only by parent. `refresh` also fetches what the data set has already,
+    even if nothing suggests that it has changed.
 
-    Paths may be given as text. `out` has no default, and `words` may not be empty.
+    Paths can be texts. `out` has no default, and `words` must not be empty.
 
     Raises:
-        UsageError: A word that is not supported, or two that exclude each other; or a URL for a path.
+        UsageError: An option is not supported, or two cannot be combined; or a path is a URL.
     """
 
     out: LocalPath = LocalPath()
@@ -74,18 +70,17 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
-        allowed = FORMATS[self.format]
-        if self.compression is not None and self.compression not in allowed:
-            raise UsageError(f"--compression {self.compression}: {self.format} files take {', '.join(allowed)}")
+        ways = FORMATS[self.format]
+        if self.compression is not None and self.compression not in ways:
+            raise UsageError(f"--compression for {self.format}: {unsupported(self.compression, ways)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
-            raise UsageError("--ids, --emails and --from-dataset exclude each other")
+            raise UsageError("--ids, --emails and --from-dataset cannot be combined; pass one of them")
         if self.since is not None and self.until is not None and self.since >= self.until:
-            raise UsageError("--since must lie before --until")
+            raise UsageError("--since must be before --until")
 
     def parts(self, data_set: DataSet) -> PartOptions:
-        """Return how the parts of a data set are written; partition names that it does not have are left out."""
+        """Return how the parts of a data set are written, without partitions that it does not have."""
         names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
-        compression = self.compression or FORMATS[self.format][0]
-        return PartOptions(format=self.format, compression=compression, partition=names)
+        return PartOptions(format=self.format, compression=self.compression, partition=names)

@@ -1,4 +1,4 @@
-"""What an export did: rows, units, gaps, and what comes next."""
+"""The summary of an export: rows, units, gaps, and the next command."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,17 @@ from bulkgladly.journal.units import UnitLine
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of
 from bulkgladly.shown import shown_cell
 
-__all__ = ("ExportReport", "Told", "counts_of", "ending_of", "units_told")
+__all__ = ("ROW_WORDS", "ExportReport", "Told", "counts_of", "ending_of", "units_told")
 
 MOST_TOLD = 100
+ROW_WORDS = ("created", "updated", "unchanged", "rejected")
+"""The outcome words of rows; each is a field of a unit's line in the journal."""
 _FINE = (UnitState.DONE, UnitState.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A unit that did not simply go well, and why."""
+    """A unit that did not simply succeed, and why."""
 
     data_set: str
     unit: str
@@ -30,12 +32,11 @@ class Told:
 class ExportReport(Summary):
     """What an export did, all its sessions together. `report.json` and `--json` hold the same.
 
-    `counts` are rows: `read` and the outcome words, as for an import. `created` are rows
-    that the data set did not have, `updated` took the place of an earlier one, `unchanged`
-    were there already, `rejected` stand in `_rejects`. `units` counts, for each data set,
-    how its units ended; `told` has those that did not go well, a hundred at most. `files`
-    has for each data set its folder and what is in it now. `next_loss` is from when on data
-    is lost unless another export runs before.
+    `counts` are rows: `read` and the outcome words, as for an import. `created` are rows that the
+    data set did not have, `updated` replaced an earlier one, `unchanged` were in it already,
+    `rejected` stand in `_rejects`. `units` counts, for each data set, how its units ended; `told` has
+    those that did not succeed, a hundred at most. `files` has for each data set its folder and what
+    it holds now. `next_loss` is when data will be lost, unless another export runs before.
     """
 
     things: ClassVar[str] = "rows"
@@ -48,20 +49,20 @@ class ExportReport(Summary):
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Lines for people, beside counts and files."""
+        """Lines for people, besides counts and files."""
         total: Counter[str] = Counter()
         for states in self.units.values():
             total.update(states)
-        lines = [", ".join(f"{number:,} {state}" for state, number in sorted(total.items())) or "no units"]
-        lines[0] = "units: " + lines[0]
+        counted = ", ".join(f"{number:,} {state}" for state, number in sorted(total.items()))
+        lines = [f"units: {counted}" if counted else "nothing new"]
         lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")
         if any(one.state == UnitState.FAILED for one in self.told) and self.status == "complete":
-            lines.append("the same command again fetches what failed, and nothing that is there")
+            lines.append("run the same command again to fetch what failed; nothing else is fetched again")
         lines += self.notes
         if self.next_loss is not None:
-            lines.append(f"run it again before {self.next_loss}: from then on Gladly drops what was not fetched")
+            lines.append(f"run it again before {self.next_loss}: after that Gladly deletes what was not fetched")
         return tuple(lines)
 
     def _what(self) -> str:
@@ -79,16 +80,16 @@ class ExportReport(Summary):
 
 
 def counts_of(lines: Sequence[UnitLine]) -> dict[str, int]:
-    """Return the rows of all units under the outcome words, and `read`, their sum."""
+    """Return the rows of all units by outcome word, and `read`, their sum."""
     counts = dict.fromkeys(COUNT_WORDS, 0)
     for line in lines:
-        for word in ("created", "updated", "unchanged", "rejected"):
+        for word in ROW_WORDS:
             counts[word] += getattr(line, word)
     return {"read": sum(counts.values()), **counts}
 
 
 def units_told(lines: Sequence[UnitLine]) -> dict[str, Any]:
-    """Return what a summary tells of the units of a run: `counts`, `units` and `told`."""
+    """Return what a summary says about the units of a run: `counts`, `units` and `told`."""
     bad = [line for line in lines if line.state not in _FINE]
     units: dict[str, Counter[str]] = {}
     for line in lines:
@@ -101,7 +102,7 @@ def units_told(lines: Sequence[UnitLine]) -> dict[str, Any]:
 
 
 def ending_of(lines: Sequence[UnitLine], exit_code: int | None, reason: str | None) -> Ending:
-    """Return how an export ended; `exit_code` None stands for one that came to its end."""
+    """Return how an export ended; `exit_code` None means that it was not stopped."""
     if exit_code is not None:
         return Ending(status_of(exit_code), exit_code, reason)
     is_fine = all(line.state in _FINE and not line.rejected for line in lines)

@@ -1,4 +1,4 @@
-"""An export as work for a run: kinds one after the other, their units side by side, into a data set."""
+"""An export as the work of a run: kinds one after the other, the units of each side by side, into a data set."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,8 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.export_summary import ExportReport, counts_of, ending_of, units_told
-from bulkgladly.exports.kinds import KeptReplies
-from bulkgladly.exports.reply_buffer import PUBLISHING
+from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
+from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
@@ -26,14 +25,15 @@ __all__ = ("ExportWork",)
 
 Slot = tuple[ExportUnit, anyio.CapacityLimiter]
 _PLAN = "(plan)"
-"""The unit under which a kind is told that could not be planned."""
-_ROW_WORDS = ("created", "updated", "unchanged", "rejected")
+"""The unit under which a kind that could not be planned is reported."""
 
 
 class ExportWork:
-    """Units that the data set has not, each fetched and published whole, and noted in the journal.
+    """Fetches the units that the data set lacks, publishes each as a whole, and records it in the journal.
 
-    The caller holds the lock of the data set. Whatever happens, the data set holds whole units only.
+    The caller holds the lock of the data set. Whatever happens, the data set holds only whole units.
+
+    Chapters: planning; fetching; progress and summary.
     """
 
     def __init__(
@@ -55,26 +55,30 @@ class ExportWork:
             bounds=session.bounds,
             run=run.name,
         )
+        # What could not be planned or published in an earlier session is tried again, so its failure is dropped.
         for name in (_PLAN, PUBLISHING):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0
         self._damage_told: set[Path] = set()
         self._idle = anyio.Event()
+        # Twice the workers, so that one that has finished finds its next unit ready.
         self._feed: Feed[Slot] = Feed(2 * session.connection.concurrency)
 
     @property
     def workers(self) -> int:
-        """As many as the kind that takes the most; each kind has a limit of its own."""
+        """The largest number that a kind uses; each kind has its own limit."""
         return max(kind.workers for kind in self._kinds)
 
     async def begin(self) -> None:
-        """Tell where from and where to."""
+        """Tell the user where the data comes from and goes to."""
         where = f"{self.context.host} into {self._options.out}"
         self._observer.note(f"{self._session.run.name}: {where}; safe to stop at any time")
 
+    # --- planning ---
+
     async def read(self) -> None:
-        """Plan kind after kind, and hand over what is to be fetched."""
+        """Plan one kind after the other, and hand over what is to be fetched."""
         await self._tell_damage()
         for kind in (KeptReplies(self._options.words), *self._kinds):
             try:
@@ -82,7 +86,7 @@ class ExportWork:
             except Exception as error:  # noqa: BLE001 - one kind that cannot be planned must not hide the others
                 result = self._failed(kind, error)
                 await self._settle(SettledUnit(kind.name, _PLAN, result), result)
-            # A later kind reads what an earlier one has published.
+            # A later kind reads what this one publishes.
             await self._wait_for_all()
             await self._tell_damage()
 
@@ -101,7 +105,7 @@ class ExportWork:
             self._feed.put([(unit, limiter)])
 
     def _failed(self, kind: ExportKind, error: Exception) -> UnitResult:
-        """Return what an error in planning means for its kind; where nothing else was asked for, it ends the run."""
+        """Return the result of a kind whose planning failed. If it is the only kind, the error ends the run."""
         if len(self._kinds) == 1 and isinstance(error, BulkgladlyError):
             raise error
         result = failed_by(error)
@@ -109,7 +113,7 @@ class ExportWork:
         return result
 
     async def _tell_damage(self) -> None:
-        """Tell each unit whose manifest or decision cannot be read, once: it failed, and the others went on."""
+        """Report each unit whose manifest or decision cannot be read, once: it failed, and the others continued."""
         for path, damage in list(self._folder.damage.items()):
             if path not in self._damage_told:
                 self._damage_told.add(path)
@@ -121,21 +125,24 @@ class ExportWork:
             self._idle = anyio.Event()
             await self._idle.wait()
 
+    # --- fetching ---
+
     async def hand_over(self) -> None:
         """Nothing lies between the plan and the workers."""
 
     async def close(self) -> None:
-        """Drop what nobody has begun: the next run plans it again."""
+        """Drop the units that have not begun; the next run plans them again."""
         self._feed.empty()
 
     async def take(self) -> None:
-        """Fetch unit after unit, as the limit of its kind allows."""
+        """Fetch one unit after the other, within the limit of its kind."""
         while (slot := await self._feed.take()) is not None:
             unit, limiter = slot
             async with limiter:
                 if self._stop.is_draining:
-                    return  # it waited for its turn, and has not begun
+                    return  # it was waiting for its turn, and has not begun
                 result = await self._outcome(unit)
+            # Outside of the limiter, so that the next unit begins while this one goes to the journal.
             if result is not None:
                 await self._settle(unit, result)
             self._done += 1
@@ -145,7 +152,7 @@ class ExportWork:
             self._check_limits()
 
     async def _outcome(self, unit: ExportUnit) -> UnitResult | None:
-        """Fetch a unit. One bad unit never ends the others: only what `failed_by` raises does."""
+        """Fetch a unit. A bad unit never ends the others; only what `failed_by` raises does."""
         try:
             return await unit.run(self.context)
         except Exception as error:  # noqa: BLE001 - judged in one place, by its kind
@@ -163,30 +170,33 @@ class ExportWork:
             result.detail,
         )
         await anyio.to_thread.run_sync(self.journal.settle, line)
-        for word in _ROW_WORDS:
+        for word in ROW_WORDS:
             self._counts[word] += getattr(line, word)
 
     def _check_limits(self) -> None:
         limits = self._options.limits
         if limits.max_errors is not None and self._counts["rejected"] > limits.max_errors:
             self._stop.drain(3, f"more than {limits.max_errors} lines were rejected")
-        percent, read = limits.max_errors_percent, sum(self._counts[word] for word in _ROW_WORDS)
+        # A share is judged from a hundred lines on: the first bad line would otherwise end the run.
+        percent, read = limits.max_errors_percent, sum(self._counts[word] for word in ROW_WORDS)
         if percent is not None and read >= 100 and self._counts["rejected"] * 100 > read * percent:
             self._stop.drain(3, f"more than {percent:g} % of the lines were rejected")
 
+    # --- progress and summary ---
+
     def progress(self) -> Progress:
-        """Return how many units have ended, and what became of their rows."""
+        """Return how many units have ended, and the counts of their rows."""
         return Progress(self._counts, self._done, self._planned, things="units", has_eta=False)
 
     async def settle(self) -> None:
-        """See whether answers are left that no unit holds: a run with something to publish is not complete."""
+        """Check for replies that no unit holds: a run with something to publish is not complete."""
         if waiting := await anyio.to_thread.run_sync(self.journal.waiting):
-            kept = f"{waiting:,} answers are kept in the run's journal; `resume` publishes them, and asks for the rest"
+            kept = f"{waiting:,} replies are kept in the run's journal; `resume` publishes them and requests the rest"
             self.context.notes.append(kept)
             self._stop.reached(1, kept)
 
     def summary(self, common: Mapping[str, Any]) -> ExportReport:
-        """Return what the run did, and what the data set holds now."""
+        """Return the summary of the run, with what the data set holds now."""
         lines, loss = self.journal.units(), self.context.next_loss
         ending = ending_of(lines, self._stop.exit_code, self._stop.reason)
         return ExportReport(
@@ -201,7 +211,7 @@ class ExportWork:
         )
 
     def _files(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the data sets of this run hold now, by their manifests."""
+        """Return what the data sets of this run hold now, according to their manifests."""
         names = dict.fromkeys(line.data_set for line in self.journal.units())
         found: dict[str, Mapping[str, Any]] = {}
         for name in names:

@@ -1,4 +1,4 @@
-"""Whether what arrives as a file of JSON lines is one: its first lines tell, before anything is published."""
+"""Whether a download really is a file of JSON lines: its first lines show it before anything is published."""
 
 import re
 from collections import Counter
@@ -17,14 +17,15 @@ _LINES = re.compile("ndjson|jsonl")  # application/x-ndjson for files, applicati
 
 
 class BelievedBlocks(AsyncIterator[bytes]):
-    """The blocks of a download whose lines show that it is what was asked for, and that it is whole.
+    """The blocks of a download, checked to be the requested file and to be complete.
 
-    One of the first lines must be an object that has the `key` of its kind, as texts: a page, an error or
-    somebody else's JSON has none. Blocks are given out before that line is whole, since a line can be longer
-    than a block; so publish nothing before the end. A body without lines is believed only where its type says
-    what it is. A last line without an end that is no JSON was cut, unless it is so at the same byte in `tries`
-    downloads, which `cut_at` counts: then that is how the file is. It raises as `Download.blocks`, and
-    `ReplyLost` where it is something else or cut: the download may be repeated.
+    One of the first lines must be an object with the `key` of its kind, as texts: a web page, an error or
+    other JSON has none. Blocks are yielded before that line is complete, since a line can be longer than a
+    block, so publish nothing before the end. A body without lines is accepted only if its content type is
+    that of the file. A last line without an end that is not JSON was cut, unless it is the same at the same
+    byte in `tries` downloads, which `cut_at` counts: then the file is like that. It raises what
+    `Download.blocks` raises, and `ReplyLost` if the body is something else or cut: the download may be
+    repeated.
     """
 
     def __init__(self, download: Download, size: int, *, key: Sequence[str], cut_at: Counter[int], tries: int) -> None:
@@ -67,7 +68,7 @@ class BelievedBlocks(AsyncIterator[bytes]):
             raise self._disbelieved("the reply is empty, and its type is not that of the file")
 
     def _whole_lines(self, block: bytes) -> Sequence[bytes]:
-        """Return the lines that a block ends, until one is believed; the end of the body ends the last one."""
+        """Return the lines that a block completes, until one is believed; the end of the body completes the last."""
         if block and b"\n" not in block:
             self._unfinished.append(block)
             return ()
@@ -96,7 +97,7 @@ class BelievedBlocks(AsyncIterator[bytes]):
 
 
 def _is_cut(line: bytes) -> bool:
-    """Tell whether what follows the last end of a line is something, and no whole JSON."""
+    """Tell whether what follows the last line end is something other than complete JSON."""
     if not line.removeprefix(BOM).strip() or len(line) > MAX_LINE_BYTES:
         return False
     try:

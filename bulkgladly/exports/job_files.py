@@ -1,17 +1,24 @@
-"""Export job files into the data sets `items`, `customers`, `agents`, `topics`: one unit for each file of a job."""
+"""Files of export jobs into the data sets that declare them, such as `items`: one unit for each file of a job."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.exports.export_context import Context, Refused, why
-from bulkgladly.exports.jobs import FIND_JOBS, Job, file_request, jobs_of, newest_of, next_loss, period_text
+from bulkgladly.exports.export_context import Context, Refused, period_text, why
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.gladly.objects.export_jobs import (
+    FIND_JOBS,
+    JOBS,
+    Job,
+    file_request,
+    jobs_of,
+    newest_of,
+    next_loss,
+)
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.rows import Origin
-from bulkgladly.lake.schemas import DATA_SETS, data_set_of, undeclared
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet, data_set_of, undeclared
 from bulkgladly.lake.summaries import coverage_of
 
 __all__ = ("JOB_WORDS", "JobFiles")
@@ -21,10 +28,10 @@ _GONE = "gone"
 
 
 class JobFiles:
-    """The files of all jobs that Gladly still has and the data set has not, job by job.
+    """The files of all jobs that Gladly still has and the data set does not, job by job.
 
-    One listing serves all data sets. What is there is known from the manifests, so neither
-    the order of the list nor two jobs with one `updatedAt` can hide a file.
+    One listing serves all data sets. The manifests say what the data set has, so neither the order of
+    the list nor two jobs with the same `updatedAt` can hide a file.
     """
 
     name = "job files"
@@ -34,21 +41,23 @@ class JobFiles:
         self._data_sets = [DATA_SETS[word] for word in words]
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """List the jobs once, tell what is gone for good, and yield the files that are new, the oldest first."""
+        """List the jobs once, report what is lost, and yield the new files, the oldest first."""
         reply = await context.client.send(FIND_JOBS)
         if not reply.is_confirmed:
             detail = f"the list of jobs could not be read: {why(reply)}"
-            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit(JOBS, "(list)", UnitResult(UnitState.FAILED, detail=detail))
             return
         jobs, odd = jobs_of(reply.content)
         if odd:
             detail = (
                 f"{odd:,} of {odd + len(jobs):,} entries in the list of jobs are not jobs; their files are not fetched"
             )
-            yield SettledUnit("jobs", "(list)", UnitResult(UnitState.FAILED, detail=detail))
+            yield SettledUnit(JOBS, "(list)", UnitResult(UnitState.FAILED, detail=detail))
         context.next_loss = next_loss(jobs)
         if not jobs:
-            context.note("Gladly lists no export jobs; they come with its schedule, which only Gladly Support changes")
+            context.note(
+                "Gladly lists no export jobs; they are created on a schedule that only Gladly Support can change"
+            )
         for unit in await context.in_thread(self._planned, context, jobs):
             yield unit
 
@@ -62,12 +71,12 @@ class JobFiles:
             units += _gaps(context, data_set, list(manifests.values()), done)
             units += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
         units += _failed(context, jobs)
-        # Job by job, so that a run that is cut short leaves whole nights.
+        # Job by job, so that a run that is stopped early leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
         return sorted(units, key=lambda unit: order.get(unit.name, -1))
 
     def _unknown(self, context: Context, done: Sequence[Job]) -> list[DataSet]:
-        """Return data sets for files that Gladly did not offer when this was written, where all files are wanted."""
+        """Return data sets for files that this version does not know, if all files are wanted."""
         unknown = sorted({file for job in done for file in job.files if data_set_of(file) is None})
         if not unknown:
             return []
@@ -80,7 +89,7 @@ class JobFiles:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """One file of one job. `earlier` is what the data set has of it, where Gladly made the job again.
+    """One file of one job. `earlier` is its unit in the data set, if Gladly has created the job again.
 
     A file of a job that `is_expired` may be deleted in Gladly.
     """
@@ -113,31 +122,40 @@ class JobFile:
             "files": list(job.files),
         }
         if isinstance(found, Refused):
-            if found.reply is None or not found.reply.is_absent:
-                return UnitResult(UnitState.FAILED, detail=found.detail)
-            if not await context.in_thread(self._is_gone, context, file):
-                detail = f"{file} of {_job_text(job)} is listed and cannot be had ({found.detail}); asked for again"
-                return UnitResult(UnitState.FAILED, detail=detail)
-            if self.earlier is None or self.earlier.incomplete == _GONE:
-                await self._note_gone(context, source, about)
-            detail = f"{file} of {_job_text(job)} is lost: Gladly has deleted it; Gladly Support may make it again"
-            return UnitResult(UnitState.GONE, detail=detail)
+            return await self._without_file(context, found, source, about)
         report = found.report
         if self.earlier is not None and report.rows < self.earlier.rows:
+            # More rows are never replaced by fewer. The version of the job is remembered, so that the same file
+            # is not downloaded again every night.
             await context.in_thread(found.writer.abandon)
             await context.in_thread(
                 context.folder.remember, self.data_set, f"kept {job.id}", {"job_updated_at": about["job_updated_at"]}
             )
             fewer = f"{report.rows:,} rows instead of {self.earlier.rows:,}"
-            detail = f"{_job_text(job)} was made again with {fewer}; the earlier ones stay"
+            detail = f"{_job_text(job)} was created again with {fewer}; the earlier rows were kept"
             return UnitResult(UnitState.INCOMPLETE, unchanged=report.rows, rejected=report.rejected, detail=detail)
         replaces = (self.earlier,) if self.earlier is not None else ()
         await context.in_thread(found.commit, covered=job.period, about=about, replaces=replaces)
         updated = min(self.earlier.rows, report.rows) if self.earlier is not None else 0
         return UnitResult(UnitState.DONE, created=report.rows - updated, updated=updated, rejected=report.rejected)
 
+    async def _without_file(
+        self, context: Context, found: Refused, source: Origin, about: Mapping[str, Any]
+    ) -> UnitResult:
+        """Return the result of a file that Gladly does not return; it is lost only if that is certain."""
+        what = f"{self.into.file} of {_job_text(self.job)}"
+        if found.reply is None or not found.reply.is_absent:
+            return UnitResult(UnitState.FAILED, detail=found.detail)
+        if not await context.in_thread(self._is_gone, context, str(self.into.file)):
+            detail = f"{what} is listed but cannot be downloaded ({found.detail}); the next run tries again"
+            return UnitResult(UnitState.FAILED, detail=detail)
+        if self.earlier is None or self.earlier.incomplete == _GONE:
+            await self._note_gone(context, source, about)
+        detail = f"{what} is lost: Gladly has deleted it; ask Gladly Support to create it again"
+        return UnitResult(UnitState.GONE, detail=detail)
+
     def _is_gone(self, context: Context, file: str) -> bool:
-        """Tell whether a file that Gladly says it does not have is gone: past its time, and said so in two runs."""
+        """Tell whether a file that Gladly does not find is lost: its job has expired, and two runs got a 404."""
         if not self.is_expired:
             return False
         name = f"absent {self.job.id} {file}"
@@ -147,7 +165,7 @@ class JobFile:
         return noted is not None and noted.get("run") != context.run
 
     async def _note_gone(self, context: Context, source: Origin, about: Mapping[str, Any]) -> None:
-        """Leave a manifest without rows, so that nobody asks for the file again."""
+        """Publish a unit without rows, so that the file is not requested again."""
         empty = await context.convert_lines((), self.into, self.name, source)
         replaces = (self.earlier,) if self.earlier is not None else ()
         await context.in_thread(empty.commit, about=about, incomplete=_GONE, replaces=replaces)
@@ -164,7 +182,7 @@ def _wanted(
         if data_set.file not in job.files:
             continue  # a completed job may lack a file
         earlier = manifests.get(job.id)
-        # What an earlier version believed to be gone at the first 404 is asked for as long as it can be there.
+        # An earlier version gave a file up at its first 404; it is requested as long as it may still exist.
         is_expired = job.is_expired(newest)
         is_doubtful = earlier is not None and earlier.incomplete == _GONE and not is_expired
         is_new = earlier is None or is_doubtful or _is_newer(job, earlier.source.get("job_updated_at"))
@@ -179,7 +197,7 @@ def _is_newer(job: Job, known: object) -> bool:
 
 
 def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
-    """Tell whether this version of the job was already found to have fewer rows."""
+    """Tell whether this version of the job is already known to have fewer rows."""
     noted = context.folder.remembered(data_set.name, f"kept {job.id}")
     return noted is not None and not _is_newer(job, noted.get("job_updated_at"))
 
@@ -187,7 +205,7 @@ def _is_kept(context: Context, data_set: DataSet, job: Job) -> bool:
 def _gaps(
     context: Context, data_set: DataSet, manifests: Sequence[Manifest], done: Sequence[Job]
 ) -> Iterator[ExportUnit]:
-    """Yield each period between what is there and what Gladly still has, the first time that it is seen."""
+    """Yield each period that neither the data set nor a job of Gladly covers, the first time that it is seen."""
     covered = [manifest.covered for manifest in manifests if manifest.covered]
     offered = [job.period for job in done if job.period and data_set.file in job.files]
     if not covered:
@@ -196,24 +214,24 @@ def _gaps(
     missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
     for text in missing:
         if text in known:
-            context.note(f"{data_set.name}: {text} is missing, as told before")
+            context.note(f"{data_set.name}: {text} is missing, as reported before")
             continue
-        detail = f"{text} is missing: no job that Gladly still has covers it. Gladly Support may make one"
+        detail = f"{text} is missing: no job that Gladly still has covers it; ask Gladly Support for one"
         yield SettledUnit(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
     if missing:
         context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
 
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
-    """Yield each job that Gladly could not do, the first time that it is seen."""
-    known = set((context.folder.remembered("jobs", "failed") or {}).get("ids", ()))
+    """Yield each job that failed in Gladly, the first time that it is seen."""
+    known = set((context.folder.remembered(JOBS, "failed") or {}).get("ids", ()))
     failed = [job for job in jobs if job.status == "FAILED"]
     for job in failed:
         if job.id not in known:
-            detail = f"{_job_text(job)} failed in Gladly; Gladly Support can make it again"
-            yield SettledUnit("jobs", job.id, UnitResult(UnitState.FAILED, detail=detail))
+            detail = f"{_job_text(job)} failed in Gladly; ask Gladly Support to run it again"
+            yield SettledUnit(JOBS, job.id, UnitResult(UnitState.FAILED, detail=detail))
     if any(job.id not in known for job in failed):
-        context.folder.remember("jobs", "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+        context.folder.remember(JOBS, "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
 
 
 def _job_text(job: Job) -> str:

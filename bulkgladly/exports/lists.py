@@ -1,8 +1,8 @@
-"""What one request gives whole: inboxes, teams, agents, topics and the like.
+"""Lists that one request returns whole: inboxes, teams, agents, topics and the like.
 
-A list becomes one unit, which the next reading replaces where something changed. Rows that
-are no longer listed stay, with the time since when (`_gone_since`): nothing is lost because
-Gladly, or a proxy on the way, answered with less than there is.
+A list becomes one unit, which the next reading replaces if something has changed. Rows that are no
+longer listed stay, with the time since when (`_gone_since`), so that nothing is lost because Gladly, or
+a proxy in between, returned less than there is.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -16,20 +16,20 @@ from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import Merged, merge
 from bulkgladly.lake.published_rows import read_rows
-from bulkgladly.lake.row_filters import HeldRows
 from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import HeldRows
 from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 
 __all__ = ("LIST_WORDS", "ListKind")
 
 LIST_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.parent is Parent.NONE)
 UNIT = "list"
-"""There is one unit only, so that a row stands in it once."""
+"""The only unit, so that each row stands in it once."""
 
 
 class ListKind:
-    """One list, read anew each time and merged with what the data set has of it."""
+    """One list, read again each time and merged with what the data set has of it."""
 
     workers = 1
 
@@ -61,7 +61,7 @@ class ListUnit:
         return self.row.data_set
 
     async def run(self, context: Context) -> UnitResult:
-        """Ask once, merge, and publish if anything changed. An empty list is not believed where there were rows."""
+        """Request once, merge, and publish if anything changed. An empty list is not believed if there were rows."""
         request = await self._request(context)
         if isinstance(request, UnitResult):
             return request
@@ -76,7 +76,7 @@ class ListUnit:
         return result
 
     async def _request(self, context: Context) -> Request | UnitResult:
-        """Return the request; that for public answers has the organisation's id in its path."""
+        """Return the request; a variable in its path is the id of the organisation."""
         if not self.row.variables:
             return self.row.request()
         reply = await context.client.send(GET_ORGANIZATION)
@@ -94,13 +94,13 @@ class ListUnit:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)
             new = held.table(data_set, _fetched_at=now)
-            # What a cut list lacks is not gone.
+            # A row that a cut list lacks may still exist.
             gone_since = now if cut is Cut.NO else None
             merged = merge(old, new, data_set.key, gone_since=gone_since)
-            if self._is_suspicious(context, merged, new.num_rows):
+            if merged.gone and not new.num_rows and not context.options.refresh:
                 detail = (
-                    f"the list came with no row, where there were {merged.gone:,}; those stay. "
-                    "If it is really empty, say so with --refresh"
+                    f"the list is empty, but the data set has {merged.gone:,} rows; they were kept. "
+                    "If it is really empty, pass --refresh"
                 )
                 return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
             incomplete = _incomplete(row, cut, len(lines))
@@ -120,15 +120,11 @@ class ListUnit:
             detail=incomplete or _gone_text(merged, cut),
         )
 
-    @staticmethod
-    def _is_suspicious(context: Context, merged: Merged, rows: int) -> bool:
-        return not rows and merged.gone > 0 and not context.options.refresh
-
 
 def _is_as_before(
     earlier: Sequence[Manifest], merged: Merged, *, is_cut: bool, rejected: int, incomplete: str | None
 ) -> bool:
-    """Tell whether writing would change nothing but the time of the last reading."""
+    """Tell whether writing would change only the time of the last reading."""
     if len(earlier) != 1 or merged.created or merged.updated or (merged.gone and not is_cut):
         return False
     return earlier[0].rejected == rejected and earlier[0].incomplete == incomplete
@@ -137,8 +133,9 @@ def _is_as_before(
 def _incomplete(row: LiveExport, cut: Cut, count: int) -> str | None:
     if cut is Cut.NO:
         return None
+    # Manifests hold this text and are compared with it: in other words every cut list would be published again.
     return f"the list is {cut.value}: Gladly gives {row.cap or count:,} at most, and there is no way to the rest"
 
 
 def _gone_text(merged: Merged, cut: Cut) -> str:
-    return f"{merged.gone:,} not listed any more" if merged.gone and cut is Cut.NO else ""
+    return f"{merged.gone:,} no longer listed" if merged.gone and cut is Cut.NO else ""

@@ -1,4 +1,4 @@
-"""Of which parents objects are asked for: ids or addresses from a file, or from what a data set holds."""
+"""For which parents objects are requested: ids or addresses from a file, or from the rows of a data set."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,19 +12,20 @@ from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import Source
 from bulkgladly.gladly.exports import IdColumn, LiveExport, is_askable
+from bulkgladly.gladly.table import LIVE_EXPORTS
 from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
+from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lines import BOM, cut_lines
 
 __all__ = ("Skipped", "demand_parents", "parents_of", "source_of")
 
-_EMAIL_COLUMNS = ("email", "email:1", "emailAddress")
 _MOST_TEXT_BYTES = 10_000
 
 
 class Skipped:
-    """Counts what cannot be asked, and remembers where it first stood; never what it was."""
+    """Counts values that cannot be requested, and remembers where the first one was, but never the value."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -37,37 +38,37 @@ class Skipped:
 
 
 def demand_parents(row: LiveExport, options: ExportOptions) -> None:
-    """Check that the options say of which parents.
+    """Check that the options name parents for this export.
 
     Raises:
-        UsageError: They do not, or in a way that does not go with this export.
+        UsageError: They do not, or in a way that this export does not support.
     """
     if options.emails is not None and row.by_address is None:
+        first = " or ".join(word for word, other in LIVE_EXPORTS.items() if other.by_address is not None)
         raise UsageError(
-            f"--emails looks customers up and goes with profiles, not with {row.word}: export profiles first, "
-            f"then {row.word} with --from-dataset"
+            f"{row.word} cannot be exported by --emails: export {first} by --emails first, then {row.word} with "
+            "--from-dataset"
         )
     is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
     if not is_named and not row.asks_itself:
         more = ", --emails FILE" if row.by_address is not None else ""
         raise UsageError(
-            f"{row.word} can be asked for {row.parent.value} by {row.parent.value} only: say --ids FILE{more} or "
-            "--from-dataset DIR"
+            f"{row.word} can only be requested per {row.parent.value}: pass --ids FILE{more} or --from-dataset DIR"
         )
 
 
 def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[ParentToAsk]:
-    """Yield the parents that the options name, the same one perhaps several times; memory stays bounded.
+    """Yield the parents that the options name, possibly several times; memory stays bounded.
 
-    What cannot be asked is counted in `skipped`.
+    Values that cannot be requested are counted in `skipped`.
 
     Raises:
         InputError: The file, or a part of the data set, cannot be read.
-        UsageError: The data set is none, or has none of the rows that name such parents.
+        UsageError: The folder is not a data set, or has no rows that name such parents.
     """
     options = context.options
-    if options.emails is not None:
-        for _, asked in _texts_in(options.emails, _EMAIL_COLUMNS, skipped):
+    if options.emails is not None and row.by_address is not None:
+        for _, asked in _texts_in(options.emails, row.by_address.address_columns, skipped):
             yield ParentToAsk(_email_key(asked), asked)
     elif options.ids is not None:
         for where, asked in _texts_in(options.ids, row.id_columns, skipped):
@@ -80,7 +81,7 @@ def parents_of(row: LiveExport, context: Context, skipped: Skipped) -> Iterator[
 
 
 def source_of(context: Context) -> DataFolder:
-    """Return the data set that says of which parents: another one, or that which is written.
+    """Return the data set that names the parents: the one of `from_dataset`, or the one that is written.
 
     Raises:
         UsageError: There is none.
@@ -91,10 +92,11 @@ def source_of(context: Context) -> DataFolder:
 
 def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Iterator[ParentToAsk]:
     columns = row.ids_from
+    # One of the data sets is enough. Only if all are missing, nothing could ever be found, which is a mistake.
     present = set(folder.data_sets())
     if not any(column.data_set in present for column in columns):
         wanted = " or ".join(dict.fromkeys(column.data_set for column in columns))
-        raise UsageError(f"{folder.path} has no {wanted}, which would name what to ask for; export that first")
+        raise UsageError(f"{folder.path} has no {wanted} to take ids from; export that first")
     for column in columns:
         for asked, language, changed in _ids_in(folder, column):
             if not is_askable(asked):
@@ -104,8 +106,8 @@ def _in_data_set(row: LiveExport, folder: DataFolder, skipped: Skipped) -> Itera
 
 
 def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | None, int]]:
-    """Yield ids with their language and when they were last active; one that repeats nearby comes once."""
-    typed = "contentType" if column.of_types else None
+    """Yield ids with their language and when they were last active; a repeated id within a batch comes once."""
+    typed = DATA_SETS[column.data_set].kind_column if column.of_types else None
     names = [name for name in (column.id, column.changed, column.language, typed) if name is not None]
     for rows in values_in(folder, column.data_set, names):
         latest: dict[tuple[str, str | None], int] = {}
@@ -120,12 +122,13 @@ def _ids_in(folder: DataFolder, column: IdColumn) -> Iterator[tuple[str, str | N
 
 
 def _email_key(address: str) -> str:
-    """Return a name for an address that may stand in journals and manifests, where no personal data belongs."""
+    """Return a key for an address, for journals and manifests, which must not hold personal data."""
     return "email~" + hashlib.blake2b(address.lower().encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
-    """Yield where each text stands and the text: a line of a .txt file, or a cell of any format that can be read."""
+    """Yield each text with its position: a line of a .txt file, or a cell of any format that can be read."""
+    # Without a suffix a file is text, as a list of ids usually is.
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
     read: Callable[..., Iterator[tuple[str, str | None]]] = _lines_of if suffixes[-1:] in ([".txt"], []) else _cells_of
     for where, text in read(path, names):
@@ -136,7 +139,7 @@ def _texts_in(path: Path, names: Sequence[str], skipped: Skipped) -> Iterator[tu
 
 
 def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the lines, those that are no text as None; blank ones are empty."""
+    """Yield the lines; one that is not text is None, and a blank one is empty."""
     del names
     source = Source(path)
     source.head()
@@ -150,12 +153,12 @@ def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
 
 
 def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the cell of the first of the columns that a row has; None where it has none."""
+    """Yield for each row the first of its cells in these columns, or None."""
     reader = open_reader(path, 0, ReadOptions())
     columns = reader.columns()
     if columns is not None and not set(columns) & set(names):
         raise UsageError(
-            f"{path}: has no column {' or '.join(names)}; rename one, or give the ids one a line in a .txt"
+            f"{path} has no column {' or '.join(names)}; rename one, or pass a .txt file with one per line"
         )
     for batch in reader.batches():
         for row in batch:

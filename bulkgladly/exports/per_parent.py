@@ -1,10 +1,10 @@
-"""What the API gives for one parent at a time: profiles, conversations, their items, tasks, comments, answers.
+"""What the API returns for one parent at a time, such as profiles, conversations, their items, and tasks.
 
-One request for each parent, so the count of requests is everything: what the data set has is
-not asked for again, unless a newer export job shows that the parent was active since.
+Each parent costs a request, so their number is what counts: what the data set has is not requested
+again, unless a newer export job shows that the parent was active since.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 
 from bulkgladly.exports.export_context import Context, why
@@ -13,36 +13,29 @@ from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, sour
 from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.endpoints import MAX_MERGES
-from bulkgladly.gladly.exports import COMPOSITE, Cut, LiveExport, cut_of
-from bulkgladly.gladly.exports import Parent as ParentKind
-from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
+from bulkgladly.gladly.exports import COMPOSITE, Cut, LiveExport, Parent, SingleObjects, cut_of
+from bulkgladly.gladly.table import LIVE_EXPORTS, SUCCESSORS, live_export
 from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
-from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.connection import concurrency_of
 
-__all__ = ("PARENT_WORDS", "ParentUnit", "PerParent", "ways_to_know")
+__all__ = ("PARENT_WORDS", "ParentUnit", "PerParent")
 
-PARENT_WORDS = tuple(
-    word for word, row in LIVE_EXPORTS.items() if row.parent is not ParentKind.NONE and not row.is_file
-)
-
-_PROFILES = live_export("profiles")
-_BY_ASKED, _BY_ID = ("_asked_id",), ("id",)
+PARENT_WORDS = tuple(word for word, row in LIVE_EXPORTS.items() if row.parent is not Parent.NONE and row.files is None)
 
 
 class PerParent:
-    """One word of what is fetched parent by parent; `options` say of which parents."""
+    """One export word that is fetched parent by parent."""
 
     def __init__(self, word: str, options: ExportOptions) -> None:
         """Choose the word.
 
         Raises:
-            UsageError: There is no such word, or the options name no parents that go with it.
+            UsageError: There is no such word, or the options do not name parents that it takes.
         """
         self.name = word
         self.workers = concurrency_of(options.pace)
@@ -50,10 +43,10 @@ class PerParent:
         demand_parents(self._row, options)
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
-        """Yield one request for each parent that is still to be asked, and the steps that publish the answers."""
+        """Yield one request for each parent that is still to be requested, and the steps that publish the replies."""
         by_address = self._row.by_address if context.options.emails is not None else None
         row = by_address or self._row
-        buffer = ReplyBuffer(row, ways_to_know(row))
+        buffer = ReplyBuffer(row)
         try:
             skipped = Skipped()
             async for unit in in_chunks(
@@ -64,10 +57,10 @@ class PerParent:
             ):
                 yield unit
             if buffer.cut and row.one_by_one is not None:
-                async for unit in _second_way(context, live_export(row.one_by_one), buffer.cut):
+                async for unit in _one_by_one(context, row.one_by_one, buffer.cut):
                     yield unit
             if skipped.count:
-                detail = f"{skipped.count:,} cannot be asked for, being no ids; the first: {skipped.first}"
+                detail = f"{skipped.count:,} are not valid ids and were not requested; the first: {skipped.first}"
                 yield SettledUnit(row.data_set, "(ids)", UnitResult(UnitState.FAILED, detail=detail))
         finally:
             buffer.close()
@@ -75,7 +68,7 @@ class PerParent:
 
 @dataclass(frozen=True, slots=True)
 class ParentUnit:
-    """One request for one parent. What comes is kept, and told with the unit that it is published in."""
+    """One request for one parent. The reply is kept, and reported with the unit that publishes it."""
 
     buffer: ReplyBuffer
     row: LiveExport
@@ -83,23 +76,23 @@ class ParentUnit:
 
     @property
     def data_set(self) -> str:
-        """The data set of the answers."""
+        """The data set of the rows."""
         return self.row.data_set
 
     @property
     def name(self) -> str:
-        """What was asked for."""
+        """The key of the parent."""
         return self.one.key
 
     async def run(self, context: Context) -> UnitResult | None:
-        """Ask, follow merges, and keep the answer; None where there is nothing special to tell."""
+        """Request, follow merges, and keep the reply; None if there is nothing special to report."""
         reply = await self._reply(context)
         is_refused = reply.is_refused and self.row.may_be_withheld
         if reply.is_absent or is_refused:
             await context.in_thread(self.buffer.keep, context, self.name, GONE)
             return None
         if not reply.is_confirmed:
-            # What Gladly says about an address may repeat it.
+            # Gladly's text about an address may repeat the address, which must not stand in reports.
             detail = why(reply) if self.row.variables else f"Gladly answered {reply.status}"
             return UnitResult(UnitState.FAILED, detail=detail)
         try:
@@ -108,11 +101,12 @@ class ParentUnit:
             return UnitResult(UnitState.FAILED, detail=str(exc))
         if status == WHOLE:
             return None
-        detail = f"Gladly gives {self.row.cap:,} rows at most, and here there may be more"
+        detail = f"Gladly returns at most {self.row.cap:,} rows, and there may be more"
         return UnitResult(UnitState.INCOMPLETE, detail=detail)
 
     async def _reply(self, context: Context) -> Reply:
-        """Return the answer; where the customer was merged away, that for its new id. The HTTP library follows none."""
+        """Return the reply; for a parent that was merged away, that for the one that remains."""
+        # Redirects are followed here: the HTTP library follows none.
         asked = self.one.asked
         reply = await context.client.send(_request(self.row, asked))
         for _ in range(MAX_MERGES):
@@ -124,20 +118,21 @@ class ParentUnit:
         return reply
 
     async def _successor(self, context: Context, reply: Reply, asked: str) -> str | None:
-        """Return the new id of a merged customer.
+        """Return the id of the parent that remains after a merge; None where there was none.
 
-        What conversations and tasks of an old id answer is UNKNOWN. Should it be 404, or those of
-        the new one, only the profile tells a customer who was merged from one who never was.
+        What Gladly returns for the objects of a merged parent is UNKNOWN. Should it be 404, or the objects
+        of the one that remains, only the parent itself tells a merge from a parent that never existed.
         """
-        if self.row.parent is not ParentKind.CUSTOMER:
+        teller = SUCCESSORS.get(self.row.parent)
+        if teller is None:
             return None
         is_odd = reply.is_absent or (reply.is_unclear and claims_success(reply.status))
-        if is_odd and self.row.operation != _PROFILES.operation:
-            reply = await context.client.send(_PROFILES.request(asked))
+        if is_odd and self.row.operation != teller.operation:
+            reply = await context.client.send(teller.request(asked))
         return reply.successor
 
     def _keep(self, context: Context, reply: Reply) -> int:
-        """Keep a success, and return under which status."""
+        """Keep a successful reply, and return the status it is kept with."""
         count = len(elements_of(reply.body, is_list=self.row.is_list))
         is_whole = not self.row.is_list or cut_of(self.row, reply.headers, count) is Cut.NO
         status = WHOLE if is_whole else CUT
@@ -145,33 +140,26 @@ class ParentUnit:
         return status
 
 
-def ways_to_know(row: LiveExport) -> Sequence[tuple[str, ...]]:
-    """Return the columns that name the key of a row.
-
-    An object is known also by its own id: a conversation, say, that came with its customer's list.
-    """
-    has_id = not row.is_list and "id" in DATA_SETS[row.data_set].schema.names
-    return (_BY_ASKED, _BY_ID) if has_id else (_BY_ASKED,)
-
-
 def _request(row: LiveExport, asked: str) -> Request:
-    if not row.variables:
-        return row.request(query=(("email", asked),))
+    if row.parameter:
+        return row.request(query=((row.parameter, asked),))
+    # From the right: an id may contain the separator, a language and a type do not.
     return row.request(*asked.rsplit(COMPOSITE, len(row.variables) - 1))
 
 
-async def _second_way(context: Context, row: LiveExport, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
-    """Yield single requests for conversations of customers whose lists are cut, as far as items name them.
+async def _one_by_one(context: Context, named: SingleObjects, cut: Collection[str]) -> AsyncIterator[ExportUnit | None]:
+    """Yield single requests for the objects of parents whose lists are cut, as far as other rows name them.
 
-    What the lists held, and what was found this way before, is in the data set and not asked for again.
+    What the lists held, and what was found this way before, is in the data set and not requested again.
     """
-    others = ReplyBuffer(row, ways_to_know(row))
+    row = live_export(named.word)
+    others = ReplyBuffer(row)
     try:
         source: DataFolder = await context.in_thread(source_of, context)
         async for unit in in_chunks(
             context,
             others,
-            lambda: others.work.add(_conversations_of(source, cut)),
+            lambda: others.work.add(_named_in(source, named, cut)),
             lambda one: ParentUnit(others, row, one),
         ):
             yield unit
@@ -179,8 +167,8 @@ async def _second_way(context: Context, row: LiveExport, cut: Collection[str]) -
         others.close()
 
 
-def _conversations_of(folder: DataFolder, customers: Collection[str]) -> Iterator[ParentToAsk]:
-    for rows in values_in(folder, "items", ("customerId", "conversationId")):
-        for customer, conversation in rows:
-            if customer in customers and conversation:
-                yield ParentToAsk(conversation, conversation)
+def _named_in(folder: DataFolder, named: SingleObjects, parents: Collection[str]) -> Iterator[ParentToAsk]:
+    for rows in values_in(folder, named.data_set, (named.parent, named.id)):
+        for parent, single in rows:
+            if parent in parents and single:
+                yield ParentToAsk(single, single)

@@ -1,44 +1,45 @@
-"""Single replies before they are part of a data set: kept one by one as they come, published many at a time.
+"""Single replies before they are part of a data set: kept one by one as they arrive, published many at a time.
 
-A reply is on the disk, in the run's journal, when `keep` returns. `publish` makes a unit of all that
-wait, then forgets them. A kill in between is found out by the time of each reply, which stands in its
-rows and in the manifest: what is published is not published again. No time is believed beyond that:
-one that lies in the future does not keep a key from being asked again.
+A reply is on the disk, in the run's journal, when `keep` returns. `publish` writes all waiting replies
+as one unit, then drops them. After a kill in between, the time of each reply, which stands in its rows
+and in the manifest, shows that it is published, so that it is not published again. Times are trusted
+for nothing else: one in the future does not prevent a key from being requested again.
 """
 
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport
+from bulkgladly.gladly.table import live_export
 from bulkgladly.journal.units import KeptReply
 from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
 from bulkgladly.lake.published_rows import micros_of, values_in
-from bulkgladly.lake.row_filters import StampedRows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import StampedRows
 from bulkgladly.runs.environment import Bounds
 
-__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "PublishStep", "ReplyBuffer", "in_chunks")
+__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "KeptReplies", "PublishStep", "ReplyBuffer", "in_chunks")
 
 WHOLE, CUT, GONE = 200, 206, 404
-"""Under which status a reply waits; 206 (partial content) is ours, for a list that Gladly has cut."""
+"""The status a reply is kept with; 206 (partial content) is our own, for a list that Gladly has cut."""
 
 _ASKED, _FETCHED = "_asked_id", "_fetched_at"
 _TOLD = 20
 PUBLISHING = "(answers)"
-"""The name of a step that publishes, as long as there is no unit."""
+"""The name of a step that publishes, as long as it has no unit."""
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """What waits, as lines, each with its time, and by key what the rows alone do not tell."""
+    """The waiting replies as lines, each with its time, and by key what the rows alone do not show."""
 
     lines: list[bytes] = field(default_factory=list[bytes])
     times: list[int] = field(default_factory=list[int])
@@ -49,31 +50,29 @@ class _Chunk:
 
 
 class ReplyBuffer:
-    """The replies for one export word. `keep` and `publish` may run side by side, each in a worker thread."""
+    """The replies for one export word. `keep` and `publish` can run side by side, each in a worker thread."""
 
-    def __init__(self, row: LiveExport, key_columns: Sequence[tuple[str, ...]]) -> None:
-        """`key_columns` name the columns of a row that tell for which key it came; several are alternatives."""
+    def __init__(self, row: LiveExport) -> None:
         self.row = row
         self.data_set = DATA_SETS[row.data_set]
         self.work = WorkList()
         self.cut: set[str] = set()
-        """The keys of all lists that were ever found to be cut."""
-        self._key_columns = key_columns
+        """The keys of all lists that were ever cut."""
         self._waiting = 0
         self._waiting_bytes = 0
         self._counting, self._publishing = threading.Lock(), threading.Lock()
 
     def is_full(self, bounds: Bounds) -> bool:
-        """Whether enough waits to be published."""
+        """Tell whether enough replies wait to be published."""
         return self._waiting >= bounds.replies_in_unit or self._waiting_bytes >= bounds.bytes_in_unit
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anything waits to be published."""
+        """Whether a reply waits to be published."""
         return self._waiting > 0
 
     def begin(self, context: Context) -> None:
-        """Find out what the data set has, and what an earlier session has left in the journal."""
+        """Read what the data set has, and what an earlier session left in the journal."""
         kept = context.log.kept(self.row.word)
         waiting = {reply.key: _micros(reply) for reply in kept}
         published: set[str] = set()
@@ -83,10 +82,10 @@ class ReplyBuffer:
             for key, at in answered:
                 if waiting.get(key, -1) == at:
                     published.add(key)
-                # A time that is still to come says that a clock was ahead: the key was answered, nobody knows when.
+                # A time in the future was written by a fast clock: the key was answered, but when is not known.
                 yield key, at if at <= now else 0
 
-        for columns in self._key_columns:
+        for columns in _key_columns(self.row):
             for rows in values_in(context.folder, self.data_set.name, (*columns, _FETCHED)):
                 known = ((COMPOSITE.join(row[:-1]), row[-1] or 0) for row in rows if None not in row[:-1])
                 self.work.know(told(known))
@@ -111,17 +110,17 @@ class ReplyBuffer:
         self._count(1, len(body))
 
     def publish(self, context: Context) -> tuple[str, UnitResult] | None:
-        """Make a unit of everything that waits, and return its name and what became of it; None if nothing does.
+        """Publish all waiting replies as one unit, and return its name and result; None if there are none.
 
         Raises:
-            DiskFull: No space; the replies wait on.
+            DiskFull: No space; the replies keep waiting.
         """
-        with self._publishing:
+        with self._publishing:  # two at once would publish the same replies
             replies = context.log.kept(self.row.word)
             return self._published(context, replies) if replies else None
 
     def close(self) -> None:
-        """Give back what was only needed to know what to ask."""
+        """Release what was only needed to know what to request."""
         self.work.close()
 
     def _published(self, context: Context, replies: Sequence[KeptReply]) -> tuple[str, UnitResult]:
@@ -139,12 +138,13 @@ class ReplyBuffer:
                 "cut": chunk.cut,
             }
             writer.commit(about=about, incomplete=incomplete)
+        # Published first, dropped second: a kill in between costs a look at the data set, never a reply.
         self.cut.update(chunk.cut)
         context.log.drop(self.row.word, [reply.key for reply in replies])
         self.work.know((reply.key, _micros(reply)) for reply in replies)
         self._count(-len(replies), -sum(len(reply.body) for reply in replies))
         updated = min(chunk.updated, report.rows)
-        detail = f"{len(chunk.gone):,} of {len(replies):,} do not exist any more" if chunk.gone else ""
+        detail = f"{len(chunk.gone):,} of {len(replies):,} no longer exist" if chunk.gone else ""
         created = report.rows - updated
         return unit, UnitResult(
             UnitState.DONE, created=created, updated=updated, rejected=report.rejected, detail=detail
@@ -182,7 +182,7 @@ class ReplyBuffer:
 
 @dataclass(slots=True)
 class PublishStep:
-    """The step that publishes what waits. Its name is that of the unit it made."""
+    """The step that publishes waiting replies. Its name becomes that of its unit."""
 
     buffer: ReplyBuffer
     name: str = PUBLISHING
@@ -190,11 +190,11 @@ class PublishStep:
 
     @property
     def data_set(self) -> str:
-        """The data set."""
+        """The data set of the replies."""
         return self.buffer.data_set.name
 
     async def run(self, context: Context) -> UnitResult | None:
-        """Publish; None where nothing waits."""
+        """Publish; None if no reply waits."""
         published: tuple[str, UnitResult] | None = await context.in_thread(self.buffer.publish, context)
         self.is_done = True
         if published is None:
@@ -203,15 +203,42 @@ class PublishStep:
         return result
 
 
+class KeptReplies:
+    """Replies that an earlier session of the run kept, for export words that this session does not name.
+
+    A dump can continue with other words. What was requested before is paid for, so it is published first.
+    """
+
+    name = "kept answers"
+    workers = 1
+
+    def __init__(self, words: Collection[str]) -> None:
+        """`words` are those of this session, which publishes itself what is kept of them."""
+        self._words = frozenset(words)
+
+    async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
+        """Yield a step for each other word that has replies waiting. No request is sent."""
+        for word in await context.in_thread(context.log.words_waiting):
+            if word in self._words:
+                continue
+            buffer = ReplyBuffer(live_export(word))
+            try:
+                await context.in_thread(buffer.begin, context)
+                yield PublishStep(buffer)
+                yield None
+            finally:
+                buffer.close()
+
+
 async def in_chunks(
     context: Context,
     buffer: ReplyBuffer,
     add_parents: Callable[[], None],
     make: Callable[[ToAsk], ExportUnit],
 ) -> AsyncIterator[ExportUnit | None]:
-    """Yield a unit for each key that is still to be asked, and between them the steps that publish the replies.
+    """Yield a unit for each key that is still to be requested, and between them the steps that publish the replies.
 
-    What an earlier session has left in the journal is published first, and not asked again.
+    What an earlier session left in the journal is published first, and not requested again.
     """
     await context.in_thread(buffer.begin, context)
     if buffer.is_waiting:
@@ -224,6 +251,7 @@ async def in_chunks(
     while batch := await context.in_thread(next, batches, None):
         for one in batch:
             yield make(one)
+            # One step at a time: a second one would find nothing to publish while the first is running.
             if buffer.is_full(context.bounds) and (last is None or last.is_done):
                 last = PublishStep(buffer)
                 yield last
@@ -232,8 +260,18 @@ async def in_chunks(
     yield None
 
 
+def _key_columns(row: LiveExport) -> Sequence[tuple[str, ...]]:
+    """Return the columns of a row that say for which key it came; several are alternatives."""
+    data_set = DATA_SETS[row.data_set]
+    if row.files is not None:
+        return (data_set.key,)
+    # A conversation that came with its customer's list, say, is known by its own id too.
+    has_id = not row.is_list and "id" in data_set.schema.names
+    return ((_ASKED,), ("id",)) if has_id else ((_ASKED,),)
+
+
 def _unit_name(replies: Sequence[KeptReply]) -> str:
-    """Return a name that says when the first reply came, and differs from that of all other replies."""
+    """Return a name with the time of the first reply, which is unique for these replies."""
     first = min(_micros(reply) for reply in replies)
     digest = hashlib.blake2b(digest_size=6)
     for reply in replies:

@@ -1,4 +1,4 @@
-"""All answers for the days of one window: asked for, read, and asked for in smaller pieces where they are cut."""
+"""All replies for the days of one window; days whose reply is cut are requested in smaller pieces."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from bulkgladly.messages import GET_ORGANIZATION, Reply, Request
 __all__ = ("FullDays", "ReportFailed", "ReportFetch", "WindowReplies")
 
 TRIES = 3
-"""Downloads of one answer; each spends of the ten a minute."""
+"""The most downloads of one reply; each of them counts towards the ten per minute."""
 
 _PERIOD_FIELDS = frozenset({"startAt", "endAt", "startAtTime", "endAtTime", "timezone"})
 
@@ -29,14 +29,14 @@ R = TypeVar("R")
 
 
 class ReportFailed(Exception):
-    """The window cannot be had now; the message says why, for people."""
+    """The window cannot be fetched now; the message says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class FullDays:
-    """Days whose answer was cut, and what filters brought of them.
+    """Days whose reply was cut, and the replies to the same days with filters.
 
-    `is_whole` says that the filtered answers must be everything; `is_uncut` that none of them was cut.
+    `is_whole` says that the filtered replies must be everything; `is_uncut` that none of them was cut.
     """
 
     days: Days
@@ -48,24 +48,24 @@ class FullDays:
 
 @dataclass(slots=True)
 class WindowReplies:
-    """The answers for one window: together with those of the full days they are all its days, each once."""
+    """The replies for one window: `plain` and `full` together cover each of its days once."""
 
     plain: list[ReportBody] = field(default_factory=list)
     full: list[FullDays] = field(default_factory=list)
 
     @property
     def bodies(self) -> Iterator[ReportBody]:
-        """All of them."""
+        """All replies."""
         yield from self.plain
         for days in self.full:
             yield from (*days.filtered, days.cut)
 
 
 class ReportFetch:
-    """Asks for the days of one window of a report.
+    """Requests the days of one window of a report.
 
-    All rows of the window are held in memory, since only the number of rows tells whether
-    an answer was cut.
+    All rows of the window are held in memory, because only the number of rows shows whether a reply was
+    cut.
     """
 
     def __init__(self, context: Context, query: Query, history: ReportHistory, grid: Grid, *, row_cap: int) -> None:
@@ -73,11 +73,11 @@ class ReportFetch:
         self._grid, self._row_cap = grid, row_cap
 
     async def answers(self, days: Days) -> WindowReplies:
-        """Return all answers for some days.
+        """Return all replies for some days.
 
         Raises:
-            ReportFailed: One of them cannot be had.
-            Fatal, Outage: The run cannot go on.
+            ReportFailed: One of them cannot be fetched.
+            Fatal, Outage: The run cannot continue.
         """
         found = WindowReplies()
         cut: dict[Days, ReportBody] = {}
@@ -92,14 +92,16 @@ class ReportFetch:
             elif step is None or stretch.length <= step:
                 cut[stretch] = body
             else:
+                # What did not fit here will not fit into other windows either: they begin with shorter stretches.
                 self._history.longest = min(self._history.longest or stretch.length, -(-stretch.length // 2))
             stretch, full = _next(plan, is_cut)
+        # Only single steps of the grid are left, which days cannot divide any further; filters can.
         for stretch in full or ():
             found.full.append(await self._narrowed(stretch, cut[stretch]))
         return found
 
     async def _narrowed(self, days: Days, cut: ReportBody) -> FullDays:
-        """Ask for days that were cut by the filters that the report takes."""
+        """Request days that were cut once more, by the filters that the report takes."""
         bodies: list[ReportBody] = []
         is_uncut = True
         plan = by_filters([await self._split(name) for name in self._query.metrics.splits])
@@ -113,7 +115,7 @@ class ReportFetch:
         return FullDays(days, cut, tuple(bodies), bool(is_whole), is_uncut)
 
     async def _split(self, name: str) -> Split:
-        """Return the values of a filter: those of the query, which are all there is then, or all there are."""
+        """Return the values of a filter: those of the query, which are then complete, or all that exist."""
         if given := dict(self._query.filters).get(name):
             return Split(name, given, is_whole=True)
         if name == "channel":
@@ -127,7 +129,7 @@ class ReportFetch:
         return body.rows + body.beyond + len(body.rejects) >= self._row_cap
 
     async def _body(self, days: Days, filters: Filters = ()) -> ReportBody:
-        """Return one answer, in the form of a period that the API takes for this report."""
+        """Return one reply, requested with the first form of period that the API accepts for this report."""
         refused = self._history.refused
         if refused:
             raise ReportFailed(refused)
@@ -139,17 +141,17 @@ class ReportFetch:
                 where = days.name if not filters else f"{days.name}, filtered"
                 body.rejects = [replace(each, detail=f"{each.detail} (answer for {where})") for each in body.rejects]
                 return body
-            # A detail may repeat what was asked for, such as a phone number.
+            # A detail may repeat the request, such as a phone number.
             refused = refused or f"{beginning(why(body))} for {days.name}"
             if any(problem.attr == "metricSet" for problem in body.problems):
-                # A name that Gladly does not know is as unknown for the other windows: one request is enough.
+                # Gladly does not know this name in other windows either, so one request is enough.
                 self._history.refused = refused
             if not _is_about_period(body):
                 break
         raise ReportFailed(refused)
 
     async def _download(self, request: Request) -> ReportBody | Reply:
-        """Return the rows of an answer, or the answer that is none."""
+        """Return the rows of a report, or the reply that is not a report."""
         context, history = self._context, self._history
 
         async def once(number: int) -> ReportBody | Reply:
@@ -162,22 +164,23 @@ class ReportFetch:
                 )
             if body.header or "csv" in download.headers.get("Content-Type", "").lower():
                 return body
-            # Days without data may have a body without a byte; a gateway's is alike, but for its type.
+            # Days without data may return an empty body. So may a gateway, which the content type shows; if it
+            # does not, another request that succeeds shows that Gladly itself is speaking.
             if number == TRIES and (await context.client.send(GET_ORGANIZATION)).is_confirmed:
                 return body
             raise BodyCutOff("a body without a byte, and not of the type of a report")
 
         try:
-            # No wait in between: the pace of reports keeps requests seconds apart.
+            # No extra wait: the pace of reports already keeps requests seconds apart.
             return await context.client.repeated(once, tries=TRIES, again_on=(ReplyLost, BodyCutOff), is_spaced=False)
         except NotAReport as error:
-            raise ReportFailed(f"the answer is not the report: {error}") from error
+            raise ReportFailed(f"the reply is not the report: {error}") from error
         except (BodyTooLong, BrokeOff) as error:
             raise ReportFailed(str(error)) from error
 
 
 def _next(plan: Generator[P, A, R], answer: A | None) -> tuple[P | None, R | None]:
-    """Tell a plan how its last piece went, and return the next piece, or else its result."""
+    """Send a plan the outcome of its last piece, and return its next piece, or else its result."""
     try:
         return (next(plan) if answer is None else plan.send(answer)), None
     except StopIteration as end:

@@ -1,20 +1,20 @@
-"""Which windows of which reports an export asks for, by what the data set has of them.
+"""Which windows of which reports an export requests, by what the data set has of them.
 
-The columns of a report are settled once. Which windows were read on which day stands in the manifests.
+The columns of a report are chosen once. The manifests say which windows were read on which day.
 """
 
 import datetime as dt
 import threading
 from collections.abc import Mapping
 
-from bulkgladly.errors import InputError, UsageError
+from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.gladly.report_queries import Query, query_for, sets_without_required_options
 from bulkgladly.gladly.report_windows import Days, Due, Grid, Reading, due, grid_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Span
 from bulkgladly.lake.report_csv import NotAReport
-from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
+from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout, layout_in
 
 __all__ = (
     "FIRST_DAYS",
@@ -29,13 +29,13 @@ __all__ = (
 
 ALL = "all"
 FIRST_DAYS = 31
-"""So many days a report begins with that nobody gave a first day for and nothing is there of."""
+"""How many days of a report are read first, if no first day is given and the data set has none of it."""
 _READINGS = "readings"
 _DAY = dt.timedelta(days=1)
 
 
 class ReportHistory:
-    """The notes and manifests of one query's data set. Windows may be worked on from two threads at once."""
+    """The memos and manifests of one query's data set. Two threads may work on its windows at once."""
 
     def __init__(self, folder: DataFolder, query: Query) -> None:
         self._folder = folder
@@ -43,35 +43,29 @@ class ReportHistory:
         self._lock = threading.Lock()
         self._layout: ReportLayout | None = None
         self.longest: int | None = None
-        """The most days that one answer had room for; None as long as every window had."""
+        """The most days that fit into one reply; None as long as every window does."""
         self.refused = ""
-        """Why Gladly does not know the metric set; empty as long as it has not said so."""
+        """Why Gladly refuses the metric set; empty as long as it does not."""
 
     def layout(self) -> ReportLayout | None:
-        """Return the columns that are settled; None as long as no row was seen.
+        """Return the columns that were chosen, or None as long as no row was seen.
 
         Raises:
-            InputError: The note about them is damaged.
+            InputError: The memo about them is damaged.
         """
         if self._layout is None:
-            name = self._query.data_set
-            note = self._folder.remembered(name, COLUMNS_MEMO, is_needed=True)
-            if note is not None:
-                try:
-                    self._layout = ReportLayout.from_memo(name, note, self._query.metrics.key)
-                except ValueError as exc:
-                    raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
+            self._layout = layout_in(self._folder, self._query.data_set, self._query.metrics.key)
         return self._layout
 
     def expected(self) -> ReportLayout:
-        """Return the columns that are settled, or those that are known beforehand."""
+        """Return the columns that were chosen, or those that are known in advance."""
         return self.layout() or self._laid_out(())
 
     def check(self, names: tuple[str, ...]) -> None:
-        """Refuse a header that is none of this report.
+        """Refuse a header that is not that of this report.
 
         Raises:
-            NotAReport: The key is missing in it, or every column that is expected.
+            NotAReport: It lacks the key, or every expected column.
         """
         expected = self.expected()
         missing = [name for name in expected.data_set.key if name not in names]
@@ -81,10 +75,11 @@ class ReportHistory:
             raise NotAReport("its first line has no column of this report")
 
     def settle(self, headers: tuple[str, ...], names: tuple[str, ...]) -> ReportLayout:
-        """Return the columns of the data set, for ever: those of the report in which the first row is seen.
+        """Return the columns of the data set, and choose them once: those of the report with the first row.
 
-        Killed after this, the columns are settled and no row is there, which does no harm.
+        After a kill the columns may be chosen without any row, which does no harm.
         """
+        # Two windows may read their first rows at the same time; the layout of the first one stays.
         with self._lock:
             found = self.layout()
             if found is None:
@@ -103,7 +98,7 @@ class ReportHistory:
         return ReportLayout.of(self._query.data_set, columns, self._query.metrics.key)
 
     def readings(self) -> Mapping[str, Reading]:
-        """Return the days that each window covers, and when it was last asked for."""
+        """Return for each window its days, and when it was last requested."""
         noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
         found: dict[str, Reading] = {}
         for manifest in self._folder.iter_manifests(self._query.data_set):
@@ -116,7 +111,7 @@ class ReportHistory:
         return found
 
     def note_reading(self, unit: str, on: dt.date) -> None:
-        """Remember when a window was asked for, where that changed nothing in it: its manifest does not tell."""
+        """Remember when a window was requested that has not changed, since its manifest does not say so."""
         with self._lock:
             noted = self._folder.remembered(self._query.data_set, _READINGS) or {}
             if noted.get(unit) != on.isoformat():
@@ -124,22 +119,21 @@ class ReportHistory:
 
 
 def span_of(days: Days) -> Span:
-    """Return the time that days cover, in UTC."""
+    """Return the period of days, in UTC."""
     first, last = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in days)
     return first, last + _DAY
 
 
 def days_of(span: Span) -> Days:
-    """Return the days of a time that was made of days."""
+    """Return the days of a period that `span_of` returned."""
     return Days(span[0].astimezone(dt.UTC).date(), (span[1].astimezone(dt.UTC) - _DAY).date())
 
 
 def queries_of(asked: ReportQuery) -> tuple[Query, ...]:
-    """Return what is asked of each metric set; `all` stands for every set without required options.
+    """Return the query for each metric set; `all` stands for every set without required options.
 
     Raises:
-        UsageError: No report is named, or none of this name exists, or an option is given
-            that one of them does not take.
+        UsageError: No report is named, a name is unknown, or one of them does not take an option.
     """
     if not asked.metric_sets:
         raise UsageError(f"name a report: a metric set such as ConversationExportReport, or {ALL}")
@@ -161,7 +155,7 @@ def queries_of(asked: ReportQuery) -> tuple[Query, ...]:
 
 
 def estimate(asked: ReportQuery, folder: DataFolder, today: dt.date, *, refresh: bool = False) -> int:
-    """Return how many requests are needed at least: one for each window. Ten of them may go out a minute."""
+    """Return the fewest requests needed: one for each window. Gladly allows ten per minute."""
     count = 0
     for query in queries_of(asked):
         readings = ReportHistory(folder, query).readings()
@@ -177,11 +171,11 @@ def grid_for(query: Query) -> Grid:
 def windows_due(
     query: Query, asked: ReportQuery, readings: Mapping[str, Reading], today: dt.date, *, refresh: bool
 ) -> list[Due]:
-    """Return the windows to ask for.
+    """Return the windows to request.
 
-    Without a first day, all days from the first that is there until yesterday are looked
-    at, so that gaps are closed as well. A reading on a day that is still to come was made by a
-    clock that was ahead, and counts as one that may have come too early.
+    Without a first day, all days from the first one in the data set until yesterday are considered, so
+    that gaps are closed as well. A reading on a day in the future was dated by a fast clock, and counts
+    as one that may have been too early.
     """
     readings = {
         name: found if found.on <= today else Reading(found.days, found.days.last) for name, found in readings.items()

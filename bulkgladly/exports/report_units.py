@@ -1,8 +1,8 @@
 """Reports into the data set: one unit for each window of days of each metric set.
 
-Each query has a data set of its own (`reports/AgentSummary`, `reports/AgentSummary~weekly`), so
-that answers to different questions never mix. Its windows lie on a fixed grid; a window that is
-read again is merged with what is there, and is published only if something changed.
+Each query has a data set of its own (`reports/AgentSummary`, `reports/AgentSummary~weekly`), so that
+rows of different queries never mix. Its windows lie on a fixed grid; a window that is read again is
+merged with what the data set has, and published only if something has changed.
 """
 
 import datetime as dt
@@ -31,28 +31,28 @@ __all__ = ("Reports",)
 
 
 class Reports:
-    """The reports that a query names, window by window, the oldest first."""
+    """The requested reports, window by window, the oldest first."""
 
     name = "reports"
     workers = 2  # the API answers two at a time
 
     def __init__(self, asked: ReportQuery, *, row_cap: int = ROW_CAP) -> None:
-        """Take what is asked for. `row_cap` is how many rows an answer has at most.
+        """Choose the reports. `row_cap` is the most rows that a reply has.
 
         Raises:
-            UsageError: It cannot be asked for.
+            UsageError: They cannot be requested.
         """
         if asked.first and asked.last and asked.first > asked.last:
-            raise UsageError(f"the report's first day {asked.first} lies after its last {asked.last}")
+            raise UsageError(f"the first day of the report, {asked.first}, is after its last, {asked.last}")
         self._asked, self._row_cap = asked, row_cap
         self._queries = queries_of(asked)
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """Yield the windows that are not there yet, or were read so early that their rows may have changed."""
+        """Yield the windows that are missing, or were read so early that their rows may have changed."""
         today = context.now.astimezone(dt.UTC).date()
         for day in (self._asked.first, self._asked.last):
             if day is not None and day > today:
-                context.note(f"reports: {day} lies in the future; they end with today, {today}")
+                context.note(f"reports: {day} is in the future; reading until today, {today}")
         await self._tell_how_long(context, today)
         for query in self._queries:
             if query.warning:
@@ -62,28 +62,28 @@ class Reports:
             ended = {line.name for line in await context.in_thread(context.log.units) if _has_ended(line, query)}
             for each in windows_due(query, self._asked, readings, today, refresh=context.options.refresh):
                 reading = readings.get(each.window.name)
-                # What this run has read before it was interrupted is not asked for a second time.
+                # What this run read before it was interrupted is not requested again.
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):
                     yield _WindowUnit(query, history, grid_for(query), each, self._row_cap)
 
     async def _tell_how_long(self, context: Context, today: dt.date) -> None:
-        """Say beforehand what the API's own pace for reports comes to; a split window takes more."""
+        """Tell the user in advance how long the API's limit for reports makes it take; a split window takes more."""
         options = context.options
         count: int = await context.in_thread(estimate, self._asked, context.folder, today, refresh=options.refresh)
         if count > 1 and not options.pace.unlimited:
             a_minute = REPORTS.limit * (1 - options.pace.reserve)
             time = duration_text(60 * count / a_minute)
-            context.observer.note(f"reports: {count:,} windows at {a_minute:g} a minute take {time} or more")
+            context.observer.note(f"reports: {count:,} windows at {a_minute:g} per minute take {time} or more")
 
 
 def _has_ended(line: UnitLine, query: Query) -> bool:
-    """Tell whether a unit of the run is a window of this query that the data set has."""
+    """Tell whether a unit of the run is a window of this query that was read successfully."""
     return line.data_set == query.data_set and line.state in (UnitState.DONE, UnitState.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True)
 class _WindowUnit:
-    """One window of one report: asked for, merged with what is there, published whole."""
+    """One window of one report: requested, merged with what the data set has, published as a whole."""
 
     query: Query
     history: ReportHistory
@@ -102,7 +102,7 @@ class _WindowUnit:
         return self.due.window.name
 
     async def run(self, context: Context) -> UnitResult:
-        """Fetch all answers, then publish what they say of the window."""
+        """Fetch all replies, then publish the rows of the window."""
         fetch = ReportFetch(context, self.query, self.history, self.grid, row_cap=self.row_cap)
         try:
             answers = await fetch.answers(self.due.days)
@@ -128,6 +128,8 @@ class _WindowUnit:
         if is_published:
             table = before if found.table is None else found.table
             self._commit(context, table, layout, origin, answers, old, incomplete)
+        # The manifest keeps its time if nothing has changed, so the reading is remembered beside it: otherwise the
+        # same window would be requested again every night.
         elif old is not None and old.written_at.date() != fetched_at.date():
             self.history.note_reading(self.name, fetched_at.date())
         detail = found.doubt or incomplete or ""
@@ -180,7 +182,7 @@ class _WindowUnit:
 def _assembled(
     answers: WindowReplies, layout: ReportLayout, origin: Mapping[str, Any]
 ) -> tuple[Any, tuple[str, ...], list[str]]:
-    """Return the rows of all answers, what identifies them, and where they may not be all there are."""
+    """Return the rows of all replies, their key, and where rows may be missing."""
     key = layout.data_set.key
     gaps: list[str] = []
     tables = [body.table(origin) for body in answers.plain if body.rows]
@@ -195,6 +197,7 @@ def _assembled(
 
 
 def _gap(full: FullDays, rows: int, alone: int) -> str:
+    # Manifests hold this text and are compared with it: in other words every such window would be published again.
     text = f"{full.days.name}: an answer was cut at {full.cut.rows:,} rows"
     if not full.filtered:
         return f"{text}, and no filter divides it further"

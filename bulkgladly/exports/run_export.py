@@ -1,4 +1,4 @@
-"""An export as a run: begin it, go on with it. What is published needs no run to be understood."""
+"""An export as a run: begin it, or continue it. What it publishes can be read without the run."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -8,10 +8,17 @@ import anyio.to_thread
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
+from bulkgladly.exports.event_windows import Events
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.export_work import ExportWork
-from bulkgladly.exports.kinds import kinds_for
+from bulkgladly.exports.job_files import JOB_WORDS, JobFiles
+from bulkgladly.exports.lists import LIST_WORDS, ListKind
+from bulkgladly.exports.media_downloads import MEDIA_WORDS, Media
+from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent
+from bulkgladly.exports.report_units import Reports
+from bulkgladly.exports.unit_kinds import ExportKind
+from bulkgladly.gladly.objects.events import EVENTS
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.units import kept_in
@@ -24,7 +31,54 @@ from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 
-__all__ = ("EXPORT", "dump", "resume_export", "start_export")
+__all__ = (
+    "DUMP_WORDS",
+    "EXPORT",
+    "EXPORT_WORDS",
+    "dump",
+    "kinds_for",
+    "resume_export",
+    "start_export",
+)
+
+# --- What is exported, in the order in which one kind builds on the other ---
+
+REPORT = "report"
+EXPORT_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS, REPORT, *PARENT_WORDS, *MEDIA_WORDS)
+DUMP_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS)
+"""What a dump fetches by default: everything that takes only a few requests per night."""
+
+
+def kinds_for(options: ExportOptions) -> list[ExportKind]:
+    """Return the kinds that the options name.
+
+    Raises:
+        UsageError: A word is unknown, there is none, or options cannot be combined.
+    """
+    words = dict.fromkeys(options.words)
+    if not words:
+        raise UsageError(f"name what to export: {', '.join(EXPORT_WORDS)}")
+    if strange := [word for word in words if word not in EXPORT_WORDS]:
+        raise UsageError(f"unknown object {strange[0]!r}; choose from: {', '.join(EXPORT_WORDS)}")
+    if (options.ids or options.emails) and not any(word in PARENT_WORDS or word in MEDIA_WORDS for word in words):
+        named, wanted = "--ids" if options.ids else "--emails", ", ".join(words)
+        raise UsageError(
+            f"{wanted} cannot be exported by {named}; leave it out, or choose from: {', '.join(PARENT_WORDS)}"
+        )
+    kinds: list[ExportKind] = []
+    if files := [word for word in JOB_WORDS if word in words]:
+        kinds.append(JobFiles(files))
+    kinds += [ListKind(word) for word in LIST_WORDS if word in words]
+    if EVENTS in words:
+        kinds.append(Events())
+    if REPORT in words:
+        kinds.append(Reports(options.report))
+    kinds += [PerParent(word, options) for word in PARENT_WORDS if word in words]
+    kinds += [Media(word, options) for word in MEDIA_WORDS if word in words]
+    return kinds
+
+
+# --- The run ---
 
 EXPORT = "export"
 _DUMP = "dump"
@@ -42,18 +96,17 @@ async def start_export(
 ) -> ExportReport:
     """Export what `options.words` names into the data set `options.out`, and return the report.
 
-    What the data set has already is not fetched again. A run that ends early (signal,
-    limit, outage, wrong credentials) returns a report as well: `exit_code` and `status`
-    tell. Cancelled or killed, the data set holds whole units, and the next export goes on.
-    An unfinished run with the same options that keeps answers in its journal is continued.
+    What the data set has already is not fetched again. A run that ends early (signal, limit, outage,
+    wrong credentials) also returns a report, with its `exit_code` and `status`. After a cancel or a kill,
+    the data set holds whole units, and the next export continues. An unfinished run with the same options
+    that keeps replies in its journal is continued.
 
     Raises:
-        UsageError: The options cannot work, the folder is not ours, another process writes to
-            it, or an unfinished run with this data set stands in the way (`new_run`
-            overrides). Nothing was sent.
+        UsageError: The options cannot work, the folder is not a data set, another process writes to
+            it, or an unfinished run uses this data set (`new_run` overrides). Nothing was sent.
     """
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    kinds_for(options)  # what cannot work is said before a folder is made
+    kinds_for(options)  # refuses what cannot work before a folder is created
     refuse_unlimited(options.pace, credentials)
     if not new_run:
         others = [(run, kept_in(run.path)) for run in _unfinished(options, credentials)]
@@ -63,7 +116,7 @@ async def start_export(
                 return await _go_on(run, lambda _: options, terms)
         for run, kept in others:
             resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
-            waiting = f" and keeps {kept:,} answers" if kept else ""
+            waiting = f" and keeps {kept:,} replies" if kept else ""
             raise UsageError(
                 f"run {run.name} into {options.out} is not finished{waiting}; continue it with `{resume}`, "
                 "or start again with --new-run"
@@ -80,11 +133,10 @@ async def dump(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> ExportReport:
-    """Bring a data set up to date: everything that can be fetched incrementally. For every night.
+    """Bring a data set up to date with everything that can be fetched incrementally. For every night.
 
-    As `start_export`, but an unfinished dump into the same data set is taken over: what it
-    published counts, and the same run goes on. What is fetched by parent goes by the ids
-    that the data set itself has.
+    Like `start_export`, but an unfinished dump into the same data set is continued: what it published
+    counts. What is fetched by parent uses the ids in the data set itself.
     """
     if options.ids is None and options.emails is None and options.from_dataset is None:
         options = replace(options, from_dataset=options.out)
@@ -107,9 +159,9 @@ async def resume_export(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> ExportReport:
-    """Go on with an export where it stopped, and return the report of all its sessions.
+    """Continue an export where it stopped, and return the report of all its sessions.
 
-    `change` may set another pace and other limits.
+    `change` can set another pace and other limits.
 
     Raises:
         RunLocked: Another process works on the run.
@@ -139,6 +191,7 @@ async def _go_on(run: RunFolder, options_of: Callable[[RunHeader], ExportOptions
 
 
 async def _work(run: RunFolder, folder: DataFolder, options: ExportOptions, terms: Terms) -> ExportReport:
+    # Before anything is written: what a kill left must not be mixed with what this session writes.
     folder.pass_over_damage()
     recovery = await anyio.to_thread.run_sync(folder.recover)
     session = Session(run, options, terms)
@@ -149,7 +202,7 @@ async def _work(run: RunFolder, folder: DataFolder, options: ExportOptions, term
 
 
 async def _opened(options: ExportOptions, terms: Terms) -> DataFolder:
-    """Open the data set and take it for this process."""
+    """Open the data set and lock it."""
     host = terms.credentials.host
     return await anyio.to_thread.run_sync(lambda: DataFolder.open(options.out, host=host, create=True).lock())
 
@@ -157,8 +210,8 @@ async def _opened(options: ExportOptions, terms: Terms) -> DataFolder:
 def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[RunFolder]:
     """Return the unfinished exports into the same data set, the newest first.
 
-    One that never got as far as its first answer (a wrong token, say) does not count, nor
-    does one that cannot be read.
+    A run without a single reply (because of a wrong token, say) does not count, nor does one that cannot
+    be read.
     """
     out = str(options.out.absolute())
 
@@ -174,11 +227,11 @@ def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[Ru
 
 
 def _is_same(run: RunFolder, options: ExportOptions) -> bool:
-    """Tell whether a run was begun with the same options, but for pace and limits."""
+    """Tell whether a run was begun with the same options, except pace and limits."""
     before = restored(ExportOptions, run.header().settings, run.state_dir)
     return stored(replace(before, pace=options.pace, limits=options.limits)) == stored(options)
 
 
 def _tell_kept(run: RunFolder, kept: int, observer: Observer) -> None:
     if kept:
-        observer.note(f"continuing {run.name}: {kept:,} answers that it keeps are published, and not asked for again")
+        observer.note(f"continuing {run.name}: {kept:,} replies that it keeps are published and not requested again")

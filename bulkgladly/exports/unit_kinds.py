@@ -1,4 +1,4 @@
-"""The words of an export: kinds that know what there is to fetch, units that fetch themselves, results."""
+"""The nouns of an export: kinds, which know what there is to fetch, units, which fetch themselves, and results."""
 
 import enum
 import traceback
@@ -24,42 +24,41 @@ class UnitState(enum.StrEnum):
     DONE = "done"
     """Published whole."""
     UNCHANGED = "unchanged"
-    """Asked for, and the data set has it already."""
+    """Fetched, and the data set has it already."""
     INCOMPLETE = "incomplete"
-    """Published, but the API cut it short, or rows of it could not be kept as they were."""
+    """Published, but the API cut it short, or some of its rows could not be kept."""
     GONE = "gone"
-    """Gladly does not have it any more: it will not come."""
+    """Gladly no longer has it: it is lost."""
     FAILED = "failed"
     """Not published; the next run tries it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """What became of one unit. `detail` says why, where the state alone does not."""
+    """How one unit ended. `detail` says why, if the state alone does not."""
 
     state: UnitState
     created: int = 0
     """Rows that the data set did not have."""
     updated: int = 0
-    """Rows that took the place of an earlier one."""
+    """Rows that replaced an earlier one."""
     unchanged: int = 0
-    """Rows that were read and that the data set has already."""
+    """Rows that the data set has already."""
     rejected: int = 0
-    """Lines that are no rows; they stand in `_rejects`."""
+    """Lines that are not rows; they stand in `_rejects`."""
     detail: str = ""
 
 
 def failed_by(error: Exception) -> UnitResult:
-    """Return what an error means for the unit that raised it: it failed, and the others go on.
+    """Return the result of a unit that raised an error: it failed, and the others continue.
 
-    What is wrong with one file, one manifest or one answer comes again every night, and must
-    not keep all later units from being fetched until Gladly has dropped them. The text holds no
-    value of a row.
+    A fault in one file, one manifest or one reply comes back every night, and must not keep all later
+    units from being fetched until Gladly has deleted them. The text contains no value of a row.
 
     Raises:
         BulkgladlyError: The error ends the run: wrong credentials, an outage, a full disk, the
-            run's own journal. Every error of ours does that is not about one unit by its kind.
-        MemoryError: As it came.
+            run's own journal. Every error of ours does, unless its type is about a single unit.
+        MemoryError: Unchanged.
     """
     if isinstance(error, MemoryError) or (isinstance(error, BulkgladlyError) and not isinstance(error, _OF_ONE_UNIT)):
         raise error
@@ -86,25 +85,25 @@ class ExportUnit(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name among the units of its data set; the same piece has the same name in every run."""
+        """Its name among the units of its data set; the same unit has the same name in every run."""
         ...
 
     async def run(self, context: "Context") -> UnitResult | None:
         """Fetch and publish.
 
-        What Gladly says about this unit is a result, never an exception. None: it went well,
-        and what was fetched is told with the unit that it is published in.
+        What Gladly says about this unit is a result, never an exception. None means that it succeeded,
+        and that another unit publishes and reports what was fetched.
 
         Raises:
-            Exception: Nothing of the unit was published. `failed_by` tells whether that ends
-                the run (Fatal, Outage, DiskFull ...) or this unit alone.
+            Exception: Nothing of the unit was published. `failed_by` decides whether that ends
+                the run (Fatal, Outage, DiskFull ...) or only this unit.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SettledUnit:
-    """A unit whose end is known before anything is fetched: it only has to be told."""
+    """A unit whose result is known before anything is fetched, and only has to be reported."""
 
     data_set: str
     name: str
@@ -116,7 +115,7 @@ class SettledUnit:
 
 
 class ExportKind(Protocol):
-    """One thing that can be exported. Kinds run one after the other, the units of one kind side by side."""
+    """One kind of thing to export. Kinds run one after the other, the units of one kind side by side."""
 
     @property
     def name(self) -> str:
@@ -125,13 +124,13 @@ class ExportKind(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many of its units may be fetched at once, at most."""
+        """The most units that are fetched at once."""
         ...
 
     def units(self, context: "Context") -> AsyncIterator[ExportUnit | None]:
-        """Ask what there is, and yield what the data set does not have yet.
+        """Find out what there is, and yield what the data set does not have yet.
 
-        Called when all kinds before it have ended, so that it can read what they published.
-        None stands for a wait: what follows is asked for when all units so far have ended.
+        Called after all earlier kinds have ended, so that it can read what they published. None
+        stands for a wait: the generator continues when all units so far have ended.
         """
         ...

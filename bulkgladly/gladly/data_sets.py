@@ -1,4 +1,4 @@
-"""What the rows of a data set hold, in plain types. `lake/schemas` builds the Arrow schemas from it. Pure.
+"""What the rows of a data set hold, in plain types. `lake/schemas.py` builds the Arrow schemas from it. Pure.
 
 Each column has a sentence that says what it means in Gladly. UNKNOWN in it marks what Gladly
 does not document.

@@ -22,9 +22,13 @@ __all__ = (
     "IDS_OF_CUSTOMERS",
     "LIMITED_DATA",
     "Cut",
+    "FileColumns",
     "IdColumn",
     "LiveExport",
     "Parent",
+    "SingleObjects",
+    "WantedFile",
+    "content_type_in",
     "cut_of",
     "is_askable",
 )
@@ -67,7 +71,36 @@ class IdColumn(NamedTuple):
     changed: str | None = None
     language: str | None = None
     of_types: frozenset[str] = frozenset()
-    """Only rows of these content types are used; all if it is empty."""
+    """Only rows of these kinds are used; all if it is empty."""
+
+
+class SingleObjects(NamedTuple):
+    """How the objects that a cut list lacks are requested one by one, with the export `word`.
+
+    Rows of `data_set` name them: the column `parent` holds whose list they belong to, the column `id` which they are.
+    """
+
+    word: str
+    data_set: str
+    parent: str
+    id: str
+
+
+class WantedFile(NamedTuple):
+    """A file that a row names: the ids to request it by, and what the row says about it."""
+
+    ids: tuple[str, ...]
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+
+class FileColumns(NamedTuple):
+    """The columns that name files, in each of these data sets; `files` returns those that one row names."""
+
+    data_sets: tuple[str, ...]
+    columns: tuple[str, ...]
+    files: Callable[..., Iterable[WantedFile]]
 
 
 CHANGED = "_job_updated_at"
@@ -93,10 +126,12 @@ class LiveExport:
     `ids_from` names the columns that hold the ids to request. `keys_of` returns the keys to
     request for such an id and the language beside it. `asks_itself` says that the ids may come
     from the data set that is written, if no other is named. `by_address` finds the same objects
-    by an address. `one_by_one` is the export that requests what a cut list lacks.
+    by an address: its `parameter` in the query takes one, and `address_columns` are the columns of
+    a file that may hold one. `one_by_one` says how the rest of a cut list is requested.
 
-    `names` is the kind of name that the list resolves. `is_file` says that the response is a file
+    `names` is the kind of name that the list resolves. `files` is set if the response is a file
     beside the rows. `may_be_withheld` says that a refusal means that there is nothing to export.
+    `tells_successor` says that the response for a merged parent names the parent that remains.
     `answers` declares an operation that `bulkgladly.operations` does not have.
     """
 
@@ -114,10 +149,13 @@ class LiveExport:
     keys_of: Callable[[str, str | None], Iterable[str]] = _itself
     asks_itself: bool = False
     by_address: "LiveExport | None" = None
-    one_by_one: str | None = None
+    parameter: str = ""
+    address_columns: tuple[str, ...] = ()
+    one_by_one: SingleObjects | None = None
     names: str | None = None
-    is_file: bool = False
+    files: FileColumns | None = None
     may_be_withheld: bool = False
+    tells_successor: bool = False
     answers: Operation | None = None
 
     @property
@@ -128,6 +166,8 @@ class LiveExport:
     @property
     def id_columns(self) -> tuple[str, ...]:
         """The columns of a file that may hold the ids to request, the likeliest first."""
+        if self.address_columns:
+            return self.address_columns
         # The result files of an import of customers have their ids in gladly_id.
         of_imports = ("gladly_id",) if self.parent is Parent.CUSTOMER else ()
         return ("id", *self.variables[:1], *of_imports)
@@ -143,6 +183,11 @@ class LiveExport:
         named = dict(zip(self.variables, values, strict=True))
         path = _VARIABLE.sub(lambda found: quote(named[found[1]], safe=""), self.path)
         return Request(self.operation, "GET", path, query, accept=self.accept, answers=self.answers)
+
+
+def content_type_in(header: str | None) -> str | None:
+    """Return a content type without its parameters, in lower case; None where there is none."""
+    return header.partition(";")[0].strip().lower() or None if header else None
 
 
 def is_askable(value: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
-from bulkgladly.gladly.exports import LiveExport
+from bulkgladly.gladly.exports import LiveExport, Parent
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.spec import GladlyObject, ResourceSpec
 from bulkgladly.messages import Request
@@ -22,6 +22,7 @@ __all__ = (
     "OBJECTS",
     "OLDER_METRIC_SETS",
     "RESOURCES",
+    "SUCCESSORS",
     "live_export",
     "resource",
 )
@@ -80,6 +81,9 @@ OLDER_METRIC_SETS: Mapping[str, MetricSet] = {
 
 NAME_LISTS: Mapping[str, Request] = {row.names: row.request() for row in LIVE_EXPORTS.values() if row.names is not None}
 """The list that resolves each kind of name; each list is complete in one request [gladly-api, paging]."""
+
+SUCCESSORS: Mapping[Parent, LiveExport] = {row.parent: row for row in LIVE_EXPORTS.values() if row.tells_successor}
+"""What names the parent that remains after a merge, for each kind of parent that can be merged."""
 
 NOT_WRITTEN: dict[str, str] = {
     "updateAgentCallRecording": "changes a call in progress; there is nothing to import",

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bulkgladly.choices import unsupported
+from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.spec import Policy, ResourceSpec
 from bulkgladly.imports.mapping_choice import MapChoice, key_of_run
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
-from bulkgladly.policies import Attributes, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 

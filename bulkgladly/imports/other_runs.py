@@ -7,9 +7,8 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.journal.ledger import has_doubts
-from bulkgladly.journal.run_faults import Fault
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.run_header import InputFile, RunHeader
+from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.runs.beginning import removed_unbegun, unfinished
 

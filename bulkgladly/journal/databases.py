@@ -1,4 +1,4 @@
-"""How the two databases are opened, for their one writer and for readers beside it; what cannot be used is named."""
+"""Opening the two databases: for their one writer, and for readers beside it. Errors name the file."""
 
 import contextlib
 import sqlite3
@@ -18,12 +18,12 @@ LOCK_WAIT_S = 60.0
 
 
 def open_journal(journal: Path) -> sqlite3.Connection:
-    """Open a run's journal for writing, or make it. Every commit is on the disk when it returns (`synchronous=FULL`).
+    """Open a run's journal for writing, or create it. Each commit is on the disk when it returns (`synchronous=FULL`).
 
-    Its tables and its version come in one transaction: killed before, the version is 0.
+    Its tables and its version are written in one transaction: killed before its commit, the version is 0.
 
     Raises:
-        DiskFull: There is no room to make or to open it.
+        DiskFull: There is no room to create or to open it.
         JournalDamaged: Not a journal, or one written by a newer version.
         JournalError: It cannot be opened.
     """
@@ -31,7 +31,7 @@ def open_journal(journal: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-32000")
-        # Claims touch pages all over: the later they are copied into the file, the more share a copy.
+        # Claims touch pages all over the file: the rarer the checkpoints, the more changes share one copied page.
         connection.execute("PRAGMA wal_autocheckpoint=8000")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > JOURNAL_VERSION:
@@ -44,12 +44,12 @@ def open_journal(journal: Path) -> sqlite3.Connection:
 
 
 def open_state(state: Path, *, is_synced: bool = False, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
-    """Open what outlives runs, for writing, on a connection of its own.
+    """Open the state, which outlives runs, for writing, on a connection of its own.
 
-    It is committed before the journal, so that whatever a journal has as settled is known
-    here: one commit over both files is not one step in WAL mode. Unless `is_synced`, the
-    last commits may be lost in a power failure; where ids are derived that costs requests
-    later, and never makes a twin. Another writer is waited for up to `wait_s`.
+    It is committed before the journal, so that all that a journal has as settled is known
+    here: in WAL mode one commit over both files is not one step. Unless `is_synced`, a power
+    failure may lose the last commits; where ids are derived that costs requests later, and
+    never creates a duplicate. It waits up to `wait_s` for another writer.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: The state cannot be used.
@@ -81,7 +81,7 @@ def _opened(path: Path, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Switch to WAL. Two processes that do so at once get in each other's way, and SQLite waits for neither."""
+    """Switch to WAL, and try again if another process does so at the same moment: SQLite does not wait for it."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -95,12 +95,13 @@ def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
 
 
 def journal_version(journal: Path) -> int:
-    """Return the version of a journal: 0 where there is none, or one whose making was cut short.
+    """Return the version of a journal: 0 if there is none, or if its creation was interrupted.
 
     Raises:
         JournalDamaged, JournalError: It cannot be read.
     """
     try:
+        # The creation of an empty file was interrupted before SQLite wrote to it: there is nothing to open.
         if not journal.stat().st_size:
             return 0
     except FileNotFoundError:
@@ -115,11 +116,11 @@ def open_reader(journal: Path) -> sqlite3.Connection:
     """Open a journal for reading beside its writer.
 
     Raises:
-        JournalDamaged: There is no journal, its making was cut short, or it cannot be read.
+        JournalDamaged: There is no journal, its creation was interrupted, or it cannot be read.
     """
     version = journal_version(journal)
     if version == 0:
-        raise JournalDamaged(f"{journal} cannot be read: there is no journal, or it was never finished")
+        raise JournalDamaged(f"{journal} cannot be read: it is missing, or it was never finished")
     if version > JOURNAL_VERSION:
         raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
     try:
@@ -130,10 +131,10 @@ def open_reader(journal: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def reading(journal: Path) -> Iterator[sqlite3.Connection]:
-    """Open a journal for reading, and close it; SQLite's errors meanwhile become ours.
+    """Open a journal for reading, and close it; SQLite's errors within the block become ours.
 
     Raises:
-        JournalDamaged: As `open_reader`, also where it turns out to be damaged further on.
+        JournalDamaged: As `open_reader`, also if a later part of it is damaged.
     """
     connection = open_reader(journal)
     with contextlib.closing(connection), _ours(journal):

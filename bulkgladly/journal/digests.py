@@ -1,4 +1,4 @@
-"""Which rows of an input share something, for any number of rows in little memory."""
+"""Finding the rows of an input that share a value, for any number of rows in little memory."""
 
 from array import array
 from collections import Counter
@@ -15,17 +15,17 @@ _HELD = 1 << 20
 
 
 class Digests:
-    """64-bit hashes, each with the number of the row that it comes from, kept on disk by what they begin with.
+    """64-bit hashes, each with the number of its row, kept on disk in 256 parts.
 
-    Equal values meet in one part, so that only one part at a time has to be in memory. What
-    has equal hashes is likely, but not certain, to be equal.
+    Equal hashes lie in the same part, so that only one part at a time has to be in memory. Values
+    with equal hashes are likely, but not certain, to be equal.
     """
 
     def __init__(self, folder: Path, *, held: int = _HELD) -> None:
-        """Keep the parts in an empty folder of the caller's; `held` pairs wait in memory to be written.
+        """Keep the parts in a folder, which must be empty; up to `held` pairs wait in memory to be written.
 
         Raises:
-            DiskFull: The folder cannot be made.
+            DiskFull: The folder cannot be created.
         """
         self._folder = folder
         self._most_held, self._held = held, 0
@@ -35,19 +35,20 @@ class Digests:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row: int, digests: Sequence[int]) -> None:
-        """Note the digests of a row.
+        """Add the digests of a row.
 
         Raises:
             DiskFull: They cannot be written.
         """
         for digest in digests:
+            # Digest and row alternate in one array: 16 bytes for a pair, where a tuple of two integers takes over 100.
             self._parts[digest & _MASK].extend((digest, row))
         self._held += len(digests)
         if self._held >= self._most_held:
             self._write()
 
     def shared(self) -> Iterator[int]:
-        """Yield the rows that have a digest which comes again, in any order, some more than once."""
+        """Yield the rows with a digest that another row has as well, in any order, some more than once."""
         for part in range(_PARTS):
             pairs = self._read(part)
             digests = pairs[::2]
@@ -57,11 +58,11 @@ class Digests:
             yield from (row for digest, row in zip(digests, pairs[1::2], strict=True) if digest in again)
 
     def holds(self, digest: int) -> bool:
-        """Tell whether a digest was added. Reads a part, so it is for few questions only."""
+        """Tell whether a digest was added. Each call reads a whole part, so do not call it often."""
         return digest in self._read(digest & _MASK)[::2]
 
     def absent_from(self, other: "Digests") -> Iterator[int]:
-        """Yield the rows that have a digest which the other has not."""
+        """Yield the rows with a digest that is not in `other`."""
         for part in range(_PARTS):
             pairs = self._read(part)
             if not pairs:

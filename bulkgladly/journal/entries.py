@@ -1,4 +1,4 @@
-"""What the ledger of an import is told about rows, and what it says of them."""
+"""What an import tells its ledger about rows, and what the ledger says of them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ __all__ = ("Admission", "Clash", "Intent", "Reservation", "SettledRow", "Standin
 class Admission(NamedTuple):
     """A row that has been read and is about to be worked on. `content` is a hash of its payload.
 
-    Its record may also be known by `former_key`; what is known by `key` comes first.
+    Its record may also be known by `former_key`; `key` takes precedence.
     """
 
     seq: int
@@ -30,7 +30,7 @@ class Clash(NamedTuple):
     """`number` of the earlier row in its file."""
     earlier_file: int
     is_equal: bool
-    """The earlier row has the same key and the same content."""
+    """Whether the earlier row has the same key and the same content."""
 
 
 class Standing(NamedTuple):
@@ -52,14 +52,14 @@ class Intent(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """A record that Gladly could not tell from a second one: its key, and the fingerprints of what it holds."""
+    """A record of which Gladly would create a duplicate: its key, and the fingerprints of its fields."""
 
     key: str
     accepted: Mapping[str, str]
 
 
 class SettledRow(NamedTuple):
-    """A row has reached its end, as `Ledger.settle` was told; `at` is when, in seconds since 1970."""
+    """How a row ended, as given to `Ledger.settle`; `at` is when, in seconds since 1970."""
 
     seq: int
     position: Position

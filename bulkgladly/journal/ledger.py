@@ -1,4 +1,4 @@
-"""The checkpoint of an import: intents before, outcomes after, and what later runs shall know."""
+"""The checkpoint of an import: intents before requests, outcomes after them, and what later runs need to know."""
 
 import sqlite3
 import time
@@ -18,7 +18,7 @@ __all__ = ("Ledger", "Openings", "has_doubts")
 
 
 class Openings(NamedTuple):
-    """How the two databases of a ledger are opened. Tests open them on disks that are small, or break."""
+    """How the two databases of a ledger are opened. Tests open them on disks that are small, or that fail."""
 
     journal: Callable[[Path], sqlite3.Connection] = open_journal
     state: Callable[..., sqlite3.Connection] = open_state
@@ -30,9 +30,11 @@ USUAL_OPENINGS = Openings()
 class Ledger:
     """One run's journal, and the state that it shares with the other runs.
 
-    All writing is done by one thread in groups: whatever arrives while a commit runs goes
-    into the next one. A process that dies at any moment leaves every commit whole; what
-    was settled after the last one is asked about on resume.
+    One thread does all the writing, in groups: entries that arrive while a commit runs go into the
+    next one. A process that dies at any moment leaves each commit whole; a resume looks up in Gladly
+    what was settled after the last one.
+
+    Chapters: how far the run is, rows that come in, requests that leave, rows that have ended, and the run itself.
     """
 
     def __init__(
@@ -47,13 +49,13 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         openings: Openings = USUAL_OPENINGS,
     ) -> None:
-        """Open the journal in `folder`, or make it.
+        """Open the journal in `folder`, or create it.
 
-        `scope` is host, resource and namespace. With `is_state_synced` what is remembered for
-        later runs survives a power failure, too: where nothing else keeps a twin away. What
-        the journal has and the state has lost is then written down there again. `run` is the
-        name under which keys are reserved. `vitals` is asked at each commit for what else
-        shall survive, as a JSON object.
+        `scope` is host, object and namespace. With `is_state_synced` what later runs need to know
+        survives a power failure, too; use it where nothing else prevents a duplicate. Keys that the
+        journal has and the state has lost are then written to the state again. `run` is the name
+        under which keys are reserved. `vitals` is called at each commit, and what it returns (a
+        JSON object) is kept.
 
         Raises:
             DiskFull, JournalDamaged, JournalError: The journal or the state cannot be used.
@@ -70,16 +72,16 @@ class Ledger:
         self._connection, self._clock = connection, clock
         self._writer = Writer(path, connection, self._tables)
 
-    # How far the run is.
+    # --- how far the run is ---
 
     @property
     def mark(self) -> Mark:
-        """Where this process begins to read: everything before it was settled."""
+        """Where this process begins to read: all rows before it were settled."""
         return self._tables.mark
 
     @property
     def counts(self) -> Counter[str]:
-        """How many rows have ended in which way, by the name of the outcome."""
+        """How many rows have ended with which outcome."""
         return self._tables.counts
 
     @property
@@ -88,20 +90,20 @@ class Ledger:
         return self._tables.frontier.advance()
 
     def wants(self, seq: int) -> bool:
-        """Tell whether a row still has to be worked on in this process."""
+        """Tell whether this process still has to work on a row."""
         return seq >= self.mark.seq and seq not in self._tables.done_above
 
     def is_settled(self, seq: int) -> bool:
-        """Tell whether a row has reached its end, after a `flush`."""
+        """Tell whether a row has ended. Call `flush` before."""
         return self._tables.frontier.is_settled(seq)
 
-    # A row comes in, and what is known is asked.
+    # --- rows come in ---
 
     async def admit(self, rows: Sequence[Admission]) -> list[Standing]:
         """Note that rows have been read, in input order, and return what the state says of each.
 
-        Rows that cannot become records are admitted too (without key and claims), so that
-        the low-water mark can pass them.
+        Admit rows that cannot become records, too (without key and claims), so that the
+        low-water mark can pass them.
         """
         result: list[Standing] = await self._writer.ask(lambda: self._tables.admit(rows))
         return result
@@ -112,22 +114,22 @@ class Ledger:
         return result
 
     async def known_in(self, host: str, resource: str, namespace: str, keys: Sequence[str]) -> dict[str, str]:
-        """Return the ids in Gladly of source keys of any resource and namespace, as far as they are known."""
+        """Return the ids in Gladly of source keys of any object and namespace, as far as they are known."""
         scope = (host, resource, namespace)
         result: dict[str, str] = await self._writer.ask(lambda: self._state.known_in(scope, keys))
         return result
 
     async def recent_ids(self, most: int) -> list[str]:
-        """Return the ids with which the last rows of the run ended, the oldest first."""
+        """Return the Gladly ids of the last rows of the run, the oldest first."""
         result: list[str] = await self._writer.ask(lambda: self._tables.recent_ids(most))
         return result
 
     async def has_sent(self) -> bool:
-        """Tell whether a record of the run went out, so that there is something to look at in Gladly."""
+        """Tell whether the run has sent a record, so that there is something to look at in Gladly."""
         result: bool = await self._writer.ask(self._tables.has_sent)
         return result
 
-    # Its request leaves, or does not.
+    # --- requests leave, or do not ---
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Note that requests are about to leave. They are on the disk when this returns."""
@@ -135,11 +137,11 @@ class Ledger:
         await self._writer.ask(lambda: self._tables.intend(rows))
 
     async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
-        """Note that a request that nobody could tell from a second one is about to leave; None if it may.
+        """Reserve the key of a record of which a second request would create a duplicate; None if it may leave.
 
-        If its key is known already, also since a moment ago and by another run, what is known
-        is returned, nothing is noted, and it must not leave. When this returns None the key is
-        reserved on the disk, in the file that other runs will look into.
+        If the key is known already, even if another run has reserved it a moment ago, what is known is
+        returned, nothing is noted, and the request must not leave. When this returns None, the key
+        is reserved on the disk, in the file that other runs will read.
 
         Raises:
             JournalDamaged: The state was deleted or replaced; the request must not leave.
@@ -152,21 +154,21 @@ class Ledger:
         return result
 
     async def withdraw(self, seqs: Sequence[int], *, reserved: Sequence[str] = ()) -> None:
-        """Take back intents, and keys `reserved` for them: their requests did not leave, or made nothing.
+        """Take back intents, and keys `reserved` for them: their requests did not leave, or created nothing.
 
-        Nobody asks about them then, and this or another run may send them.
+        They are then not in doubt, and this or another run may send them.
         """
         await self._writer.ask(lambda: self._tables.withdraw(seqs, reserved))
 
     async def check_state(self) -> None:
-        """Make sure that the state is still the file that this run has been writing.
+        """Check that the state is still the file that this run has been writing.
 
         Raises:
             JournalDamaged: It was deleted or replaced.
         """
         await self._writer.ask(self._state.misplaced)
 
-    # It has reached its end.
+    # --- rows have ended ---
 
     def settle(
         self,
@@ -180,12 +182,12 @@ class Ledger:
         original: bytes | None = None,
         is_reserved: bool = False,
     ) -> None:
-        """Note that a row has reached its end; it is in the next group commit.
+        """Note how a row ended; it is in the next group commit.
 
-        `attempts` counts the requests it took; `original` is the row as it shall stand in
-        the rejects file. What is no longer there is forgotten by its `former_key`, too.
-        `is_reserved` says that its key was reserved: an outcome that tells of nothing sent (a
-        refusal) gives the key free. `flush` waits for the disk.
+        `attempts` counts the requests it took; `original` is the row as it is written to the
+        rejects file. A deleted object is forgotten under its `former_key`, too. `is_reserved`
+        says that its key was reserved: an outcome by which nothing was sent (a refusal) releases
+        the key. `flush` waits for the disk.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
@@ -194,17 +196,17 @@ class Ledger:
         self._writer.tell(SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved))
 
     def pass_by(self, seqs: Sequence[int]) -> None:
-        """Let the low-water mark pass rows without an outcome, where nothing is to be kept of them."""
+        """Let the low-water mark pass rows without an outcome, of which nothing is kept."""
         self._writer.do(lambda: self._tables.pass_by(seqs))
 
     async def flush(self) -> None:
         """Wait until everything settled so far is on the disk."""
         await self._writer.ask(lambda: None)
 
-    # The run itself.
+    # --- the run itself ---
 
     async def note(self, name: str, value: str) -> None:
-        """Keep a word about the run itself (its status, say). On the disk when this returns."""
+        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
         await self._writer.ask(lambda: write_note(self._connection, name, value))
 
     def close(self) -> None:
@@ -214,7 +216,7 @@ class Ledger:
 
 
 def has_doubts(folder: Path) -> bool:
-    """Tell whether requests of a run may have left whose end nobody saw: what only a resume settles.
+    """Tell whether requests of a run may have left whose outcome is unknown, so that only a resume can find it out.
 
     Raises:
         JournalDamaged: There is no journal in the folder, or it cannot be read.

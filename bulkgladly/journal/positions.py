@@ -1,4 +1,4 @@
-"""Which records of a run are settled, in as little memory as what is in flight. Pure."""
+"""Which rows of a run are settled. Needs memory only for the rows in flight. Pure."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 class Frontier:
-    """The low-water mark of a run, with what is settled above it.
+    """The low-water mark of a run, and what is settled above it.
 
-    Rows are admitted in input order and settle in any order. Everything below the mark is
-    settled; a resume seeks to the mark and skips `above`. The memory is that of the rows
-    between the mark and the last admitted one.
+    Rows are admitted in input order and settle in any order. All rows below the mark are
+    settled; a resume seeks to the mark and skips `above`. Memory holds the rows between the
+    mark and the last admitted one.
 
-    Rows that follow each other at one position were made of one row of input, and the mark
-    never stands between them: a resume makes all of them again, counting from the first.
+    Successive rows at one position were made from one row of input, and the mark never stands
+    between them: a resume makes all of them again, counting from the first.
     """
 
     def __init__(self, mark: Mark | None = None, above: Iterable[tuple[int, int]] = ()) -> None:
@@ -38,13 +38,13 @@ class Frontier:
         self._settled = {seq for first, last in above for seq in range(first, last + 1)}
 
     def admit(self, seq: int, position: Position) -> None:
-        """Note a row that has been read; rows must come in order of `seq`."""
+        """Note a row that has been read. Call it in the order of `seq`."""
         if position != self._last:
             self._last = position
             self._admitted.append((seq, position))
 
     def settle(self, seq: int) -> None:
-        """Note that a row has reached its end."""
+        """Note that a row has ended."""
         self._settled.add(seq)
 
     def is_settled(self, seq: int) -> bool:
@@ -52,16 +52,17 @@ class Frontier:
         return seq < self._mark.seq or seq in self._settled
 
     def advance(self) -> Mark:
-        """Move the mark over all settled rows it can pass, and return it.
+        """Move the mark over all settled rows that it can pass, and return it.
 
-        The last admitted position is never passed, since where the next one begins is not
-        known; while its rows are settled they stand in `above`.
+        It never passes the last admitted position, since it is not known where the next one
+        begins; once its rows are settled, they are in `above`.
         """
         admitted, settled = self._admitted, self._settled
         while len(admitted) > 1:
             first, following = admitted[0][0], admitted[1][0]
             if first not in settled:
                 break
+            # Most positions have one row, which is checked above without building a range.
             if following - first > 1 and not settled.issuperset(range(first, following)):
                 break
             settled.difference_update(range(first, following))

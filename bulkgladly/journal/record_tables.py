@@ -1,4 +1,4 @@
-"""The tables of an import's journal, and the state that is committed with them: all of it in the writer's thread."""
+"""The tables of an import's journal, and the state that is committed with them; used in the writer's thread only."""
 
 import contextlib
 import sqlite3
@@ -20,13 +20,13 @@ __all__ = ("RecordTables", "intent_rows")
 
 
 class RecordTables(Contents[SettledRow]):
-    """Rows of one run: who claims what, what is about to leave, how each ended, and where a resume begins.
+    """The rows of one run: their claims, the requests about to leave, how each row ended, and where a resume begins.
 
-    `counts` are the outcomes so far, `mark` is where this process has begun.
+    `counts` are the outcomes so far, `mark` is where this process has begun. Chapters as in `Ledger`.
     """
 
     def __init__(self, connection: sqlite3.Connection, state: State, vitals: Callable[[], Mapping[str, Any]]) -> None:
-        """Read where an earlier process has come to. `vitals` is asked at each commit.
+        """Read how far an earlier process has come. `vitals` is called at each commit.
 
         Raises:
             sqlite3.Error, ValueError, TypeError: The journal cannot be read.
@@ -44,13 +44,13 @@ class RecordTables(Contents[SettledRow]):
             self.counts.update(orjson.loads(row[5]))
         self.frontier = Frontier(self.mark, above)
         self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
-        # Below the mark everything is settled, so this reads no more than what was in flight.
+        # All rows below the mark are settled, so this reads only what was in flight.
         open_intents = (
             "SELECT seq, at FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
         )
         self._doubts: dict[int, float] = dict(self._connection.execute(open_intents, (self.mark.seq, self.mark.seq)))
 
-    # What is asked.
+    # --- what is asked ---
 
     def sent(self) -> list[tuple[str, str]]:
         """Return the keys of what the run has sent, or may have, with the ids."""
@@ -60,16 +60,16 @@ class RecordTables(Contents[SettledRow]):
         return self._connection.execute(sent).fetchall()
 
     def recent_ids(self, most: int) -> list[str]:
-        """Return the ids with which the last rows ended, the oldest first."""
+        """Return the Gladly ids of the last rows, the oldest first."""
         sql = "SELECT gladly_id FROM records WHERE gladly_id IS NOT NULL ORDER BY seq DESC LIMIT ?"
         return [str(row[0]) for row in self._connection.execute(sql, (most,)).fetchall()[::-1]]
 
     def has_sent(self) -> bool:
-        """Tell whether a record went out, so that there is something to look at in Gladly."""
+        """Tell whether a record was sent, so that there is something to look at in Gladly."""
         sql = "SELECT 1 FROM records WHERE attempts > 0 AND word IN ('created', 'unknown') LIMIT 1"
         return self._connection.execute(sql).fetchone() is not None
 
-    # A row comes in.
+    # --- rows come in ---
 
     def admit(self, rows: Sequence[Admission]) -> list[Standing]:
         """Note that rows have been read, let them take their claims, and return what is known of each."""
@@ -96,7 +96,7 @@ class RecordTables(Contents[SettledRow]):
             for claim in row.claims
         ]
         insert = "INSERT OR IGNORE INTO claims (digest, seq, content, file, number)"
-        # As a rule nobody was there before, and the number of inserted rows says so without a look at any of them.
+        # Usually no claim is taken yet, and the number of inserted rows says so without a query for each of them.
         if insert_rows(self._connection, insert, claims) == len(claims):
             return {}
         clashes: dict[int, Clash] = {}
@@ -110,14 +110,14 @@ class RecordTables(Contents[SettledRow]):
                     break
         return clashes
 
-    # Its request leaves.
+    # --- requests leave ---
 
     def intend(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write `intent_rows`."""
         insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
 
     def reserve(self, rows: Sequence[tuple[Any, ...]], reservation: Reservation) -> Known | BulkgladlyError | None:
-        """Reserve a key and write its intent; else return what is known of the key, or why nothing may leave."""
+        """Reserve a key and write its intent; or return what is known of the key, or why nothing may leave."""
         if (problem := self._state.misplaced()) is not None:
             return problem
         known = self._state.reserve(*reservation)
@@ -126,9 +126,9 @@ class RecordTables(Contents[SettledRow]):
         return known
 
     def reserved(self, seq: int, key: str, answer: Known | BulkgladlyError | None) -> Known | BulkgladlyError | None:
-        """Look once more, after the commit: a key that is reserved in a file which nobody will open is given back.
+        """Check the state file again, after the commit; if it was replaced, release the key and return the problem.
 
-        Only here is it certain that the reservation is in the file that other runs look into. Nothing has left yet.
+        Only now is it certain that the reservation is in the file that other runs will read. Nothing has left yet.
         """
         if (problem := self._state.misplaced()) is None:
             return answer
@@ -144,7 +144,7 @@ class RecordTables(Contents[SettledRow]):
         if reserved:
             self._state.take_back(reserved)
 
-    # It has reached its end.
+    # --- rows have ended ---
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome."""
@@ -152,7 +152,7 @@ class RecordTables(Contents[SettledRow]):
             self.frontier.settle(seq)
 
     def write(self, entries: Sequence[SettledRow]) -> None:
-        """Write how rows ended, and what later runs shall know of their keys."""
+        """Write how rows ended, and what later runs need to know of their keys."""
         rows, known, gone, refused = [], [], [], []
         for one in entries:
             outcome, key = one.outcome, one.key
@@ -192,7 +192,8 @@ class RecordTables(Contents[SettledRow]):
                 orjson.dumps(self._vitals()).decode(),
             ),
         )
-        # The state first: cut off in between, a record is asked about although it is known, and not forgotten.
+        # The state first: after a crash in between, a record is looked up although it is known. The other way
+        # round it would be forgotten.
         self._state.commit()
 
     def roll_back(self) -> None:
@@ -203,7 +204,7 @@ class RecordTables(Contents[SettledRow]):
 
 
 def intent_rows(intents: Sequence[Intent], now: float) -> list[tuple[Any, ...]]:
-    """Return intents as rows of their table; `now` in seconds since 1970."""
+    """Return intents as rows of their table; `now` is in seconds since 1970."""
     return [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
 
 

@@ -1,4 +1,4 @@
-"""The result files of a run, drawn from its journal: always all of them, whole or not at all."""
+"""The result files of an import, written from its journal: each of them whole or not at all."""
 
 import base64
 import enum
@@ -37,7 +37,7 @@ _MAY_HAVE_BEEN_SENT = "word = 'unknown' AND gladly_id IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
-    """A file as it was published: its rows, its size and its BLAKE2b digest."""
+    """A file as it was written: its rows, its size in bytes and its BLAKE2b digest."""
 
     path: str
     rows: int
@@ -46,17 +46,17 @@ class ResultFile:
 
 
 class UnknownRows(enum.Enum):
-    """What a retry does with rows that may have been sent, where Gladly could not tell a second one."""
+    """What a retry does with rows that may have been sent, if a second request would create a duplicate."""
 
     TAKEN = enum.auto()
-    """They are no such rows: asking settles them."""
+    """There is no risk of a duplicate: a look into Gladly finds out whether they were sent."""
     LEFT = enum.auto()
     ALONE = enum.auto()
-    """A person has looked: they were not sent. Only they are taken."""
+    """A person has checked that they were not sent. Only they are taken."""
 
 
 class RetryRows(NamedTuple):
-    """How many rows a retry takes, how many it leaves where they are, and how many of all may have been sent."""
+    """How many rows a retry takes, how many it leaves, and how many rows of the run may have been sent."""
 
     taken: int
     left: int
@@ -66,9 +66,9 @@ class RetryRows(NamedTuple):
 def original_of(row: Row) -> bytes:
     """Return a row as JSON, so that it can be imported again as it is.
 
-    Of a row that a mapping made this is the row as it was read; where that makes several,
-    `_bulkgladly.part` and `of` say which one is meant. A row that could not be read stands
-    as text (or base64, where it is no text) under `_bulkgladly.raw`.
+    If a mapping made the row, this is the row as it was read; if that makes several records,
+    `_bulkgladly.part` and `of` say which one is meant. A row that could not be read is kept
+    as text under `_bulkgladly.raw`, or as base64 under `raw_base64` if it is not text.
     """
     fields = row.fields if row.source is None else row.source
     if fields is not None:
@@ -82,10 +82,10 @@ def original_of(row: Row) -> bytes:
 
 
 def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]) -> list[ResultFile]:
-    """Write success, rejected and unprocessed rows beside the journal.
+    """Write the successful, rejected and unprocessed rows beside the journal.
 
     `names` are the input files by number. `unprocessed` are the rows that were not
-    reached. A crash leaves the files of the last time.
+    reached. A crash leaves the files of the previous time.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: They cannot be written, or the journal cannot be read.
@@ -100,7 +100,7 @@ def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]
 
 
 def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
-    """Yield the rows that did not end well: the original with one `_bulkgladly` object."""
+    """Yield the rows that did not end well: the original row with a `_bulkgladly` object that says why."""
     rows = connection.execute(
         "SELECT file, place, number, word, stage, status, code, attr, detail, gladly_id, original FROM records"
         " WHERE original IS NOT NULL ORDER BY seq"
@@ -123,14 +123,14 @@ def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[by
 
 
 def count_by_word(folder: Path) -> dict[str, int]:
-    """Return how many records ended in which way, counted from the records themselves."""
+    """Return how many records ended with which outcome, counted from the records themselves."""
     with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute("SELECT word, count(*) FROM records GROUP BY word")
         return {str(word): int(number) for word, number in rows}
 
 
 def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
-    """Return the first rejects as lines for people: position, code, way out; no values of the row."""
+    """Return the first rejects as lines for people: position, code, what to do; no values of the row."""
     with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute(
             "SELECT file, number, code, attr, detail FROM records WHERE original IS NOT NULL"
@@ -144,7 +144,7 @@ def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
 
 
 def rejects_by_code(folder: Path) -> dict[str, int]:
-    """Return how many records were rejected for which code, the most frequent first."""
+    """Return how many records were rejected with which code, the most frequent first."""
     with reading(folder / "journal.sqlite") as connection:
         rows = connection.execute(
             "SELECT coalesce(code, '?'), count(*) FROM records WHERE original IS NOT NULL"
@@ -158,9 +158,9 @@ def write_retry(
 ) -> RetryRows:
     """Write the rows of a run that are worth another try, and return how many.
 
-    Left out are rows that could not be read, and without `with_duplicates` those whose key
-    came twice: alone they would overwrite the row that was taken. What may have been sent,
-    and could not be told from a second one, is taken, left alone, or alone taken.
+    It leaves out rows that could not be read, and without `with_duplicates` those whose key
+    came twice: on their own they would overwrite the row that was imported. `unknown` says what
+    happens to rows that may have been sent, if a second request would create a duplicate.
     """
     worth = "word <> 'skipped' AND stage <> 'read'" + ("" if with_duplicates else " AND code <> 'duplicate_key'")
     if unknown is not UnknownRows.TAKEN:
@@ -175,14 +175,14 @@ def write_retry(
 
 
 def unsettled_keys(folder: Path) -> list[str]:
-    """Return the keys of the rows that may have been sent, and could not be told from a second one."""
+    """Return the keys of the rows that may have been sent, if a second request would create a duplicate."""
     sql = f"SELECT key FROM records WHERE key IS NOT NULL AND {_MAY_HAVE_BEEN_SENT} ORDER BY seq"  # noqa: S608
     with reading(folder / "journal.sqlite") as connection:
         return [str(key) for (key,) in connection.execute(sql)]
 
 
 def _successes(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
-    # SQLite writes the JSON: a million rows would keep Python busy for seconds.
+    # SQLite builds the JSON: for a million rows Python would take seconds.
     rows = connection.execute(
         "SELECT json_object('position', json_object('file', coalesce(json_extract(?, '$[' || file || ']'), file),"
         " 'offset', place, 'record', number), 'key', key, 'gladly_id', gladly_id, 'action', word) FROM records"

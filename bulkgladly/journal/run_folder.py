@@ -1,4 +1,4 @@
-"""A run's folder: its name, what it began with, and the lock that dies with its holder."""
+"""A run's folder: its name, what it began with, and its lock, which ends with the process that holds it."""
 
 import contextlib
 import datetime as dt
@@ -13,8 +13,7 @@ import orjson
 
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.databases import open_journal, reading
-from bulkgladly.journal.run_faults import Fault, fault_of
-from bulkgladly.journal.run_header import RunHeader, header_of, write_header
+from bulkgladly.journal.run_header import Fault, RunHeader, fault_of, header_of, write_header
 from bulkgladly.storage.durable import sync_folder
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
@@ -26,7 +25,10 @@ _LOOK_S = 0.05
 
 
 class RunFolder:
-    """One run's folder, made before the first request. Files are for their owner alone."""
+    """One run's folder, created before the first request. Only its owner can read the files.
+
+    Chapters: creation and lock, header and faults, progress, and removal.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,15 +44,15 @@ class RunFolder:
         """The directory that holds all runs and the lasting state."""
         return self.path.parent.parent
 
-    # How it begins, and who works on it.
+    # --- how it begins, and which process works on it ---
 
     @classmethod
     def create(cls, state_dir: Path, resource: str, mode: str, now: dt.datetime) -> "RunFolder":
-        """Make a new folder `<resource>-<mode>_<UTC time>_<8 hex>`, which no other process makes as well.
+        """Create a folder `<resource>-<mode>_<UTC time>_<8 hex>`, whose name no other process uses.
 
         Raises:
             DiskFull: There is no room for it.
-            UsageError: The state directory cannot be written.
+            UsageError: The state directory is not writable.
         """
         begin = f"{resource}-{mode}_{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
         runs = state_dir / "runs"
@@ -67,24 +69,24 @@ class RunFolder:
             if isinstance(ours := file_error(error, runs), DiskFull):
                 raise ours from error
             raise UsageError(
-                f"cannot make a run folder in {runs}: {error.strerror}; choose another place with --state-dir"
+                f"cannot create a run folder in {runs}: {error.strerror}; choose another place with --state-dir"
             ) from error
-        raise UsageError(f"cannot make a run folder in {runs}: {_NAMES_TRIED} names were taken; look into that folder")
+        raise UsageError(f"cannot create a run folder in {runs}: {_NAMES_TRIED} names are taken; look into that folder")
 
     def lock(self) -> Self:
-        """Take the run for this process. The lock ends with the process, however it ends.
+        """Lock the run for this process. The lock ends with the process, however that ends.
 
         Raises:
             RunLocked: Another process works on this run.
-            JournalError: The run is not there any more, or its lock cannot be opened.
+            JournalError: The run was removed, or its lock cannot be opened.
         """
         path = self.path / "lock"
         try:
-            # Another process that only looks whether the run is held has the lock for a moment.
+            # A process that only checks whether the run is locked holds the lock for a moment.
             self._lock.take(wait_s=_LOOK_S)
         except LockHeld as held:
             raise RunLocked(
-                f"run {self.name} is being worked on by process {held.holder}; wait for it, or end it first"
+                f"process {held.holder} is working on run {self.name}; wait for it, or end it first"
             ) from held
         except FileNotFoundError as error:
             raise JournalError(f"run {self.name} was removed by another process; start again") from error
@@ -93,7 +95,7 @@ class RunFolder:
         return self
 
     def unlock(self) -> None:
-        """Give the run back. Calling it twice is allowed."""
+        """Unlock the run. Calling it twice is allowed."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -105,19 +107,19 @@ class RunFolder:
         self.unlock()
 
     def make_journal(self) -> None:
-        """Make the journal, whole or not at all. Nothing may be sent before it is there.
+        """Create the journal, whole or not at all. Nothing may be sent before it exists.
 
         Raises:
-            DiskFull, JournalError: It cannot be made.
+            DiskFull, JournalError: It cannot be created.
         """
-        # Before the header: where there is a header there is a journal, and one that is missing then was lost.
+        # Before the header: so a run with a header and without a journal has lost it.
         open_journal(self.path / "journal.sqlite").close()
         sync_folder(self.path)
 
-    # What it began with, and whether it can be used.
+    # --- what it began with, and whether it can be used ---
 
     def write_header(self, header: RunHeader) -> None:
-        """Write `run.json`, whole or not at all, and on the disk when this returns. The journal comes first.
+        """Write `run.json`, whole or not at all; it is on the disk when this returns. Create the journal first.
 
         Raises:
             DiskFull, JournalError: It cannot be written.
@@ -128,19 +130,19 @@ class RunFolder:
         """Read `run.json`.
 
         Raises:
-            JournalDamaged: Not readable, or written by a newer version.
+            JournalDamaged: It cannot be read, or was written by a newer version.
         """
         return header_of(self.path / "run.json")
 
     def fault(self) -> Fault | None:
-        """Return why the run cannot be used; None where its header and its journal are there, and sound at first sight.
+        """Return why the run cannot be used; None if its header and its journal exist and look sound.
 
-        A run that another process is just beginning has no fault, and no header yet either.
+        A run that another process is just beginning has no fault, and no header yet.
         """
         return fault_of(self.path, self._lock)
 
     def check(self) -> None:
-        """Make sure that the run can be used.
+        """Check that the run can be used.
 
         Raises:
             JournalDamaged: It cannot; the message says why, and what to do.
@@ -148,10 +150,10 @@ class RunFolder:
         if (fault := self.fault()) is not None:
             raise JournalDamaged(f"run {self.name} is {fault.word}: {fault.detail}")
 
-    # How far it is, told from its journal; also while another process works on it.
+    # --- how far it is, by its journal; also while another process works on it ---
 
     def status(self) -> str:
-        """Return what the journal last noted: running, complete, stopped, ..., or new.
+        """Return the status that was last noted in the journal: running, complete, stopped, ..., or new.
 
         Raises:
             JournalDamaged: The run cannot be used.
@@ -162,12 +164,12 @@ class RunFolder:
         return str(row[0]) if row else "new"
 
     def live_status(self) -> str:
-        """Return the status, where a run noted as running whose process is gone counts as interrupted."""
+        """Return the status; a run noted as running whose process has ended counts as interrupted."""
         noted = self.status()
         return "interrupted" if noted == "running" and not self._lock.is_held_by_anybody() else noted
 
     def has_records(self) -> bool:
-        """Tell whether a record was settled or on its way in this run.
+        """Tell whether a record was settled or in flight in this run.
 
         Raises:
             JournalDamaged: The journal cannot be read.
@@ -177,7 +179,7 @@ class RunFolder:
         return found is not None
 
     def is_empty(self) -> bool:
-        """Tell whether the run holds nothing that another one would have to ask for, or read, again.
+        """Tell whether the run holds nothing that another run would have to request, or read, again.
 
         Raises:
             JournalDamaged: The journal cannot be read.
@@ -191,22 +193,22 @@ class RunFolder:
         return not any(self.path.glob("stdin.*"))
 
     def report(self) -> Mapping[str, Any] | None:
-        """Return the last report, or None where the run has written none."""
+        """Return the last report; None if the run has not written one."""
         try:
             found: Mapping[str, Any] = orjson.loads((self.path / "report.json").read_bytes())
         except (OSError, ValueError):
             return None
         return found
 
-    # How it ends.
+    # --- how it ends ---
 
     def remove(self) -> None:
-        """Remove the run, whose lock the caller holds. Killed in between, it counts as one that never began.
+        """Remove the run, whose lock the caller holds. Killed in between, it counts as a run that never began.
 
         Raises:
-            OSError: Something of it cannot be removed.
+            OSError: A part of it cannot be removed.
         """
-        # The header first: a folder without one is no run, and a run without its journal would be a damaged one.
+        # The header first: a folder without one is not a run, but a header without a journal is a damaged run.
         (self.path / "run.json").unlink(missing_ok=True)
         sync_folder(self.path)
         shutil.rmtree(self.path)

@@ -1,18 +1,21 @@
-"""What a run began with, as `run.json` holds it."""
+"""What a run began with, as `run.json` holds it, and why a run cannot be used."""
 
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.errors import JournalDamaged
+from bulkgladly.errors import BulkgladlyError, JournalDamaged, JournalError
+from bulkgladly.journal.databases import journal_version
+from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import file_error
+from bulkgladly.storage.lock import Lock
 
-__all__ = ("InputFile", "RunHeader", "header_of", "removal_of", "write_header")
+__all__ = ("Fault", "InputFile", "RunHeader", "fault_of", "header_of", "removal_of", "write_header")
 
 FORMAT = 1
 _TEXTS = ("run", "resource", "mode", "host", "created_at", "version")
@@ -30,7 +33,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """What `run.json` holds: everything that a resume needs, and no secret."""
+    """What `run.json` holds: all that a resume needs, and no secret."""
 
     run: str
     resource: str
@@ -43,11 +46,11 @@ class RunHeader:
     parent: str | None = None
     format: int = field(default=FORMAT)
     is_whole: bool = False
-    """The journal was there before this header. False where an older version wrote the header first."""
+    """Whether the journal was there before this header. False if an older version wrote the header first."""
 
 
 def write_header(path: Path, header: RunHeader) -> None:
-    """Write `run.json`, whole or not at all, and on the disk when this returns.
+    """Write `run.json`, whole or not at all; it is on the disk when this returns.
 
     Raises:
         DiskFull, JournalError: It cannot be written.
@@ -62,11 +65,11 @@ def header_of(path: Path) -> RunHeader:
     """Read `run.json`.
 
     Raises:
-        JournalDamaged: Not readable, or written by a newer version.
+        JournalDamaged: It cannot be read, or was written by a newer version.
     """
     try:
         found = orjson.loads(path.read_bytes())
-        # Before anything else is looked at: what a newer version writes may have another form.
+        # Check this first: a newer version may write another form.
         if found["format"] > FORMAT:
             raise JournalDamaged(f"{path} was written by a newer version of bulkgladly; use that version")
         found["inputs"] = tuple(InputFile(**item) for item in found["inputs"])
@@ -83,5 +86,56 @@ def header_of(path: Path) -> RunHeader:
 
 
 def removal_of(folder: Path) -> str:
-    """Say how to get rid of a run that cannot be used."""
+    """Return the advice for a run that cannot be used."""
     return f"move the folder away or remove it: rm -r {shlex.quote(str(folder))}"
+
+
+class Fault(NamedTuple):
+    """Why a run cannot be used: a word, and a sentence that says what to do."""
+
+    word: str
+    """`damaged`, `half-born` (it was killed before it began) or `newer`."""
+    detail: str
+
+
+def fault_of(folder: Path, lock: Lock) -> Fault | None:
+    """Return why a run cannot be used; None if its header and its journal exist and look sound.
+
+    Neither is opened for writing. A run that another process is just beginning, and has locked, has no fault, and
+    no header yet.
+    """
+    path = folder / "run.json"
+    try:
+        if not path.exists():
+            return None if lock.is_held_by_anybody() else _half_born(folder)
+        header = header_of(path)
+        version = journal_version(folder / "journal.sqlite")
+    except OSError as error:
+        return Fault("damaged", f"{folder} cannot be read: {error.strerror}; {removal_of(folder)}")
+    except JournalError as error:
+        word = "newer" if "newer version" in str(error) else "damaged"
+        return Fault(word, str(error))
+    except BulkgladlyError as error:
+        return Fault("damaged", str(error))
+    return _fault_of_journal(folder / "journal.sqlite", header, version)
+
+
+def _half_born(folder: Path) -> Fault:
+    return Fault("half-born", f"it was stopped before it began, and has sent nothing; {removal_of(folder)}")
+
+
+def _fault_of_journal(path: Path, header: RunHeader, version: int) -> Fault | None:
+    if version > JOURNAL_VERSION:
+        return Fault("newer", f"{path} was written by a newer version of bulkgladly; use that version")
+    if version:
+        return None
+    removal = removal_of(path.parent)
+    if not header.is_whole:
+        # An older version wrote the header first.
+        detail = f"{path} is missing or was never finished: it was stopped before it began, or the file was deleted"
+        return Fault("half-born", f"{detail}; start the import or export again, and {removal}")
+    return Fault(
+        "damaged",
+        f"{path} is missing or empty, so it is not known what the run has sent; restore the file from a copy, or "
+        f"start a new run, and {removal}",
+    )

@@ -1,4 +1,4 @@
-"""The runs of a state directory: which there are, which one is meant, and that one at a time begins."""
+"""The runs of a state directory: listing them, finding one by its name, and letting one at a time begin."""
 
 import contextlib
 import shlex
@@ -18,7 +18,7 @@ _BEGIN_WAIT_S = 30.0
 
 
 def all_folders(state_dir: AnyPath) -> list[RunFolder]:
-    """Return every folder among the runs of a state directory, oldest first, whatever is in it.
+    """Return all run folders of a state directory, oldest first, also those that cannot be used.
 
     Raises:
         UsageError: The state directory cannot be read.
@@ -33,7 +33,7 @@ def all_folders(state_dir: AnyPath) -> list[RunFolder]:
 
 
 def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
-    """Yield the runs of a state directory that can be used, oldest first. What is wrong with one stops no other."""
+    """Yield the runs of a state directory that can be used, oldest first. Faulty runs are skipped."""
     for run in all_folders(state_dir):
         if run.fault() is None and (run.path / "run.json").exists():
             yield run
@@ -42,8 +42,8 @@ def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
 def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
     """Return a run by its name or an unambiguous part of it; without a name the newest of `statuses`.
 
-    By its name a run is also found that cannot be used, for the caller to learn why; without
-    one it is passed over.
+    A name also finds a run that cannot be used, so that the caller can say why; without a
+    name such runs are skipped.
 
     Raises:
         UsageError: No run, or more than one, has this name.
@@ -61,9 +61,9 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
             return found[0]
         if found:
             names = ", ".join(run.name for run in found[:4])
-            raise UsageError(f"{name!r} fits {len(found)} runs: {names}; name it in full")
+            raise UsageError(f"{name!r} matches {len(found)} runs: {names}; use the full name")
     listing = next_command("runs", "list", state_dir=local_path(state_dir))
-    raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` shows those there are")
+    raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` lists the runs")
 
 
 def _status_or_none(run: RunFolder) -> str | None:
@@ -75,11 +75,11 @@ def _status_or_none(run: RunFolder) -> str | None:
 
 @contextlib.contextmanager
 def beginning(state_dir: Path) -> Iterator[None]:
-    """Let one run at a time begin: from the look at the unfinished ones until the new one can be seen.
+    """Let one run at a time begin: from the check for unfinished runs until the new one is visible.
 
     Raises:
-        RunLocked: Another process has been beginning one for half a minute.
-        UsageError: The state directory cannot be written.
+        RunLocked: Another process has been beginning a run for half a minute.
+        UsageError: The state directory is not writable.
     """
     path = state_dir / "lock"
     lock = Lock(path)
@@ -87,7 +87,7 @@ def beginning(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.take(wait_s=_BEGIN_WAIT_S)
     except LockHeld as held:
-        raise RunLocked(f"another process holds {path} and does not go on; end it, then try again") from held
+        raise RunLocked(f"another process holds {path} and does not release it; end it, then try again") from held
     except OSError as error:
         if isinstance(ours := file_error(error, path), DiskFull):
             raise ours from error
@@ -101,10 +101,10 @@ def beginning(state_dir: Path) -> Iterator[None]:
 
 
 def open_to_others(state_dir: Path) -> str | None:
-    """Return a sentence where other users of the machine may look into a state directory, or write to it.
+    """Return a warning if other users of the machine may list a state directory, or write to it.
 
-    Its files are private by themselves, but who may write to the folder can put others in their
-    place. It is told and not changed: a folder that was there before is not ours to close.
+    Its files are private, but who may write to the folder can replace them. Its mode is not
+    changed, since a folder that existed before is the user's.
     """
     try:
         mode = state_dir.stat().st_mode & 0o777
@@ -113,4 +113,4 @@ def open_to_others(state_dir: Path) -> str | None:
     if not mode & 0o077:
         return None
     what = "can be changed" if mode & 0o022 else "can be listed"
-    return f"{state_dir} {what} by other users (mode {mode:o}); to close it: chmod 700 {shlex.quote(str(state_dir))}"
+    return f"{state_dir} {what} by other users (mode {mode:o}); to stop that: chmod 700 {shlex.quote(str(state_dir))}"

@@ -1,4 +1,4 @@
-"""The tables of a run's journal and of the state that outlives runs: how they are made, and filled by many rows."""
+"""The tables of a run's journal and of the state, which outlives runs: creating them, and inserting many rows."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
 
 
 def make_tables(connection: sqlite3.Connection, script: str, *, version: int | None = None) -> None:
-    """Make what is not there yet, with the version last: all of it, or nothing."""
+    """Create the tables that do not exist yet, with the version last: all of it, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in script.split(";\n"):
         if statement.strip():
@@ -111,9 +111,9 @@ def make_tables(connection: sqlite3.Connection, script: str, *, version: int | N
 
 
 def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> int:
-    """Insert rows, many by one statement, and return how many went in.
+    """Insert rows, many with one statement, and return how many were inserted.
 
-    Each statement gives the interpreter's lock away and waits to get it back, which beside
+    Each statement releases the interpreter's lock and waits to get it back, which beside
     a busy event loop costs more than the insert itself; `executemany` does so for each row.
     """
     inserted, at = 0, 0

@@ -1,9 +1,9 @@
-"""What outlives runs: which key stands for which object in Gladly, and which keys may have been sent.
+"""The state, which outlives runs: which key stands for which object in Gladly, and which keys may have been sent.
 
-What Gladly gives its own id has no other protection against a second one than this file. So
-before such a record leaves, its key is *reserved* here: a row without an id, on the disk, in
-a transaction that fails if the key is there already. That holds between runs, also those at
-work at the same moment, and for a run whose journal is lost.
+For an object to which Gladly gives an id of its own, nothing but this file prevents a duplicate. So before such
+a record leaves, its key is *reserved* here: a row without an id, on the disk, in a transaction
+that fails if the key is there already. That holds between runs, also while they run at the same
+time, and for a run whose journal is lost.
 """
 
 import contextlib
@@ -26,10 +26,11 @@ _GROUP = 500
 
 
 class State:
-    """The state on a connection of its own, for one scope (host, resource, namespace) and one run.
+    """The state on a connection of its own, for one scope (host, object, namespace) and one run.
 
-    Writes come into the open transaction, which the first of them begins, and `commit` ends.
-    All methods raise `DiskFull`, `JournalDamaged` or `JournalError`, with the file's name.
+    The first write begins a transaction, further writes join it, and `commit` ends it. All
+    methods raise `DiskFull`, `JournalDamaged` or `JournalError`, with the file's name. Chapters: what is known, what
+    may have been sent, what came of it, transactions and the file itself.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class State:
         run: str,
         opening: Callable[..., sqlite3.Connection] = open_state,
     ) -> None:
-        """Open the file, or make it. With `is_synced` a commit is on the disk when it returns."""
+        """Open the file, or create it. With `is_synced` a commit is on the disk when it returns."""
         self._path, self._run = path, run
         self._is_synced = is_synced
         self._connection = opening(path, is_synced=is_synced)
@@ -53,12 +54,12 @@ class State:
             self._connection.close()
             raise
 
-    # What is known.
+    # --- what is known ---
 
     def known(self, keys: Sequence[str]) -> dict[str, Known]:
-        """Return what is known of source keys; without an id what may have been sent.
+        """Return what is known of source keys; those that may have been sent have no id.
 
-        What was released to this run is not among it: this run may send it.
+        Keys that were released to this run are left out, since this run may send them.
         """
         with self._ours():
             rows = list(self._rows(self._scope, keys))
@@ -72,24 +73,24 @@ class State:
             }
 
     def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
-        """Return the ids in Gladly of source keys of another scope; empty for what may have been sent."""
+        """Return the ids in Gladly of source keys of another scope; empty for keys that may have been sent."""
         with self._ours():
             number = _scope_of(self._connection, *scope)
             return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
 
     def holders(self, keys: Sequence[str]) -> set[str]:
-        """Return the runs that may have sent keys which have no id; an older version noted none."""
+        """Return the runs that may have sent keys without an id; older versions did not note the run."""
         with self._ours():
             return {run for run, _ in self._holders(keys).values() if run}
 
-    # What may have been sent.
+    # --- what may have been sent ---
 
     def release(self, keys: Sequence[str], *, of: Collection[str]) -> None:
-        """Let this run send keys that may have been sent, since a person has looked and they were not.
+        """Let this run send keys that may have been sent, because a person has checked that they were not.
 
-        Only what the runs in `of` may have sent, or what an older version noted without a
-        run, is released. Until this run sends them they stay reserved for everybody else.
-        On the disk on return.
+        It releases only keys that the runs in `of` may have sent, or that an older version noted
+        without a run. Until this run sends them, they stay reserved against all other runs. The
+        change is on the disk when this returns.
         """
         with self._ours():
             self._begin()
@@ -102,7 +103,7 @@ class State:
             self._connection.execute("COMMIT")
 
     def restore(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Write down source keys and ids that a run's journal has and this file has not. On the disk on return."""
+        """Add source keys and ids that a run's journal has and this file has not. They are on the disk on return."""
         with self._ours():
             self._begin()
             there = {key for key, _, _ in self._rows(self._scope, [key for key, _ in rows])}
@@ -110,17 +111,17 @@ class State:
             self._connection.execute("COMMIT")
 
     def reserve(self, key: str, accepted: Mapping[str, str]) -> Known | None:
-        """Note that a record is about to leave; None if it may, else what is known of its key already.
+        """Reserve the key of a record that is about to leave; None if it may, else what is known of the key.
 
-        It may leave after the commit that follows, and only then.
+        It may leave only after the next commit.
         """
         with self._ours():
             self._begin()
             row = (self._scope, key, orjson.dumps(accepted).decode())
-            # The insert is the question: of two runs that ask at once SQLite lets one in, and the other sees its row.
+            # The insert is the check: if two runs try at once, SQLite lets one in, and the other finds its row.
             found = self._connection.execute("INSERT OR IGNORE INTO known VALUES (?, ?, '', ?)", row)
             if found.rowcount == 0:
-                # A person has looked for it, and this run may send it: once, like the first time.
+                # If a person has released the key to this run, it may send it: once, like the first time.
                 handed_over = self._connection.execute(
                     "UPDATE reserved SET run = ?, for_run = NULL WHERE scope = ? AND key = ? AND for_run = ?",
                     (self._run, self._scope, key, self._run),
@@ -130,7 +131,7 @@ class State:
             return None
 
     def take_back(self, keys: Sequence[str]) -> None:
-        """Forget reservations of this run: their requests did not leave, or were refused."""
+        """Delete reservations of this run: their requests did not leave, or were refused."""
         with self._ours():
             self._begin()
             for key in keys:
@@ -140,12 +141,12 @@ class State:
                     forget = "DELETE FROM known WHERE scope = ? AND key = ? AND gladly_id = ''"
                     self._connection.execute(forget, mine[:2])
 
-    # What came of it.
+    # --- what came of it ---
 
     def remember(self, rows: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
-        """Keep under which id Gladly holds each key, and what it accepted.
+        """Keep the Gladly id of each key, and what Gladly accepted.
 
-        Where keys are reserved, an empty id (it may have been sent) never replaces another.
+        If keys are reserved, an empty id (it may have been sent) never replaces another.
         """
         with self._ours():
             self._begin()
@@ -167,7 +168,7 @@ class State:
             if self._is_synced:
                 self._settle(keys)
 
-    # Transactions, and the file itself.
+    # --- transactions, and the file itself ---
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""
@@ -182,7 +183,7 @@ class State:
                 self._connection.execute("ROLLBACK")
 
     def misplaced(self) -> JournalDamaged | None:
-        """Return what is wrong where the file that later runs will open is not the one that this run writes."""
+        """Return an error if the file that later runs will open is not the one that this run writes."""
         with self._ours():
             found = _identity(self._path)
         if found == self._identity:
@@ -190,14 +191,14 @@ class State:
         what = "was deleted" if found is None else "was replaced by another file"
         return JournalDamaged(
             f"{self._path} {what} while the run was working, so later runs would not know what this one has sent. "
-            "Put the file back, or leave it as it is, then resume: that writes down again what this run has sent"
+            "Restore the file, or leave it as it is, then resume: the resume writes again what this run has sent"
         )
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    # Within a transaction.
+    # --- within a transaction ---
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:
@@ -229,7 +230,7 @@ class State:
 
 
 def known_keys(state: Path, host: str, resource: str, namespace: str) -> Iterator[str]:
-    """Yield the source keys under which objects of an organisation are known; none where there is no state.
+    """Yield the source keys under which objects of an organisation are known; none if there is no state.
 
     Raises:
         JournalDamaged: The state cannot be read.
@@ -258,7 +259,7 @@ def _in_groups(
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another in its place; None where there is none."""
+    """Return what distinguishes a file from a later one in its place; None if there is none."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -267,7 +268,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
-    """Return the number under which the state files what it knows of a resource of an organisation."""
+    """Return the number of a scope, and add the scope if it is new."""
     names = (host, resource, namespace)
     connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)
     row = connection.execute(

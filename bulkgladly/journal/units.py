@@ -1,8 +1,8 @@
-"""The checkpoint of an export: how its units ended, and answers that are not published yet.
+"""The checkpoint of an export: how its units ended, and replies that are not published yet.
 
-What is published stands in the data set's own manifests, so that nothing here is needed to
-go on. The journal keeps what a report tells, and single answers (a profile for each id)
-until there are enough of them for a part.
+What is published is listed in the data set's own manifests, so that a resume does not depend on
+the journal. The journal keeps what the report needs, and single replies (such as one profile for
+each id) until there are enough of them for a part.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ ON CONFLICT (data_set, name) DO UPDATE SET
 
 
 class UnitLine(NamedTuple):
-    """One unit as the journal has it; the numbers are rows."""
+    """One unit as it is in the journal; the numbers count rows."""
 
     data_set: str
     name: str
@@ -42,7 +42,7 @@ class UnitLine(NamedTuple):
 
 
 class KeptReply(NamedTuple):
-    """An answer that waits: what was asked for, the status, the body, and when it came (seconds since 1970)."""
+    """A reply that waits to be published: the key of its request, its status, its body, and its Unix time."""
 
     key: str
     status: int
@@ -51,10 +51,10 @@ class KeptReply(NamedTuple):
 
 
 class UnitLog:
-    """One run's journal, written from any thread. Each call is on the disk when it returns.
+    """One run's journal, written from any thread. The changes of each call are on the disk when it returns.
 
-    Calls that come while a commit runs share the next one; a process that dies leaves every call whole. One that
-    fails is told so, and costs no other.
+    Calls that come while a commit runs share the next one. A process that dies leaves each call whole or not at all.
+    An error of one call does not affect the others.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class UnitLog:
         vitals: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open the journal in `folder`, or make it.
+        """Open the journal in `folder`, or create it.
 
-        `vitals` is asked for what else shall survive whenever a unit is settled or a word is noted.
+        `vitals` is called whenever a unit is settled or a value noted, and what it returns is kept.
 
         Raises:
             DiskFull, JournalDamaged, JournalError: The journal cannot be used.
@@ -79,10 +79,10 @@ class UnitLog:
             self.earlier_vitals: Mapping[str, Any] = earlier_vitals(self._connection)
         self._writer: Writer[None] = Writer(path, self._connection, outlives_errors=True)
 
-    # What is written.
+    # --- what is written ---
 
     def settle(self, line: UnitLine) -> None:
-        """Note how a unit ended. Its rows add up over the times that the run fetched it; the last state counts.
+        """Note how a unit ended. If the run fetched it several times, its rows add up and the last state counts.
 
         Raises:
             DiskFull, JournalDamaged: It could not be written.
@@ -96,7 +96,7 @@ class UnitLog:
         self._writer.ask_and_wait(write)
 
     async def note(self, name: str, value: str) -> None:
-        """Keep a word about the run itself (its status, say). On the disk when this returns."""
+        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
 
         def write() -> None:
             write_note(self._connection, name, value)
@@ -105,7 +105,7 @@ class UnitLog:
         await self._writer.ask(write)
 
     def keep(self, data_set: str, key: str, status: int, body: bytes) -> None:
-        """Keep an answer until it is published.
+        """Keep a reply until it is published.
 
         Raises:
             DiskFull, JournalDamaged: It could not be written.
@@ -115,11 +115,11 @@ class UnitLog:
         )
 
     def drop(self, data_set: str, keys: Sequence[str]) -> None:
-        """Forget answers that have been published."""
+        """Delete replies that have been published."""
         self._write("DELETE FROM fetched WHERE data_set = ? AND key = ?", *((data_set, key) for key in keys))
 
     def forget_units(self, name: str) -> None:
-        """Forget how units of this name ended, in all data sets: what is tried again is told again."""
+        """Delete the entries of units with this name, in all data sets, because they are tried again."""
         self._write("DELETE FROM units WHERE name = ?", (name,))
 
     def _write(self, sql: str, *rows: Sequence[Any]) -> None:
@@ -129,24 +129,24 @@ class UnitLog:
         self._writer.ask_and_wait(write)
 
     def _write_vitals(self) -> None:
-        # Not with every write: before the session has learned what the earlier ones cost, it would tell too little.
+        # Not with every write: before the session knows the costs of the earlier ones, it would write too little.
         write_note(self._connection, "vitals", orjson.dumps(self._vitals()).decode())
 
-    # What is read. Every call is on the disk when it returns, so that a reader of its own sees all there is.
+    # --- what is read: on a connection of its own, since each write is on the disk when it returns ---
 
     def kept(self, data_set: str) -> list[KeptReply]:
-        """Return the answers that wait, by key."""
+        """Return the replies of a data set that wait to be published, by key."""
         sql = "SELECT key, status, body, at FROM fetched WHERE data_set = ? ORDER BY key"
         with self._reading() as connection:
             return [KeptReply(*row) for row in connection.execute(sql, (data_set,))]
 
     def words_waiting(self) -> list[str]:
-        """Return what the answers that wait were asked for under."""
+        """Return the exports to which the waiting replies belong, by the words that the user chose."""
         with self._reading() as connection:
             return [word for (word,) in connection.execute("SELECT DISTINCT data_set FROM fetched ORDER BY 1")]
 
     def waiting(self) -> int:
-        """Return how many answers wait to be published."""
+        """Return how many replies wait to be published."""
         return kept_in(self._folder)
 
     def units(self) -> list[UnitLine]:
@@ -162,7 +162,7 @@ class UnitLog:
 
 
 def units_of(folder: Path) -> list[UnitLine]:
-    """Return the units of a run from outside, also while it works; none where it is no export.
+    """Return the units of a run from outside, also while it works; none if it is not an export.
 
     Raises:
         JournalDamaged: There is no journal, or it cannot be read.
@@ -174,7 +174,7 @@ def units_of(folder: Path) -> list[UnitLine]:
 
 
 def kept_in(folder: Path) -> int:
-    """Return how many answers wait in a run, from outside, also while it works.
+    """Return how many replies wait in a run, from outside, also while it works.
 
     Raises:
         JournalDamaged: There is no journal, or it cannot be read.

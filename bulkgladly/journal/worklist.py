@@ -1,9 +1,9 @@
-"""What is still to be asked, one request for each key: parents against what is known of them.
+"""What is still to be requested, one request for each key: the parents, minus what is known of them.
 
-A million ids need a hundred megabytes as Python objects, so they lie in a temporary SQLite
-database: it is in memory while it is small, beyond that in a file without a name, which the
-system removes with the process. Nothing here has to survive: it is made anew from the data
-set and from where the ids come from.
+A million ids take a hundred megabytes as Python objects, so they are kept in a temporary SQLite
+database: in memory while it is small, beyond that in a file without a name, which the system
+removes with the process. Nothing here has to survive: it is rebuilt from the data set and from
+the source of the ids.
 """
 
 import sqlite3
@@ -38,10 +38,10 @@ _TO_ASK = (
 
 
 class ParentToAsk(NamedTuple):
-    """Something to ask about. `key` names it for us, `asked` is what the request says.
+    """Something to request by. `key` is its name here, `asked` its name in the request.
 
-    `changed` is the last moment of which we know that it was active, in microseconds since
-    1970; 0 where nothing tells.
+    `changed` is the last moment at which it is known to have been active, in microseconds since
+    1970; 0 if unknown.
     """
 
     key: str
@@ -50,14 +50,14 @@ class ParentToAsk(NamedTuple):
 
 
 class ToAsk(NamedTuple):
-    """One request that is to be made."""
+    """One request to make."""
 
     key: str
     asked: str
 
 
 class WorkList:
-    """Keys in the order in which they came first, each once. Usable from any thread, one call at a time."""
+    """Keys in the order in which they first came, each once. Usable from any thread, one call at a time."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -66,23 +66,23 @@ class WorkList:
         self._is_closed = False
 
     def add(self, parents: Iterable[ParentToAsk]) -> None:
-        """Take parents; of one that comes again the later change counts.
+        """Add parents; if one comes again, the later change counts.
 
         Raises:
-            DiskFull: There is no room for so many.
+            DiskFull: There is no room for them.
         """
         self._fill(_ADD, parents)
 
     def know(self, answers: Iterable[tuple[str, int]]) -> None:
-        """Take keys that have been answered, and when, in microseconds since 1970.
+        """Add keys that have been answered, and when, in microseconds since 1970.
 
         Raises:
-            DiskFull: There is no room for so many.
+            DiskFull: There is no room for them.
         """
         self._fill(_KNOW, answers)
 
     def known_at(self, key: str) -> int | None:
-        """Return when a key was answered last; None if never."""
+        """Return when a key was last answered; None if never."""
         with self._lock:
             if self._is_closed:
                 return None
@@ -90,9 +90,9 @@ class WorkList:
         return row[0] if row else None
 
     def to_ask(self, *, floor: int = 0, size: int = 500) -> Iterator[list[ToAsk]]:
-        """Yield what was never answered, or has changed since; also what was answered before `floor`.
+        """Yield keys that were never answered, have changed since, or were answered before `floor`.
 
-        Keys that become known meanwhile may still come; those that were yielded do not come again.
+        Keys that become known meanwhile may still come; none is yielded twice.
         """
         number = 0
         while True:
@@ -111,7 +111,7 @@ class WorkList:
         return count
 
     def close(self) -> None:
-        """Give everything back. From then on it is empty and takes nothing: a run that is cut short still settles."""
+        """Release everything. It is then empty and ignores additions, since a stopping run still settles units."""
         with self._lock:
             self._is_closed = True
             self._connection.close()
@@ -125,7 +125,7 @@ class WorkList:
                 self._connection.executemany(statement, rows)
                 self._connection.execute("COMMIT")
             except BaseException as error:
-                # Also where the rows broke off: they come from a file that is read meanwhile.
+                # Also if the rows broke off: they come from a file that is read meanwhile.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):

@@ -1,4 +1,4 @@
-"""The one thread that writes a run's journal: whatever arrives while a commit runs goes into the next one."""
+"""The one thread that writes a run's journal: entries that arrive while a commit runs go into the next one."""
 
 import asyncio
 import contextlib
@@ -22,26 +22,26 @@ __all__ = ("Contents", "Writer", "earlier_vitals", "usable", "write_note")
 
 LOADED_JOBS = 8
 LINGER_S = 0.01
-# What may be handed to another thread. A cursor among it would be freed there while the writer uses its statement.
+# What may be handed to another thread. A cursor would be freed there while the writer uses its statement.
 _PLAIN = (type(None), bool, int, str, list, dict, Known, BulkgladlyError)
 
 E = TypeVar("E")
 
 
 class Contents(Generic[E]):
-    """What is written besides the answers to questions. By itself nothing is.
+    """What to write for entries that are told. This base class writes nothing.
 
-    Each method is called in the writer's thread alone, `write` and `seal` within a transaction.
+    All methods are called in the writer's thread only, `write` and `seal` within a transaction.
     """
 
     def write(self, entries: Sequence[E]) -> None:
-        """Write what was told since the last question, in the order in which it was told."""
+        """Write the entries since the last question, in the order in which they were told."""
 
     def seal(self) -> None:
         """End a group of writes: the journal is committed next."""
 
     def roll_back(self) -> None:
-        """Forget what was written since the last commit; the journal itself is rolled back already."""
+        """Drop what was kept in memory since the last commit; the journal itself is rolled back already."""
 
 
 @dataclass(slots=True)
@@ -49,15 +49,15 @@ class _Question:
     ask: Callable[[], Any]
     done: "asyncio.Future[Any] | Future[Any] | None" = None
     afterwards: Callable[[Any], Any] | None = None
-    """Makes the answer from what `ask` gave, when that is on the disk."""
+    """Makes the answer from what `ask` returned, once that is on the disk."""
 
 
 class Writer(Generic[E]):
-    """Writes a journal, in groups: a process that dies at any moment leaves every commit whole.
+    """Writes a journal, in groups: a process that dies at any moment leaves each commit whole.
 
-    What is *told* is written without anybody waiting for it, in the order in which it came. A *question* reads or
-    writes in its turn, and is answered when the commit that it belongs to is on the disk. An answer is a plain
-    value (`_PLAIN`); an error of ours is raised where it was asked.
+    Entries that are *told* are written in the order in which they came, and nobody waits for them. A *question* reads
+    or writes in its turn, and is answered when its commit is on the disk. An answer is a plain value (`_PLAIN`); an
+    error of ours is raised in the caller. Chapters: use from any thread, and the thread itself.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Writer(Generic[E]):
         *,
         outlives_errors: bool = False,
     ) -> None:
-        """Begin to write on a connection, which is the writer's from now on. `path` is named in errors.
+        """Begin to write on a connection, which belongs to the writer from now on. `path` is named in errors.
 
-        After an error nothing is accepted any more: what was told is lost then, and what comes later may build on
-        it. With `outlives_errors`, for journals that are only ever asked, an error is its question's alone.
+        After an error nothing more is accepted: entries that were told are lost then, and later ones may build on
+        them. With `outlives_errors`, for journals that get questions only, an error affects its own question only.
         """
         self._path, self._connection = path, connection
         self._contents: Contents[E] = contents or Contents()
@@ -79,15 +79,15 @@ class Writer(Generic[E]):
         self._queue: queue.SimpleQueue[_Question | E | None] = queue.SimpleQueue()
         self._failure: BulkgladlyError | None = None
         self._door = threading.Lock()
-        """Nothing comes into the queue behind its end: nobody would answer."""
+        """Keeps questions from entering the queue after its end, where they would never be answered."""
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="bulkgladly-journal", daemon=True)
         self._thread.start()
 
-    # How it is used, from any thread.
+    # --- used from any thread ---
 
     def tell(self, entry: E) -> None:
-        """Have something written with the next commit.
+        """Write an entry with the next commit, without waiting for it.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
@@ -95,7 +95,7 @@ class Writer(Generic[E]):
         self._put(entry)
 
     def do(self, work: Callable[[], None]) -> None:
-        """Have something done in its turn, without waiting for it.
+        """Call `work` in its turn, without waiting for it.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing is done.
@@ -103,9 +103,9 @@ class Writer(Generic[E]):
         self._put(_Question(work))
 
     async def ask(self, question: Callable[[], Any], *, afterwards: Callable[[Any], Any] | None = None) -> Any:
-        """Return the answer to a question, when it is on the disk. Cancelled, it is carried out all the same.
+        """Return the answer to a question, once it is on the disk. Cancelled, the question is carried out all the same.
 
-        `afterwards` turns what is on the disk then into the answer, also in the writer's thread.
+        `afterwards` is called after the commit, also in the writer's thread, and makes the final answer.
 
         Raises:
             DiskFull, JournalDamaged: It could not be written.
@@ -115,7 +115,7 @@ class Writer(Generic[E]):
         return await done
 
     def ask_and_wait(self, question: Callable[[], Any]) -> Any:
-        """As `ask`, for callers that are not on the event loop, or have a reason to hold it up for one commit."""
+        """As `ask`, for callers that are not on the event loop, or may block it for one commit."""
         done: Future[Any] = Future()
         self._put(_Question(question, done))
         return done.result()
@@ -134,10 +134,10 @@ class Writer(Generic[E]):
             if self._failure is not None:
                 raise self._failure
             if self._is_closed:
-                raise BulkgladlyError(f"internal error: {self._path.name} was written after it was closed")
+                raise BulkgladlyError(f"internal error: {self._path.name} was written to after it was closed")
             self._queue.put(job)
 
-    # The thread.
+    # --- the thread ---
 
     def _work(self) -> None:
         while True:
@@ -150,7 +150,7 @@ class Writer(Generic[E]):
             if len(wanted) < len(jobs):
                 return
             if len(wanted) >= LOADED_JOBS:
-                # Under load a short rest makes the groups larger, and leaves the processor to the requests.
+                # Under load a short rest makes the groups larger, and leaves the CPU to the requests.
                 time.sleep(LINGER_S)
 
     def _serve(self, jobs: "Sequence[_Question | E]") -> None:
@@ -162,7 +162,7 @@ class Writer(Generic[E]):
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             failure = self._failure or self._failed(error)
             if self._outlives_errors and len(jobs) > 1:
-                # Nobody's call fails because of another's in the same group.
+                # A call must not fail because of another one in its group: try each by itself.
                 for job in jobs:
                     self._serve([job])
                 return
@@ -178,7 +178,7 @@ class Writer(Generic[E]):
             if not isinstance(job, _Question):
                 told.append(job)
                 continue
-            # What is asked or written here comes after everything that was told before it.
+            # A question sees all entries that were told before it.
             if told:
                 self._contents.write(told)
                 told = []
@@ -190,7 +190,7 @@ class Writer(Generic[E]):
         return [answer if one.afterwards is None else _plain(one.afterwards(answer)) for one, answer in asked]
 
     def _failed(self, error: Exception) -> BulkgladlyError:
-        """Forget what did not reach the disk, so that the summary tells what did, and return the error as ours."""
+        """Drop what did not reach the disk, so that the summary is right, and return the error as ours."""
         failure = database_error(error, self._path)
         if not self._outlives_errors:
             self._failure = failure
@@ -215,13 +215,13 @@ def _hand_over(answers: "Sequence[tuple[asyncio.Future[Any] | Future[Any], Any]]
         else:
             on_the_loop.append((done, answer))
     if on_the_loop:
-        # One wake-up for the whole group: beside thousands of records each costs more than the answer.
+        # One wake-up for the whole group: with thousands of records, each costs more than its answer.
         on_the_loop[0][0].get_loop().call_soon_threadsafe(_resolve_all, on_the_loop)
 
 
 def _resolve_all(answers: "Sequence[tuple[asyncio.Future[Any], Any]]") -> None:
     for done, answer in answers:
-        if not done.done():  # else its caller was cancelled
+        if not done.done():  # otherwise its caller was cancelled
             _resolve(done, answer)
 
 
@@ -233,14 +233,14 @@ def _resolve(done: "asyncio.Future[Any] | Future[Any]", answer: Any) -> None:
 
 
 def write_note(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Write a word about the run itself (its status, say), within the open transaction."""
+    """Write a value about the run itself, such as its status, within the open transaction."""
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
 def earlier_vitals(connection: sqlite3.Connection) -> Mapping[str, Any]:
     """Return what the sessions before this one have cost.
 
-    An import writes it into its checkpoint, an export among its notes: there the versions that resume them look.
+    An import keeps it in its checkpoint, an export in `meta`; older versions look for it there.
 
     Raises:
         ValueError: It is not JSON.
@@ -254,7 +254,7 @@ def earlier_vitals(connection: sqlite3.Connection) -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def usable(path: Path, *opened: Any) -> Iterator[None]:
-    """Read the first of a journal: an error says that the file cannot be used, and closes what is `opened`.
+    """Guard the first reads of a journal: an error closes all of `opened`, and says that the file cannot be used.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: From SQLite's errors, and from contents that make no sense.

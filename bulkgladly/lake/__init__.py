@@ -1,20 +1,20 @@
-"""Data sets of what Gladly holds: a folder of typed tables that is always whole, and that loses nothing.
+"""Data sets: folders of typed tables of what Gladly holds, whole at every moment.
 
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
-files as one unit, by `commits`. What is published is read again with `published_rows`, and looked
-after by `compact` and `verify`.
+files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact` and
+`verify` maintain it.
 
-The modules stand on floors, and a module uses only floors below its own (a test reads this picture):
+Each module imports only modules on floors below its own (a test reads this picture):
 
        the folder                         lines into rows          rows into parts           rows again
     7  verify                                                      unit_writer               compact
     6  folder                                                      part_writer               published_rows
-    5  leftovers summaries findings       report_table             part_files
-    4  catalogue commits current_folder   conversion               file_formats side_files   merge
-    3  manifest                           typed_rows fitted_lines  row_filters               restored_lines
-                                          line_kinds report_csv                              row_keys
-    2  media_files                        line_batches             rows                      schemas
+    5  publishing summaries findings      report_table             part_files
+    4  catalogue current_folder           conversion               file_formats side_files   merge
+    3  manifest                           typed_rows fitted_lines                            row_keys
+                                          line_bundles report_csv
+    2                                                              rows                      schemas
     1  places                                                      arrow
 """
 
@@ -27,13 +27,11 @@ _ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 
 
 def _prefer_steady_memory() -> None:
-    """Let Arrow take its memory from jemalloc, unless Arrow is loaded already or somebody has chosen.
-
-    Conversions make many short-lived tables of many sizes in several threads. jemalloc gives
-    back what they held, at the same speed: 40 MB less at the peak than the default. Arrow asks
-    the environment once, when it is loaded, so this stands here and imports nothing of Arrow.
-    Only its packages for Linux are known to have jemalloc built in.
-    """
+    """Make Arrow allocate from jemalloc, unless Arrow is loaded already or the environment chooses otherwise."""
+    # Conversions create many short-lived tables of many sizes in several threads. jemalloc gives their memory
+    # back, at the same speed: measured, 40 MB less at the peak than the default. Arrow reads the environment
+    # once, when it is loaded, so this runs before any import of it. Only the Linux packages of Arrow are known
+    # to have jemalloc built in.
     if sys.platform.startswith("linux") and "pyarrow" not in sys.modules:
         os.environ.setdefault(_ALLOCATOR, "jemalloc")
 

@@ -1,10 +1,10 @@
-"""Arrow arrays, scalars and tables, made and looked at without pandas or numpy.
+"""Arrow arrays, scalars and tables, created and inspected without loading pandas or numpy.
 
 `pa.scalar`, `pa.array` of Python values and `as_py` of a time load pandas where it is installed:
-0.2 s and 40 MB before the first row, for nothing. So scalars are made here only, and whatever a
-conversion does, from the downloaded bytes to the published unit, goes without those calls (a test
-holds it). Where rows are Python values anyway (cells of a report, lines of a text part, rows that
-are merged), `pa.array` and `to_pylist` are the plain way, and are used.
+0.2 s and 40 MB before the first row, for nothing. So scalars are created only here, and a conversion,
+from the downloaded bytes to the published unit, never makes those calls (a test checks it). Where
+rows are Python values anyway (cells of a report, lines of a text part, rows that are merged),
+`pa.array` and `to_pylist` are used.
 """
 
 import datetime as dt
@@ -22,18 +22,18 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 Array = Any
-"""An Arrow array, or a column of a table. What it holds is known at run time only."""
+"""An Arrow array, or a column of a table. Its type is known only at run time."""
 
 
 def integers(kind: str, values: Iterable[int]) -> Array:
-    """Return integers as an Arrow array; `kind` is a letter of `array`: B, i or q."""
+    """Return integers as an Arrow array; `kind` is a type code of `array`: B, i or q."""
     held = array(kind, values)
     made = {"B": pa.uint8(), "i": pa.int32(), "q": pa.int64()}[kind]
     return pa.Array.from_buffers(made, len(held), cast("Any", [None, pa.py_buffer(cast("Any", held))]))
 
 
 def scalar(value: str | int | dt.datetime | dt.date | None, kept: pa.DataType) -> Any:
-    """Return a value as an Arrow scalar of a type; times must have a zone."""
+    """Return a value as an Arrow scalar of a type; a time must have a zone."""
     if value is None:
         return pa.nulls(1, cast("Any", kept))[0]
     if isinstance(value, str):
@@ -50,8 +50,8 @@ def scalar(value: str | int | dt.datetime | dt.date | None, kept: pa.DataType) -
 
 
 def extremes_of(values: Array) -> tuple[Any, Any]:
-    """Return the smallest and the largest value; None twice if there is none. Times must be in microseconds."""
-    is_time = types.is_timestamp(values.type)  # as_py of a time loads pandas, too
+    """Return the smallest and the largest value, or None twice if there is no value. Times must be in microseconds."""
+    is_time = types.is_timestamp(values.type)  # as_py of a time would load pandas
     found = cast("Any", pc.min_max(values.cast(pa.int64()) if is_time else values)).as_py()
     first, last = found["min"], found["max"]
     if is_time and first is not None:
@@ -60,7 +60,7 @@ def extremes_of(values: Array) -> tuple[Any, Any]:
 
 
 def in_schema(table: pa.Table, schema: pa.Schema, constants: Mapping[str, Any]) -> pa.Table:
-    """Return rows with all columns of a schema; a column that they lack is constant, or null throughout."""
+    """Return rows with all columns of a schema; a missing column gets a constant, or is null in every row."""
     present = dict(zip(table.schema.names, table.columns, strict=True))
     columns: list[Any] = []
     for field in schema:

@@ -20,7 +20,7 @@ __all__ = ("Catalogue", "Damage", "in_its_place")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A manifest, a decision or a memo that cannot be used, and why. `unit` is taken from the name of the file."""
+    """A manifest, a decision or a memo that cannot be used, and why. `unit` comes from the name of the file."""
 
     data_set: str
     unit: str
@@ -28,19 +28,19 @@ class Damage:
 
 
 class Catalogue:
-    """The manifests below a top folder, read when they are asked for: what none of them names does not exist."""
+    """The manifests below a top folder, read on demand. A file that none of them names does not count."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: dict[Path, Damage] = {}
-        """What was passed over so far; see `pass_over_damage`."""
+        """What was skipped so far; see `pass_over_damage`."""
         self._passes_over = False
 
     def pass_over_damage(self) -> None:
-        """From now on collect in `damage` what cannot be read, and go on with the rest.
+        """From now on collect in `damage` what cannot be read, and continue with the rest.
 
-        For an export, because one damaged unit must not stop all others. Damage to what a unit
-        itself needs still raises: to its own manifest, or to what its rows depend on.
+        An export does this, because one damaged unit must not stop all others. Damage to what a unit
+        itself needs still raises: its own manifest, or whatever its rows depend on.
         """
         self._passes_over = True
 
@@ -56,10 +56,10 @@ class Catalogue:
         return sorted(name for name, folder in self.manifest_folders() if next(_units_in(folder), None) is not None)
 
     def manifests(self, data_set: str) -> list[Manifest]:
-        """Return what is published of a data set, by the names of the units.
+        """Return what is published of a data set, sorted by the names of the units.
 
         Raises:
-            InputError: A manifest is damaged, or lies under another name than its own.
+            InputError: A manifest is damaged, or lies under a name that is not its own.
             UsageError: A manifest was written by a newer version.
         """
         return sorted(self.iter_manifests(data_set), key=lambda manifest: manifest.unit)
@@ -79,7 +79,7 @@ class Catalogue:
         return _units_in(self.path / MANIFESTS / place_of(data_set))
 
     def manifest(self, data_set: str, unit: str) -> Manifest | None:
-        """Return the manifest of a unit; None where it is not published.
+        """Return the manifest of a unit, or None if it is not published.
 
         Raises:
             InputError: It is damaged.
@@ -97,21 +97,23 @@ class Catalogue:
             names.sort()
             place = PurePosixPath(Path(folder).relative_to(top).as_posix())
             name = data_set_of_place(place)
+            # Without files a folder counts only if it holds no others: a data set that was prepared and not yet
+            # published has an empty one, while `reports` merely holds `reports/AgentSummary`.
             if place.parts and (files or not names) and _is_place_of(place, name):
                 yield name, Path(folder)
 
     def begun(self) -> list[Path]:
-        """Return the decisions that were not carried out to their end."""
+        """Return the decisions that were not carried out completely."""
         return sorted(path for _, folder in self.manifest_folders() for path in folder.glob("*.json.next"))
 
     def is_decided(self, data_set: str, unit: str) -> bool:
-        """Tell whether a commit of this unit was decided and not carried out to its end."""
+        """Tell whether a commit of this unit was decided and not carried out completely."""
         return self.path.joinpath(next_place(data_set, unit)).exists()
 
     def remembered(self, data_set: str, name: str, *, is_needed: bool = False) -> dict[str, Any] | None:
         """Return what was remembered under a name, or None.
 
-        `is_needed` says that rows depend on it, so that damage is never passed over.
+        With `is_needed`, rows depend on it, so damage always raises.
 
         Raises:
             InputError: It is damaged.
@@ -148,13 +150,13 @@ def in_its_place(manifest: Manifest, data_set: str, path: Path, unit: str | None
     """Return a manifest if it is what the name of its file says.
 
     Raises:
-        InputError: It is of another data set or unit, such as a copy, or one that was swapped with another.
+        InputError: It belongs to another data set or unit, such as a copy, or one that was swapped with another.
     """
     if manifest.data_set != data_set:
-        raise InputError(f"{path} is of the data set {manifest.data_set}; put it back into its own folder")
+        raise InputError(f"{path} belongs to the data set {manifest.data_set}; move it back to its own folder")
     if path.name != manifest_place(data_set, manifest.unit).name or (unit is not None and manifest.unit != unit):
         raise InputError(
-            f"{path} is of the unit {manifest.unit!r}, not of {unit or unquote(path.stem)!r}; put it back under its "
-            "own name, or remove it if it is a copy"
+            f"{path} belongs to the unit {manifest.unit!r}, not to {unit or unquote(path.stem)!r}; give it its own "
+            "name back, or remove it if it is a copy"
         )
     return manifest

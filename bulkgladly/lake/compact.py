@@ -1,8 +1,8 @@
 """One row for each key: the newest of all units, in `current/<data set>/`.
 
-Memory does not grow with the data set, but for one bit a row. The first pass reads keys
-alone and spills them (`KeySpill`), which tells the last row of each. The second pass reads the
-rows that are kept, in the order in which they were published.
+Memory grows with the data set only by one bit per row. The first pass reads only keys and spills
+them to disk (`KeySpill`), which finds the last row of each. The second pass reads the rows to
+keep, in the order in which they were published.
 """
 
 import shutil
@@ -25,19 +25,19 @@ from bulkgladly.lake.part_files import PartFile
 from bulkgladly.lake.places import CURRENT, is_part, is_partial, place_of
 from bulkgladly.lake.published_rows import data_set_of_rows, parts_of, tables_in
 from bulkgladly.lake.row_keys import BUCKET_ROWS, KeptRows, KeySpill, identities
-from bulkgladly.lake.schemas.shapes import LINE, DataSet
+from bulkgladly.lake.schemas import LINE, DataSet
 from bulkgladly.storage.durable import below, sync_folder
 from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("CompactLimits", "Compacted", "compact")
 
 _JOB, _FETCH = "_job_updated_at", "_fetched_at"
-"""The first is Gladly's time, the second that of the machine that asked."""
+"""The first is Gladly's time, the second that of the machine that sent the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a compaction made: `rows` of the `rows_read` that are published, in `parts` files of `bytes` in `path`."""
+    """The result of a compaction: `rows` kept of `rows_read`, in `parts` files of `bytes` below `path`."""
 
     data_set: str
     path: Path
@@ -61,15 +61,14 @@ def compact(
 ) -> Compacted:
     """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
 
-    Of rows with the same key the newest is kept: by the time that Gladly gives the export job, where
-    there is one, then by the order in which units were published, then by the time of the fetch and
-    the line. No clock of ours decides between two units. Without a key, rows whose whole content is
-    equal are kept once; so are those of a report that has a key twice in one window. All parts have
-    the declared schema.
+    Of rows with the same key the newest is kept: by the time of the export job in Gladly, where there is
+    one, then by the order in which units were published, then by the time of the fetch and the line. No
+    clock of ours decides between two units. Without a key, rows whose whole content is equal are kept
+    once, and so are those of a report that has a key twice in one window. All parts have the declared
+    schema.
 
-    The folder must be locked. What was there before is replaced as a whole at the end; an
-    error or a kill leaves it as it was. Needs about a tenth of the data set's size on disk
-    besides what it writes.
+    The folder must be locked. The earlier files are replaced as a whole at the end; an error or a kill
+    leaves them as they were. Besides what it writes, it needs about a tenth of the data set's size on disk.
 
     Raises:
         UsageError: Nothing is published of this data set, or `out` holds files of others.
@@ -77,15 +76,9 @@ def compact(
         DiskFull: No space.
     """
     if not folder.is_locked:
-        raise RuntimeError("the folder is written by who holds its lock")
+        raise RuntimeError("take the lock of the folder before writing to it")
     name = data_set if isinstance(data_set, str) else data_set.name
-    manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
-    for damage in folder.damage.values():
-        if damage.data_set == name:  # passed over for others; here its rows would be missing without a word
-            raise InputError(damage.detail)
-    if not manifests:
-        listing = next_command("dataset", "show", folder.path)
-        raise UsageError(f"{folder.path} has no rows of {name!r}; `{listing}` lists them")
+    manifests = _published(folder, name)
     shape = data_set if isinstance(data_set, DataSet) else data_set_of_rows(folder, name, manifests)
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
@@ -106,6 +99,18 @@ def compact(
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
 
 
+def _published(folder: DataFolder, name: str) -> list[Manifest]:
+    """Return the manifests of a data set with rows, from the one published first to the newest."""
+    manifests = sorted((one for one in folder.manifests(name) if one.parts), key=order_of_publishing)
+    for damage in folder.damage.values():
+        if damage.data_set == name:  # skipped for other data sets; here its rows would be missing silently
+            raise InputError(damage.detail)
+    if not manifests:
+        listing = next_command("dataset", "show", folder.path)
+        raise UsageError(f"{folder.path} has no rows of {name!r}; run `{listing}` to list its data sets")
+    return manifests
+
+
 class _Compaction:
     def __init__(
         self, folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], scratch: Path, limits: CompactLimits
@@ -118,13 +123,14 @@ class _Compaction:
         self.rows_read = sum(manifest.rows for manifest in manifests)
 
     def run(self, used: frozenset[int]) -> list[PartEntry]:
-        """Write the parts into `made`, none of them with a number that is in use, and return them."""
+        """Write the parts into `made`, none of them under a number that is in use, and return them."""
         kept = self._kept()
         made = self._scratch / "made"
         made.mkdir()
         parts = list(self._write(kept, made))
         if sum(part.rows for part in parts) != kept.count:
             raise self._miscounted(sum(part.rows for part in parts))
+        # Never a number of the present folder: by the names alone it must be clear which of the two is in place.
         first = 1 if used.isdisjoint(range(1, len(parts) + 1)) else max(used) + 1
         named = [replace(part, path=f"part-{number:04}.parquet") for number, part in enumerate(parts, first)]
         for part in named:
@@ -133,6 +139,7 @@ class _Compaction:
         return named
 
     def _kept(self) -> KeptRows:
+        # The job's time is Gladly's and counts first; the time of a fetch is a local clock and only breaks ties.
         spill = KeySpill(self._scratch, self.rows_read, bucket_rows=self._limits.bucket_rows)
         age = next((name for name in (_JOB, _FETCH) if name in self._data_set.schema.names), None)
         columns = [*self._data_set.key, *([age] if age else []), LINE]
@@ -166,6 +173,7 @@ class _Compaction:
                     part.close()
                     yield part.proven(made)
                     part = None
+            # An empty data set gets one part too, so that readers find the schema.
             if held or not number:
                 part = part or self._part(made, number + 1)
                 part.write(pa.concat_tables([self._data_set.schema.empty_table(), *held]))
@@ -181,10 +189,9 @@ class _Compaction:
         return PartFile(made / f"part-{number:04}.parquet", self._data_set, format_of("parquet", "zstd"))
 
     def _tables(self, kept: KeptRows) -> Iterator[pa.Table]:
-        """Yield the rows that are kept."""
         for _, path, (begin, count) in self._parts():
             if kept.among(begin, count) is None:
-                continue
+                continue  # not even opened
             at = begin
             for table in tables_in(path, self._data_set):
                 mask: Array | None = kept.among(at, table.num_rows)
@@ -195,7 +202,7 @@ class _Compaction:
                 raise self._miscounted(at)
 
     def _parts(self) -> Iterator[tuple[int, Path, tuple[int, int]]]:
-        """Yield each part with the number of its unit, its path, the number of its first row and its rows."""
+        """Yield for each part the number of its unit, its path, the number of its first row and its count of rows."""
         begin = 0
         for unit, manifest in enumerate(self._manifests):
             for path, part in zip(parts_of(self._folder, manifest), manifest.parts, strict=True):
@@ -206,14 +213,14 @@ class _Compaction:
         top = self._folder.path
         return InputError(
             f"{top}: {self._data_set.name} has {found} rows where its manifests count {self.rows_read}; "
-            f"`{next_command('dataset', 'verify', top)}` tells which part is damaged"
+            f"run `{next_command('dataset', 'verify', top)}` to find the damaged part"
         )
 
 
 def _described(
     folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], parts: Sequence[PartEntry]
 ) -> Manifest:
-    """Return the manifest of what is about to become `current`."""
+    """Return the manifest of the parts that are about to become `current`."""
     rows = sum(part.rows for part in parts)
     return Manifest(
         data_set=data_set.name,
@@ -233,7 +240,7 @@ def _described(
 
 
 def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows of a part with some columns; with all columns where a key is null, since all identify it then."""
+    """Yield the rows of a part with some columns; from a null key on with all, since all identify such a row."""
     done = 0
     if data_set.key:
         for table in tables_in(path, data_set, columns):
@@ -247,17 +254,17 @@ def _with_keys(path: Path, data_set: DataSet, columns: Sequence[str]) -> Iterato
 
 
 def _refuse_foreign(final: Path) -> None:
-    """Make sure that what is replaced is ours."""
+    """Refuse to replace a folder that holds files of others."""
     if not final.exists():
         return
     if final.is_symlink() or not final.is_dir():
-        raise UsageError(f"{final} is no folder of ours; move it away, or choose another place")
+        raise UsageError(f"{final} is not a folder of bulkgladly; move it away, or choose another folder")
     strange = [found.name for found in final.iterdir() if not (is_part(found.name) or is_partial(found.name))]
     if strange:
         raise UsageError(f"{final} holds {min(strange)!r}, which would be lost; choose an empty or a new folder")
 
 
 def _used_numbers(final: Path) -> frozenset[int]:
-    """Return the numbers of the parts that are there, which a reader of the old folder may still open by name."""
+    """Return the numbers of the present parts, which a reader of the old folder may still open by name."""
     names = [found.stem.rpartition("-")[2] for found in final.iterdir()] if final.is_dir() else []
     return frozenset(int(name) for name in names if name.isdecimal())

@@ -1,10 +1,10 @@
-"""One export file, as it is downloaded, into typed rows for their partitions.
+"""An export file, while it is downloaded, into typed rows for their partitions.
 
-Three kinds of threads hand bundles on: the caller's cuts lines and sorts them by kind, parsers
-read bundles (fast where all lines fit, line by line where some do not), one writer takes the
-results in the order of the bundles. Between them there are never more than eight bundles. The
-caller is itself a worker thread beside the event loop, and asks it for one block of the download
-at a time: a disk that is slow slows the download down, and memory stays bounded.
+Three kinds of threads pass bundles on: the caller cuts lines and sorts them by kind, parsers read
+bundles (fast where all lines fit, line by line where some do not), and one writer takes the results
+in the order of the bundles. Between them there are never more than eight bundles. The caller is
+itself a worker thread beside the event loop, and takes one block of the download at a time, so that
+a slow disk slows the download down and memory stays bounded.
 """
 
 import datetime as dt
@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, extremes_of, integers, scalar
 from bulkgladly.lake.fitted_lines import fit_line
-from bulkgladly.lake.line_batches import BATCH_BYTES, LineBatch, cut
-from bulkgladly.lake.line_kinds import BUNDLE_BYTES, Bundle, Sorter
+from bulkgladly.lake.line_bundles import BATCH_BYTES, BUNDLE_BYTES, Bundle, LineBatch, Sorter, cut
 from bulkgladly.lake.rows import Drift, DriftLog, Reject, Rows
-from bulkgladly.lake.schemas.shapes import DataSet, Shape
+from bulkgladly.lake.schemas import DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES
 from bulkgladly.strict_json import Unusable
@@ -42,9 +41,9 @@ _IN_FLIGHT_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """How a file is converted. `parsers` is the number of threads that parse; one more writes.
+    """How a file is converted. `parsers` is the number of threads that parse; one more thread writes.
 
-    `is_fast` False sends every line through the slow path, which gives the same rows.
+    With `is_fast` False every line takes the slow path, which gives the same rows.
     """
 
     parsers: int = 2
@@ -56,7 +55,7 @@ class ConvertOptions:
 
 @dataclass(slots=True)
 class ConversionSummary:
-    """What became of a file: lines = rows + rejected + blank, always."""
+    """The counts of a converted file. Always, lines = rows + rejected + blank."""
 
     lines: int = 0
     blank: int = 0
@@ -81,16 +80,16 @@ def convert(
     reject: Callable[[Reject], None],
     options: ConvertOptions | None = None,
 ) -> ConversionSummary:
-    """Read a file to its end and hand on its rows and rejects.
+    """Read a file to its end and pass on its rows and rejects.
 
     `blocks` is the file, cut anywhere. `write` and `reject` are called from one other
     thread, one call at a time, rows of one kind in file order unless a line had to be
     fitted. At most eight bundles of about a megabyte are in flight between reading and writing,
-    or fewer where long lines make them larger: above 32 MiB they are done one after the other.
+    or fewer where long lines make them larger: above 32 MiB they are processed one after the other.
 
     Raises:
-        Exception: Whatever `blocks`, `write` or `reject` raised. What was written until then
-            stands; the threads have ended.
+        Exception: Whatever `blocks`, `write` or `reject` raised. What was written before that
+            remains; the threads have ended.
     """
     options = options or ConvertOptions()
     report = ConversionSummary()
@@ -121,7 +120,7 @@ def _too_long(batch: LineBatch, options: ConvertOptions) -> Reject:
 
 
 class _Threads:
-    """The threads: parsers side by side, then one writer that takes their results in the order of the bundles."""
+    """Parsers side by side, then one writer that takes their results in the order of the bundles."""
 
     def __init__(
         self,
@@ -153,7 +152,7 @@ class _Threads:
             self._writer.shutdown(cancel_futures=True)
 
     def put(self, bundle: Bundle) -> None:
-        """Pass a bundle on; wait while eight are in flight. Raises what an earlier one raised."""
+        """Pass a bundle on; wait while eight are in flight. Raises what an earlier bundle raised."""
         size = len(bundle.data)
         self._make_room(size)
         parsed = self._parsers.submit(self._read, bundle, self._data_set)
@@ -167,6 +166,7 @@ class _Threads:
         self._in_flight.append((self._writer.submit(self._pass_rejects, [refused]), 0))
 
     def _make_room(self, size: int) -> None:
+        # One bundle is let through whatever its size, or a line above the limit could never pass.
         while len(self._in_flight) >= _IN_FLIGHT or (self._in_flight and self._bytes + size > _IN_FLIGHT_BYTES):
             self._wait_for_one()
 
@@ -174,6 +174,8 @@ class _Threads:
         oldest, size = self._in_flight.popleft()
         oldest.result()
         self._bytes -= size
+
+    # Both run in the one thread of the writer, so that the summary needs no lock.
 
     def _hand_over(self, parsed: "Future[BundleResult]") -> None:
         result = parsed.result()
@@ -198,11 +200,11 @@ _OF_KIND: Mapping[str, Callable[[str], str]] = {
     "type": lambda kind: kind,
     "entity": lambda kind: kind.partition("/")[0],
 }
-"""Partitions that follow from the kind of a line."""
+"""Partitions that are derived from the kind of a line."""
 
 
 class Parser(Protocol):
-    """Reads lines that fit a shape, all or none, as `typed_rows.read_fitting` does."""
+    """Reads lines that fit a shape, all or none of them, as `typed_rows.read_fitting` does."""
 
     def __call__(self, shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool = False) -> pa.RecordBatch:
         """Return the rows, or raise Unfit."""
@@ -210,7 +212,7 @@ class Parser(Protocol):
 
 
 class _Read(NamedTuple):
-    """A line as it is to be parsed, as it stood in the file, and its number."""
+    """A line to parse, the same line as it was in the file, and its number."""
 
     fitted: bytes
     line: bytes
@@ -219,7 +221,7 @@ class _Read(NamedTuple):
 
 @dataclass(slots=True)
 class BundleResult:
-    """What became of a bundle."""
+    """The rows, rejects and counts of one bundle."""
 
     rows: list[Rows] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -240,7 +242,7 @@ def _read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
 
 
 def read_line_by_line(bundle: Bundle, data_set: DataSet, parse: Parser = read_fitting) -> BundleResult:
-    """Do the same line by line, whatever the lines are: about ten times slower. `parse` reads lines that fit."""
+    """Return the same line by line, whatever the lines hold: about ten times slower. `parse` reads lines that fit."""
     result = BundleResult(slow_lines=len(bundle.numbers))
     log = DriftLog()
     groups: dict[str | None, list[_Read]] = {}
@@ -267,7 +269,7 @@ def read_line_by_line(bundle: Bundle, data_set: DataSet, parse: Parser = read_fi
 def _read_all(
     kind: str | None, group: list[_Read], data_set: DataSet, result: BundleResult, parse: Parser
 ) -> Iterator[pa.RecordBatch]:
-    """Yield fitted lines as batches. Should Arrow refuse one all the same, halving finds it."""
+    """Yield fitted lines as batches. If Arrow refuses one nevertheless, it is found by halving."""
     data = b"".join(read.fitted + b"\n" for read in group)
     numbers = integers("q", (read.number for read in group))
     try:
@@ -289,6 +291,7 @@ def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) ->
         return
     days = batch.column("timestamp").cast(pa.date32())
     first, last = extremes_of(days)
+    # The usual case: a bundle is of one day, and nothing has to be copied.
     if not days.null_count and first == last:
         yield Rows((*folders, ("date", first.isoformat())), batch)
         return

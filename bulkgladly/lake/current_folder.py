@@ -1,13 +1,13 @@
-"""The folder `current/<data set>/`: its manifest, and how a new folder takes the place of the old one as a whole.
+"""The folder `current/<data set>/`: its manifest, and how a new folder replaces the old one as a whole.
 
 In this order: `announce` writes the manifest of the new folder as `.json.next`, `put_in_place`
-exchanges the folders, `settle_manifests` gives the manifest its name. A kill in between is ended by
-looking which of the two folders is there. The manifest lies outside of the folder, which readers
-open as a whole: `_manifest/current/<data set>.json`.
+exchanges the folders, `settle_manifests` gives the manifest its name. After a kill in between, the
+folder that is present decides whether the manifest is kept. The manifest lies outside of the folder,
+which readers open as a whole: `_manifest/current/<data set>.json`.
 
-Where the system can exchange two names in one step (Linux), a reader and a kill find the old
-folder or the new one. Elsewhere it takes two renames: a kill between them leaves no folder
-under the name, and both beside it, and `settle_folders` ends what was begun.
+Where the system can exchange two names in one step (Linux), readers, and processes after a kill, find
+either the old folder or the new one. Elsewhere it takes two renames: a kill between them leaves no
+folder under the name and both beside it, and `settle_folders` completes the exchange.
 """
 
 import contextlib
@@ -21,13 +21,14 @@ from pathlib import Path, PurePosixPath
 from bulkgladly.documents import as_json
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
-from bulkgladly.lake.places import CURRENT, MANIFESTS, is_partial, place_of
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, is_partial, place_of
 from bulkgladly.storage.durable import below, sync_folder, write_whole
 
 __all__ = (
     "UNIT",
     "announce",
     "announced",
+    "data_set_announced",
     "folder_of_current",
     "manifest_of_current",
     "place_of_current",
@@ -48,40 +49,47 @@ def folder_of_current(data_set: str) -> PurePosixPath:
 
 
 def place_of_current(data_set: str) -> PurePosixPath:
-    """Return where its manifest stands."""
+    """Return the place of its manifest."""
     return PurePosixPath(MANIFESTS, CURRENT, f"{place_of(data_set)}.json")
 
 
 def manifest_of_current(top: Path, data_set: str) -> Manifest | None:
-    """Return the manifest of a compacted data set; None where there is none, as before manifests were written.
+    """Return the manifest of a compacted data set, or None: early versions wrote none.
 
     Raises:
-        UsageError: It is damaged, or of another data set, or was written by a newer version.
+        UsageError: It is damaged, belongs to another data set, or was written by a newer version.
     """
     path = top / place_of_current(data_set)
     if not path.exists():
         return None
     found = read_manifest(path)
     if (found.data_set, found.unit) != (data_set, UNIT):
-        raise UsageError(f"{path} is of {found.data_set}, unit {found.unit}")
+        raise UsageError(f"{path} belongs to {found.data_set}, unit {found.unit}")
     return found
 
 
 def announce(top: Path, manifest: Manifest) -> None:
-    """Write what the folder will hold, before it gets its place; `settle_manifests` relies on it."""
+    """Write what the folder will hold, before it is put in place; `settle_manifests` relies on it."""
     path = below(top, f"{place_of_current(manifest.data_set)}{_NEXT}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, as_json(manifest_json(manifest)))
 
 
 def announced(top: Path) -> Iterator[Path]:
-    """Yield what was announced and is not settled."""
+    """Yield the manifests that were announced and not settled."""
     yield from sorted((top / MANIFESTS / CURRENT).rglob(f"*.json{_NEXT}"))
 
 
+def data_set_announced(path: Path, top: Path) -> str:
+    """Return the data set of an announced manifest, by its path."""
+    place = path.relative_to(top / MANIFESTS / CURRENT)
+    return data_set_of_place(PurePosixPath(*place.parts[:-1], place.name.removesuffix(f".json{_NEXT}")))
+
+
 def settle_manifests(top: Path) -> None:
-    """Give each manifest that was announced its name, if its folder got its place, and drop it if not."""
+    """Give each announced manifest its name if its folder is in place, and remove it if not."""
     for path in announced(top):
+        # A damaged announcement is dropped like one whose folder did not get its place.
         is_there = False
         with contextlib.suppress(UsageError):
             manifest = read_manifest(path)
@@ -97,7 +105,7 @@ def settle_manifests(top: Path) -> None:
 
 
 def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
-    """Tell whether a folder has these parts. Their numbers differ from those of the parts before."""
+    """Tell whether a folder has these parts. Their numbers differ from those of the earlier parts."""
     return folder.is_dir() and {(part.path, part.bytes) for part in parts} <= {
         (found.name, found.stat().st_size) for found in folder.iterdir()
     }
@@ -105,24 +113,27 @@ def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
 
 _NEW, _OLD = ".new", ".old"
 _AT_CWD, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
 
 
 def scratch_of(top: Path) -> Path:
-    """Return where this process may spill; `remove_scratch` removes it."""
+    """Return a folder for the temporary files of this process; `settle_folders` removes what a kill leaves of it."""
     return top / f".compact-{os.getpid()}"
 
 
 def _remove_scratch(top: Path) -> list[Path]:
-    """Remove what earlier processes have spilled, and return it. Only the lock holder may call it."""
+    """Remove the temporary files of earlier processes, and return them. Only the lock holder may call it."""
     return [remove_tree(path) for path in sorted(top.glob(".compact-*"))]
 
 
 def put_in_place(made: Path, final: Path) -> None:
-    """Give a folder, whole and synced, its name; what has the name so far is removed.
+    """Give a complete, synced folder its name, and remove the folder that had the name.
 
-    Both must be on the same file system. Killed: the old folder has the name, or the new one.
+    Both must be on the same file system. After a kill, either the old folder has the name or the new one.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the old folder first, under a hidden name: the exchange needs both on one file system, and a kill
+    # must leave it where `settle_folders` looks.
     new = final.with_name(f".{final.name}{_NEW}")
     remove_tree(new)
     made.replace(new)
@@ -131,7 +142,7 @@ def put_in_place(made: Path, final: Path) -> None:
 
 
 def settle_folders(top: Path) -> list[Path]:
-    """Complete or undo an exchange that a kill has interrupted, remove scratch folders, return what was removed."""
+    """Complete or undo an interrupted exchange, remove temporary folders, and return what was removed."""
     removed = _remove_scratch(top)
     current = top / CURRENT
     if current.is_symlink() or not current.is_dir():
@@ -161,7 +172,7 @@ def _finish(new: Path, final: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; tell whether the system could."""
+    """Exchange two names in one step; return False if the system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -172,7 +183,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def remove_tree(path: Path) -> Path:
-    """Remove a folder and all in it, or a link and not what it leads to, or nothing."""
+    """Remove a folder with its content, or a link but not its target. It may be missing."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():

@@ -1,7 +1,7 @@
 """The formats of a part behind one small protocol: Parquet, NDJSON in the API's own shape, and flat CSV.
 
-NDJSON and CSV may be compressed as a whole, Parquet compresses within. Each format can
-count the rows of a finished file again, and so finds a file that was cut.
+NDJSON and CSV can be compressed as a whole, Parquet compresses internally. Each format can count
+the rows of a finished file again, and so detects a file that was cut.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from bulkgladly.choices import one_of, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import Array, scalar
-from bulkgladly.lake.restored_lines import as_plain, to_line
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.fitted_lines import as_plain, to_line
+from bulkgladly.lake.schemas import DataSet
 
 __all__ = (
+    "FORMATS",
     "FileFormat",
     "RowSink",
     "format_of",
@@ -30,7 +32,7 @@ __all__ = (
 
 
 class RowSink(Protocol):
-    """One file that is being written.
+    """A file that is being written.
 
     Raises:
         OSError: From each method: the file could not be written.
@@ -41,11 +43,11 @@ class RowSink(Protocol):
         ...
 
     def written_bytes(self) -> int:
-        """Return how large the file is so far; what is still being compressed does not count."""
+        """Return the size of the file so far, without what is still being compressed."""
         ...
 
     def close(self) -> None:
-        """Finish the file. Closes it also when that fails, and may be called again."""
+        """Finish the file. It is closed even if that fails, and calling it again is allowed."""
         ...
 
 
@@ -59,10 +61,10 @@ _MANY_VALUES = frozenset(
         *("messageId", "noteId", "commentId", "bodyHtml", "comment", "transcript", "path", "blake2b"),
     }
 )
-"""Texts that hardly repeat: looking each up in a dictionary costs time and saves nothing."""
+"""Columns whose texts hardly repeat: a dictionary costs time for them and saves nothing."""
 
 _SEARCHED = frozenset({"contentType", "type", "conversationId", "customerId", "_job_id", "_asked_id"})
-"""Texts whose smallest and largest value are worth keeping, beside all numbers and times."""
+"""Columns of texts whose smallest and largest value help readers, besides all numbers and times."""
 
 
 def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def _parquet_settings(schema: pa.Schema) -> dict[str, Any]:
     return _settings(schema.remove_metadata())
 
 
+# A night writes thousands of parts with a few schemas.
 @cache
 def _settings(schema: pa.Schema) -> dict[str, Any]:
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
@@ -95,9 +98,7 @@ def _leaves(path: str, kept: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
         yield path, kept
 
 
-class ParquetSink:
-    """Writes row groups."""
-
+class _ParquetSink:
     def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
         self._file = pa.OSFile(str(path), "wb")
         try:
@@ -113,15 +114,13 @@ class ParquetSink:
             raise
 
     def write(self, table: pa.Table) -> None:
-        """Add a row group."""
         self._writer.write_table(table, row_group_size=table.num_rows)
 
     def written_bytes(self) -> int:
-        """Return the size of the row groups so far."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Write the footer. The writer goes first, or it would try to finish the file when it is collected."""
+        # The writer is closed first, or it would try to finish the file when it is garbage collected.
         try:
             self._writer.close()
         finally:
@@ -129,7 +128,7 @@ class ParquetSink:
 
 
 def _parquet_rows_in(path: Path, compression: str) -> int:
-    del compression  # a Parquet file says so itself
+    del compression  # the file itself says how it is compressed
     return pq.read_metadata(path).num_rows
 
 
@@ -157,11 +156,9 @@ class _TextFile:
         self._to.write(data)
 
     def written_bytes(self) -> int:
-        """Return how much has reached the file."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Finish the file."""
         try:
             self._to.close()
         finally:
@@ -171,7 +168,7 @@ class _TextFile:
 class _NdjsonSink(_TextFile):
     """Writes each row as the line it came from, with its provenance as further members.
 
-    A member of the line that has the name of a provenance column stands in `_extra` then.
+    A member of the line with the name of a provenance column then stands in `_extra`.
     """
 
     def __init__(self, path: Path, data_set: DataSet, compression: str) -> None:
@@ -179,7 +176,6 @@ class _NdjsonSink(_TextFile):
         self._data_set = data_set
 
     def write(self, table: pa.Table) -> None:
-        """Add lines."""
         for batch in table.to_batches(max_chunksize=_ROWS):
             lines = [to_line(row, self._data_set) for row in batch.to_pylist()]
             self._put(b"\n".join([*lines, b""]))
@@ -197,13 +193,12 @@ class _CsvSink(_TextFile):
         self._put(_records([_quoted(pa.array([name], pa.string())) for name in data_set.schema.names]))
 
     def write(self, table: pa.Table) -> None:
-        """Add records."""
         for batch in table.to_batches(max_chunksize=_ROWS):
             self._put(_records([_field(column) for column in batch.columns]))
 
 
 def _records(fields: list[Array]) -> Any:
-    """Return records, one for each place, as one buffer."""
+    """Return one record per row as one buffer."""
     last = _joined(fields[-1], _END, separator=_NOTHING, null_handling="replace")
     return _joined(*fields[:-1], last, separator=_COMMA, null_handling="replace").buffers()[2]
 
@@ -224,7 +219,7 @@ def _quoted(texts: Array) -> Array:
 
 
 def _joined(*texts: Array, separator: Any, null_handling: str = "emit_null") -> Array:
-    """Return texts joined place by place; a null makes the whole null, or counts as empty."""
+    """Return texts joined row by row; a null makes the result null, or counts as empty."""
     return cast("Any", pc).binary_join_element_wise(*texts, separator, null_handling=null_handling)
 
 
@@ -259,7 +254,7 @@ def _csv_rows_in(path: Path, compression: str) -> int:
     """
     ends, is_quoted, last = 0, False, b""
     for block in _blocks(path, compression):
-        # Every other piece between two quotes is outside of a field's text; a doubled quote has an empty one within.
+        # Every second piece between quotes lies outside a quoted field; a doubled quote has an empty piece inside.
         pieces = block.split(b'"')
         ends += sum(piece.count(b"\n") for piece in pieces[is_quoted::2])
         is_quoted = is_quoted != (len(pieces) % 2 == 0)
@@ -276,16 +271,22 @@ def _blocks(path: Path, compression: str) -> Iterator[bytes]:
             yield block
 
 
-# --- Which formats there are ---
+# --- The supported formats ---
 
 _PLAIN = {"none": "", "zstd": ".zst", "gzip": ".gz"}
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "parquet": ("zstd", "snappy", "gzip", "none"),
+    "ndjson": tuple(_PLAIN),
+    "csv": tuple(_PLAIN),
+}
+"""Format to the compressions that it offers; the first is taken unless another is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A format and a compression: how its files end, how one is written, and how its rows are counted.
+    """A format with a compression: the suffix of its files, how to write one, and how to count its rows.
 
-    Counting raises OSError or an error of Arrow where the file is not whole.
+    Counting raises OSError or an Arrow error if the file is not complete.
     """
 
     suffix: str
@@ -303,39 +304,35 @@ def _offered(name: str, compression: str, sink: Any, count: Callable[[Path, str]
 
 
 _FORMATS: Mapping[tuple[str, str], FileFormat] = {
-    **{
-        ("parquet", how): _offered("parquet", how, ParquetSink, _parquet_rows_in)
-        for how in ("zstd", "snappy", "gzip", "none")
-    },
+    **{("parquet", how): _offered("parquet", how, _ParquetSink, _parquet_rows_in) for how in FORMATS["parquet"]},
     **{("ndjson", how): _offered("ndjson", how, _NdjsonSink, _ndjson_rows_in) for how in _PLAIN},
     **{("csv", how): _offered("csv", how, _CsvSink, _csv_rows_in) for how in _PLAIN},
 }
 
 
 def format_of(name: str, compression: str | None = None) -> FileFormat:
-    """Return a format; without a compression, the first that it offers.
+    """Return a format; without a compression, with the first that it offers.
 
     Raises:
-        UsageError: There is none of this name, or it cannot be compressed so.
+        UsageError: The format, or its compression, is not supported.
     """
-    ways = [how for kind, how in _FORMATS if kind == name]
+    ways = FORMATS.get(name, ())
     if found := _FORMATS.get((name, compression or next(iter(ways), ""))):
         return found
     if ways:
-        raise UsageError(f"{name} files cannot be compressed with {compression}; take {', '.join(ways)}")
-    names = dict.fromkeys(kind for kind, _ in _FORMATS)
-    raise UsageError(f"there is no file format {name}; take {', '.join(names)}")
+        raise UsageError(f"{name} files cannot be compressed with {compression}; choose {one_of(ways)}")
+    raise UsageError(f"file format {unsupported(name, FORMATS)}")
 
 
 def rows_in(path: Path) -> int:
-    """Return the number of rows of a part, in the format that the end of its name tells.
+    """Return the number of rows of a part, in the format that its suffix names.
 
     Raises:
-        OSError: The file is cut, damaged, or of no format of ours.
+        OSError: The file is cut, damaged, or not in a format of parts.
     """
     found = next((each for each in _FORMATS.values() if path.name.endswith(each.suffix)), None)
     if found is None:
-        raise OSError(f"{path}: not the name of a part")
+        raise OSError(f"{path}: its name is not that of a part")
     try:
         return found.rows_in(path)
     except pa.ArrowException as exc:

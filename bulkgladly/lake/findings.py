@@ -1,4 +1,4 @@
-"""What can be wrong with a data folder: one finding for each thing, and the checks of single files."""
+"""What can be wrong with a data folder: the findings, and the checks of single files."""
 
 import datetime as dt
 import enum
@@ -14,7 +14,7 @@ from bulkgladly.errors import InputError
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.places import INCOMING
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.durable import below, hash_of
 
 __all__ = (
@@ -53,7 +53,7 @@ class FindingKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FolderFinding:
-    """One thing that is wrong: where (relative to the folder), what, and the fix."""
+    """One problem: where (relative to the folder), what, and the fix."""
 
     kind: FindingKind
     data_set: str
@@ -64,30 +64,30 @@ class FolderFinding:
 
 
 def unnamed(path: Path, top: Path) -> FolderFinding:
-    """Return the finding about a file of ours that no manifest names."""
+    """Return the finding for a file of ours that no manifest names."""
     is_incoming = path.relative_to(top).parts[0] == INCOMING
-    seen = "nobody reads it there" if is_incoming else "readers of whole folders count its rows until then"
+    seen = "no reader looks there" if is_incoming else "until then readers of the whole folder count its rows"
     way_out = f"the next export or compact removes it; {seen}"
     return _stray(FindingKind.UNNAMED, path, top, "no manifest names it", way_out)
 
 
 def foreign(path: Path, top: Path) -> FolderFinding:
-    """Return the finding about a file among the parts that is not ours."""
+    """Return the finding for a file among the parts that is not ours."""
     detail, way_out = (
-        "was not written here, or is damaged",
-        "move it out of the data set; readers of whole folders take it for a part",
+        "was not written by bulkgladly, or is damaged",
+        "move it out of the data set; readers of the whole folder read it as a part",
     )
     if maker := _maker_of(path.name):
         detail = f"was left here by {maker}"
         way_out = "delete it; Polars or DuckDB cannot open a folder with such files"
     elif not {".parquet", ".ndjson", ".csv"}.intersection(path.suffixes):
-        detail = "was not written here"
+        detail = "was not written by bulkgladly"
         way_out = "move it out of the data set; some readers, such as Polars, cannot open a folder with other files"
     return _stray(FindingKind.FOREIGN, path, top, detail, way_out)
 
 
 def _maker_of(name: str) -> str | None:
-    """Return who leaves files of this name in folders that are looked at or copied, where that is known."""
+    """Return which program leaves files of this name in the folders it opens or copies, if known."""
     if name.startswith("._") or name in _OF_DESKTOPS:
         return "a file manager"
     if name in _OF_ENGINES or name.endswith(".crc"):
@@ -108,24 +108,24 @@ FileProblem = tuple[FindingKind, str]
 
 
 def about_file(top: Path, name: str, size: int, blake2b: str, *, deep: bool) -> Iterator[FileProblem]:
-    """Yield what is wrong with a file, at a name relative to the top folder; nothing outside is opened."""
+    """Yield what is wrong with a file, named relative to the top folder; nothing outside of it is opened."""
     try:
         path = below(top, name)
     except InputError as error:
         yield FindingKind.MISSING, str(error)
         return
     if path.is_symlink() or not path.is_file():
-        yield FindingKind.MISSING, "is not there"
+        yield FindingKind.MISSING, "is missing"
     elif (found := path.stat().st_size) != size:
         yield FindingKind.SIZE, f"has {found} bytes, not {size}"
     elif deep and hash_of(path) != blake2b:
-        yield FindingKind.HASH, "holds other bytes than were written"
+        yield FindingKind.HASH, "has changed since it was written"
 
 
 def about_part(
     top: Path, name: str, part: PartEntry, data_set: str, known: DataSet | None, *, deep: bool
 ) -> Iterator[FileProblem]:
-    """Yield what is wrong with a part: as a file, and by its footer, which must say what the manifest does."""
+    """Yield what is wrong with a part: as a file, and in its footer, which must agree with the manifest."""
     wrong = list(about_file(top, name, part.bytes, part.blake2b, deep=deep))
     yield from wrong
     is_parquet = name.endswith(".parquet")
@@ -150,21 +150,22 @@ def _about_footer(footer: Any, part: PartEntry, data_set: str, known: DataSet | 
     wanted = {b"bulkgladly.data_set": data_set, b"bulkgladly.schema_version": str(part.schema_version)}
     for name, value in wanted.items():
         if (found := said.get(name, value.encode())) != value.encode():
-            yield FindingKind.SCHEMA, f"says {name.decode()} {found.decode(errors='replace')}, not {value}"
+            yield FindingKind.SCHEMA, f"its footer says {name.decode()} {found.decode(errors='replace')}, not {value}"
             return
+    # The declaration is that of the newest version; a part of an older one may have other columns.
     if known is not None and known.version == part.schema_version:
         strange = [field.name for field in schema if field not in list(known.schema)]
         missing = [field.name for field in known.schema if field.name not in schema.names]
         if strange or missing:
-            yield FindingKind.SCHEMA, f"is not as declared: {', '.join(dict.fromkeys(strange + missing))}"
+            yield FindingKind.SCHEMA, f"has other columns than declared: {', '.join(dict.fromkeys(strange + missing))}"
             return
     times = _times_in(footer)
     if times is not None and times != (part.min_timestamp, part.max_timestamp):
-        yield FindingKind.COUNTS, "has other first and last times than its manifest says"
+        yield FindingKind.COUNTS, "its first and last times are not those of its manifest"
 
 
 def _times_in(footer: Any) -> tuple[dt.datetime | None, dt.datetime | None] | None:
-    """Return the first and the last `timestamp` by the footer; None where it does not tell."""
+    """Return the first and the last `timestamp` according to the footer; None if it does not say."""
     names = [footer.schema.column(at).path for at in range(footer.num_columns)]
     if "timestamp" not in names or not footer.num_row_groups:
         return None

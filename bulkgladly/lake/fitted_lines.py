@@ -1,10 +1,13 @@
-"""A line fitted to its shape: what no column holds is taken out, so that the rest can be read as it is. Pure.
+"""A line fitted to its shape, and a row turned back into the line it was read from. Pure.
 
-What is taken out goes into `_extra`: a JSON object from paths to values. Putting each value
-back at its path gives the line again (see `restored_lines`).
+What no column can hold is taken out of the line, so that the rest can be read as it is, and goes into
+`_extra`: a JSON object from paths to values. Putting each value back at its path restores the line.
 """
 
-from collections.abc import Callable
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,21 +15,30 @@ import orjson
 import pyarrow as pa
 from pyarrow import types
 
-from bulkgladly.json_paths import Path, general, shown
+from bulkgladly.json_paths import Path, general, parsed, put, shown
 from bulkgladly.lake.rows import DriftKind
-from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
+from bulkgladly.lake.schemas import EXTRA, LINE, DataSet, Shape
 from bulkgladly.strict_json import Unusable, exact_object
-from bulkgladly.times import is_plain, moment_of
+from bulkgladly.times import canonical, is_plain, moment_of
 
-__all__ = ("FittedLine", "fit_line")
+__all__ = (
+    "FittedLine",
+    "as_plain",
+    "fit_line",
+    "to_api",
+    "to_line",
+)
+
+# --- From a line to what its columns hold ---
 
 _CONTENT = "content"
 _EXACT_IN_FLOAT = 1 << 53
+"""Beyond it, neighbouring integers are the same float."""
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class FittedLine(NamedTuple):
-    """A line that fits the shape of its kind, and the drift that was found in it."""
+    """A line that fits the shape of its kind, and the drift found in it."""
 
     kind: str | None
     line: bytes
@@ -49,14 +61,14 @@ class _Unfitting:
 
 
 _Fit = Callable[[Any, Path, _Unfitting], Any]
-"""From a value, never null, to what may stay in its place; None if nothing may, which is then recorded."""
+"""From a value that is not null to what stays in its place; None if nothing does, which is then recorded."""
 
 
 def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
-    """Return a line that certainly fits; one that fits already is returned as it is.
+    """Return a line that certainly fits; a line that fits already is returned as it is.
 
     Raises:
-        Unusable: The line is no JSON object, or nothing could be kept of it unchanged.
+        Unusable: The line is not a JSON object, or nothing of it could be kept unchanged.
     """
     value = exact_object(line)
     kind = _kind_of(value, data_set.kind_path)
@@ -65,6 +77,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
     if data_set.has_kinds and shape is data_set.unknown:
         value = _without_content(value, kind, data_set.kind_path, found)
     kept = _fit_of(shape)(value, (), found)
+    # An empty object has no member that could be put back, so it is noted itself.
     for name in shape.holders:
         if value.get(name) == {}:
             found.add((name,), {}, None)
@@ -79,7 +92,7 @@ def fit_line(line: bytes, data_set: DataSet) -> FittedLine:
 
 
 def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
-    """Return the text at a path; None if there is none, or no path."""
+    """Return the text at a path, or None."""
     place: Any = line
     for step in kind_path:
         place = place.get(step) if isinstance(place, dict) else None
@@ -89,7 +102,7 @@ def _kind_of(line: dict[str, Any], kind_path: tuple[str, ...]) -> str | None:
 def _without_content(
     line: dict[str, Any], kind: str | None, kind_path: tuple[str, ...], found: _Unfitting
 ) -> dict[str, Any]:
-    """Move the content of a line of unknown kind into the extra, but for the kind itself, and count it once."""
+    """Move the content of a line of unknown kind, except the kind itself, into the extra, and count it once."""
     content = line.get(_CONTENT)
     if kind is None and not isinstance(content, dict):
         return line
@@ -108,6 +121,7 @@ def _without_content(
     return {name: kept if name == _CONTENT else value for name, value in line.items() if kept or name != _CONTENT}
 
 
+# Worked out once for each shape: a line must not cost more than a few calls.
 @cache
 def _fit_of(shape: Shape) -> _Fit:
     return _fit_for(shape.json_type)
@@ -134,6 +148,7 @@ def _fit_for(kept: pa.DataType) -> _Fit:
 
 
 def _fit_scalar(wanted: type) -> _Fit:
+    # By type and not by isinstance, here and below: True is an int, too.
     def fit(value: Any, path: Path, found: _Unfitting) -> Any:
         return value if type(value) is wanted else found.add(path, value, DriftKind.MISFIT)
 
@@ -146,7 +161,7 @@ def _fit_int(value: Any, path: Path, found: _Unfitting) -> Any:
 
 
 def _fit_number(value: Any, path: Path, found: _Unfitting) -> Any:
-    """Keep what a float holds exactly; a value that is a float already was checked by `exact_object`."""
+    """Keep what a float holds exactly; `exact_object` has checked values that are floats already."""
     is_fit = type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
     return value if is_fit else found.add(path, value, DriftKind.MISFIT)
 
@@ -165,7 +180,7 @@ def _fit_time(value: Any, path: Path, found: _Unfitting) -> Any:
 
 
 def _fit_map(value: Any, path: Path, found: _Unfitting) -> Any:
-    """Make a list of entries, which is what Arrow reads; only texts may be values."""
+    """Return a map as a list of entries, which is what Arrow reads; only texts can be values."""
     if type(value) is not dict:
         return found.add(path, value, DriftKind.MISFIT)
     found.is_changed = True
@@ -203,3 +218,64 @@ def _fit_struct(members: dict[str, _Fit]) -> _Fit:
         return kept
 
     return fit
+
+
+# --- From a row back to its line ---
+
+
+def to_api(row: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
+    """Return the object of a row, in the API's own shape.
+
+    `row` is one of `Table.to_pylist()`. Each value is equal to what the line had; times are
+    equal as instants and in UTC, written with three or six fraction digits. A field that was
+    absent is absent, and one that was null is null. A number that no float holds is a Decimal.
+    """
+    return _restored(row, data_set, json.loads(row.get(EXTRA) or "{}", parse_float=_number))
+
+
+def to_line(row: Mapping[str, Any], data_set: DataSet) -> bytes:
+    """Return the object of a row as a line of JSON without its newline, with its provenance as further members.
+
+    Numbers keep their digits. A member of the object with the name of a provenance column stands in
+    a member `_extra`.
+    """
+    made = _restored(row, data_set, exact_object((row.get(EXTRA) or "{}").encode()))
+    provenance = [name for name in (*data_set.provenance, LINE) if row.get(name) is not None]
+    hidden = {name: made.pop(name) for name in (*provenance, EXTRA) if name in made}
+    for name in provenance:
+        made[name] = as_plain(row[name], data_set.schema.field(name).type)
+    # What stood in `_extra` is back at its place by now, so that name is free for members that provenance hides.
+    if hidden:
+        made[EXTRA] = hidden
+    return orjson.dumps(made)
+
+
+def _restored(row: Mapping[str, Any], data_set: DataSet, extra: Mapping[str, Any]) -> dict[str, Any]:
+    shape = data_set.shape_of(row.get(data_set.kind_column) if data_set.kind_column is not None else None)
+    made: dict[str, Any] = {}
+    for column in shape.columns:
+        value = row.get(column.name)
+        if value is not None:
+            put(made, column.path, value[0] if column.wraps else as_plain(value, column.type))
+    for path, value in extra.items():
+        put(made, parsed(path), value)
+    return made
+
+
+def as_plain(value: Any, kept: pa.DataType) -> Any:
+    """Return a value of a column as JSON holds it; null members of structs are left out."""
+    if isinstance(value, dt.datetime):
+        return canonical(value)
+    if types.is_map(kept):
+        return dict(value)
+    if isinstance(kept, pa.ListType):
+        return [None if item is None else as_plain(item, kept.value_type) for item in value]
+    if isinstance(kept, pa.StructType):
+        return {name: as_plain(member, kept.field(name).type) for name, member in value.items() if member is not None}
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_IN_FLOAT else value
+
+
+def _number(text: str) -> float | Decimal:
+    exact = Decimal(text)
+    number = float(text)
+    return number if Decimal(repr(number)) == exact else exact

@@ -1,11 +1,11 @@
-"""The top folder of an organisation's data: whose it is, who writes, what is published."""
+"""The top folder of an organisation's data: its owner, its lock, and what is published in it."""
 
 import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,20 +14,26 @@ from bulkgladly.commands import next_command
 from bulkgladly.documents import as_json, members_of
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
-from bulkgladly.lake.commits import carry_out, decide, files_of, write_decision
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
-from bulkgladly.lake.leftovers import remove_empty_folders, remove_leftovers
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import (
     INCOMING,
     LOCK,
     MANIFESTS,
     MARKER,
-    data_set_of_place,
+    data_set_of_manifest,
     manifest_place,
     memo_place,
     next_place,
     place_of,
+)
+from bulkgladly.lake.publishing import (
+    carry_out,
+    decide,
+    files_of,
+    remove_empty_folders,
+    remove_leftovers,
+    write_decision,
 )
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.durable import below, partial_of, write_whole
@@ -38,7 +44,7 @@ __all__ = ("DataFolder", "Recovery", "host_in", "utc_now")
 
 
 _LOOK_S = 0.05
-"""How long a look at the lock, by somebody who only wants to know whether it is held, may hold it up."""
+"""How long to wait for the lock: another process that only checks whether it is held may hold it for a moment."""
 
 
 def utc_now() -> dt.datetime:
@@ -48,9 +54,9 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was put right: units whose publishing was cut and is now done, and files that were removed.
+    """What was repaired: units whose interrupted publishing is now complete, and files that were removed.
 
-    `newest` has for each data set when it was written to last, by the clock of the machine that wrote.
+    `newest` maps each data set to when it was last written, by the clock of the machine that wrote it.
     """
 
     published: tuple[Manifest, ...]
@@ -61,8 +67,8 @@ class Recovery:
 class DataFolder(Catalogue):
     """One folder with the data sets of one organisation.
 
-    Anybody may read (`Catalogue`); one process at a time writes, after `lock`. Its threads may
-    publish different units at once.
+    Any process can read (`Catalogue`); only one at a time writes, after `lock`. Its threads may publish
+    different units at once.
     """
 
     def __init__(self, path: Path, host: str | None, now: Callable[[], dt.datetime] = utc_now) -> None:
@@ -79,21 +85,21 @@ class DataFolder(Catalogue):
     def open(
         cls, path: AnyPath, *, host: str | None = None, create: bool = False, now: Callable[[], dt.datetime] = utc_now
     ) -> "DataFolder":
-        """Return the data folder at a path; with `create`, make it where there is nothing yet.
+        """Return the data folder at a path; with `create`, create it if it is missing or empty.
 
-        `host` None opens the data of whichever organisation it is. A folder made without a
-        host belongs to the first that locks it.
+        `host` None opens the data of any organisation. A folder created without a host belongs to the
+        first that locks it.
 
         Raises:
-            UsageError: It is no data folder, or another organisation's, or written by a newer
-                version, or cannot be made.
+            UsageError: It is not a data folder, belongs to another organisation, was written by a newer
+                version, or cannot be created.
         """
         try:
             path = local_path(path).absolute()
             if not (path / MARKER).exists():
                 if not create:
                     dump = next_command("dump", path, connects=True)
-                    raise UsageError(f"{path} is no data set of bulkgladly; `{dump}` makes one")
+                    raise UsageError(f"{path} is not a bulkgladly data set; run `{dump}` to create one")
                 path.mkdir(parents=True, exist_ok=True)
                 _refuse_foreign(path)
                 _write_marker(path, host, now())
@@ -105,7 +111,7 @@ class DataFolder(Catalogue):
 
     def _take_host(self, host: str | None) -> None:
         if host is not None and self.host is not None and host != self.host:
-            raise UsageError(f"{self.path} has the data of {self.host}, not of {host}; choose another folder for it")
+            raise UsageError(f"{self.path} holds data of {self.host}, not of {host}; choose another folder")
         self.host = self.host or host
 
     @property
@@ -114,20 +120,22 @@ class DataFolder(Catalogue):
         return self._lock.is_held
 
     def lock(self) -> Self:
-        """Take the lock that one needs to write. It ends with `close` or with the process, however that ends.
+        """Take the lock, which writing requires. It ends with `close`, or with the process, however that ends.
 
         Raises:
-            UsageError: Another process writes, or the folder cannot be written, or it was
-                another organisation that took it meanwhile.
+            UsageError: Another process writes, the folder cannot be written, or another
+                organisation took it meanwhile.
             DiskFull: No space.
         """
         try:
             self._lock.take(wait_s=_LOOK_S)
         except LockHeld as held:
-            raise UsageError(f"{self.path} is in use by process {held.holder}; wait for it, or end it") from held
+            raise UsageError(
+                f"{self.path} is in use by process {held.holder}; wait for it to finish, or stop it"
+            ) from held
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
-        self._sequences.clear()
+        self._sequences.clear()  # another process may have published since they were counted
         try:
             self._settle_host()
         except BaseException:
@@ -136,6 +144,7 @@ class DataFolder(Catalogue):
         return self
 
     def _settle_host(self) -> None:
+        # Read again under the lock: between `open` and now another organisation may have taken the folder.
         found = host_in(self.path)
         wanted, self.host = self.host, found
         self._take_host(wanted)
@@ -143,13 +152,13 @@ class DataFolder(Catalogue):
             _write_marker(self.path, wanted, self.now())
 
     def is_in_use(self) -> bool:
-        """Tell whether somebody else holds the lock, now."""
+        """Tell whether another process holds the lock now."""
         with contextlib.suppress(OSError):
             return not self.is_locked and self._lock.is_held_by_anybody()
         return False
 
     def close(self) -> None:
-        """Give the lock back. Calling it twice is allowed."""
+        """Release the lock. Calling it twice is allowed."""
         try:
             if self.is_locked:
                 remove_empty_folders(self.path / INCOMING)
@@ -179,17 +188,17 @@ class DataFolder(Catalogue):
             write_whole(path, as_json(dict(value)))
 
     def prepare(self, data_set: str) -> None:
-        """Make the folder by which `recover` finds a data set. Comes before the first file of the data set."""
+        """Create the folder by which `recover` finds a data set. Call it before the first file of the data set."""
         self._demand_lock()
         place = MANIFESTS / place_of(data_set)
         below(self.path, (place / MARKER).as_posix())
         self.path.joinpath(place).mkdir(parents=True, exist_ok=True)
 
     def commit(self, manifest: Manifest, *, replaces: Sequence[Manifest] = ()) -> Manifest:
-        """Publish a unit whose files lie below `_incoming`, in place of others (see `commits`).
+        """Publish a unit whose files lie below `_incoming`, replacing others (see `publishing`).
 
-        Returns the manifest as it is read from now on. An error before the unit is decided
-        leaves everything as it was; afterwards, and after a kill at any moment, `settle` or
+        Returns the manifest as it can be read from now on. An error before the unit is decided
+        leaves everything as it was; after that, or after a kill at any moment, `settle` or
         `recover` publishes the unit.
 
         Raises:
@@ -201,13 +210,13 @@ class DataFolder(Catalogue):
         if not manifest.is_balanced:
             raise ValueError(f"the numbers of {manifest.data_set} {manifest.unit} do not add up")
         old = self.manifest(manifest.data_set, manifest.unit)
-        # By place and number: one that was published meanwhile is not the one that this writer has seen.
+        # Compared by place and number: a unit that was published meanwhile is not the one this writer has seen.
         if old is not None and (manifest_place(old.data_set, old.unit), old.sequence) not in {
             (manifest_place(one.data_set, one.unit), one.sequence) for one in replaces
         }:
             raise UsageError(
-                f"{manifest.data_set}: the unit {manifest.unit} came twice, and was published already; the first one "
-                "stays, and the next export looks again"
+                f"{manifest.data_set}: the unit {manifest.unit} is published already; that one was kept, and the next "
+                "export looks again"
             )
         with full_disk_named(self.path):
             self.prepare(manifest.data_set)
@@ -216,7 +225,7 @@ class DataFolder(Catalogue):
             return carry_out(self.path, write_decision(self.path, decision))
 
     def _next_sequence(self, data_set: str) -> int:
-        """Return the number of what is published next: above all that the data set has. No clock is asked."""
+        """Return the number of the next unit: above all that the data set has, whatever the clock says."""
         with self._counting:
             if data_set not in self._sequences:
                 self._sequences[data_set] = max(self._sequences_of(data_set), default=0)
@@ -225,13 +234,13 @@ class DataFolder(Catalogue):
 
     def _sequences_of(self, data_set: str) -> Iterator[int]:
         for path in self.unit_paths(data_set):
-            with contextlib.suppress(UsageError):  # one that is damaged does not keep others from being published
+            with contextlib.suppress(UsageError):  # a damaged one must not prevent others from being published
                 yield read_manifest(path).sequence or 0
 
     # --- After a kill ---
 
     def settle(self, data_set: str, unit: str) -> Manifest | None:
-        """Carry out a commit of this unit that was interrupted, if there is one, and return what it published."""
+        """Complete an interrupted commit of this unit, if there is one, and return what it published."""
         self._demand_lock()
         if not self.is_decided(data_set, unit):
             return None
@@ -239,10 +248,10 @@ class DataFolder(Catalogue):
             return carry_out(self.path, below(self.path, next_place(data_set, unit).as_posix()))
 
     def recover(self) -> Recovery:
-        """Carry out every commit that was interrupted, then remove files of ours that no manifest names.
+        """Complete every interrupted commit, then remove files of ours that no manifest names.
 
-        Call it right after taking the lock, before anything is written. Interrupted, it goes on
-        the next time. Where damage is passed over, nothing is removed that a damaged manifest may name.
+        Call it right after taking the lock, before anything is written. If it is interrupted, the next
+        call continues. Where damage is passed over, nothing is removed that a damaged manifest may name.
 
         Raises:
             InputError, UsageError: A manifest cannot be read, so that nothing was removed.
@@ -254,7 +263,7 @@ class DataFolder(Catalogue):
                 try:
                     published.append(carry_out(self.path, path))
                 except UsageError as error:
-                    self.pass_over(path, _data_set_of(path, self.path), error)
+                    self.pass_over(path, data_set_of_manifest(path, self.path), error)
             data_sets = [name for name, _ in self.manifest_folders()]
             named: set[str] = set()
             newest: dict[str, dt.datetime] = {}
@@ -262,17 +271,14 @@ class DataFolder(Catalogue):
                 named.update(files_of(manifest))
                 at = newest.setdefault(manifest.data_set, manifest.written_at)
                 newest[manifest.data_set] = max(at, manifest.written_at)
+            # Only after every decision is carried out: the files of an interrupted one lie in `_incoming`.
             removed = settle_folders(self.path) if self.damage else remove_leftovers(self.path, data_sets, named)
             settle_manifests(self.path)
         return Recovery(tuple(published), tuple(removed), newest)
 
     def _demand_lock(self) -> None:
         if not self.is_locked:
-            raise RuntimeError("the folder is written by who holds its lock")
-
-
-def _data_set_of(manifest: Path, top: Path) -> str:
-    return data_set_of_place(PurePosixPath(*manifest.relative_to(top).parts[1:-1]))
+            raise RuntimeError("take the lock of the folder before writing to it")
 
 
 # --- The marker: that a folder is ours, whose data it holds, and in which format ---
@@ -281,20 +287,20 @@ _MARKER_FORMAT = 1
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Make sure that a folder without a marker is empty, but for a marker that was cut.
+    """Refuse a folder without a marker that holds anything other than a marker that was cut.
 
     Raises:
-        UsageError: It is somebody else's.
+        UsageError: It holds files of others.
     """
     strange = sorted(found.name for found in path.iterdir() if found.name != partial_of(path / MARKER).name)
     if strange:
         raise UsageError(
-            f"{path} holds {strange[0]!r} and is no data set of bulkgladly; choose an empty or a new folder"
+            f"{path} holds {strange[0]!r} and is not a bulkgladly data set; choose an empty or a new folder"
         )
 
 
 def _write_marker(path: Path, host: str | None, now: dt.datetime) -> None:
-    """Make a folder ours. `host` None leaves open whose data it will hold.
+    """Mark a folder as a data folder. `host` None leaves open whose data it will hold.
 
     Raises:
         DiskFull: No space.

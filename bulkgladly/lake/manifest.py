@@ -1,7 +1,7 @@
-"""What stands about one unit of a data set: its parts, counts, hashes, and the time it covers.
+"""The manifest of one unit of a data set: its parts, counts, hashes, and the time it covers.
 
-A unit is a piece that was published whole. `_manifest/<data set>/<unit>.json` is written
-last; what no manifest names does not exist.
+A unit is a piece that is published as a whole. `_manifest/<data set>/<unit>.json` is written last, and
+a file that no manifest names does not count.
 """
 
 import datetime as dt
@@ -31,18 +31,19 @@ __all__ = (
 )
 
 FORMAT = 2
-"""2 added `sequence` and `digest`. Manifests of format 1 have neither, and are read as they are."""
+"""2 added `sequence` and `digest`. Manifests of format 1 have neither and are still read."""
 _SEALED = 2
+"""The first format with a digest."""
 
 Span = tuple[dt.datetime, dt.datetime]
-"""From a time, included, to a time, not included."""
+"""From a first instant to the first instant after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
     """One part, as a manifest names it. `path` is relative to the folder of its data set.
 
-    Until it is published under that name, it lies under `partial`, relative to where it was written.
+    Until it is published under that name, it has the name `partial`, relative to where it was written.
     """
 
     path: str
@@ -57,9 +58,9 @@ class PartEntry:
 
 @dataclass(frozen=True, slots=True)
 class SideFile:
-    """A file of a unit that is no part. `kind` is `rejects` or `raw`; `path` is relative to the top folder.
+    """A file of a unit that is not a part. `kind` is `rejects` or `raw`; `path` is relative to the top folder.
 
-    `partial` is the name it has until it is published. `lines` is None where nobody counted.
+    `partial` is its name until it is published. `lines` is None if they were not counted.
     """
 
     kind: str
@@ -74,11 +75,11 @@ class SideFile:
 class Manifest:
     """One unit. Paths of parts are relative to the folder of their data set.
 
-    lines = rows + rejected + blank. `covered` is the time the unit answers for, from its first
-    instant to the first after it. `source` says where it came from. `incomplete` says what is
-    missing, and is None where nothing is. `generation` counts how often the unit was published.
-    `sequence` counts what was published of the data set: it tells which of two units is newer,
-    whatever the clock was; None where the version that wrote it did not count.
+    lines = rows + rejected + blank. `covered` is the time for which the unit has everything, from its
+    first instant to the first after it. `source` says where it came from. `incomplete` says what is
+    missing, or is None. `generation` counts how often the unit was published. `sequence` counts what
+    was published of the data set: it tells which of two units is newer, whatever the clock said; None
+    if the version that wrote it did not count.
     """
 
     data_set: str
@@ -113,7 +114,7 @@ class Manifest:
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:
-    """Return a manifest as its document holds it: with the names files have once they are published."""
+    """Return a manifest as its document holds it, with the names that files have once they are published."""
     found = asdict(manifest)
     for file in (*found["parts"], *found["others"]):
         del file["partial"]
@@ -123,20 +124,20 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def order_of_publishing(manifest: Manifest) -> tuple[int, dt.datetime, str]:
     """Return what sorts the units of a data set from the one published first to the newest.
 
-    Those of versions that did not count come first, by their time.
+    Units of versions that did not count come first, by their time.
     """
     return manifest.sequence or 0, manifest.written_at, manifest.unit
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """Return the BLAKE2b (16 bytes, in hex) of a manifest, whatever the order and the blanks of its document."""
+    """Return the BLAKE2b (16 bytes, in hex) of a manifest, independent of order and spacing in its document."""
     content = {name: value for name, value in document.items() if name not in ("digest", "format")}
     made = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
     return hashlib.blake2b(made, digest_size=16).hexdigest()
 
 
 def manifest_from(content: bytes, name: str) -> Manifest:
-    """Return the manifest that a document holds; `name` is what messages call it.
+    """Return the manifest in a document; messages call it `name`.
 
     Raises:
         InputError: It is damaged.
@@ -149,7 +150,7 @@ def manifest_from(content: bytes, name: str) -> Manifest:
         return taken_manifest(members)
     except ValueError as exc:
         raise InputError(
-            f"{name} cannot be used: {exc}; restore it, or remove it, and the next export fetches its unit again"
+            f"{name} cannot be used: {exc}; restore it, or remove it so that the next export fetches it again"
         ) from exc
 
 
@@ -168,11 +169,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def taken_manifest(members: Members) -> Manifest:
-    """Return the manifest whose members these are, without `format`.
+    """Return the manifest with these members, which lack `format`.
 
     Raises:
-        ValueError: They are not those of a manifest, or one of them was changed after it was written.
+        ValueError: They are not those of a manifest, or the document was changed after it was written.
     """
+    # Before any member is taken: the digest is that of all of them.
     digest = _digest(members.rest())
     written = members.text("digest") if members.format >= _SEALED else digest
     found = Manifest(
@@ -241,5 +243,5 @@ def _span(members: Members) -> Span | None:
     if times is None:
         return None
     if len(times) != 2:
-        raise ValueError("covered is no pair of times")
+        raise ValueError("covered is not a pair of times")
     return times[0], times[1]

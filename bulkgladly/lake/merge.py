@@ -1,9 +1,8 @@
-"""The rows that a data set holds and newer readings of them, merged so that nothing is lost. Pure.
+"""The rows that a data set holds, merged with newer readings of them so that nothing is lost. Pure.
 
 Lists and reports are read again and again, because Gladly revises them. Where a key identifies the
-rows, the new row of a key replaces the old one, and a row that is no longer there is kept and
-marked. Where nothing identifies them, the new reading replaces the old one as a whole, unless it
-has fewer rows.
+rows, the new row of a key replaces the old one, and a row that is missing from the new reading is kept
+and marked. Without a key, the new reading replaces the old one as a whole, unless it has fewer rows.
 """
 
 import datetime as dt
@@ -17,7 +16,7 @@ import pyarrow.compute as pc
 
 from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.row_keys import content_columns, digests, identities
-from bulkgladly.lake.schemas.shapes import TIMESTAMP
+from bulkgladly.lake.schemas import TIMESTAMP
 
 __all__ = (
     "GONE_SINCE",
@@ -37,10 +36,10 @@ GONE_SINCE = "_gone_since"
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """All rows, and how many of them are how: created + updated + unchanged are the rows of the new picture.
+    """All rows, and counts: created + updated + unchanged are the rows of the new reading.
 
-    `gone` counts the rows that were there before and are not any more; those that were gone
-    already do not count again. A row that is back counts as updated.
+    `gone` counts the rows that the new reading lacks, without those that were gone already. A row
+    that is back counts as updated.
     """
 
     table: pa.Table
@@ -51,14 +50,15 @@ class Merged:
 
 
 def merge(old: pa.Table, new: pa.Table, key: Sequence[str], *, gone_since: dt.datetime | None = None) -> Merged:
-    """Return the rows of both: the new ones in their order, then those that only the old has, in theirs.
+    """Return the rows of both: the new ones in their order, then those that only the old table has, in theirs.
 
-    Where both have a row of the same key, the new one is kept, and it counts as unchanged
-    if it differs in columns about its origin at most (`keys.content_columns`). A row that
-    only the old has is kept; its `_gone_since`, if there is such a column and it is null,
-    becomes `gone_since`. Of rows with the same key within a table the last counts. Both
-    tables must have the schema of the data set.
+    If both have a row of the same key, the new one is kept, and it counts as unchanged if it
+    differs only in columns about its origin (see `row_keys.content_columns`). A row that only the
+    old table has is kept; its `_gone_since`, if there is such a column and it is null, becomes
+    `gone_since`. Of rows with the same key within one table the last counts. Both tables must have
+    the schema of the data set.
     """
+    # The same columns in the same order, or equal rows would have different digests.
     old, new = old.select(new.schema.names), _last_of_each(new, key)
     old = _last_of_each(old, key)
     content = content_columns(new.schema.names)
@@ -78,7 +78,7 @@ def merge(old: pa.Table, new: pa.Table, key: Sequence[str], *, gone_since: dt.da
 
 
 def _last_of_each(table: pa.Table, key: Sequence[str]) -> pa.Table:
-    """Return the last row of each key, in the order of these rows."""
+    """Return the last row of each key, in the order of these last rows."""
     last = {identity: at for at, identity in enumerate(identities(table, key))}
     return table if len(last) == table.num_rows else table.take(integers("q", sorted(last.values())))
 
@@ -102,9 +102,9 @@ def _with_gone_since(table: pa.Table, gone_since: dt.datetime | None) -> pa.Tabl
 
 @dataclass(frozen=True, slots=True)
 class United:
-    """The rows of several readings. `key` is empty where it does not identify them.
+    """The rows of several readings. `key` is empty if it does not identify them.
 
-    `beyond` counts the rows that the last reading did not have; `alone` those that only it had.
+    `beyond` counts the rows that the last reading lacks, `alone` those that only it has.
     """
 
     table: pa.Table
@@ -115,10 +115,10 @@ class United:
 
 @dataclass(frozen=True, slots=True)
 class Restated:
-    """What a window holds now, and what became of the new rows.
+    """What a window holds now, and the counts of its new rows.
 
-    `table` is None where it holds what it held. `doubt` says why the new rows were not
-    taken, where they were not.
+    `table` is None if nothing has changed. `doubt` says why the new rows were not taken, if they
+    were not.
     """
 
     table: pa.Table | None
@@ -129,11 +129,11 @@ class Restated:
 
 
 def unite(readings: Sequence[pa.Table], key: tuple[str, ...]) -> United:
-    """Return the rows of readings that may overlap, each once; the last reading's row is the one kept.
+    """Return the rows of readings that may overlap, each once; the row of the last reading is kept.
 
-    Without a key, rows are told apart by their content, and one that a reading has twice is
-    two rows. A key that a reading has twice is no key; a row with a null in it is told apart by
-    its content.
+    Without a key, rows are told apart by their content, and a row that one reading has twice counts
+    as two. A key that a reading has twice is not used as a key; a row with a null in its key is told
+    apart by its content.
     """
     if not all(_is_key_of(reading, key) for reading in readings):
         key = ()
@@ -145,6 +145,7 @@ def unite(readings: Sequence[pa.Table], key: tuple[str, ...]) -> United:
         fresh: list[int] = []
         for at, identity in enumerate(found):
             here[identity] += 1
+            # Only the surplus is added: a row that the last reading has as often is the same row.
             if here[identity] > had[identity]:
                 fresh.append(at)
         had |= here
@@ -160,18 +161,18 @@ def unite(readings: Sequence[pa.Table], key: tuple[str, ...]) -> United:
 def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.datetime, is_whole: bool) -> Restated:
     """Return what a window holds after it was read again at `at`. Both tables have the schema of the data set.
 
-    `is_whole` says that the new rows are all there are: only then may a row that is missing
-    be marked as gone. A reading without rows is not believed where there were some.
+    `is_whole` says that the new rows are all there are: only then is a missing row marked as gone. A
+    reading without rows is not believed if there were some before.
     """
     gone = old.filter(old.column(GONE_SINCE).is_valid())
     held = old.num_rows - gone.num_rows
     content = content_columns(new.schema.names)
     if held and not new.num_rows:
-        return Restated(None, doubt=f"the answer is empty and the data set has {held} rows; they were kept")
+        return Restated(None, doubt=f"the response is empty, but the data set has {held} rows; they were kept")
     if not old.num_rows:
         return Restated(new if new.num_rows else None, created=new.num_rows)
     if not gone.num_rows and old.select(content).equals(new.select(content)):
-        # The order may differ between two readings, but mostly it does not, and this is quick.
+        # Two readings may differ in their order only, but rarely do, and this comparison is quick.
         return Restated(None, unchanged=new.num_rows)
     if key and _is_key_of(old, key) and _is_key_of(new, key):
         merged = merge(old, new, key, gone_since=at if is_whole else None)
@@ -179,7 +180,8 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
         return Restated(merged.table if changed else None, merged.created, merged.updated, merged.unchanged)
     if new.num_rows < held:
         doubt = (
-            f"the answer has {new.num_rows} rows and the data set has {held}, which nothing identifies; they were kept"
+            f"the response has {new.num_rows} rows, but the data set has {held}, and no key tells which are "
+            "missing; they were kept"
         )
         return Restated(None, doubt=doubt)
     live = old.filter(cast("Any", pc.is_null(old.column(GONE_SINCE))))
@@ -190,7 +192,7 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
 
 
 def joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
-    """Return the rows of all tables, which have this schema; there may be none."""
+    """Return the rows of all tables, which have this schema; the list may be empty."""
     return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
 
 
@@ -199,5 +201,5 @@ def _identities(table: pa.Table, key: tuple[str, ...]) -> Iterator[bytes]:
 
 
 def _is_key_of(table: pa.Table, key: tuple[str, ...]) -> bool:
-    """Tell whether no two rows have the same value of the key."""
+    """Tell whether no two rows have the same key."""
     return not key or len(set(identities(table, key))) == table.num_rows

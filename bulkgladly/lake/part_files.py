@@ -1,10 +1,10 @@
 """The files that rows are written to before their unit is published: single parts, and one overflow file.
 
 A part is written aside, closed, synced, and read back. The overflow file takes rows of many
-partitions until each partition can be written by itself: where rows come for many partitions
-in turn, none of them has enough for a row group when memory is full. Written as parts at once
-they would be thousands of small row groups, each with its own entry in a footer, and a footer
-is held in memory until its part is closed.
+partitions until each partition can be written by itself: if rows arrive for many partitions in turn,
+none of them has enough for a row group when memory is full. Written to parts immediately, they would
+become thousands of small row groups, each with an entry in a footer that stays in memory until its
+part is closed.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import pyarrow as pa
 from bulkgladly.lake.arrow import extremes_of
 from bulkgladly.lake.file_formats import FileFormat, RowSink
 from bulkgladly.lake.manifest import PartEntry
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.durable import hash_of, partial_of, sync_file
 
 __all__ = (
@@ -29,7 +29,7 @@ __all__ = (
 
 
 class PartFile:
-    """One file that becomes a part when its unit is published. Not for use from two threads at once."""
+    """A file that becomes a part when its unit is published. Do not use it from two threads at once."""
 
     def __init__(self, path: Path, data_set: DataSet, file_format: FileFormat) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class PartFile:
         self._version = data_set.version
         self._format = file_format
         self.row_groups = 0
-        """How often rows were added."""
+        """How many times rows were added."""
         self._rows = 0
         self._times: list[dt.datetime] = []
         self._has_times = "timestamp" in data_set.schema.names
@@ -55,6 +55,7 @@ class PartFile:
         if self._has_times:
             extremes = extremes_of(table.column("timestamp"))
             self._times += [time for time in extremes if time is not None]
+            # Two values at most, however many row groups there are.
             self._times = [f(self._times) for f in (min, max)] if self._times else []
 
     def written_bytes(self) -> int:
@@ -62,13 +63,13 @@ class PartFile:
         return self._live_sink().written_bytes()
 
     def close(self) -> None:
-        """Finish the file and wait until the disk has it. Its footer is in memory no more."""
+        """Finish the file and sync it to disk. This frees the memory of its footer."""
         self._live_sink().close()
         self._sink = None
         sync_file(self._partial)
 
     def drop(self) -> None:
-        """Remove the file if it has not got its name yet, finished or not."""
+        """Remove the file, finished or not, unless it has its final name."""
         if self._sink is not None:
             with contextlib.suppress(OSError, pa.ArrowException):
                 self._sink.close()
@@ -83,7 +84,7 @@ class PartFile:
         """Read the finished file back, and describe it.
 
         Raises:
-            OSError: It is cut or damaged, or has not the rows that were written.
+            OSError: It is cut or damaged, or does not have the rows that were written.
         """
         try:
             found = self._format.rows_in(self._partial)
@@ -104,11 +105,9 @@ class PartFile:
 
 
 class Overflow:
-    """One file, made with its first rows. It needs no sync: killed, it is worth nothing.
+    """One file, created with its first rows. It is never synced, because nobody needs it after a kill.
 
-    A partition is known by its folder.
-
-    Rows may be read from several threads once nothing is added any more.
+    A partition is identified by its folder. Rows may be read from several threads once no more are added.
 
     Raises:
         OSError: From each call that writes or reads.
@@ -123,14 +122,14 @@ class Overflow:
 
     @property
     def places(self) -> list[PurePosixPath]:
-        """The folders that have rows here, in the order in which they came."""
+        """The folders that have rows here, in the order of their first rows."""
         return list(self._places)
 
     def __contains__(self, place: PurePosixPath) -> bool:
         return place in self._places
 
     def add(self, place: PurePosixPath, table: pa.Table) -> None:
-        """Take rows of a folder, after those it has here."""
+        """Add rows of a folder, after its earlier ones."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.unlink(missing_ok=True)
@@ -153,7 +152,7 @@ class Overflow:
                     yield stream.read_all()
 
     def drop(self) -> None:
-        """Remove the file. Safe at any time, and twice."""
+        """Remove the file. Calling it at any time, or twice, is safe."""
         self._places.clear()
         if self._file is not None:
             with contextlib.suppress(OSError, pa.ArrowException):

@@ -1,7 +1,7 @@
-"""The parts of one unit: rows sorted into files, which are proven before anybody publishes them.
+"""The parts of one unit: rows sorted into files, which are read back and counted before they are published.
 
-They are written aside, below a folder that no reader looks into, and get the same place below
-the data set when they are published.
+They are written below a folder that no reader looks into, and keep their relative path below the data
+set when they are published.
 """
 
 from collections import OrderedDict
@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from bulkgladly.choices import one_of
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.arrow import in_schema
 from bulkgladly.lake.file_formats import FileFormat, format_of
@@ -21,23 +22,23 @@ from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_files import Overflow, PartFile
 from bulkgladly.lake.places import Partition, file_stem, folder_of
 from bulkgladly.lake.rows import Origin, Rows
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.failures import full_disk_named
 
 __all__ = ("PartOptions", "PartWriter")
 
 _SMALL = 8
-"""Less than this part of a row group's size is not worth a row group, nor a part that is opened for it."""
+"""Rows below this fraction of a row group's size are not worth a row group, or opening a part for it."""
 _MOST_ROW_GROUPS = 128
-"""How many row groups the open parts may have together: each takes some 50 KB of memory until its part is closed."""
+"""The most row groups that the open parts have together: each takes about 50 KB of memory until its part is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartOptions:
-    """Format, folders and limits of a writer; limits in bytes as Arrow holds them, `part_bytes` as written.
+    """Format, folders and limits of a writer. Limits are bytes in Arrow's memory; `part_bytes` are bytes on disk.
 
-    `compression` None is the format's own: zstd for Parquet, none for text. `partition`
-    names those of the data set's partitions that get folders; None means all.
+    `compression` None is the default of the format: zstd for Parquet, none for text. `partition` names
+    the partitions of the data set that get folders; None means all.
     """
 
     format: str = "parquet"
@@ -52,7 +53,7 @@ class PartOptions:
         """Return the format of the parts.
 
         Raises:
-            UsageError: There is no such format, or it cannot be compressed so.
+            UsageError: The format, or its compression, is not supported.
         """
         return format_of(self.format, self.compression)
 
@@ -60,27 +61,27 @@ class PartOptions:
         """Return the partitions that get folders, outermost first.
 
         Raises:
-            UsageError: The data set does not offer one of those asked for.
+            UsageError: The data set does not offer one of the requested partitions.
         """
         if self.partition is None:
             return data_set.partitions
         for name in self.partition:
             if name not in data_set.partitions:
-                offered = f"take {' or '.join(data_set.partitions)}" if data_set.partitions else "it has none"
-                raise UsageError(f"{data_set.name} cannot be partitioned by {name}: {offered}")
+                offered = f"choose {one_of(data_set.partitions)}" if data_set.partitions else "it has no partitions"
+                raise UsageError(f"{data_set.name} cannot be partitioned by {name}; {offered}")
         return tuple(name for name in data_set.partitions if name in self.partition)
 
 
 class PartWriter:
-    """Writes the rows of one unit below a folder, at the places that they will have below their data set.
+    """Writes the rows of one unit below a folder, at the paths that they will have below their data set.
 
-    Rows wait until a row group is full; when too many wait, the largest groups are written
-    first, and what is too small for a row group of its own goes to an overflow file until the end.
-    Past `open_files` partitions the one used longest ago is closed, and past many row groups the
-    one that has most; it continues in a further part. Not for use from two threads at once.
+    Rows wait until a row group is full. When too many wait, the largest groups are written first, and
+    what is too small for a row group of its own goes to an overflow file until the end. If more than
+    `open_files` partitions are open, the least recently used one is closed, and if there are too many
+    row groups, the one that has most; it continues in another part. Do not use it from two threads at once.
 
     Raises:
-        DiskFull: From any call that writes. What is there are partial files: `abandon` them.
+        DiskFull: From any call that writes. It leaves partial files: `abandon` them.
         UsageError: The options do not fit the data set.
     """
 
@@ -94,7 +95,7 @@ class PartWriter:
         if foreign := origin.columns.keys() - data_set.provenance.keys():
             raise UsageError(f"{data_set.name} has no provenance column {min(foreign)}")
         self._places: dict[Partition, PurePosixPath] = {}
-        # Everything below is known by the folder it goes to: what has one folder must have one writer.
+        # Everything below is keyed by folder, not by partition: rows of one folder must go through one writer.
         self._held: dict[PurePosixPath, _Waiting] = {}
         self._held_bytes = 0
         self._open: OrderedDict[PurePosixPath, PartFile] = OrderedDict()
@@ -103,7 +104,7 @@ class PartWriter:
         self._overflow = Overflow(top / f".{file_stem(origin.stem)}.overflow.partial")
 
     def write(self, rows: Rows) -> None:
-        """Take rows; writes when enough of them are together."""
+        """Add rows; they are written when there are enough of them."""
         place = self._place(rows.partition)
         held = self._held.setdefault(place, _Waiting())
         held.batches.append(rows.batch)
@@ -123,6 +124,8 @@ class PartWriter:
         return found
 
     def _make_room(self) -> None:
+        # Largest first: the fewest row groups for the memory that is freed. Half is freed, so that the next
+        # rows do not end here again at once.
         largest_first = sorted(self._held, key=lambda key: -self._held[key].bytes)
         for place in largest_first:
             if self._held[place].bytes < self._options.row_group_bytes // _SMALL:
@@ -134,13 +137,13 @@ class PartWriter:
             self._flush(place, is_small=True)
 
     def finish(self) -> list[PartEntry]:
-        """Write what waits, and prove every part. What is in them is on the disk when this returns.
+        """Write what waits, and read every part back. All of it is on the disk when this returns.
 
         Raises:
             OSError: A part read back is not what was written.
         """
         with full_disk_named(self._top), ThreadPoolExecutor(2, thread_name_prefix="lake-finish") as pool:
-            # Those that are open come first, so that no other has to be closed for the rest.
+            # Open parts come first, so that none of them has to be closed to open another.
             places = dict.fromkeys([*self._open, *self._overflow.places, *self._held])
             for some in _in_groups(places, self._options.open_files):
                 parts = [(self._part(place), self._rest_of(place)) for place in some]
@@ -151,7 +154,7 @@ class PartWriter:
             return list(pool.map(partial(PartFile.proven, top=self._top), self._closed))
 
     def abandon(self) -> None:
-        """Remove every part that has not got its name; empty folders stay. Safe at any time, and twice."""
+        """Remove every part without its final name; empty folders stay. Calling it at any time, or twice, is safe."""
         self._held.clear()
         self._held_bytes = 0
         self._overflow.drop()
@@ -163,7 +166,7 @@ class PartWriter:
     def _flush(self, place: PurePosixPath, *, is_small: bool = False) -> None:
         held = self._held.pop(place)
         self._held_bytes -= held.bytes
-        if is_small or place in self._overflow:  # else later rows would come before earlier ones
+        if is_small or place in self._overflow:  # otherwise later rows would be written before earlier ones
             self._overflow.add(place, _joined(held.tables()))
             return
         part = self._part(place)
@@ -177,7 +180,7 @@ class PartWriter:
         return in_schema(_joined(tables), self._data_set.schema, self._origin.columns)
 
     def _rest_of(self, place: PurePosixPath) -> Iterator[pa.Table]:
-        """Return what is not in the part of a folder yet, as it came."""
+        """Return the rows of a folder that are not yet in its part, in the order in which they came."""
         held = self._held.pop(place, _Waiting())
         return chain(self._overflow.tables(place), held.tables())
 
@@ -190,6 +193,7 @@ class PartWriter:
         if place not in self._open:
             while len(self._open) >= self._options.open_files:
                 self._close(next(iter(self._open)))
+            # Counted on even if the earlier part is closed: its name stays taken.
             number = self._numbers[place] = self._numbers.get(place, 0) + 1
             name = f"{file_stem(self._origin.stem)}-{number:04}{self._format.suffix}"
             path = self._top / place / name
@@ -205,7 +209,7 @@ class PartWriter:
 
 
 class _Waiting:
-    """Rows of one folder that are not yet a row group."""
+    """Rows of one folder that do not fill a row group yet."""
 
     def __init__(self) -> None:
         self.batches: list[pa.RecordBatch] = []
@@ -235,5 +239,5 @@ def _in_row_groups(tables: Iterable[pa.Table], least_bytes: int) -> Iterator[lis
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
-    """Return all rows; tables may differ in whether they have an extra."""
+    """Return all rows; some tables may lack `_extra`."""
     return pa.concat_tables(tables, promote_options="default") if len(tables) > 1 else tables[0]

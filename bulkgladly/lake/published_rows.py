@@ -1,7 +1,7 @@
-"""Published rows as tables again, whichever format and version of the schema they were written in.
+"""Published rows as tables again, whatever format and schema version they were written in.
 
-All of it, part by part with bounded memory, or single columns; with the declared schema, or
-with the one that is known in this folder only.
+Whole units, parts with bounded memory, or single columns; with the declared schema, or with the one
+that only this folder knows.
 """
 
 import contextlib
@@ -24,15 +24,14 @@ from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import scalar
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.conversion import ConvertOptions, convert
+from bulkgladly.lake.fitted_lines import to_line
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined
 from bulkgladly.lake.places import place_of
-from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportLayout
-from bulkgladly.lake.restored_lines import to_line
+from bulkgladly.lake.report_table import layout_in
 from bulkgladly.lake.row_keys import identities
 from bulkgladly.lake.rows import Reject, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, DataSet, Shape
+from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE, TIMESTAMP, DataSet, Shape
 from bulkgladly.lines import stretches
 from bulkgladly.storage.durable import below
 from bulkgladly.strict_json import exact_object
@@ -50,17 +49,17 @@ __all__ = (
 
 _LINES = 2048
 _BLOCK_BYTES = 80 << 20
-"""A block holds at least one record, and a line may have 64 MiB."""
+"""A block must hold at least one record, and a line may have 64 MiB."""
 _COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
 
 
 def read_rows(folder: Catalogue, manifests: Sequence[Manifest], *, data_set: DataSet | None = None) -> pa.Table:
     """Return the rows of units of one data set, in the order of the manifests, with the declared schema.
 
-    All of them are held in memory. `data_set` must be given where it is not a declared one.
+    All of them are held in memory. Pass `data_set` if it is not a declared one.
 
     Raises:
-        InputError: A part is not there or cannot be read.
+        InputError: A part is missing or cannot be read.
     """
     data_set = data_set or DATA_SETS[manifests[0].data_set]
     tables = [table for one in manifests for path in parts_of(folder, one) for table in tables_in(path, data_set)]
@@ -71,19 +70,19 @@ def parts_of(folder: Catalogue, manifest: Manifest) -> list[Path]:
     """Return the paths of the parts of a unit.
 
     Raises:
-        InputError: The manifest names a place outside of the folder.
+        InputError: The manifest names a path outside of the folder.
     """
     place = place_of(manifest.data_set)
     return [below(folder.path, (place / part.path).as_posix()) for part in manifest.parts]
 
 
 def tables_in(path: Path, data_set: DataSet, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the rows of a part, some thousands or one row group at a time, with the declared schema.
+    """Yield the rows of a part with the declared schema, one row group or a few thousand at a time.
 
     With `columns`, only these, in their order.
 
     Raises:
-        InputError: It is not there, is damaged, or does not fit the schema.
+        InputError: It is missing, damaged, or does not fit the schema.
     """
     wanted = data_set.schema if columns is None else pa.schema([data_set.schema.field(name) for name in columns])
     try:
@@ -94,14 +93,16 @@ def tables_in(path: Path, data_set: DataSet, columns: Sequence[str] | None = Non
             for table in _in_lines(lines, path, data_set):
                 yield table.select(wanted.names)
     except (OSError, pa.ArrowException, ValueError) as exc:
-        raise InputError(f"{path} cannot be read: {exc}; `bulkgladly dataset verify` tells what is damaged") from exc
+        raise InputError(
+            f"{path} cannot be read: {exc}; run `bulkgladly dataset verify` to find what is damaged"
+        ) from exc
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a table with the columns of a schema; a column that an older version did not have is null.
+    """Return a table with the columns of a schema; a column that an older version lacks is null.
 
     Raises:
-        pyarrow.ArrowException: A column is of a type that cannot become the declared one.
+        pyarrow.ArrowException: A column has a type that cannot be cast to the declared one.
     """
     if table.schema.equals(schema):
         return table.replace_schema_metadata(cast("Any", schema.metadata))
@@ -117,7 +118,7 @@ def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _in_parquet(path: Path, wanted: pa.Schema) -> Iterator[pa.Table]:
-    # Row group by row group: the scanner of data sets holds on to memory.
+    # Row group by row group, because the scanner of `pyarrow.dataset` does not give memory back.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         names = [name for name in wanted.names if name in file.schema_arrow.names]
         for at in range(file.num_row_groups):
@@ -177,7 +178,7 @@ def _in_lines(lines: Iterator[bytes], path: Path, data_set: DataSet) -> Iterator
 
 
 def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
-    """Return lines of a part as rows: what is about their origin is taken out before they are read as Gladly's."""
+    """Return lines of a part as rows. Their provenance is taken out first; the rest is read like lines of Gladly."""
     about = [name for name in (*data_set.provenance, LINE) if name in data_set.schema.names]
     found: list[Rows] = []
     origins: list[Mapping[str, Any]] = []
@@ -186,10 +187,11 @@ def _typed(lines: Sequence[bytes], path: Path, data_set: DataSet) -> pa.Table:
         body = exact_object(line)
         origins.append({name: body.pop(name, None) for name in about})
         hidden = body.pop(EXTRA, None)
+        # What `to_line` moved into `_extra`, because provenance hid it, goes back first.
         bodies.append(orjson.dumps({**body, **hidden} if isinstance(hidden, dict) else body) + b"\n")
 
     def refuse(refused: Reject) -> None:
-        raise ValueError(f"a line of {path} is no row: {refused.detail}")
+        raise ValueError(f"a line of {path} is not a row: {refused.detail}")
 
     convert(bodies, data_set, write=found.append, reject=refuse, options=ConvertOptions(parsers=1))
     table = pa.concat_tables((pa.Table.from_batches([rows.batch]) for rows in found), promote_options="default")
@@ -210,18 +212,18 @@ def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
 
 
 def micros_of(time: dt.datetime) -> int:
-    """Return an aware time as microseconds since 1970, as columns hold it."""
+    """Return an aware time in microseconds since 1970, as columns hold it."""
     return (time - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 def values_in(folder: Catalogue, data_set: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the values of columns of a declared data set, row by row, in batches; times in microseconds since 1970.
 
-    Memory is bounded by a row group's share of these columns. Rows come unit by unit; one
-    that is in several units comes several times.
+    Memory is bounded by these columns of one row group. Rows come unit by unit; a row that is in
+    several units comes several times.
 
     Raises:
-        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
+        InputError: A part is missing or cannot be read, and the folder does not pass over damage.
     """
     for manifest in folder.manifests(data_set):
         for path in parts_of(folder, manifest):
@@ -230,10 +232,10 @@ def values_in(folder: Catalogue, data_set: str, columns: Sequence[str]) -> Itera
 
 
 def recent_keys(folder: Catalogue, data_set: str, key: str, since: dt.datetime) -> set[str]:
-    """Return the keys of the rows whose `timestamp` is not before a time. Parts that end before it are not read.
+    """Return the keys of the rows whose `timestamp` is at or after a time. Parts that end before it are not read.
 
     Raises:
-        InputError: A part is not there or cannot be read, and the folder does not pass over damage.
+        InputError: A part is missing or cannot be read, and the folder does not pass over damage.
     """
     found: set[str] = set()
     for manifest in folder.manifests(data_set):
@@ -257,35 +259,30 @@ def _plain(column: Any) -> list[Any]:
     return (column.cast(pa.int64()) if types.is_timestamp(column.type) else column).to_pylist()  # type: ignore[no-any-return]
 
 
-# --- Which schema a data set has ---
+# --- The schema of a data set ---
 
 
 def known_data_set(folder: Catalogue, name: str) -> DataSet | None:
-    """Return a data set with its schema and key; None where only its parts tell what it has.
+    """Return a data set with its schema and key, or None if only its parts show what it holds.
 
     Raises:
         InputError: What is remembered about it is damaged.
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
-    memo = folder.remembered(name, COLUMNS_MEMO, is_needed=True)
-    if memo is None:
-        return None
-    try:
-        return ReportLayout.from_memo(name, memo).data_set
-    except ValueError as exc:
-        raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
+    layout = layout_in(folder, name)
+    return None if layout is None else layout.data_set
 
 
 def data_set_of_rows(folder: Catalogue, name: str, manifests: Sequence[Manifest]) -> DataSet:
-    """Return the data set that units have the rows of, with a key only if it is one.
+    """Return the data set of these units, with a key only if that identifies their rows.
 
-    The key of a report is none where a unit has it twice. Of a data set that nothing is known of,
-    the columns are those that its parts have together, and there is no key.
+    The key of a report does not if a unit has it twice. An unknown data set has the columns of all its
+    parts, and no key.
 
     Raises:
-        InputError: A part cannot be read, or what is remembered about the data set.
-        UsageError: Nothing is known of it, and its parts are not Parquet.
+        InputError: A part, or what is remembered about the data set, cannot be read.
+        UsageError: The data set is unknown, and its parts are not Parquet.
     """
     if (known := known_data_set(folder, name)) is not None:
         is_keyed = name in DATA_SETS or not known.key or _is_key_in_each(folder, known, manifests)
@@ -293,7 +290,7 @@ def data_set_of_rows(folder: Catalogue, name: str, manifests: Sequence[Manifest]
     schemas: list[pa.Schema] = []
     for path in (path for manifest in manifests for path in parts_of(folder, manifest)):
         if path.suffix != ".parquet":
-            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is no Parquet file")
+            raise UsageError(f"{name} cannot be compacted: it is not declared, and {path.name} is not a Parquet file")
         try:
             found = pq.read_schema(path)
         except (OSError, pa.ArrowException) as exc:
@@ -306,7 +303,7 @@ def data_set_of_rows(folder: Catalogue, name: str, manifests: Sequence[Manifest]
 
 
 def _is_key_in_each(folder: Catalogue, data_set: DataSet, manifests: Sequence[Manifest]) -> bool:
-    """Tell whether no unit has a key twice. Holds the keys of one unit: a window of a report."""
+    """Tell whether no unit has a key twice. Holds the keys of one unit in memory, a window of a report."""
     columns = list(data_set.key)
     for manifest in manifests:
         seen: set[bytes] = set()

@@ -1,6 +1,6 @@
-"""The body of a report, as it arrives, cut into records: quoted line breaks, blank lines, bad rows, cut ends.
+"""The body of a report, cut into records while it arrives: quoted line breaks, blank lines, bad rows, cut ends.
 
-What Gladly labels CSV may be something else: an empty body, an error in plain words, or a web page, all
+What Gladly labels CSV can be something else: an empty body, an error in plain words, or a web page, all
 with status 200 (gladly-api, reports, "CSV format as connectors handle it"). Memory is bounded by the
 longest record.
 """
@@ -17,7 +17,7 @@ from bulkgladly.shown import shown
 __all__ = ("MAX_RECORD_BYTES", "BodyCutOff", "CsvRow", "NotAReport", "beginning", "records_in")
 
 MAX_RECORD_BYTES = 64 << 20
-"""A record of more is taken for a missing quote."""
+"""A longer record is treated as a missing quote."""
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_QUOTED = 100
@@ -26,17 +26,17 @@ _PERSONAL = re.compile(r"\S*@\S*|\+?\d[\d\s().-]{4,}\d")
 
 
 class BodyCutOff(Exception):
-    """The body ends within a record: the download broke off, and may be whole the next time."""
+    """The body ends within a record: the download broke off, and a new one may be complete."""
 
 
 class NotAReport(Exception):
-    """The body is something else, although its status says success. The message is for people."""
+    """The body is not a report, although its status says success. The message is for people."""
 
 
 class CsvRow(NamedTuple):
-    """A record, the number of the line at which it begins, counted from 1, and its bytes. No cells: a blank line.
+    """A record, the number of its first line, counted from 1, and its bytes. A blank line has no cells.
 
-    `has_end` is false for a last record without a line end: its width tells whether it is whole.
+    `has_end` is false for a last record without a line end: its width tells whether it is complete.
     """
 
     line: int
@@ -48,15 +48,15 @@ class CsvRow(NamedTuple):
 def records_in(blocks: Iterable[bytes]) -> Iterator[CsvRow | Reject]:
     """Yield the records of a body, cut anywhere into blocks; the first is the header.
 
-    A record that is not valid CSV is a reject of its first line, and reading goes on with the
-    next line; one that is not UTF-8 is a reject.
+    A record that is not valid CSV becomes a reject of its first line, and reading continues with the
+    next line. One that is not UTF-8 becomes a reject.
 
     Raises:
         BodyCutOff: The body ends within a quoted cell, or within a character.
-        NotAReport: A record is longer than any should be.
+        NotAReport: A record is too long.
         Exception: Whatever `blocks` raised.
     """
-    # One limit for the whole process; ours is kept by the feed, for the record.
+    # The csv module has one limit for the whole process, so the real one, per record, is kept by the feed.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
     feed = _Feed(_lines_of(blocks))
     reader = csv.reader(feed, strict=True)
@@ -82,8 +82,8 @@ def records_in(blocks: Iterable[bytes]) -> Iterator[CsvRow | Reject]:
 
 
 def beginning(text: str) -> str:
-    """Return the beginning of a text for a message: one line, without what may be an address or a number."""
-    # The search is quadratic in a text without blanks; an address that begins in what is shown ends well before.
+    """Return the beginning of a text for a message: one line, without anything like an address or a phone number."""
+    # The search is quadratic in a text without blanks, so it is bounded, well beyond what is shown.
     return shown(_PERSONAL.sub("…", " ".join(text[:_MOST_SEARCHED].split())), _MOST_QUOTED)
 
 
@@ -106,11 +106,11 @@ def _lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _too_long() -> NotAReport:
-    return NotAReport(f"a record is longer than {MAX_RECORD_BYTES} bytes; a quote is likely to be missing in it")
+    return NotAReport(f"a record is longer than {MAX_RECORD_BYTES} bytes; a closing quote is probably missing")
 
 
 class _Feed:
-    """Text lines for `csv.reader`, with what one record took of them."""
+    """Text lines for `csv.reader`, which remembers those of the current record."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
         self._lines = lines
@@ -129,12 +129,12 @@ class _Feed:
 
     @property
     def first_line(self) -> int:
-        """The number of the line at which the record begins."""
+        """The number of the first line of the record."""
         return self._line - len(self._taken) + 1
 
     @property
     def has_line_end(self) -> bool:
-        """Whether the last line of the record was whole."""
+        """Whether the last line of the record had an end."""
         return bool(self._taken) and self._taken[-1].endswith(b"\n")
 
     def raw(self) -> bytes:
@@ -142,7 +142,7 @@ class _Feed:
         return b"".join(self._taken).removesuffix(b"\n").removesuffix(b"\r")
 
     def give_back(self) -> None:
-        """Let the record be its first line alone; the others come again."""
+        """Reduce the record to its first line; the others are read again."""
         self._ahead.extendleft(reversed(self._taken[1:]))
         self._line -= len(self._taken) - 1
         del self._taken[1:]

@@ -1,7 +1,7 @@
-"""A report as typed rows, with columns that are settled once for each data folder.
+"""A report as typed rows, with columns that are chosen once for each data folder.
 
-The layout (columns and key) is settled when the first row of a report is seen, and stays the same
-for good; what no column takes goes to `_extra`.
+The layout (columns and key) is chosen when the first row of a report is seen, and never changes
+after that. What no column can hold goes to `_extra`.
 """
 
 import datetime as dt
@@ -15,12 +15,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkgladly.errors import InputError
 from bulkgladly.json_paths import shown as shown_path
 from bulkgladly.lake.arrow import in_schema, integers, scalar
+from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.merge import GONE_SINCE
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.rows import DriftKind, DriftLog, Reject
-from bulkgladly.lake.schemas.shapes import (
+from bulkgladly.lake.schemas import (
     EXTRA,
     FLAG,
     INT,
@@ -40,6 +42,7 @@ __all__ = (
     "ReportBody",
     "ReportColumn",
     "ReportLayout",
+    "layout_in",
     "read_report",
 )
 
@@ -49,7 +52,7 @@ COLUMNS_MEMO = "columns"
 """The name of the memo that holds a layout."""
 
 WINDOW: Mapping[str, pa.DataType] = {"_fetched_at": TIMESTAMP, "_window_start": TEXT, "_window_end": TEXT}
-"""Provenance of a report's rows: when it was fetched, and which days were asked for, both included."""
+"""Provenance of a report's rows: when it was fetched, and the first and last day requested, both included."""
 
 _CELL_TYPES: Mapping[str, Any] = {
     "text": TEXT,
@@ -58,11 +61,11 @@ _CELL_TYPES: Mapping[str, Any] = {
     "timestamp": TIMESTAMP,
     "flag": FLAG,
 }
-"""The kinds of cells, and what they are in a table."""
+"""From the kind of a cell to its type in a table."""
 
 
 class ReportColumn(NamedTuple):
-    """A column: its name in tables, the header it was seen under, and its kind: a key of the types above."""
+    """A column: its name in tables, its header in the report, and its kind, a key of the types above."""
 
     name: str
     header: str
@@ -71,14 +74,14 @@ class ReportColumn(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportLayout:
-    """The columns of a metric set in one data folder, the same for ever. Further headers go to `_extra`."""
+    """The columns of a metric set in one data folder, which never change. Further headers go to `_extra`."""
 
     data_set: DataSet
     columns: tuple[ReportColumn, ...]
 
     @classmethod
     def of(cls, name: str, columns: Sequence[ReportColumn], key: tuple[str, ...]) -> Self:
-        """Return the layout of a data set. A key of which a column is missing is none."""
+        """Return the layout of a data set. A key with a missing column is not used."""
         fields: dict[str, Any] = {column.name: _CELL_TYPES[column.kind] for column in columns} | {GONE_SINCE: TIMESTAMP}
         schema = schema_of(name, 1, fields, WINDOW)
         for column in columns:
@@ -91,16 +94,16 @@ class ReportLayout:
         return cls(found, tuple(columns))
 
     def as_memo(self) -> dict[str, Any]:
-        """Return the columns and the key as a memo about the data set holds them."""
+        """Return the columns and the key as the memo about the data set holds them."""
         columns = [column._asdict() for column in self.columns]
         return {"format": 1, "columns": columns, "key": list(self.data_set.key)}
 
     @classmethod
     def from_memo(cls, name: str, memo: Mapping[str, Any], key: tuple[str, ...] | None = None) -> Self:
-        """Return the layout that is remembered; with its own key, or another that is known better.
+        """Return the remembered layout, with its own key or the one that is passed.
 
         Raises:
-            ValueError: The memo is damaged, or of a newer version.
+            ValueError: The memo is damaged, or was written by a newer version.
         """
         try:
             if memo["format"] != 1:
@@ -109,6 +112,19 @@ class ReportLayout:
             return cls.of(name, columns, tuple(memo.get("key", ())) if key is None else key)
         except (KeyError, TypeError) as exc:
             raise ValueError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def layout_in(folder: Catalogue, name: str, key: tuple[str, ...] | None = None) -> ReportLayout | None:
+    """Return the layout that a folder remembers for a report, with its own key or the one that is passed, or None.
+
+    Raises:
+        InputError: The memo is damaged.
+    """
+    memo = folder.remembered(name, COLUMNS_MEMO, is_needed=True)
+    try:
+        return None if memo is None else ReportLayout.from_memo(name, memo, key)
+    except ValueError as exc:
+        raise InputError(f"the columns noted for {name} cannot be read: {exc}; restore the note") from exc
 
 
 # --- The rows ---
@@ -121,11 +137,11 @@ _FLAGS = {"true": True, "false": False, "yes": True, "no": False}
 
 @dataclass(slots=True)
 class ReportBody:
-    """What a body held: records = rows + beyond + rejects + blank.
+    """What a body holds: records = rows + beyond + rejects + blank.
 
-    `batches` have the columns of the layout, `_line`, and `_extra`; a layout is there whenever a
-    row is. `missing` names columns of the layout that the body did not have. `beyond` counts
-    the rows that were left out, see `keep_before`.
+    `batches` have the columns of the layout, `_line`, and `_extra`; there is a layout if there is a
+    row. `missing` names columns of the layout that the body lacks. `beyond` counts the rows that were
+    left out, see `keep_before`.
     """
 
     header: tuple[str, ...] = ()
@@ -139,9 +155,9 @@ class ReportBody:
     drift: DriftLog = field(default_factory=DriftLog)
 
     def keep_before(self, end: dt.datetime, anchor: Sequence[str]) -> None:
-        """Leave out the rows that lie at or after `end`: a request for the time after it brings them.
+        """Leave out the rows at or after `end`: the request for the time after it returns them.
 
-        A row's time is the first of the `anchor` columns that has a value; a row without any stays.
+        The time of a row is the first of the `anchor` columns that has a value; a row without one stays.
         """
         kept: list[pa.RecordBatch] = []
         for batch in self.batches:
@@ -158,7 +174,7 @@ class ReportBody:
     def table(self, origin: Mapping[str, Any]) -> pa.Table:
         """Return the rows with the whole schema of their data set; `origin` has their provenance.
 
-        For a body with a row only.
+        Only for a body with at least one row.
         """
         if self.layout is None:
             raise ValueError("no row, so no schema")
@@ -173,15 +189,15 @@ def read_report(
 ) -> ReportBody:
     """Read the body of a report to its end. For a worker thread.
 
-    `names_of` turns headers into names of columns. `check` is given the names and raises
-    NotAReport where they are not the report's. `settle` is given the headers and the names
-    when the first row is there, and returns the layout, which has some of them.
+    `names_of` turns headers into names of columns. `check` takes the names and raises NotAReport if
+    they are not those of the report. `settle` takes the headers and the names when the first row is
+    read, and returns the layout, which has some of them.
 
-    All rows are held in memory: as many as the API gives in one answer.
+    All rows are held in memory: as many as the API returns in one reply.
 
     Raises:
-        BodyCutOff: The body is not whole, or more than once there.
-        NotAReport: It is something else than this report.
+        BodyCutOff: The body is not complete, or was sent more than once.
+        NotAReport: It is not this report.
         Exception: Whatever `blocks` raised.
     """
     return _Reading(names_of, check, settle).read(blocks)
@@ -210,12 +226,12 @@ class _Reading:
             elif not record.cells:
                 body.blank += 1
             elif record.cells == self._first:
-                raise BodyCutOff(f"its first line comes again on line {record.line}: the body is there twice")
+                raise BodyCutOff(f"its first line is repeated on line {record.line}: the body was sent twice")
             elif len(record.cells) == len(body.header):
                 self._held.append(record)
                 if len(self._held) == _BATCH_ROWS:
                     self._flush()
-            elif not record.has_end:
+            elif not record.has_end:  # too few cells at the very end are a cut, anywhere else a bad row
                 raise BodyCutOff(f"the body ends within the record on line {record.line}")
             else:
                 detail = f"has {len(record.cells)} cells, the header has {len(body.header)}"
@@ -226,7 +242,7 @@ class _Reading:
         return body
 
     def _begin(self, record: CsvRow | Reject) -> None:
-        """Take the first line that is not blank for the header."""
+        """Read the first line that is not blank as the header."""
         if isinstance(record, Reject):
             raise NotAReport(f"its first line is {beginning(record.raw.decode(errors='replace'))!r}")
         cells = tuple(cell.strip("\ufeff \t\r\n") for cell in record.cells)
@@ -252,10 +268,11 @@ class _Reading:
 
 
 def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayout, drift: DriftLog) -> pa.RecordBatch:
-    """Return records as typed columns; what no column takes is in `_extra`, as the text it was."""
+    """Return records as typed columns; what no column can hold goes to `_extra` as text."""
     extra: list[dict[str, str]] = [{} for _ in records]
     arrays: dict[str, Any] = {}
     at_of = {name: at for at, name in enumerate(names)}
+    # What is left of `at_of` afterwards are the headers that the layout does not have.
     for column in layout.columns:
         kept = _CELL_TYPES[column.kind]
         at = at_of.pop(column.name, None)
@@ -283,7 +300,7 @@ def _typed(records: Sequence[CsvRow], names: tuple[str, ...], layout: ReportLayo
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
-# --- Cells: a value, or None for a text that stays a text ---
+# --- Cells: a value, or None for a text that must stay a text ---
 
 
 def _integer(text: str) -> int | None:
@@ -291,7 +308,7 @@ def _integer(text: str) -> int | None:
 
 
 def _number(text: str) -> float | None:
-    """Return a number that a float holds in full; one of more digits stays a text."""
+    """Return a number that a float holds exactly; one with more digits stays a text."""
     if not _NUMBER.fullmatch(text):
         return None
     number = float(text)
@@ -299,7 +316,7 @@ def _number(text: str) -> float | None:
 
 
 def _timestamp(text: str) -> Any:
-    """Return a time with a zone; one that is finer than a microsecond stays a text."""
+    """Return a time with a zone; one finer than a microsecond stays a text."""
     moment = moment_of(text)
     return None if moment is None or moment.lost_ns else moment.time
 

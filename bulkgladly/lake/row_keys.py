@@ -1,7 +1,7 @@
-"""What identifies a row, and which of many rows is the last of its key.
+"""What identifies a row, and which of many rows is the last with its key.
 
-Keys are compared as bytes. `KeySpill` finds the last row of each key with no more than a share
-of the keys in memory.
+Keys are compared as bytes. `KeySpill` finds the last row of each key with only a share of the keys in
+memory.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc, types
 
 from bulkgladly.lake.arrow import Array, integers
-from bulkgladly.lake.schemas.shapes import EXTRA
+from bulkgladly.lake.schemas import EXTRA
 
 __all__ = (
     "KeySpill",
@@ -33,9 +33,9 @@ _WHOLE_ROW = b"\0"
 
 
 def content_columns(names: Iterable[str]) -> list[str]:
-    """Return the columns that say what a row is: all but those about where it came from.
+    """Return the columns with the content of a row: all except those about its origin.
 
-    `_extra` is among them: it holds what Gladly sent and no column took.
+    `_extra` is among them, because it holds what Gladly sent and no column can hold.
     """
     return [name for name in names if not name.startswith("_") or name == EXTRA]
 
@@ -43,10 +43,11 @@ def content_columns(names: Iterable[str]) -> list[str]:
 def identities(table: pa.Table, key: Sequence[str]) -> Iterator[bytes]:
     """Yield what identifies each row: the values of its key.
 
-    Where there is no key, or a row has a null in it, the row is identified by all of its content.
+    Without a key, or with a null in it, a row is identified by its whole content.
     """
     if len(key) == 1 and types.is_string(table.schema.field(key[0]).type) and not table.column(key[0]).null_count:
         for chunk in table.column(key[0]).cast(pa.binary()).chunks:
+            # The mark keeps a short text apart from the digests of other rows.
             yield from (b"=" + value for value in cast("list[bytes]", chunk.to_pylist()))
         return
     content = content_columns(table.schema.names)
@@ -62,7 +63,7 @@ def identities(table: pa.Table, key: Sequence[str]) -> Iterator[bytes]:
 def digests(table: pa.Table, columns: Sequence[str]) -> Iterator[bytes]:
     """Yield for each row 16 bytes that are the same for equal values of the columns.
 
-    The order of the members of an object is no difference.
+    The order of the members of an object does not matter.
     """
     for batch in table.to_batches(max_chunksize=_ROWS):
         yield from (_digest(list(row.values())) for row in _rows_of(batch.select(list(columns))))
@@ -76,7 +77,7 @@ def _rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 
 
 def _exact(digits: str) -> str:
-    """Return a number so that it equals no text, and no other number that a float would take for it."""
+    """Return a number as a text that equals no other text, and no other number that is the same as a float."""
     return f"\0{digits}"
 
 
@@ -84,7 +85,7 @@ def _digest(values: Sequence[object]) -> bytes:
     return hashlib.blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-# --- Which row is the last of its key ---
+# --- Which row is the last with its key ---
 
 BUCKET_ROWS = 150_000
 _MOST_BUCKETS = 4096
@@ -94,9 +95,9 @@ _ORDER = ("key", "first", "second", "third", "row")
 
 
 class KeySpill:
-    """Takes the key and the age of each row, in the order of the rows, and then tells which to keep.
+    """Takes the key and the age of each row, in the order of the rows, and then tells which rows to keep.
 
-    Keys go to files in `folder`, one for each bucket of hashes, of about `bucket_rows` rows.
+    Keys are written to files in `folder`, one for each bucket of hashes, with about `bucket_rows` rows each.
     """
 
     def __init__(self, folder: Path, rows: int, *, bucket_rows: int = BUCKET_ROWS) -> None:
@@ -107,7 +108,7 @@ class KeySpill:
         self.rows = 0
 
     def add(self, keys: Sequence[bytes], ages: Sequence[Array]) -> None:
-        """Take rows. `ages` are three integers for each, the first of which counts most; null is before all others."""
+        """Add rows. `ages` are three integers for each, the most significant first; null is before all others."""
         count = len(keys)
         self._keys += keys
         for held, values in zip(self._ages, ages, strict=True):
@@ -123,6 +124,7 @@ class KeySpill:
         ages = [pa.concat_arrays([_flat(array) for array in arrays]) for arrays in self._ages]
         numbers = integers("q", range(self.rows - count, self.rows))
         table = pa.table([pa.array(self._keys, pa.binary()), *ages, numbers], names=list(_ORDER))
+        # Any hash that is the same in every process would do; this is the quickest in the standard library.
         buckets = integers("i", (crc32(key) % self._count for key in self._keys))
         order = pc.array_sort_indices(buckets)
         table, runs = table.take(order), cast("Any", pc).run_end_encode(buckets.take(order))
@@ -138,7 +140,7 @@ class KeySpill:
         return self._folder / f"keys-{bucket:04}.arrows"
 
     def last_of_each(self) -> "KeptRows":
-        """Return the rows that are the last of their key: by their ages, then by place."""
+        """Return the rows that are the last with their key: by their ages, then by their order."""
         self._flush()
         bits = bytearray((self.rows + 7) // 8)
         kept = 0
@@ -159,7 +161,7 @@ class KeptRows:
         self.count = count
 
     def among(self, begin: int, count: int) -> Array | None:
-        """Return for `count` rows from a number on which to keep; None where none is."""
+        """Return a mask of which of `count` rows to keep, from the row `begin` on; None if none of them is kept."""
         mask: Array = pa.Array.from_buffers(pa.bool_(), count, cast("Any", [None, self._bits]), offset=begin)
         return mask if mask.true_count else None
 
@@ -175,6 +177,7 @@ def _streams_in(path: Path) -> Iterator[pa.Table]:
 
 
 def _last_rows(table: pa.Table) -> list[int]:
+    # Sorted by key, then by age: the last of each run of equal keys is the newest.
     by_age = [(name, "ascending") for name in _ORDER]
     order = cast("Any", pc).sort_indices(table, sort_keys=by_age)
     keys, rows = (_flat(table.column(name)).take(order) for name in ("key", "row"))

@@ -1,7 +1,7 @@
-"""Rows on their way from reading to writing, and what lines hold besides: rejected lines, drift, where they came from.
+"""Rows in flight from reading to writing, with their origin, rejected lines and drift.
 
-Whatever reads (`conversion`, `report_table`) makes these, whatever writes takes them, and
-neither knows the other.
+Modules that read (`conversion`, `report_table`) produce these, and modules that write take them, so
+that neither needs to know the other.
 """
 
 import enum
@@ -27,10 +27,9 @@ __all__ = (
 class Origin:
     """One file of a job, or one fetch.
 
-    `stem` is what the names of its parts begin with: a job id, a time. `file` is what a
-    message or a list of rejects calls it: `conversation_items.jsonl`, `GET /api/v1/inboxes`.
-    `columns` has the values of the data set's provenance columns, the same in each row;
-    one that is missing is null.
+    The names of its parts begin with `stem`: a job id, a time. Messages and lists of rejects call it
+    `file`: `conversation_items.jsonl`, `GET /api/v1/inboxes`. `columns` has the values of the data
+    set's provenance columns, the same in each row; a missing one is null.
     """
 
     stem: str
@@ -40,7 +39,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A line that is no row: its number, why, and its bytes (of one that is too long, the first)."""
+    """A line that cannot become a row: its number, why, and its bytes (the first ones, if it is too long)."""
 
     line: int
     code: str
@@ -51,7 +50,7 @@ class Reject:
 class Rows(NamedTuple):
     """Rows of one partition, in file order: the columns of their shape, `_line`, and perhaps `_extra`.
 
-    A column of the data set that is missing is null throughout, or the provenance of the unit.
+    A missing column of the data set is null in every row, or the provenance of the unit.
     """
 
     partition: Partition
@@ -59,22 +58,22 @@ class Rows(NamedTuple):
 
 
 class DriftKind(enum.StrEnum):
-    """In which way a value stands beside its schema. All are kept in `_extra`."""
+    """How a value does not fit its schema. All such values are kept in `_extra`."""
 
     UNKNOWN_FIELD = "unknown_field"
     UNKNOWN_TYPE = "unknown_type"
-    """An item of a content type that is not declared: its content stands in `_extra`."""
+    """A line of a kind that is not declared: its content stands in `_extra`."""
     MISFIT = "misfit"
-    """A known field whose value is of another type."""
+    """A known field with a value of another type."""
     FINER_TIME = "finer_time"
-    """A time with nanoseconds: the column has it cut to microseconds, `_extra` in full."""
+    """A time with nanoseconds: the column has it cut to microseconds, `_extra` has all of it."""
     NULL = "null"
     """A known field that is null; a null column alone means that the field is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One kind of drift at one place, with `[]` in the path for any place in a list."""
+    """One kind of drift at one path, in which `[]` stands for any index of a list."""
 
     path: str
     kind: DriftKind
@@ -83,11 +82,12 @@ class Drift:
 
 
 _MOST_PLACES = 1000
+"""Keeps manifests small if every line has members of its own, such as ids for names."""
 _BEYOND = "…"
 
 
 class DriftLog:
-    """Counts drift. Past a thousand different places, further ones are counted as one."""
+    """Counts drift. Beyond a thousand different paths, further ones are counted as one."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, DriftKind], tuple[int, int]] = {}
@@ -97,7 +97,7 @@ class DriftLog:
             yield Drift(path, kind, count, first)
 
     def add(self, path: str, kind: DriftKind, line: int, count: int = 1) -> None:
-        """Count something found on a line."""
+        """Count drift that was found on a line."""
         key = path, kind
         if key not in self._found and len(self._found) >= _MOST_PLACES:
             key = _BEYOND, kind
@@ -105,6 +105,6 @@ class DriftLog:
         self._found[key] = before + count, min(first, line)
 
     def take(self, others: Iterable[Drift]) -> None:
-        """Add what another log has counted."""
+        """Add the counts of another log."""
         for drift in others:
             self.add(drift.path, drift.kind, drift.first_line, drift.count)

@@ -1,4 +1,4 @@
-"""What a data folder holds, added up from its manifests: counts, the time covered, and drift."""
+"""What a data folder holds, summed over its manifests: counts, the time covered, and drift."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ __all__ = (
 
 
 class Coverage(NamedTuple):
-    """What is covered: spans in order of time that neither overlap nor touch."""
+    """The time that is covered: spans in order that neither overlap nor touch."""
 
     spans: tuple[Span, ...]
 
@@ -36,7 +36,7 @@ class Coverage(NamedTuple):
 
     @property
     def until(self) -> dt.datetime | None:
-        """The time at which the last span ends: the first that is not covered after all that are."""
+        """The end of the last span: the first instant after everything that is covered."""
         return self.spans[-1][1] if self.spans else None
 
     @property
@@ -46,7 +46,7 @@ class Coverage(NamedTuple):
 
 
 def coverage_of(spans: Iterable[Span]) -> Coverage:
-    """Return the union of spans, whatever their order; an empty or reversed span covers nothing."""
+    """Return the union of spans in any order; an empty or reversed span covers nothing."""
     union: list[Span] = []
     for begin, end in sorted(span for span in spans if span[0] < span[1]):
         if union and begin <= union[-1][1]:
@@ -73,7 +73,7 @@ class DataSetSummary:
     bytes: int = 0
     rejected: int = 0
     drift: int = 0
-    """How often a value or a field did not fit."""
+    """How many values or fields did not fit."""
     incomplete: int = 0
     schema_versions: tuple[int, ...] = ()
     last_written_at: dt.datetime | None = None
@@ -97,14 +97,14 @@ def summaries_of(folder: Catalogue) -> list[DataSetSummary]:
 
 
 def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple[str, ...]:
-    """Return warnings about data sets whose newest manifest lies in the future: a clock was ahead, or is behind.
+    """Return warnings about data sets whose newest manifest is dated in the future: a clock was fast, or ours is slow.
 
-    `newest` has for each data set when it was written to last. Which row is the newest does not
-    depend on it.
+    `newest` maps each data set to when it was last written. Which row is the newest does not depend
+    on it.
     """
     return tuple(
-        f"{name}: the newest unit was written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of "
-        "this machine, and of the one that wrote it"
+        f"{name}: last written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of this machine, "
+        "and of the one that wrote it"
         for name, at in newest.items()
         if at > now + _SKEW
     )
@@ -118,7 +118,7 @@ class Summing:
         self._covered: list[Span] = []
 
     def add(self, manifest: Manifest) -> None:
-        """Count a unit."""
+        """Add a unit."""
         made = self.summary
         made.units += 1
         made.rows += manifest.rows
@@ -144,7 +144,7 @@ class Summing:
 
 @dataclass(frozen=True, slots=True)
 class DriftSummary:
-    """One kind of drift at one place of a data set: its count in `units` units, and the first of them."""
+    """One kind of drift at one path of a data set: its count, in how many units, and the first of these."""
 
     data_set: str
     path: str
@@ -156,10 +156,10 @@ class DriftSummary:
 
 
 def drift_summaries(folder: Catalogue) -> list[DriftSummary]:
-    """Return all drift that the manifests tell of, by data set and place.
+    """Return all drift in the manifests, by data set and path.
 
-    `since` is the beginning of the time that the first unit covers, or where it covers none,
-    when it was written.
+    `since` is the beginning of the time that the first unit covers, or when it was written if it
+    covers none.
 
     Raises:
         InputError: A manifest is damaged.

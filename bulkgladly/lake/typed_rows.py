@@ -1,10 +1,10 @@
 """Lines of one shape into typed columns, through Arrow's own JSON parser.
 
-Arrow's parser is trusted only with what it is good at. It takes any number of objects a
-line and one object over several lines, crashes on a line that is `null`, does not check
-UTF-8, reads times without a zone, rounds numbers to what a float holds, and does not tell
-null from absent. The first three and the last are kept away from here (`line_kinds`); the
-others are found here and refused, and the caller takes the slow way (`fit_line`).
+Arrow's parser is trusted only with what it does well. It accepts several objects on a line and one
+object over several lines, crashes on a line that is `null`, does not check UTF-8, reads times without a
+zone, rounds numbers to what a float holds, and does not distinguish null from absent. `line_bundles`
+keeps the first three and the last away from here; the others are detected here and refused, and the
+caller takes the slow path (`fit_line`).
 """
 
 import re
@@ -17,27 +17,28 @@ import pyarrow.json as paj
 from pyarrow import types
 
 from bulkgladly.lake.arrow import Array, extremes_of, scalar
-from bulkgladly.lake.schemas.shapes import EXTRA, LINE, TIMESTAMP, Shape
+from bulkgladly.lake.schemas import EXTRA, LINE, TIMESTAMP, Shape
 
 __all__ = ("Unfit", "read_fitting")
 
 _MAY_BE_ROUNDED = rb"[:,\[]\s*-?[0-9](?:[0-9.]{15}|[0-9.]*[eE])"
-"""A number with more digits than every float keeps, or with an exponent."""
+"""A number with more digits than a float always keeps, or with an exponent."""
 _MAY_BE_MISSED = rb":\s*\{\s*\}"
-"""An empty object: no column would tell it from an absent one where its members are the columns."""
+"""An empty object: where its members are the columns, no column would distinguish it from an absent one."""
+# The years 1 to 9999 in microseconds: what a `datetime` can hold. Arrow itself accepts more.
 _TIME_RANGE = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 _ZERO, _ONE = scalar(0, pa.int32()), scalar(1, pa.int32())
 
 
 class Unfit(ValueError):
-    """At least one of the lines is not what the shape says, or may not be."""
+    """At least one line does not fit the shape, or may not fit it."""
 
 
 def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool = False) -> pa.RecordBatch:
     """Return the columns of a shape, `_line`, and `_extra` if the lines were fitted.
 
-    All or nothing: each line is one row, in order, with nothing left out. `data` holds a
-    line for each number, each from its first brace to its last, and a newline.
+    All or nothing: each line becomes one row, in order, with nothing left out. `data` holds one line for
+    each number, each from its first brace to its last, and a newline.
 
     Raises:
         Unfit: Some line does not fit.
@@ -49,6 +50,7 @@ def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool =
         if table.num_rows != len(numbers):
             raise Unfit("not one object a line")
         batch = table.combine_chunks().to_batches()[0]
+        # Only a full validation finds bytes that are not UTF-8, and it is slow; ASCII needs none.
         if not data.isascii():
             batch.validate(full=True)
         return _assemble(shape, batch, numbers, is_fitted=is_fitted)
@@ -57,6 +59,7 @@ def read_fitting(shape: Shape, data: bytes, numbers: Array, *, is_fitted: bool =
 
 
 def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
+    # One block for all of it, so that no object lies across two blocks.
     return paj.read_json(
         cast("Any", pa.BufferReader(data)),
         read_options=paj.ReadOptions(use_threads=False, block_size=len(data) + 1),
@@ -67,7 +70,7 @@ def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
 
 @cache
 def _pool() -> pa.MemoryPool:
-    """Return jemalloc where it is built in, also where it is not Arrow's default: see `bulkgladly.lake`."""
+    """Return jemalloc if it is built in, even if it is not the default of Arrow: see `bulkgladly.lake`."""
     try:
         return pa.jemalloc_memory_pool()
     except NotImplementedError:
@@ -76,7 +79,7 @@ def _pool() -> pa.MemoryPool:
 
 @cache
 def _doubt_about(shape: Shape) -> re.Pattern[bytes] | None:
-    """Return what must not stand in a line of this shape, because something of it would be lost."""
+    """Return a pattern for what Arrow's parser would lose in a line of this shape, or None."""
     is_doubtful = {
         _MAY_BE_ROUNDED: _holds_float(shape.json_type),
         _MAY_BE_MISSED: bool(shape.holders - {*shape.kind_path[:-1]}),
@@ -98,10 +101,10 @@ def _json_schema(shape: Shape, is_fitted: bool) -> pa.Schema:
 
 
 def _as_json(kept: pa.DataType, is_fitted: bool) -> pa.DataType:
-    """Return the type to parse as: times stay text, and maps are lists of entries, which fitting makes of them.
+    """Return the type to parse as: times stay text, and maps are lists of entries, as fitting writes them.
 
-    In a line that was not fitted nothing can be read as a map: neither an object, nor a list
-    that was one from the beginning.
+    In a line that was not fitted, nothing is read as a map: neither an object, nor a list that looks
+    like the entries of one.
     """
     if types.is_timestamp(kept):
         return pa.string()
@@ -139,7 +142,7 @@ def _typed(array: Array, kept: pa.DataType, *, wraps: bool) -> Array:
 
 
 def _as_kept(array: Array, kept: pa.DataType) -> Array:
-    """Return what was parsed in the type it is kept in; differences are times and maps, at any depth."""
+    """Return what was parsed in the type of its column; only times and maps differ, at any depth."""
     if array.type.equals(kept):
         return array
     if types.is_null(array.type):
@@ -156,7 +159,7 @@ def _as_kept(array: Array, kept: pa.DataType) -> Array:
 
 
 def _times(texts: Array) -> Array:
-    """Return texts as times. Arrow refuses those without a zone here, other than when it parses JSON."""
+    """Return texts as times. This cast refuses texts without a zone, unlike Arrow's JSON parser."""
     times = texts.cast(TIMESTAMP)
     first, last = extremes_of(times.view(pa.int64()))
     if first is not None and not _TIME_RANGE[0] <= first <= last <= _TIME_RANGE[1]:

@@ -1,4 +1,4 @@
-"""Whether a data folder holds what its manifests say: every part, count and hash, no gaps, and `current/`."""
+"""Checks that a data folder holds what its manifests say: every part, count and hash, no gaps, and `current/`."""
 
 import os
 from collections.abc import Iterator
@@ -7,18 +7,22 @@ from pathlib import Path, PurePosixPath
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import in_its_place
-from bulkgladly.lake.commits import Decision, files_of, read_decision
-from bulkgladly.lake.current_folder import announced, folder_of_current, manifest_of_current, place_of_current
+from bulkgladly.lake.current_folder import (
+    announced,
+    data_set_announced,
+    folder_of_current,
+    manifest_of_current,
+    place_of_current,
+)
 from bulkgladly.lake.file_formats import rows_in
 from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, about_part, foreign, unnamed
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.leftovers import foreign_files, is_ours, unnamed_files
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, memo_place, place_of
+from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_manifest, data_set_of_place, memo_place, place_of
 from bulkgladly.lake.published_rows import known_data_set
+from bulkgladly.lake.publishing import Decision, files_of, foreign_files, is_ours, read_decision, unnamed_files
 from bulkgladly.lake.report_table import COLUMNS_MEMO
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.lake.summaries import DataSetSummary, Summing, clock_warnings
 
 __all__ = (
@@ -29,9 +33,9 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All findings, and what was looked at. Rejects are counted there; they are no finding.
+    """All findings, and what was checked. Rejects are counted there, and are not findings.
 
-    Where `is_in_use`, another process was writing, and files that it had begun were passed over.
+    With `is_in_use`, another process was writing, and the files that it had begun were skipped.
     """
 
     is_deep: bool
@@ -39,7 +43,7 @@ class Verification:
     findings: tuple[FolderFinding, ...]
     data_sets: tuple[DataSetSummary, ...]
     warnings: tuple[str, ...] = ()
-    """What a person should know although nothing is wrong with the folder: times that lie in the future."""
+    """What a person should know although nothing is wrong with the folder: times in the future."""
 
     @property
     def is_sound(self) -> bool:
@@ -50,12 +54,11 @@ class Verification:
 def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     """Compare a data folder with its manifests.
 
-    Every file that a manifest names must be there in its size, and no other may name it;
-    every Parquet part must have its rows and its declared schema. A manifest must be what
-    the name of its file says, and as it was written. With `deep` all bytes are read too: hashes,
-    and the rows of text parts. `current/` is looked at in the same way. Files that a writer is
-    replacing at the moment may be reported as missing. Holds one manifest at a time, and the names
-    of all files.
+    Every file that a manifest names must exist with its size, and no other manifest must name it;
+    every Parquet part must have its rows and its declared schema. A manifest must be the one that the
+    name of its file says, and unchanged. With `deep`, all bytes are read too: hashes, and the rows of
+    text parts. `current/` is checked in the same way. Files that a writer is just replacing may be
+    reported as missing. Holds one manifest at a time, and the names of all files.
 
     Raises:
         UsageError: A manifest was written by a newer version.
@@ -65,11 +68,14 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     replaced = {name for _, decision in begun for name in decision.removes}
     for name in sorted(name for name, _ in folder.manifest_folders()):
         look.at_data_set(name)
+    # Asked after the units are read: a writer that began in between would otherwise look like damage.
     is_in_use = folder.is_in_use()
     look.findings += _about_current(folder, deep=deep, is_in_use=is_in_use)
+    # What an interrupted commit replaces may be missing already, and is about to be removed anyway.
     findings = [one for one in look.findings if one.path not in replaced]
     if not is_in_use:
-        findings += [_unfinished(path, folder.path) for path, _ in begun]
+        top = folder.path
+        findings += [_unfinished(path, top, data_set_of_manifest(path, top), "publishing") for path, _ in begun]
         renames = {name for _, decision in begun for pair in decision.renames for name in pair}
         findings += look.strays(renames)
     return Verification(
@@ -84,7 +90,7 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
 
 
 class _Look:
-    """One look at all data sets. `findings` and `summaries` grow with it."""
+    """One check of all data sets, which adds to `findings` and `summaries`."""
 
     def __init__(self, folder: DataFolder, *, deep: bool) -> None:
         self.findings: list[FolderFinding] = []
@@ -94,7 +100,7 @@ class _Look:
         self._named: dict[str, str] = {}
 
     def begun(self) -> Iterator[tuple[Path, Decision]]:
-        """Yield the commits that were cut; one that cannot be read is a finding."""
+        """Yield the interrupted commits; one that cannot be read becomes a finding."""
         for path in self._folder.begun():
             try:
                 yield path, read_decision(path)
@@ -102,7 +108,7 @@ class _Look:
                 self.findings.append(_damaged(path, self._folder.path, error))
 
     def at_data_set(self, name: str) -> None:
-        """Look at all units of a data set."""
+        """Check all units of a data set."""
         self._names.append(name)
         summary = Summing(name)
         known = _known(self._folder, name, self.findings)
@@ -117,15 +123,15 @@ class _Look:
     def strays(self, renames: set[str]) -> list[FolderFinding]:
         """Return the findings about files that no manifest names."""
         if any(one.kind == FindingKind.DAMAGED_MANIFEST for one in self.findings):
-            return []
+            return []  # a damaged manifest may name them
         top, named = self._folder.path, {*self._named, *renames}
-        # Also where all manifests are gone: rows that nothing vouches for are no sound data set.
+        # Declared data sets are included even without any manifest: rows that no manifest names are a finding.
         places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
         found = [unnamed(path, top) for path in unnamed_files(top, places, named)]
         return found + [foreign(path, top) for path in foreign_files(top, places, named)]
 
     def _readable(self, data_set: str) -> Iterator[tuple[Path, Manifest]]:
-        """Yield the manifests that can be read, also those that lie where they should not."""
+        """Yield the manifests that can be read, including misplaced ones."""
         top = self._folder.path
         for path in sorted(self._folder.unit_paths(data_set)):
             try:
@@ -138,7 +144,7 @@ class _Look:
             except InputError as error:
                 place = path.relative_to(top).as_posix()
                 detail = _without_path(error, path)
-                way_out = "put it back under its own name, or remove it if it is a copy: its rows count twice"
+                way_out = "move it back to its own place, or remove it if it is a copy: its rows count twice"
                 self.findings.append(
                     FolderFinding(FindingKind.MISPLACED, data_set, manifest.unit, place, detail, way_out)
                 )
@@ -151,7 +157,7 @@ class _Look:
             first = self._named.setdefault(name, path.name)
             if first != path.name or name in own:
                 detail = f"is named by {first} and {path.name}" if first != path.name else f"is named twice by {first}"
-                way_out = "remove the manifest that is a copy; else remove both and export again"
+                way_out = "remove the manifest that is a copy; if neither is, remove both and export again"
                 self.findings.append(
                     FolderFinding(FindingKind.NAMED_TWICE, manifest.data_set, manifest.unit, name, detail, way_out)
                 )
@@ -166,23 +172,16 @@ def _known(folder: DataFolder, name: str, findings: list[FolderFinding]) -> Data
         return known_data_set(folder, name)
     except InputError as error:
         place = memo_place(name, COLUMNS_MEMO).as_posix()
-        way_out = "restore it; without it the next report cannot be added"
-        findings.append(
-            FolderFinding(FindingKind.DAMAGED_MANIFEST, name, None, place, "cannot be read: " + _why(error), way_out)
-        )
+        way_out = "restore it; without it, no further report can be added"
+        detail = "cannot be read: " + str(error).partition(": ")[2].partition(";")[0]
+        findings.append(_finding(FindingKind.DAMAGED_MANIFEST, name, place, detail, way_out))
         return None
 
 
-def _why(error: InputError) -> str:
-    return str(error).partition(": ")[2].partition(";")[0]
-
-
 def _damaged(path: Path, top: Path, error: InputError) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
-    way_out = "restore it, or remove it: the next export fetches its unit again"
-    detail = _without_path(error, path)
-    return FolderFinding(FindingKind.DAMAGED_MANIFEST, data_set, None, place.as_posix(), detail, way_out)
+    way_out = "restore it, or remove it so that the next export fetches it again"
+    place, detail = path.relative_to(top).as_posix(), _without_path(error, path)
+    return _finding(FindingKind.DAMAGED_MANIFEST, data_set_of_manifest(path, top), place, detail, way_out)
 
 
 def _without_path(error: InputError, path: Path) -> str:
@@ -193,21 +192,21 @@ def _about_unit(
     folder: DataFolder, manifest: Manifest, known: DataSet | None, *, deep: bool
 ) -> Iterator[FolderFinding]:
     top = folder.path
-    again = "remove the unit's manifest and export again; --refresh where Gladly still has it"
+    again = "remove its manifest and export again, with --refresh if Gladly still has it"
 
     def found(kind: FindingKind, path: str | None, detail: str, way_out: str = again) -> FolderFinding:
         return FolderFinding(kind, manifest.data_set, manifest.unit, path, detail, way_out)
 
     if not manifest.is_balanced:
-        yield found(FindingKind.COUNTS, None, "lines, rows, rejects and the rows of the parts do not add up")
+        yield found(FindingKind.COUNTS, None, "its lines, rows, rejects and the rows of its parts do not add up")
     if None not in (manifest.host, folder.host) and manifest.host != folder.host:
-        detail = f"is of {manifest.host}, and the folder of {folder.host}"
+        detail = f"belongs to {manifest.host}, but the folder to {folder.host}"
         yield found(
             FindingKind.HOST, None, detail, "move the unit, its manifest first, to the folder of its organisation"
         )
     if manifest.incomplete is not None:
         is_gone = manifest.incomplete == "gone"
-        way_out = "Gladly Support may make it again" if is_gone else "ask for it again in smaller pieces"
+        way_out = "ask Gladly Support to create it again" if is_gone else "export it again in smaller pieces"
         yield found(FindingKind.INCOMPLETE, None, manifest.incomplete, way_out)
     place = place_of(manifest.data_set)
     for part in manifest.parts:
@@ -221,35 +220,37 @@ def _about_unit(
 
 def _about_gaps(summary: DataSetSummary) -> Iterator[FolderFinding]:
     for begin, end in summary.coverage.gaps:
-        told = f"nothing covers {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
+        told = f"nothing covers the time from {begin:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
         way_out = "export this period with --since and --until, while Gladly still has it"
         yield FolderFinding(FindingKind.GAP, summary.data_set, None, None, told, way_out)
 
 
-def _unfinished(path: Path, top: Path) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[1:-1]))
-    way_out = "the next export or compact ends it; nothing is lost"
-    return FolderFinding(FindingKind.UNFINISHED, data_set, None, place.as_posix(), "its publishing was cut", way_out)
+def _unfinished(path: Path, top: Path, data_set: str, act: str) -> FolderFinding:
+    way_out = "the next export or compact completes it; nothing is lost"
+    place = path.relative_to(top).as_posix()
+    return _finding(FindingKind.UNFINISHED, data_set, place, f"{act} it was interrupted", way_out)
 
 
 # --- The folder `current/` ---
 
-_AGAIN = "nothing is lost: make it again with `bulkgladly dataset compact`"
+_AGAIN = "nothing is lost; run `bulkgladly dataset compact` to create it again"
 
 
 def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[FolderFinding]:
-    """Return what is wrong there. Where somebody writes, what may be half done is passed over.
+    """Return what is wrong with `current/`; nothing while another process writes, since it may be half done.
 
-    A folder that is not there at all is no finding: it can be made again at any time. One that
-    was made before there were manifests for it is looked at without.
+    A missing folder is not a finding, because it can be created again at any time. A folder from before
+    there were manifests for `current/` is checked without one.
     """
     if is_in_use:
         return []
     top = folder.path / CURRENT
-    found = [_unfinished_compaction(path, folder.path) for path in announced(folder.path)]
+    found = [
+        _unfinished(path, folder.path, data_set_announced(path, folder.path), "compacting")
+        for path in announced(folder.path)
+    ]
     if top.is_symlink():
-        return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "put a folder in its place")]
+        return [*found, _finding(FindingKind.FOREIGN, CURRENT, CURRENT, "is a link", "replace it with a folder")]
     for place in sorted(_places(folder.path)):
         here = top / place
         names = sorted(one.name for one in here.iterdir() if one.is_symlink() or not one.is_dir())
@@ -258,7 +259,7 @@ def _about_current(folder: DataFolder, *, deep: bool, is_in_use: bool) -> list[F
 
 
 def _places(top: Path) -> set[PurePosixPath]:
-    """Return the folders below `current/` that hold files, or should."""
+    """Return the folders below `current/` that hold files, or should hold some."""
     current = top / CURRENT
     manifests = top / MANIFESTS / CURRENT
     found: set[PurePosixPath] = set()
@@ -283,7 +284,7 @@ def _about_folder(
         place = place_of_current(data_set).as_posix()
         yield _finding(FindingKind.DAMAGED_MANIFEST, data_set, place, str(error).partition(";")[0], _AGAIN)
         return
-    except UsageError as error:  # its folder is none of a data set, or it was misplaced
+    except UsageError as error:  # its folder is not that of a data set, or it was misplaced
         yield _finding(FindingKind.FOREIGN, data_set, here.relative_to(top).as_posix(), str(error), _AGAIN)
         return
     if manifest is None:
@@ -303,7 +304,7 @@ def _about_parts(folder: DataFolder, manifest: Manifest, *, deep: bool) -> Itera
     try:
         known = known_data_set(folder, manifest.data_set)
     except InputError:
-        known = None  # told with the data set itself
+        known = None  # reported with the data set itself
     place = folder_of_current(manifest.data_set)
     for part in manifest.parts:
         name = (place / part.path).as_posix()
@@ -321,13 +322,6 @@ def _about_unsealed(top: Path, data_set: str, here: Path, names: list[str]) -> I
         except OSError as error:
             name = path.relative_to(top).as_posix()
             yield _finding(FindingKind.ROWS, data_set, name, f"cannot be read: {error}", _AGAIN)
-
-
-def _unfinished_compaction(path: Path, top: Path) -> FolderFinding:
-    place = path.relative_to(top)
-    data_set = data_set_of_place(PurePosixPath(*place.parts[2:-1], place.name.removesuffix(".json.next")))
-    way_out = "the next export or compact ends it; nothing is lost"
-    return _finding(FindingKind.UNFINISHED, data_set, place.as_posix(), "its compaction was cut", way_out)
 
 
 def _finding(kind: FindingKind, data_set: str, path: str, detail: str, way_out: str) -> FolderFinding:

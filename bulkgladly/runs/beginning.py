@@ -1,4 +1,4 @@
-"""How a run begins, and how it is gone on with: whole or not at all, and by one process at a time."""
+"""Beginning a run, whole or not at all, and taking over one that has begun, by one process at a time."""
 
 import contextlib
 import datetime as dt
@@ -20,9 +20,15 @@ __all__ = ("NewRun", "gone_on_with", "refuse_other_host", "removed_unbegun", "un
 
 
 class NewRun:
-    """A run that is about to begin. Leave its context, and it is given back; what was not begun is gone then.
+    """A run that is about to begin. Use it as a context manager.
 
-    Its folder counts as a run once `begin` has written its header, and not before.
+        with NewRun(state_dir, "topics", "create") as new:
+            for line in await new.begin(host, stored(options)):
+                observer.note(line)
+            ...  # a `Session` works on new.folder
+
+    Its folder counts as a run once `begin` has written its header. On leaving the context the run is unlocked; a
+    run that has not begun is removed.
     """
 
     def __init__(self, state_dir: Path, resource: str, mode: str) -> None:
@@ -38,6 +44,7 @@ class NewRun:
     ) -> None:
         if self._folder is None:
             return
+        # Removed while it is still locked, so that no other process finds a part of it.
         if not self._has_begun:
             with contextlib.suppress(OSError):
                 self._folder.remove()
@@ -45,10 +52,10 @@ class NewRun:
 
     @property
     def folder(self) -> RunFolder:
-        """The folder, made and locked when it is first asked for.
+        """The folder, created and locked on first use.
 
         Raises:
-            DiskFull, UsageError: It cannot be made.
+            DiskFull, UsageError: It cannot be created.
         """
         if self._folder is None:
             now = dt.datetime.now(dt.UTC)
@@ -65,14 +72,19 @@ class NewRun:
         look: Callable[[], Iterable[str]] = tuple,
         take_over: Callable[[RunFolder], None] = lambda _: None,
     ) -> list[str]:
-        """Make the journal, then the header, and return what a person should be told.
+        """Create the journal, then the header, and return what a person should be told.
 
-        No other run begins meanwhile. `look` is asked first whether another run stands in the way, and may say
-        something; `take_over` is called when the run has its name, before anybody can see it.
+        `settings` are the stored options (`runs.options.stored`), from which a resume restores them; `inputs` are the
+        files as they are now; `parent` is the run whose rejects this one retries. No other run begins meanwhile.
+
+        `look` is called first: it checks whether another run stands in the way, raises if so, and returns lines for
+        people. `take_over` is called when the run has its name and its journal, and no other process can see it yet.
 
         Raises:
-            UsageError: Another run stands in the way, or the folder cannot be made.
+            UsageError: Another run stands in the way, or the folder cannot be created.
             DiskFull, JournalError: The run cannot be written.
+
+        Killed: the folder without a header is not a run, and has sent nothing.
         """
 
         def work() -> list[str]:
@@ -80,6 +92,7 @@ class NewRun:
                 told = list(look())
                 self.folder.make_journal()
                 take_over(self.folder)
+                # The header last: it makes the run visible to others, and promises that the journal is there.
                 self.folder.write_header(
                     RunHeader(
                         run=self.folder.name,
@@ -103,7 +116,7 @@ class NewRun:
 
 @contextlib.contextmanager
 def gone_on_with(run: RunFolder, credentials: Credentials) -> Iterator[RunHeader]:
-    """Take a run that has begun for this process, and give what it began with.
+    """Lock a run that has begun for this process, and yield what it began with. On leaving, it is unlocked.
 
     Raises:
         JournalDamaged: The run cannot be used; the message says why.
@@ -118,7 +131,7 @@ def gone_on_with(run: RunFolder, credentials: Credentials) -> Iterator[RunHeader
 
 
 def refuse_other_host(header: RunHeader, credentials: Credentials) -> None:
-    """Make sure that the credentials are for the organisation that a run works for.
+    """Check that the credentials are for the organisation of a run.
 
     Raises:
         UsageError: They are for another one.
@@ -128,7 +141,7 @@ def refuse_other_host(header: RunHeader, credentials: Credentials) -> None:
 
 
 def unfinished(state_dir: Path, is_wanted: Callable[[RunHeader], bool]) -> Iterator[RunFolder]:
-    """Yield the runs that are not complete, as far as they are wanted and can be read, the oldest first."""
+    """Yield the runs that are wanted and not complete, the oldest first; those that cannot be read are skipped."""
     for run in list_runs(state_dir):
         is_one = False
         with contextlib.suppress(JournalError):  # damaged further on, or removed a moment ago
@@ -140,7 +153,7 @@ def unfinished(state_dir: Path, is_wanted: Callable[[RunHeader], bool]) -> Itera
 def removed_unbegun(run: RunFolder) -> bool:
     """Remove a run that never got as far as its first item, and tell whether it was one.
 
-    One that a process works on is left alone.
+    A run on which a process works is not removed.
 
     Raises:
         JournalDamaged: Its journal cannot be read.

@@ -1,4 +1,4 @@
-"""A run's connection to its organisation: the client with its pace, and what it has cost so far."""
+"""A run's connection to its organisation: the client with its pace, and what the run has cost so far."""
 
 import datetime as dt
 import math
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
 from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
-from bulkgladly.errors import WrongOrganisation
+from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -22,7 +22,7 @@ _LONG_GAP_S = 2.0
 
 
 class Momentum(NamedTuple):
-    """How fast requests go at one moment, and what holds them up."""
+    """How fast requests go at one moment, and what they wait for."""
 
     requests: int
     per_second: float
@@ -34,7 +34,7 @@ class Momentum(NamedTuple):
 
 
 class Connection:
-    """The client of one session of a run. `earlier` is what the sessions before it had cost."""
+    """The client of one session of a run. `earlier` is what the sessions before it have cost."""
 
     def __init__(self, credentials: Credentials, pace: Pace, limits: Limits, environment: Environment = USUAL) -> None:
         """Build the client; nothing is opened until it is entered."""
@@ -68,11 +68,11 @@ class Connection:
 
     @property
     def seconds(self) -> float:
-        """How long this session has been working."""
+        """For how many seconds this session has been working."""
         return time.monotonic() - self.started
 
     def momentum(self) -> Momentum:
-        """Return how it goes; called about once a second, it averages over the last ten calls."""
+        """Return how fast requests go. Call it about once a second: it averages over the last ten calls."""
         now, sent = time.monotonic(), self.client.sent.total()
         self._ticks = [*self._ticks[1 - _TICKS :], (now, sent)]
         span = now - self._ticks[0][0]
@@ -89,7 +89,7 @@ class Connection:
         )
 
     def _waiting(self, pace: PaceView, now: float) -> tuple[str | None, float | None]:
-        """Return what is waited for, and until when. The pace alone is no news, unless its gaps are long."""
+        """Return what the requests wait for, and until when. The pace counts only if its gaps are long."""
         is_long = pace.waiting_until is not None and pace.waiting_until - now > _LONG_GAP_S
         if pace.waiting_reason is not None and (pace.waiting_reason != "pace" or is_long):
             return pace.waiting_reason, pace.waiting_until
@@ -98,9 +98,9 @@ class Connection:
         return self.client.holdup() or (None, None)
 
     def vitals(self) -> dict[str, Any]:
-        """Return what all sessions together have cost, for the journal and the report; from any thread."""
+        """Return what all sessions together have cost, for the journal and the report. Callable from any thread."""
         requests = Counter(self.earlier.get("requests", {}))
-        requests.update(dict(self.client.sent))  # a copy: the loop's thread goes on counting meanwhile
+        requests.update(dict(self.client.sent))  # a copy, since the loop's thread continues to count
         waits: dict[str, float] = dict(self.earlier.get("waits", {}))
         for pacer in (self.pacer, self.reports):
             for reason, span in dict(pacer.held_s).items():
@@ -116,7 +116,7 @@ class Connection:
 
 
 async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
-    """Ask who the organisation is: proves host, credentials and permission with one request.
+    """Ask for the organisation, which proves host, credentials and permission with one request, and return it.
 
     Raises:
         WrongOrganisation: The host answers, but not as a Gladly organisation does.
@@ -125,14 +125,11 @@ async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:
     reply = await client.send(GET_ORGANIZATION)
     if reply.object is not None:
         return reply.object
-    raise WrongOrganisation(
-        f"{host} answers {reply.status} to getOrganization, which every organisation has; "
-        "check GLADLY_HOST: it is the organisation's own address, such as https://<organisation>.gladly.com"
-    )
+    raise no_organisation(host, reply.status)
 
 
 def concurrency_of(pace: Pace) -> int:
-    """How many requests are on their way at once: a second's worth, so that a slow answer holds up nobody."""
+    """Return how many requests may be in flight: those of 1.2 seconds, so that a slow reply does not delay others."""
     if pace.concurrency is not None:
         return pace.concurrency
     if pace.unlimited:

@@ -1,4 +1,4 @@
-"""What a run needs, looked at one by one: versions, disk, credentials, organisation, limits, clock."""
+"""What a run needs, checked one by one: versions, disk, credentials, organisation, limits, clock."""
 
 import datetime as dt
 import email.utils
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import WrongOrganisation
+from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.connection import Connection
@@ -31,7 +31,7 @@ SLOW_SYNC_MS = 20.0
 
 
 class Diagnosis(NamedTuple):
-    """One thing that was looked at. `is_good` None: worth knowing, and no obstacle."""
+    """One thing that was checked. `is_good` is None if it is worth knowing, but not an obstacle."""
 
     what: str
     is_good: bool | None
@@ -39,17 +39,17 @@ class Diagnosis(NamedTuple):
 
 
 async def examine_machine(state_dir: AnyPath = ".bulkgladly") -> list[Diagnosis]:
-    """Return what there is to say about this machine: versions, and the disk on which runs would be kept."""
+    """Return the versions on this machine, and what is to be known of the disk on which runs would be kept."""
     versions = f"bulkgladly {__version__}, Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
     place = local_path(state_dir)
     return [Diagnosis("version", True, versions), *await anyio.to_thread.run_sync(lambda: list(_disk(place)))]
 
 
 async def diagnose(credentials: Credentials, *, environment: Environment = USUAL) -> AsyncIterator[Diagnosis]:
-    """Yield what one request to the organisation tells: that we are let in, how fast we may go, what time it is there.
+    """Yield what one request to the organisation shows: credentials, permission, latency, limits and its clock.
 
     Raises:
-        NotAuthenticated, NotPermitted, NotTrusted, Outage: As an import would end.
+        NotAuthenticated, NotPermitted, NotTrusted, Outage: As for an import.
         WrongOrganisation: The host answers, but not as a Gladly organisation does.
     """
     name = f"{credentials.username} at {credentials.host}; the token is set and not shown"
@@ -60,9 +60,7 @@ async def diagnose(credentials: Credentials, *, environment: Environment = USUAL
         seconds = time.perf_counter() - started
     organisation = reply.object
     if organisation is None:
-        raise WrongOrganisation(
-            f"{credentials.host} answers {reply.status} where every organisation answers 200; check GLADLY_HOST"
-        )
+        raise no_organisation(credentials.host, reply.status)
     yield Diagnosis("organisation", True, f"{organisation.get('name', '?')} ({organisation.get('id', '?')})")
     yield Diagnosis("permission", True, "the user may use the API")
     yield Diagnosis("latency", True, f"{seconds * 1000:.0f} ms for one request, connecting included")
@@ -74,7 +72,7 @@ async def diagnose(credentials: Credentials, *, environment: Environment = USUAL
 def _disk(state_dir: Path) -> Iterator[Diagnosis]:
     place = next(path for path in (state_dir, *state_dir.absolute().parents) if path.exists())
     if not os.access(place, os.W_OK):
-        yield Diagnosis("disk", False, f"{place} cannot be written; choose another with --state-dir")
+        yield Diagnosis("disk", False, f"{place} is not writable; choose another place with --state-dir")
         return
     free = shutil.disk_usage(place).free
     enough = free >= LEAST_FREE_BYTES
@@ -83,7 +81,7 @@ def _disk(state_dir: Path) -> Iterator[Diagnosis]:
     try:
         each_ms = _sync_ms(place)
     except OSError as error:
-        yield Diagnosis("disk sync", False, str(not_written(f"a file in {place}", error, "look again")))
+        yield Diagnosis("disk sync", False, str(not_written(f"a file in {place}", error, "check again")))
         return
     is_quick = each_ms < SLOW_SYNC_MS
     yield Diagnosis("disk sync", True if is_quick else None, f"{each_ms:.1f} ms for each sync to the disk")
@@ -103,7 +101,7 @@ def _sync_ms(place: Path) -> float:
 def _limits(headers: Mapping[str, str]) -> Diagnosis:
     limit = headers.get("ratelimit-limit-second")
     if limit is None:
-        return Diagnosis("limits", None, "the answer names no limit; 10 requests a second are assumed")
+        return Diagnosis("limits", None, "the response names no limit; 10 requests a second are assumed")
     left = headers.get("ratelimit-remaining-second", "?")
     text = f"{limit} requests a second for the whole organisation, {left} left in this second"
     return Diagnosis("limits", True, text)
@@ -113,11 +111,11 @@ def _clock(date: str) -> Diagnosis:
     try:
         told = email.utils.parsedate_to_datetime(date)
     except ValueError:
-        return Diagnosis("clock", None, f"the answer's Date is not a time: {date}")
+        return Diagnosis("clock", None, f"the Date of the response is not a time: {date}")
     told = told.replace(tzinfo=dt.UTC) if told.tzinfo is None else told
     skew = (dt.datetime.now(dt.UTC) - told).total_seconds()
     is_right = abs(skew) < MOST_SKEW_S
-    advice = "" if is_right else "; set the clock, since exports and reports go by time"
+    advice = "" if is_right else "; set the clock, since exports and reports depend on it"
     return Diagnosis(
         "clock", is_right, f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's{advice}"
     )

@@ -1,4 +1,4 @@
-"""What a run takes from outside besides its options: time, chance, patience, and its doors. Tests give it others."""
+"""What a run takes from outside besides its options: time, chance, patience, client and ledger. Tests pass others."""
 
 import asyncio
 import random
@@ -19,29 +19,29 @@ class Bounds:
     """How much a run holds in memory at once."""
 
     rows_at_once: int = 64
-    """Rows that are read in one go; few, so that the loop is never kept from a request that is due."""
+    """Rows that are read at a time; few, so that reading does not delay a request that is due."""
     records_waiting: int = 1_000
-    """Records that may stand behind others of the same customer or task; beyond that reading waits for them."""
+    """Records that may wait for others of the same customer or task; beyond that, reading stops until some are done."""
     rows_in_order: int = 50_000
-    """Rows of an input that has to be put in order before anything is sent."""
+    """Most rows of an input that must be put in order before anything is sent."""
     rows_scanned: int = 1_000_000
-    """Rows that are looked through for names before anything is sent; those after them are looked at in their turn."""
+    """Rows that are scanned for names before anything is sent; later rows are checked in their turn."""
     replies_in_unit: int = 5_000
-    """Single replies that make a unit: few enough to lie in memory, enough for parts of a useful size."""
+    """Single replies that make a unit: few enough for memory, enough for parts of a useful size."""
     bytes_in_unit: int = 64 << 20
-    """Or so many bytes of them, where they are large."""
+    """Or this many bytes of them, if they are large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Time, chance and patience of a run, and what it opens its doors with.
+    """Time, chance and patience of a run, and what makes its client and its ledger.
 
-    `clock` gives seconds that only ever grow, and `sleep` waits by it; `random` gives numbers from 0 to 1, from
+    `clock` returns seconds that never decrease, and `sleep` waits by it; `random` returns numbers from 0 to 1, from
     which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
-    made again. A host that never answered is given up after `first_contact_s`. A reply that is read whole
-    has at most `max_body_bytes`, and `bounds` says how much waits in memory. `client` and `ledger` make what talks
-    to Gladly and what an import writes down: who gives a subclass of them sees every request and every record's
-    steps, and can end the session between two of them.
+    repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
+    has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
+    to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
+    record, and can end the session between two of them.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -57,4 +57,4 @@ class Environment:
 
 
 USUAL = Environment()
-"""What a run takes in earnest."""
+"""The environment of a real run."""

@@ -1,4 +1,4 @@
-"""What a run tells while it works: the estimate before its first request, and how it stands."""
+"""What a run reports while it works: the estimate before its first request, and its progress."""
 
 import math
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ __all__ = ("Estimate", "Observer", "RunView", "counted", "duration_text")
 class Estimate:
     """What a run is expected to take, before its first request.
 
-    `rows` is exact where `rows_exact` says so. The requests are the fewest and the most
-    that the rows take without conflicts; the times follow from the pace.
+    `rows` is exact if `rows_exact` is true. The requests are the fewest and the most that the
+    rows take without conflicts; the times follow from the pace.
     """
 
     rows: int
@@ -23,7 +23,7 @@ class Estimate:
 
     @classmethod
     def of(cls, each: tuple[int, int], rows: int, rows_exact: bool, per_second: float) -> "Estimate":
-        """Estimate from the requests that each record takes (fewest, most) and the pace."""
+        """Return the estimate from the requests that each record takes (fewest, most) and the pace."""
         low, high = each
         return cls(rows, rows_exact, rows * low, rows * high, per_second)
 
@@ -35,10 +35,10 @@ class Estimate:
         else:
             requests = f"{counted(self.requests_low, 'request')} if all are new, {self.requests_high:,} at most"
         if math.isinf(self.per_second):
-            return f"{rows}, {requests}; safe to stop at any time"
+            return f"{rows}, {requests}; Ctrl-C stops safely"
         times = [duration_text(number / self.per_second) for number in (self.requests_low, self.requests_high)]
         time = " to ".join(dict.fromkeys(times))
-        return f"{rows}, {requests}: {time} at {self.per_second:g}/s; safe to stop at any time"
+        return f"{rows}, {requests}: {time} at {self.per_second:g}/s; Ctrl-C stops safely"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class RunView:
 
 
 class Observer:
-    """Told how a run goes. The methods do nothing; a display overrides what it shows."""
+    """Learns how a run goes. The methods do nothing; a display overrides those that it shows."""
 
     interval_s = 1.0
 
@@ -72,19 +72,19 @@ class Observer:
         """The run is about to send its first request."""
 
     def tick(self, view: RunView) -> None:
-        """Called every `interval_s`, and once at the end."""
+        """The run's progress: every `interval_s` seconds, and once at the end."""
 
     def note(self, text: str) -> None:
-        """Something happened that a person should know."""
+        """Something has happened that a person should know."""
 
 
 def counted(number: int, word: str) -> str:
-    """Return a number with its word: 1 row, 2,000 rows."""
+    """Return a number with its noun: 1 row, 2,000 rows."""
     return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
 def duration_text(seconds: float) -> str:
-    """Return a span of time as people say it: 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    """Return a duration for people: 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"

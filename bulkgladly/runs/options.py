@@ -1,4 +1,4 @@
-"""How a run remembers its options: as JSON in `run.json`, and back as what they were."""
+"""The options of a run as JSON in `run.json`, and back as what they were."""
 
 import datetime as dt
 import enum
@@ -16,7 +16,11 @@ __all__ = ("RunOptions", "for_next_session", "restored", "session_limits", "stor
 
 
 class RunOptions(Protocol):
-    """What the options of every kind of run have: a frozen dataclass with these fields, `state_dir`, and others."""
+    """The options of any run: a frozen dataclass with these fields, with `state_dir`, and with fields of its own.
+
+    A field of its own may be a text, a number, a bool, a path (`LocalPath`, `OptionalPath`), a date or a time, a
+    `StrEnum`, a tuple of these, a dataclass of these (without paths), or None: what `stored` writes, `restored` reads.
+    """
 
     @property
     def pace(self) -> Pace:
@@ -25,7 +29,7 @@ class RunOptions(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """When it stops by itself."""
+        """The limits at which it stops."""
         ...
 
 
@@ -33,14 +37,14 @@ O = TypeVar("O", bound=RunOptions)  # noqa: E741 - a name for types, not for a v
 
 
 def stored(options: RunOptions) -> dict[str, Any]:
-    """Return options as JSON can hold them, for `run.json`. There is no secret among them."""
+    """Return options as values for `run.json`, without secrets."""
     found: dict[str, Any] = asdict(options)  # type: ignore[call-overload]
-    del found["state_dir"]  # the run lies in it
+    del found["state_dir"]  # it holds the run itself, and may be moved
     return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in found.items()}
 
 
 def restored(kind: type[O], settings: Mapping[str, Any], state_dir: Path) -> O:
-    """Return the options that a run was begun with; names that are not known any more are dropped.
+    """Return the options with which a run began; fields that no longer exist are dropped.
 
     Raises:
         JournalDamaged: They are not options of this kind.
@@ -56,14 +60,14 @@ def restored(kind: type[O], settings: Mapping[str, Any], state_dir: Path) -> O:
 def for_next_session(options: O, change: Callable[[O], O]) -> O:
     """Return the options for a further session of a run.
 
-    `change` may set another pace and other limits, all else stays.
+    `change` may set another pace and other limits; all else stays.
     """
     wanted = change(replace(options, limits=session_limits(options.limits)))  # type: ignore[type-var]
     return replace(options, pace=wanted.pace, limits=wanted.limits)  # type: ignore[type-var]
 
 
 def session_limits(limits: Limits) -> Limits:
-    """Return the limits for a further session: those of time, requests and rows are over with the one before."""
+    """Return the limits for a further session: those of time, requests and rows applied to the one before only."""
     return replace(limits, max_duration_s=None, max_requests=None, max_rows=None)
 
 
@@ -73,7 +77,7 @@ def _values(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """Return a value of JSON as the type that a field declares."""
+    """Return a value from JSON as the type that a field declares."""
     if get_origin(hint) in (Union, types.UnionType):
         return None if value is None else _value(next(arg for arg in get_args(hint) if arg is not type(None)), value)
     if get_origin(hint) is tuple:

@@ -1,8 +1,12 @@
-"""One process's work on a run: the life that every run has, whatever it moves.
+"""The engine of all runs: one process's session on a run, whatever the run moves.
 
-A run moves items from where they are to where they belong, and notes the end of each in its journal. What an
-item is, where it comes from and where it goes is the `Work`; all else is here, once: the connection with its pace,
-signals and limits of time, errors, the display, the summary, and the status that the journal keeps.
+A run takes items from a source, brings each to its end through a sink, and notes every end in its journal. What
+an item is, where it comes from and where it goes is the `Work`. All else is here, once: the connection with its
+pace, signals, the time limit, errors, the display, the summary, and the status in the journal.
+
+To add a source or a sink, write a class with the methods of `Work` and give it to `Session.drive`. It gets what it
+needs from the session: `client` to send requests, `stop` to end the run, `observer` to tell people, `bounds` for
+memory, `environment` for clock and chance, `run` for the folder.
 """
 
 import contextlib
@@ -31,24 +35,24 @@ S_co = TypeVar("S_co", bound=Summary, covariant=True)
 
 
 class Progress(NamedTuple):
-    """How far a run is: what has ended by outcome, and how many of how many `things`."""
+    """How far a run is: how many items have ended with which outcome, and how many of how many `things` are done."""
 
     counts: Mapping[str, int]
     done: int
     total: int
     is_exact: bool = True
     begun_with: int = 0
-    """How many had ended before this session."""
+    """How many were done before this session."""
     things: str = "rows"
     has_eta: bool = True
-    """Whether what is done tells how long the rest takes."""
+    """Whether the time for what is done predicts the time for the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """For whom a session works: who is let in, who is told, and who may stop it.
+    """What the caller of a run decides besides its options: credentials, observer, signals and environment.
 
-    With `with_signals` the first SIGINT or SIGTERM lets it stop in an orderly way, and the second at once.
+    With `with_signals` the first SIGINT or SIGTERM drains the run, and the second aborts it.
     """
 
     credentials: Credentials
@@ -58,15 +62,15 @@ class Terms:
 
 
 class Journal(Protocol):
-    """What every run writes as it goes."""
+    """What every run writes while it works: `Ledger` for records, `UnitLog` for units."""
 
     @property
     def earlier_vitals(self) -> Mapping[str, Any]:
-        """What the sessions before this one have cost."""
+        """What the sessions before this one have cost, as `Connection.vitals` returned it."""
         ...
 
     async def note(self, name: str, value: str) -> None:
-        """Keep a word about the run itself. On the disk when this returns."""
+        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
         ...
 
     def close(self) -> None:
@@ -75,63 +79,84 @@ class Journal(Protocol):
 
 
 class Work(Protocol[S_co]):
-    """What one run does: its source, its sink, and what it tells in the end.
+    """What one run does: its source (`read`), its sink (`take`), and its summary.
 
-    The session calls `begin`, then runs `read` and `hand_over` side by side with `workers` times `take`; when the
-    first two have ended or the run stops, `close`, which must let the workers end. At last `settle`, then `summary`.
+    The session awaits `begin`. Then it runs `read`, `hand_over` and `workers` times `take` side by side. When `read`
+    and `hand_over` have ended, or the run stops, it awaits `close`, after which the workers must end. At last it
+    awaits `settle` and calls `summary`, also after an error or a stop.
+
+    A `BulkgladlyError` from any of them but `summary` ends the run, whose exit code it has; a problem of one item must
+    become the outcome of that item instead. Any other exception is a bug, and `drive` raises it. An abort cancels the
+    workers at any await, and a process can be killed at any moment. So note intents in the journal before requests
+    that must not be repeated, and keep nothing in memory alone that a resume needs.
     """
 
     @property
     def journal(self) -> Journal:
-        """Where the ends of the items are noted; the session closes it."""
+        """Where the work notes how items ended. It is open from the start, and the session closes it."""
         ...
 
     @property
     def workers(self) -> int:
-        """How many items may be worked on at once."""
+        """How many `take` run side by side. It is read once, after `begin`."""
         ...
 
     async def begin(self) -> None:
-        """Get ready, and tell the observer what is about to be done. Nothing was sent yet."""
+        """Get ready, and tell the observer what is about to be done. Nothing has been sent yet."""
         ...
 
     async def read(self) -> None:
-        """First stage: take items from their source. Cancelled when the run stops."""
+        """Take items from their source and pass them on, for example by a `Feed`. Cancelled when the run stops.
+
+        The organisation has answered before this is called: host, credentials and permission are right.
+        """
         ...
 
     async def hand_over(self) -> None:
-        """Second stage: settle what needs no work, and hand the rest to the workers. Cancelled like the first."""
+        """Settle items that need no request, and hand the rest to the workers. Cancelled like `read`.
+
+        A work whose `read` does so itself returns at once.
+        """
         ...
 
     async def take(self) -> None:
-        """One worker: bring items to their ends until there are no more."""
+        """Work as one worker: bring items to their ends, and note each in the journal, until there are no more.
+
+        After a stop a worker finishes the item that it has begun, whose requests may raise `Withdrawn`.
+        """
         ...
 
     async def close(self) -> None:
-        """Let the workers end: with what was handed over, or in a stop with what they have begun."""
+        """Let the workers end: after all that was handed over, or in a stop after what they have begun.
+
+        It is never cancelled.
+        """
         ...
 
     def progress(self) -> Progress:
-        """Return how far the work is."""
+        """Return how far the work is. Called about once a second, so it must be quick and must not wait."""
         ...
 
     async def settle(self) -> None:
-        """Bring every end to the disk and look back: is all as it was, and is anything left?
+        """Wait until all that was noted is on the disk, and check that source and sink are as they were.
 
         Raises:
-            BulkgladlyError: The run cannot have ended well.
+            BulkgladlyError: The run has not ended well.
         """
         ...
 
     def summary(self, common: Mapping[str, Any]) -> S_co:
-        """Return what the run did, with the fields in `common`; also where files could not be written. In a thread."""
+        """Write the result files, and return what the run did, with the fields in `common`.
+
+        Called in a thread, and also if files cannot be written. `Session.stop` says whether and why the run stopped.
+        """
         ...
 
 
 class Session:
-    """Runs some work until it or the run ends, then tells what happened.
+    """One process's session on a run: does the work until it ends or the run stops, and writes the summary.
 
-    The caller holds the run's lock. Whatever happens, what was committed stays whole.
+    The caller holds the lock of the run. Whatever happens, what was committed stays whole.
     """
 
     def __init__(self, run: RunFolder, options: RunOptions, terms: Terms) -> None:
@@ -145,10 +170,10 @@ class Session:
         self.stop = Stop(self.client.withdraw)
 
     async def drive(self, work: Work[S]) -> S:
-        """Do the work, and return the summary, which is written and says how it went.
+        """Do the work, and return the summary, which is then written to the folder of the run.
 
-        Errors of ours end the run and are told there. Cancelled, or at any other exception, the run is noted as
-        interrupted; killed, it counts as such.
+        An error of ours ends the run and is in the summary. After a cancel or any other exception, which is raised,
+        the status in the journal is interrupted; killed, the run counts as interrupted, too.
         """
         self.connection.earlier = dict(work.journal.earlier_vitals)
         with heeding_signals(self.stop, wanted=self._with_signals):
@@ -160,7 +185,7 @@ class Session:
             except BulkgladlyError as error:
                 self.stop.fail(error)
             except BaseException:
-                # A bug or a cancel from outside: no summary is made of what nobody understands, but the status is told.
+                # A bug or a cancel from outside: a summary could be wrong, so only the status is noted.
                 with anyio.CancelScope(shield=True), contextlib.suppress(BulkgladlyError):
                     await work.journal.note("status", "interrupted")
                 work.journal.close()
@@ -197,7 +222,7 @@ class Session:
         except BulkgladlyError as error:
             self.stop.fail(error)
         self.observer.tick(self.view(work))
-        # The files first, the status last: a run is not complete before its files are.
+        # The files first, the status last: a run is not complete before its files are written.
         common = partial(common_fields, self.run, self.connection.vitals())
         summary, problem = await anyio.to_thread.run_sync(lambda: written(self.run, work.summary(common())))
         if problem is not None:
@@ -217,7 +242,7 @@ class Session:
         self.stop.drain(10, f"the time limit of {limit:g} s is reached")
 
     def view(self, work: Work[S]) -> RunView:
-        """Return how the run stands at this moment."""
+        """Return the progress of the run."""
         progress, momentum, seconds = work.progress(), self.connection.momentum(), self.connection.seconds
         new = progress.done - progress.begun_with
         left = max(0, progress.total - progress.done)

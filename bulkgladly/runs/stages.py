@@ -1,4 +1,4 @@
-"""The only module that opens a task group: bounded hand-over, workers, and the two stops."""
+"""The stages of a run: bounded hand-over, workers, and two ways to stop. Only this module opens a task group."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,20 @@ __all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "stopping")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
-ERROR_GRACE_S = 1.0  # for what was withdrawn to be noted, and for answers that are about to come
+ERROR_GRACE_S = 1.0  # for noting what was withdrawn, and for replies that are about to come
 
 
 class Stop:
-    """How a run ends before its input does.
+    """How a run ends before its source does.
 
-    `drain` withdraws at once what has not left, takes no new record, and lets the requests in
-    flight end; `abort` cancels them too. The first cause wins, and a second signal turns a
-    drain into an abort.
+    `drain` withdraws at once what has not left, stops reading, and lets the requests in flight
+    end; `abort` cancels these, too. The first cause counts, and a second signal turns a drain
+    into an abort. A source or a sink that reaches a limit of its own calls `drain`, or
+    `reached` if the work is over anyway.
     """
 
     def __init__(self, withdraw: Callable[[str], None] = lambda _: None) -> None:
-        """`withdraw` tells the door that nothing may leave any more, and why."""
+        """`withdraw` tells the client that nothing may leave any more, and why."""
         self.exit_code: int | None = None
         self.reason: str | None = None
         self.error: BulkgladlyError | None = None
@@ -40,7 +41,7 @@ class Stop:
         self.abort_scope = anyio.CancelScope()
 
     def drain(self, exit_code: int, reason: str, *, grace_s: float = DRAIN_GRACE_S) -> None:
-        """Let nothing more leave; a grace for what is in flight. Calling it again can only shorten that."""
+        """Let nothing more leave, and give requests in flight `grace_s` to end. Another call can only shorten that."""
         if not self.is_draining:
             self.is_draining = True
             self.reached(exit_code, reason)
@@ -49,21 +50,21 @@ class Stop:
         self.abort_scope.deadline = min(self.abort_scope.deadline, anyio.current_time() + grace_s)
 
     def reached(self, exit_code: int, reason: str) -> None:
-        """Note a limit that was reached although nothing has to be cut short for it."""
+        """Note a limit that was reached when the work was over anyway."""
         self.exit_code = self.exit_code if self.exit_code is not None else exit_code
         self.reason = self.reason or reason
 
     def abort(self, exit_code: int, reason: str) -> None:
-        """Cancel everything now; what is in flight is asked about on resume."""
+        """Cancel everything now; a resume finds out what became of the requests in flight."""
         self.drain(exit_code, reason)
         self.abort_scope.cancel()
 
     def fail(self, error: BulkgladlyError) -> None:
-        """End the run because of an error that is no record's fault.
+        """End the run because of an error that is not the fault of a record.
 
-        What is in flight may end where the host is not to blame (an input that cannot be
-        read on); else it has a moment. A request that was withdrawn is no error: the run
-        drains, unless that is why it was withdrawn.
+        Requests in flight may end if the host is not to blame (such as an input that cannot be
+        read); else they have a moment. A request that was withdrawn is not an error: it drains
+        the run, unless the run is draining already.
         """
         if isinstance(error, Withdrawn):
             self.drain(error.exit_code, str(error))
@@ -82,15 +83,20 @@ class Stop:
 
 
 def stopping(in_flight: int) -> str:
-    """Return what a run that stops waits for, for people."""
+    """Return for people what a stopping run waits for."""
     return f"stopping: waiting for {counted(in_flight, 'request')}" if in_flight else "stopping"
 
 
 class Feed(Generic[T]):
-    """A bounded hand-over from one dispatcher to many workers, without a task switch where there is room."""
+    """A bounded queue from one producer to many workers, without a task switch while there is room.
+
+    The producer calls `room`, then `put` for at most that many items, and at the end `close`; each worker calls `take`
+    until it returns None. A work's `close` calls `empty` or `close`.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        # Waking the producer for each free place would cost a task switch per item.
         self._enough = (capacity + 1) // 2
         self._items: deque[T] = deque()
         self._takers: deque[anyio.Event] = deque()
@@ -98,14 +104,14 @@ class Feed(Generic[T]):
         self._closed = False
 
     async def room(self) -> int:
-        """Wait until at least half the capacity is free, and return for how many items there is room."""
+        """Wait until at least half the capacity is free, and return how many items fit in."""
         while (free := self._capacity - len(self._items)) < self._enough:
             self._giver = anyio.Event()
             await self._giver.wait()
         return free
 
     def put(self, items: Sequence[T]) -> None:
-        """Hand items over. The caller has asked for room."""
+        """Add items, at most as many as `room` has returned."""
         self._items.extend(items)
         self._wake(len(items))
 
@@ -124,12 +130,12 @@ class Feed(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Say that no more items will come."""
+        """Let the workers end when the queue is empty."""
         self._closed = True
         self._wake(len(self._takers))
 
     def empty(self) -> list[T]:
-        """Take back what no worker has begun, and close."""
+        """Return the items that no worker has begun, and close."""
         left = list(self._items)
         self._items.clear()
         self.close()
@@ -145,7 +151,7 @@ def heeding_signals(stop: Stop, *, wanted: bool) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM drain a run and the second abort it, until its report is written.
 
     A second Ctrl-C often comes when the run has ended and its results are being written: they
-    are finished all the same. From the third on signals do what they do by default.
+    are finished all the same. From the third signal on the defaults apply.
     """
     loop = asyncio.get_running_loop()
     heeded = (signal.SIGINT, signal.SIGTERM) if wanted else ()
@@ -179,12 +185,11 @@ async def run_stages(
     workers: int,
     beside: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> None:
-    """Run the stages before the workers, many workers, and what goes on beside them.
+    """Run the sources, many workers, and what goes on beside them.
 
     The sources are cancelled when the run drains; then, or when they are done, `close`
     must let the workers end. All are cancelled when the run aborts. A bulkgladly error in
-    any of them fails the run; it is kept in `stop.error`. Any other exception comes out as
-    itself.
+    any of them fails the run and is kept in `stop.error`. Any other exception is raised as it is.
     """
 
     async def feed() -> None:
@@ -194,6 +199,7 @@ async def run_stages(
                     for source in sources:
                         stages.start_soon(_guarded, source, stop)
         finally:
+            # The workers wait for it, so nothing may cut it off.
             with anyio.CancelScope(shield=True):
                 await close()
 
@@ -206,8 +212,10 @@ async def run_stages(
                     crew.start_soon(_guarded, feed, stop)
                     for _ in range(workers):
                         crew.start_soon(_guarded, work, stop)
+                # The display and the time limit end with the last worker.
                 side.cancel_scope.cancel()
     except BaseExceptionGroup as group:
+        # Callers get the first cause as itself, not a group; most of the others follow from it.
         raise _first_of(group) from None
     finally:
         stop.abort_scope.deadline = math.inf

@@ -1,4 +1,4 @@
-"""What a run did, told in the end: the fields that every run has, its page for people, and its files."""
+"""What a run did: the fields that every summary has, its page for people, and its files."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ S = TypeVar("S", bound="Summary")
 
 
 class Ending(NamedTuple):
-    """How a run ended: status, exit code, and why where it did not simply come to its end."""
+    """How a run ended: status, exit code, and the reason if it stopped early."""
 
     status: str
     exit_code: int
@@ -38,12 +38,15 @@ class Summary:
     """What a run did, all its sessions together. `report.json` and `--json` hold the same.
 
     `counts` has `read` and one entry per outcome word and `unprocessed`; `adds_up` says
-    whether read is the sum of the others. `waits_s` has the seconds in which everybody was
-    paused, by reason; `seconds` is the working time of all sessions.
+    whether `read` is the sum of the others. `waits_s` has the seconds in which all requests
+    were paused, by reason; `seconds` is the working time of all sessions.
+
+    Each kind of run has a subclass with further fields, and overrides `_what`, `_told`, `_tables` and `details` for
+    its page. Most fields come from `common_fields`; the subclass adds `counts`, `files` and the `Ending`.
     """
 
     things: ClassVar[str] = "records"
-    """What the outcomes count."""
+    """What the outcomes count, in the plural."""
 
     run: str
     status: str
@@ -67,12 +70,12 @@ class Summary:
 
     @property
     def adds_up(self) -> bool:
-        """The invariant: read is the sum of all outcomes and of what was not reached."""
+        """The invariant: `read` is the sum of all outcomes and of what was not reached."""
         return self.counts["read"] == sum(self.counts[word] for word in COUNT_WORDS)
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Lines for people, beside counts and files."""
+        """Further lines for people, besides counts and files."""
         return ()
 
     @property
@@ -105,7 +108,7 @@ class Summary:
         return f"{self._what()}: **{self.status}** (exit code {self.exit_code}){reason}"
 
     def _what(self) -> str:
-        """Return what was moved, and where: the begin of the verdict."""
+        """Return what was moved, and where: the beginning of the verdict."""
         return f"{self.resource}, {self.mode}, {self.host}"
 
     def _told(self) -> list[str]:
@@ -113,11 +116,12 @@ class Summary:
         return []
 
     def _tables(self) -> list[str]:
-        """Return the parts of the page between what it cost and what comes next."""
+        """Return the parts of the page between the costs and the next commands."""
         return []
 
     def _effort(self) -> str:
-        return f"{counted(self.throttled, 'answer')} of 429; {duration_text(self.seconds)} of work"
+        throttled = f"{counted(self.throttled, 'request')} throttled (HTTP 429); " if self.throttled else ""
+        return f"{throttled}{duration_text(self.seconds)} of work"
 
 
 def table_of(head: tuple[str, str], rows: list[tuple[str, int]]) -> str:
@@ -126,14 +130,14 @@ def table_of(head: tuple[str, str], rows: list[tuple[str, int]]) -> str:
 
 
 def status_of(exit_code: int) -> str:
-    """Return in a word how a run ended that did not come to its end."""
+    """Return the status of a run that ended early."""
     if exit_code in _BY_LIMIT:
         return "stopped"
     return "interrupted" if exit_code > _SIGNAL else "failed"
 
 
 def common_fields(run: RunFolder, vitals: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a summary that are the same for every run; `vitals` say what it has cost."""
+    """Return the fields of a summary that every run has; `vitals` say what the run has cost."""
     header = run.header()
     return {
         "run": run.name,
@@ -152,15 +156,14 @@ def common_fields(run: RunFolder, vitals: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resume_command(run: RunFolder) -> str:
-    """Return the command that goes on with a run."""
+    """Return the command that resumes a run."""
     return next_command("resume", run.name, state_dir=run.state_dir, connects=True)
 
 
 def written(run: RunFolder, summary: S) -> tuple[S, str | None]:
-    """Write the files of a summary, and return it as it then is.
+    """Write the files of a summary, and return the final summary and what went wrong, if anything.
 
-    Where there is no room for them the run is not complete, and the summary says so. What is wrong comes
-    back beside it.
+    If the files cannot be written, the run is not complete, and the summary says so.
     """
     try:
         write_private(run.path / "report.json", orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2))
@@ -168,7 +171,7 @@ def written(run: RunFolder, summary: S) -> tuple[S, str | None]:
     except OSError as error:
         problem = not_written(f"the report in {run.path}", error)
         if summary.exit_code in _WELL:
-            # The last of them looks at what is there; the others go on from a complete run.
+            # The last command inspects the results; the others need a complete run.
             commands = (resume_command(run), *summary.next_commands[-1:])
             summary = replace(
                 summary, status="failed", exit_code=problem.exit_code, reason=str(problem), next_commands=commands

@@ -1,4 +1,4 @@
-"""Files that must be whole after a kill or a power loss: written aside, synced, renamed, and their folder synced."""
+"""Files that must be whole after a kill or a power loss: written aside, synced and renamed, and the folder synced."""
 
 import contextlib
 import hashlib
@@ -32,7 +32,7 @@ def partial_of(path: Path) -> Path:
 
 
 def sync_file(path: Path) -> None:
-    """Wait until the disk has what was written to a file."""
+    """Wait until all that was written to a file is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -41,7 +41,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder as they are now."""
+    """Wait until the names in a folder, as they are now, are on the disk."""
     sync_file(folder)
 
 
@@ -49,7 +49,7 @@ def sync_folder(folder: Path) -> None:
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` when the block ends; it is on the disk then.
 
-    After an error, including one raised in the block, nothing is left of it. A kill leaves
+    An error, including one raised in the block, leaves nothing of it. A kill leaves
     at most the hidden file.
 
     Raises:
@@ -67,18 +67,18 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
-    # The content first, then the name: after a power loss the name never leads to a file that is cut.
+    # The content first, then the name: after a power loss the name never leads to a truncated file.
     sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write a file whole or not at all; it is on the disk under its name when this returns."""
+    """Write a file whole or not at all; it is on the disk when this returns."""
     with replacing(path, mode=mode) as file:
         file.write(content)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file as `write_whole` does, for its owner alone."""
+    """Write a file as `write_whole` does, readable by its owner only."""
     write_whole(path, content, mode=_PRIVATE)
 
 
@@ -86,7 +86,7 @@ def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write a file that must not exist yet; it is on the disk when this returns. An error leaves nothing of it.
 
     Raises:
-        FileExistsError: Something has that name already. It is not touched.
+        FileExistsError: The name is taken. The existing file is not touched.
         OSError: It cannot be written.
     """
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
@@ -131,10 +131,10 @@ def below(top: Path, name: str) -> Path:
     """
     pure = PurePosixPath(name)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in name:
-        raise InputError(f"{name!r} is no name of a file below {top}")
+        raise InputError(f"{name!r} is not a valid name of a file below {top}")
     folder = top
     for step in pure.parts[:-1]:
         folder /= step
         if folder.is_symlink():
-            raise InputError(f"{folder} is a link; nothing is written or removed through it: put a folder in its place")
+            raise InputError(f"{folder} is a link, and files are not written or removed through links; use a folder")
     return folder / pure.name

@@ -1,6 +1,6 @@
 """What an error of the operating system or of SQLite means for a run.
 
-The one place that tells a full disk from a wrong name, a lock and a damaged file.
+Only this module tells a full disk from a wrong name, a lock and a damaged file.
 """
 
 import contextlib
@@ -25,24 +25,24 @@ __all__ = (
 )
 
 _LITTLE_ROOM = 256 * 1024
-"""Bytes. With less than this free, SQLite's errors of reading and writing mean that the disk is full."""
-# The errors with which SQLite tells of a full disk besides SQLITE_FULL: it could not extend or make a file.
+"""Bytes. If less than this is free, SQLite's errors of reading and writing mean that the disk is full."""
+# With these SQLite reports a full disk besides SQLITE_FULL: it could not extend or create a file.
 _MAY_BE_FULL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 _FULL = MappingProxyType(
     {
         errno.ENOSPC: "no space left on the disk; make room",
-        errno.EDQUOT: "the disk quota is used up; make room, or ask for more",
-        errno.EFBIG: "the file would be longer than is allowed here; raise the limit (ulimit -f)",
+        errno.EDQUOT: "the disk quota is used up; make room, or raise the quota",
+        errno.EFBIG: "the file would be longer than allowed; raise the limit (ulimit -f)",
         errno.EROFS: "the file system is read-only; mount it for writing",
     }
 )
 _BROKEN = MappingProxyType(
     {
-        errno.EIO: "the disk reports an error; look at it, or use another",
+        errno.EIO: "the disk reports an error; check it, or use another",
         errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
-        errno.ENFILE: "too many files are open on this machine; end something else",
+        errno.ENFILE: "too many files are open on this machine; end other programs",
     }
 )
 _REFUSED = MappingProxyType(
@@ -54,23 +54,23 @@ _REFUSED = MappingProxyType(
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether an error says that a disk takes no more, whatever it is: no space, no quota, read-only."""
+    """Tell whether an error says that nothing more can be written to a disk: no space, no quota, read-only."""
     return error.errno in _FULL
 
 
 def not_written(what: object, error: OSError, then: str = "resume") -> DiskFull:
-    """Return an error that was met while writing in mid-run as one of ours: what, why, and what to do.
+    """Return an error that was met while writing as one of ours: what, why, and what to do.
 
-    `then` is what goes on once the reason is gone.
+    `then` is what to do once the cause is removed.
     """
     reasons = {**_FULL, **_BROKEN, **_REFUSED}
-    why = reasons.get(error.errno or 0, f"{error.strerror or error or type(error).__name__}; look at the disk")
+    why = reasons.get(error.errno or 0, f"{error.strerror or error or type(error).__name__}; check the disk")
     return DiskFull(f"{what} could not be written: {why}, then {then}")
 
 
 @contextlib.contextmanager
 def writing(what: object, then: str = "resume") -> Iterator[None]:
-    """Turn the system's errors while something is written into ours.
+    """Turn the system's errors within the block, in which something is written, into ours.
 
     Raises:
         DiskFull: There is no room, or the disk refuses to take more.
@@ -83,10 +83,10 @@ def writing(what: object, then: str = "resume") -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_disk_named(folder: Path) -> Iterator[None]:
-    """Turn the errors of a disk without space into ours; all others stay as they are.
+    """Turn the errors of a full disk within the block into ours; all others stay as they are.
 
     Raises:
-        DiskFull: There is no space left where the folder is. What is published there is whole.
+        DiskFull: No space is left where the folder is. What was published there is whole.
     """
     try:
         yield
@@ -97,9 +97,9 @@ def full_disk_named(folder: Path) -> Iterator[None]:
 
 
 def os_problem(error: OSError) -> BulkgladlyError:
-    """Return an error that nobody met in its place as one of ours: it is no bug, whatever caused it.
+    """Return an error that no other code has handled as one of ours, since it is not a bug.
 
-    A full or broken disk ends with 5. All else is a name that cannot be used as asked.
+    A full or broken disk has exit code 5. All else is a path that cannot be used as requested.
     """
     names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     if is_full(error) or error.errno in _BROKEN:
@@ -111,7 +111,7 @@ def os_problem(error: OSError) -> BulkgladlyError:
 def database_error(error: Exception, path: Path) -> BulkgladlyError:
     """Return an error met while opening, reading or writing one of a run's databases as one of ours.
 
-    An error that is none of the file's is a mistake in this program: exit code 70.
+    An error that does not come from the file is a bug in this program: exit code 70.
     """
     if isinstance(error, BulkgladlyError):
         return error
@@ -123,7 +123,7 @@ def database_error(error: Exception, path: Path) -> BulkgladlyError:
     if is_locked(error):
         return JournalError(f"{path} is locked by another process; end that process, then try again")
     is_mistake = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
-    # SQLite quotes a damaged schema in its message, and that may be no text.
+    # SQLite quotes a damaged schema in its message, which may not be text.
     if isinstance(error, sqlite3.Error | UnicodeDecodeError) and not is_mistake:
         return JournalDamaged(f"{path} cannot be used: {error}")
     return BulkgladlyError(f"internal error while {path.name} was used: {type(error).__name__}: {error}")
@@ -146,7 +146,7 @@ def _disk_full(path: Path) -> DiskFull:
 
 
 def _code(error: BaseException) -> int:
-    """Return SQLite's primary error code; 0 where there is none."""
+    """Return SQLite's primary error code; 0 if there is none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 

@@ -1,4 +1,4 @@
-"""A lock file whose lock ends with its holder, even if that is killed, and that names the holder."""
+"""A lock file that names its holder, and whose lock ends with the holder's process, even if that is killed."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ _PAUSE_S = 0.01
 
 
 class LockHeld(Exception):
-    """Another process has the lock. `holder` is its process id, or `?` if it has not written it yet."""
+    """Another process holds the lock. `holder` is its process id, or `?` if it has not written it yet."""
 
     def __init__(self, path: Path, holder: str) -> None:
         super().__init__(f"{path} is held by process {holder}")
@@ -20,7 +20,7 @@ class LockHeld(Exception):
 
 
 class Lock:
-    """An exclusive lock on a file of its own, between processes and within one. Readers need none."""
+    """An exclusive lock on a file of its own, between processes and within one. Readers do not take it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,7 +28,7 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this object has it."""
+        """Whether this object holds it."""
         return self._handle is not None
 
     def take(self, *, wait_s: float = 0.0) -> None:
@@ -37,21 +37,21 @@ class Lock:
         `wait_s` is how long to wait for another holder to release it.
 
         Raises:
-            LockHeld: Another process has it.
+            LockHeld: Another process holds it.
             FileNotFoundError: The folder is missing, or the last holder removed it.
             OSError: Its file cannot be opened or locked.
         """
         handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         try:
             self._wait_for(handle, wait_s)
-            # Whoever held it may have removed the file: then this is the lock of nothing.
+            # The last holder may have removed the file: then this lock protects nothing.
             if not os.path.samestat(os.fstat(handle), self._path.stat()):
                 raise FileNotFoundError(self._path)
         except BaseException:
             os.close(handle)
             raise
         self._handle = handle
-        # Only for the message that others get: a full disk does not matter here.
+        # Only for the message that other processes print: a full disk does not matter here.
         with contextlib.suppress(OSError):
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
@@ -71,10 +71,10 @@ class Lock:
             self._handle = None
 
     def is_held_by_anybody(self) -> bool:
-        """Return whether anybody has the lock now, this object included.
+        """Return whether the lock is held now, by this object or another.
 
         Raises:
-            OSError: Its file is there and cannot be opened.
+            OSError: Its file exists and cannot be opened.
         """
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)

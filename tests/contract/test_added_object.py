@@ -1,6 +1,7 @@
 """One object, one file: an object that does not exist is added by a module alone, and everything works for it."""
 
 import asyncio
+import datetime as dt
 import json
 import os
 import sys
@@ -42,6 +43,7 @@ class Badges:
             Operation("GET", one, "getBadge", lambda call: json_reply(self._one(call)), (200, 404)),
             Operation("PATCH", one, "updateBadge", self._update, (204, 404)),
             Operation("GET", "/api/v1/customers/{customerId}/badges", "getCustomerBadges", self._of, (200,)),
+            Operation("GET", f"{one}/picture", "getBadgePicture", self._picture, (200, 404)),
         )
 
     def _one(self, call: Call) -> dict[str, Any]:
@@ -63,6 +65,9 @@ class Badges:
 
     def _of(self, call: Call) -> Reply:
         return json_reply([one for one in self.held.values() if one["customerId"] == call.params["customerId"]])
+
+    def _picture(self, call: Call) -> Reply:
+        return Reply(200, self._one(call)["name"].encode(), content_type="image/png")
 
 
 @dataclass
@@ -92,6 +97,11 @@ class Place:
         out, err = await process.communicate()
         assert process.returncode == code, (out + err).decode()
         return (out + err).decode()
+
+    def rows(self, data_set: str) -> list[dict[str, Any]]:
+        """All rows of a data set in the folder `lake`."""
+        parts = (self.folder / "lake" / data_set).rglob("*.parquet")
+        return [row for path in sorted(parts) for row in pq.ParquetFile(path).read().to_pylist()]
 
 
 @pytest.fixture
@@ -130,11 +140,39 @@ async def test_it_is_exported_as_a_list_and_by_its_parents(place: Place) -> None
     await place.run("export", "customer-badges", "--out", "lake", "--from-dataset", "lake")
 
     for name in ("badges", "customer-badges"):
-        rows = [
-            row for path in (place.folder / "lake" / name).rglob("*.parquet") for row in pq.read_table(path).to_pylist()
-        ]
+        rows = place.rows(name)
         assert sorted((row["name"], row["colour"]) for row in rows) == [("Early bird", "RED"), ("Night owl", "BLUE")]
         assert all(row["madeAt"].tzinfo is not None and row["_extra"] is None for row in rows)
+
+
+async def test_its_files_are_fetched(place: Place) -> None:
+    """A row of the list names a file, which is stored beside the rows and has a row in an index."""
+    await place.run("import", "badges", "badges.csv", "--key", "key")
+    await place.run("export", "badges", "--out", "lake")
+
+    await place.run("export", "badge-pictures", "--out", "lake")
+
+    found = place.rows("badge-pictures")
+    assert sorted((place.folder / "lake" / row["path"]).read_text() for row in found) == ["Early bird", "Night owl"]
+    assert {row["badgeId"] for row in found} == set(place.badges.held)
+    assert all(row["status"] == "stored" and row["contentType"] == "image/png" for row in found)
+
+
+async def test_its_file_of_an_export_job_is_fetched(place: Place) -> None:
+    """Lines of several kinds, told apart where no other object tells them apart, become typed rows in folders."""
+    lines = [
+        {"id": "1", "badgeId": "b1", "action": "ON", "pinnedTo": "hat"},
+        {"id": "2", "badgeId": "b1", "action": "OFF"},
+        {"id": "3", "badgeId": "b1", "action": "OFF", "pinnedTo": "hat"},
+    ]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    place.emulator.exports.add_job({"badge_log.jsonl": body}, updated_at=dt.datetime.now(dt.UTC))
+
+    await place.run("export", "badge-log", "--out", "lake")
+
+    found = {row["id"]: (row["action"], row["pinnedTo"], row["_extra"]) for row in place.rows("badge-log")}
+    assert found == {"1": ("ON", "hat", None), "2": ("OFF", None, None), "3": ("OFF", None, '{"pinnedTo":"hat"}')}
+    assert sorted(path.name for path in (place.folder / "lake" / "badge-log").iterdir()) == ["type=OFF", "type=ON"]
 
 
 async def test_it_is_shown_drafted_and_documented(place: Place) -> None:

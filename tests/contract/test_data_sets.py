@@ -8,8 +8,7 @@ import pyarrow as pa
 import pytest
 
 from bulkgladly.gladly.table import DATA_SET_PLANS
-from bulkgladly.lake.schemas import DATA_SETS, data_set_of
-from bulkgladly.lake.schemas.shapes import EXTRA, FETCH, JOB, LINE
+from bulkgladly.lake.schemas import DATA_SETS, EXTRA, FETCH, JOB, LINE, data_set_of
 
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))["enums"]
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("data_sets.json").read_text(encoding="utf-8"))

@@ -24,7 +24,6 @@ WORDS = (
     "local_paths",
     "messages",
     "operations",
-    "policies",
     "records",
     "settings",
     "shown",

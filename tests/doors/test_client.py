@@ -1,4 +1,4 @@
-"""The client against a small server on loopback that answers, and fails, by script."""
+"""The client against a small server on loopback that replies, and fails, by script."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ NOT_EXIST = answer(404, b'{"errors":[{"code":"not_exist","detail":"there is no s
 
 
 def confirmed(line: str) -> bytes:
-    """What Gladly answers when it has done what the first line of a request asks for."""
+    """What Gladly returns when it has done what the first line of a request wants."""
     if line == ORGANIZATION:
         return answer(200, b'{"id":"org","name":"Example Organization"}')
     match line.split(" ", maxsplit=1)[0], line.rpartition("/")[2]:
@@ -276,7 +276,7 @@ UNCLEAR: list[Any] = [
 
 @pytest.mark.parametrize("step", UNCLEAR)
 async def test_what_is_not_gladlys_answer_is_repeated_where_that_is_safe(step: bytes) -> None:
-    """It may have been executed, like a request whose answer was lost."""
+    """It may have been executed, like a request whose reply was lost."""
     reply, server, *_ = await send_one(create(), [step, TAKEN])
 
     assert (reply.status, reply.attempts, reply.lost) == (409, 2, 1)
@@ -295,14 +295,14 @@ async def test_nobody_is_texted_twice_after_an_answer_that_is_not_gladlys(step: 
 
 
 async def test_a_login_page_in_front_of_everything_is_an_outage() -> None:
-    """Whoever answers every request in another form than Gladly's is not asked to do more."""
+    """A host whose replies never have Gladly's form gets no further requests."""
     time = Time()
     pages = [answer(200, PAGE)] * 99
     async with Server(pages, pages) as server, client(server.url, time, give_up_after_s=60) as sender:
         results = await asyncio.gather(*(sender.send(create()) for _ in range(20)), return_exceptions=True)
 
     assert {type(result) for result in results} == {Outage}
-    assert "not in a form of Gladly's" in str(results[0])
+    assert "not in Gladly's format" in str(results[0])
     assert len([line for line in server.seen if line != ORGANIZATION]) <= 20
 
 
@@ -334,7 +334,7 @@ async def test_nothing_is_absent_before_the_organisation_has_answered() -> None:
 
 
 async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
-    """A 404 beside a host that gives no answer is not believed; what the organisation says afterwards proves it."""
+    """A 404 from a host that gives no other reply is not believed until the organisation itself has replied."""
     reply, server, *_ = await send_one(create(), [NOT_EXIST] * 2, probes=[answer(503), CLOSE, OK])
 
     assert (reply.meaning, reply.attempts, reply.lost) == (Meaning.ABSENT, 2, 1)
@@ -348,7 +348,7 @@ async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
 
 @pytest.mark.parametrize("probe", [NOT_EXIST, answer(404, PAGE), answer(302, b"", headers="Location: /login\r\n")])
 async def test_a_host_without_an_organisation_stops_the_run(probe: bytes) -> None:
-    """A misspelt host answers 404 to everything: no record is rejected, deleted or gone for that."""
+    """A misspelt host returns 404 for everything: no record is rejected or counted as deleted for that."""
     with pytest.raises(WrongOrganisation, match="check GLADLY_HOST") as caught:
         await send_one(create(), [NOT_EXIST], probes=[probe])
 
@@ -405,7 +405,7 @@ async def test_a_lost_answer_is_repeated_where_that_is_safe(step: bytes | str) -
 
 @pytest.mark.parametrize("step", LOST)
 async def test_a_lost_answer_ends_an_unsafe_request(step: bytes | str) -> None:
-    """At most once: the caller is told that nobody knows."""
+    """At most once: the caller learns that the outcome is unknown."""
     reply, server, *_ = await send_one(create(Repeat.UNSAFE), [step], timeouts=FAST)
 
     assert (reply.status, reply.body, reply.attempts, reply.lost) == (0, b"", 1, 1)
@@ -422,7 +422,7 @@ async def test_a_server_error_ends_an_unsafe_request_with_its_body() -> None:
 
 
 async def test_a_poison_record_is_given_back() -> None:
-    """Five failures while the host answers probes: the record is to blame, and the run goes on."""
+    """Five failures while the host answers probes: the record is to blame, and the run continues."""
     script: Script = [answer(500, b'{"n":%d}' % n) for n in range(9)]
 
     reply, server, *_ = await send_one(create(), script)
@@ -439,7 +439,7 @@ async def test_a_record_that_is_never_answered_is_given_back_too() -> None:
 
 
 async def test_a_poison_record_does_not_stop_the_others() -> None:
-    """Beside it everything else is answered."""
+    """All other requests get their replies."""
     time = Time()
     async with Server() as server, client(server.url, time) as sender:
         fail = asyncio.create_task(sender.send(create()))
@@ -451,7 +451,7 @@ async def test_a_poison_record_does_not_stop_the_others() -> None:
 
 
 async def test_three_failures_in_a_row_pause_everybody_until_a_probe_is_answered() -> None:
-    """During an outage only probes leave; the requests wait and are answered afterwards."""
+    """During an outage only probes leave; the requests wait, and get their replies afterwards."""
     reply, server, _, _, time = await send_one(
         create(),
         [answer(503)] * 3,
@@ -496,7 +496,7 @@ async def test_a_host_that_never_answered_is_given_up_after_first_contact() -> N
 
 
 async def test_an_unknown_name_advises_to_check_the_organisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No DNS answer is most often a misspelt organisation."""
+    """A host name without an address is most often a misspelt organisation."""
 
     def nobody(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -509,7 +509,7 @@ async def test_an_unknown_name_advises_to_check_the_organisation(monkeypatch: py
 
 
 async def test_a_later_outage_is_waited_out() -> None:
-    """A host that once answered is waited for; probes grow apart to thirty seconds at most."""
+    """The client waits for a host that has replied before; probes come at most thirty seconds apart."""
     time = Time()
     async with Server() as server:
         sender = client(server.url, time)
@@ -603,7 +603,7 @@ async def test_a_cancelled_request_gives_its_ticket_back() -> None:
 
 
 async def test_a_cancelled_probe_is_taken_over() -> None:
-    """Whoever waits next for the host goes on probing."""
+    """The next request that waits for the host takes over the probing."""
     time = Time()
     probes: Script = [HANG, OK]
     async with Server([CLOSE] * 4, probes) as server, client(server.url, time) as sender:
@@ -617,7 +617,7 @@ async def test_a_cancelled_probe_is_taken_over() -> None:
 
 @pytest.mark.parametrize("is_packed", [True, False])
 async def test_an_endless_answer_is_cut_off(is_packed: bool) -> None:
-    """More than the cap is a lost answer, whether the length is told or the body is chunked."""
+    """A body above the cap is a lost reply, whether the length is announced or the body is chunked."""
     long = (
         answer(200, b"x" * 2000)
         if is_packed
@@ -656,11 +656,11 @@ async def test_the_limit_headers_reach_the_pacer() -> None:
     [
         ("http://org.gladly.com", "https"),
         ("http://127.0.0.1.evil.example", "https"),
-        ("ftp://org.gladly.com", "is no address"),
-        ("https://", "is no address"),
+        ("ftp://org.gladly.com", "is not a valid address"),
+        ("https://", "is not a valid address"),
         ("https://user:pass@org.gladly.com", "no user"),
         ("https://org.gladly.com/?x=1", "no user, path or query"),
-        ("https://org.gladly.com:x", "is no address"),
+        ("https://org.gladly.com:x", "is not a valid address"),
     ],
 )
 def test_a_base_url_that_could_leak_the_token_is_refused(url: str, words: str) -> None:
@@ -700,7 +700,7 @@ def test_the_proxy_of_the_environment_is_for_https_hosts_only(monkeypatch: pytes
 
 
 async def test_the_token_is_in_no_repr_and_no_traceback() -> None:
-    """Not even in the causes of an outage after an answer that is no HTTP."""
+    """Not even in the causes of an outage after a reply that is not HTTP."""
     time = Time()
     async with Server([b"garbage\r\n\r\n"] * 9, [b"garbage\r\n\r\n"] * 99) as server:
         sender = client(server.url, time, first_contact_s=5)

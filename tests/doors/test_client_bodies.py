@@ -1,4 +1,4 @@
-"""Bodies and connections that lie. Each is a lost answer: never a success, and never a hang."""
+"""Bodies and connections that lie. Each is a lost reply: never a success, and never a hang."""
 
 import asyncio
 import gzip
@@ -54,7 +54,7 @@ async def test_an_answer_that_lies_about_its_body_is_lost(lie: bytes) -> None:
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_it_is_asked_for_again_where_that_is_safe(lie: bytes) -> None:
-    """And the whole answer is what counts."""
+    """And the whole reply is what counts."""
     reply, *_ = await send_one(get(), [lie, answer(200, AGENTS)], timeouts=FAST)
 
     assert (reply.body, reply.is_confirmed, reply.lost) == (AGENTS, True, 1)
@@ -82,7 +82,7 @@ async def test_a_download_that_lies_is_lost(lie: bytes) -> None:
     ],
 )
 async def test_a_packed_answer_arrives_unpacked(coding: str, data: bytes) -> None:
-    """Several gzip members are one answer."""
+    """Several gzip members are one reply."""
     reply, server, *_ = await send_one(get(), [packed_as(coding, data)])
 
     assert reply.body == AGENTS
@@ -123,7 +123,7 @@ async def test_a_download_that_drips_for_ever_is_given_up() -> None:
         client(server.url, Slow()) as sender,
         sender.stream(file()) as download,
     ):
-        with pytest.raises(ReplyLost, match="drips"):
+        with pytest.raises(ReplyLost, match="too slow"):
             await exhaust(download)
 
     assert 20 <= download.received <= 30
@@ -212,7 +212,7 @@ async def test_what_comes_unasked_is_never_the_answer_to_the_next_request(stray:
 
 
 class Balancer(Server):
-    """Answers the first request of each connection, and resets it at the second, which nobody carries out."""
+    """Replies to the first request of each connection, and resets it at the second, which is not carried out."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Two budgets behind one client: reports are rare and slow, and nobody else may notice."""
+"""Two budgets behind one client: reports are rare and slow, and must not delay other requests."""
 
 import asyncio
 from typing import Any
@@ -105,7 +105,7 @@ async def test_a_refused_report_pauses_reports_only(refused: bytes, streamed: bo
 
 @both_doors
 async def test_a_report_refused_for_the_second_pauses_both_for_it(streamed: bool) -> None:
-    """The header says that nothing is left of it, whoever used it."""
+    """The header says that nothing is left of it, whichever client used it."""
     setting = Setting()
     async with Server([REFUSED_IN_THE_SECOND, CSV]) as server, setting.client(server.url) as sender:
         await ask(sender, streamed=streamed)
@@ -142,7 +142,7 @@ async def test_the_headers_of_the_second_change_neither_pace(streamed: bool) -> 
 
 
 async def test_two_reports_at_a_time_until_their_bodies_are_read() -> None:
-    """A third one waits, holds no connection, and keeps nobody else waiting."""
+    """A third one waits, holds no connection, and does not delay others."""
     setting = Setting(max_connections=1)
     async with (
         Server([CSV, CSV, OK, CSV]) as server,

@@ -1,4 +1,4 @@
-"""Pauses of this very process: what they cost is nobody's fault. And what the display says of waits."""
+"""Pauses of this process, which are not the host's fault, and what the display says of waits."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,19 +7,18 @@ import pytest
 
 from bulkgladly.api import Client, ClientOptions, RetryPolicy
 from bulkgladly.api.address import delay_s
-from bulkgladly.api.deadlines import Deadlines
 from bulkgladly.api.health import Health, Trouble
-from bulkgladly.api.pauses import PauseWatch
+from bulkgladly.api.timers import Deadlines, PauseWatch
 from bulkgladly.messages import Repeat
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
 from tests.doors.test_client import HANG, Server, answer, create, get, until
-from tests.doors.test_deadlines import attempt
+from tests.doors.test_timers import attempt
 from tests.unit.test_pacer import JumpingLoop
 
 
 def live_through(story: Callable[[Callable[[float], None]], "asyncio.Future[object] | object"]) -> object:
-    """Run a coroutine function in virtual time; it is given what stops the process for so many seconds."""
+    """Run a coroutine function in virtual time; its argument stops the process for a number of seconds."""
     loop = JumpingLoop()
 
     def stop_for(seconds: float) -> None:
@@ -52,7 +51,7 @@ def test_a_tick_that_comes_late_tells_of_a_pause(pause_s: float, told: list[floa
 
 
 def test_a_pause_is_not_charged_to_what_is_in_flight() -> None:
-    """The answer lies in the buffer of the socket when the process goes on."""
+    """The reply is in the buffer of the socket when the process continues."""
 
     async def story(stop_for: Callable[[float], None]) -> list[str]:
         deadlines = Deadlines(90.0)

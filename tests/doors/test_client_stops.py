@@ -65,7 +65,7 @@ async def test_what_waits_for_its_turn_is_withdrawn() -> None:
 
 
 async def test_what_waits_out_a_retry_after_is_withdrawn() -> None:
-    """It was refused, so nothing of it was executed; and so is whoever waits behind the pause."""
+    """It was refused, so it was not executed; and all that wait behind the pause are withdrawn, too."""
     script = [answer(429, headers="Retry-After: 60\r\n")]
     async with Server(script) as server, patient(server.url) as sender:
         refused = begin(sender, create(Repeat.UNSAFE))
@@ -102,7 +102,7 @@ async def test_what_waits_out_an_outage_is_withdrawn() -> None:
 
 
 async def test_what_waits_for_a_connection_is_withdrawn_and_what_is_in_flight_ends() -> None:
-    """Both have room for one; the answer that is awaited is not thrown away."""
+    """Both have room for one; the reply that is awaited is not thrown away."""
     release = asyncio.Event()
 
     async def late(writer: asyncio.StreamWriter) -> None:
@@ -164,7 +164,7 @@ async def test_a_download_in_progress_is_in_flight_and_ends() -> None:
 
 
 async def test_a_cancellation_stays_one_although_the_run_stops() -> None:
-    """Whoever cancels a task gets it cancelled, also in the very moment in which it is withdrawn."""
+    """A task that is cancelled ends cancelled, also in the very moment in which it is withdrawn."""
     async with Server() as server, patient(server.url, pacer=Pacer(rate=0.01)) as sender:
         await sender.send(get())
         both = begin(sender, get())
@@ -223,7 +223,7 @@ async def test_no_more_requests_leave_than_are_allowed(calls: Call, most: int) -
 
 
 async def test_a_run_that_needs_just_its_limit_is_not_stopped() -> None:
-    """The last request is answered like any other."""
+    """The last request gets its reply like any other."""
     async with Server() as server, client(server.url, Time(), max_requests=2) as sender:
         replies = [await sender.send(get()), await sender.send(get())]
 

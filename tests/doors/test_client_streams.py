@@ -148,7 +148,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def endless(data: bytes, *headers: str) -> Step:
-    """Send chunks of the same bytes until the client has gone away."""
+    """Send chunks of the same bytes until the client has closed the connection."""
 
     async def step(writer: asyncio.StreamWriter) -> None:
         writer.write(head("Transfer-Encoding: chunked", *headers))
@@ -247,7 +247,7 @@ async def test_a_refusal_is_read_whole() -> None:
 
 
 async def test_a_refusal_whose_body_breaks_off_is_repeated() -> None:
-    """It is an answer only when it is whole; after several it is given up."""
+    """It is a reply only when it is whole; after several tries it is given up."""
     broken = says(b"HTTP/1.1 404 Said\r\nContent-Length: 100\r\n\r\n{")
     async with raw(broken, ends(NOT_EXIST), ends(confirmed(ORGANIZATION))) as (sender, server):
         async with sender.stream(file()) as download:
@@ -286,7 +286,7 @@ async def test_credentials_that_do_not_open_stop_a_stream_too(code: int, error: 
 
 
 async def test_the_headers_are_those_of_a_stream() -> None:
-    """Credentials and the wanted type, and no packing: nobody wants to count packed bytes."""
+    """Credentials and the wanted type, and no packing, since packed bytes could not be counted."""
     async with Server([OK]) as server, client(server.url, Time()) as sender:
         async with sender.stream(file()._replace(accept="text/csv")) as download:
             await read(download)
@@ -297,7 +297,7 @@ async def test_the_headers_are_those_of_a_stream() -> None:
 
 
 async def test_the_reply_of_a_success_is_its_body() -> None:
-    """For answers that turn out to be small; what is too large for memory says so."""
+    """For replies that turn out to be small; one that is too large for memory says so."""
     async with Server([answer(200, b"a,b\n1,2\n")] * 2) as server:
         async with client(server.url, Time()) as sender, sender.stream(file()) as download:
             assert (await download.reply()).body == (await download.reply()).body == b"a,b\n1,2\n"
@@ -507,7 +507,7 @@ async def test_a_bomb_ends_at_its_limit_without_filling_the_memory() -> None:
 
 
 async def test_memory_stays_bounded_while_a_reader_is_slow() -> None:
-    """The server has to wait: what nobody reads is not piled up here."""
+    """The server has to wait: bytes that are not read do not pile up here."""
     async with raw(endless(b"x" * 64 * KIB)) as (sender, _), sender.stream(file()) as download:
         tracemalloc.start()
         try:
@@ -541,7 +541,7 @@ async def test_blocks_of_nothing_are_a_mistake() -> None:
 
 
 async def test_a_broken_body_counts_against_the_host() -> None:
-    """Two lost answers more, and the host itself is asked before anything else is sent."""
+    """After two more lost replies the host itself is asked before anything else is sent."""
     cut = answer(200, b"part", length=99)
     time = Time()
     async with Server([cut, CLOSE, CLOSE]) as server, client(server.url, time) as sender:
@@ -558,7 +558,7 @@ async def test_a_broken_body_counts_against_the_host() -> None:
 
 
 async def test_a_body_that_is_not_the_file_counts_against_the_host() -> None:
-    """A gateway that answers 200 for everybody is an outage, like one that breaks off."""
+    """A gateway that returns 200 for everything is an outage, like one that breaks off."""
     time = Time()
     async with Server([answer(200, b"<html>"), CLOSE, CLOSE]) as server, client(server.url, time) as sender:
         async with sender.stream(file()) as download:
@@ -584,7 +584,7 @@ async def test_no_part_and_no_promise_of_a_file_is_published_as_the_file(code: i
 
 
 async def test_bytes_that_arrive_are_a_sign_of_life() -> None:
-    """Between them, lost answers to others are no row of failures."""
+    """Between them, lost replies to other requests are not a row of failures."""
     parts = [asyncio.Event(), asyncio.Event()]
 
     async def step(writer: asyncio.StreamWriter) -> None:
@@ -635,7 +635,7 @@ async def test_a_download_elsewhere_takes_no_credentials_along() -> None:
 
 
 async def test_a_download_from_the_own_host_takes_a_token_but_no_credentials() -> None:
-    """It uses the organisation's budget; but an address is only a link, whoever's it is."""
+    """It uses the organisation's budget; but an address is only a link, on any host."""
     time = Time()
     gate = gate_of(time)
     async with (
@@ -683,7 +683,7 @@ async def test_another_host_is_tried_a_few_times() -> None:
 
 
 async def test_another_host_that_goes_on_failing_is_given_back() -> None:
-    """Its last answer, or that it cannot be reached."""
+    """Its last reply, or that it cannot be reached."""
     policy = RetryPolicy(max_failures=2)
     async with Server() as own, Server([answer(500)] * 9) as other, client(own.url, Time(), retry=policy) as sender:
         async with sender.stream_elsewhere(other.url) as download:
@@ -713,19 +713,19 @@ async def test_a_download_elsewhere_is_bounded_and_watched_like_any_other() -> N
 @pytest.mark.parametrize(
     ("base", "url", "words"),
     [
-        ("https://org.gladly.com", "http://files.example.org/a?sig=secret", "files.example.org .* not https"),
+        ("https://org.gladly.com", "http://files.example.org/a?sig=secret", "files.example.org: .* not https"),
         ("http://127.0.0.1:1", "http://files.example.org/a?sig=secret", "not https"),
         ("https://org.gladly.com", "http://127.0.0.1:1/a?sig=secret", "not https"),
         ("https://org.gladly.com", "ftp://files.example.org/secret", "not https"),
-        ("https://org.gladly.com", "file:///secret", "no absolute URL"),
+        ("https://org.gladly.com", "file:///secret", "not an absolute URL"),
         ("https://org.gladly.com", "//files.example.org/secret", "not https"),
-        ("https://org.gladly.com", "/a?sig=secret", "no absolute URL"),
+        ("https://org.gladly.com", "/a?sig=secret", "not an absolute URL"),
         ("https://org.gladly.com", "https://user:secret@files.example.org/", "names a user"),
-        ("https://org.gladly.com", "https://files.example.org/\r\nsecret", "no absolute URL"),
-        ("https://org.gladly.com", "https://files.example.org\\@secret", "no absolute URL"),
-        ("https://org.gladly.com", "https://[secret/", "no URL"),
-        ("https://org.gladly.com", "https://files.example.org:secret/", "no URL"),
-        ("https://org.gladly.com", "", "no absolute URL"),
+        ("https://org.gladly.com", "https://files.example.org/\r\nsecret", "not an absolute URL"),
+        ("https://org.gladly.com", "https://files.example.org\\@secret", "not an absolute URL"),
+        ("https://org.gladly.com", "https://[secret/", "not a URL"),
+        ("https://org.gladly.com", "https://files.example.org:secret/", "not a URL"),
+        ("https://org.gladly.com", "", "not an absolute URL"),
     ],
 )
 async def test_an_address_that_is_not_safe_is_refused(base: str, url: str, words: str) -> None:

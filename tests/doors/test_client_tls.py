@@ -36,7 +36,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(head: str) -> bytes:
-    """What the organisation answers."""
+    """The organisation's reply."""
     return confirmed(head.partition(" HTTP/1.1")[0])
 
 
@@ -95,7 +95,7 @@ async def test_the_certificates_of_ssl_cert_file_are_trusted() -> None:
 def test_an_ssl_cert_file_that_is_none_is_told_before_the_first_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """OpenSSL passes over it without a word, and then trusts nobody."""
+    """OpenSSL skips it silently, and then trusts no host."""
     path = tmp_path / "ca.pem"
     if kind == "folder":
         path.mkdir()
@@ -138,7 +138,7 @@ async def through_a_proxy(monkeypatch: pytest.MonkeyPatch, login: str = "") -> t
 
 @pytest.mark.usefixtures("trust")
 async def test_the_token_never_reaches_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It travels inside the tunnels only, to the organisation and to nobody else."""
+    """It travels inside the tunnels only, to the organisation and to no other host."""
     seen, heads = await through_a_proxy(monkeypatch)
 
     assert {line.split()[1] for line in seen.connects} == {"org.example.test:443", "media.example.test:443"}

@@ -1,4 +1,4 @@
-"""One row for each key, the newest, whatever the size and the format of what was published."""
+"""One row for each key, the newest, for every size and format of what was published."""
 
 import datetime as dt
 import os
@@ -21,8 +21,7 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout
 from bulkgladly.lake.rows import Origin, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import built
+from bulkgladly.lake.schemas import DATA_SETS, built
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.full_disk import fill_at_open, no_space
@@ -46,7 +45,7 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
 def publish(
     folder: DataFolder, unit: str, lines: list[Mapping[str, Any]], *, hours: int | None = 0, how: str = "parquet"
 ) -> None:
-    """Publish customers of one job, so many hours after noon."""
+    """Publish customers of one job, a number of hours after noon."""
     about = {"_job_id": unit, "_job_updated_at": None if hours is None else NOON + dt.timedelta(hours=hours)}
     options = PartOptions(format=how, row_group_bytes=500, part_bytes=1500)
     writer = UnitWriter(folder, CUSTOMERS, unit, Origin(unit, "customers.jsonl", about), options)
@@ -179,7 +178,7 @@ def test_partitioned_data_sets_become_one_folder(folder: DataFolder) -> None:
 
 
 def test_a_data_set_without_a_key_keeps_distinct_rows(folder: DataFolder) -> None:
-    """Where it came from is no difference."""
+    """Its origin makes no difference."""
     keyless = built(SESSIONS)
     for hour in range(2):
         writer = UnitWriter(
@@ -285,7 +284,7 @@ def test_a_full_disk_leaves_the_compaction_of_before(
 
 
 def publish_report(folder: DataFolder, layout: ReportLayout, window: str, rows: str, *, hours: int) -> None:
-    """Publish a window of a report that was fetched so many hours after noon."""
+    """Publish a window of a report that was fetched a number of hours after noon."""
     writer = UnitWriter(folder, layout.data_set, window, Origin(window, "POST", {"_fetched_at": fetched(hours)}))
     body = [line.split(",") for line in rows.split()]
     columns = [pa.array([cell or None for cell in column], pa.string()) for column in zip(*body, strict=True)]

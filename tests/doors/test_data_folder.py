@@ -77,17 +77,17 @@ def test_a_folder_without_an_organisation_belongs_to_the_first_that_writes(tmp_p
 
 @pytest.mark.parametrize("create", [True, False])
 def test_a_folder_of_others_is_refused(tmp_path: Path, create: bool) -> None:
-    """Nothing is written into it, and the message says what is there."""
+    """Nothing is written into it, and the message names what it holds."""
     (tmp_path / "thesis.txt").touch()
 
-    with pytest.raises(UsageError, match=r"thesis\.txt|makes one"):
+    with pytest.raises(UsageError, match=r"thesis\.txt|to create one"):
         DataFolder.open(tmp_path, host=HOST, create=create)
 
     assert files_in(tmp_path) == ["thesis.txt"]
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    """And a folder that cannot be made is told with its path."""
+    """And a folder that cannot be created is reported with its path."""
     (tmp_path / "file").touch()
 
     for path in (tmp_path / "file", tmp_path / "file" / "data"):
@@ -124,7 +124,7 @@ def test_a_marker_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, p
 
 
 def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
-    """The second is told which one it waits for; after the first, the way is free."""
+    """The second learns which process it waits for, and can write after the first."""
     folder = opened(tmp_path)
 
     with folder.lock(), pytest.raises(UsageError, match=f"process {os.getpid()}"):
@@ -223,7 +223,7 @@ def test_manifests_come_back_as_they_were_written(tmp_path: Path) -> None:
     ],
 )
 def test_a_manifest_that_was_changed_is_refused(tmp_path: Path, change: dict[str, Any], part: str) -> None:
-    """With its path, and a way out."""
+    """With its path and a fix."""
     with opened(tmp_path).lock() as folder:
         published(folder, "u")
         path = tmp_path / "_manifest" / "agents" / "u.json"
@@ -236,7 +236,7 @@ def test_a_manifest_that_was_changed_is_refused(tmp_path: Path, change: dict[str
 
 
 def test_notes_are_remembered_beside_the_manifests(tmp_path: Path) -> None:
-    """And never taken for one, whatever their names and those of units are."""
+    """And never read as one, for all names of both."""
     with opened(tmp_path).lock() as folder:
         unit = published(folder, "_columns")
         folder.remember("agents", "columns", {"a": "text"})
@@ -324,7 +324,7 @@ def test_hostile_names_stay_inside(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["", "current", "current/x", "media", "a//b", "/a", "x" * 101])
 def test_impossible_names_of_data_sets_are_refused(tmp_path: Path, name: str) -> None:
     """Before anything is made."""
-    with opened(tmp_path).lock() as folder, pytest.raises(UsageError, match="no name"):
+    with opened(tmp_path).lock() as folder, pytest.raises(UsageError, match="cannot be the name"):
         folder.prepare(name)
 
     assert files_in(tmp_path) == ["_bulkgladly.json", "_lock"]
@@ -409,7 +409,7 @@ def test_nothing_is_removed_while_a_manifest_cannot_be_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("place", ["agents", "_manifest/agents", "_rejects/agents", "_raw", ".compact-7", "current"])
 def test_links_are_not_followed(tmp_path: Path, place: str) -> None:
-    """A link in the place of a folder of ours costs nothing outside, whatever it leads to."""
+    """A link in place of a folder of ours changes nothing outside, wherever it leads."""
     outside = tmp_path / "outside"
     for name in ("x-0001.ndjson", ".x-0001.parquet.partial", "agents/u.ndjson", ".agents.new/part-0001.parquet"):
         plant(outside / name)
@@ -470,7 +470,7 @@ def test_a_manifest_cannot_have_files_outside_removed(tmp_path: Path) -> None:
         old = published(folder, "a")
         hostile = replace(old, parts=(replace(old.parts[0], path="../../victim"),))
 
-        with pytest.raises(InputError, match="no name of a file below"):
+        with pytest.raises(InputError, match="not a valid name of a file below"):
             published(folder, "a", replaces=[hostile])
 
     assert victim.exists()

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from bulkgladly.gladly.objects.conversation_items import CONTENT_TYPES
 from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert, read_line_by_line
-from bulkgladly.lake.line_kinds import Bundle
-from bulkgladly.lake.restored_lines import to_api
+from bulkgladly.lake.fitted_lines import to_api
+from bulkgladly.lake.line_bundles import Bundle
 from bulkgladly.lake.rows import DriftKind, Reject, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet, Shape
+from bulkgladly.lake.schemas import DATA_SETS, DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.times import moment_of
@@ -246,7 +245,7 @@ def test_a_cut_line_costs_that_line_only(broken_at: int) -> None:
 
 
 def test_all_that_can_be_wrong_with_a_line() -> None:
-    """Each is told with its own reason, blank lines are counted, and sound lines keep their numbers."""
+    """Each has its own reason, blank lines are counted, and valid lines keep their numbers."""
     sound = orjson.dumps(item_of("SMS"))
     bad = {
         b"null": "not_an_object",
@@ -322,7 +321,7 @@ def test_a_line_of_64_mebibytes_is_a_row_and_a_longer_one_a_reject() -> None:
 
 
 def test_a_line_that_arrow_refuses_is_handed_on_as_it_stood() -> None:
-    """Not as it was fitted: whoever reads the rejects wants the file's own bytes."""
+    """Not as it was fitted: readers of the rejects want the bytes of the file."""
     lines = [orjson.dumps(item_of("SMS", at) | {"new": at}) for at in range(5)]
     lines[3] = b" " + lines[3].replace(b"Zb3", b"refused")
 

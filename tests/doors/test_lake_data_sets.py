@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from pyarrow import types
 
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert
-from bulkgladly.lake.restored_lines import to_api, to_line
+from bulkgladly.lake.fitted_lines import to_api, to_line
 from bulkgladly.lake.rows import Reject, Rows
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import EXTRA, DataSet, Shape
+from bulkgladly.lake.schemas import DATA_SETS, EXTRA, DataSet, Shape
 from bulkgladly.times import moment_of
 
 JSON = st.recursive(

@@ -18,8 +18,7 @@ from bulkgladly.lake.file_formats import format_of, rows_in
 from bulkgladly.lake.manifest import PartEntry
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
 from bulkgladly.lake.rows import Origin, Reject
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 
 WAYS = [
     *(("parquet", how, ".parquet") for how in ("zstd", "snappy", "gzip", "none")),
@@ -92,7 +91,7 @@ def test_a_cut_file_is_found(tmp_path: Path, name: str, compression: str, suffix
 @pytest.mark.parametrize("name", ["ndjson", "csv"])
 @pytest.mark.parametrize("cut", [1, 3])
 def test_a_text_that_ends_within_a_record_is_an_error(tmp_path: Path, name: str, cut: int) -> None:
-    """Whatever number of rows somebody expects of it."""
+    """Regardless of how many rows are expected."""
     path = tmp_path / written(tmp_path, LINES, format=name).path
     path.write_bytes(path.read_bytes()[:-cut])
 
@@ -170,9 +169,9 @@ def test_every_data_set_can_be_written_in_every_format(tmp_path: Path, name: str
 
 def test_what_is_not_offered_is_refused_with_what_is(tmp_path: Path) -> None:
     """Before anything is written."""
-    with pytest.raises(UsageError, match="no file format avro; take parquet, ndjson, csv"):
+    with pytest.raises(UsageError, match="'avro' is not supported; choose parquet, ndjson or csv"):
         PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="avro"))
-    with pytest.raises(UsageError, match="csv files cannot be compressed with snappy; take none, zstd, gzip"):
+    with pytest.raises(UsageError, match="csv files cannot be compressed with snappy; choose none, zstd or gzip"):
         PartWriter(tmp_path / "x", PROFILES, Origin("u", "f"), PartOptions(format="csv", compression="snappy"))
 
     assert not list(tmp_path.iterdir())

@@ -236,7 +236,7 @@ def test_a_part_that_reads_back_short_is_not_published(tmp_path: Path) -> None:
 
 
 def test_empty_files_of_a_job_make_no_parts(tmp_path: Path) -> None:
-    """An export without agents is no error."""
+    """An export without agents is not an error."""
     writer = PartWriter(tmp_path / "agents", DATA_SETS["agents"], SOURCE)
     report = convert([], DATA_SETS["agents"], write=writer.write, reject=unexpected)
 
@@ -302,7 +302,9 @@ def test_events_are_sorted_by_entity_and_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "partition"), [("items", ("entity",)), ("inboxes", ("date",))])
 def test_folders_that_are_not_offered_are_refused(tmp_path: Path, name: str, partition: tuple[str, ...]) -> None:
     """With what is offered, and before anything is written."""
-    with pytest.raises(UsageError, match=f"{name} cannot be partitioned by {partition[0]}: (take type or date|it has)"):
+    with pytest.raises(
+        UsageError, match=f"{name} cannot be partitioned by {partition[0]}; (choose type or date|it has)"
+    ):
         PartWriter(tmp_path, DATA_SETS[name], SOURCE, PartOptions(partition=partition))
 
 
@@ -330,7 +332,7 @@ def test_rows_that_are_arrow_already_are_taken_as_they_are(tmp_path: Path) -> No
 
 
 def test_finished_parts_can_still_be_abandoned(tmp_path: Path) -> None:
-    """Until somebody has given them their names."""
+    """Until they get their final names."""
     writer = written(tmp_path / "items", mixture())
     reports = writer.finish()
     (tmp_path / "items" / reports[0].partial).rename(tmp_path / "items" / reports[0].path)

@@ -1,4 +1,4 @@
-"""A data set opens as one table in whatever reads Parquet, without options."""
+"""A data set opens as one table in every reader of Parquet, without options."""
 
 import shutil
 from pathlib import Path

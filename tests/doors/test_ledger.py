@@ -187,7 +187,7 @@ async def test_the_last_ids_of_a_run_are_remembered(tmp_path: Path) -> None:
 
 
 async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
-    """Its request never left, so nobody asks; what was settled stays settled."""
+    """Its request never left, so it is not in doubt; what was settled stays settled."""
     ledger = open_ledger(tmp_path)
     await admit(ledger, range(3))
     await ledger.intend([intent(0), intent(1), intent(2)])
@@ -411,7 +411,7 @@ def test_a_journal_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
         if not _cut_at(path, number):
             break
         assert journal_version(path) == 0
-        with pytest.raises(JournalDamaged, match="no journal, or it was never finished"):
+        with pytest.raises(JournalDamaged, match="it is missing, or it was never finished"):
             open_reader(path)
         with contextlib.closing(sqlite3.connect(path)) as found:
             assert found.execute("SELECT name FROM sqlite_master").fetchall() == []
@@ -702,7 +702,7 @@ async def test_original_rows_stand_in_the_rejects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("done", [0, 1])
 async def test_a_cancelled_caller_does_not_stop_the_writer(done: int, tmp_path: Path) -> None:
-    """Whoever waits for a commit may go away; the thread goes on."""
+    """A caller that waits for a commit may be cancelled; the thread continues."""
     ledger = open_ledger(tmp_path)
     waiting = asyncio.ensure_future(ledger.intend([intent(0)]))
     await asyncio.sleep(0)
@@ -911,7 +911,7 @@ class Cut:
 
 
 async def test_what_a_journal_has_as_settled_is_known_to_later_runs(tmp_path: Path) -> None:
-    """Cut between the two commits, the state knows more than the journal, and never less: nobody sends a twin."""
+    """Cut between the two commits, the state knows more than the journal, and never less: no duplicate is sent."""
     cuts: list[Cut] = []
 
     def opened(journal: Path) -> Any:

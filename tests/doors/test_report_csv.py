@@ -1,4 +1,4 @@
-"""Bodies of reports into typed rows: whatever the CSV is, each record is a row, a reject, or blank."""
+"""Bodies of reports into typed rows: in any CSV, each record is a row, a reject, or blank."""
 
 import csv
 import datetime as dt
@@ -205,7 +205,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\
     has_end=st.booleans(),
 )
 def test_what_a_csv_writer_wrote_comes_back(rows: list[list[str]], size: int, *, has_end: bool) -> None:
-    """Every cell of every row, whatever text it is, in order, with the line where it begins."""
+    """Every cell of every row, with any text, in order, with the line where it begins."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([["A", "B", "C"], *rows])
     content = text.getvalue().encode()[: None if has_end else -1]
@@ -247,7 +247,7 @@ def test_a_quote_in_the_wrong_place_costs_one_line() -> None:
 
 
 def test_blank_lines_between_records_are_counted() -> None:
-    """They are no rows and no rejects."""
+    """They are neither rows nor rejects."""
     body = read(HEADER + b"\n" + FIRST + b"\n\nb,,,,\n")
 
     assert (body.rows, body.blank, body.rejects) == (2, 3, [])
@@ -272,7 +272,7 @@ def test_a_body_that_ends_within_a_record_is_no_body(content: bytes) -> None:
 
 def test_a_body_that_is_there_twice_is_no_body() -> None:
     """It is downloaded again: every row of it would count twice."""
-    with pytest.raises(BodyCutOff, match="comes again on line 3"):
+    with pytest.raises(BodyCutOff, match="is repeated on line 3"):
         read((HEADER + FIRST) * 2)
 
 
@@ -304,7 +304,7 @@ def test_something_else_than_a_report_is_refused_with_its_first_line(content: by
 
 
 def test_an_error_text_does_not_settle_columns() -> None:
-    """Of a report whose columns nobody knows: the first line alone is no report."""
+    """For a report with unknown columns: the first line alone is not a report."""
     with pytest.raises(NotAReport, match="no line has as many cells"):
         read(b"Sorry, something failed\nplease wait\n", None)
 
@@ -385,7 +385,7 @@ KEY = ("id",)
 
 
 def test_a_restated_row_takes_the_place_of_the_old_one() -> None:
-    """By its key; the others stay as they are, and a row that is gone is kept and marked."""
+    """By its key; the others stay as they are, and a missing row is kept and marked."""
     found = restate(
         table(("a", 1), ("b", 1), ("c", 1)), table(("b", 2), ("a", 1), ("d", 0)), KEY, at=NOON, is_whole=True
     )
@@ -437,7 +437,7 @@ def test_an_empty_answer_is_not_believed_where_rows_were(key: tuple[str, ...]) -
     found = restate(table(("a", 1)), table(), key, at=NOON, is_whole=True)
 
     assert found.table is None
-    assert found.doubt == "the answer is empty and the data set has 1 rows; they were kept"
+    assert found.doubt == "the response is empty, but the data set has 1 rows; they were kept"
 
 
 def test_fewer_rows_without_a_key_are_not_taken() -> None:
@@ -445,7 +445,7 @@ def test_fewer_rows_without_a_key_are_not_taken() -> None:
     found = restate(table(("a", 1), ("b", 1)), table(("a", 2)), (), at=NOON, is_whole=True)
 
     assert found.table is None
-    assert "which nothing identifies" in str(found.doubt)
+    assert "no key tells which are missing" in str(found.doubt)
 
 
 def test_rows_without_a_key_are_replaced_as_a_whole() -> None:

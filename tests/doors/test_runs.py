@@ -355,7 +355,7 @@ def test_a_run_that_is_just_beginning_is_not_called_half_born(tmp_path: Path) ->
 
 
 def test_two_runs_of_one_second_never_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where chance gives the same digits: whoever comes second draws again."""
+    """Also if chance gives the same digits: the second process draws again."""
     draws = iter(["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "bbbbbbbb"])
     monkeypatch.setattr(secrets, "token_hex", lambda _size: next(draws))
 
@@ -402,7 +402,7 @@ def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:
     """With the names that fit; a full name is never ambiguous."""
     runs = [make(tmp_path) for _ in range(2)]
 
-    with pytest.raises(UsageError, match="fits 2 runs") as caught:
+    with pytest.raises(UsageError, match="matches 2 runs") as caught:
         find_run(tmp_path, "customers")
 
     assert all(run.name in str(caught.value) for run in runs)

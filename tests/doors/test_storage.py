@@ -49,7 +49,7 @@ def test_content_and_name_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    """Whoever may write to the folder could else have any file of ours overwritten."""
+    """Otherwise a user who may write to the folder could have any file of ours overwritten."""
     other = tmp_path / "other"
     other.write_bytes(b"mine")
     (tmp_path / ".a.partial").symlink_to(other)
@@ -107,7 +107,7 @@ def test_one_has_a_lock_and_others_learn_who(tmp_path: Path) -> None:
 
 
 def test_a_lock_whose_folder_is_gone_cannot_be_had(tmp_path: Path) -> None:
-    """And nobody has it."""
+    """And the lock is free."""
     lock = Lock(tmp_path / "gone" / "lock")
 
     with pytest.raises(FileNotFoundError):

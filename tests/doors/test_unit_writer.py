@@ -213,7 +213,7 @@ def test_a_body_without_an_end_is_cut(folder: DataFolder) -> None:
             taken.append(1)
             yield b'{"id":"a"}\n'
 
-    with pytest.raises(BodyTooLong, match=r"agents\.jsonl: longer than the 1000 bytes"):
+    with pytest.raises(BodyTooLong, match=r"agents\.jsonl: longer than the limit of 1000 bytes"):
         writer.convert(endless())
     writer.abandon()
 

@@ -1,4 +1,4 @@
-"""What is wrong with a data folder is found, named with its place, and told with the way out."""
+"""What is wrong with a data folder is found and reported with its place and the fix."""
 
 import datetime as dt
 import os
@@ -44,7 +44,7 @@ def publish(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
-    """A folder with two sound units, one in Parquet and one in NDJSON; whoever asks does not hold the lock."""
+    """A folder with two sound units, one in Parquet and one in NDJSON; the caller does not hold the lock."""
     with DataFolder.open(tmp_path / "data", host="h", create=True, now=lambda: NOON).lock() as made:
         publish(made, "a", SAMPLE + b"no row\n", covered=days(20, 21))
         publish(made, "b", how="ndjson", covered=days(21, 22))
@@ -61,7 +61,7 @@ def found_in(folder: DataFolder, *, deep: bool = False) -> list[tuple[str, str |
 
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_sound_folder_has_no_findings(folder: DataFolder, deep: bool) -> None:
-    """Rejects are counted, and are no finding."""
+    """Rejects are counted, and are not findings."""
     verification = verify(folder, deep=deep)
 
     assert verification.is_sound
@@ -138,7 +138,7 @@ def test_other_rows_and_columns_are_found(folder: DataFolder) -> None:
 
     assert [(one.kind.value, one.detail) for one in findings] == [
         ("rows", "has 2 rows, not 1"),
-        ("schema", "is not as declared: mine, subject"),
+        ("schema", "has other columns than declared: mine, subject"),
     ]
     assert all(one.unit == "a" and "export again" in one.way_out for one in findings)
 
@@ -185,7 +185,7 @@ def test_manifests_that_point_outside_are_found(folder: DataFolder) -> None:
 
 
 def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> None:
-    """Each with its way out."""
+    """Each with its fix."""
     with folder.lock():
         publish(folder, "c", covered=days(25, 26), incomplete="400 of 900 rows")
     leftover = folder.path / "items" / "x-0001.ndjson"
@@ -193,14 +193,14 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
 
     assert list(verify(folder).findings) == [
         FolderFinding(
-            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "ask for it again in smaller pieces"
+            FindingKind.INCOMPLETE, "items", "c", None, "400 of 900 rows", "export it again in smaller pieces"
         ),
         FolderFinding(
             FindingKind.GAP,
             "items",
             None,
             None,
-            "nothing covers 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
+            "nothing covers the time from 2026-11-22T00:00:00Z to 2026-11-25T00:00:00Z",
             "export this period with --since and --until, while Gladly still has it",
         ),
         FolderFinding(
@@ -209,7 +209,7 @@ def test_leftovers_gaps_and_incomplete_units_are_found(folder: DataFolder) -> No
             None,
             "items/x-0001.ndjson",
             "no manifest names it",
-            "the next export or compact removes it; readers of whole folders count its rows until then",
+            "the next export or compact removes it; until then readers of the whole folder count its rows",
         ),
     ]
 
@@ -243,7 +243,7 @@ def failing_for_parts(old: Path, new: Path, rename: Callable[[Path, Path], None]
 
 
 def test_rows_that_nothing_vouches_for_are_found(folder: DataFolder) -> None:
-    """Without any manifest there is no data set, whatever lies in its folder."""
+    """Without any manifest there is no data set, even if files lie in its folder."""
     shutil.rmtree(folder.path / "_manifest")
 
     found = found_in(folder)
@@ -253,7 +253,7 @@ def test_rows_that_nothing_vouches_for_are_found(folder: DataFolder) -> None:
 
 
 def test_a_cut_commit_is_one_finding(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not one for each file that is on its way; and none while a writer is at work."""
+    """Not one for each file that is being written, and none while a writer is at work."""
     with folder.lock():
         old = folder.manifests("items")
         with monkeypatch.context() as patched:
@@ -285,7 +285,7 @@ def test_the_summary_tells_of_all_units(folder: DataFolder) -> None:
 
 
 def test_drift_is_told_since_its_first_unit(folder: DataFolder) -> None:
-    """By the time that the units cover, whatever their names and when they were written."""
+    """By the time that the units cover, not by their names or when they were written."""
     with folder.lock():
         publish(folder, "z", b'{"id":"a","new":1}\n{"id":"b","new":2}\n', name="agents", covered=days(1, 2))
         publish(folder, "y", b'{"id":"a","new":1,"name":7}\n', name="agents", covered=days(2, 3))

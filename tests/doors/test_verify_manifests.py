@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.documents import as_json
-from bulkgladly.lake import commits
+from bulkgladly.lake import publishing
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.findings import FolderFinding
 from bulkgladly.lake.folder import DataFolder
@@ -65,7 +65,7 @@ def kinds_in(folder: DataFolder) -> set[str]:
 
 
 def test_rows_do_not_count_twice_when_a_manifest_was_copied(folder: DataFolder) -> None:
-    """Both the copy and the part that it names again are told."""
+    """Both the copy and the part that it names again are reported."""
     shutil.copy(manifest_of(folder, "a"), manifest_of(folder, "copy"))
 
     findings = verify(folder).findings
@@ -123,7 +123,7 @@ def test_every_edited_field_of_a_manifest_is_seen(folder: DataFolder, edit: Call
 
 
 def test_a_manifest_that_was_laid_out_anew_is_the_same(folder: DataFolder) -> None:
-    """Blanks and the order of members are no change."""
+    """Spacing and the order of members do not count as a change."""
     path = manifest_of(folder, "a")
     content = orjson.loads(path.read_bytes())
     path.write_bytes(orjson.dumps(dict(reversed(content.items()))))
@@ -138,7 +138,7 @@ def test_a_manifest_that_was_laid_out_anew_is_the_same(folder: DataFolder) -> No
     incomplete=st.none() | st.text(),
 )
 def test_every_manifest_is_read_back_as_it_was_written(source: dict[str, Any], incomplete: str | None) -> None:
-    """Its digest holds for whatever it says."""
+    """Its digest covers everything it says."""
     source = orjson.loads(orjson.dumps(source))
     made = Manifest("items", "a", 1, 0, 0, 0, 0, (), NOON, "h", "1", source=source, incomplete=incomplete, sequence=3)
 
@@ -325,4 +325,4 @@ def test_a_unit_that_names_a_file_twice_is_never_published(folder: DataFolder) -
     twice = Manifest(**{**{name: getattr(found, name) for name in Manifest.__slots__}, "parts": found.parts * 2})
 
     with pytest.raises(ValueError, match="one name"):
-        commits.decide(folder.path, twice, ())
+        publishing.decide(folder.path, twice, ())

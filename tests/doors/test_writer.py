@@ -1,4 +1,4 @@
-"""The thread that writes a journal: in groups, whoever asks, and what an error costs."""
+"""The thread that writes a journal: in groups, for any caller, and what an error costs."""
 
 import asyncio
 import sqlite3
@@ -91,7 +91,7 @@ async def test_a_question_is_carried_out_although_nobody_waits(tmp_path: Path) -
 
 
 async def test_after_an_error_nothing_that_builds_on_what_was_lost_is_accepted(tmp_path: Path) -> None:
-    """The contents forget what did not reach the disk, and whoever comes later learns the cause."""
+    """The contents forget what did not reach the disk, and later callers learn the cause."""
     _, told, writer = opened(tmp_path)
 
     def fail() -> None:
@@ -131,7 +131,7 @@ async def test_nobody_fails_because_of_anothers_error(tmp_path: Path) -> None:
 
 
 async def test_a_journal_that_is_closed_says_so(tmp_path: Path) -> None:
-    """Nobody waits for an answer that does not come."""
+    """No caller waits for an answer that does not come."""
     _, _, writer = opened(tmp_path)
     writer.close()
     writer.close()

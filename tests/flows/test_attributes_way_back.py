@@ -15,8 +15,8 @@ from bulkgladly import ExportOptions, ImportOptions, Pace
 from bulkgladly.emulator import Emulator
 from bulkgladly.files.columnar_files import ParquetReader
 from bulkgladly.lake.compact import compact
+from bulkgladly.lake.fitted_lines import to_line
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.restored_lines import to_line
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter

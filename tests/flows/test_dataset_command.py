@@ -63,8 +63,9 @@ def test_verify_tells_each_finding_with_its_way_out(
 
     told = capsys.readouterr()
     assert status == 1
-    assert "missing: agents/job0-0001.parquet: is not there\n  fix: remove the unit's manifest" in told.out
-    assert "gap: agents: nothing covers 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  fix: export" in told.out
+    assert "missing: agents/job0-0001.parquet: is missing\n  fix: remove its manifest" in told.out
+    gap = "gap: agents: nothing covers the time from 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  fix: export"
+    assert gap in told.out
     assert told.out.count("\n") == 4
     assert "checked 2 rows in 2 files: 2 problems found" in told.err
     assert "1 line could not be converted; see data/_rejects" in told.err
@@ -196,7 +197,7 @@ def test_what_is_no_data_set_is_refused(
 
     assert program("dataset", command, "other") == 2
 
-    assert "is no data set of bulkgladly; `bulkgladly dump" in capsys.readouterr().err
+    assert "is not a bulkgladly data set; run `bulkgladly dump" in capsys.readouterr().err
     assert not list((tmp_path / "other").iterdir())
 
 

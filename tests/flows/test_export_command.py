@@ -83,7 +83,7 @@ def test_a_dump_with_a_file_of_settings_and_its_look_afterwards(
 
 
 def test_events_are_lost_before_job_files(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    """The time to come back by is that of whatever goes first: a day for events."""
+    """The time of the next loss is that of what is deleted first: a day for events."""
     assert program("dump", "lake", "--what", "items,events", "--json", *QUIET) == 0
 
     told = json.loads(capsys.readouterr().out)["next_loss"]
@@ -132,21 +132,24 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("export", "widgets", "--out", "lake"), "there is no 'widgets' to export"),
+        (("export", "widgets", "--out", "lake"), "unknown object 'widgets'"),
         (("export", "items"), "missing option '--out'"),
         (("export", "report", "--out", "lake"), "name at least one metric set after `report`"),
         (("export", "reports", "--out", "lake"), "pass --all with `reports`"),
         (("export", "items", "--all", "--out", "lake"), "--all needs `reports`"),
         (("export", "profiles", "--out", "lake"), "--from-dataset"),
         (("export", "items", "--out", "lake", "--format", "xlsx"), "choose parquet, ndjson or csv"),
-        (("export", "items", "--out", "lake", "--compression", "rar"), "parquet files take"),
+        (
+            ("export", "items", "--out", "lake", "--compression", "rar"),
+            "--compression for parquet: 'rar' is not supported",
+        ),
         (("export", "items", "--out", "lake", "--partition", "month"), "choose none, type, entity or date"),
         (("export", "items", "--out", "lake", "--since", "soon"), "--since soon is not a day or a time"),
         (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
         (("export", "items", "--out", "lake", "--max-file-size", "big"), "500MB or 20GB"),
         (("export", "report", "AgentSummaryV2", "--channel", "voice", "--out", "lake"), "channel"),
-        (("dataset", "show", "lake"), "is no data set of bulkgladly"),
-        (("dump", "taken"), "no data set of bulkgladly"),
+        (("dataset", "show", "lake"), "is not a bulkgladly data set"),
+        (("dump", "taken"), "is not a bulkgladly data set"),
         (("retry", "none"), "there is no run 'none'"),
     ],
 )
@@ -168,7 +171,7 @@ def test_mistakes_leave_with_2_and_the_way_out(
 def test_compacting_everything_passes_over_what_has_no_rows(
     program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An organisation without webhooks has an empty list, and that is no mistake."""
+    """An organisation without webhooks has an empty list, which is not a mistake."""
     assert program("export", "inboxes", "webhooks", "--out", "lake", *QUIET) == 0
     capsys.readouterr()
 

@@ -1,4 +1,4 @@
-"""The stream of events: each event once, however windows overlap, and what is lost is told."""
+"""The stream of events: each event once, however windows overlap, and losses are reported."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def event(number: int, time: dt.datetime, kind: str = "TASK/CREATED") -> dict[st
 
 
 def happen(lake: Lake, count: int, kind: str = "TASK/CREATED") -> list[str]:
-    """Let so many things happen at this moment, and return the ids of the events."""
+    """Let a number of things happen at this moment, and return the ids of the events."""
     found = [lake.emulator.store.event_log.add(kind, {"customerId": "c", "taskId": "t"}) for _ in range(count)]
     return [one.id for one in found]
 
@@ -91,7 +91,7 @@ async def test_windows_overlap_and_rows_do_not(lake: Lake) -> None:
 
 
 async def test_an_event_that_becomes_visible_late_is_found(make_lake: Callable[..., Any]) -> None:
-    """Up to 15 seconds late, in whatever order: no window ends before its events can be seen."""
+    """Up to 15 seconds late, in any order: no window ends before its events are visible."""
     lake = await make_lake(events_lag_s=15)
     made: list[str] = []
     for _ in range(40):
@@ -171,7 +171,7 @@ async def test_more_than_a_day_off_is_a_gap_that_is_told_once(lake: Lake) -> Non
 
 @pytest.mark.parametrize("is_named", [True, False])
 async def test_an_entity_that_is_refused_does_not_keep_the_others_away(lake: Lake, is_named: bool) -> None:
-    """It is told, and the rest is read; also where the refusal does not say which it was."""
+    """It is reported, and the rest is read, even if the refusal does not name it."""
     made = happen(lake, 2)
     later(lake, minutes=1)
     detail = "CUSTOMER_PROFILE is no entity" if is_named else "invalid"
@@ -184,7 +184,7 @@ async def test_an_entity_that_is_refused_does_not_keep_the_others_away(lake: Lak
 
     assert ends.only().created == 2
     assert lake.ids("events") == sorted(made)
-    assert ends.notes == ["events: Gladly refuses CUSTOMER_PROFILE; the other entities are read without"]
+    assert ends.notes == ["events: Gladly refuses CUSTOMER_PROFILE; the other entities are read without them"]
     (manifest,) = lake.manifests("events").values()
     assert manifest.source["entities"] == [name for name in EVENT_ENTITIES if name != "CUSTOMER_PROFILE"]
 

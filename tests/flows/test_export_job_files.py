@@ -23,7 +23,7 @@ ALL = ("items", "customers", "agents", "topics")
 
 
 async def test_one_listing_and_one_download_per_file_fill_four_data_sets(make_lake: Callable[..., Any]) -> None:
-    """Each file is streamed once, whatever it is fanned out into."""
+    """Each file is streamed once, into however many partitions."""
     lake = await make_lake(seed_customers=20, seed_jobs=3)
 
     report = await lake.export(*ALL)
@@ -61,7 +61,7 @@ async def test_rows_say_where_they_come_from(lake: Lake) -> None:
 
 
 async def test_bad_lines_are_kept_apart_and_counted(lake: Lake) -> None:
-    """A line that is no row stands in _rejects with its place and reason; the others are rows."""
+    """A line that is not a row stands in _rejects with its place and reason; the others are rows."""
     good, cut, late = (orjson.dumps(note_line(number)) for number in range(3))
     lake.add_job(b"\n".join([good, cut[:40], b"", late]) + b"\n")
 
@@ -126,7 +126,7 @@ async def test_a_file_that_is_gone_is_told_once_and_not_asked_for_again(lake: La
 
 @pytest.mark.parametrize("fault", [NOT_THERE, status(404, body="html")], ids=["Gladly's", "a page"])
 async def test_a_file_of_a_young_job_is_asked_for_every_night_until_it_comes(lake: Lake, fault: Fault) -> None:
-    """It is listed, and lives for 14 days: whoever says that it is not there, it is not given up."""
+    """It is listed and lives for 14 days, so it is not given up after a 404."""
     job = lake.add_job([note_line(1)])
     lake.emulator.faults.after("getFile", 0, fault)
 
@@ -166,7 +166,7 @@ async def test_nights_that_no_job_covers_are_told_as_gone(lake: Lake) -> None:
     assert lake.ids() == ["item-000001", "item-000002"]
     again = await lake.dump("items")
     assert again.exit_code == 0
-    assert any("as told before" in note for note in again.notes)
+    assert any("as reported before" in note for note in again.notes)
 
 
 async def test_the_report_says_from_when_on_data_is_lost(lake: Lake) -> None:
@@ -179,7 +179,7 @@ async def test_the_report_says_from_when_on_data_is_lost(lake: Lake) -> None:
 
 
 async def test_a_job_made_again_takes_the_place_of_the_earlier(lake: Lake) -> None:
-    """Same job, later `updatedAt`: its rows replace those that it had."""
+    """Same job, later `updatedAt`: its rows replace the earlier ones."""
     job = lake.add_job([note_line(1)], nights_ago=1)
     await lake.dump("items")
     lake.emulator.exports.finish_job(job, {ITEMS: as_lines([note_line(1), note_line(2)])}, updated_at=NIGHT)
@@ -217,7 +217,7 @@ async def test_a_failed_job_is_told_once(lake: Lake) -> None:
 
 
 async def test_jobs_that_are_not_done_wait_for_another_night(lake: Lake) -> None:
-    """PENDING and IN_PROGRESS are no gap and no failure."""
+    """PENDING and IN_PROGRESS are neither a gap nor a failure."""
     job = lake.emulator.exports.add_job(status="IN_PROGRESS", updated_at=NIGHT)
 
     assert (await lake.dump("items")).exit_code == 0
@@ -240,7 +240,7 @@ async def test_hostile_names_stay_inside_the_folder(lake: Lake) -> None:
 
 
 async def test_files_of_unknown_names_are_kept_line_by_line(lake: Lake) -> None:
-    """`files` is an open list: what is new in it is not lost because nobody has declared it yet."""
+    """`files` is an open list: a new file is not lost because it is not declared yet."""
     lake.add_job(b"", files={"moods.jsonl": b'{"id":"m-1","mood":{"calm":true}}\n', ITEMS: as_lines([note_line(1)])})
 
     report = await lake.dump(*ALL)
@@ -459,7 +459,7 @@ async def test_too_many_bad_lines_stop_the_run(lake: Lake) -> None:
 
 
 async def test_an_organisation_without_jobs_says_so(lake: Lake) -> None:
-    """Nothing to read is no error, but nobody should take it for a full copy."""
+    """Nothing to read is not an error, but must not look like a full copy."""
     report = await lake.export("items")
 
     assert report.exit_code == 0

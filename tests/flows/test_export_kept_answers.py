@@ -27,14 +27,14 @@ async def lake(tmp_path: Path) -> Any:
 
 
 def people(lake: Lake, count: int = 12) -> list[str]:
-    """The ids of so many new customers."""
+    """The ids of a number of new customers."""
     return [
         lake.emulator.add_customer(name=f"Person {n}", emails=[{"original": f"p{n}@example.org"}]) for n in range(count)
     ]
 
 
 class Listening(Observer):
-    """Keeps what a person is told."""
+    """Keeps what the user is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -67,13 +67,13 @@ async def test_no_answer_is_paid_for_twice_when_a_stopped_export_is_started_agai
     assert (second.run, second.exit_code) == (run.name, 0)
     assert lake.asked() == {"getCustomer": len(ids) - kept}
     assert lake.ids("profiles") == sorted(ids)
-    assert any(f"{kept:,} answers" in text for text in listening.told)
-    assert any(f"{kept:,} answers are kept" in text for text in first.notes)
+    assert any(f"{kept:,} replies" in text for text in listening.told)
+    assert any(f"{kept:,} replies are kept" in text for text in first.notes)
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
 
 
 async def test_no_answer_is_paid_for_twice_when_the_limit_is_met_again_and_again(lake: Lake) -> None:
-    """Each start brings it further, whatever the limit."""
+    """Each start gets further, with any limit."""
     ids = people(lake)
     _, run, kept = await stopped(lake, ids)
     lake.forget()
@@ -98,7 +98,7 @@ async def test_kept_answers_are_not_deleted_by_another_command(lake: Lake, is_ne
     if is_new:
         assert (await lake.export("items", new_run=True)).exit_code == 0
     else:
-        with pytest.raises(UsageError, match=rf"keeps {kept} answers.*bulkgladly resume {run.name}"):
+        with pytest.raises(UsageError, match=rf"keeps {kept} replies.*bulkgladly resume {run.name}"):
             await lake.export("items")
 
     assert kept_in(run.path) == kept

@@ -86,7 +86,7 @@ async def test_an_empty_list_at_first_is_believed(lake: Lake) -> None:
 
 
 async def test_rows_are_merged_by_id_and_those_not_listed_stay(lake: Lake) -> None:
-    """A row that is gone keeps its content and tells since when; one that is back loses that."""
+    """A row that is no longer listed keeps its content and says since when; one that is back loses that."""
     await read_as(lake, inbox(1), inbox(2), inbox(3))
     second = later(lake, days=1)
     changed = await read_as(lake, inbox(4), inbox(2, name="Renamed"), inbox(1))
@@ -96,7 +96,7 @@ async def test_rows_are_merged_by_id_and_those_not_listed_stay(lake: Lake) -> No
     after_third = names(lake)
 
     assert (changed.created, changed.updated, changed.unchanged) == (1, 1, 1)
-    assert changed.detail == "1 not listed any more"
+    assert changed.detail == "1 no longer listed"
     assert after_second["inbox-3"]["_gone_since"] == second
     assert after_second["inbox-2"]["name"] == "Renamed"
     assert (back.created, back.updated, back.unchanged) == (0, 1, 1)
@@ -157,7 +157,7 @@ async def test_numbers_and_texts_come_through_as_they_are(lake: Lake) -> None:
     ids=["html", "nothing", "object", "cut", "no objects", "no ids", "page", "404", "400"],
 )
 async def test_an_answer_that_is_no_list_changes_nothing(lake: Lake, fault: Fault) -> None:
-    """The unit fails, what is there stays, and the next reading works."""
+    """The unit fails, the data set keeps its rows, and the next reading works."""
     await read_as(lake, inbox(1))
     before = lake.parts()
     lake.emulator.faults.clear()
@@ -183,7 +183,7 @@ async def test_one_odd_answer_costs_no_more_than_another_request(lake: Lake, fau
 
 
 async def test_a_list_at_its_cap_is_kept_and_told(lake: Lake) -> None:
-    """Nothing of a list that is cut counts as gone, and the exit code tells until it is whole again."""
+    """No row counts as gone while a list is cut, and the exit code says so until it is complete again."""
     rows = [{"id": f"a-{n}", "language": "en-us", "name": f"n {n}"} for n in range(1001)]
     await read_as(lake, rows[1000], rows[0], word="public-answers")
     later(lake, days=1)
@@ -204,7 +204,7 @@ async def test_a_list_at_its_cap_is_kept_and_told(lake: Lake) -> None:
 
 @pytest.mark.parametrize("format_", ["ndjson", "csv"])
 async def test_lists_are_merged_in_every_format(lake: Lake, format_: str) -> None:
-    """What was written is read back for the merge, whatever it is written as."""
+    """What was written is read back for the merge, in every format."""
     await read_as(lake, inbox(1), inbox(2), format=format_)
     later(lake, days=1)
 

@@ -19,7 +19,7 @@ from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.media_downloads import Media
 from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
-from bulkgladly.lake.media_files import media_place
+from bulkgladly.lake.side_files import media_place
 from bulkgladly.lake.verify import verify
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.storage.durable import partial_of
@@ -100,7 +100,7 @@ async def test_recordings_become_files_and_rows(lake: Lake) -> None:
 
 @pytest.mark.parametrize("file_framing", ["length", "chunked"])
 async def test_attachments_are_downloaded_without_credentials(make_lake: Callable[..., Any], file_framing: str) -> None:
-    """From the address that Gladly names, which refuses whoever brings credentials."""
+    """From the address that Gladly names, which refuses requests with credentials."""
     lake = await make_lake(file_framing=file_framing)
     other = {**ATTACHMENT, "id": "att-2", "filename": "ü/../x.png", "fileSize": 0}
     (item,) = await with_items(lake, mail(ATTACHMENT, other))
@@ -118,7 +118,7 @@ async def test_attachments_are_downloaded_without_credentials(make_lake: Callabl
 
 
 async def test_what_is_there_is_not_fetched_again(lake: Lake) -> None:
-    """Neither files nor those that are gone; --refresh fetches all, in the same place."""
+    """Neither files nor those that are gone; --refresh fetches all of them again, to the same places."""
     await with_items(lake, call(), mail())
     lake.emulator.faults.script("getAttachment", [NOT_THERE])
     first = await fetch(lake, "recordings"), await fetch(lake, "attachments")
@@ -273,7 +273,7 @@ async def test_the_index_is_published_in_pieces(lake: Lake) -> None:
 
 
 async def test_nothing_is_written_through_a_link(lake: Lake, tmp_path: Path) -> None:
-    """A link that somebody put in the place of a folder does not lead out of the data set."""
+    """A link in place of a folder does not lead out of the data set."""
     await with_items(lake, call())
     outside = tmp_path / "outside"
     outside.mkdir()

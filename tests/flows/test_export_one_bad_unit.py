@@ -1,4 +1,4 @@
-"""One bad unit never ends the others: what is wrong with it is told with exit code 1, and the rest is fetched."""
+"""One bad unit never ends the others: its fault is reported with exit code 1, and the rest is fetched."""
 
 import datetime as dt
 import errno
@@ -102,7 +102,7 @@ async def test_later_nights_are_not_lost_when_a_job_is_listed_twice(lake: Lake) 
 
 
 async def test_files_with_long_names_that_begin_alike_are_both_kept(lake: Lake) -> None:
-    """Their data sets differ, so neither is told to be there already."""
+    """Their data sets differ, so neither is reported as present."""
     names = [f"{'x' * 120}{end}.jsonl" for end in "ab"]
     lake.add_job([], files={ITEMS: as_lines([note_line(1)]), **dict.fromkeys(names, b'{"id":"a"}\n')})
 
@@ -150,7 +150,7 @@ async def test_later_nights_are_not_lost_when_manifests_are_misplaced(lake: Lake
 
 
 async def test_later_nights_are_not_lost_when_a_decision_is_damaged(lake: Lake) -> None:
-    """It is told with what to do, and no file is removed that it may name."""
+    """It is reported with what to do, and no file is removed that it may name."""
     job = lake.add_job([note_line(2)], nights_ago=2)
     await lake.dump("inboxes")
     decision = manifest_of(lake, f"{job}").with_suffix(".json.next")
@@ -194,7 +194,7 @@ def happen(lake: Lake) -> str:
 
 @pytest.mark.parametrize("name", ["gaps", "kept job"])
 async def test_later_nights_are_not_lost_when_a_note_is_damaged(lake: Lake, name: str) -> None:
-    """What it remembered is told again; the note is whole again afterwards where it is needed."""
+    """What it remembered is reported again, and the memo is written again if it is needed."""
     lake.add_job([note_line(1)], nights_ago=9)
     await lake.dump("items")
     (lake.out / "_manifest" / "items" / f"_{name}.json").write_bytes(b"{")

@@ -60,7 +60,7 @@ async def test_readers_open_every_awkward_partition(awkward: Lake, read: Reader)
 
 
 async def test_a_zero_time_leaves_dates_dates(awkward: Lake) -> None:
-    """A folder that is no date would turn the column into text, for all who compare it with a day."""
+    """A folder that is not a date would turn the column into text for everyone who compares it with a day."""
     with duckdb.connect() as connection:
         by_duckdb = connection.sql(f"SELECT date FROM '{awkward.out}/items/**/*.parquet'").types  # noqa: S608
 

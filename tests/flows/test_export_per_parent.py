@@ -38,7 +38,7 @@ async def fetch(lake: Lake, word: str, *, stop_after: int | None = None, run: st
 
 
 def people(lake: Lake, count: int) -> list[str]:
-    """The ids of so many new customers."""
+    """The ids of a number of new customers."""
     return [
         lake.emulator.add_customer(name=f"Person {n}", emails=[{"original": f"p{n}@example.org"}]) for n in range(count)
     ]
@@ -181,7 +181,7 @@ async def test_an_id_that_nobody_has_is_no_error_and_asked_once(lake: Lake) -> N
     ends = await fetch(lake, "profiles", ids=ids)
 
     assert ends.only().state is UnitState.DONE
-    assert ends.only().detail == "1 of 2 do not exist any more"
+    assert ends.only().detail == "1 of 2 no longer exist"
     (manifest,) = lake.manifests("profiles").values()
     assert list(manifest.source["gone"]) == [ABSENT]
     lake.forget()
@@ -240,7 +240,7 @@ async def test_what_cannot_be_asked_is_told_with_its_place(lake: Lake) -> None:
     ends = await fetch(lake, "profiles", ids=path)
 
     (failed,) = ends.of(UnitState.FAILED)
-    assert failed.result.detail == f"2 cannot be asked for, being no ids; the first: {path}, line 1"
+    assert failed.result.detail == f"2 are not valid ids and were not requested; the first: {path}, line 1"
     assert list(by_asked(lake)) == [here]
 
 
@@ -279,7 +279,7 @@ async def test_a_file_without_ids_is_refused_before_anything_is_asked(lake: Lake
     [
         ("profiles", {}, "--emails"),
         ("conversations", {}, "--ids FILE or --from-dataset"),
-        ("tasks", {"emails": Path("x")}, "goes with profiles"),
+        ("tasks", {"emails": Path("x")}, "export profiles by --emails first"),
     ],
 )
 def test_parents_must_be_named(lake: Lake, word: str, changes: dict[str, Any], message: str) -> None:
@@ -345,7 +345,7 @@ async def test_every_word_fills_its_data_set(make_lake: Callable[..., Any]) -> N
 
 
 async def test_an_item_of_a_type_that_is_not_shown_counts_as_gone(make_lake: Callable[..., Any]) -> None:
-    """400 on getItem says that the type is none of the API's: nothing to be had, now or later."""
+    """400 on getItem says that the API does not return this type, now or later."""
     lake = await make_lake(seed_customers=1)
     customer = next(iter(lake.emulator.store.customers))
     shown = lake.emulator.add_item({"type": "CONVERSATION_NOTE", "body": "x"}, customer_id=customer)
@@ -472,7 +472,7 @@ class _DyingLog(UnitLog):
 
 
 async def test_many_answers_are_published_while_more_are_asked(lake: Lake) -> None:
-    """A unit for every so many answers, each answer in one of them, nothing waiting in the end."""
+    """One unit per number of replies, each reply in one of them, and nothing left waiting."""
     ids = people(lake, 40)
 
     driver = Driver(lake, bounds=Bounds(replies_in_unit=7))

@@ -1,4 +1,4 @@
-"""Reports into a data set: every row of every day once, whatever is cut, odd, or restated."""
+"""Reports into a data set: every row of every day once, even if replies are cut, odd, or revised."""
 
 import contextlib
 import datetime as dt
@@ -133,7 +133,7 @@ class Desk:
         options: dict[str, Any] | None = None,
         **query: Any,
     ) -> Run:
-        """Export reports; with `units`, as if the process had died after so many."""
+        """Export reports; with `units`, as if the process died after that many."""
         run = Run()
         asked = ReportQuery(metric_sets, first=first, last=last, **query)
         async with self.context(**(options or {})) as context:
@@ -148,7 +148,7 @@ class Desk:
 
 
 def text(value: Any) -> str:
-    """A value as the report had it."""
+    """A value as it was in the report."""
     if isinstance(value, dt.datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, bool):
@@ -166,7 +166,7 @@ def by(rows: list[dict[str, str]], *names: str) -> list[dict[str, str]]:
 
 
 def in_order(rows: list[dict[str, str]]) -> list[list[tuple[str, str]]]:
-    """Rows as they can be compared, whatever their order."""
+    """Rows in a form that can be compared in any order."""
     return sorted(sorted(row.items()) for row in rows)
 
 
@@ -362,7 +362,7 @@ async def test_a_window_is_asked_for_again_until_it_is_settled(desk: Desk) -> No
 
 
 async def test_restated_rows_take_the_place_of_what_they_were(desk: Desk) -> None:
-    """A conversation that closes later is updated by its key, and nothing else is written anew."""
+    """A conversation that closes later is updated by its key, and nothing else is written again."""
     await desk.fetch(CONVERSATIONS)
     row = desk.rows(CONVERSATIONS)[5]
     day = dt.date.fromisoformat(row["created_at"][:10])
@@ -404,7 +404,9 @@ async def test_fewer_rows_without_a_key_are_told_and_not_taken(desk: Desk) -> No
     run = await desk.fetch(EVENTS, first=FIRST, last=FIRST, options={"refresh": True})
 
     assert run.states == {"incomplete": 1}
-    assert run.details == ["the answer has 1 rows and the data set has 20, which nothing identifies; they were kept"]
+    assert run.details == [
+        "the response has 1 rows, but the data set has 20, and no key tells which are missing; they were kept"
+    ]
     assert desk.lake.parts() == before
 
 
@@ -417,7 +419,7 @@ async def test_an_empty_answer_is_not_believed_where_rows_were(desk: Desk) -> No
     run = await desk.fetch(CONVERSATIONS, options={"refresh": True})
 
     assert run.states == {"incomplete": 2}
-    assert all("the answer is empty" in detail for detail in run.details)
+    assert all("the response is empty" in detail for detail in run.details)
     assert desk.table(f"reports/{CONVERSATIONS}").equals(before)
 
 
@@ -456,7 +458,7 @@ async def test_odd_answers_are_read_all_the_same(desk: Desk, oddity: Any) -> Non
     [("error_text", "its first line is 'Unexpected error occurred'"), ("missing_column", "no column conversation_id")],
 )
 async def test_something_else_than_the_report_is_no_unit(desk: Desk, oddity: Any, message: str) -> None:
-    """It came with status 200; what is there stays, and the next run asks again."""
+    """It came with status 200; the data set keeps its rows, and the next run requests again."""
     await desk.fetch(CONVERSATIONS, last=dt.date(2026, 3, 8))
     before = desk.lake.parts()
     desk.lake.emulator.reports.oddities[CONVERSATIONS] = oddity
@@ -618,7 +620,7 @@ async def test_daily_sums_of_a_month_are_those_of_its_days(desk: Desk) -> None:
 
 
 async def test_a_day_without_rows_is_covered_all_the_same(make_desk: Callable[..., Any]) -> None:
-    """The window has the rows that it had, and answers for one day more."""
+    """The window keeps its rows, and covers one day more."""
     desk = await make_desk(report_empty_days=("2026-03-05",))
     await desk.fetch(CONVERSATIONS, last=dt.date(2026, 3, 4))
 
@@ -788,11 +790,11 @@ async def test_days_that_have_not_come_are_told_and_left_out(desk: Desk) -> None
     run = await desk.fetch(EVENTS, first=dt.date(2026, 3, 19), last=dt.date(2026, 4, 2))
 
     assert [name for _, name in run.results] == ["2026-03-19_2026-03-19", "2026-03-20_2026-03-20"]
-    assert "2026-04-02 lies in the future" in run.notes[0]
+    assert "2026-04-02 is in the future" in run.notes[0]
 
 
 async def test_an_older_name_is_tried_with_a_warning(desk: Desk) -> None:
-    """Gladly decides; what it says is told."""
+    """Gladly decides, and its reason is reported."""
     run = await desk.fetch("contactexportreport", last=FIRST)
 
     assert "not in Gladly's list" in run.notes[0]
@@ -803,7 +805,7 @@ async def test_an_older_name_is_tried_with_a_warning(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (ReportQuery((EVENTS,), first=LAST, last=FIRST), "lies after its last"),
+        (ReportQuery((EVENTS,), first=LAST, last=FIRST), "is after its last"),
         (ReportQuery(()), "name a report"),
         (ReportQuery((EVENTS, CONTACTS), channel="chat"), f"{EVENTS} does not take channel"),
         (ReportQuery(("all",), aggregation="weekly"), "does not take aggregationLevel"),
@@ -816,7 +818,7 @@ def test_what_cannot_be_asked_for_is_refused(asked: ReportQuery, message: str) -
 
 
 async def test_wrong_credentials_end_the_run(desk: Desk) -> None:
-    """A report that is not permitted is no failed window: nothing else would work."""
+    """A report that is not permitted ends the run and not only its window: nothing else would work."""
     desk.lake.emulator.faults.script(REPORT, [status(401)])
 
     with pytest.raises(NotAuthenticated):
@@ -851,7 +853,7 @@ async def test_a_run_with_an_incomplete_or_failed_window_ends_with_1(make_desk: 
 
 @pytest.mark.parametrize("deep", [False, True])
 async def test_the_data_set_verifies(desk: Desk, deep: bool) -> None:
-    """Manifests, parts and rows agree, also after windows were published anew."""
+    """Manifests, parts and rows agree, also after windows were published again."""
     await desk.fetch(SUMMARY, EVENTS, last=dt.date(2026, 3, 9))
     await desk.fetch(SUMMARY, EVENTS, last=dt.date(2026, 3, 12))
 

@@ -221,7 +221,7 @@ async def test_no_customer_is_sent_to_a_host_that_is_no_gladly(answer: Any, worl
 
     check_report(report, rows=3)
     assert (report.exit_code, report.counts["unprocessed"]) == (5, 3)
-    assert "not in a form of Gladly's" in (report.reason or "")
+    assert "not in Gladly's format" in (report.reason or "")
     assert "GLADLY_HOST" in (report.reason or "")
     assert seen == {"GET /api/v1/organization"}
 

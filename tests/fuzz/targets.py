@@ -22,31 +22,30 @@ import orjson
 import typer
 
 from bulkgladly.api.address import delay_s
-from bulkgladly.api.unpacking import unpacker_for
+from bulkgladly.api.bodies import unpacker_for
 from bulkgladly.cli.app import COMMANDS, app
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
-from bulkgladly.exports.jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.metric_sets import column_names
+from bulkgladly.gladly.objects.export_jobs import FIND_JOBS, file_request, jobs_of, next_loss
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.databases import open_journal, open_reader, open_state
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.runs import all_folders, list_runs
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
-from bulkgladly.lake.commits import read_decision
 from bulkgladly.lake.conversion import ConvertOptions, convert
 from bulkgladly.lake.folder import host_in
-from bulkgladly.lake.line_batches import cut
+from bulkgladly.lake.line_bundles import cut
 from bulkgladly.lake.manifest import manifest_from, manifest_json
 from bulkgladly.lake.places import MARKER
+from bulkgladly.lake.publishing import read_decision
 from bulkgladly.lake.report_csv import BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportLayout
 from bulkgladly.lake.rows import Reject
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning

@@ -10,15 +10,15 @@ import pytest
 
 from bulkgladly import UsageError
 from bulkgladly.exports.lists import LIST_WORDS
-from bulkgladly.exports.media_downloads import MEDIA_WORDS, Wanted, doubt_about
+from bulkgladly.exports.media_downloads import MEDIA_WORDS, doubt_about
 from bulkgladly.exports.per_parent import PARENT_WORDS
-from bulkgladly.gladly.exports import LIMITED_DATA, Cut, LiveExport, Parent, cut_of, is_askable
+from bulkgladly.gladly.exports import LIMITED_DATA, Cut, LiveExport, Parent, WantedFile, cut_of, is_askable
 from bulkgladly.gladly.objects.answers import ANSWER_TYPES
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS_WINDOW, events_request
 from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
-from bulkgladly.lake.media_files import media_place
 from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.side_files import media_place
 
 FACTS: Any = orjson.loads((Path(__file__).parents[1] / "contract" / "facts.json").read_bytes())
 OPERATIONS = {one["operationId"] or one["project_alias"]: one for one in FACTS["operations"]}
@@ -188,8 +188,8 @@ def test_texts_are_put_in_front_of_an_object(line: bytes, made: bytes) -> None:
     assert spliced(line, {}) == line
 
 
-FILE = Wanted("item", "att", "image/png", "a.png", 10)
-RECORDING = Wanted("item", None, "audio/mpeg")
+FILE = WantedFile(("item", "att"), "a.png", "image/png", 10)
+RECORDING = WantedFile(("item",), "item.mp3", "audio/mpeg")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ RECORDING = Wanted("item", None, "audio/mpeg")
     ],
 )
 def test_when_a_body_may_not_be_the_file(
-    wanted: Wanted, size: int, content_type: str | None, has_visible_end: bool, is_doubtful: bool
+    wanted: WantedFile, size: int, content_type: str | None, has_visible_end: bool, is_doubtful: bool
 ) -> None:
     """The size decides if it is known and right; otherwise the end must be visible and the type must fit."""
     found = doubt_about(wanted, size, content_type, has_visible_end=has_visible_end)

@@ -1,4 +1,4 @@
-"""What a reply means: each operation against what it answers, and against what others answer in its place."""
+"""What a reply means: each operation against its own replies, and against those of others in its place."""
 
 import json
 import re
@@ -318,7 +318,7 @@ def test_every_reply_is_judged(name: str, status: int, body: bytes, headers: dic
     ],
 )
 def test_where_a_merged_customer_went(body: bytes, location: str | None, new: str | None) -> None:
-    """A redirect that names nobody is unclear, and whoever is named is followed only for a 301."""
+    """A redirect that names no customer is unclear, and a named one is followed only for a 301."""
     headers = CIMultiDict({} if location is None else {"location": location})
 
     found = judge(asked("getCustomer"), 301, headers, body)

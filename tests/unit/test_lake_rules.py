@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from bulkgladly.json_paths import general, parsed, put, shown
 from bulkgladly.lake.fitted_lines import fit_line
-from bulkgladly.lake.line_batches import cut
-from bulkgladly.lake.line_kinds import Sorter
+from bulkgladly.lake.line_bundles import Sorter, cut
 from bulkgladly.lake.places import file_stem, folder_of, segment
 from bulkgladly.lake.rows import Drift, DriftKind, DriftLog
-from bulkgladly.lake.schemas import DATA_SETS
-from bulkgladly.lake.schemas.shapes import DataSet
+from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.strict_json import Unusable, exact_object
 from bulkgladly.times import canonical, is_plain, moment_of
 
@@ -34,7 +32,7 @@ def test_path_text_leads_back_to_the_path(path: tuple[str | int, ...]) -> None:
 
 
 def test_paths_read_well_and_put_values_back() -> None:
-    """Plain keys need no quotes; a path makes the objects on its way."""
+    """Plain keys need no quotes; a path creates the objects that it passes."""
     path = ("content", "attachments", 0, "a.b")
     target: dict[str, Any] = {"content": {"attachments": [{"id": "x"}]}}
 
@@ -49,7 +47,7 @@ def test_paths_read_well_and_put_values_back() -> None:
 @pytest.mark.parametrize("text", ["a b", "[", '["x"', "]"])
 def test_a_text_that_is_no_path_is_refused(text: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(ValueError, match="no path"):
+    with pytest.raises(ValueError, match="not a path"):
         parsed(text)
 
 
@@ -168,7 +166,7 @@ def test_lines_are_sorted_by_content_type() -> None:
 
 
 def test_events_are_sorted_by_their_type() -> None:
-    """In the order that Gladly writes and in any other; the type of somebody else is not taken for it."""
+    """In the order that Gladly writes and in any other; the type of another object is not used."""
     lines = [
         b'{"id":"a","type":"CONTACT/ENDED","initiator":{"id":"x","type":"AGENT"}}',
         b'{"type":"CONTACT/ENDED"}',
@@ -282,7 +280,7 @@ def test_an_unknown_type_is_counted_once_and_kept_whole() -> None:
 
 
 def test_an_unknown_event_is_counted_once_and_kept_whole() -> None:
-    """With its content field by field, or whatever stands there instead."""
+    """With its content field by field, or what stands there instead."""
     fitted = fit_line(b'{"id":"a","type":"FAX/SENT","content":{"pages":3}}', EVENTS)
     odd = fit_line(b'{"id":"a","type":"FAX/SENT","content":[3]}', EVENTS)
 

@@ -95,7 +95,7 @@ def test_tokens_are_given_in_the_order_of_asking() -> None:
 
 @pytest.mark.parametrize("victims", [(0,), (3,), (0, 1, 2), (1, 4)])
 def test_a_cancelled_waiter_gives_its_place_back(victims: tuple[int, ...]) -> None:
-    """Whoever is cancelled, the others leave in order, and no moment of the budget is lost."""
+    """If one is cancelled, the others leave in order, and no moment of the budget is lost."""
 
     async def story(clock: Callable[[], float]) -> tuple[list[int], int, int, float]:
         gate, order = pacer(clock, rate=5), []
@@ -179,7 +179,7 @@ def test_no_burst_leaves_even_if_the_schedule_errs() -> None:
 
 
 def test_429s_in_a_row_double_the_pause_up_to_a_minute() -> None:
-    """Chance at its highest shows the bounds: 0.5 s, 1 s, ... 60 s; a good answer starts anew."""
+    """Chance at its highest shows the bounds: 0.5 s, 1 s, ... 60 s; a good reply starts from the first again."""
 
     async def story(clock: Callable[[], float]) -> tuple[list[float], float]:
         gate = pacer(clock)
@@ -356,7 +356,7 @@ async def take_both(gate: Gate, count: int) -> list[float]:
 
 
 def test_reports_are_spaced_over_their_minute_less_the_reserve() -> None:
-    """Ten a minute; neither the rate per second nor the headers of the second change that, nor do slow answers."""
+    """Ten a minute; neither the rate per second nor the headers of the second change that, nor do slow replies."""
 
     async def story(clock: Callable[[], float]) -> list[float]:
         gate = reports_pacer(Pace(rate=0.5, reserve=0.25), clock=clock)
@@ -490,7 +490,7 @@ def test_a_long_report_does_not_slow_the_others_down() -> None:
 
 
 def test_what_was_heard_is_in_flight_until_it_ended() -> None:
-    """A pause begins with the head of an answer; the room it takes is free after its body."""
+    """A pause begins with the head of a reply; the room it takes is free after its body."""
 
     async def story(clock: Callable[[], float]) -> None:
         gate = pacer(clock, budget=Budget(limit=10, max_in_flight=1))

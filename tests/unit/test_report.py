@@ -43,14 +43,14 @@ def test_the_estimate_has_the_fewest_and_the_most(mode: str, low: int, high: int
     estimate = Estimate.of(CUSTOMERS.requests_per_record[Mode(mode)], 1000, True, 9.0)
 
     assert (estimate.requests_low, estimate.requests_high) == (low, high)
-    assert "safe to stop at any time" in estimate.text()
+    assert "Ctrl-C stops safely" in estimate.text()
 
 
 def test_the_estimate_says_how_long() -> None:
     """In the words of people, at the pace of the run."""
     text = Estimate.of(CUSTOMERS.requests_per_record[Mode.CREATE], 324_000, True, 9.0).text()
 
-    assert text == "324,000 rows, 324,000 requests: 10 h 00 min at 9/s; safe to stop at any time"
+    assert text == "324,000 rows, 324,000 requests: 10 h 00 min at 9/s; Ctrl-C stops safely"
 
 
 def test_a_guess_is_called_one() -> None:

@@ -89,7 +89,7 @@ def test_one_failed_connection_takes_the_host_down_and_an_answer_brings_it_back(
 
 
 def test_three_lost_answers_in_a_row_take_the_host_down() -> None:
-    """In a row over all requests; a good answer between starts the count anew."""
+    """In a row over all requests; a good reply in between restarts the count."""
     health = Health(first_contact_s=30, give_up_after_s=3600)
     states = []
     for event in "xxgxxx":
@@ -107,7 +107,7 @@ def test_three_lost_answers_in_a_row_take_the_host_down() -> None:
     [(False, False, 30.0), (False, True, 3600.0), (True, False, 3600.0)],
 )
 def test_patience_depends_on_whether_the_host_ever_answered(was_known: bool, answered: bool, expected: float) -> None:
-    """It counts from the first failure, not from the last good answer an idle hour ago."""
+    """It counts from the first failure, not from the last good reply an idle hour ago."""
     health = Health(first_contact_s=30, give_up_after_s=3600)
     if was_known:
         health.good()

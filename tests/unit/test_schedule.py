@@ -19,7 +19,7 @@ def drive(
     remaining: int | None = None,
     refused: bool = False,
 ) -> float:
-    """Send so many, each answered at once in the same way; return when the last one left."""
+    """Send `count` requests, each answered at once in the same way; return when the last one left."""
     for _ in range(count):
         now = max(now, schedule.next_at(now))
         schedule.answered(schedule.sent(now), now, refused=refused, limit=limit, remaining=remaining)
@@ -55,7 +55,7 @@ def test_the_rate_that_is_settled_on(options: dict[str, Any], limit_header: int 
 
 
 def test_it_begins_carefully_whatever_the_user_asks_for() -> None:
-    """Before any answer nobody knows the limit, so the documented one holds."""
+    """Before the first reply the limit is not known, so the documented one applies."""
     schedule = Schedule(10, rate=500.0, reserve=0.0)
 
     assert schedule.rate(0.0) == pytest.approx(10 * LEARNING_SHARE)
@@ -148,7 +148,7 @@ def test_windows_are_found_within_two_seconds_and_filled_clear_of_their_edges() 
 
 
 def test_a_429_after_a_long_silence_of_the_edges_means_learning_again() -> None:
-    """While nobody shares, a refusal without a recent sight of the edge says the edge moved."""
+    """Without other clients, a refusal long after the last sight of the edge shows that the edge has moved."""
     schedule, now = in_windows()
 
     tickets = []
@@ -171,7 +171,7 @@ def test_a_long_rest_means_learning_again() -> None:
 
 
 def test_a_full_window_is_left_alone() -> None:
-    """Where an answer finds nothing left, nothing more is sent before the next edge."""
+    """If a reply finds nothing left, nothing more is sent before the next edge."""
     edge = Edge(0.0, 0.02, 1.0)
     plan = WindowPlan(edge, 10, 5.2, recent=())
     spread = Spread()
@@ -261,7 +261,7 @@ def test_the_spread_leaves_out_the_slowest() -> None:
 
 @pytest.mark.parametrize("slow_share", [0.1, 0.3, 0.45])
 def test_the_spread_is_that_of_most_trips(slow_share: float) -> None:
-    """A batch of answers that took seconds is no jitter on the way in."""
+    """A batch of replies that took seconds is not jitter on the way in."""
     spread = Spread()
     for number in range(48):
         spread.add(5.0 + number if number < 48 * slow_share else 0.08 + 0.001 * (number % 5))

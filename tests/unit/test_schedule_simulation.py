@@ -174,7 +174,7 @@ def simulate(
     is_frozen: bool = False,
     is_told: bool = False,
 ) -> Result:
-    """Send until so many rows are accepted; half the latency lies before the limiter."""
+    """Send until `rows` are accepted; half the latency lies before the limiter."""
     chance = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
     ways = (latency_s, jitter_s, neighbour_rate, has_headers)
     world = World(schedule, limiter, chance, *ways, tuple((start + at, for_s) for at, for_s in stalls), start)
@@ -277,7 +277,7 @@ def test_alone_nobody_is_suspected() -> None:
 
 @pytest.mark.parametrize("algorithm", list(ALGORITHMS))
 def test_a_stall_is_not_caught_up(algorithm: str) -> None:
-    """After three seconds of nothing the pace goes on as before: no burst, and no 429."""
+    """After three seconds without requests the pace continues as before: no burst, and no 429."""
     result = simulate(
         Schedule(10, reserve=0.0), ALGORITHMS[algorithm](10, 0.1), rows=150, stalls=((2.0, 3.0), (9.0, 0.7))
     )
@@ -331,7 +331,7 @@ def rate_between(times: list[float], begin: float, end: float) -> float:
 def test_after_a_pause_the_pace_is_back_within_two_seconds(
     algorithm: str, has_headers: bool, is_told: bool, pause_s: float
 ) -> None:
-    """A process that was stopped, with a second's requests out, goes on as before, and without a burst."""
+    """A process that was stopped, with a second's requests in flight, continues as before, without a burst."""
     result = simulate(
         Schedule(10),
         ALGORITHMS[algorithm](10, 0.3),

@@ -50,7 +50,7 @@ TEXTS = st.text(max_size=12) | st.lists(PIECES, max_size=6).map("".join)
     ],
 )
 def test_one_customer_has_one_key_however_it_is_spelled(written: str, text: str) -> None:
-    """Nobody becomes two customers by what cannot be seen, a spreadsheet's mark, or a hole in a column of numbers."""
+    """One customer does not become two by invisible characters, a spreadsheet's mark, or an empty cell in a column."""
     key = read_key(written)
 
     assert key.text == text
@@ -116,6 +116,6 @@ def test_whatever_is_changed_is_told(text: str) -> None:
 
 
 def test_a_number_that_a_spreadsheet_has_rounded_is_told() -> None:
-    """It stays what it is, but nobody may rely on it."""
+    """It stays what it is, but must not be relied on."""
     assert read_key("4.71E+12") == SourceKey("4.71E+12", None, is_odd=True)
     assert [code for code, _ in oddities("4.71E+12")] == ["key_rounded"]

@@ -8,7 +8,14 @@ import orjson
 from bulkgladly.gladly.change import Change, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
-from bulkgladly.gladly.exports import IDS_OF_CONVERSATIONS, IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
+from bulkgladly.gladly.exports import (
+    IDS_OF_CONVERSATIONS,
+    IDS_OF_CUSTOMERS,
+    IdColumn,
+    LiveExport,
+    Parent,
+    SingleObjects,
+)
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
@@ -197,7 +204,7 @@ OBJECT = GladlyObject(
             order="timestamp",
             tells_of_cut=True,
             ids_from=(*IDS_OF_CUSTOMERS, IdColumn("profiles", "id")),
-            one_by_one="conversation",
+            one_by_one=SingleObjects("conversation", "items", parent="customerId", id="conversationId"),
         ),
         LiveExport(
             "conversation",

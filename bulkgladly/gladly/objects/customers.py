@@ -291,8 +291,10 @@ _BY_ADDRESS = LiveExport(
     Parent.EMAIL,
     cap=50,
     order="updatedAt, newest first",
+    parameter="email",
+    address_columns=("email", "email:1", "emailAddress"),
 )
-"""Profiles by address: `query=(("email", ...),)`."""
+"""Profiles by address."""
 
 OBJECT = GladlyObject(
     writes=(CUSTOMERS,),
@@ -306,6 +308,7 @@ OBJECT = GladlyObject(
             is_list=False,
             ids_from=IDS_OF_CUSTOMERS,
             by_address=_BY_ADDRESS,
+            tells_successor=True,
         ),
     ),
     data_sets=(

@@ -24,8 +24,10 @@ from bulkgladly.gladly.spec import GladlyObject
 from bulkgladly.messages import Request
 from bulkgladly.times import to_milliseconds
 
-__all__ = ("EVENTS_WINDOW", "EVENT_ENTITIES", "EVENT_LAG", "EVENT_TYPES", "OBJECT", "events_request")
+__all__ = ("EVENTS", "EVENTS_WINDOW", "EVENT_ENTITIES", "EVENT_LAG", "EVENT_TYPES", "OBJECT", "events_request")
 
+EVENTS = "events"
+"""The data set of the stream, and the word that exports it."""
 EVENT_ENTITIES = (
     "AGENT_AVAILABILITY",
     "AGENT_STATUS",
@@ -184,7 +186,7 @@ def _places(kind: str | None) -> tuple[ValuePlace, ...]:
 OBJECT = GladlyObject(
     data_sets=(
         DataSetPlan(
-            "events",
+            EVENTS,
             (*_ENVELOPE, *_CONTENT),
             kind_path=_KIND_PATH,
             places=_places(None),

@@ -3,13 +3,25 @@
 Facts: gladly-api, endpoints 9 to 11, schemas 4.4.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from bulkgladly.gladly.data_sets import INTEGER, MOMENT, NUMBER, TEXT, DataColumn, DataSetPlan, ListOf, Struct
-from bulkgladly.gladly.exports import CHANGED, IdColumn, LiveExport, Parent
+from bulkgladly.gladly.exports import (
+    CHANGED,
+    FileColumns,
+    IdColumn,
+    LiveExport,
+    Parent,
+    WantedFile,
+    content_type_in,
+)
 from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 
 _CALLS = frozenset(("PHONE_CALL", "VOICEMAIL"))
+_ITEM_SETS = ("items", "conversation-items")
 _ITEM = "/api/v1/conversation-items/{itemId}"
 _PARAGRAPH = Struct({"transcript": TEXT, "speaker": INTEGER, "startTime": NUMBER, "endTime": NUMBER})
 _TRANSCRIPT = (
@@ -41,6 +53,20 @@ _ATTACHMENT = (
     *_FILE,
 )
 
+
+def _recording(item: str | None, status: str | None, url: str | None) -> Iterator[WantedFile]:
+    # Without a status the address alone says that there is a recording.
+    if item is not None and (status == "AVAILABLE" or (status is None and url is not None)):
+        yield WantedFile((item,), f"{item}.mp3", "audio/mpeg")
+
+
+def _attachments(item: str | None, attachments: Sequence[Mapping[str, Any] | None] | None) -> Iterator[WantedFile]:
+    for one in attachments or ():
+        if item is not None and one is not None and one.get("id") is not None:
+            about = (one.get("filename"), content_type_in(one.get("contentType")), one.get("fileSize"))
+            yield WantedFile((item, one["id"]), *about)
+
+
 OBJECT = GladlyObject(
     reads=(
         LiveExport(
@@ -51,7 +77,7 @@ OBJECT = GladlyObject(
             Parent.ITEM,
             is_list=False,
             accept="audio/mpeg",
-            is_file=True,
+            files=FileColumns(_ITEM_SETS, ("id", "recordingStatus", "recordingUrl"), _recording),
         ),
         LiveExport(
             "transcripts",
@@ -73,7 +99,7 @@ OBJECT = GladlyObject(
             "attachments",
             Parent.ITEM,
             is_list=False,
-            is_file=True,
+            files=FileColumns(_ITEM_SETS, ("id", "attachments"), _attachments),
         ),
     ),
     data_sets=(

@@ -1,14 +1,14 @@
 """Badges: an object that Gladly does not have. All that is known of it stands here, as for any other object."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from bulkgladly.gladly.change import lacking
-from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, MOMENT, TEXT, DataColumn, DataSetPlan
+from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, INTEGER, MOMENT, TEXT, DataColumn, DataSetPlan, ValuePlace
 from bulkgladly.gladly.endpoints import Endpoint
-from bulkgladly.gladly.exports import IdColumn, LiveExport, Parent
+from bulkgladly.gladly.exports import FileColumns, IdColumn, LiveExport, Parent, WantedFile
 from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.metric_sets import MetricSet, known_columns
 from bulkgladly.gladly.preparation import Preparation, segment
@@ -83,6 +83,29 @@ _COLUMNS = (
     DataColumn("colour", TEXT, "RED or BLUE; what else there is, is UNKNOWN."),
     DataColumn("madeAt", MOMENT, "When it was created."),
 )
+_WEARING = (
+    DataColumn("id", TEXT, "The id of what happened."),
+    DataColumn("badgeId", TEXT, "The badge that was put on or taken off."),
+    DataColumn("action", TEXT, "ON or OFF."),
+    DataColumn("pinnedTo", TEXT, "Where it was put on."),
+)
+_PICTURE = (
+    DataColumn("badgeId", TEXT, "The badge that the picture shows."),
+    DataColumn("contentType", TEXT, "The type of the file, such as image/png."),
+    DataColumn("path", TEXT, "Where the file lies below the top folder of the data set; null without a file."),
+    DataColumn("bytes", INTEGER, "How long the file is."),
+    DataColumn("blake2b", TEXT, "The BLAKE2b hash of the file."),
+    DataColumn("status", TEXT, "stored, or gone where there is no such file any more."),
+)
+
+
+def _at_top(*names: str) -> tuple[ValuePlace, ...]:
+    return tuple(ValuePlace(name, (name,)) for name in names)
+
+
+def _picture(badge: str, name: str) -> Iterator[WantedFile]:
+    yield WantedFile((badge,), f"{name}.png", "image/png")
+
 
 OBJECT = GladlyObject(
     writes=(BADGES,),
@@ -97,10 +120,31 @@ OBJECT = GladlyObject(
             ids_from=(IdColumn("badges", "customerId"),),
             answers=_LIST_OF_CUSTOMER,
         ),
+        LiveExport(
+            "badge-pictures",
+            "getBadgePicture",
+            f"{_BADGE}/picture",
+            "badge-pictures",
+            Parent.ITEM,
+            is_list=False,
+            accept="image/png",
+            files=FileColumns(("badges",), ("id", "name"), _picture),
+            answers=Operation("GET", f"{_BADGE}/picture", 200, Body.BYTES),
+        ),
     ),
     data_sets=(
         DataSetPlan("badges", (*_COLUMNS, GONE_SINCE)),
         DataSetPlan("customer-badges", (*_COLUMNS, ASKED_ID)),
+        DataSetPlan("badge-pictures", _PICTURE, key=("badgeId",)),
+        DataSetPlan(
+            "badge-log",
+            _WEARING,
+            file="badge_log.jsonl",
+            kind_path=("action",),
+            places=_at_top("id", "badgeId", "action"),
+            kinds={"ON": _at_top("id", "badgeId", "action", "pinnedTo"), "OFF": _at_top("id", "badgeId", "action")},
+            partitions=("type",),
+        ),
     ),
     metric_sets=(MetricSet("BadgesReport", Grain.THING, columns=known_columns("Badge ID; Worn At|t")),),
 )

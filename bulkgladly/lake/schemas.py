@@ -1,4 +1,11 @@
-"""What a data set is: one Arrow schema, and which JSON each kind of its lines may hold; built of what is declared."""
+"""The Arrow schema of each data set, and which JSON each kind of its lines may hold; built from declarations.
+
+A data set and version has one schema, the same in every part, even if a column is null in every row; a
+change of a schema is a new version. Names are spelled as in the API; times are `timestamp[us, UTC]`;
+what the contract describes is a struct, a list or a map, never JSON text. What a line holds beyond that
+goes to `_extra` (see `fitted_lines`). The declarations of an object stand in its module in
+`gladly/objects`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +16,11 @@ import pyarrow as pa
 
 from bulkgladly.gladly import data_sets as declared
 from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, Scalar, Struct, ValuePlace, ValueType
+from bulkgladly.gladly.table import DATA_SET_PLANS
+from bulkgladly.lake.places import MARK_LENGTH, segment
 
 __all__ = (
+    "DATA_SETS",
     "EXTRA",
     "FETCH",
     "FLAG",
@@ -26,8 +36,10 @@ __all__ = (
     "Shape",
     "arrow_type",
     "built",
+    "data_set_of",
     "schema_of",
     "struct",
+    "undeclared",
 )
 
 EXTRA, LINE = declared.EXTRA.name, declared.LINE.name
@@ -63,13 +75,13 @@ def struct(**members: pa.DataType) -> pa.StructType:
 
 
 JOB: Mapping[str, pa.DataType] = {column.name: arrow_type(column.type) for column in declared.JOB}
-"""Provenance of what an export job's file held."""
+"""Provenance of the rows of an export job's file."""
 FETCH: Mapping[str, pa.DataType] = {column.name: arrow_type(column.type) for column in declared.FETCHED}
-"""Provenance of what was asked of the API directly."""
+"""Provenance of rows that were requested from the API."""
 
 
 class Column(NamedTuple):
-    """Where a column's value stands in a line; `wraps` says that a text there becomes a list of one."""
+    """Where the value of a column stands in a line; with `wraps`, a text there becomes a list of one."""
 
     name: str
     path: tuple[str, ...]
@@ -79,10 +91,10 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """What the lines of one kind may hold. `kind` stands at `kind_path`; None where none is known.
+    """What the lines of one kind may hold. `kind` stands at `kind_path`; None stands for an unknown kind.
 
-    A column's value stands at the top of the line or one level below. Shapes are compared by
-    identity: what is worked out for one is looked up for every line.
+    The value of a column stands at the top of the line or one level below. Shapes are compared by
+    identity, because what is derived from one is looked up for every line.
     """
 
     kind: str | None
@@ -91,12 +103,12 @@ class Shape:
 
     @cached_property
     def holders(self) -> frozenset[str]:
-        """The objects at the top of a line whose members are columns, such as the content of an item."""
+        """The objects at the top of a line whose members become columns, such as the content of an item."""
         return frozenset(column.path[0] for column in self.columns if len(column.path) > 1)
 
     @cached_property
     def json_type(self) -> pa.StructType:
-        """The line as one struct, with the type of each value as it has in the end."""
+        """The line as one struct, in which each value has the type of its column."""
         top: Fields = {}
         below: dict[str, Fields] = {}
         for column in self.columns:
@@ -110,8 +122,8 @@ class DataSet:
     """One data set: its schema, and its kinds of lines.
 
     `schema` has all columns, then the provenance, then `_line` and `_extra`. `key` names the
-    columns that identify a row; it is empty where nothing does. `shapes` has the known
-    kinds, told apart by the text at `kind_path`, and `unknown` stands in for all others.
+    columns that identify a row, and is empty if none do. `shapes` has the known kinds, told apart by
+    the text at `kind_path`, and `unknown` is used for all others.
 
     `partitions` names the folders that parts are sorted into, outermost first: `type` (the
     kind), `entity` (the kind up to its slash), `date` (the day of `timestamp`, in UTC),
@@ -132,7 +144,7 @@ class DataSet:
 
     @property
     def has_kinds(self) -> bool:
-        """Whether lines are told apart by a kind."""
+        """Whether its lines have kinds."""
         return bool(self.kind_path)
 
     @cached_property
@@ -148,7 +160,7 @@ class DataSet:
 def schema_of(
     name: str, version: int, fields: Mapping[str, pa.DataType], provenance: Mapping[str, pa.DataType]
 ) -> pa.Schema:
-    """Return the whole schema of a data set; every part carries the name and version in its metadata."""
+    """Return the whole schema of a data set; every part has its name and version in the metadata."""
     return pa.schema(
         [*fields.items(), *provenance.items(), (LINE, INT), (EXTRA, TEXT)],
         metadata={"bulkgladly.data_set": name, "bulkgladly.schema_version": str(version)},
@@ -176,3 +188,23 @@ def built(plan: DataSetPlan) -> DataSet:
         file=plan.file,
         provenance=provenance,
     )
+
+
+# --- Every data set ---
+
+_LONGEST = 90
+
+DATA_SETS: Mapping[str, DataSet] = {name: built(plan) for name, plan in DATA_SET_PLANS.items()}
+"""The declared data sets by name."""
+
+
+def data_set_of(file: str) -> DataSet | None:
+    """Return the data set of a file of an export job, or None if the file is not known."""
+    return next((found for found in DATA_SETS.values() if found.file == file), None)
+
+
+def undeclared(file: str) -> DataSet:
+    """Return a data set for an unknown file of an export job: each line is kept whole, in `_extra`."""
+    whole = segment(file)
+    name = whole if len(whole) <= _LONGEST else segment(file, _LONGEST - MARK_LENGTH)
+    return built(DataSetPlan(f"other/{name}", (), key=(), file=file))

@@ -1,17 +1,51 @@
-"""One timer for all attempts on their way, where a timer for each costs more than the pacing."""
+"""Timers on the event loop: one for the limits of all attempts, and one that notices when the loop stood still."""
 
 import asyncio
+from collections.abc import Callable
 
-from bulkgladly.api.pauses import LATE_S
+__all__ = ("LATE_S", "Deadline", "Deadlines", "PauseWatch")
 
-__all__ = ("Deadline", "Deadlines")
-
+LATE_S = 1.0
+"""A tick of the event loop that comes later than this shows that the process was paused."""
+_TICK_S = 0.5
 _LOOKS_PER_LIMIT = 8
 _LONGEST_LOOK_S = 1.0
 
 
+class PauseWatch:
+    """Reports how long each pause of this process was: stopped, moved, or on a machine that slept.
+
+    It does so before anything that waited through the pause continues: a loop that wakes up runs what is due before
+    the tasks that were woken.
+    """
+
+    def __init__(self, tell: Callable[[float], None]) -> None:
+        """`tell` is called on the loop with the seconds of a pause."""
+        self._tell = tell
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch the running loop."""
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + _TICK_S
+        self._timer = loop.call_at(self._due, self._tick)
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        late_s = asyncio.get_running_loop().time() - self._due
+        if late_s > LATE_S:
+            self._tell(late_s)
+        self.start()
+
+
 class Deadline:
-    """One attempt's limit. `has_passed` tells a time-out from a cancellation by somebody else."""
+    """One attempt's time limit. `has_passed` tells a time-out from a cancellation by the caller."""
 
     __slots__ = ("_cancelling", "at", "has_passed", "task")
 
@@ -23,14 +57,16 @@ class Deadline:
 
     def explains(self) -> bool:
         """Tell whether a cancellation that was caught is this time-out alone; call it once, where it was caught."""
+        # `uncancel` takes back our own request to cancel. The count stays higher if the caller has cancelled as well.
         return self.has_passed and self.task.uncancel() <= self._cancelling
 
 
 class Deadlines:
     """Cancels attempts that take longer than the limit, up to an eighth of it (a second at most) late.
 
-    Time in which this process did not run does not count: the answer may be here already.
-    All have the same limit, so they run out in the order in which they began.
+    One timer serves all attempts, since a timer for each costs more CPU than the pacing. Time in which this process
+    did not run does not count: the reply may have arrived meanwhile. All have the same limit, so they run out in the
+    order in which they began.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -41,7 +77,7 @@ class Deadlines:
         self._due = 0.0
 
     def begin(self) -> Deadline:
-        """Start the time of an attempt of the current task; `end` must follow."""
+        """Start the time of an attempt of the current task. Call `end` when it is over."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         if task is None:
@@ -53,17 +89,19 @@ class Deadlines:
         return deadline
 
     def end(self, deadline: Deadline) -> None:
-        """The attempt is over, whichever way."""
+        """Note that the attempt is over, however it ended."""
         self._open.pop(deadline, None)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        # The process was paused: give the time back to each attempt.
         if (late_s := now - self._due) > LATE_S:
             for deadline in self._open:
                 deadline.at += late_s
         passed = []
         for deadline in self._open:
+            # They are in the order in which they began, so all after this one have time left, too.
             if deadline.at > now:
                 break
             passed.append(deadline)

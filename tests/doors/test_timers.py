@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from bulkgladly.api.deadlines import Deadlines
+from bulkgladly.api.timers import Deadlines
 
 
 async def attempt(deadlines: Deadlines, answer: asyncio.Event) -> str:
-    """Wait for an answer, as the client does."""
+    """Wait for a reply, as the client does."""
     deadline = deadlines.begin()
     try:
         await answer.wait()
@@ -36,7 +36,7 @@ async def test_what_takes_too_long_is_cut_off_and_the_task_goes_on() -> None:
 
 
 async def test_many_share_one_timer_and_each_has_its_own_end() -> None:
-    """Those that are answered in time are left alone, whatever happens to the others."""
+    """Attempts that end in time are not touched, whatever happens to the others."""
     deadlines = Deadlines(0.02)
     never, now = asyncio.Event(), asyncio.Event()
     now.set()
@@ -59,7 +59,7 @@ async def test_somebody_else_s_cancellation_goes_through() -> None:
 
 
 async def test_both_at_once_is_a_cancellation() -> None:
-    """Whoever wants the task to end is not answered with a repeat."""
+    """A task that its caller cancels ends, and its request is not repeated."""
     deadlines = Deadlines(0.02)
     began = asyncio.Event()
 
