@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from bulkgladly.files.columns import compile_columns, nest
 from bulkgladly.files.layouts import ColumnProblem
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
 from bulkgladly.imports.drafts import Preparer
@@ -35,12 +34,10 @@ class Judge:
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec, self._policy = spec, policy
         self._preparer = Preparer(spec, policy, ignore)
-        extra = (policy.key,) if policy.key else ()
-        self._layout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
     def verdict(self, row: Row) -> Verdict:
         """Return what there is to say about a row by itself."""
-        item = self._preparer.record_for(row)
+        item = self._preparer.draft_of(row)
         if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
         return Verdict(None, (item, *self._further(row, item)))
@@ -61,7 +58,7 @@ class Judge:
         fields, found = dict(row.fields), [first]
         while len(found) < _MOST_PROBLEMS:
             try:
-                nested = nest(fields, self._spec.columns, self._layout)
+                nested = self._preparer.nested(fields)
             except ColumnProblem as error:
                 if error.problem != found[-1]:
                     found.append(error.problem)

@@ -156,7 +156,7 @@ def check_mapping(
 
 def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> MappedRow:
     source = row.fields or {}
-    problems = [found for made in mapper(row) if isinstance(found := preparer.record_for(made), Problem)]
+    problems = [found for made in mapper(row) if isinstance(found := preparer.draft_of(made), Problem)]
     return MappedRow(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
 
 

@@ -102,7 +102,7 @@ def _dry_run(
 
     # Nothing is sent, so nothing is needed; but what is remembered of earlier runs goes by the host.
     host = credentials.host if credentials else ""
-    result = anyio.run(lambda: dry_run(resource, files, options, host=host))
+    result = anyio.run(lambda: dry_run(resource, files, options, host=host, stdin=standard_input()))
     tell(f"dry run: {result.rows:,} rows read, nothing was sent")
     if not result.rows:
         tell("  the input has no rows: nothing to import")

@@ -1,18 +1,110 @@
-"""From rows to drafts of records, and what an earlier row of the same input means for a later one.
+"""How the rows of an import are read: each as the draft of a record, with what the journal knows of it.
 
-Nothing is looked up and nothing is sent: an import, a dry run and `check` begin with the same functions.
+An import, its dry run and `check` read through the same functions, so that they agree about every row: what it
+means, what is wrong with it, how many rows are taken, and which earlier row it clashes with. Nothing is sent.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
+import anyio.to_thread
+
+from bulkgladly.errors import UsageError
 from bulkgladly.files.columns import compile_columns, nest
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.layouts import ColumnProblem, FlatLayout
+from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
-from bulkgladly.journal.entries import Admission, Clash
-from bulkgladly.records import Outcome, Problem, Row, Stage, Word
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.journal.entries import Admission, Clash, Standing
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.records import Mark, Outcome, Problem, Row, Stage, Word
+from bulkgladly.runs.environment import Bounds
 
-__all__ = ("Preparer", "admission_of", "outcome_of_clash")
+__all__ = (
+    "AdmittedRow",
+    "DraftReader",
+    "Linker",
+    "Preparer",
+    "admission_of",
+    "outcome_of_clash",
+    "refuse_too_many",
+)
+
+AdmittedRow = tuple[Row, Draft | Problem | None, Standing]
+"""A row, the draft that it stands for (None: an earlier session has finished it), and what the journal knows of it."""
+
+
+class DraftReader:
+    """Reads the rows of an import in batches: as drafts that refer to others by id, admitted to the journal.
+
+    `taken` counts the rows that this reader took in, without those that an earlier session has finished.
+    `is_full` is true when the row limit was reached and there are more rows.
+    """
+
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        policy: Policy,
+        options: ImportOptions,
+        *,
+        inputs: Inputs,
+        ledger: Ledger,
+        bounds: Bounds,
+    ) -> None:
+        """`policy` is that of the options, as of now."""
+        self._spec, self._inputs, self._ledger = spec, inputs, ledger
+        self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
+        self.preparer = Preparer(spec, policy, options.ignore_columns)
+        self.linker = Linker(spec, policy, ledger)
+        self.taken = 0
+        self.is_full = False
+
+    @contextmanager
+    def rows(self, start: Mark, size: int) -> Iterator[Iterator[list[Row]]]:
+        """Open the input at a mark; all rows come as one batch where the object has to be put in order.
+
+        Raises:
+            InputError: A file cannot be read (also from the iterator).
+            UsageError: From the iterator: there are more rows than can be put in order.
+        """
+        # Closed here: a run that stops early would leave an open file to the garbage collector.
+        with closing(self._inputs.batches(start, size=size)) as batches:
+            yield batches if self._spec.arrange is None else self._all_at_once(batches)
+
+    def _all_at_once(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+        rows: list[Row] = []
+        for batch in batches:
+            rows += batch
+            refuse_too_many(self._spec, len(rows), self._most_in_order)
+        if rows:
+            yield rows
+
+    async def next_batch(self, rows: Iterator[list[Row]]) -> list[AdmittedRow] | None:
+        """Return the next batch of opened rows, in input order; None at the end of the input.
+
+        At the row limit the batch is cut and `is_full` becomes true; do not ask for more then.
+        """
+        batch = await anyio.to_thread.run_sync(next, rows, None)
+        if batch is None:
+            return None
+        self._cut_to_limit(batch)
+        wants, draft_of = self._ledger.wants, self.preparer.draft_of
+        linked = await self.linker.link([draft_of(row) if wants(row.seq) else None for row in batch])
+        # Admitted in the order of the input, so that the first of two equal rows counts.
+        admissions = [admission_of(row, item) for row, item in zip(batch, linked, strict=True)]
+        return list(zip(batch, linked, await self._ledger.admit(admissions), strict=True))
+
+    def _cut_to_limit(self, batch: list[Row]) -> None:
+        wanted = [row.seq for row in batch if self._ledger.wants(row.seq)]
+        left = len(wanted) if self._max_rows is None else self._max_rows - self.taken
+        self.taken += min(left, len(wanted))
+        if left < len(wanted):
+            batch[:] = [row for row in batch if row.seq < wanted[left]]
+            self.is_full = True
 
 
 class Preparer:
@@ -24,7 +116,11 @@ class Preparer:
         extra = (policy.key,) if policy.key else ()
         self._layout: FlatLayout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
-    def record_for(self, row: Row) -> Draft | Problem:
+    def nested(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the payload of a row; raises `ColumnProblem` where `nest` does."""
+        return nest(fields, self._spec.columns, self._layout)
+
+    def draft_of(self, row: Row) -> Draft | Problem:
         """Return the draft of the record that a row stands for, or why it cannot be sent."""
         if row.problem is not None or row.fields is None:
             return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
@@ -33,6 +129,51 @@ class Preparer:
         except ColumnProblem as error:
             return error.problem
         return self._spec.prepare(row, nested, self._policy)
+
+
+class Linker:
+    """Puts ids in the place of names and keys, a batch at a time."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
+        self._spec, self._policy, self._ledger = spec, policy, ledger
+        self.directory = directory or Directory()
+
+    async def link(self, items: Sequence[Draft | Problem | None]) -> list[Draft | Problem | None]:
+        """Return the items with ids in place of what they refer to, each where it was.
+
+        An item whose reference leads nowhere becomes a problem. Those that refer to a record
+        of the same kind which is not known yet come out with open links, for `link_last`.
+        """
+        if not self._spec.fields:
+            return list(items)
+        drafts = [item for item in items if isinstance(item, Draft)]
+        if self._spec.arrange is not None:
+            drafts = self._spec.arrange(drafts)
+        known = await self._known(drafts)
+        linked = {draft.row.seq: complete(draft, self._spec, self.directory, known) for draft in drafts}
+        return [linked[item.row.seq] if isinstance(item, Draft) else item for item in items]
+
+    async def link_last(self, draft: Draft) -> Draft | Problem:
+        """Return a draft with ids in the place of what it left open, now that all before it are settled."""
+        return complete(draft, self._spec, self.directory, await self._known([draft]), is_last=True)
+
+    async def _known(self, drafts: Iterable[Draft]) -> Mapping[tuple[str, str], str]:
+        wanted: dict[str, dict[str, dict[str, None]]] = {}
+        for draft in drafts:
+            for link in draft.links:
+                if link.is_key:
+                    formers = wanted.setdefault(link.kind, {}).setdefault(link.text, {})
+                    if link.former is not None:
+                        formers[link.former] = None
+        found: dict[tuple[str, str], str] = {}
+        for resource, keys in wanted.items():
+            namespace = self._policy.namespace_of(resource)
+            asked = [*keys, *(former for formers in keys.values() for former in formers)]
+            ids = await self._ledger.known_in(self._policy.host, resource, namespace, asked)
+            for key, formers in keys.items():
+                if gladly_id := next(filter(None, (ids.get(one) for one in (key, *formers))), None):
+                    found[resource, key] = gladly_id
+        return found
 
 
 def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
@@ -62,3 +203,16 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
     detail = f"{earlier} has the same address; give it to one row, or choose --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
+
+
+def refuse_too_many(spec: ResourceSpec, rows: int, most: int) -> None:
+    """Refuse an input that has to be put in order and has more rows than fit into memory.
+
+    Raises:
+        UsageError: It does.
+    """
+    if rows > most:
+        raise UsageError(
+            f"the input has more than {most:,} {spec.name}, which must be put in order before they are sent; "
+            "split it into several files, parents first"
+        )

@@ -1,6 +1,7 @@
 """The files of an import before anything is sent: opened, hashed, and looked at for what cannot work."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +14,18 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
 
-__all__ = ("check_columns", "hashed", "open_inputs", "refuse_changed", "refuse_to_contact", "spooled")
+__all__ = (
+    "MakeInput",
+    "copy_of_stdin",
+    "hashed",
+    "open_checked",
+    "open_inputs",
+    "refuse_changed",
+    "refuse_to_contact",
+)
+
+MakeInput = Callable[[Path], Path]
+"""Writes the input into a folder, and returns the file."""
 
 SAMPLE_ROWS = 1000
 
@@ -27,13 +39,21 @@ def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOpti
     return Inputs.open(patterns, options.reading, expand=mapper_for(options.mapping, spec, options.key))
 
 
-def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
-    """Look at each file's header, or at its first rows, for columns that are not known.
+def open_checked(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+    """Open the files of an import, and check their columns before anything is sent.
 
     Raises:
-        UsageError: There are some, or the mapping cuts an id; the message names them, the file
-            and the way out.
+        InputError: A file cannot be used.
+        UsageError: A column is unknown, or the mapping cannot be used; the message names the column, the file
+            and the fix.
     """
+    inputs = open_inputs(spec, patterns, options)
+    _check_columns(spec, inputs, options)
+    return inputs
+
+
+def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+    # A header says it all; of JSON, where each row has keys of its own, the first rows are read.
     if options.mapping is not None:
         refuse_cut_identity(options.mapping, spec)
         check_mapped_columns(options.mapping, inputs.readers, options.key)
@@ -66,12 +86,20 @@ def _column_advice(spec: ResourceSpec) -> str:
     return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
 
 
-def spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
-    """Keep what comes on the standard input as a file in a folder, and return it.
+def copy_of_stdin(patterns: Sequence[str], stdin: BinaryIO | None, options: ImportOptions) -> MakeInput | None:
+    """Return what copies the standard input to a file, where `patterns` is `-`; None where it names files.
 
     Raises:
-        UsageError: There is no standard input.
+        UsageError: `-` stands beside files; or, from what is returned, there is no standard input.
     """
+    if list(patterns) == ["-"]:
+        return partial(_spooled, stdin, options)
+    if "-" in patterns:
+        raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+    return None
+
+
+def _spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
     if stdin is None:
         raise UsageError("`-` reads the standard input, and there is none")
     path = folder / f"stdin.{options.reading.format or 'ndjson'}"

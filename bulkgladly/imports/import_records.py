@@ -15,23 +15,20 @@ between the first and the second, a few records between the second and the third
 """
 
 from collections import Counter
-from collections.abc import Iterator
 
 import anyio
-import anyio.to_thread
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, ready
 from bulkgladly.imports.delivery import Delivery, Pending
-from bulkgladly.imports.drafts import Preparer, admission_of
+from bulkgladly.imports.drafts import AdmittedRow, DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
-from bulkgladly.imports.row_names import Linker
 from bulkgladly.imports.settlement import RECENT_IDS, Settlement
-from bulkgladly.journal.entries import Standing, known_by
+from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Outcome, Problem, Row
+from bulkgladly.records import Outcome, Problem
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.stages import Feed, Stop
 
@@ -41,15 +38,12 @@ BATCHES_AHEAD = 1
 SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
 SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
 
-Looked = tuple[Row, Draft | Problem | None, Standing]
-"""A row, the draft that it stands for (None: settled before), and what the journal knows of it."""
-
 
 class Importer:
     """One session of an import: reads, prepares, sends, settles, until the input or the run ends.
 
     Three stages: `read`, `dispatch` and as many `work` as there may be records in flight; `close` ends the
-    first two. The rows come in batches from the ledger's low-water mark on, asked for in a worker thread.
+    first two. The rows come in batches from the ledger's low-water mark on, read in a worker thread.
     """
 
     def __init__(
@@ -58,6 +52,7 @@ class Importer:
         policy: Policy,
         options: ImportOptions,
         *,
+        reader: DraftReader,
         ledger: Ledger,
         client: Client,
         stop: Stop,
@@ -66,61 +61,40 @@ class Importer:
     ) -> None:
         """`policy` is that of the options, as of now; `names` are those of the input files, by number."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
-        self.preparer = Preparer(spec, policy, options.ignore_columns)
-        self.linker = Linker(spec, policy, ledger)
+        self._reader = reader
         self._settlement = Settlement(spec, policy, ledger, options.limits, stop, names)
         self._delivery = Delivery(spec, policy, ledger, client)
         self._lanes = Lanes((bounds or Bounds()).records_waiting)
         self._policy = policy
-        self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
+        self._send_on, self._receive = anyio.create_memory_object_stream[list[AdmittedRow]](BATCHES_AHEAD)
         self._feed: Feed[Pending] = Feed(SPARE_UNLIMITED if options.pace.unlimited else SPARE)
         self.is_canary = False
         """Begin one record only, then let the run drain, for a person to look at it."""
         self._canary: anyio.Event | None = None
-        self.rows_read = 0
-        """Rows that this session took in; those settled before are not counted."""
         self.warned: Counter[str] = Counter()
         """Records in flight that Gladly may not keep as they are sent, by the code of what it may change."""
 
     # Reading: from rows to drafts that the journal has admitted.
 
-    async def read(self, batches: Iterator[list[Row]]) -> None:
-        """First stage: read and prepare, and ask the journal what is known, ahead of the second stage."""
+    async def read(self, size: int) -> None:
+        """First stage: read and prepare batches of `size` rows, and ask the journal what is known of them."""
         if self._spec.is_at_most_once:
             self._settlement.remember_made(await self._ledger.recent_ids(RECENT_IDS))
-        async with self._send_on:
-            while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
-                is_enough = self._cut_to_limit(rows)
-                await self._send_on.send(await self._look_up(rows))
-                if is_enough:
-                    self._stop.reached(10, f"the limit of {self._limits.max_rows} rows is reached")
-                    return
+        with self._reader.rows(self._ledger.mark, size) as rows:
+            async with self._send_on:
+                while (batch := await self._reader.next_batch(rows)) is not None:
+                    await self._send_on.send(self._arranged(batch))
+                    if self._reader.is_full:
+                        self._stop.reached(10, f"the limit of {self._limits.max_rows} rows is reached")
+                        return
 
-    def _cut_to_limit(self, rows: list[Row]) -> bool:
-        """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
-        wanted = [row.seq for row in rows if self._ledger.wants(row.seq)]
-        left = len(wanted) if self._limits.max_rows is None else self._limits.max_rows - self.rows_read
-        self.rows_read += min(left, len(wanted))
-        if left < len(wanted):
-            rows[:] = [row for row in rows if row.seq < wanted[left]]
-            return True
-        return False
-
-    async def _look_up(self, rows: list[Row]) -> list[Looked]:
-        """Prepare a batch, and admit it to the journal."""
-        drafts = [self.preparer.record_for(row) if self._ledger.wants(row.seq) else None for row in rows]
-        linked = await self.linker.link(drafts)
-        standings = await self._ledger.admit([admission_of(row, item) for row, item in zip(rows, linked, strict=True)])
-        # Admitted in the order of the input, so that of two equal rows the first counts; sent in that of `arrange`.
-        return self._arranged(list(zip(rows, linked, standings, strict=True)))
-
-    def _arranged(self, looked: list[Looked]) -> list[Looked]:
+    def _arranged(self, batch: list[AdmittedRow]) -> list[AdmittedRow]:
         """Put a batch into the order in which it has to be sent."""
         if self._spec.arrange is None:
-            return looked
-        drafts = self._spec.arrange([item for _, item, _ in looked if isinstance(item, Draft)])
+            return batch
+        drafts = self._spec.arrange([item for _, item, _ in batch if isinstance(item, Draft)])
         place = {draft.row.seq: index for index, draft in enumerate(drafts)}
-        return sorted(looked, key=lambda entry: place.get(entry[0].seq, -1))
+        return sorted(batch, key=lambda entry: place.get(entry[0].seq, -1))
 
     # Dispatching: what needs no request is settled, the rest begins in its turn.
 
@@ -130,7 +104,7 @@ class Importer:
             async for batch in self._receive:
                 await self._take_in(batch)
 
-    async def _take_in(self, batch: list[Looked]) -> None:
+    async def _take_in(self, batch: list[AdmittedRow]) -> None:
         """Bring a batch up to the point where each row is settled or waits for a worker."""
         begun: list[Pending] = []
         for row, item, standing in batch:
@@ -162,7 +136,7 @@ class Importer:
         What its draft still has to say about others is put into it before: they are settled now.
         """
         if draft.links:
-            linked = await self.linker.link_last(draft)
+            linked = await self._reader.linker.link_last(draft)
             if isinstance(linked, Problem):
                 self._settlement.settle(draft.row, Outcome.rejected(linked), record)
                 return None

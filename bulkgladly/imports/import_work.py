@@ -1,6 +1,5 @@
 """An import as work for a run: rows of files, each brought to its end in Gladly."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +8,11 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
-from bulkgladly.imports.row_names import check_names, fetch_directory, names_in, whole
+from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
@@ -54,10 +54,14 @@ class ImportWork:
             vitals=session.connection.vitals,
         )
         self._done_before = self.journal.counts.total()
+        self._reader = DraftReader(
+            spec, self._policy, options, inputs=inputs, ledger=self.journal, bounds=session.bounds
+        )
         self._importer = Importer(
             spec,
             self._policy,
             options,
+            reader=self._reader,
             ledger=self.journal,
             client=session.client,
             stop=session.stop,
@@ -88,10 +92,7 @@ class ImportWork:
         await self._learn_names()
         bounds = self._session.bounds
         size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
-        # Closed by us: a run that stops would leave an open file to the collector of garbage.
-        with contextlib.closing(self._inputs.batches(self.journal.mark, size=size)) as rows:
-            is_ordered = self._spec.arrange is not None
-            await self._importer.read(whole(rows, self._spec.name, bounds.rows_in_order) if is_ordered else rows)
+        await self._importer.read(size)
 
     async def _learn_names(self) -> None:
         """Ask for the names that rows use instead of ids, before anything is written.
@@ -102,12 +103,12 @@ class ImportWork:
         """
         if not self._may_name():
             return
-        prepare, bounds = self._importer.preparer.record_for, self._session.bounds
-        names = await names_in(self._spec, self._inputs, self.journal.mark, prepare, bounds)
+        most = self._session.bounds.rows_scanned
+        names = await names_in(self._reader, self._spec, self.journal.mark, most)
         directory = await fetch_directory(self._session.client, names.kinds)
         for line in check_names(names.used, directory, are_rejected=self._options.missing_names == "reject"):
             self._observer.note(line)
-        self._importer.linker.directory = directory
+        self._reader.linker.directory = directory
 
     def _may_name(self) -> bool:
         """Tell whether rows can use names at all; tables say so by their columns, unless these are mapped."""

@@ -65,7 +65,7 @@ async def retry_import(
         )
     unknown = UnknownRows.ALONE if sent_nothing else UnknownRows.LEFT if spec.is_at_most_once else UnknownRows.TAKEN
 
-    def own_input(place: Path) -> Path:
+    def make_input(place: Path) -> Path:
         path = place / "retry.ndjson"
         rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
         for line in _left_alone(folder, spec, rows, unknown):
@@ -76,7 +76,7 @@ async def retry_import(
         if sent_nothing:
             _release(folder, new, (header.host, spec.name, options.namespace))
 
-    return await begin_import(spec, (), options, terms, own_input=own_input, take_over=take_over, parent=folder.name)
+    return await begin_import(spec, (), options, terms, make_input=make_input, take_over=take_over, parent=folder.name)
 
 
 def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:

@@ -8,17 +8,17 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.errors import UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.gladly.table import resource
 from bulkgladly.imports.import_inputs import (
-    check_columns,
+    MakeInput,
+    copy_of_stdin,
     hashed,
+    open_checked,
     open_inputs,
     refuse_changed,
     refuse_to_contact,
-    spooled,
 )
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
@@ -63,13 +63,9 @@ async def start_import(
     spec = resource(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
     patterns = [str(file) for file in files]
-    own_input: Callable[[Path], Path] | None = None
-    if patterns == ["-"]:
-        own_input = partial(spooled, stdin, options)
-    elif "-" in patterns:
-        raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+    make_input = copy_of_stdin(patterns, stdin, options)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    return await begin_import(spec, patterns, options, terms, new_run=new_run, own_input=own_input)
+    return await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
 
 
 async def begin_import(
@@ -79,20 +75,19 @@ async def begin_import(
     terms: Terms,
     *,
     new_run: bool = False,
-    own_input: Callable[[Path], Path] | None = None,
+    make_input: MakeInput | None = None,
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
 ) -> Report:
-    """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files.
+    """Make a run and work on it. `make_input` writes the input into the run's own folder, where there are no files.
 
     `take_over` is called when the run has its name, before anybody can see it.
     """
     refuse_unlimited(options.pace, terms.credentials)
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
-        if own_input is not None:
-            patterns = [str(await anyio.to_thread.run_sync(own_input, new.folder.path))]
-        inputs = open_inputs(spec, patterns, options)
-        check_columns(spec, inputs, options)
+        if make_input is not None:
+            patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
+        inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
         others = OtherRuns(options.state_dir, spec, terms.credentials.host, files)

@@ -366,6 +366,8 @@ async def test_standard_input_can_be_checked() -> None:
     )
 
     assert found(report) == {("duplicate_key", "key"): ("refused", 1, [2])}
+    with pytest.raises(UsageError, match="one after the other"):
+        await check("customers", ["-", "more.csv"], stdin=io.BytesIO(rows))
 
 
 class Notes(Observer):
