@@ -5,10 +5,11 @@ import csv
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.files.csv_feed import CsvFeed, RecordTooLarge
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.files.text_files import TextReader, too_large
 from bulkgladly.lines import BOM, cut_lines
@@ -16,6 +17,7 @@ from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("CsvReader",)
 
+MAX_RECORD_LINES = 10_000
 _AROUND = " \t\ufeff"
 
 
@@ -32,14 +34,15 @@ class CsvReader(TextReader):
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
         is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
         self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
-        self._quote = options.quotechar
+        quote = options.quotechar
+        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
+            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+        )
         encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
-        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (self._quote or ""))
+        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (quote or ""))
         self._encoding = encoding if is_cut_first else "utf-8"
         source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
-        # The csv module has one limit for the whole process; ours is kept by the feed, for the record.
-        csv.field_size_limit(max(csv.field_size_limit(), options.max_record_bytes))
         if source.head().startswith(BOM) and self._encoding != "utf-8":
             raise InputError(f"{path}: begins with the mark of UTF-8, not {encoding}; say --encoding utf-8")
         self._names, self._body = self._read_header()
@@ -54,64 +57,49 @@ class CsvReader(TextReader):
     def _read_header(self) -> tuple[tuple[str, ...], int]:
         """Return the column names, and the offset at which the records begin."""
         with self._source.open() as stream:
-            feed = self._feed(stream)
-            for cells in self._cells(feed):
-                if isinstance(cells, Problem):
-                    raise InputError(f"{self._path}: the header cannot be read: {cells.detail}")
+            records = self._records(stream)
+            for cells in records.records(**self._dialect):
+                if isinstance(cells, CsvFault):
+                    raise InputError(f"{self._path}: the header cannot be read: {self._problem(cells).detail}")
                 _check_header(self._path, cells)
-                return tuple(cells), feed.next_offset(stream.offset)
+                return tuple(cells), records.next_offset(stream.offset)
         raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
 
-    def _feed(self, stream: Stream) -> CsvFeed:
+    def _records(self, stream: Stream) -> CsvRecords:
         limit = self._options.max_record_bytes
         lines = cut_lines(stream, max_line_bytes=limit, offset=stream.offset)
-        return CsvFeed(lines, self._encoding, max_bytes=limit)
+        return CsvRecords(lines, self._encoding, max_bytes=limit, max_lines=MAX_RECORD_LINES)
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, names, width = self._file_index, self._names, len(self._names)
-        feed, first = self._feed(stream), names[0].strip(_AROUND)
+        records, first = self._records(stream), names[0].strip(_AROUND)
         lines_before: int | None = None
-        for number, cells in enumerate(self._cells(feed), start.number):
-            position = Position(file_index, feed.taken[0][0], number)
+        for number, cells in enumerate(records.records(**self._dialect), start.number):
+            position = Position(file_index, records.taken[0][0], number)
             if isinstance(cells, list) and len(cells) == width:
                 if first not in cells[0] or not _is_header(cells, names):
                     yield Row(position, dict(zip(names, cells, strict=True)))
                     continue
                 problem = Problem("header_again", "repeats the header; remove the line")
             else:
-                problem = cells if isinstance(cells, Problem) else _ragged(len(cells), width)
+                problem = self._problem(cells) if isinstance(cells, CsvFault) else _ragged(len(cells), width)
             if lines_before is None:
                 lines_before = self.lines_before([start.offset])[start.offset]
-            detail = f"line {lines_before + feed.first_line}: {problem.detail}"
-            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), feed.raw())
+            detail = f"line {lines_before + records.first_line}: {problem.detail}"
+            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
 
-    def _cells(self, feed: CsvFeed) -> Iterator[list[str] | Problem]:
-        """Yield the cells of each record, or why it has none; `feed.taken` are then its lines."""
-        reader = self._parser(feed)
-        while True:
-            feed.begin_record()
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except RecordTooLarge:
-                problem = too_large(self._options)
-            except csv.Error as exc:
-                problem = _malformed(exc)
-            else:
-                if feed.damage:
-                    yield feed.damage
-                elif cells:
-                    yield cells
-                continue
-            feed.give_back()
-            reader = self._parser(feed)
-            yield problem
-
-    def _parser(self, feed: CsvFeed) -> Iterator[list[str]]:
-        if self._quote is None:
-            return csv.reader(feed, delimiter=self._delimiter, quoting=csv.QUOTE_NONE, strict=True)
-        return csv.reader(feed, delimiter=self._delimiter, quotechar=self._quote, strict=True)
+    def _problem(self, fault: CsvFault) -> Problem:
+        match fault.code:
+            case "too_large":
+                return too_large(self._options)
+            case "nul":
+                return Problem("nul_character", "has a NUL character; remove it")
+            case "undecodable":
+                detail = f"has bytes that are not {self._encoding}; correct them or --encoding"
+                return Problem("invalid_encoding", detail)
+            case _:
+                fix = "close every quote, and double the quotes inside a quoted cell"
+                return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
 
     def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
         """Return how many lines end before each offset; reads the file up to the last one.
@@ -152,8 +140,3 @@ def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
 def _ragged(found: int, width: int) -> Problem:
     detail = f"has {found} cells, the header has {width}; quote cells that hold the delimiter, check the quotes"
     return Problem("ragged_row", detail)
-
-
-def _malformed(error: csv.Error) -> Problem:
-    detail = f"not valid CSV ({error}); close every quote, and double the quotes inside a quoted cell"
-    return Problem("malformed_csv", detail)

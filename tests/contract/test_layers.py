@@ -15,6 +15,7 @@ PACKAGE = ROOT / "bulkgladly"
 WORDS = (
     "choices",
     "commands",
+    "csv_records",
     "documents",
     "errors",
     "json_paths",
