@@ -10,6 +10,8 @@ import orjson
 from bulkgladly.errors import InputError
 from bulkgladly.mapping.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
 from bulkgladly.mapping.row_values import Fields, Unmappable
+from bulkgladly.records import Problem
+from bulkgladly.strict_json import parse_object
 
 __all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
 
@@ -123,12 +125,9 @@ def _as_output(made: Made) -> dict[str, Any]:
 
 
 def _case(path: Path, number: int, line: bytes) -> Case:
-    try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number}: not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}, line {number}: is no object; write input and output, or an output record")
+    found = parse_object(line)
+    if isinstance(found, Problem):
+        raise InputError(f"{path}, line {number}: {found.detail}")
     if set(found) != {"input", "output"}:
         return Case(number, None, (found,))
     output = found["output"] if isinstance(found["output"], list) else [found["output"]]
