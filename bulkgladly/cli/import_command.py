@@ -77,8 +77,7 @@ def import_(
     `bulkgladly schema show RESOURCE`.
     """
     from bulkgladly.gladly.table import resource as find
-    from bulkgladly.imports.rehearsal import rehearse_import
-    from bulkgladly.imports.run_import import start_import
+    from bulkgladly.imports.run_import import rehearse_import, start_import
 
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
     if safety.dry_run:

@@ -1,6 +1,6 @@
-"""An import as a run: begin it, go on with it."""
+"""An import as a run: started, rehearsed, resumed; and the runs of the same input that stand in its way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
+from bulkgladly.commands import next_command
+from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.gladly.table import resource
@@ -24,17 +26,26 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
-from bulkgladly.imports.other_runs import OtherRuns
+from bulkgladly.journal.ledger import has_doubts
+from bulkgladly.journal.run_faults import Fault
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
+from bulkgladly.journal.runs import all_folders
 from bulkgladly.records import Mode
-from bulkgladly.runs.beginning import NewRun, gone_on_with
+from bulkgladly.runs.beginning import NewRun, gone_on_with, removed_unbegun, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
-from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.observer import Observer, duration_text
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
-from bulkgladly.settings import Credentials, refuse_unlimited
+from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 
-__all__ = ("begin_import", "resume_import", "start_import")
+__all__ = (
+    "OtherRuns",
+    "begin_import",
+    "rehearse_import",
+    "resume_import",
+    "start_import",
+)
 
 
 async def start_import(
@@ -160,3 +171,108 @@ async def resume_import(
 
 def _mode_of(options: ImportOptions) -> str:
     return (options.mode or Mode.UPSERT).value
+
+
+# --- rehearsing it ---
+
+
+async def rehearse_import(
+    resource_name: str,
+    files: Sequence[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    observer: Observer | None = None,
+    stdin: BinaryIO | None = None,
+    with_signals: bool = False,
+    environment: Environment = USUAL,
+) -> Report:
+    """Import files into an emulator in this process, and return the report of that run.
+
+    Nothing is sent to Gladly. The run lies in `rehearsals` below the state directory, whose own
+    memory it does not touch. The observer is told how long the requests take at the pace of the options.
+
+    Raises:
+        UsageError: As `start_import`.
+    """
+    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
+
+    options, observer = options or ImportOptions(), observer or Observer()
+    async with Emulator(rate=None) as emulator:
+        report = await start_import(
+            resource_name,
+            files,
+            Credentials(emulator.url, emulator.options.username, emulator.options.token),
+            replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
+            observer=observer,
+            stdin=stdin,
+            with_signals=with_signals,
+            environment=environment,
+        )
+    per_second = options.pace.expected_per_second()
+    time = duration_text(report.requests_total / per_second)
+    observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
+    return replace(report, next_commands=())
+
+
+# --- other runs of the same input ---
+
+
+class OtherRuns:
+    """The runs into one organisation that share an input file, by its path or its content."""
+
+    def __init__(self, state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile]) -> None:
+        self._state_dir, self._spec, self._host = state_dir, spec, host
+        self._files = {file.path for file in files} | {file.digest for file in files}
+
+    def make_way(self, *, new_run: bool) -> list[str]:
+        """Refuse to begin a second run of the same input, and return what to say of those that cannot be used.
+
+        Unfinished runs that never got as far as their first record are removed. With `new_run`
+        nothing is refused that does no harm.
+
+        Raises:
+            UsageError: An unfinished run of the input can go on; or there is no telling what one has sent.
+        """
+        # Run by run: what is held by a live process cannot be removed, so it is refused even if it is empty yet.
+        if not new_run or self._spec.is_at_most_once:
+            for run in unfinished(self._state_dir, self._is_same):
+                if not removed_unbegun(run):
+                    self._refuse(run, new_run=new_run)
+        return [self._told(run, header, fault, new_run=new_run) for run, header, fault in self._unusable()]
+
+    def _is_same(self, header: RunHeader) -> bool:
+        theirs = {name for file in header.inputs for name in (file.path, file.digest)}
+        return header.resource == self._spec.name and header.host == self._host and bool(self._files & theirs)
+
+    def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
+        resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
+        if self._spec.is_at_most_once and has_doubts(run.path):
+            raise UsageError(
+                f"run {run.name} ended while {self._spec.name} were on their way, and a new run could send them twice; "
+                f"continue it with `{resume}`"
+            )
+        if not new_run:
+            raise UsageError(
+                f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start again with "
+                "--new-run"
+            )
+
+    def _unusable(self) -> Iterator[tuple[RunFolder, RunHeader, Fault]]:
+        for run in all_folders(self._state_dir):
+            if (fault := run.fault()) is None:
+                continue
+            try:
+                header = run.header()
+            except JournalError:
+                continue
+            if self._is_same(header):
+                yield run, header, fault
+
+    def _told(self, run: RunFolder, header: RunHeader, fault: Fault, *, new_run: bool) -> str:
+        if self._spec.is_at_most_once and not header.is_whole and not new_run:
+            # An older version kept what it was about to send nowhere else.
+            raise UsageError(
+                f"run {run.name} of the same input is {fault.word}, and nothing else tells what it has sent: "
+                f"look in Gladly, then {fault.detail}; or start again with --new-run"
+            )
+        return f"run {run.name} of the same input is {fault.word}: {fault.detail}"
