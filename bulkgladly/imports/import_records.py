@@ -21,11 +21,10 @@ import anyio
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, ready
-from bulkgladly.imports.delivery import Delivery, Pending
+from bulkgladly.imports.delivery import RECENT_IDS, Delivery, Pending, Settlement
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
-from bulkgladly.imports.settlement import RECENT_IDS, Settlement
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem
