@@ -1,8 +1,8 @@
 """Sending a record, request after request as its steps ask, and writing down how its row ends.
 
-Before each request the journal gets what a crash must find. What is noted depends on the request. A write that can be asked about later (its id is ours) has an *intent* on the
-disk before it leaves. One that cannot is *reserved* under its key when its turn has come, so that what a crash
-leaves of it ends as unknown, and is not sent by another run.
+The journal learns before each request what a crash must find. A write that can be asked about later (its id is ours)
+has an *intent* on the disk before it leaves. One that cannot is *reserved* under its key when its turn has come, so
+that what a crash leaves of it ends as unknown, and another run does not send it.
 """
 
 import time

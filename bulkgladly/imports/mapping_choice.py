@@ -15,7 +15,7 @@ from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
-from bulkgladly.mapping.references import column
+from bulkgladly.mapping.row_values import column
 from bulkgladly.mapping.transform import load_transform
 
 __all__ = (

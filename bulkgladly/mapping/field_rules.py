@@ -6,8 +6,17 @@ from typing import Any
 
 from bulkgladly.mapping.html import cut_html, split_html
 from bulkgladly.mapping.lengths import cut_text, split_text
-from bulkgladly.mapping.references import Reference, compile_path, compile_reference, constant
-from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty, text_of
+from bulkgladly.mapping.row_values import (
+    MISSING,
+    Fields,
+    Reference,
+    Unmappable,
+    compile_path,
+    compile_reference,
+    constant,
+    is_empty,
+    text_of,
+)
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.value_operations import Operation, apply_all, compile_operations
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from bulkgladly.mapping.lengths import cut_text
 from bulkgladly.mapping.mapping import Each, Mapping
-from bulkgladly.mapping.references import Reference
-from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty
+from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
 from bulkgladly.mapping.transform import Transform
 from bulkgladly.records import Part, Problem, Row, Word
 from bulkgladly.source_keys import NotAKey, SourceKey, read_key

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.mapping.field_rules import FieldRule, compile_field
-from bulkgladly.mapping.references import Reference, compile_path, compile_reference
+from bulkgladly.mapping.row_values import Reference, compile_path, compile_reference
 from bulkgladly.mapping.tables import Table
 
 __all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")

@@ -1,10 +1,32 @@
-"""What a mapping works on: values that may be missing, and rows that it cannot convert. Pure."""
+"""The values that a mapping works on: what may be missing, and where in a row each is found. Pure.
+
+A place is a column, a path into nested JSON, or a constant. Paths are JMESPath. A path of plain names
+(`user.address.city`), the most frequent by far, is walked directly, which takes a tenth of the time.
+"""
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ("MISSING", "Fields", "Unmappable", "is_empty", "text_of")
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from bulkgladly.mapping.tables import Table
+
+__all__ = (
+    "MISSING",
+    "Fields",
+    "Reference",
+    "Unmappable",
+    "column",
+    "compile_path",
+    "compile_reference",
+    "constant",
+    "is_empty",
+    "text_of",
+)
 
 Fields = Mapping[str, Any]
 
@@ -47,3 +69,102 @@ def text_of(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     raise Unmappable("holds an object or a list where a text is needed; name a part of it with path")
+
+
+# --- where a value is found ---
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_ON_THE_LEFT = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A place in a row. `read` returns what is there, `MISSING` where nothing is.
+
+    `text` is how messages call it. `columns` are the row's own columns that it starts from; `column` is set where it is
+    nothing but one column.
+    """
+
+    read: Callable[[Fields], Any]
+    text: str
+    columns: tuple[str, ...] = ()
+    column: str | None = None
+    is_constant: bool = False
+
+
+def column(name: str) -> Reference:
+    """Return the reference to a column, spelled as in the file."""
+    return Reference(lambda row: row.get(name, MISSING), name, (name,), name)
+
+
+def constant(value: Any) -> Reference:
+    """Return the reference to a value that is the same for all rows."""
+    return Reference(lambda _: value, "constant", is_constant=True)
+
+
+def compile_path(text: str, table: Table, key: str) -> Reference:
+    """Return the reference that a JMESPath stands for. A null at its end is nothing: JMESPath cannot tell.
+
+    Raises:
+        UsageError: It is no JMESPath.
+    """
+    try:
+        compiled = jmespath.compile(text)
+    except JMESPathError as error:
+        reason = str(error).partition("\n")[0]
+        table.fail(key, f"{text!r} is no JMESPath: {reason}")
+    if _PLAIN.fullmatch(text):
+        names = tuple(text.split("."))
+        return Reference(_walker(names), text, names[:1])
+
+    def search(row: Fields) -> Any:
+        try:
+            found = compiled.search(row)
+        except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            # The library's own message quotes the value.
+            raise Unmappable(f"the path {text} does not work on this row ({type(error).__name__})") from None
+        return MISSING if found is None else found
+
+    return Reference(search, text, tuple(dict.fromkeys(_roots(compiled.parsed))))
+
+
+def compile_reference(given: Any, table: Table, key: str) -> Reference:
+    """Return what a text (a column), or a table with `path` or `constant`, stands for.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(given, str):
+        return column(given)
+    if not isinstance(given, dict) or len(given) != 1 or not set(given) <= {"column", "path", "constant"}:
+        table.fail(key, 'must be a column, or a table like { path = "user.name" } or { constant = "VIP" }')
+    ((kind, value),) = given.items()
+    if kind == "constant":
+        return constant(Table(table.file, f"{table.name}.{key}", given).plain(kind))
+    if not isinstance(value, str):
+        table.fail(key, f"{kind} must be a text")
+    return column(value) if kind == "column" else compile_path(value, table, key)
+
+
+def _walker(names: tuple[str, ...]) -> Callable[[Fields], Any]:
+    def walk(row: Fields) -> Any:
+        value: Any = row
+        for name in names:
+            if not isinstance(value, dict):
+                return MISSING
+            value = value.get(name)
+        return MISSING if value is None else value
+
+    return walk
+
+
+def _roots(node: Mapping[str, Any]) -> list[str]:
+    """Return the columns that an expression starts from; what stands to the right is relative."""
+    children = node.get("children", [])
+    if node["type"] == "field":
+        return [node["value"]]
+    if node["type"] in _ON_THE_LEFT:
+        return _roots(children[0])
+    return [name for child in children for name in _roots(child)]

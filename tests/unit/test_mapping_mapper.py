@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
-from bulkgladly.mapping.references import column
+from bulkgladly.mapping.row_values import column
 from bulkgladly.records import Part, Position, Problem, Row, Stage, Word
 
 HEAD = 'version = 1\nto = "activities"\n'
