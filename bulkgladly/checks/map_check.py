@@ -21,11 +21,10 @@ from bulkgladly.imports.mapping_choice import (
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
-from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.mapping.targets import Target
 from bulkgladly.records import Mode, Problem, Row
 
 __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")

@@ -1,7 +1,8 @@
 """The first version of a mapping, guessed from the names and the samples of some files: a text to be reviewed."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,75 @@ from bulkgladly.commands import next_command
 from bulkgladly.mapping.column_shapes import Profile, profiles, shown
 from bulkgladly.mapping.mapping import VERSION
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.mapping.targets import ALIASES, KEY_ENDS, KEY_NAMES, Target, normal
 from bulkgladly.shown import escaped_toml
 
-__all__ = ("draft_mapping",)
+__all__ = ("Target", "draft_mapping")
+
+_NOT_ALNUM = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A field that a resource has. A `*` in `name` stands for a number; `most` are characters.
+
+    `is_time` says that it takes a moment in UTC, `is_identity` that it says who or what is
+    meant and is never cut, `in_pieces` that a text may become several records.
+    """
+
+    name: str
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+    is_required: bool = False
+    is_time: bool = False
+    is_identity: bool = False
+    in_pieces: bool = False
+    help: str = ""
+
+
+def _normal(name: str) -> str:
+    """Return a name as it is compared: small letters and digits alone."""
+    return _NOT_ALNUM.sub("", name.lower())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ALIASES: Mapping[str, frozenset[str]] = {
+    "name": _words("fullname displayname customername contactname customer contact person username"),
+    "address": _words("streetaddress street mailingaddress fulladdress postaladdress billingaddress"),
+    "image": _words("avatar avatarurl photo photourl picture imageurl"),
+    "email:*": _words("email emailaddress mail emails workemail primaryemail contactemail customeremail useremail"),
+    "phone:*": _words(
+        "phone phonenumber telephone tel mobile mobilephone mobilenumber cell cellphone homephone workphone"
+    ),
+    "customerKey": _words("requesterid customerid userid contactid submitterid authorid externalcustomerid"),
+    "customerEmail": _words("email requesteremail customeremail contactemail useremail requester"),
+    "customerMobile": _words("mobile mobilephone cellphone requesterphone customerphone"),
+    "title": _words("subject summary headline"),
+    "body": _words("htmlbody description comment message text content plainbody details note"),
+    "comment": _words("body htmlbody plainbody message text note"),
+    "occurredAt": _words("createdat created createdon date datetime timestamp sentat time opened openedat"),
+    "activityType": _words("channel type via source"),
+    "sourceName": _words("source system origin"),
+    "linkUrl": _words("url link permalink"),
+    "dueAt": _words("due duedate deadline dueon"),
+    "inbox": _words("group groupname team queue department"),
+    "agent": _words("assignee assigneeemail assignedto owner agentemail"),
+    "status": _words("state ticketstatus"),
+    "path": _words("category categorypath topic tag"),
+    "parent": _words("parentname parentcategory"),
+    "parentKey": _words("parentid"),
+    "description": _words("details summary"),
+}
+"""Names of columns in other systems, normalised, by the field that they most likely stand for."""
+
+_KEY_NAMES = ("id", "externalid", "uuid", "guid", "key", "customerid", "contactid", "userid", "ticketid")
+"""Columns that may identify a row, the best first."""
+
+_KEY_ENDS = ("id", "no", "nr", "number", "key")
+"""How the names of others end that may."""
+
 
 _FIRST, _LAST = ("firstname", "givenname", "forename"), ("lastname", "surname", "familyname")
 _MAKES_SPLIT = 1000
@@ -93,9 +159,9 @@ def _guess(
 def _fits(profile: Profile, target: Target) -> bool:
     if profile.is_list_of_objects:
         return False
-    last, whole = normal(profile.names[-1]), normal("".join(profile.names))
+    last, whole = _normal(profile.names[-1]), _normal("".join(profile.names))
     names = {last.rstrip("0123456789") if "*" in target.name else last, whole}
-    is_named = bool(names & ({normal(target.name.partition(":")[0])} | ALIASES.get(target.name, frozenset())))
+    is_named = bool(names & ({_normal(target.name.partition(":")[0])} | _ALIASES.get(target.name, frozenset())))
     if not profile.filled:
         return is_named and "*" in target.name
     if target.name == "email:*":
@@ -111,18 +177,18 @@ def _fits(profile: Profile, target: Target) -> bool:
 
 def _best(candidates: Sequence[Profile], target: Target) -> Iterable[Profile]:
     """Return the column whose name is most like the field's, if there is one."""
-    wanted = normal(target.name)
-    ranked = sorted(candidates, key=lambda one: (len(one.names), normal(one.names[-1]) != wanted, -one.filled))
+    wanted = _normal(target.name)
+    ranked = sorted(candidates, key=lambda one: (len(one.names), _normal(one.names[-1]) != wanted, -one.filled))
     return ranked[:1]
 
 
 def _joined_name(
     found: Sequence[Profile], targets: Sequence[Target], *, show_values: bool
 ) -> tuple[_Line, set[tuple[str, ...]]] | None:
-    if not any(target.name == "name" for target in targets) or any(normal(p.names[-1]) == "name" for p in found):
+    if not any(target.name == "name" for target in targets) or any(_normal(p.names[-1]) == "name" for p in found):
         return None
-    first = next((profile for profile in found if normal(profile.names[-1]) in _FIRST), None)
-    last = next((profile for profile in found if normal(profile.names[-1]) in _LAST), None)
+    first = next((profile for profile in found if _normal(profile.names[-1]) in _FIRST), None)
+    last = next((profile for profile in found if _normal(profile.names[-1]) in _LAST), None)
     if first is None or last is None:
         return None
     parts = [profile.names[0] if len(profile.names) == 1 else {"path": profile.path} for profile in (first, last)]
@@ -170,11 +236,11 @@ def _note(profile: Profile, target: Target, *, show_values: bool) -> str:
 
 
 def _key_column(found: Sequence[Profile]) -> Profile | None:
-    for name in KEY_NAMES:
+    for name in _KEY_NAMES:
         for profile in found:
-            if len(profile.names) == 1 and normal(profile.names[0]) == name and profile.is_unique:
+            if len(profile.names) == 1 and _normal(profile.names[0]) == name and profile.is_unique:
                 return profile
-    likely = (profile for profile in found if profile.is_unique and normal(profile.names[-1]).endswith(KEY_ENDS))
+    likely = (profile for profile in found if profile.is_unique and _normal(profile.names[-1]).endswith(_KEY_ENDS))
     return next((profile for profile in likely if not profile.emails and not profile.phones), None)
 
 

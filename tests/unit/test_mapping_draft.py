@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.mapping.column_shapes import shape
-from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping
-from bulkgladly.mapping.targets import Target
 
 CUSTOMERS = [Target(name) for name in ("id", "name", "address", "email:*", "phone:*", "customAttribute:*")]
 ACTIVITIES = [
