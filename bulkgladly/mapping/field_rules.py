@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.mapping.html import cut_html, split_html
-from bulkgladly.mapping.lengths import cut_text, split_text
+from bulkgladly.mapping.lengths import cut_html, cut_text, split_html, split_text
 from bulkgladly.mapping.row_values import (
     MISSING,
     Fields,
