@@ -23,8 +23,8 @@ from bulkgladly.checks.judge import Judge, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.screen import Screen
 from bulkgladly.checks.two_pass import Pieces
-from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.files.text_files import CsvReader
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
 from bulkgladly.gladly.table import resource
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many

@@ -52,11 +52,11 @@ def open_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
     _require_regular_file(path)
     match format_of(path, options):
         case "ndjson":
-            from bulkgladly.files.ndjson_files import NdjsonReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.text_files import NdjsonReader  # noqa: PLC0415 - see above
 
             return NdjsonReader(path, file_index, options)
         case "csv":
-            from bulkgladly.files.csv_files import CsvReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.text_files import CsvReader  # noqa: PLC0415 - see above
 
             return CsvReader(path, file_index, options)
         case "parquet":

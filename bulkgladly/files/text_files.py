@@ -1,15 +1,28 @@
-"""What the text formats share: batches, samples, and a guess at the number of rows."""
+"""NDJSON and CSV files: rows that follow each other in a stream of bytes, one line or record after the other."""
 
+import codecs
+import csv
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from bulkgladly.csv_records import CsvFault, CsvRecords
+from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.files.sources import Source, Stream
-from bulkgladly.records import Position, Problem, Row, Stage
+from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
+from bulkgladly.lines import BOM, cut_lines
+from bulkgladly.records import Part, Position, Problem, Row, Stage
+from bulkgladly.strict_json import parse_object
 
-__all__ = ("TextReader", "too_large")
+__all__ = (
+    "CsvReader",
+    "NdjsonReader",
+    "TextReader",
+    "too_large",
+)
 
 _BATCH_BYTES = 1 << 22
 _GUESS_ROWS = 2000
@@ -91,3 +104,187 @@ def too_large(options: ReadOptions) -> Problem:
     """Make the problem of a record above the limit, of which only the beginning is kept."""
     detail = f"is longer than {options.max_record_bytes} bytes; shorten it, or look for a missing quote"
     return Problem("record_too_large", detail, stage=Stage.READ)
+
+
+# --- NDJSON ---
+
+_BLANK = b" \t\r"
+_OURS = "_bulkgladly"
+
+
+class NdjsonReader(TextReader):
+    """Reads one object a line. Blank lines are passed over but count as lines.
+
+    The note that our own rejects file adds to a row is taken out, so that the file can be
+    read again as it is; of it the row keeps which part of it was meant. A row holds its bytes only if it has a problem.
+    """
+
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
+        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
+        super().__init__(path, file_index, options, source=source)
+        if source.head().removeprefix(BOM).lstrip().startswith(b"["):
+            advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
+            raise InputError(f"{path}: is one JSON array; write one object a line, for example with {advice}")
+
+    def columns(self) -> None:
+        """Return None: each line brings its own keys."""
+
+    def _first_position(self) -> Position:
+        return Position(self._file_index, 0, 1)
+
+    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        file_index, number = self._file_index, start.number - 1
+        limit = self._options.max_record_bytes
+        for offset, data, is_whole in cut_lines(stream, max_line_bytes=limit, offset=stream.offset):
+            number += 1
+            if not is_whole:
+                yield Row(Position(file_index, offset, number), None, too_large(self._options), data)
+                continue
+            line = data.removesuffix(b"\r")
+            if not offset:
+                line = line.removeprefix(BOM)
+            if not line or not line.strip(_BLANK):
+                continue
+            fields = parse_object(line)
+            if isinstance(fields, Problem):
+                yield Row(Position(file_index, offset, number), None, fields, line)
+                continue
+            note = fields.pop(_OURS, None)
+            part = None if note is None else _part_of(note)
+            yield Row(Position(file_index, offset, number), fields, part=part)
+
+
+def _part_of(note: object) -> Part | None:
+    """Return which record of the row the note of a rejects file is about, where it says so."""
+    if not isinstance(note, dict):
+        return None
+    number, of = note.get("part"), note.get("of")
+    return Part(number, of) if isinstance(number, int) and isinstance(of, int) and 0 < number <= of else None
+
+
+# --- CSV ---
+
+MAX_RECORD_LINES = 10_000
+_AROUND = " \t\ufeff"
+
+
+class CsvReader(TextReader):
+    """Reads records as RFC 4180 has them; every cell is text, as it stands.
+
+    A quote that is never closed, or is closed in the wrong place, costs the first line of
+    its record: reading goes on with the next line, so one bad quote cannot swallow a file.
+    Numbers count the records after the header; blank lines are none. The header once more,
+    as in files that were put one behind the other, is a row with a problem. A row holds its
+    bytes only if it has a problem.
+    """
+
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
+        is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
+        self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
+        quote = options.quotechar
+        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
+            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+        )
+        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (quote or ""))
+        self._encoding = encoding if is_cut_first else "utf-8"
+        source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
+        super().__init__(path, file_index, options, source=source)
+        if source.head().startswith(BOM) and self._encoding != "utf-8":
+            raise InputError(f"{path}: begins with the mark of UTF-8, not {encoding}; say --encoding utf-8")
+        self._names, self._body = self._read_header()
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the names in the header."""
+        return self._names
+
+    def _first_position(self) -> Position:
+        return Position(self._file_index, self._body, 1)
+
+    def _read_header(self) -> tuple[tuple[str, ...], int]:
+        """Return the column names, and the offset at which the records begin."""
+        with self._source.open() as stream:
+            records = self._records(stream)
+            for cells in records.records(**self._dialect):
+                if isinstance(cells, CsvFault):
+                    raise InputError(f"{self._path}: the header cannot be read: {self._problem(cells).detail}")
+                _check_header(self._path, cells)
+                return tuple(cells), records.next_offset(stream.offset)
+        raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
+
+    def _records(self, stream: Stream) -> CsvRecords:
+        limit = self._options.max_record_bytes
+        lines = cut_lines(stream, max_line_bytes=limit, offset=stream.offset)
+        return CsvRecords(lines, self._encoding, max_bytes=limit, max_lines=MAX_RECORD_LINES)
+
+    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        file_index, names, width = self._file_index, self._names, len(self._names)
+        records, first = self._records(stream), names[0].strip(_AROUND)
+        lines_before: int | None = None
+        for number, cells in enumerate(records.records(**self._dialect), start.number):
+            position = Position(file_index, records.taken[0][0], number)
+            if isinstance(cells, list) and len(cells) == width:
+                if first not in cells[0] or not _is_header(cells, names):
+                    yield Row(position, dict(zip(names, cells, strict=True)))
+                    continue
+                problem = Problem("header_again", "repeats the header; remove the line")
+            else:
+                problem = self._problem(cells) if isinstance(cells, CsvFault) else _ragged(len(cells), width)
+            if lines_before is None:
+                lines_before = self.lines_before([start.offset])[start.offset]
+            detail = f"line {lines_before + records.first_line}: {problem.detail}"
+            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
+
+    def _problem(self, fault: CsvFault) -> Problem:
+        match fault.code:
+            case "too_large":
+                return too_large(self._options)
+            case "nul":
+                return Problem("nul_character", "has a NUL character; remove it")
+            case "undecodable":
+                detail = f"has bytes that are not {self._encoding}; correct them or --encoding"
+                return Problem("invalid_encoding", detail)
+            case _:
+                fix = "close every quote, and double the quotes inside a quoted cell"
+                return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
+
+    def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
+        """Return how many lines end before each offset; reads the file up to the last one.
+
+        Done only when a message must name a line: a record is found by its offset.
+
+        Raises:
+            InputError: The file cannot be read on.
+        """
+        counts: dict[int, int] = {}
+        count = at = 0
+        waiting = deque(sorted(set(offsets)))
+        with self._source.open() as stream:
+            for block in stream:
+                while waiting and waiting[0] <= at + len(block):
+                    offset = waiting.popleft()
+                    counts[offset] = count + block.count(b"\n", 0, offset - at)
+                if not waiting:
+                    break
+                count += block.count(b"\n")
+                at += len(block)
+        return counts
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    for number, name in enumerate(names, 1):
+        if not name.strip():
+            raise InputError(f"{path}: column {number} of {len(names)} has no name in the header; give it one")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or drop one")
+
+
+def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
+    """Tell whether a record is the header once more, with the byte order mark of a file that was put behind another."""
+    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
+
+
+def _ragged(found: int, width: int) -> Problem:
+    detail = f"has {found} cells, the header has {width}; quote cells that hold the delimiter, check the quotes"
+    return Problem("ragged_row", detail)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.ndjson_files import NdjsonReader
 from bulkgladly.files.opening import open_reader
+from bulkgladly.files.text_files import NdjsonReader
 from bulkgladly.records import Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 # What a command loads when it first needs it is loaded here, once for all that die.
-import bulkgladly.files.ndjson_files
+import bulkgladly.files.text_files
 import bulkgladly.lake.conversion
 import bulkgladly.lake.part_writer  # noqa: F401
 from bulkgladly import Credentials, ExportOptions, ImportOptions, Pace
