@@ -1,6 +1,5 @@
 """Several input files as one run of rows."""
 
-import glob
 import os
 import shutil
 from abc import abstractmethod
@@ -11,8 +10,7 @@ from typing import BinaryIO, Protocol, Self
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.opening import open_reader
-from bulkgladly.local_paths import local_path
+from bulkgladly.files.opening import files_of, open_reader
 from bulkgladly.records import Mark, Row
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import is_full, not_written
@@ -114,18 +112,11 @@ class Inputs:
     def open(cls, patterns: Sequence[str], options: ReadOptions | None = None, *, expand: Expand | None = None) -> Self:
         """Find the files and read the beginning of each.
 
-        The order is that of `patterns`; what one pattern matches is sorted by name. A name
-        that exists is taken literally, whatever characters it has.
-
         Raises:
-            InputError: Nothing matches, a file comes twice, or one of them cannot be used.
+            InputError: As `files_of` and `open_reader`.
         """
-        paths = [path for pattern in patterns for path in _expand(pattern)]
-        if not paths:
-            raise InputError("no input file was named")
-        _refuse_duplicates(paths)
         options = options or ReadOptions()
-        return cls([open_reader(path, index, options) for index, path in enumerate(paths)], expand)
+        return cls([open_reader(path, index, options) for index, path in enumerate(files_of(patterns))], expand)
 
     def batches(self, start: Mark = _START, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.
@@ -201,31 +192,6 @@ def spool(stream: BinaryIO, path: Path) -> None:
         if is_full(exc):
             raise not_written(f"the copy of the input in {path}", exc, "start again") from exc
         raise InputError(f"{path}: the input cannot be kept: {exc}") from exc
-
-
-def _expand(pattern: str) -> list[Path]:
-    path = local_path(pattern)
-    if not glob.has_magic(pattern) or os.path.lexists(pattern):
-        return [path]
-    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
-    files = [path for path in found if not path.is_dir()]
-    if not files:
-        raise InputError(f"{pattern}: no file matches")
-    return files
-
-
-def _refuse_duplicates(paths: list[Path]) -> None:
-    seen: dict[Path, Path] = {}
-    for path in paths:
-        if any("\ud800" <= character <= "\udfff" for character in str(path)):
-            raise InputError(f"{path}: the name is not valid UTF-8; rename the file")
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError, ValueError) as exc:
-            raise InputError(f"{path}: cannot be found: {exc}") from exc
-        if real in seen:
-            raise InputError(f"{path}: is named twice (as {seen[real]}); its rows would be read twice")
-        seen[real] = path
 
 
 def _describe(path: Path) -> OpenedFile:

@@ -1,13 +1,16 @@
-"""Which format a file name stands for, and the reader for it."""
+"""Which files are meant, in which format each is, and the reader for it."""
 
+import glob
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import FORMATS, Reader, ReadOptions
+from bulkgladly.local_paths import local_path
 
-__all__ = ("format_of", "open_reader")
+__all__ = ("files_of", "format_of", "open_reader")
 
 _BY_SUFFIX = {
     ".ndjson": "ndjson",
@@ -21,6 +24,47 @@ _BY_SUFFIX = {
     ".ipc": "arrow",
 }
 _COMPRESSED = (".gz", ".zst")
+
+
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """Return the files that names and patterns stand for, in the order in which they are read.
+
+    The order is that of `patterns`; what one pattern matches is sorted by name. A name that exists is taken
+    literally, whatever characters it has.
+
+    Raises:
+        InputError: There are none, a pattern matches nothing, or a file comes twice.
+    """
+    paths = [path for pattern in patterns for path in _expand(pattern)]
+    if not paths:
+        raise InputError("no input file was named")
+    _refuse_duplicates(paths)
+    return paths
+
+
+def _expand(pattern: str) -> list[Path]:
+    path = local_path(pattern)
+    if not glob.has_magic(pattern) or os.path.lexists(pattern):
+        return [path]
+    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    files = [path for path in found if not path.is_dir()]
+    if not files:
+        raise InputError(f"{pattern}: no file matches")
+    return files
+
+
+def _refuse_duplicates(paths: list[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        if any("\ud800" <= character <= "\udfff" for character in str(path)):
+            raise InputError(f"{path}: the name is not valid UTF-8; rename the file")
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError) as exc:
+            raise InputError(f"{path}: cannot be found: {exc}") from exc
+        if real in seen:
+            raise InputError(f"{path}: is named twice (as {seen[real]}); its rows would be read twice")
+        seen[real] = path
 
 
 def format_of(path: Path, options: ReadOptions) -> str:
