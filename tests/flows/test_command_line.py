@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +13,13 @@ import pytest
 from rich.console import Console
 
 from bulkgladly.cli import display
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.runs.environment import Environment
 from bulkgladly.runs.observer import Estimate, RunView
+from tests.flows.programs import Program, program_in
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 CSV = "crm_id,name,email:1\nC1,Ada Ashby,ada@example.org\nC2,Ben Birch,ben@example.org\nC3,Cleo Holt,nobody\n"
-Program = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +32,8 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in an empty folder, with credentials for the emulator and a file of three rows."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "BULKGLADLY_NAMESPACE": tmp_path.name,
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
     (tmp_path / "customers.csv").write_text(CSV.replace("@example.org", f".{tmp_path.name}@example.org"))
-
-    def call(*arguments: str, environment: Environment = QUICK) -> int:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run(environment)
-
-    return call
+    return program_in(tmp_path, monkeypatch, emulator)
 
 
 def test_an_import_tells_people_on_stderr_and_programs_on_stdout(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.emulator import Emulator
-from tests.flows.test_command_line import Program, emulator, program
+from tests.flows.programs import Program
+from tests.flows.test_command_line import emulator, program
 
 __all__ = ("emulator", "program")  # fixtures of this module, too
 
