@@ -82,11 +82,11 @@ def _is_written_so(text: str, number: float) -> bool:
 
 
 def _refuse_number(_: str) -> Any:
-    raise Unusable("unfit_number", "has a number that cannot be carried exactly (64 bits at most)")
+    raise Unusable("unfit_number", "has a number that cannot be kept exactly (at most 64 bits)")
 
 
 def _refuse_constant(text: str) -> Any:
-    raise Unusable("malformed_json", f"{text} is no JSON value")
+    raise Unusable("malformed_json", f"{text} is not a JSON value")
 
 
 _REFUSING = _parser(_refuse_number, is_fit=_has_its_value, pairs=_object_of)
@@ -160,7 +160,7 @@ def parse_object(line: bytes) -> dict[str, Any] | Problem:
     except (orjson.JSONDecodeError, TypeError) as exc:
         return _diagnose(line) or _problem("malformed_json", f"not valid JSON: {exc}; correct the line")
     if type(value) is not dict:
-        return _problem("not_an_object", f"holds {_kind_of(value)}, not an object; write one {{...}} a line")
+        return _problem("not_an_object", f"holds {_kind_of(value)}, not an object; write one {{...}} per line")
     if _is_faithful(line, value, again):
         return value
     return _diagnose(line) or value
@@ -207,7 +207,7 @@ def _diagnose(line: bytes) -> Problem | None:
     except UnicodeDecodeError as exc:
         return _problem(
             "invalid_utf8",
-            f"byte {exc.start + 1} is not valid UTF-8; save the file as UTF-8 or say --encoding",
+            f"byte {exc.start + 1} is not valid UTF-8; save the file as UTF-8 or pass --encoding",
         )
     try:
         if text.startswith("\ufeff"):
@@ -219,8 +219,10 @@ def _diagnose(line: bytes) -> Problem | None:
     except json.JSONDecodeError as exc:
         return _problem("malformed_json", f"not valid JSON: {exc.msg} at character {exc.pos + 1}; correct the line")
     except (RecursionError, ValueError):
-        return _problem("too_deep", "objects or numbers are larger than any field of Gladly; simplify the line")
-    return None if _depth_is_sane(value) else _problem("too_deep", "nested more than 200 levels; flatten the line")
+        return _problem("too_deep", "has objects or numbers larger than any Gladly field; simplify the line")
+    return (
+        None if _depth_is_sane(value) else _problem("too_deep", "is nested more than 200 levels deep; flatten the line")
+    )
 
 
 _ADVICE = {
@@ -233,7 +235,7 @@ _ADVICE = {
 
 def _advised(refused: Unusable) -> str:
     if refused.key is not None:
-        return f"has the key {refused.key!r} twice; leave one of them"
+        return f"has the key {refused.key!r} twice; remove one of them"
     return f"{refused}; {_ADVICE[refused.code]}"
 
 
