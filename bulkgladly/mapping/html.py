@@ -1,8 +1,8 @@
-"""HTML as Gladly takes it: the allowed tags alone, plain text from it and into it. Pure.
+"""HTML that Gladly accepts: only the allowed tags, and conversion from and to plain text. Pure.
 
-Tags and attributes are those of Gladly's rich content [gladly-api, schemas 18]. What Gladly
-does with others is not documented, so they are taken out before. All cleaning is done by
-nh3, whose output is well-formed; what is done to that output here relies on it.
+Tags and attributes are those of Gladly's rich content [gladly-api, schemas 18]. What Gladly does with others is not
+documented, so they are removed before. nh3 does all cleaning. Its output is well-formed, and the code here relies
+on that.
 """
 
 import html
@@ -50,7 +50,7 @@ _RENAMED = {
     **dict.fromkeys(("cite", "dfn", "var"), "em"),
     "ins": "u",
 }
-"""What has a relative among the allowed tags becomes it; of all other tags the content alone is kept."""
+"""Tags that are replaced by a similar allowed tag; of all other tags only the content is kept."""
 
 _BLOCKS = frozenset({"p", "div", "h1", "h2", "h3", "ul", "ol", "dl", "dt", "dd", "table", "tr", "caption", "hr"})
 _RENAMED_TAG = re.compile(rf"<({'|'.join(_RENAMED)})[\s>/]", re.IGNORECASE)
@@ -77,7 +77,7 @@ _wide = nh3.Cleaner(
 
 
 class Token(NamedTuple):
-    """A tag of cleaned HTML, or the text between two."""
+    """A tag of cleaned HTML, or the text between two tags."""
 
     text: str
     tag: str = ""
@@ -85,10 +85,10 @@ class Token(NamedTuple):
 
 
 def clean_html(text: str) -> str:
-    """Return HTML with nothing in it but allowed tags, attributes, styles and link schemes.
+    """Return HTML with only the allowed tags, attributes, styles and link schemes.
 
-    Tags with a relative among the allowed ones become that (`blockquote` an indented
-    `div`); of others the content stays. Scripts, styles and comments are gone.
+    Tags that have a similar allowed tag become that tag (`blockquote` an indented `div`); of others the content
+    stays. Scripts, styles and comments are removed.
     """
     if _RENAMED_TAG.search(text):
         text = _renamed(_wide.clean(text))
@@ -96,7 +96,7 @@ def clean_html(text: str) -> str:
 
 
 def html_to_text(text: str) -> str:
-    """Return what HTML says as plain text: blocks on lines of their own, addresses of links behind them."""
+    """Return the plain text of HTML: each block on its own line, and the address of a link after its text."""
     parts: list[str] = []
     links: list[tuple[str, int]] = []
     for token in tokens(clean_html(text)):
@@ -122,12 +122,12 @@ def html_to_text(text: str) -> str:
 
 
 def text_to_html(text: str) -> str:
-    """Return plain text as HTML that shows it as it is."""
+    """Return HTML that shows a plain text unchanged."""
     return clean_html(html.escape(text, quote=False).replace("\r\n", "\n").replace("\n", "<br>"))
 
 
 def tokens(cleaned: str) -> Iterator[Token]:
-    """Yield tags and texts of what nh3 wrote: attributes are always in double quotes there."""
+    """Yield the tags and texts in the output of nh3, where attributes are always in double quotes."""
     for found in _TOKEN.finditer(cleaned):
         end, tag, _, text = found.groups()
         yield Token(text) if tag is None else Token(found[0], tag, bool(end))

@@ -1,4 +1,4 @@
-"""Texts that are too long: cut them, or split them into pieces that lose nothing. Pure."""
+"""Cuts texts and HTML that are too long, or splits them into pieces without loss. Pure."""
 
 import re
 import unicodedata
@@ -12,22 +12,21 @@ _ELLIPSIS = "…"
 _ZWJ = "\u200d"
 _BREAKS = ("\n\n", "\n", ". ", " ")
 _WORTH_IT = 0.5
-"""A piece ends at the best kind of break that leaves it at least so full."""
+"""A piece ends at the best kind of break that leaves it at least this full."""
 
 
 def cut_text(text: str, most: int) -> str:
-    """Return the beginning of a text that is at most `most` characters long, its end marked as cut."""
+    """Return the beginning of a text, at most `most` characters long; an ellipsis marks a cut."""
     if len(text) <= most:
         return text
     return text[: _whole(text, max(0, most - 1))].rstrip() + _ELLIPSIS
 
 
 def split_text(text: str, most: int) -> list[str]:
-    """Return a text as pieces of at most `most` characters; only blanks where it is split are lost.
+    """Return a text as pieces of at most `most` characters; only the blanks at the splits are lost.
 
-    Split between paragraphs, lines, sentences or words where that leaves no piece half
-    empty, else in the middle of a word, but never within what is read as one character
-    (unless that alone is too long).
+    Splits are between paragraphs, lines, sentences or words if that leaves no piece half empty, else within a
+    word, but never within what people see as one character (unless that alone is too long).
     """
     pieces: list[str] = []
     while len(text) > most:
@@ -48,7 +47,7 @@ def _break(text: str, most: int) -> int:
 
 
 def _whole(text: str, at: int) -> int:
-    """Return the last place up to `at` that is not within a character; 0 where there is none."""
+    """Return the last place up to `at` that is not within a visible character; 0 if there is none."""
     while 0 < at < len(text) and (_continues(text[at]) or text[at - 1] == _ZWJ):
         at -= 1
     return at
@@ -65,7 +64,7 @@ _ENTITY = re.compile(r"&[^;&\s]{0,10}$")
 
 
 def cut_html(text: str, most: int) -> str:
-    """Return the beginning of cleaned HTML, at most `most` characters long and well-formed, marked as cut.
+    """Return the beginning of cleaned HTML, well-formed and at most `most` characters long; an ellipsis marks a cut.
 
     Raises:
         Unmappable: Not even its first tags fit.
@@ -76,7 +75,7 @@ def cut_html(text: str, most: int) -> str:
 def split_html(text: str, most: int) -> list[str]:
     """Return cleaned HTML as well-formed pieces of at most `most` characters each; no content is lost.
 
-    Elements that are open where it is split are closed, and opened again in the next piece.
+    Elements that are open at a split are closed, and opened again in the next piece.
 
     Raises:
         Unmappable: The open tags alone leave no room.
@@ -97,7 +96,7 @@ def split_html(text: str, most: int) -> list[str]:
 
 
 class _Pieces:
-    """The pieces made so far, and the one in the making: its tokens, its open elements, its length."""
+    """Collects the finished pieces, and the tokens, open elements and length of the current one."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -105,7 +104,7 @@ class _Pieces:
         self._parts: list[str] = []
         self._open: list[Token] = []
         self._size = 0
-        """Characters of the piece, with the end tags that it will need."""
+        """Characters of the piece, including the end tags that it will need."""
         self._has_content = False
 
     def open(self, token: Token) -> None:
@@ -156,7 +155,7 @@ class _Pieces:
 
     def _end_piece(self) -> None:
         left = list(self._open)
-        while left and self._parts and self._parts[-1] == left[-1].text:  # opened, and nothing in it yet
+        while left and self._parts and self._parts[-1] == left[-1].text:  # opened, and still empty
             self._parts.pop()
             left.pop()
         ends = "".join(f"</{token.tag}>" for token in reversed(left))
@@ -169,7 +168,7 @@ def _end_size(token: Token) -> int:
 
 
 def _text_break(text: str, room: int) -> int:
-    """Return where text is split that does not fit: behind a blank, else anywhere but in an entity; 0: nowhere."""
+    """Return where to split a text that does not fit: after a blank, else anywhere except in an entity; 0: nowhere."""
     if room <= 0:
         return 0
     blank = max(text.rfind(char, 0, room) for char in " \n\t")

@@ -36,14 +36,13 @@ class _Missing(enum.Enum):
 
 
 MISSING: Final = _Missing.MISSING
-"""A column that a row does not have. A null is a value of its own: it may clear a field."""
+"""Stands for a column that a row does not have. Null is different: it may clear a field."""
 
 
 class Unmappable(Exception):
-    """A row, or one record of it, cannot be made. `detail` names no value of the row.
+    """A row, or one of its records, cannot be converted. `detail` never contains a value of the row.
 
-    `attr` is the field of Gladly that it was to fill. `is_skip` says that the mapping's own
-    rule left it out.
+    `attr` is the field that could not be filled. `is_skip` says that the mapping's own filter left it out.
     """
 
     def __init__(self, detail: str, attr: str | None = None, *, code: str = "mapping", is_skip: bool = False) -> None:
@@ -52,7 +51,7 @@ class Unmappable(Exception):
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether there is nothing: missing, null, an empty text, list or object."""
+    """Tell whether a value is missing, null, or an empty text, list or object."""
     return value is None or value is MISSING or (not value and isinstance(value, str | list | dict))
 
 
@@ -68,7 +67,7 @@ def text_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    raise Unmappable("holds an object or a list where a text is needed; name a part of it with path")
+    raise Unmappable("is an object or a list where a text is needed; select a part of it with path")
 
 
 # --- where a value is found ---
@@ -81,10 +80,10 @@ _ON_THE_LEFT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A place in a row. `read` returns what is there, `MISSING` where nothing is.
+    """A place in a row. `read` returns the value there, or `MISSING`.
 
-    `text` is how messages call it. `columns` are the row's own columns that it starts from; `column` is set where it is
-    nothing but one column.
+    `text` is its name in messages. `columns` are the columns of the row that it starts from; `column` is set if it
+    is a single column and nothing else.
     """
 
     read: Callable[[Fields], Any]
@@ -100,21 +99,21 @@ def column(name: str) -> Reference:
 
 
 def constant(value: Any) -> Reference:
-    """Return the reference to a value that is the same for all rows."""
+    """Return a reference to a value that is the same for all rows."""
     return Reference(lambda _: value, "constant", is_constant=True)
 
 
 def compile_path(text: str, table: Table, key: str) -> Reference:
-    """Return the reference that a JMESPath stands for. A null at its end is nothing: JMESPath cannot tell.
+    """Return the reference for a JMESPath. Null counts as missing, because JMESPath cannot tell the two apart.
 
     Raises:
-        UsageError: It is no JMESPath.
+        UsageError: It is not a valid JMESPath.
     """
     try:
         compiled = jmespath.compile(text)
     except JMESPathError as error:
         reason = str(error).partition("\n")[0]
-        table.fail(key, f"{text!r} is no JMESPath: {reason}")
+        table.fail(key, f"{text!r} is not a valid JMESPath: {reason}")
     if _PLAIN.fullmatch(text):
         names = tuple(text.split("."))
         return Reference(_walker(names), text, names[:1])
@@ -123,15 +122,15 @@ def compile_path(text: str, table: Table, key: str) -> Reference:
         try:
             found = compiled.search(row)
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            # The library's own message quotes the value.
-            raise Unmappable(f"the path {text} does not work on this row ({type(error).__name__})") from None
+            # The message of the library is left out, since it quotes the value.
+            raise Unmappable(f"the path {text} cannot be applied to this row ({type(error).__name__})") from None
         return MISSING if found is None else found
 
     return Reference(search, text, tuple(dict.fromkeys(_roots(compiled.parsed))))
 
 
 def compile_reference(given: Any, table: Table, key: str) -> Reference:
-    """Return what a text (a column), or a table with `path` or `constant`, stands for.
+    """Return the reference for a text (a column), or for a table with `column`, `path` or `constant`.
 
     Raises:
         UsageError: It is neither.
@@ -161,7 +160,7 @@ def _walker(names: tuple[str, ...]) -> Callable[[Fields], Any]:
 
 
 def _roots(node: Mapping[str, Any]) -> list[str]:
-    """Return the columns that an expression starts from; what stands to the right is relative."""
+    """Return the columns that an expression starts from; its right-hand parts are relative to them."""
     children = node.get("children", [])
     if node["type"] == "field":
         return [node["value"]]

@@ -166,10 +166,10 @@ def test_an_import_takes_its_mapping_from_the_settings_file(
         (("map", "check", "--map", "mapping.toml"), "there is nothing to try the mapping on"),
         (("map", "check", "people.csv", "--map", "none.toml"), "none.toml: cannot be read"),
         (("map", "init", "people.csv", "--to", "costumers"), "there is no resource 'costumers'"),
-        (("map", "init", "none.csv", "--to", "customers"), "there is no such file"),
+        (("map", "init", "none.csv", "--to", "customers"), "no such file"),
         (("map", "init", "empty.ndjson", "--to", "customers"), "there are no rows to draw a mapping from"),
         (("map", "check", "people.csv", "--map", "mapping.toml", "--transform", "x"), "write module:function"),
-        (("import", "customers", "people.csv", "--map", "people.csv", "--dry-run"), "people.csv: is no TOML"),
+        (("import", "customers", "people.csv", "--map", "people.csv", "--dry-run"), "people.csv: is not valid TOML"),
     ],
 )
 def test_what_cannot_work_is_said(

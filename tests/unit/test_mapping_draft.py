@@ -116,7 +116,7 @@ def test_a_field_that_is_needed_and_not_found_is_named() -> None:
     """Its rows would all be rejected."""
     text, _ = draft([{"subject": "x"}], ACTIVITIES)
 
-    assert "# activityType is needed: which icon it gets" in text
+    assert "# activityType is required: which icon it gets" in text
     assert '# key = "id"' in text
 
 
@@ -137,7 +137,7 @@ def test_the_form_of_times_is_seen(values: list[Any], expected: str) -> None:
     text, mapping = draft([{"date": value} for value in values], ACTIVITIES)
 
     assert expected in text
-    assert ("say in zone" in text) == ("zone =" in expected)
+    assert ("set zone to the time zone" in text) == ("zone =" in expected)
     assert all(isinstance(record, dict) for value in values for record in Mapper(mapping).records({"date": value}))
 
 

@@ -111,7 +111,7 @@ def test_what_is_no_list_is_a_problem() -> None:
     (one,) = mapped(TICKETS, {"id": 7, "comments": "none"})
 
     assert one.problem is not None
-    assert one.problem.detail.startswith("comments is no list")
+    assert one.problem.detail.startswith("comments is not a list")
 
 
 def test_a_long_text_becomes_several_records() -> None:
