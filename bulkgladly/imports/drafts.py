@@ -1,7 +1,7 @@
-"""How the rows of an import are read: each as the draft of a record, with what the journal knows of it.
+"""Reads the rows of an import: each as the draft of a record, with what the journal knows of it.
 
-An import, its dry run and `check` read through the same functions, so that they agree about every row: what it
-means, what is wrong with it, how many rows are taken, and which earlier row it clashes with. Nothing is sent.
+An import, its dry run and `check` use the same functions, so that they agree about every row: what it means, what is
+wrong with it, how many rows are read, and which earlier row it clashes with. Nothing is sent.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,14 +35,14 @@ __all__ = (
 )
 
 AdmittedRow = tuple[Row, Draft | Problem | None, Standing]
-"""A row, the draft that it stands for (None: an earlier session has finished it), and what the journal knows of it."""
+"""A row, its draft (None if an earlier session has finished the row), and what the journal knows of it."""
 
 
 class DraftReader:
     """Reads the rows of an import in batches: as drafts that refer to others by id, admitted to the journal.
 
-    `taken` counts the rows that this reader took in, without those that an earlier session has finished.
-    `is_full` is true when the row limit was reached and there are more rows.
+    `taken` counts the rows that were read, without those that an earlier session has finished. `is_full` becomes
+    true when the row limit is reached and there are more rows.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DraftReader:
 
     @contextmanager
     def rows(self, start: Mark, size: int) -> Iterator[Iterator[list[Row]]]:
-        """Open the input at a mark; all rows come as one batch where the object has to be put in order.
+        """Open the input at a mark. If the object has to be put in order, all rows come as one batch.
 
         Raises:
             InputError: A file cannot be read (also from the iterator).
@@ -84,9 +84,9 @@ class DraftReader:
             yield rows
 
     async def next_batch(self, rows: Iterator[list[Row]]) -> list[AdmittedRow] | None:
-        """Return the next batch of opened rows, in input order; None at the end of the input.
+        """Return the next batch from `rows`, in input order; None at the end of the input.
 
-        At the row limit the batch is cut and `is_full` becomes true; do not ask for more then.
+        At the row limit the batch is cut and `is_full` becomes true; do not ask for another batch then.
         """
         batch = await anyio.to_thread.run_sync(next, rows, None)
         if batch is None:
@@ -108,7 +108,7 @@ class DraftReader:
 
 
 class Preparer:
-    """Turns rows into drafts of records by the table's row and the user's policy. Nothing is looked up."""
+    """Turns rows into drafts of records, by the fields of the object and the user's policy. Nothing is looked up."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
@@ -121,7 +121,7 @@ class Preparer:
         return nest(fields, self._spec.columns, self._layout)
 
     def draft_of(self, row: Row) -> Draft | Problem:
-        """Return the draft of the record that a row stands for, or why it cannot be sent."""
+        """Return the draft of a row's record, or why it cannot be sent."""
         if row.problem is not None or row.fields is None:
             return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
         try:
@@ -132,17 +132,17 @@ class Preparer:
 
 
 class Linker:
-    """Puts ids in the place of names and keys, a batch at a time."""
+    """Replaces names and keys in drafts by ids, one batch at a time."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self.directory = directory or Directory()
 
     async def link(self, items: Sequence[Draft | Problem | None]) -> list[Draft | Problem | None]:
-        """Return the items with ids in place of what they refer to, each where it was.
+        """Return the items, in their order, with ids in place of the names and keys that they refer to.
 
-        An item whose reference leads nowhere becomes a problem. Those that refer to a record
-        of the same kind which is not known yet come out with open links, for `link_last`.
+        A draft with an unknown reference becomes a problem. A draft that refers to a record of the same object which
+        is not known yet keeps that link open, for `link_last`.
         """
         if not self._spec.fields:
             return list(items)
@@ -154,7 +154,7 @@ class Linker:
         return [linked[item.row.seq] if isinstance(item, Draft) else item for item in items]
 
     async def link_last(self, draft: Draft) -> Draft | Problem:
-        """Return a draft with ids in the place of what it left open, now that all before it are settled."""
+        """Return a draft with its open links replaced by ids, now that all records before it have ended."""
         return complete(draft, self._spec, self.directory, await self._known([draft]), is_last=True)
 
     async def _known(self, drafts: Iterable[Draft]) -> Mapping[tuple[str, str], str]:
@@ -177,7 +177,7 @@ class Linker:
 
 
 def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
-    """Return what the journal is told of a row that has been read."""
+    """Return what the journal needs to know about a row that was read."""
     if not isinstance(item, Draft):
         return Admission(row.seq, row.position)
     content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
@@ -185,22 +185,21 @@ def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
 
 
 def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
-    """Return how a row ends that clashes with an earlier row of the input; None where it may go on.
+    """Return the outcome of a row that clashes with an earlier row of the input, or None if it is processed.
 
-    A row that equals the earlier one goes on behind it: it needs no request where that one
-    was accepted, and shares its fate where it was not.
+    A row that equals the earlier one is processed after it: it needs no request if that one was accepted, and ends
+    in the same way if it was not.
     """
     earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
     if clash.attr in ("key", "id"):
         if clash.is_equal or policy.on_duplicate == "last":
             return None
-        detail = (
-            f"{earlier} has the same {clash.attr}; remove one of the rows, or let the last win: --on-duplicate last"
-        )
+        fix = "remove one of the rows, or pass --on-duplicate last to keep the last one"
+        detail = f"{earlier} has the same {clash.attr}; {fix}"
         return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
     if policy.on_conflict in ("update", "merge"):
         return None
-    detail = f"{earlier} has the same address; give it to one row, or choose --on-conflict update or merge"
+    detail = f"{earlier} has the same address; keep it in one row only, or pass --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
 

@@ -1,4 +1,4 @@
-"""What an import would do, without a single request: every row read, prepared and compared."""
+"""A dry run: reads, prepares and compares every row, and sends no request."""
 
 import tempfile
 from collections import Counter
@@ -29,7 +29,7 @@ EXAMPLES = 3
 
 @dataclass(slots=True)
 class RejectCause:
-    """One kind of reject: how many rows, and where the first three stand."""
+    """One cause of rejects: the number of rows, and the places of the first three."""
 
     code: str
     rows: int = 0
@@ -39,9 +39,9 @@ class RejectCause:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What an import would do. `first_requests` counts the operation that each record begins with.
+    """What an import would do. `first_requests` counts the first operation of each record.
 
-    `settled` are the rows that need no request, by outcome word.
+    `settled` counts the rows that need no request, by outcome.
     """
 
     rows: int
@@ -78,10 +78,10 @@ async def dry_run(
     host: str,
     stdin: BinaryIO | None = None,
 ) -> DryRun:
-    """Read every row and tell what an import would begin with. Nothing is sent, no run is made.
+    """Read every row and return how an import would begin. Nothing is sent, and no run is created.
 
-    What the state remembers of earlier runs is used, so unchanged records show up as such,
-    and source keys that lead nowhere as rejects. Names are taken as they are: nobody is asked.
+    The state of earlier runs is used, so unchanged records and unknown source keys are found. Names are not looked
+    up. A single `-` reads `stdin`.
 
     Raises:
         UsageError: As `start_import`.
@@ -139,7 +139,7 @@ class _DryRunner:
         self._ledger.pass_by([row.seq for row, _, _ in batch])
 
     def _begin(self, draft: Draft, standing: Standing) -> Outcome | None:
-        """Return how a record ends that needs no request; else count its first request."""
+        """Return the outcome of a record that needs no request; otherwise count its first request."""
         if standing.clash is not None:
             if standing.clash.is_equal:
                 return Outcome(Word.UNCHANGED)

@@ -1,4 +1,4 @@
-"""The files of an import before anything is sent: opened, hashed, and looked at for what cannot work."""
+"""Opens, hashes and checks the files of an import before anything is sent."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,7 +31,7 @@ SAMPLE_ROWS = 1000
 
 
 def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
-    """Open the files of an import; its rows are those that its mapping makes, if it has one.
+    """Open the files of an import; with a mapping, its rows are those that the mapping makes.
 
     Raises:
         UsageError: A file or the mapping cannot be used.
@@ -53,7 +53,7 @@ def open_checked(spec: ResourceSpec, patterns: Sequence[str], options: ImportOpt
 
 
 def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
-    # A header says it all; of JSON, where each row has keys of its own, the first rows are read.
+    # A header has all columns. In JSON each row has its own keys, so the first rows are read.
     if options.mapping is not None:
         refuse_cut_identity(options.mapping, spec)
         check_mapped_columns(options.mapping, inputs.readers, options.key)
@@ -65,7 +65,7 @@ def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -
             rows = reader.sample(SAMPLE_ROWS)
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
-            raise UsageError(f"{reader.path}: there is no column {options.key}, which --key names")
+            raise UsageError(f"{reader.path}: no column {options.key}, which --key names")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
             hints = [suggestion(name, spec.columns) for name in unknown[:5]]
@@ -87,38 +87,38 @@ def _column_advice(spec: ResourceSpec) -> str:
 
 
 def copy_of_stdin(patterns: Sequence[str], stdin: BinaryIO | None, options: ImportOptions) -> MakeInput | None:
-    """Return what copies the standard input to a file, where `patterns` is `-`; None where it names files.
+    """Return a function that copies the standard input to a file, if `patterns` is `-`; else None.
 
     Raises:
-        UsageError: `-` stands beside files; or, from what is returned, there is no standard input.
+        UsageError: `-` is combined with files; or, from the function, there is no standard input.
     """
     if list(patterns) == ["-"]:
         return partial(_spooled, stdin, options)
     if "-" in patterns:
-        raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+        raise UsageError("`-` (the standard input) cannot be combined with files; import them one after the other")
     return None
 
 
 def _spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
     if stdin is None:
-        raise UsageError("`-` reads the standard input, and there is none")
+        raise UsageError("`-` reads the standard input, but it is closed")
     path = folder / f"stdin.{options.reading.format or 'ndjson'}"
     spool(stdin, path)
     return path
 
 
 def hashed(inputs: Inputs) -> list[InputFile]:
-    """Return the files as `run.json` keeps them; reads all of each."""
+    """Return the files in the form of `run.json`; reads them completely."""
     return [InputFile(str(file.path.absolute()), file.size, file.mtime_ns, file.fingerprint()) for file in inputs.files]
 
 
 def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
     """Make sure that the files are those that a run began with.
 
-    Size and time are compared first, and the content only where these differ.
+    Size and time are compared first, and the content only if these differ.
 
     Raises:
-        InputChanged: One has another content.
+        InputChanged: The content of a file has changed.
     """
     pairs = zip(header.inputs, inputs.files, strict=True)
     if all(was.size == now.size and was.mtime_ns == now.mtime_ns for was, now in pairs):
@@ -126,8 +126,8 @@ def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
     for was, now in zip(header.inputs, hashed(inputs), strict=True):
         if was.digest != now.digest:
             raise InputChanged(
-                f"{was.path} has changed since run {header.run} began; put the old file back, start again with "
-                "--new-run, or go on at your own risk with --accept-changed-input"
+                f"{was.path} has changed since run {header.run} began; restore the old file, start a new run with "
+                "--new-run, or continue at your own risk with --accept-changed-input"
             )
 
 
@@ -135,13 +135,13 @@ def refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOptions
     """Refuse to send messages to people without an explicit flag.
 
     Raises:
-        UsageError: The rows would, and the options do not allow it.
+        UsageError: The rows would send messages, and the options do not allow that.
     """
     if not spec.contacts_people or options.contacts_people:
         return
     rows, is_exact = inputs.estimate_rows()
     raise UsageError(
         f"each row of {spec.name} {spec.contacts_people}, {'' if is_exact else 'about '}{rows:,} times in all, and "
-        "nothing takes it back; if that is what you want, pass --i-know-this-contacts-people: one record is sent "
-        "first, for you to look at"
+        "this cannot be undone; to send them, pass --i-know-this-contacts-people: one record is sent first, "
+        "for you to check"
     )

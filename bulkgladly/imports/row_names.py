@@ -21,10 +21,10 @@ _TOLD_NAMES = 20
 
 
 async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
-    """Return the names of an organisation; 1 request for each kind.
+    """Return the names of an organisation, with one request for each kind.
 
     Raises:
-        TransportError: A list could not be had. Nothing was written.
+        TransportError: A list could not be fetched. Nothing was written.
     """
     lists: dict[str, list[Mapping[str, object]]] = {}
     for kind in kinds:
@@ -39,10 +39,10 @@ async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
 
 
 def check_names(names: Mapping[str, Counter[str]], directory: Directory, *, are_rejected: bool) -> tuple[str, ...]:
-    """Compare the names that an input uses with those there are; return what is wrong with them, a line each.
+    """Compare the names in an input with those of the organisation; return a line for each that cannot be used.
 
     Raises:
-        UsageError: Some lead nowhere, or to several things, and their rows shall not be rejected.
+        UsageError: Some are unknown or ambiguous, and their rows are not to be rejected.
     """
     lines = [
         f"{kind} {name!r}: {problem.code}, {count:,} row{'' if count == 1 else 's'}"
@@ -55,7 +55,7 @@ def check_names(names: Mapping[str, Counter[str]], directory: Directory, *, are_
             f"; and {len(lines) - _TOLD_NAMES} more" if lines[_TOLD_NAMES:] else ""
         )
         raise UsageError(
-            f"nothing was written: {told}. Correct the names, make what is missing, or reject these rows: "
+            f"nothing was written: {told}. Correct the names, create what is missing, or reject these rows: "
             "--missing-names reject"
         )
     return tuple(lines)
@@ -64,7 +64,7 @@ def check_names(names: Mapping[str, Counter[str]], directory: Directory, *, are_
 class Names(NamedTuple):
     """The names that an input uses: by kind, with the number of rows that use each.
 
-    `kinds` are those whose lists are needed; a kind may be needed in case only.
+    `kinds` are the kinds whose lists have to be fetched. A list may be needed although no name was seen.
     """
 
     used: Mapping[str, Counter[str]]
@@ -72,10 +72,10 @@ class Names(NamedTuple):
 
 
 async def names_in(reader: DraftReader, spec: ResourceSpec, start: Mark, most: int) -> Names:
-    """Return the names that the rows from a mark on use. Rows beyond the first `most` may use any.
+    """Return the names that the rows from a mark on use; after `most` rows, the kinds that any row may use.
 
     Raises:
-        InputError: A file cannot be read on.
+        InputError: A file cannot be read further.
     """
     return await anyio.to_thread.run_sync(_names_in, reader, spec, start, most)
 

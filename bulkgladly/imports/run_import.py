@@ -62,14 +62,13 @@ async def start_import(
 ) -> Report:
     """Import files and return the report of the run.
 
-    `files` may hold globs; a single `-` reads `stdin`, which is kept in the run's folder
-    so that the run can be resumed. A run that ends early (signal, limit, outage, wrong
-    credentials) returns a report as well: `exit_code` and `status` tell. Cancelled, it
-    leaves a journal from which `resume_import` goes on.
+    `files` can contain globs. A single `-` reads `stdin`, which is copied into the run's folder so that the run can be
+    resumed. A run that ends early (signal, limit, outage, wrong credentials) returns a report as well; see its
+    `exit_code` and `status`. A cancelled run leaves a journal, from which `resume_import` continues.
 
     Raises:
-        UsageError: The options or the files cannot work, or an unfinished run of the same
-            input stands in the way (`new_run` overrides). Nothing was sent.
+        UsageError: The options or the files cannot be used, or there is an unfinished run of the same input
+            (`new_run` overrides that). Nothing was sent.
     """
     spec = resource(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
@@ -90,9 +89,9 @@ async def begin_import(
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
 ) -> Report:
-    """Make a run and work on it. `make_input` writes the input into the run's own folder, where there are no files.
+    """Create a run and work on it. If there are no files, `make_input` writes the input into the run's folder.
 
-    `take_over` is called when the run has its name, before anybody can see it.
+    `take_over` is called when the run has its name, before other processes can see it.
     """
     refuse_unlimited(options.pace, terms.credentials)
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
@@ -139,15 +138,13 @@ async def resume_import(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> Report:
-    """Go on with a run where it stopped, and return the report of all its sessions.
+    """Continue a run where it stopped, and return the report of all its sessions.
 
-    `change` may set another pace and other limits; time, request and row limits count
-    anew. Creates that were on their way when the last session ended are asked about
-    before anything is sent again.
+    `change` can set another pace and other limits; time, request and row limits count from the start. Creates that
+    were in flight when the last session ended are looked up before anything is sent again.
 
     Raises:
-        InputChanged: An input file, the mapping or the transform is not the one that the
-            run began with.
+        InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
@@ -188,8 +185,8 @@ async def rehearse_import(
 ) -> Report:
     """Import files into an emulator in this process, and return the report of that run.
 
-    Nothing is sent to Gladly. The run lies in `rehearsals` below the state directory, whose own
-    memory it does not touch. The observer is told how long the requests take at the pace of the options.
+    Nothing is sent to Gladly. The run is kept in `rehearsals` below the state directory; the state itself is not
+    changed. The observer is told how long the requests would take at the pace of the options.
 
     Raises:
         UsageError: As `start_import`.
@@ -210,7 +207,7 @@ async def rehearse_import(
         )
     per_second = options.pace.expected_per_second()
     time = duration_text(report.requests_total / per_second)
-    observer.note(f"rehearsal: {report.requests_total:,} requests, which take {time} at {per_second:g}/s")
+    observer.note(f"rehearsal: {report.requests_total:,} requests, {time} at {per_second:g}/s")
     return replace(report, next_commands=())
 
 
@@ -218,22 +215,22 @@ async def rehearse_import(
 
 
 class OtherRuns:
-    """The runs into one organisation that share an input file, by its path or its content."""
+    """The runs into one organisation that have an input file in common, by its path or its content."""
 
     def __init__(self, state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile]) -> None:
         self._state_dir, self._spec, self._host = state_dir, spec, host
         self._files = {file.path for file in files} | {file.digest for file in files}
 
     def make_way(self, *, new_run: bool) -> list[str]:
-        """Refuse to begin a second run of the same input, and return what to say of those that cannot be used.
+        """Refuse to start a second run of the same input; return a line for each run that cannot be used.
 
-        Unfinished runs that never got as far as their first record are removed. With `new_run`
-        nothing is refused that does no harm.
+        Unfinished runs that never reached their first record are removed. With `new_run` only what could send
+        something twice is refused.
 
         Raises:
-            UsageError: An unfinished run of the input can go on; or there is no telling what one has sent.
+            UsageError: An unfinished run of the input can be continued, or it is unknown what one has sent.
         """
-        # Run by run: what is held by a live process cannot be removed, so it is refused even if it is empty yet.
+        # One by one: a run that a live process works on cannot be removed, so it is refused even if still empty.
         if not new_run or self._spec.is_at_most_once:
             for run in unfinished(self._state_dir, self._is_same):
                 if not removed_unbegun(run):
@@ -248,13 +245,13 @@ class OtherRuns:
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
         if self._spec.is_at_most_once and has_doubts(run.path):
             raise UsageError(
-                f"run {run.name} ended while {self._spec.name} were on their way, and a new run could send them twice; "
+                f"run {run.name} ended while {self._spec.name} were in flight, and a new run could send them twice; "
                 f"continue it with `{resume}`"
             )
         if not new_run:
             raise UsageError(
-                f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start again with "
-                "--new-run"
+                f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start a new one "
+                "with --new-run"
             )
 
     def _unusable(self) -> Iterator[tuple[RunFolder, RunHeader, Fault]]:
@@ -270,9 +267,9 @@ class OtherRuns:
 
     def _told(self, run: RunFolder, header: RunHeader, fault: Fault, *, new_run: bool) -> str:
         if self._spec.is_at_most_once and not header.is_whole and not new_run:
-            # An older version kept what it was about to send nowhere else.
+            # Older versions recorded what they were about to send only in the journal.
             raise UsageError(
-                f"run {run.name} of the same input is {fault.word}, and nothing else tells what it has sent: "
-                f"look in Gladly, then {fault.detail}; or start again with --new-run"
+                f"run {run.name} of the same input is {fault.word}, and nothing else records what it has sent: "
+                f"look in Gladly, then {fault.detail}; or start a new run with --new-run"
             )
         return f"run {run.name} of the same input is {fault.word}: {fault.detail}"

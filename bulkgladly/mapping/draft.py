@@ -112,8 +112,7 @@ def draft_mapping(
     key = _key_column(found)
     lines, used = _guess(found, targets, key is not None, show_values=show_values)
     out = [
-        f"# How the rows of {', '.join(files)} become {to}, drafted from {len(rows)} of them.",
-        "# Review every line, then run:",
+        f"# Turns {', '.join(files)} into {to}. Drafted from {len(rows)} rows; review every line, then run",
         f"# {try_it}",
         f"version = {VERSION}",
         f"to = {_toml(to)}",

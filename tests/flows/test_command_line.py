@@ -100,13 +100,13 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--rehearse") == 1
 
     assert emulator.requests.total == before
-    assert "rehearsal: 3 requests, which take 0 s" in capsys.readouterr().err
+    assert "rehearsal: 3 requests, 0 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("import", "customers", "none.csv"), 2, "there is no such file"),
+        (("import", "customers", "none.csv"), 2, "no such file"),
         (("import", "widgets", "customers.csv"), 2, "choose one of: customers"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
         (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),
