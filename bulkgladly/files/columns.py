@@ -51,6 +51,7 @@ def nest(fields: Mapping[str, Any], plan: ColumnPlan, layout: FlatLayout | None 
     Raises:
         ColumnProblem: A column is unknown, a value does not fit its column, or two columns set the same field.
     """
+    # Rows of a table have the header's names and layout; JSON rows with other keys find theirs in a cache.
     names = tuple(fields)
     if layout is None:
         layout = compile_layout(names, plan, frozenset(), frozenset())

@@ -58,6 +58,8 @@ class DraftReader:
         """`policy` is that of the options, as of now."""
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
+        self.names = tuple(str(file.path) for file in inputs.files)
+        """The names of the input files, by number."""
         self.preparer = Preparer(spec, policy, options.ignore_columns)
         self.linker = Linker(spec, policy, ledger)
         self.taken = 0
@@ -99,6 +101,7 @@ class DraftReader:
         return list(zip(batch, linked, await self._ledger.admit(admissions), strict=True))
 
     def _cut_to_limit(self, batch: list[Row]) -> None:
+        # Rows that an earlier session has finished do not count towards the limit of this one.
         wanted = [row.seq for row in batch if self._ledger.wants(row.seq)]
         left = len(wanted) if self._max_rows is None else self._max_rows - self.taken
         self.taken += min(left, len(wanted))
@@ -165,6 +168,7 @@ class Linker:
                     formers = wanted.setdefault(link.kind, {}).setdefault(link.text, {})
                     if link.former is not None:
                         formers[link.former] = None
+        # One question to the state for each object, whatever the size of the batch.
         found: dict[tuple[str, str], str] = {}
         for resource, keys in wanted.items():
             namespace = self._policy.namespace_of(resource)

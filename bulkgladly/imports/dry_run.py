@@ -94,6 +94,7 @@ async def dry_run(
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
         inputs = open_checked(spec, patterns, options)
+        # The real state tells what earlier runs have imported; the journal of the dry run is thrown away.
         state = options.state_dir / "state.sqlite"
         ledger = Ledger(
             Path(folder),
@@ -112,7 +113,6 @@ class _DryRunner:
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._rate = options.pace.expected_per_second()
-        self._names = [str(file.path) for file in inputs.files]
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
@@ -143,7 +143,7 @@ class _DryRunner:
         if standing.clash is not None:
             if standing.clash.is_equal:
                 return Outcome(Word.UNCHANGED)
-            outcome = outcome_of_clash(standing.clash, self._policy, self._names)
+            outcome = outcome_of_clash(standing.clash, self._policy, self._reader.names)
             if outcome is not None:
                 return outcome
         steps = self._spec.steps(ready(draft, standing.known), self._policy)
@@ -160,4 +160,4 @@ class _DryRunner:
         if len(finding.examples) < EXAMPLES:
             finding.detail = finding.detail or (outcome.detail or "")
             attr = f", {outcome.attr}" if outcome.attr else ""
-            finding.examples.append(f"{self._names[row.position.file]}, record {row.position.number}{attr}")
+            finding.examples.append(f"{self._reader.names[row.position.file]}, record {row.position.number}{attr}")

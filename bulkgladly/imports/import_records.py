@@ -57,13 +57,12 @@ class Importer:
         ledger: Ledger,
         client: Client,
         stop: Stop,
-        names: tuple[str, ...] = (),
         bounds: Bounds | None = None,
     ) -> None:
-        """`policy` is that of the options, as of now; `names` are those of the input files, by number."""
+        """`policy` is that of the options, as of now."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
         self._reader = reader
-        self._settlement = Settlement(spec, policy, ledger, options.limits, stop, names)
+        self._settlement = Settlement(spec, policy, ledger, options.limits, stop, reader.names)
         self._delivery = Delivery(spec, policy, ledger, client)
         self._lanes = Lanes((bounds or Bounds()).records_waiting)
         self._policy = policy
@@ -112,6 +111,8 @@ class Importer:
             if (draft := self._settlement.taken_in(row, item, standing)) is None:
                 continue
             record = ready(draft, standing.known, standing.doubt, standing.sent_at, self._settlement.made)
+            # In the queue of its lane a record costs nothing; one with a clash or open links must wait here, since
+            # only what is known after its predecessors decides how it continues.
             if not standing.clash and not draft.links and self._lanes.stand_behind(record):
                 if self._lanes.is_crowded:
                     await self._hand_over(begun)

@@ -146,12 +146,14 @@ def _verdict(
 
     `problem` is why there are no result files, or why the input could not be read to its end.
     """
+    # Any other end (an outage, wrong credentials, a changed input) is the verdict, whatever the rows say.
     if ending.exit_code not in (None, 3, 10):
         return Ending(status_of(ending.exit_code), ending.exit_code, ending.reason)
     is_unread = isinstance(problem, InputError)
     if problem is not None and not is_unread:
         return Ending("failed", problem.exit_code, str(problem))
     is_accounted = not counts["unprocessed"] and counts["read"] == sum(counts[word] for word in COUNT_WORDS)
+    # A run that was told to stop after its last row is complete all the same.
     if ending.exit_code == 3 or (ending.exit_code == 10 and not is_accounted):
         return Ending("stopped", ending.exit_code, ending.reason)
     if problem is not None:

@@ -65,7 +65,6 @@ class ImportWork:
             ledger=self.journal,
             client=session.client,
             stop=session.stop,
-            names=tuple(str(file.path) for file in inputs.files),
             bounds=session.bounds,
         )
         self.hand_over, self.take, self.close = self._importer.dispatch, self._importer.work, self._importer.close

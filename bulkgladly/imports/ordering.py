@@ -78,6 +78,7 @@ class Lanes:
             await self._until_freed()
 
     async def _until_freed(self) -> None:
+        # Only the dispatch stage waits here. A second waiter would replace the event that the first one waits for.
         self._freed = anyio.Event()
         await self._freed.wait()
 

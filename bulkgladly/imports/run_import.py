@@ -94,6 +94,7 @@ async def begin_import(
     `take_over` is called when the run has its name, before other processes can see it.
     """
     refuse_unlimited(options.pace, terms.credentials)
+    # The run gets its name last: a mistake in the options or files must not leave a run behind.
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]

@@ -124,6 +124,7 @@ def _since_epoch(text: str, unit: int) -> dt.datetime:
 def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:
     if moment.tzinfo is None and zone is not None:
         moment = moment.replace(tzinfo=zone)
+    # The day is that of the zone: in UTC it could be the day before.
     if form == "date":
         return (moment if zone is None else moment.astimezone(zone)).date().isoformat()
     if moment.tzinfo is None:

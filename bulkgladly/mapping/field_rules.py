@@ -207,6 +207,7 @@ def _all_or_first(references: Sequence[Reference], *, is_spread: bool) -> Refere
             value = read(row)
             if not is_empty(value):
                 return value
+            # Null may clear the field, but only if no other column has a value.
             found = None if value is None else found
         return found
 

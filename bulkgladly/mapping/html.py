@@ -90,6 +90,7 @@ def clean_html(text: str) -> str:
     Tags that have a similar allowed tag become that tag (`blockquote` an indented `div`); of others the content
     stays. Scripts, styles and comments are removed.
     """
+    # nh3 keeps or drops tags, but cannot rename them: a wider pass keeps those that are renamed for the strict one.
     if _RENAMED_TAG.search(text):
         text = _renamed(_wide.clean(text))
     return _strict.clean(text)
@@ -140,6 +141,7 @@ def _renamed(cleaned: str) -> str:
         if not token.tag:
             parts.append(token.text.replace("\n", "<br>") if in_pre else token.text)
             continue
+        # Without `pre`, its line breaks would become blanks.
         if token.tag == "pre":
             in_pre += -1 if token.is_end else 1
         new = _RENAMED.get(token.tag)

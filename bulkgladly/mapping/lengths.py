@@ -42,6 +42,7 @@ def _break(text: str, most: int) -> int:
         at = text.rfind(mark, 0, most + 1)
         if at >= most * _WORTH_IT:
             return min(at + len(mark), most)
+    # No break leaves the piece half full: any blank, or else within the word, since each piece must get shorter.
     blank = max(text.rfind(" ", 0, most + 1), text.rfind("\n", 0, most + 1))
     return blank if blank > 0 else _whole(text, most) or most
 

@@ -24,7 +24,7 @@ Made = dict[str, Any] | Unmappable
 
 
 class Mapper:
-    """Makes rows with a transform, a mapping, or both.
+    """Makes rows with a transform, a mapping, or both; the chapters go from a row to the pieces of a record.
 
     `key` overrides where the mapping finds a row's source key. `nested` names the fields that are whole lists or
     objects; they are left out if a row has no value. All other fields become an empty text, so that all records
@@ -45,6 +45,7 @@ class Mapper:
         self._renames: tuple[tuple[str, str], ...] = ()
         self._rules = mapping.rules if mapping else ()
         self._nested = frozenset(nested)
+        # Plain columns are the most frequent rule, so they are copied without the general path of a rule.
         if mapping is not None:
             plain = [(rule, column) for rule in mapping.rules if (column := rule.column) is not None]
             self._renames = tuple((rule.target, column) for rule, column in plain if rule.target not in self._nested)
@@ -56,6 +57,8 @@ class Mapper:
     def is_one_to_one(self) -> bool:
         """True if every row makes exactly one record."""
         return self._transform is None and not (self._mapping and self._mapping.splits)
+
+    # --- a row becomes rows ---
 
     def __call__(self, row: Row) -> list[Row]:
         """Return the rows that replace one row: at least one, always in the same order.
@@ -89,6 +92,8 @@ class Mapper:
             made = [one for row, n in zip(rows, numbers, strict=True) for one in self._records(row, n, self._mapping)]
         return made or [Unmappable("the transform returned no row", code="mapping_skipped", is_skip=True)]
 
+    # --- the keys of its records ---
+
     def _numbers(self, rows: Sequence[Fields]) -> list[int]:
         """Number the rows of a transform that have the same key, each from 1."""
         if len(rows) == 1 or self._key is None:
@@ -104,6 +109,8 @@ class Mapper:
             seen[key.text] += 1
             numbers.append(seen[key.text])
         return numbers
+
+    # --- its records ---
 
     def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
         try:
@@ -147,6 +154,8 @@ class Mapper:
                 made[rule.target] = ""
         return [made] if self._split is None else self._pieces(made)
 
+    # --- the pieces of a record that is too long ---
+
     def _pieces(self, made: dict[str, Any]) -> list[dict[str, Any]]:
         """Return a record as several if the field that can be split is too long."""
         rule = self._split
@@ -161,6 +170,7 @@ class Mapper:
         found = []
         for number, piece in enumerate(pieces, 1):
             one = {**made, **self._counted(made, number, len(pieces)), rule.target: piece}
+            # The first piece keeps the row's key, so that a text which was short before is updated and not doubled.
             if number > 1 and KEY_COLUMN in made:
                 one |= {name: f"{made[name]}#{number}" for name in (KEY_COLUMN, FORMER_KEY_COLUMN) if name in made}
             found.append(one)
@@ -172,6 +182,7 @@ class Mapper:
             return {}
         mark = f"({number}/{of})"
         text = "" if is_empty(made.get(target)) else str(made[target])
+        # The number must fit within the limit of its field, so the text before it makes room.
         length = next((rule.length for rule in self._rules if rule.target == target), None)
         if length is not None:
             text = cut_text(text, max(1, length.most - len(mark) - 1))

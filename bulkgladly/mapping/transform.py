@@ -40,6 +40,7 @@ class Transform:
                 exception's class and line, but not its text, which may hold values of the row.
         """
         try:
+            # A copy: rejects are written from the row as it was read.
             made = self._function({name: _copy(value) for name, value in fields.items()})
             rows = [] if made is None else [made] if isinstance(made, dict) else self._listed(made)
         except Unmappable:

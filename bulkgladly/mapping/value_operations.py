@@ -32,6 +32,8 @@ def compile_operations(table: Table) -> tuple[Operation, ...]:
     Raises:
         UsageError: The table is not valid.
     """
+    # Text is taken apart and cleaned first, then looked up: so `values` can turn words into dates or numbers, which
+    # are converted last.
     found = [_extract(table), _split(table), _trim(table), _case(table), _values(table)]
     found += [compile_dates(table), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
