@@ -1,4 +1,4 @@
-"""JSON documents of ours, and back strictly: every member is there, has its type, and none is left over. Pure."""
+"""Writes our own JSON documents and reads them strictly: each member present and of its type, none left over. Pure."""
 
 import datetime as dt
 from typing import Any
@@ -22,7 +22,7 @@ class Members:
 
     def __init__(self, found: Any, where: str = "the document") -> None:
         if type(found) is not dict:
-            raise ValueError(f"{where} is no JSON object")
+            raise ValueError(f"{where} is not a JSON object")
         self._left: dict[str, Any] = dict(found)
         self._where = where
         self.format = 0
@@ -86,7 +86,7 @@ class Members:
     def _time(self, name: str, found: Any) -> dt.datetime:
         time = dt.datetime.fromisoformat(found) if type(found) is str else None
         if time is None or time.tzinfo is None:
-            raise ValueError(f"{name} of {self._where} is no time with a zone")
+            raise ValueError(f"{name} of {self._where} is not a time with a zone")
         return time.astimezone(dt.UTC)
 
     def _is_null(self, name: str) -> bool:
@@ -100,7 +100,7 @@ class Members:
             raise ValueError(f"{self._where} has no {name}")
         found = self._left.pop(name)
         if type(found) is not wanted:
-            raise ValueError(f"{name} of {self._where} is no {wanted.__name__}")
+            raise ValueError(f"{name} of {self._where} is not a {wanted.__name__}")
         return found
 
 
@@ -108,7 +108,7 @@ def members_of(content: bytes, newest: int) -> Members | None:
     """Return the members of a document whose `format` is not newer than ours; None where it is newer.
 
     Raises:
-        ValueError: It is no such document.
+        ValueError: It is not such a document.
     """
     members = Members(orjson.loads(content))
     members.format = members.count("format")

@@ -1,10 +1,10 @@
-"""The JSON of a list as lines: the text of each element as it came, on a line of its own. Pure.
+"""Cuts a JSON list into lines: the text of each element, unchanged, on its own line. Pure.
 
-The text of an element is not parsed and written again: a number keeps all of its digits, a
-text its escapes. Only newlines between tokens become blanks.
+Elements are not parsed and written again: a number keeps all its digits, a text its escapes. Only newlines between
+tokens become blanks.
 
-By hand, since an element with half a surrogate pair, or NaN, must not spoil the others: a
-decoder of raw slices, as msgspec has it, refuses the list as a whole.
+Done by hand because an element with half a surrogate pair, or NaN, must not spoil the others: a decoder of raw
+slices such as msgspec's refuses the whole list.
 """
 
 import json
@@ -16,35 +16,35 @@ __all__ = ("Unreadable", "elements_of", "spliced")
 
 _BLANKS = " \t\r\n"
 _NO_NEWLINES = str.maketrans("\r\n", "  ")
-# Only the extent of each element is wanted, so no number is made: some have more digits than int() takes.
+# Only the length of each element is needed, so numbers are not converted: some have more digits than int() accepts.
 _EXTENTS = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
 
 
 class Unreadable(ValueError):
-    """The body is not what was asked for: no JSON, or of another kind. The message holds nothing of it."""
+    """The body is not what was requested: not JSON, or of another type. The message contains nothing of it."""
 
 
 def elements_of(body: bytes, *, is_list: bool) -> list[bytes]:
-    """Return the elements of a list, or the one object, each as a line without its newline.
+    """Return the elements of a list, or the one object, each as a line without newline.
 
-    An element of a list may be anything; what is no object is for the converter to refuse.
-    Bytes that are no UTF-8 stay as they are, so that they spoil their own line only.
+    An element can be anything; the converter refuses what is not an object. Bytes that are not UTF-8 stay as they
+    are, so that they spoil only their own line.
 
     Raises:
-        Unreadable: The body is no JSON, has something behind its end, or is no list (no object).
+        Unreadable: The body is not JSON, has something after its end, or is not a list (not an object).
     """
     text = body.decode("utf-8-sig", "surrogateescape")
     try:
         found = list(_listed(text)) if is_list else [_whole(text)]
     except json.JSONDecodeError as exc:
-        raise Unreadable(f"the answer is no JSON: {exc.msg} at character {exc.pos} of {len(text)}") from exc
+        raise Unreadable(f"the response is not JSON: {exc.msg} at character {exc.pos} of {len(text)}") from exc
     except RecursionError as exc:
-        raise Unreadable("the answer is nested too deeply") from exc
+        raise Unreadable("the response is nested too deeply") from exc
     return [element.translate(_NO_NEWLINES).encode("utf-8", "surrogateescape") for element in found]
 
 
 def spliced(line: bytes, members: Mapping[str, str]) -> bytes:
-    """Return an object's line with texts added in front; any other line as it is."""
+    """Return the line of an object with members added in front; any other line unchanged."""
     if line[:1] != b"{" or not members:
         return line
     head = orjson.dumps(members)[:-1]
@@ -55,7 +55,7 @@ def spliced(line: bytes, members: Mapping[str, str]) -> bytes:
 def _listed(text: str) -> Iterator[str]:
     at = _past_blanks(text, 0)
     if text[at : at + 1] != "[":
-        raise Unreadable("the answer is no list")
+        raise Unreadable("the response is not a list")
     at = _past_blanks(text, at + 1)
     if text[at : at + 1] == "]":
         _end(text, at + 1)
@@ -77,13 +77,13 @@ def _whole(text: str) -> str:
     value, end = _EXTENTS.raw_decode(text, at)
     _end(text, end)
     if not isinstance(value, dict):
-        raise Unreadable("the answer is no object")
+        raise Unreadable("the response is not an object")
     return text[at:end]
 
 
 def _end(text: str, at: int) -> None:
     if (rest := _past_blanks(text, at)) != len(text):
-        raise json.JSONDecodeError("something stands behind the end", text, rest)
+        raise json.JSONDecodeError("something follows the end", text, rest)
 
 
 def _past_blanks(text: str, at: int) -> int:

@@ -1,10 +1,9 @@
-"""JSON from outside, with nothing in it changed by reading it. Pure.
+"""Reads JSON from outside without changing anything in it. Pure.
 
-A JSON parser drops the first of two equal keys, rounds long numbers and carries NUL
-characters along. What comes from a user's file is therefore proven harmless, or refused
-(`parse_object`); what comes from Gladly is kept as it is (`exact_object`, `exact_value`). Each
-tries a quick parser first, and asks a strict one, ten times slower, only about what the quick
-one may have changed.
+A JSON parser drops the first of two equal keys, rounds long numbers and lets NUL characters through. Lines of a
+user's file are therefore proven harmless or refused (`parse_object`); what Gladly sends is kept exactly
+(`exact_object`, `exact_value`). Each function tries a fast parser first, and uses a strict one, ten times slower,
+only if the fast one may have changed something.
 """
 
 import json
@@ -27,16 +26,16 @@ _LONG_NUMBER = re.compile(rb"[0-9]{16}|[0-9][eE]|-0(?![.0-9])|\.[0-9]{15}|\.[0-9
 
 
 class Unusable(ValueError):
-    """A line is no row: `code` is stable, the message is for people and holds no value of the line."""
+    """A line cannot be used: `code` is stable, the message is for people and contains no value of the line."""
 
     def __init__(self, code: str, detail: str, *, key: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.key = key
-        """The key that comes twice."""
+        """The key that occurs twice."""
 
 
-# The slow parser: every number is looked at as text, every object as a list of its members.
+# --- the slow parser: it sees every number as text, and every object as a list of its members ---
 
 
 def _parser(
@@ -45,10 +44,10 @@ def _parser(
     is_fit: Callable[[str, int | float], bool],
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> json.JSONDecoder:
-    """Return a parser that puts what `unfit` makes of it in the place of a number that is not fit."""
+    """Return a parser that replaces each number that is not fit by what `unfit` makes of it."""
 
     def whole(text: str) -> Any:
-        # The length first: Python refuses to read thousands of digits, and we need not.
+        # Length first: Python refuses to convert thousands of digits, and such a number is unfit anyway.
         number = int(text) if len(text) <= _INT_DIGITS else None
         return number if number is not None and _INT_MIN <= number <= _INT_MAX and is_fit(text, number) else unfit(text)
 
@@ -94,11 +93,11 @@ _KEEPING = _parser(orjson.Fragment, is_fit=_has_its_value, pairs=_object_of)
 _AS_WRITTEN = _parser(orjson.Fragment, is_fit=_is_written_so)
 
 
-# What Gladly sent: numbers that Python would round go on as their text.
+# --- what Gladly sent: numbers that Python would round are kept as their text ---
 
 
 def exact_object(line: bytes) -> dict[str, Any]:
-    """Return the object on a line; numbers that Python would round are kept as their JSON text.
+    """Return the object on a line; numbers that Python would round are kept as JSON text.
 
     Raises:
         Unusable: It is not JSON, not an object, has a key twice or is nested too deeply.
@@ -111,7 +110,7 @@ def exact_object(line: bytes) -> dict[str, Any]:
     except TypeError as exc:
         raise Unusable("too_deep", "nested too deeply") from exc
     if again != line:
-        # Perhaps only blanks or escapes differ: the strict parser finds out.
+        # Maybe only blanks or escapes differ; the strict parser finds out.
         try:
             value = _KEEPING.decode(line.decode())
         except (json.JSONDecodeError, RecursionError) as exc:
@@ -132,13 +131,13 @@ def _not_json(line: bytes, exc: orjson.JSONDecodeError) -> Unusable:
 
 
 def exact_value(body: bytes) -> Any:
-    """Return the JSON of a reply, in which each number can be written again exactly as it came.
+    """Return the JSON of a reply; each number can be written again exactly as it came.
 
-    A number that Python would write in another way is an `orjson.Fragment`: it equals
-    nothing, and goes back as it is. Of two equal keys the last counts.
+    A number that Python would write differently is an `orjson.Fragment`: it equals nothing, and is written as it
+    came. Of two equal keys the last counts.
 
     Raises:
-        ValueError: It is no JSON (a page, nothing, cut off).
+        ValueError: It is not JSON (a web page, nothing, cut off).
     """
     plain = orjson.loads(body)
     if _LONG_NUMBER.search(body) is None:
@@ -146,13 +145,13 @@ def exact_value(body: bytes) -> Any:
     return _AS_WRITTEN.decode(body.decode())
 
 
-# What a user wrote: refused where it would be changed, with what to do.
+# --- what a user wrote: refused, with a fix, if reading would change it ---
 
 
 def parse_object(line: bytes) -> dict[str, Any] | Problem:
-    """Return the object on a line, or why it cannot be used as it stands.
+    """Return the object on a line, or why it cannot be used as it is.
 
-    The proof that reading lost nothing costs about one more microsecond.
+    The proof that reading lost nothing takes about one microsecond more.
     """
     try:
         value = orjson.loads(line)
@@ -167,12 +166,11 @@ def parse_object(line: bytes) -> dict[str, Any] | Problem:
 
 
 def _is_faithful(line: bytes, value: dict[str, Any], again: bytes) -> bool:
-    """Tell whether reading certainly lost nothing, given the line, what was read, and that written again.
+    """Tell whether reading certainly lost nothing, given the line, its value, and the value written again.
 
-    A false answer only means doubt. Equal text is proof: nothing was dropped or rounded.
-    The other proof has two parts: as many members as the line has keys, and no number with
-    so many digits that it could be rounded. The last is equal text once more, as the other
-    usual writer has it, with blanks and escapes.
+    False only means doubt. Equal text is a proof: nothing was dropped or rounded. A second proof has two parts: as
+    many members as the line has keys, and no number with enough digits to be rounded. The third is equal text again,
+    as Python's own JSON module writes it, with blanks and escapes.
     """
     if b"\\u0000" in line:
         return False
@@ -184,10 +182,10 @@ def _is_faithful(line: bytes, value: dict[str, Any], again: bytes) -> bool:
 
 
 def _has_all_members(line: bytes, again: bytes) -> bool:
-    """Compare how often a quote and a colon follow each other, as they do behind every key.
+    """Compare how often a quote is followed by a colon, as after every key.
 
-    They also do so within texts, but then in both, unless one of the two is escaped there.
-    Keys with a blank before their colon would escape the count.
+    That also occurs within texts, but then in both, unless one of the two characters is escaped. Keys with a blank
+    before their colon would not be counted.
     """
     if b" :" in line or b"\t:" in line or b"\r:" in line or b"\\u0022" in line or b"\\u003" in line:
         return False
@@ -195,13 +193,13 @@ def _has_all_members(line: bytes, again: bytes) -> bool:
 
 
 def _has_short_numbers(line: bytes) -> bool:
-    """Tell whether nothing looks like a number of 16 digits and more, or with an exponent of three."""
+    """Tell whether nothing looks like a number of 16 or more digits, or with an exponent of three."""
     digits = line.translate(_DIGITS, b".+-")
     return b"0" * 16 not in digits and b"e000" not in digits
 
 
 def _diagnose(line: bytes) -> Problem | None:
-    """Read a line strictly; return what is wrong with it, or None if nothing is."""
+    """Read a line with the strict parser; return what is wrong with it, or None."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -240,7 +238,7 @@ def _advised(refused: Unusable) -> str:
 
 
 def _check_texts(value: Any) -> None:
-    """Raise on the first text, keys included, that has a NUL or half a surrogate pair."""
+    """Raise for the first text or key that contains a NUL or half a surrogate pair."""
     match value:
         case str():
             if "\0" in value:
