@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +14,13 @@ import pytest
 from rich.console import Console
 
 from bulkgladly.cli import display
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from bulkgladly.runs.environment import Environment
 from bulkgladly.runs.observer import Estimate, RunView
+from tests.flows.programs import Program, program_in
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 
 CSV = "crm_id,name,email:1\nC1,Ada Ashby,ada@example.org\nC2,Ben Birch,ben@example.org\nC3,Cleo Holt,nobody\n"
-Program = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
@@ -35,23 +33,8 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in an empty folder, with credentials for the emulator and a file of three rows."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "BULKGLADLY_NAMESPACE": tmp_path.name,
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
     (tmp_path / "customers.csv").write_text(CSV.replace("@example.org", f".{tmp_path.name}@example.org"))
-
-    def call(*arguments: str, environment: Environment = QUICK) -> int:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run(environment)
-
-    return call
+    return program_in(tmp_path, monkeypatch, emulator)
 
 
 def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
@@ -119,13 +102,13 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--rehearse") == 1
 
     assert emulator.requests.total == before
-    assert "rehearsal: 3 requests, which take 0 s" in capsys.readouterr().err
+    assert "rehearsal: 3 requests, 0 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("import", "customers", "none.csv"), 2, "there is no such file"),
+        (("import", "customers", "none.csv"), 2, "no such file"),
         (("import", "widgets", "customers.csv"), 2, "choose one of: customers"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
         (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),

@@ -542,6 +542,19 @@ async def test_a_dry_run_knows_what_was_imported(world: World) -> None:
     assert world.asked() == {}
 
 
+async def test_a_dry_run_reads_the_standard_input_and_stops_at_the_row_limit(world: World) -> None:
+    """As an import does, so that both see the same rows; the copy is deleted with the dry run."""
+    content = world.ndjson(people(5)).read_bytes()
+    options = replace(world.options, limits=Limits(max_rows=3))
+
+    dry = await dry_run("customers", ["-"], options, host=world.emulator.url, stdin=io.BytesIO(content))
+
+    assert (dry.rows, dict(dry.first_requests)) == (3, {"createCustomer": 3})
+    assert not world.state.exists()
+    with pytest.raises(UsageError, match="one after the other"):
+        await dry_run("customers", ["-", "more.csv"], options, host="", stdin=io.BytesIO(content))
+
+
 # --- secrets and disks -----------------------------------------------------------------------
 
 

@@ -111,7 +111,7 @@ def test_the_report_as_a_page_says_all_of_it() -> None:
         "| created | 7 |",
         "| createCustomer | 9 |",
         "| taken | 2 |",
-        "adds up",
+        "All rows are accounted for",
         "SIGINT",
         "bulkgladly retry x",
     ):
@@ -122,7 +122,7 @@ def test_a_sum_that_is_wrong_is_not_hidden() -> None:
     """It would be our bug, and the page says so."""
     page = report(counts={**report().counts, "read": 11}).as_markdown()
 
-    assert "does not add up" in page
+    assert "Not all rows are accounted for" in page
 
 
 def test_the_report_tells_the_pace_and_why_it_waited() -> None:
