@@ -110,7 +110,6 @@ def _dry_run(
 
 
 def _tell_dry_run(result: "DryRun") -> None:
-    from bulkgladly.cli.display import effort_text
     from bulkgladly.runs.observer import counted
 
     tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
@@ -126,7 +125,7 @@ def _tell_dry_run(result: "DryRun") -> None:
         tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
         tell(f"            at {'; '.join(finding.examples)}")
     if result.first_requests:
-        tell(f"  an import of these rows takes {effort_text(result.estimate)}")
+        tell(f"  an import of these rows takes {result.estimate.effort()}")
 
 
 def _label_of(operation: str) -> str:

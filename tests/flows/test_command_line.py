@@ -47,7 +47,7 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     report = json.loads(told.out)
     assert status == report["exit_code"] == 1
     assert (report["counts"]["created"], report["counts"]["rejected"]) == (2, 1)
-    assert "3 rows, 3 requests if all are new" in told.err
+    assert "3 rows: 3 to 9 requests" in told.err
     assert "3 rows read: 2 created (66.6 %), 1 rejected (33.3 %)" in told.err
     assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
@@ -248,7 +248,7 @@ def test_one_line_a_minute_and_one_for_a_long_wait(caplog: pytest.LogCaptureFixt
     shown.tick(replace(VIEW, waiting="throttled (429)", waiting_s=29.0, seconds=132.0))
 
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[0].startswith("r: about 100 rows, 100 requests if all are new, 300 at most: 11 s to 33 s at 9/s")
+    assert lines[0].startswith("r: about 100 rows: 100 to 300 requests, 11 s to 33 s at 9/s")
     assert len(lines) == 1 + 3 + 1
     assert lines[1] == (
         "42 of about 100 rows (42 %), 40 created, 2 rejected, 8.9 of 9.0 requests/s, 1 throttled (HTTP 429), "

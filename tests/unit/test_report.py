@@ -50,14 +50,14 @@ def test_the_estimate_says_how_long() -> None:
     """In the words of people, at the pace of the run."""
     text = Estimate.of(CUSTOMERS.requests_per_record[Mode.CREATE], 324_000, True, 9.0).text()
 
-    assert text == "324,000 rows, 324,000 requests: 10 h 00 min at 9/s; Ctrl-C stops safely"
+    assert text == "324,000 rows: 324,000 requests, 10 h 00 min at 9/s; Ctrl-C stops safely"
 
 
 def test_a_guess_is_called_one() -> None:
     """Rows that were not counted, and a pace without a limit."""
     text = Estimate.of(CUSTOMERS.requests_per_record[Mode.UPSERT], 2000, False, math.inf).text()
 
-    assert text.startswith("about 2,000 rows, 2,000 requests if all are new, 6,000 at most")
+    assert text.startswith("about 2,000 rows: 2,000 to 6,000 requests; ")
 
 
 def report(**changes: Any) -> Report:
