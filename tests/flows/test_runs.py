@@ -43,6 +43,7 @@ from tests.flows.quickly import resume_import, retry_import, start_import
 
 ALONE = Pace(unlimited=True, concurrency=1)
 BAD = {"email:1": "nobody"}
+HOUR = 3600.0
 
 
 async def hit(world: World) -> None:
@@ -113,9 +114,20 @@ async def test_a_time_limit_leaves_a_run_that_can_be_resumed(world: World) -> No
     """What is in flight may end; the rest stays."""
     world.emulator.faults.script("createCustomer", [None, hang(executes=False)])
     path = world.ndjson(people(5))
+    is_over, is_told = asyncio.Event(), asyncio.Event()
 
-    running = asyncio.ensure_future(world.run(path, max_duration_s=0.05, pace=ALONE))
+    async def sleep(seconds: float) -> None:
+        if seconds != HOUR:
+            return await asyncio.sleep(seconds)
+        await is_over.wait()
+        is_told.set()
+        return None
+
+    world.environment = replace(world.environment, sleep=sleep)
+    running = asyncio.ensure_future(world.run(path, max_duration_s=HOUR, pace=ALONE))
     await hit(world)
+    is_over.set()
+    await is_told.wait()
     await asyncio.wait([running], timeout=0.2)
     assert not running.done(), "a request in flight may end, for a while"
     running.cancel()
