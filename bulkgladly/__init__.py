@@ -47,9 +47,8 @@ if TYPE_CHECKING:
     from bulkgladly.imports.import_options import ImportOptions
     from bulkgladly.imports.import_summary import Report
     from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
-    from bulkgladly.imports.rehearsal import rehearse_import
     from bulkgladly.imports.retry_import import retry_import
-    from bulkgladly.imports.run_import import resume_import, start_import
+    from bulkgladly.imports.run_import import rehearse_import, resume_import, start_import
     from bulkgladly.journal.run_folder import RunFolder
     from bulkgladly.journal.runs import find_run, list_runs
     from bulkgladly.records import Mode, Word
@@ -156,10 +155,10 @@ _HOMES = {
         "choose_mapping",
     ),
     "bulkgladly.imports.import_options": ("ImportOptions",),
-    "bulkgladly.imports.rehearsal": ("rehearse_import",),
     "bulkgladly.resume": ("resume_run",),
     "bulkgladly.imports.retry_import": ("retry_import",),
     "bulkgladly.imports.run_import": (
+        "rehearse_import",
         "resume_import",
         "start_import",
     ),

@@ -1,4 +1,4 @@
-"""The JSON of a list as lines: the text of each element as it came, on a line of its own. Pure.
+"""Cuts a JSON list into lines: the text of each element, unchanged, on its own line. Pure.
 
 Elements are not parsed and written again, so a number keeps all its digits and a text its
 escapes. Only newlines between tokens become blanks.
@@ -25,7 +25,7 @@ class Unreadable(ValueError):
 
 
 def elements_of(body: bytes, *, is_list: bool) -> list[bytes]:
-    """Return the elements of a list, or the one object, each as a line without its newline.
+    """Return the elements of a list, or the one object, each as a line without newline.
 
     An element of a list may be anything; the converter refuses those that are not objects.
     Bytes that are not UTF-8 stay as they are, so that they spoil their own line only.

@@ -52,13 +52,18 @@ def stretches(
     yield from cutter.last_line()
 
 
-def cut_lines(blocks: Iterable[bytes], *, max_line_bytes: int, offset: int = 0) -> Iterator[Line]:
-    """Yield the lines of a stream that begins at `offset`; the last one needs no newline.
+def cut_lines(
+    blocks: Iterable[bytes], *, max_line_bytes: int, offset: int = 0, refusal: Exception | None = None
+) -> Iterator[Line]:
+    """Yield the lines of a stream that stands at `offset`; the last one needs no newline.
 
-    A line above `max_line_bytes` is marked as not whole, and at most its first SHOWN_BYTES
-    are kept.
+    Of a line above `max_line_bytes` only the first SHOWN_BYTES at most are kept, and it is
+    marked as not whole.
+
+    Raises:
+        Exception: `refusal`, if given, as soon as a line is too long.
     """
-    for data, size, is_cut in stretches(blocks, max_line_bytes=max_line_bytes):
+    for data, size, is_cut in stretches(blocks, max_line_bytes=max_line_bytes, refusal=refusal):
         if is_cut:
             yield offset, data, False
             offset += size

@@ -97,7 +97,7 @@ _AS_WRITTEN = _parser(orjson.Fragment, is_fit=_is_written_so)
 
 
 def exact_object(line: bytes) -> dict[str, Any]:
-    """Return the object on a line; numbers that Python would round are kept as their JSON text.
+    """Return the object on a line; numbers that Python would round are kept as JSON text.
 
     Raises:
         Unusable: It is not JSON, not an object, has a key twice or is nested too deeply.
@@ -131,7 +131,7 @@ def _not_json(line: bytes, exc: orjson.JSONDecodeError) -> Unusable:
 
 
 def exact_value(body: bytes) -> Any:
-    """Return the JSON of a reply, in which each number can be written again exactly as it came.
+    """Return the JSON of a reply; each number can be written again exactly as it came.
 
     A number that Python would write differently becomes an `orjson.Fragment`, which equals
     nothing and is written as it came. Of two equal keys the last counts.
@@ -199,7 +199,7 @@ def _has_short_numbers(line: bytes) -> bool:
 
 
 def _diagnose(line: bytes) -> Problem | None:
-    """Read a line strictly; return what is wrong with it, or None if nothing is."""
+    """Read a line with the strict parser; return what is wrong with it, or None."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as exc:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from bulkgladly.checks.claims import Traits
 from bulkgladly.checks.customer_screen import CustomerScreen
 from bulkgladly.checks.field_screen import FieldScreen
-from bulkgladly.files.columns import compile_columns, nest
+from bulkgladly.files.columns import compile_columns
 from bulkgladly.files.layouts import ColumnProblem, FlatLayout
 from bulkgladly.gladly.preparation import Preparation
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Screening
@@ -87,12 +87,10 @@ class Judge:
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec, self._policy = spec, policy
         self._preparer = Preparer(spec, policy, ignore)
-        extra = (policy.key,) if policy.key else ()
-        self._layout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
     def verdict(self, row: Row) -> Verdict:
         """Return a row's record or all of its problems, without regard to other rows."""
-        item = self._preparer.record_for(row)
+        item = self._preparer.draft_of(row)
         if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
         return Verdict(None, (item, *self._further(row, item)))
@@ -114,7 +112,7 @@ class Judge:
         fields, found = dict(row.fields), [first]
         while len(found) < _MOST_PROBLEMS:
             try:
-                nested = nest(fields, self._spec.columns, self._layout)
+                nested = self._preparer.nested(fields)
             except ColumnProblem as error:
                 if error.problem != found[-1]:
                     found.append(error.problem)

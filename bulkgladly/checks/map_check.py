@@ -21,11 +21,10 @@ from bulkgladly.imports.mapping_choice import (
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
-from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.mapping.targets import Target
 from bulkgladly.records import Mode, Problem, Row
 
 __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
@@ -157,7 +156,7 @@ def check_mapping(
 
 def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> MappedRow:
     source = row.fields or {}
-    problems = [found for made in mapper(row) if isinstance(found := preparer.record_for(made), Problem)]
+    problems = [found for made in mapper(row) if isinstance(found := preparer.draft_of(made), Problem)]
     return MappedRow(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
 
 

@@ -29,14 +29,13 @@ from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
-from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.files.text_files import CsvReader
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
 from bulkgladly.gladly.table import resource
-from bulkgladly.imports.drafts import admission_of, outcome_of_clash
-from bulkgladly.imports.import_inputs import check_columns, open_inputs, spooled
+from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
+from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.row_names import too_many_to_arrange
 from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -80,10 +79,10 @@ async def check(
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
         patterns = [str(file) for file in files]
-        if patterns == ["-"]:
-            patterns = [str(await anyio.to_thread.run_sync(spooled, stdin, options, Path(folder)))]
-        inputs = open_inputs(spec, patterns, options)
-        check_columns(spec, inputs, options)
+        make_input = copy_of_stdin(patterns, stdin, options)
+        if make_input is not None:
+            patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
+        inputs = open_checked(spec, patterns, options)
         known = Parents(Path(folder) / "parents")
         key = parents_key or options.key
         await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
@@ -125,6 +124,8 @@ class _Checker:
     def look_at_all(self) -> None:
         """Make the first pass: judge the rows that are not cleared, and keep what rows claim and refer to."""
         for rows in self._pieces.batches():
+            if self._spec.arrange is not None:
+                refuse_too_many(self._spec, self._pieces.rows, USUAL.bounds.rows_in_order)
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
             for row, traits in zip(rows, cleared, strict=True):
@@ -191,8 +192,6 @@ class _Checker:
             return traits_of(self._spec, verdict.record)
         # Such rows may name each other in any order, so all of them must be there before one can be judged.
         self._whole.append(verdict.record)
-        if len(self._whole) > (most := USUAL.bounds.rows_in_order):
-            raise too_many_to_arrange(self._spec.name, most)
         return None
 
     def _arrange(self) -> None:

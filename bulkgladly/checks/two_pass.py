@@ -1,6 +1,7 @@
 """An input that is read once as a whole, and then again only in the places that matter."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.records import Mark, Position, Row
@@ -63,13 +64,14 @@ class Pieces:
         found: list[Row] = []
         for first, last in self._runs():
             end = self._marks[last + 1].seq if last + 1 < len(self._marks) else len(self._flags)
-            for rows in self._inputs.batches(self._marks[first], size=_ROWS_AT_ONCE):
-                found += [row for row in rows if row.seq < end and self._flags[row.seq]]
-                if len(found) >= _ROWS_AT_ONCE:
-                    yield found
-                    found = []
-                if rows[-1].seq + 1 >= end:
-                    break
+            with closing(self._inputs.batches(self._marks[first], size=_ROWS_AT_ONCE)) as batches:
+                for rows in batches:
+                    found += [row for row in rows if row.seq < end and self._flags[row.seq]]
+                    if len(found) >= _ROWS_AT_ONCE:
+                        yield found
+                        found = []
+                    if rows[-1].seq + 1 >= end:
+                        break
         if found:
             yield found
 

@@ -136,7 +136,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _tell(report: "CheckReport") -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
-    from bulkgladly.cli.display import effort_text, share_text
+    from bulkgladly.cli.display import share_text
 
     counts: Any = report.counts
     read = counts["read"]
@@ -155,4 +155,4 @@ def _tell(report: "CheckReport") -> None:
     # Modes differ much in what they cost, so all are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
         if report.estimates[mode].rows:
-            tell(f"  --mode {mode}: {effort_text(report.estimates[mode])}")
+            tell(f"  --mode {mode}: {report.estimates[mode].effort()}")

@@ -16,7 +16,6 @@ __all__ = (
     "LiveDisplay",
     "counts_text",
     "display_for",
-    "effort_text",
     "logger_for",
     "share_text",
     "summary_of",
@@ -143,16 +142,6 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:
     )
 
 
-def effort_text(estimate: Estimate) -> str:
-    """Return how many requests rows will take, from the fewest to the most, and for how long."""
-    low, high = estimate.requests_low, estimate.requests_high
-    requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
-    if math.isinf(estimate.per_second):
-        return requests
-    times = dict.fromkeys(duration_text(number / estimate.per_second) for number in (low, high))
-    return f"{requests}, {' to '.join(times)} at {estimate.per_second:g}/s"
-
-
 def view_text(view: RunView, now: dt.datetime) -> str:
     """Return a run's state as one line. `now` is the local time."""
     parts = [_done_text(view)]
@@ -232,9 +221,8 @@ def _rows_text(about: Mapping[str, Any]) -> str:
 
 
 def _cost_text(report: Any) -> str:
-    time = duration_text(report.seconds) if report.seconds >= 1 else "less than 1 s"
     throttled = f", {report.throttled:,} throttled (HTTP 429)" if report.throttled else ""
-    return f"{counted(report.requests_total, 'request')} in {time}{throttled}"
+    return f"{counted(report.requests_total, 'request')} in {duration_text(report.seconds)}{throttled}"
 
 
 def _panel(view: RunView, now: dt.datetime) -> Any:

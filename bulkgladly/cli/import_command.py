@@ -77,8 +77,7 @@ def import_(
     email:1, phone:1, phone:1:type, customAttribute:KEY). `bulkgladly schema show OBJECT` lists the columns.
     """
     from bulkgladly.gladly.table import resource as find
-    from bulkgladly.imports.rehearsal import rehearse_import
-    from bulkgladly.imports.run_import import start_import
+    from bulkgladly.imports.run_import import rehearse_import, start_import
 
     # A dry run and a rehearsal work without credentials, so they come before these are looked for.
     options = rows.import_options(where.state_dir, pace=pace.over(), limits=stop.over())
@@ -103,7 +102,7 @@ def _dry_run(
 
     # Credentials are optional, because nothing is sent; but what is remembered of earlier runs is kept by host.
     host = credentials.host if credentials else ""
-    result = anyio.run(lambda: dry_run(resource, files, options, host=host))
+    result = anyio.run(lambda: dry_run(resource, files, options, host=host, stdin=standard_input()))
     _tell_dry_run(result)
     if json:
         print_json(result.as_dict())
@@ -111,7 +110,6 @@ def _dry_run(
 
 
 def _tell_dry_run(result: "DryRun") -> None:
-    from bulkgladly.cli.display import effort_text
     from bulkgladly.runs.observer import counted
 
     tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
@@ -127,7 +125,7 @@ def _tell_dry_run(result: "DryRun") -> None:
         tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
         tell(f"            at {'; '.join(finding.examples)}")
     if result.first_requests:
-        tell(f"  an import of these rows takes {effort_text(result.estimate)}")
+        tell(f"  an import of these rows takes {result.estimate.effort()}")
 
 
 def _label_of(operation: str) -> str:

@@ -73,7 +73,7 @@ class ExportWork:
     async def begin(self) -> None:
         """Tell the user where the data comes from and goes to."""
         where = f"{self.context.host} into {self._options.out}"
-        self._observer.note(f"{self._session.run.name}: {where}; safe to stop at any time")
+        self._observer.note(f"{self._session.run.name}: {where}; Ctrl-C stops safely")
 
     # --- planning ---
 

@@ -1,4 +1,4 @@
-"""Arrow values, as plain numbers and bytes, into what JSON can say. Pure; knows no Arrow."""
+"""Converts Arrow values, given as plain numbers and bytes, to what JSON can hold. Pure, without Arrow."""
 
 import math
 import struct
@@ -30,14 +30,14 @@ __all__ = (
 )
 
 Convert = Callable[[Any], Any]
-"""From one value as Arrow holds it to one that JSON can say; never called with None."""
+"""Converts one value from Arrow to one that JSON can hold; never called with None."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - zones are added as text, from what the column declares
 _EPOCH_DAY = date(1970, 1, 1)
 
 
 class CellError(ValueError):
-    """A value has no place in JSON; `code` and the message say why."""
+    """JSON cannot hold a value; `code` and the message say why."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -48,18 +48,18 @@ def text(value: bytes) -> str:
     """Return bytes as text.
 
     Raises:
-        CellError: They are not UTF-8, or have a NUL.
+        CellError: They are not UTF-8, or contain a NUL.
     """
     if b"\0" in value:
         raise CellError("nul_character", "has a NUL character; remove it")
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise CellError("invalid_utf8", "holds bytes that are not UTF-8 text; leave the column out") from exc
+        raise CellError("invalid_utf8", "contains bytes that are not UTF-8 text; leave the column out") from exc
 
 
 def finite(value: float) -> float:
-    """Return a number that JSON can carry.
+    """Return a number if JSON can hold it.
 
     Raises:
         CellError: It is infinite or not a number.
@@ -95,12 +95,12 @@ short16 = partial(_short, packing=struct.Struct("e"), digits=range(3, 6))
 
 
 def timestamp_text(value: int, digits: int, *, has_zone: bool) -> str:
-    """Return a count of 10**-digits seconds since 1970 as RFC 3339; with a zone it is in UTC and says so.
+    """Return a count of 10**-digits seconds since 1970 as RFC 3339; with a zone the time ends in Z, for UTC.
 
-    The fraction has none, three, six or nine digits, as many as it takes.
+    The fraction has no, three, six or nine digits, as needed.
 
     Raises:
-        CellError: The year has not four digits.
+        CellError: The year does not have four digits.
     """
     seconds, fraction = divmod(value, 10**digits)
     try:
@@ -114,7 +114,7 @@ def date_text(days: int) -> str:
     """Return days since 1970 as an ISO date.
 
     Raises:
-        CellError: The year has not four digits.
+        CellError: The year does not have four digits.
     """
     try:
         return (_EPOCH_DAY + timedelta(days=days)).isoformat()
@@ -146,12 +146,12 @@ def decimal_text(value: Decimal) -> str:
 
 
 def uuid_text(value: bytes) -> str:
-    """Return 16 bytes in the usual form of a UUID."""
+    """Return 16 bytes as a UUID in its usual form."""
     return str(UUID(bytes=value))
 
 
 def struct_of(converts: dict[str, Convert], value: dict[str, Any]) -> dict[str, Any]:
-    """Convert the members that need it; null members stay."""
+    """Return an object with the members converted that need it; null stays null."""
     return {
         name: member if member is None or name not in converts else converts[name](member)
         for name, member in value.items()
@@ -159,27 +159,27 @@ def struct_of(converts: dict[str, Convert], value: dict[str, Any]) -> dict[str, 
 
 
 def list_of(convert: Convert, value: list[Any]) -> list[Any]:
-    """Convert the items; null items stay."""
+    """Return a list with its items converted; null stays null."""
     return [None if item is None else convert(item) for item in value]
 
 
 def map_of(key: Convert | None, item: Convert | None, value: list[tuple[Any, Any]]) -> dict[str, Any]:
-    """Return pairs as an object, whose names are text.
+    """Return pairs as an object; its names are texts.
 
     Raises:
-        CellError: A key comes twice.
+        CellError: Two pairs have the same key.
     """
     found: dict[str, Any] = {}
     for raw_name, member in value:
         name = str(key(raw_name) if key else raw_name)
         if name in found:
-            raise CellError("duplicate_key", f"has the key {name!r} twice; leave one of them")
+            raise CellError("duplicate_key", f"has the key {name!r} twice; remove one of them")
         found[name] = item(member) if item and member is not None else member
     return found
 
 
 def shown(value: Any) -> str:
-    """Return a value without a form in JSON as some text, for people to find it by."""
+    """Return a value that JSON cannot hold as text, so that people can find it."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 

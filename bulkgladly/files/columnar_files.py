@@ -25,18 +25,18 @@ from bulkgladly.strict_json import parse_object
 
 __all__ = ("ArrowReader", "ParquetReader")
 
-# Arrow decodes this much at once; only one batch of it at a time becomes Python objects.
+# Arrow decodes this much at once; only one batch of that becomes Python objects at a time.
 _CHUNK_ROWS = 4096
 _CHUNK_BYTES = 1 << 24
 _BUFFER_BYTES = 1 << 20
 _FEATHER_1 = b"FEA1"
 _ARROW_FILE = b"ARROW1"
 _DATA_SET, _EXTRA = b"bulkgladly.data_set", "_extra"
-"""What marks a part that was exported, and the column for what no other takes: `docs/dataset.md`."""
+"""The mark of a file that bulkgladly exported, and its column for what no other column holds: `docs/dataset.md`."""
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 Plan = tuple[pa.DataType, cells.Convert | None]
-"""The type to cast a column to, and what then becomes of its values."""
+"""The type to cast a column to, and the conversion of its values after that."""
 Cells = tuple[dict[str, Any] | None, Problem | None, bytes]
 Chunks = Generator[tuple[int, int, pa.RecordBatch], None, None]
 """Piece of the file, number of the first row, and the rows."""
@@ -58,7 +58,7 @@ class _ColumnarReader(ABC):
         return self._path
 
     def hold(self, handle: int | None) -> None:
-        """Read from an open file where its name is gone, as `Reader` says."""
+        """Read from an open file if its path is deleted, as `Reader` says."""
         self._held = handle
 
     def columns(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class _ColumnarReader(ABC):
 
     @abstractmethod
     def _chunks(self, start: Position) -> Chunks:
-        """Yield the rows in chunks, of which the first holds the row at `start`, or is before it."""
+        """Yield the rows in chunks; the first holds the row at `start`, or comes before it."""
 
     def batches(self, start: Position | None = None, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows in file order, as `Reader` says."""
@@ -100,16 +100,17 @@ class _ColumnarReader(ABC):
     def _damage_named(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as exc:  # the last of a name in the schema
+        # UnicodeDecodeError is raised for a name in the schema.
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as exc:
             reason = str(exc).strip().partition("\n")[0]
-            raise InputError(f"{self._path}: {what}: {reason}; fetch or write the file again") from exc
+            raise InputError(f"{self._path}: {what}: {reason}; download or write the file again") from exc
 
 
 class ParquetReader(_ColumnarReader):
     """Reads a Parquet file row group by row group; a position's offset is its row group."""
 
     def _open(self) -> pq.ParquetFile:
-        # A page whose checksum does not fit is an error: its values would be somebody else's.
+        # A page with a wrong checksum is an error: its values could be those of other rows.
         place = place_of(self._path, self._held)
         return pq.ParquetFile(place, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
 
@@ -146,13 +147,13 @@ class ArrowReader(_ColumnarReader):
         except OSError as exc:
             raise InputError(f"{path}: cannot be opened: {exc}") from exc
         if magic.startswith(_FEATHER_1):
-            raise InputError(f"{path}: is Feather version 1; write it again as version 2 or as Parquet")
+            raise InputError(f"{path}: is a Feather version 1 file; save it as version 2 or as Parquet")
         self._is_stream = magic != _ARROW_FILE
         super().__init__(path, file_index)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[pa.OSFile, pa.RecordBatchFileReader | pa.RecordBatchStreamReader]]:
-        # Not mapped into memory: a file that is cut while it is read would kill the process.
+        # Not mapped into memory: a file that is truncated while it is read would kill the process.
         open_reader = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
         with pa.OSFile(str(place_of(self._path, self._held)), "rb") as file, open_reader(file) as reader:
             yield file, reader
@@ -162,7 +163,7 @@ class ArrowReader(_ColumnarReader):
             return reader.schema
 
     def estimate_rows(self) -> tuple[int, bool]:
-        """Return the number of rows, taking all batches but the last to be as long as the first."""
+        """Return the number of rows, assuming that all batches except the last are as long as the first."""
         with self._damage_named("cannot be read"), self._opened() as (file, reader):
             if isinstance(reader, pa.RecordBatchFileReader):
                 return _estimate_batches(reader)
@@ -175,7 +176,7 @@ class ArrowReader(_ColumnarReader):
             return rows, True
 
     def _chunks(self, start: Position) -> Chunks:
-        # The format does not say how many rows are before a batch, so counting begins at the first.
+        # The format does not say how many rows come before a batch, so all batches are counted from the first.
         number = 1
         for piece, chunk in enumerate(self._pieces()):
             if piece >= start.offset:
@@ -195,14 +196,14 @@ class ArrowReader(_ColumnarReader):
 
 
 def _rows_within(limit: int, size: int, rows: int) -> int:
-    """Return how many of `rows` that take `size` bytes fit into a limit, but at least one."""
+    """Return how many of `rows`, which take `size` bytes, fit into a limit; at least one."""
     return max(1, limit * rows // max(1, size))
 
 
 def _require_sound(batch: pa.RecordBatch) -> None:
-    """Raise if lengths and offsets do not fit: Arrow trusts them, and would crash the process on damage."""
+    """Raise if lengths and offsets are wrong: Arrow trusts them, and damage would crash the process."""
     for column in batch.columns:
-        # As bytes, since text that is not UTF-8 is the matter of its row.
+        # As bytes: text that is not UTF-8 is a problem of its row, not of the file.
         wider = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(column.type)
         (column.cast(wider) if wider else column).validate(full=True)
 
@@ -216,21 +217,20 @@ def _estimate_batches(reader: pa.RecordBatchFileReader) -> tuple[int, bool]:
 
 
 class _RowMaker:
-    """How the columns of one schema become values.
+    """Converts the columns of one schema to values.
 
-    Times, dates and texts leave Arrow as numbers and bytes: its own conversion would need
-    pandas for nanoseconds, and one invalid text would cost the whole batch. In a part of a data
-    set that bulkgladly has exported, what an open map has no place for (numbers, flags, lists) stands
-    in another column, and is put back.
+    Times, dates and texts leave Arrow as numbers and bytes: its own conversion would need pandas for nanoseconds,
+    and one invalid text would cost the whole batch. In a file that bulkgladly exported, values that an open map
+    cannot hold (numbers, flags, lists) are in another column; they are put back into the map.
 
     Raises:
-        InputError: Two columns have one name, or a type has no form in JSON.
+        InputError: Two columns have the same name, or JSON cannot hold a type.
     """
 
     def __init__(self, schema: pa.Schema, path: Path) -> None:
         self.names = tuple(schema.names)
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
-            raise InputError(f"{path}: has the column {twice[0]!r} more than once; rename or drop one")
+            raise InputError(f"{path}: has the column {twice[0]!r} more than once; rename or remove one")
         self._plain: list[pa.DataType] = []
         self._converts: list[cells.Convert | None] = []
         for field in schema:
@@ -238,8 +238,8 @@ class _RowMaker:
                 plain, convert = _plan(field.type)
                 pa.nulls(0, field.type).cast(plain)
             except (pa.ArrowException, TypeError) as exc:
-                reason = f"column {field.name!r} is of type {field.type}, which rows cannot hold; cast or drop it"
-                raise InputError(f"{path}: {reason}") from exc
+                reason = f"column {field.name!r} has the type {field.type}, which cannot be imported"
+                raise InputError(f"{path}: {reason}; cast it to another type, or remove it") from exc
             self._plain.append(plain)
             self._converts.append(convert)
         maps = [field.name for field in schema if types.is_map(field.type)]
@@ -272,7 +272,7 @@ class _RowMaker:
         return None, problem, orjson.dumps(fields)
 
     def _put_back(self, fields: dict[str, Any]) -> Problem | None:
-        """Put what belongs into maps there: `{"customAttributes.visits": 12}` beside a map of texts."""
+        """Put values into the maps that they belong to, such as `{"customAttributes.visits": 12}`."""
         extra = parse_object(str(fields[_EXTRA]).encode("utf-8", "surrogatepass"))
         if isinstance(extra, Problem):
             return extra
@@ -280,7 +280,7 @@ class _RowMaker:
             try:
                 path = parsed(text)
             except ValueError:
-                continue  # of a version that writes paths in another way: no matter of a map
+                continue  # written by a version with another form of paths, so it is not about a map
             if len(path) > 1 and path[0] in self._open_maps:
                 fields[str(path[0])] = fields[str(path[0])] or {}
                 put(fields, path, value)

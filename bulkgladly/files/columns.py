@@ -1,12 +1,11 @@
-"""Nested payload <-> flat columns, by a ColumnPlan. Pure.
+"""Converts flat columns to nested payloads and back, by a `ColumnPlan`. Pure.
 
-A row may be nested, as the API has it (`emails`, `customAttributes`), flat (`email:1`,
-`email:1:primary`, `customAttribute:KEY`) or mixed. What leaves a field alone and what may
-clear it is the same for every format:
+A row may be nested like the API (`emails`, `customAttributes`), flat (`email:1`, `email:1:primary`,
+`customAttribute:KEY`) or mixed. For every format the same values leave a field alone or may clear it:
 
     column or key missing     the field is left alone
     scalar or flat cell ""    the field is left alone
-    scalar, attribute, or     null in the payload; the caller keeps or clears
+    scalar, attribute, or     null in the payload; the caller keeps or clears the field
       whole field null
     flat cell of a list null  left out, like ""
 """
@@ -27,11 +26,10 @@ Nested = dict[str, Any]
 def compile_columns(
     names: Iterable[str], plan: ColumnPlan, ignore: Collection[str] = (), *, extra_known: Collection[str] = ()
 ) -> FlatLayout:
-    """Return what the columns of a header, or the keys of a row, stand for; compiled once for equal names.
+    """Return what the columns of a header, or the keys of a row, mean; compiled once for equal names.
 
-    `ignore` are columns to leave out although the plan may know them; with `*` in it all
-    unknown ones are left out as well. `extra_known` are columns that the caller uses by
-    itself (such as the source key) and that are no part of the payload.
+    `ignore` are columns to leave out even if the plan knows them; `*` in it leaves out all unknown columns.
+    `extra_known` are columns that the caller uses for itself, such as the source key; they do not go into the payload.
     """
     return compile_layout(tuple(names), plan, frozenset(ignore), frozenset(extra_known))
 
@@ -39,21 +37,21 @@ def compile_columns(
 def unknown_columns(
     names: Iterable[str], plan: ColumnPlan, ignore: Collection[str] = (), *, extra_known: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Return the columns that stand for nothing; `layouts.suggestion` knows what they may have meant."""
+    """Return the columns without a meaning; `layouts.suggestion` returns what they may have meant."""
     return compile_columns(names, plan, ignore, extra_known=extra_known).unknown
 
 
 def nest(fields: Mapping[str, Any], plan: ColumnPlan, layout: FlatLayout | None = None) -> Nested:
-    """Return the payload that a row stands for; the row is not changed.
+    """Return the payload of a row; the row is not changed.
 
-    `layout` is that of the file's header. A row with other keys gets its own, with the same
-    columns ignored and known. Items of a list that are empty close up; a list whose items
-    are all empty is left out, since an empty list would erase what Gladly holds.
+    `layout` is that of the file's header. A row with other keys gets its own layout, with the same ignored and known
+    columns. Empty items of a list are dropped; a list with only empty items is left out, because an empty list
+    would erase what Gladly holds.
 
     Raises:
-        ColumnProblem: A column is unknown, a value is not what its column holds, or two
-            columns give the same field.
+        ColumnProblem: A column is unknown, a value does not fit its column, or two columns set the same field.
     """
+    # Rows of a table have the header's names and layout; JSON rows with other keys find theirs in a cache.
     names = tuple(fields)
     if layout is None:
         layout = compile_layout(names, plan, frozenset(), frozenset())
@@ -72,7 +70,9 @@ def nest(fields: Mapping[str, Any], plan: ColumnPlan, layout: FlatLayout | None 
     for spec, items in layout.flat_lists:
         if found := _read_items(fields, spec, items):
             if payload.get(spec.field):
-                raise ColumnProblem.of("given_twice", items[0].first, f"and {spec.field} give the same field")
+                raise ColumnProblem.of(
+                    "given_twice", items[0].first, f"and {spec.field} set the same field; remove one"
+                )
             payload[spec.field] = found
     if layout.open_map is not None:
         _take_map(payload, fields[layout.open_map], layout.open_map)
@@ -82,10 +82,10 @@ def nest(fields: Mapping[str, Any], plan: ColumnPlan, layout: FlatLayout | None 
 
 
 def flatten(payload: Mapping[str, Any], plan: ColumnPlan) -> dict[str, Any]:
-    """Return a nested payload as flat columns; `nest` turns it into the same payload again.
+    """Return a nested payload as flat columns; `nest` turns them into the same payload again.
 
-    Nothing is lost: what has no flat form (a null in place of a list, fields that the plan
-    does not know) keeps its name and value. Empty lists and maps, however, have no column.
+    What has no flat form (a null in place of a list, fields that the plan does not know) keeps its name and value.
+    Only empty lists and maps are lost, since they have no column.
     """
     flat: dict[str, Any] = {}
     lists = {spec.field: spec for spec in plan.lists}
@@ -104,7 +104,7 @@ def flatten(payload: Mapping[str, Any], plan: ColumnPlan) -> dict[str, Any]:
 
 
 def _take_list(payload: Nested, value: Any, spec: ListColumn) -> None:
-    """Copy a list given in nested form, without its empty items and what Gladly computes."""
+    """Copy a nested list, without its empty items and without what Gladly computes."""
     if value is None:
         payload[spec.field] = None
         return
@@ -123,7 +123,7 @@ def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
     if kept.get(spec.value, "") == "":
         if any(cell != "" for part, cell in kept.items() if part != spec.value):
             where = f"{spec.field}[{index}].{spec.value}"
-            raise ColumnProblem.of("no_value", where, "is missing, but other parts of it are given")
+            raise ColumnProblem.of("no_value", where, "is missing, but other parts of this entry are given")
         return None
     for part, kind in spec.parts.items():
         if kind == "choice" and type(cell := kept.get(part)) is str:
@@ -132,7 +132,7 @@ def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
 
 
 def _read_items(fields: Mapping[str, Any], spec: ListColumn, items: Sequence[EntryColumns]) -> list[Nested]:
-    """Read the numbered columns of a list, closing the gaps."""
+    """Read the numbered columns of a list; empty numbers are skipped."""
     found: list[Nested] = []
     for item in items:
         value = fields[item.value] if item.value is not None else None
@@ -164,7 +164,7 @@ def _cell(value: Any, kind: str, column: str) -> Any:
 def _text(value: Any, column: str) -> str:
     if type(value) is str:
         return value
-    if type(value) is int:  # a whole number is the same as its text; true, 1.5 or an object are not
+    if type(value) is int:  # a whole number has one text; true, 1.5 or an object do not
         return str(value)
     raise ColumnProblem.of("not_text", column, "must be text")
 
@@ -183,6 +183,6 @@ def _add_attributes(payload: Nested, fields: Mapping[str, Any], columns: Sequenc
     if given:
         for column, key in columns:
             if key in found and key in given:
-                raise ColumnProblem.of("given_twice", column, f"and {name} give the same attribute")
+                raise ColumnProblem.of("given_twice", column, f"and {name} set the same attribute; remove one")
         found = {**given, **found}
     payload[name] = found

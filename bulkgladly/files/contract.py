@@ -1,4 +1,4 @@
-"""What every input format offers, and how its files are read."""
+"""What every reader of input files offers, and the options that files are read with."""
 
 import codecs
 import contextlib
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.records import Position, Row
 
@@ -23,11 +24,11 @@ _NO_FILE_ENCODINGS = frozenset({"punycode", "idna", "unicode-escape", "raw-unico
 class ReadOptions:
     """How the files of one run are read; `format` overrides what their suffix says.
 
-    `delimiter` is a comma unless said otherwise, and then a tab in `.tsv` files. Without a
-    `quotechar` (None) quotes in CSV files have no meaning.
+    `delimiter` is a comma by default, or a tab in `.tsv` files. With `quotechar` None, quotes in CSV files are
+    ordinary characters.
 
     Raises:
-        UsageError: An option that no file could be read with.
+        UsageError: No file can be read with these options.
     """
 
     encoding: str = "utf-8"
@@ -38,23 +39,25 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if not _is_text_encoding(self.encoding):
-            raise UsageError(f"--encoding {self.encoding} is not known; try utf-8, cp1252 or utf-16")
+            raise UsageError(f"unknown --encoding {self.encoding}; use for example utf-8, cp1252 or utf-16")
         for name, char in (("--delimiter", self.delimiter), ("--quotechar", self.quotechar)):
             if char is not None and (len(char) != 1 or char in "\r\n\0"):
                 raise UsageError(f"{name} must be one character, not {char!r}")
         if self.delimiter == self.quotechar:
-            raise UsageError(f"--delimiter and --quotechar are both {self.delimiter!r}")
+            raise UsageError(
+                f"--delimiter and --quotechar are both {self.delimiter!r}; choose another character for one of them"
+            )
         if self.max_record_bytes < 1:
-            raise UsageError("the largest record must have at least one byte")
+            raise UsageError("max_record_bytes must be at least 1")
         if self.format is not None and self.format not in FORMATS:
-            raise UsageError(f"--format {self.format} is not known; choose one of {', '.join(FORMATS)}")
+            raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
 
 
 class Reader(Protocol):
-    """One input file. It holds no open file between calls and may be read any number of times.
+    """One input file. It keeps no file open between calls and can be read any number of times.
 
-    All methods are synchronous, do their work in the calling thread, and raise `InputError`
-    when the file as a whole cannot be read on; what is wrong with one row is in the row.
+    All methods are synchronous and work in the calling thread. They raise `InputError` when the file as a whole
+    cannot be read further; what is wrong with one row is in the row.
     """
 
     @property
@@ -64,14 +67,14 @@ class Reader(Protocol):
 
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
-        """Return the column names that all rows share, or None if each row brings its own."""
+        """Return the column names that all rows share, or None if each row has its own."""
 
     @abstractmethod
     def batches(self, start: Position | None = None, *, size: int = 256) -> Iterator[list[Row]]:
         """Yield the rows in file order, at most `size` at a time and never an empty list.
 
-        With `start`, which must be the position of a row read before, that row comes first
-        and everything after it is as it was then. `seq` is left unset.
+        `start` must be the position of a row that was read before: that row comes first, and all rows after it are
+        as they were then. `seq` is left unset.
         """
 
     @abstractmethod
@@ -84,13 +87,14 @@ class Reader(Protocol):
 
     @abstractmethod
     def hold(self, handle: int | None) -> None:
-        """Read from an open file of the caller's, where its name is gone or stands for another one; None: no more."""
+        """Read from this open file if the path is deleted or names another file; None ends that."""
 
 
 def place_of(path: Path, handle: int | None) -> Path:
-    """Return under which name a file can be opened that may be held open: its own, unless that is gone or another's.
+    """Return a path under which a file can be opened, which the caller may hold open as `handle`.
 
-    Only Linux has another name for a file without one; elsewhere such a file is lost.
+    It is its own path, unless that is deleted or names another file. Only Linux has a second path then; elsewhere
+    such a file is lost.
     """
     if handle is None:
         return path
@@ -105,5 +109,5 @@ def _is_text_encoding(name: str) -> bool:
     try:
         codec = codecs.lookup(name).name
         return codec not in _NO_FILE_ENCODINGS and "é\n".encode(codec, "ignore") != b""
-    except LookupError:  # also for codecs that make no text, such as base64
+    except LookupError:  # also raised for codecs that make no text, such as base64
         return False

@@ -1,6 +1,5 @@
-"""Several input files as one run of rows."""
+"""Several input files, read as one sequence of rows."""
 
-import glob
 import os
 import shutil
 from abc import abstractmethod
@@ -11,8 +10,7 @@ from typing import BinaryIO, Protocol, Self
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.opening import open_reader
-from bulkgladly.local_paths import local_path
+from bulkgladly.files.opening import files_of, open_reader
 from bulkgladly.records import Mark, Row
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import is_full, not_written
@@ -25,27 +23,27 @@ _START = Mark()
 
 
 class Expand(Protocol):
-    """What makes rows of a row: one or more, all at its position, and the same ones every time."""
+    """Turns one row into one or more rows, all at its position and the same ones every time."""
 
     @property
     @abstractmethod
     def is_one_to_one(self) -> bool:
-        """True where every row makes exactly one."""
+        """True if every row becomes exactly one row."""
 
     @abstractmethod
     def __call__(self, row: Row) -> list[Row]:
-        """Return the rows that take the place of one; `seq` is left unset."""
+        """Return the rows that replace a row; `seq` is left unset."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """One input file as it was when the run opened it."""
+    """The state of one input file when the run opened it."""
 
     path: Path
     size: int
     mtime_ns: int
     identity: tuple[int, int, int] = (0, 0, 0)
-    """Device, number and last change of the file, by which one that was put in its place is told."""
+    """Device, inode and last change of the file; a file that replaces it has others."""
 
     @property
     def name(self) -> str:
@@ -67,8 +65,8 @@ class OpenedFile:
 class Inputs:
     """The files of one run, in a fixed order, read one after the other.
 
-    With `expand` the rows of the run are those that it makes of the files' rows; what
-    `readers` give stays as it is in the files.
+    With `expand` the rows of the run are those that `expand` makes from the rows of the files; `readers` still give
+    the rows as they are in the files.
     """
 
     def __init__(self, readers: Sequence[Reader], expand: Expand | None = None) -> None:
@@ -78,12 +76,12 @@ class Inputs:
         self._held: list[int] = []
 
     def hold(self) -> None:
-        """Keep the files open, so that they can be read to their end where somebody removes or replaces them."""
+        """Keep the files open, so that they can be read to their end even if somebody deletes or replaces them."""
         for reader in self.readers:
             try:
                 handle = os.open(reader.path, os.O_RDONLY)
             except OSError:
-                continue  # whoever reads it learns why
+                continue  # reading it will raise the right error
             self._held.append(handle)
             reader.hold(handle)
 
@@ -95,10 +93,9 @@ class Inputs:
             os.close(self._held.pop())
 
     def altered(self, digests: Sequence[str]) -> list[str]:
-        """Say which files are not any more what they were when they were opened.
+        """Return a sentence for each file that has changed since it was opened.
 
-        Size, times and number of the file are compared, and its content with `digests` where
-        these differ. Reads such a file whole.
+        Size, times and inode are compared first. If they differ the whole file is read and compared with `digests`.
         """
         found = []
         for file, digest in zip(self.files, digests, strict=True):
@@ -106,7 +103,7 @@ class Inputs:
                 if _describe(file.path) != file and file.fingerprint() != digest:
                     found.append(f"{file.path} was changed while it was read")
             except InputError:
-                what = "cannot be read any more" if os.path.lexists(file.path) else "was removed while it was read"
+                what = "can no longer be read" if os.path.lexists(file.path) else "was removed while it was read"
                 found.append(f"{file.path} {what}")
         return found
 
@@ -114,31 +111,24 @@ class Inputs:
     def open(cls, patterns: Sequence[str], options: ReadOptions | None = None, *, expand: Expand | None = None) -> Self:
         """Find the files and read the beginning of each.
 
-        The order is that of `patterns`; what one pattern matches is sorted by name. A name
-        that exists is taken literally, whatever characters it has.
-
         Raises:
-            InputError: Nothing matches, a file comes twice, or one of them cannot be used.
+            InputError: As `files_of` and `open_reader`.
         """
-        paths = [path for pattern in patterns for path in _expand(pattern)]
-        if not paths:
-            raise InputError("no input file was named")
-        _refuse_duplicates(paths)
         options = options or ReadOptions()
-        return cls([open_reader(path, index, options) for index, path in enumerate(paths)], expand)
+        return cls([open_reader(path, index, options) for index, path in enumerate(files_of(patterns))], expand)
 
     def batches(self, start: Mark = _START, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.
 
-        Close it where it may not be read to its end: it has a file open.
+        Close the generator if you may not read it to its end: it keeps a file open.
 
         Raises:
-            InputError: A file cannot be read on, or the mark lies in a file that is not there.
+            InputError: A file cannot be read further, or the mark is in a file that was not given.
         """
         seq, position = start.seq, start.position
         first = position.file if position else 0
         if first >= len(self.readers):
-            raise InputError(f"the run stands in input file {first + 1}, but only {len(self.readers)} were named")
+            raise InputError(f"the run stopped in input file {first + 1}, but only {len(self.readers)} were given")
         for index, reader in enumerate(self.readers[first:], first):
             for found in reader.batches(position if index == first else None, size=size):
                 for batch in (found,) if self._expand is None else _expanded(found, self._expand, size):
@@ -161,7 +151,7 @@ class Inputs:
         return rows
 
     def estimate_rows(self) -> tuple[int, bool]:
-        """Return how many rows all files have or make, and whether that is exact."""
+        """Return how many rows the run has, and whether that is exact."""
         guesses = [reader.estimate_rows() for reader in self.readers]
         count, is_exact = sum(count for count, _ in guesses), all(is_exact for _, is_exact in guesses)
         if self._expand is None or self._expand.is_one_to_one:
@@ -174,7 +164,7 @@ class Inputs:
 
 
 def _expanded(rows: Sequence[Row], expand: Expand, size: int) -> Iterator[list[Row]]:
-    """Yield what rows make, at most `size` at a time: one row may make very many."""
+    """Yield expanded rows, at most `size` at a time: one row may become very many."""
     batch: list[Row] = []
     for row in rows:
         batch += expand(row)
@@ -186,9 +176,9 @@ def _expanded(rows: Sequence[Row], expand: Expand, size: int) -> Iterator[list[R
 
 
 def spool(stream: BinaryIO, path: Path) -> None:
-    """Copy a stream to a file, readable by its owner only, that is whole and durable on return.
+    """Copy a stream to a file that only its owner can read; it is complete and durable on return.
 
-    Killed before: there is no file of this name, at most one ending in `.partial`.
+    A crash leaves no file of this name, at most one ending in `.partial`.
 
     Raises:
         DiskFull: There is no room for it.
@@ -200,32 +190,7 @@ def spool(stream: BinaryIO, path: Path) -> None:
     except OSError as exc:
         if is_full(exc):
             raise not_written(f"the copy of the input in {path}", exc, "start again") from exc
-        raise InputError(f"{path}: the input cannot be kept: {exc}") from exc
-
-
-def _expand(pattern: str) -> list[Path]:
-    path = local_path(pattern)
-    if not glob.has_magic(pattern) or os.path.lexists(pattern):
-        return [path]
-    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
-    files = [path for path in found if not path.is_dir()]
-    if not files:
-        raise InputError(f"{pattern}: no file matches")
-    return files
-
-
-def _refuse_duplicates(paths: list[Path]) -> None:
-    seen: dict[Path, Path] = {}
-    for path in paths:
-        if any("\ud800" <= character <= "\udfff" for character in str(path)):
-            raise InputError(f"{path}: the name is not valid UTF-8; rename the file")
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError, ValueError) as exc:
-            raise InputError(f"{path}: cannot be found: {exc}") from exc
-        if real in seen:
-            raise InputError(f"{path}: is named twice (as {seen[real]}); its rows would be read twice")
-        seen[real] = path
+        raise InputError(f"{path}: the input cannot be saved: {exc}") from exc
 
 
 def _describe(path: Path) -> OpenedFile:

@@ -1,4 +1,4 @@
-"""What the columns of a row stand for, worked out once for every set of columns. Pure."""
+"""What the columns of a row mean, worked out once for each set of columns. Pure."""
 
 import re
 from collections import defaultdict
@@ -12,14 +12,14 @@ from bulkgladly.records import ColumnPlan, ListColumn, Problem
 __all__ = ("COMPUTED_PARTS", "ColumnProblem", "EntryColumns", "FlatLayout", "compile_layout", "suggestion")
 
 COMPUTED_PARTS = frozenset({"normalized"})
-"""Parts of a list item that are computed on the other side: accepted in a row, never sent."""
+"""Parts of a list item that Gladly computes: accepted in a row, never sent."""
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _CACHE_ENTRIES = 1024
 
 
 class ColumnProblem(Exception):
-    """A row cannot become a payload; `problem` says which column is to blame and the way out."""
+    """A row cannot become a payload; `problem` names the column and the fix."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
@@ -27,7 +27,7 @@ class ColumnProblem(Exception):
 
     @classmethod
     def of(cls, code: str, column: str, detail: str) -> Self:
-        """Make the problem of one column; `detail` continues a sentence that begins with its name."""
+        """Return the error about one column; `detail` continues a sentence that begins with its name."""
         return cls(Problem(code, f"{column} {detail}", column))
 
 
@@ -47,10 +47,10 @@ class EntryColumns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatLayout:
-    """What each of `names` stands for in the payload.
+    """What each of `names` means in the payload.
 
-    `unknown` stand for nothing, and `problem` says so. Columns that are ignored, known to
-    the caller alone or read-only appear nowhere else than in `names`.
+    `unknown` are the columns without a meaning, and `problem` says so. Columns that are ignored, read-only, or
+    known only to the caller are in `names` and nowhere else.
     """
 
     names: tuple[str, ...]
@@ -66,25 +66,26 @@ class FlatLayout:
     problem: Problem | None
 
 
-# Plans hold mappings and so have no hash. A layout keeps its plan alive, hence the id stays its own.
+# Keyed by the id of the plan, since plans hold mappings and have no hash. A layout keeps its plan alive, so no other
+# plan gets the same id.
 _layouts: dict[tuple[tuple[str, ...], int, frozenset[str], frozenset[str]], FlatLayout] = {}
 
 
 def compile_layout(
     names: tuple[str, ...], plan: ColumnPlan, ignore: frozenset[str], extra_known: frozenset[str]
 ) -> FlatLayout:
-    """Return the layout of these columns, in which `columns` has the meaning of the arguments."""
+    """Return the layout of these columns; `compile_columns` explains the arguments."""
     key = (names, id(plan), ignore, extra_known)
     layout = _layouts.get(key)
     if layout is None:
-        if len(_layouts) >= _CACHE_ENTRIES:  # rows with ever new keys must not fill the memory
+        if len(_layouts) >= _CACHE_ENTRIES:  # JSON rows can each have other keys; they must not fill the memory
             _layouts.clear()
         layout = _layouts[key] = _compile(names, plan, ignore, extra_known)
     return layout
 
 
 def suggestion(name: str, plan: ColumnPlan) -> str | None:
-    """Return the known column that was probably meant, if one comes close."""
+    """Return the known column that was probably meant, or None if none is similar."""
     for spec in plan.lists:
         if name.lower() == spec.prefix.lower():
             return f"{spec.prefix}:1"
@@ -176,9 +177,6 @@ def _unknown_problem(unknown: list[str], plan: ColumnPlan) -> Problem | None:
         return None
     name = unknown[0]
     meant = suggestion(name, plan)
-    advice = f"did you mean {meant}?" if meant else "correct its name."
-    return Problem(
-        "unknown_column",
-        f"{name} is no column of this resource; {advice} Or leave it out with --ignore-columns",
-        name,
-    )
+    hint = f"did you mean {meant}? Correct" if meant else "correct"
+    detail = f"{name} is not a column of this object; {hint} the name, or leave it out with --ignore-columns"
+    return Problem("unknown_column", detail, name)

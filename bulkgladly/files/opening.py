@@ -1,13 +1,16 @@
-"""Which format a file name stands for, and the reader for it."""
+"""Finds the input files, tells their formats and opens the reader for each."""
 
+import glob
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import FORMATS, Reader, ReadOptions
+from bulkgladly.local_paths import local_path
 
-__all__ = ("format_of", "open_reader")
+__all__ = ("files_of", "format_of", "open_reader")
 
 _BY_SUFFIX = {
     ".ndjson": "ndjson",
@@ -23,27 +26,68 @@ _BY_SUFFIX = {
 _COMPRESSED = (".gz", ".zst")
 
 
-def format_of(path: Path, options: ReadOptions) -> str:
-    """Return which of FORMATS a file is in, by the option or else by its suffix.
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """Return the files that names and patterns stand for, in the order in which they are read.
+
+    The order is that of `patterns`; what one pattern matches is sorted by name. A name that exists is taken
+    literally, whatever characters it has.
 
     Raises:
-        InputError: The suffix says nothing, or the format cannot be compressed from outside.
+        InputError: There are none, a pattern matches nothing, or a file comes twice.
+    """
+    paths = [path for pattern in patterns for path in _expand(pattern)]
+    if not paths:
+        raise InputError("no input file was given")
+    _refuse_duplicates(paths)
+    return paths
+
+
+def _expand(pattern: str) -> list[Path]:
+    path = local_path(pattern)
+    if not glob.has_magic(pattern) or os.path.lexists(pattern):
+        return [path]
+    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    files = [path for path in found if not path.is_dir()]
+    if not files:
+        raise InputError(f"{pattern}: no file matches this pattern")
+    return files
+
+
+def _refuse_duplicates(paths: list[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        if any("\ud800" <= character <= "\udfff" for character in str(path)):
+            raise InputError(f"{path}: the name is not valid UTF-8; rename the file")
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError) as exc:
+            raise InputError(f"{path}: cannot be found: {exc}") from exc
+        if real in seen:
+            raise InputError(f"{path}: is given twice (also as {seen[real]}); its rows would be read twice")
+        seen[real] = path
+
+
+def format_of(path: Path, options: ReadOptions) -> str:
+    """Return which of FORMATS a file has, from the option or else from its suffix.
+
+    Raises:
+        InputError: The suffix is not known, or a file of this format is compressed as a whole.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] in _COMPRESSED
     inner = suffixes[:-1] if packed else suffixes
     found = options.format or (_BY_SUFFIX.get(inner[-1]) if inner else None)
     if found is None:
-        raise InputError(f"{path}: the name does not tell the format; pass --format {'|'.join(FORMATS)}")
+        raise InputError(f"{path}: the file name does not show the format; pass --format {'|'.join(FORMATS)}")
     if packed and found in ("parquet", "arrow"):
-        raise InputError(f"{path}: a {found} file is read in place and cannot be; unpack it first")
+        raise InputError(f"{path}: a compressed {found} file cannot be read; unpack it first")
     return found
 
 
 def open_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
     """Return the reader for one file; `file_index` goes into the positions of its rows.
 
-    The beginning of the file is read (header, schema), so most mistakes show up here.
+    The beginning of the file is read (header, schema), so most mistakes are found here.
 
     Raises:
         InputError: The file is missing, unreadable or not what its format says.
@@ -52,11 +96,11 @@ def open_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
     _require_regular_file(path)
     match format_of(path, options):
         case "ndjson":
-            from bulkgladly.files.ndjson_files import NdjsonReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.text_files import NdjsonReader  # noqa: PLC0415 - see above
 
             return NdjsonReader(path, file_index, options)
         case "csv":
-            from bulkgladly.files.csv_files import CsvReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.text_files import CsvReader  # noqa: PLC0415 - see above
 
             return CsvReader(path, file_index, options)
         case "parquet":
@@ -73,12 +117,12 @@ def _require_regular_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as exc:
-        raise InputError(f"{path}: there is no such file") from exc
+        raise InputError(f"{path}: no such file") from exc
     except (OSError, ValueError) as exc:
         raise InputError(f"{path}: cannot be read: {exc}") from exc
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a folder; name its files, for example '{path}/*.ndjson'")
+        raise InputError(f"{path}: is a folder; pass its files, for example '{path}/*.ndjson'")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{path}: is no regular file, so a resume could not seek in it; pipe it in as -")
+        raise InputError(f"{path}: not a regular file, so a resume cannot seek in it; pipe it in as -")
     if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: you may not read it; check its permissions")
+        raise InputError(f"{path}: not readable; check its permissions")

@@ -1,4 +1,4 @@
-"""The byte stream under the text formats: plain, gzip or zstd, read block by block."""
+"""The byte stream of a text file: plain, gzip or zstd, read block by block."""
 
 import codecs
 import zlib
@@ -16,7 +16,7 @@ __all__ = ("BLOCK_BYTES", "Source", "Stream", "cuts_at_bytes")
 
 BLOCK_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 16
-# One call decompresses all it is given, and 4 bytes can stand for 128 KiB: this bounds the outcome to 64 MiB.
+# One call decompresses all that it gets, and 4 bytes can stand for 128 KiB: this limits the result to 64 MiB.
 _ZSTD_SLICE_BYTES = 2048
 
 _FOREIGN = (
@@ -36,7 +36,7 @@ _UNDECODABLE = "bulkgladly-undecodable"
 
 
 def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
-    """Stand in for bytes that are not in the encoding by what is not valid in UTF-8 either."""
+    """Replace bytes that the encoding does not have by something that is not valid UTF-8 either."""
     if isinstance(error, UnicodeDecodeError):
         return "\udcff", error.end
     raise error
@@ -46,10 +46,10 @@ codecs.register_error(_UNDECODABLE, _mark_undecodable)
 
 
 def cuts_at_bytes(encoding: str, special: str) -> bool:
-    """Tell whether the characters in `special` stand in the encoding as their one ASCII byte, and only there.
+    """Tell whether each character in `special` is its ASCII byte in this encoding, and that byte is nothing else.
 
-    If so a stream can be cut before it is decoded. True for UTF-8 and the code pages of
-    the West, false for UTF-16 and for encodings that shift.
+    If so, a stream can be cut before it is decoded. True for UTF-8 and Western code pages, false for UTF-16 and
+    for encodings with shift states.
     """
     ascii_bytes = bytes(range(128))
     if codecs.lookup(encoding).name.startswith("iso2022"):  # plain bytes, but an escape gives them another meaning
@@ -67,11 +67,10 @@ def cuts_at_bytes(encoding: str, special: str) -> bool:
 
 
 class Source:
-    """A file of text, compressed or not, that can be read again from any offset.
+    """A text file, compressed or not, that can be read again from any offset.
 
-    Offsets count the decompressed bytes; with `transcode_from` they count the bytes of the
-    stream after it was turned into UTF-8, in which what could not be decoded stands as an
-    invalid byte sequence. It is read in blocks of about `block_bytes`.
+    Offsets count decompressed bytes. With `transcode_from` they count the bytes after conversion to UTF-8, where
+    what could not be decoded is an invalid byte sequence. The file is read in blocks of about `block_bytes`.
     """
 
     def __init__(self, path: Path, *, transcode_from: str | None = None, block_bytes: int = BLOCK_BYTES) -> None:
@@ -79,11 +78,11 @@ class Source:
         self.block_bytes = block_bytes
         self.transcode_from = transcode_from
         self.held: int | None = None
-        """The file itself, held open by somebody, for when its name is gone."""
+        """The file, held open by the caller, in case its path is deleted."""
         self.packing = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
 
     def open(self, offset: int = 0) -> "Stream":
-        """Open the stream at an offset: a seek in plain files, reading forward in all others.
+        """Open the stream at an offset: with a seek in plain files, by reading up to it in all others.
 
         Raises:
             InputError: The file cannot be opened, or ends before the offset.
@@ -104,10 +103,10 @@ class Source:
             raise InputError(f"{self.path}: cannot be read: {exc}") from exc
 
     def head(self) -> bytes:
-        """Return the first block, and refuse files that visibly are something else.
+        """Return the first block, and refuse files that are clearly something else.
 
         Raises:
-            InputError: It is compressed, columnar or in a wide encoding, and nobody said so.
+            InputError: The file is compressed, columnar or in a wide encoding, and neither name nor options say so.
         """
         with self.open() as stream:
             head = stream.read_block()
@@ -116,15 +115,15 @@ class Source:
                 raise InputError(f"{self.path}: {advice}")
         for mark, encoding in _WIDE:
             if head.startswith(mark):
-                raise InputError(f"{self.path}: is encoded as {encoding}; say --encoding {encoding}")
+                raise InputError(f"{self.path}: is encoded as {encoding}; pass --encoding {encoding}")
         return head
 
 
 class Stream:
     """An open source. Iterating yields blocks until the end.
 
-    `offset` is where the next block begins, `consumed` how much of the file on disk it took.
-    Damage raises `InputError` when it is reached; the blocks before are good.
+    `offset` is where the next block begins, `consumed` how much of the file on disk has been used.
+    Damage raises `InputError` when it is reached; the blocks before it are good.
     """
 
     def __init__(self, source: Source) -> None:
@@ -152,14 +151,14 @@ class Stream:
 
     @property
     def consumed(self) -> int:
-        """How many bytes of the file on disk are behind the blocks read so far."""
+        """How many bytes of the file on disk the blocks read so far have used."""
         return self._packed.consumed if self._source.packing else self._file.tell()
 
     def read_block(self) -> bytes:
         """Return the next block, or nothing at the end.
 
         Raises:
-            InputError: The file is damaged, or cannot be read on.
+            InputError: The file is damaged, or cannot be read further.
         """
         if self._first:
             block, self._first = self._first, b""
@@ -173,17 +172,19 @@ class Stream:
         try:
             return next(self._blocks, b"")
         except EOFError as exc:
-            raise InputError(f"{where}: the {self._source.packing} data ends too early; fetch it again") from exc
+            raise InputError(
+                f"{where}: the {self._source.packing} data ends too early; download or copy the file again"
+            ) from exc
         except (zlib.error, zstandard.ZstdError) as exc:
-            raise InputError(f"{where}: no valid {self._source.packing} data: {exc}") from exc
-        except UnicodeError as exc:  # what cannot be decoded is marked; this is an encoding as a whole
+            raise InputError(f"{where}: not valid {self._source.packing} data: {exc}") from exc
+        except UnicodeError as exc:  # single bytes are only marked; this is about the encoding as a whole
             encoding = self._source.transcode_from
             raise InputError(
-                f"{where}: not a file in {encoding}, which begins with a byte order mark; "
-                f"pass --encoding {encoding}-le or {encoding}-be, or the encoding that it really has"
+                f"{where}: not in {encoding}, which begins with a byte order mark; "
+                f"pass --encoding {encoding}-le or {encoding}-be, or the real encoding of the file"
             ) from exc
         except OSError as exc:
-            raise InputError(f"{where}: cannot be read on: {exc}") from exc
+            raise InputError(f"{where}: cannot be read further: {exc}") from exc
 
     def skip_to(self, offset: int) -> None:
         """Go forward to an offset."""
@@ -196,7 +197,10 @@ class Stream:
         while self.offset < offset:
             block = self.read_block()
             if not block:
-                raise InputError(f"{self._source.path}: ends after {self.offset} bytes, before {offset}")
+                raise InputError(
+                    f"{self._source.path}: ends after {self.offset} bytes, but the run stopped at byte {offset}; "
+                    "restore the original file"
+                )
             if self.offset > offset:
                 self._first = block[offset - self.offset :]
                 self.offset = offset
@@ -218,7 +222,7 @@ class Stream:
 
 
 class _Packed:
-    """The compressed bytes, with how many of them the decompressor has really used."""
+    """Reads compressed bytes, and counts how many of them the decompressor has used."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -237,7 +241,7 @@ class _Packed:
 
 
 def _gunzip(packed: _Packed, block_bytes: int) -> Iterator[bytes]:
-    """Yield what all members of a gzip file hold; zero padding between and after them is allowed."""
+    """Yield the content of all members of a gzip file; zero padding between and after them is allowed."""
     data = packed.read()
     if not data:
         raise EOFError
@@ -262,7 +266,7 @@ def _gunzip(packed: _Packed, block_bytes: int) -> Iterator[bytes]:
 
 
 def _unzstd(packed: _Packed) -> Iterator[bytes]:
-    """Yield what all frames of a zstd file hold; the decompressor itself takes a cut file for a whole one."""
+    """Yield the content of all frames of a zstd file. The decompressor alone would not notice a truncated file."""
     data, at = packed.read(), 0
     if not data:
         raise EOFError

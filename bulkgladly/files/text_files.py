@@ -1,15 +1,28 @@
-"""What the text formats share: batches, samples, and a guess at the number of rows."""
+"""Readers of NDJSON and CSV files: rows that follow each other in a stream of bytes."""
 
+import codecs
+import csv
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from bulkgladly.csv_records import CsvFault, CsvRecords
+from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.files.sources import Source, Stream
-from bulkgladly.records import Position, Problem, Row, Stage
+from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
+from bulkgladly.lines import BOM, cut_lines
+from bulkgladly.records import Part, Position, Problem, Row, Stage
+from bulkgladly.strict_json import parse_object
 
-__all__ = ("TextReader", "too_large")
+__all__ = (
+    "CsvReader",
+    "NdjsonReader",
+    "TextReader",
+    "too_large",
+)
 
 _BATCH_BYTES = 1 << 22
 _GUESS_ROWS = 2000
@@ -17,7 +30,7 @@ _GUESS_BYTES = 1 << 19
 
 
 class TextReader(ABC):
-    """A reader whose rows follow each other in a stream of bytes."""
+    """What the readers of both formats share: batches, samples and an estimate of the rows."""
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, source: Source) -> None:
         self._path = path
@@ -31,12 +44,12 @@ class TextReader(ABC):
         return self._path
 
     def hold(self, handle: int | None) -> None:
-        """Read from an open file where its name is gone, as `Reader` says."""
+        """Read from an open file if its path is deleted, as `Reader` says."""
         self._source.held = handle
 
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
-        """Return the column names that all rows share, or None if each row brings its own."""
+        """Return the column names that all rows share, or None if each row has its own."""
 
     @abstractmethod
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
@@ -53,7 +66,7 @@ class TextReader(ABC):
             batch: list[Row] = []
             for row in self._rows(stream, start):
                 batch.append(row)
-                # Few long records fill the memory as well as many short ones.
+                # A few long records fill the memory as much as many short ones.
                 if len(batch) >= size or row.position.offset - batch[0].position.offset >= _BATCH_BYTES:
                     yield batch
                     batch = []
@@ -67,7 +80,7 @@ class TextReader(ABC):
             return list(islice(self._rows(stream, start), max(0, n)))
 
     def estimate_rows(self) -> tuple[int, bool]:
-        """Return how many rows the file has: the sizes of its first rows against its own size."""
+        """Return how many rows the file has, estimated from the size of its first rows."""
         start = self._first_position()
         with self._source.open(start.offset) as stream:
             count, end = 0, start.offset
@@ -79,15 +92,199 @@ class TextReader(ABC):
             else:
                 return count, True
             total = self._content_bytes(stream)
-        # At least one row is left, the one at which the counting ended.
+        # At least one more row exists: the one at which the counting stopped.
         return max(count + 1, round(count * (total - start.offset) / max(1, end - start.offset))), False
 
     def _content_bytes(self, stream: Stream) -> float:
-        """Return how long the stream will be in the end, from how far the file has brought it."""
+        """Return the estimated length of the whole stream, from the share of the file that is read so far."""
         return self._source.size() * stream.offset / max(1, stream.consumed)
 
 
 def too_large(options: ReadOptions) -> Problem:
-    """Make the problem of a record above the limit, of which only the beginning is kept."""
+    """Return the problem of a record above the limit; only the beginning of such a record is kept."""
     detail = f"is longer than {options.max_record_bytes} bytes; shorten it, or look for a missing quote"
     return Problem("record_too_large", detail, stage=Stage.READ)
+
+
+# --- NDJSON ---
+
+_BLANK = b" \t\r"
+_OURS = "_bulkgladly"
+
+
+class NdjsonReader(TextReader):
+    """Reads one object per line. Blank lines are skipped but count as lines.
+
+    What our own rejects file adds to a row is taken out, so that the file can be imported again as it is; the row
+    keeps only which of its records was meant. A row holds its bytes only if it has a problem.
+    """
+
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
+        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
+        super().__init__(path, file_index, options, source=source)
+        if source.head().removeprefix(BOM).lstrip().startswith(b"["):
+            advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
+            raise InputError(f"{path}: is a single JSON array; write one object per line, for example with {advice}")
+
+    def columns(self) -> None:
+        """Return None: each line has its own keys."""
+
+    def _first_position(self) -> Position:
+        return Position(self._file_index, 0, 1)
+
+    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        file_index, number = self._file_index, start.number - 1
+        limit = self._options.max_record_bytes
+        for offset, data, is_whole in cut_lines(stream, max_line_bytes=limit, offset=stream.offset):
+            number += 1
+            if not is_whole:
+                yield Row(Position(file_index, offset, number), None, too_large(self._options), data)
+                continue
+            line = data.removesuffix(b"\r")
+            if not offset:
+                line = line.removeprefix(BOM)
+            if not line or not line.strip(_BLANK):
+                continue
+            fields = parse_object(line)
+            if isinstance(fields, Problem):
+                yield Row(Position(file_index, offset, number), None, fields, line)
+                continue
+            note = fields.pop(_OURS, None)
+            part = None if note is None else _part_of(note)
+            yield Row(Position(file_index, offset, number), fields, part=part)
+
+
+def _part_of(note: object) -> Part | None:
+    """Return which record of a row an entry of a rejects file is about, if it says so."""
+    if not isinstance(note, dict):
+        return None
+    number, of = note.get("part"), note.get("of")
+    return Part(number, of) if isinstance(number, int) and isinstance(of, int) and 0 < number <= of else None
+
+
+# --- CSV ---
+
+MAX_RECORD_LINES = 10_000
+_AROUND = " \t\ufeff"
+
+
+class CsvReader(TextReader):
+    """Reads records in the form of RFC 4180; every cell is text, unchanged.
+
+    A quote that is never closed, or closed in the wrong place, costs the first line of its record: reading goes on
+    with the next line. Rows are numbered from the first record after the header; blank lines do not count. A
+    repeated header, as in concatenated files, is a row with a problem. A row holds its bytes only if it has a problem.
+    """
+
+    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
+        is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
+        self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
+        quote = options.quotechar
+        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
+            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+        )
+        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        # To cut lines before decoding is faster, and keeps bad bytes in one record; not every encoding allows it.
+        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (quote or ""))
+        self._encoding = encoding if is_cut_first else "utf-8"
+        source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
+        super().__init__(path, file_index, options, source=source)
+        if source.head().startswith(BOM) and self._encoding != "utf-8":
+            raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
+        self._names, self._body = self._read_header()
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the names in the header."""
+        return self._names
+
+    def _first_position(self) -> Position:
+        return Position(self._file_index, self._body, 1)
+
+    def _read_header(self) -> tuple[tuple[str, ...], int]:
+        """Return the column names, and the offset at which the records begin."""
+        with self._source.open() as stream:
+            records = self._records(stream)
+            for cells in records.records(**self._dialect):
+                if isinstance(cells, CsvFault):
+                    raise InputError(f"{self._path}: the header cannot be read: {self._problem(cells).detail}")
+                _check_header(self._path, cells)
+                return tuple(cells), records.next_offset(stream.offset)
+        raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
+
+    def _records(self, stream: Stream) -> CsvRecords:
+        limit = self._options.max_record_bytes
+        lines = cut_lines(stream, max_line_bytes=limit, offset=stream.offset)
+        return CsvRecords(lines, self._encoding, max_bytes=limit, max_lines=MAX_RECORD_LINES)
+
+    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        file_index, names, width = self._file_index, self._names, len(self._names)
+        records, first = self._records(stream), names[0].strip(_AROUND)
+        lines_before: int | None = None
+        for number, cells in enumerate(records.records(**self._dialect), start.number):
+            position = Position(file_index, records.taken[0][0], number)
+            if isinstance(cells, list) and len(cells) == width:
+                if first not in cells[0] or not _is_header(cells, names):
+                    yield Row(position, dict(zip(names, cells, strict=True)))
+                    continue
+                problem = Problem("header_again", "repeats the header; delete the line")
+            else:
+                problem = self._problem(cells) if isinstance(cells, CsvFault) else _ragged(len(cells), width)
+            if lines_before is None:
+                # After a resume the lines before the start are unknown. Counted only for the first bad row.
+                lines_before = self.lines_before([start.offset])[start.offset]
+            detail = f"line {lines_before + records.first_line}: {problem.detail}"
+            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
+
+    def _problem(self, fault: CsvFault) -> Problem:
+        match fault.code:
+            case "too_large":
+                return too_large(self._options)
+            case "nul":
+                return Problem("nul_character", "has a NUL character; remove it")
+            case "undecodable":
+                detail = f"has bytes that are not {self._encoding}; correct them, or pass the right --encoding"
+                return Problem("invalid_encoding", detail)
+            case _:
+                fix = "close every quote, and double the quotes inside a quoted cell"
+                return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
+
+    def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
+        """Return how many lines end before each offset; reads the file up to the last one.
+
+        Needed only when a message must name a line: records themselves are found by offset.
+
+        Raises:
+            InputError: The file cannot be read further.
+        """
+        counts: dict[int, int] = {}
+        count = at = 0
+        waiting = deque(sorted(set(offsets)))
+        with self._source.open() as stream:
+            for block in stream:
+                while waiting and waiting[0] <= at + len(block):
+                    offset = waiting.popleft()
+                    counts[offset] = count + block.count(b"\n", 0, offset - at)
+                if not waiting:
+                    break
+                count += block.count(b"\n")
+                at += len(block)
+        return counts
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    for number, name in enumerate(names, 1):
+        if not name.strip():
+            raise InputError(f"{path}: column {number} of {len(names)} has no name in the header; give it one")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or remove one")
+
+
+def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
+    """Tell whether a record repeats the header, perhaps with the byte order mark of a concatenated file."""
+    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
+
+
+def _ragged(found: int, width: int) -> Problem:
+    has = f"has {found} cell{'' if found == 1 else 's'}, but the header has {width}"
+    return Problem("ragged_row", f"{has}; put cells that contain the delimiter in quotes, and check the quotes")

@@ -1,12 +1,13 @@
-"""Sending one record: request after request, as its steps ask, with what a crash must find noted before each.
+"""Sends a record, one request after the other as its steps ask, and records the outcome of its row.
 
-What is noted depends on the request. A write that can be asked about later (its id is ours) has an *intent* on the
-disk before it leaves. One that cannot is *reserved* under its key when its turn has come, so that what a crash
-leaves of it ends as unknown, and is not sent by another run.
+Before each request the journal gets what is needed after a crash. A write that can be looked up later (its id is
+ours) has an *intent* on the disk before it is sent. Any other write *reserves* its key just before it is sent; after
+a crash its outcome is unknown, and no other run sends it.
 """
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -14,39 +15,48 @@ import orjson
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
-from bulkgladly.journal.entries import Intent, Reservation
+from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, Steps
+from bulkgladly.imports.drafts import outcome_of_clash
+from bulkgladly.journal.entries import Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.results import original_of
 from bulkgladly.messages import Repeat, Reply, Request
-from bulkgladly.records import Known, Outcome
+from bulkgladly.records import Known, Outcome, Problem, Row, Word
+from bulkgladly.runs.stages import Stop
+from bulkgladly.settings import Limits
 
-__all__ = ("Delivery", "Pending")
+__all__ = (
+    "RECENT_IDS",
+    "Delivery",
+    "Pending",
+    "Settlement",
+)
 
 
 @dataclass(slots=True)
 class Pending:
-    """A record that has begun: its steps stand at `request`, which has not been sent.
+    """A record whose steps have started: `request` is the next one, not sent yet.
 
-    The record is replaced where another run has just told something of its key.
+    The record is replaced if another run has just recorded something about its key.
     """
 
     record: Record
     steps: Steps
     request: Request
     is_reserved: bool = False
-    """Its key stands in the state as one that may have been sent, on behalf of this run."""
+    """The state says, for this run, that the record of this key may have been sent."""
     sent_at: float | None = None
-    """When a request of it first may have left, of this process or an earlier one (our clock)."""
+    """When a request of it may first have been sent, by this process or an earlier one (our clock)."""
 
 
 class Delivery:
-    """Carries records out, any number at a time, each by one caller."""
+    """Sends records, any number at the same time, each by one caller."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, client: Client) -> None:
         self._spec, self._policy, self._ledger, self._client = spec, policy, ledger, client
 
     def started(self, record: Record) -> Pending | Outcome:
-        """Start a record's steps; return it with its first request, or how it ends where it needs none."""
+        """Start a record's steps; return its first request, or its outcome if it needs no request."""
         steps = self._spec.steps(record, self._policy)
         try:
             request = next(steps)
@@ -56,14 +66,14 @@ class Delivery:
         return Pending(record, steps, request, sent_at=record.sent_at)
 
     async def intend(self, several: Sequence[Pending]) -> None:
-        """Put the intents of first requests on the disk, of those that need one."""
+        """Write the intents of those first requests that need one to the disk."""
         intents = [_intent(one.record, one.request) for one in several if one.request.repeat is Repeat.DETECTED]
         if intents:
             _note_moment(several)
             await self._ledger.intend(intents)
 
     async def withdraw(self, several: Sequence[Pending]) -> None:
-        """Take back the intents and reservations of records that have not begun, but for those in doubt before."""
+        """Remove the intents and reservations of records that were not sent, except those in doubt from before."""
         mine = [one for one in several if not one.record.doubt]
         reserved = [one.record.key for one in mine if one.is_reserved]
         await self._ledger.withdraw([one.record.row.seq for one in mine], reserved=reserved)
@@ -71,15 +81,15 @@ class Delivery:
             one.is_reserved = False
 
     async def carry_out(self, pending: Pending) -> tuple[Outcome, int]:
-        """Send what the record's steps ask for, until they return the outcome; with the attempts it took.
+        """Send what the record's steps ask for, until they return the outcome; return it with the number of attempts.
 
         Raises:
-            Withdrawn, Fatal, Outage: The record is in doubt only where something of it may have been executed.
+            Withdrawn, Fatal, Outage: The record is in doubt only if Gladly may have executed something of it.
         """
         request, tries, is_noted, may_be_done = pending.request, 0, True, False
         while True:
             if request.repeat is Repeat.UNSAFE:
-                # Not before its turn: what a crash leaves of these has to end as unknown.
+                # As late as possible: after a crash the outcome of every reserved record is unknown.
                 if not pending.is_reserved and (known := await self._reserve(pending, request)) is not None:
                     following = self._begin_again(pending, known)
                     if isinstance(following, Outcome):
@@ -102,11 +112,11 @@ class Delivery:
                 return end.value, tries
             is_noted = False
             if is_refused:
-                # It made nothing, so after a crash nobody must take what is found for made by us.
+                # Gladly created nothing, so a resume must not take an object that it finds for ours.
                 await self.withdraw([pending])
 
     async def _send(self, pending: Pending, request: Request, *, may_be_done: bool) -> Reply:
-        """Send, and take back what was noted of the record where nothing of it can have been executed."""
+        """Send a request; if nothing of the record can have been executed, remove what the journal has of it."""
         try:
             return await self._client.send(request)
         except BulkgladlyError as error:
@@ -115,14 +125,14 @@ class Delivery:
             raise
 
     async def _reserve(self, pending: Pending, request: Request) -> Known | None:
-        """Reserve the key of a record before it leaves; None if it may, else what is known of the key."""
+        """Reserve the key of a record; return None if it can be sent, else what is known of the key."""
         _note_moment([pending])
         record = pending.record
         pending.is_reserved = True
         try:
             known = await self._ledger.reserve(_intent(record, request), Reservation(record.key, record.fingerprints))
         except anyio.get_cancelled_exc_class():
-            # It did not leave, so nothing is in doubt.
+            # It was not sent, so nothing is in doubt.
             with anyio.CancelScope(shield=True):
                 await self.withdraw([pending])
             raise
@@ -130,7 +140,7 @@ class Delivery:
         return known
 
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
-        """Start the steps of a record again, of whose key another run has just told something."""
+        """Restart the steps of a record after another run has recorded something about its key."""
         pending.record = pending.record._replace(known=known)
         pending.steps = self._spec.steps(pending.record, self._policy)
         try:
@@ -142,14 +152,103 @@ class Delivery:
 def _intent(record: Record, request: Request) -> Intent:
     gladly_id = record.id
     if record.former_id is not None and request.repeat is Repeat.DETECTED:
-        # Its steps may have found it under its former id, and go on with that: the request says under which.
+        # Its steps may have found it under its former id and continue with that one: the request has the right id.
         gladly_id = orjson.loads(request.body or b"{}").get("id", gladly_id)
     return Intent(record.row.seq, gladly_id, request.operation)
 
 
 def _note_moment(several: Sequence[Pending]) -> None:
-    """Keep when a request first may have left, so that what it made can be told from what was there before."""
+    """Keep when a request may first have been sent, to tell what it created from what existed before."""
     now = time.time()
     for one in several:
         if one.sent_at is None:
             one.sent_at = now
+
+
+# --- the outcomes of rows ---
+
+NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
+# As many as can be created, at any pace, within the minutes by which two clocks may differ.
+RECENT_IDS = 10_000
+
+
+class Settlement:
+    """Records the outcome of each row, once. Nothing waits here: the ledger writes to the disk later, in groups."""
+
+    def __init__(
+        self, spec: ResourceSpec, policy: Policy, ledger: Ledger, limits: Limits, stop: Stop, names: Sequence[str]
+    ) -> None:
+        """Continue the counts of earlier sessions of the run. `names` are the names of the inputs, by number."""
+        self._spec, self._policy, self._ledger = spec, policy, ledger
+        self._limits, self._stop, self._names = limits, stop, names
+        self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
+        self.made: deque[str] = deque(maxlen=RECENT_IDS)
+        """Ids created lately, of objects sent at most once: another row must not be matched with one of them."""
+
+    def remember_made(self, ids: Iterable[str]) -> None:
+        """Add the ids that earlier sessions have created."""
+        self.made.extend(ids)
+
+    def taken_in(self, row: Row, item: Draft | Problem | None, standing: Standing) -> Draft | None:
+        """Return the draft of a row that can be sent; otherwise record the row's outcome and return None.
+
+        A row ends here if it has a problem or clashes with an earlier row. `item` is None if an earlier session has
+        finished the row.
+        """
+        self._begun += item is not None
+        if isinstance(item, Problem):
+            self.settle(row, Outcome.rejected(item))
+            return None
+        if item is None or standing.clash is None:
+            return item
+        outcome = outcome_of_clash(standing.clash, self._policy, self._names)
+        if outcome is None:
+            return item
+        self.settle(row, outcome, item)
+        return None
+
+    def settle(
+        self,
+        row: Row,
+        outcome: Outcome,
+        record: Record | Draft | None = None,
+        attempts: int = 0,
+        *,
+        is_reserved: bool = False,
+    ) -> None:
+        """Record the outcome of a row and the number of attempts. `record` is None if the row never became one."""
+        if isinstance(record, Record) and record.former_key is not None:
+            outcome = _remembered_anew(outcome, record)
+        original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
+        self._ledger.settle(
+            row.seq,
+            row.position,
+            outcome,
+            key=record.key if record else None,
+            former_key=record.former_key if record else None,
+            attempts=attempts,
+            original=original,
+            is_reserved=is_reserved,
+        )
+        if outcome.word is Word.REJECTED:
+            self._rejected += 1
+        if self._spec.is_at_most_once and outcome.gladly_id:
+            self.made.append(outcome.gladly_id)
+        self._check_error_budget()
+
+    def _check_error_budget(self) -> None:
+        # Compared with rows begun, not finished: bad rows end at once, while good rows before them are still in flight.
+        rejected, begun = self._rejected, self._begun
+        limit, percent = self._limits.max_errors, self._limits.max_errors_percent
+        if limit is not None and rejected > limit:
+            self._stop.drain(3, f"more than {limit} records were rejected")
+        if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
+            self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
+
+
+def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:
+    """Make an unchanged record that is known by the former spelling of its key known by its key."""
+    known = record.known
+    if outcome.word is not Word.UNCHANGED or outcome.accepted is not None or known is None:
+        return outcome
+    return outcome._replace(accepted=known.accepted) if outcome.gladly_id == known.gladly_id else outcome

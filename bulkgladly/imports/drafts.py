@@ -1,22 +1,117 @@
-"""From rows to drafts of records, and what an earlier row of the same input means for a later one.
+"""Reads the rows of an import: each as the draft of a record, with what the journal knows of it.
 
-Nothing is looked up and nothing is sent: an import, a dry run and `check` begin with the same functions.
+An import, its dry run and `check` use the same functions, so that they agree about every row: what it means, what is
+wrong with it, how many rows are read, and which earlier row it clashes with. Nothing is sent.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
+import anyio.to_thread
+
+from bulkgladly.errors import UsageError
 from bulkgladly.files.columns import compile_columns, nest
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.layouts import ColumnProblem, FlatLayout
+from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
+from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
-from bulkgladly.journal.entries import Admission, Clash
-from bulkgladly.records import Outcome, Problem, Row, Stage, Word
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.journal.entries import Admission, Clash, Standing
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.records import Mark, Outcome, Problem, Row, Stage, Word
+from bulkgladly.runs.environment import Bounds
 
-__all__ = ("Preparer", "admission_of", "outcome_of_clash")
+__all__ = (
+    "AdmittedRow",
+    "DraftReader",
+    "Linker",
+    "Preparer",
+    "admission_of",
+    "outcome_of_clash",
+    "refuse_too_many",
+)
+
+AdmittedRow = tuple[Row, Draft | Problem | None, Standing]
+"""A row, its draft (None if an earlier session has finished the row), and what the journal knows of it."""
+
+
+class DraftReader:
+    """Reads the rows of an import in batches: as drafts that refer to others by id, admitted to the journal.
+
+    `taken` counts the rows that were read, without those that an earlier session has finished. `is_full` becomes
+    true when the row limit is reached and there are more rows.
+    """
+
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        policy: Policy,
+        options: ImportOptions,
+        *,
+        inputs: Inputs,
+        ledger: Ledger,
+        bounds: Bounds,
+    ) -> None:
+        """`policy` is that of the options, as of now."""
+        self._spec, self._inputs, self._ledger = spec, inputs, ledger
+        self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
+        self.names = tuple(str(file.path) for file in inputs.files)
+        """The names of the input files, by number."""
+        self.preparer = Preparer(spec, policy, options.ignore_columns)
+        self.linker = Linker(spec, policy, ledger)
+        self.taken = 0
+        self.is_full = False
+
+    @contextmanager
+    def rows(self, start: Mark, size: int) -> Iterator[Iterator[list[Row]]]:
+        """Open the input at a mark. If the object has to be put in order, all rows come as one batch.
+
+        Raises:
+            InputError: A file cannot be read (also from the iterator).
+            UsageError: From the iterator: there are more rows than can be put in order.
+        """
+        # Closed here: a run that stops early would leave an open file to the garbage collector.
+        with closing(self._inputs.batches(start, size=size)) as batches:
+            yield batches if self._spec.arrange is None else self._all_at_once(batches)
+
+    def _all_at_once(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+        rows: list[Row] = []
+        for batch in batches:
+            rows += batch
+            refuse_too_many(self._spec, len(rows), self._most_in_order)
+        if rows:
+            yield rows
+
+    async def next_batch(self, rows: Iterator[list[Row]]) -> list[AdmittedRow] | None:
+        """Return the next batch from `rows`, in input order; None at the end of the input.
+
+        At the row limit the batch is cut and `is_full` becomes true; do not ask for another batch then.
+        """
+        batch = await anyio.to_thread.run_sync(next, rows, None)
+        if batch is None:
+            return None
+        self._cut_to_limit(batch)
+        wants, draft_of = self._ledger.wants, self.preparer.draft_of
+        linked = await self.linker.link([draft_of(row) if wants(row.seq) else None for row in batch])
+        # Admitted in the order of the input, so that the first of two equal rows counts.
+        admissions = [admission_of(row, item) for row, item in zip(batch, linked, strict=True)]
+        return list(zip(batch, linked, await self._ledger.admit(admissions), strict=True))
+
+    def _cut_to_limit(self, batch: list[Row]) -> None:
+        # Rows that an earlier session has finished do not count towards the limit of this one.
+        wanted = [row.seq for row in batch if self._ledger.wants(row.seq)]
+        left = len(wanted) if self._max_rows is None else self._max_rows - self.taken
+        self.taken += min(left, len(wanted))
+        if left < len(wanted):
+            batch[:] = [row for row in batch if row.seq < wanted[left]]
+            self.is_full = True
 
 
 class Preparer:
-    """Turns rows into drafts of records by the table's row and the user's policy. Nothing is looked up."""
+    """Turns rows into drafts of records, by the fields of the object and the user's policy. Nothing is looked up."""
 
     def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
@@ -24,8 +119,12 @@ class Preparer:
         extra = (policy.key,) if policy.key else ()
         self._layout: FlatLayout = compile_columns((), spec.columns, ignore, extra_known=extra)
 
-    def record_for(self, row: Row) -> Draft | Problem:
-        """Return the draft of the record that a row stands for, or why it cannot be sent."""
+    def nested(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the payload of a row; raises `ColumnProblem` where `nest` does."""
+        return nest(fields, self._spec.columns, self._layout)
+
+    def draft_of(self, row: Row) -> Draft | Problem:
+        """Return the draft of a row's record, or why it cannot be sent."""
         if row.problem is not None or row.fields is None:
             return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
         try:
@@ -35,8 +134,54 @@ class Preparer:
         return self._spec.prepare(row, nested, self._policy)
 
 
+class Linker:
+    """Replaces names and keys in drafts by ids, one batch at a time."""
+
+    def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
+        self._spec, self._policy, self._ledger = spec, policy, ledger
+        self.directory = directory or Directory()
+
+    async def link(self, items: Sequence[Draft | Problem | None]) -> list[Draft | Problem | None]:
+        """Return the items, in their order, with ids in place of the names and keys that they refer to.
+
+        A draft with an unknown reference becomes a problem. A draft that refers to a record of the same object which
+        is not known yet keeps that link open, for `link_last`.
+        """
+        if not self._spec.fields:
+            return list(items)
+        drafts = [item for item in items if isinstance(item, Draft)]
+        if self._spec.arrange is not None:
+            drafts = self._spec.arrange(drafts)
+        known = await self._known(drafts)
+        linked = {draft.row.seq: complete(draft, self._spec, self.directory, known) for draft in drafts}
+        return [linked[item.row.seq] if isinstance(item, Draft) else item for item in items]
+
+    async def link_last(self, draft: Draft) -> Draft | Problem:
+        """Return a draft with its open links replaced by ids, now that all records before it have ended."""
+        return complete(draft, self._spec, self.directory, await self._known([draft]), is_last=True)
+
+    async def _known(self, drafts: Iterable[Draft]) -> Mapping[tuple[str, str], str]:
+        wanted: dict[str, dict[str, dict[str, None]]] = {}
+        for draft in drafts:
+            for link in draft.links:
+                if link.is_key:
+                    formers = wanted.setdefault(link.kind, {}).setdefault(link.text, {})
+                    if link.former is not None:
+                        formers[link.former] = None
+        # One question to the state for each object, whatever the size of the batch.
+        found: dict[tuple[str, str], str] = {}
+        for resource, keys in wanted.items():
+            namespace = self._policy.namespace_of(resource)
+            asked = [*keys, *(former for formers in keys.values() for former in formers)]
+            ids = await self._ledger.known_in(self._policy.host, resource, namespace, asked)
+            for key, formers in keys.items():
+                if gladly_id := next(filter(None, (ids.get(one) for one in (key, *formers))), None):
+                    found[resource, key] = gladly_id
+        return found
+
+
 def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
-    """Return what the journal is told of a row that has been read."""
+    """Return what the journal needs to know about a row that was read."""
     if not isinstance(item, Draft):
         return Admission(row.seq, row.position)
     content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
@@ -44,21 +189,33 @@ def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
 
 
 def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:
-    """Return how a row ends that clashes with an earlier row of the input; None where it may go on.
+    """Return the outcome of a row that clashes with an earlier row of the input, or None if it is processed.
 
-    A row that equals the earlier one goes on behind it: it needs no request where that one
-    was accepted, and shares its fate where it was not.
+    A row that equals the earlier one is processed after it: it needs no request if that one was accepted, and ends
+    in the same way if it was not.
     """
     earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
     if clash.attr in ("key", "id"):
         if clash.is_equal or policy.on_duplicate == "last":
             return None
-        detail = (
-            f"{earlier} has the same {clash.attr}; remove one of the rows, or let the last win: --on-duplicate last"
-        )
+        fix = "remove one of the rows, or pass --on-duplicate last to keep the last one"
+        detail = f"{earlier} has the same {clash.attr}; {fix}"
         return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
     if policy.on_conflict in ("update", "merge"):
         return None
-    detail = f"{earlier} has the same address; give it to one row, or choose --on-conflict update or merge"
+    detail = f"{earlier} has the same address; keep it in one row only, or pass --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
+
+
+def refuse_too_many(spec: ResourceSpec, rows: int, most: int) -> None:
+    """Refuse an input that has to be put in order and has more rows than fit into memory.
+
+    Raises:
+        UsageError: It does.
+    """
+    if rows > most:
+        raise UsageError(
+            f"the input has more than {most:,} {spec.name}, which must be put in order before they are sent; "
+            "split it into several files, parents first"
+        )

@@ -1,24 +1,23 @@
-"""What an import would do, without a single request: every row read, prepared and compared."""
+"""A dry run: reads, prepares and compares every row, and sends no request."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import anyio.to_thread
 
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, ready
 from bulkgladly.gladly.table import resource
-from bulkgladly.imports.drafts import Preparer, admission_of, outcome_of_clash
-from bulkgladly.imports.import_inputs import check_columns, open_inputs
+from bulkgladly.imports.drafts import AdmittedRow, DraftReader, outcome_of_clash
+from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.row_names import Linker, whole
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Outcome, Problem, Row, Word
+from bulkgladly.records import Mark, Outcome, Problem, Row, Word
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 
@@ -30,7 +29,7 @@ EXAMPLES = 3
 
 @dataclass(slots=True)
 class RejectCause:
-    """One kind of reject: how many rows, and where the first three stand."""
+    """One cause of rejects: the number of rows, and the places of the first three."""
 
     code: str
     rows: int = 0
@@ -40,9 +39,9 @@ class RejectCause:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What an import would do. `first_requests` counts the operation that each record begins with.
+    """What an import would do. `first_requests` counts the first operation of each record.
 
-    `settled` are the rows that need no request, by outcome word.
+    `settled` counts the rows that need no request, by outcome.
     """
 
     rows: int
@@ -71,20 +70,31 @@ class DryRun:
         }
 
 
-async def dry_run(resource_name: str, files: Sequence[str | Path], options: ImportOptions, *, host: str) -> DryRun:
-    """Read every row and tell what an import would begin with. Nothing is sent, no run is made.
+async def dry_run(
+    resource_name: str,
+    files: Sequence[str | Path],
+    options: ImportOptions,
+    *,
+    host: str,
+    stdin: BinaryIO | None = None,
+) -> DryRun:
+    """Read every row and return how an import would begin. Nothing is sent, and no run is created.
 
-    What the state remembers of earlier runs is used, so unchanged records show up as such,
-    and source keys that lead nowhere as rejects. Names are taken as they are: nobody is asked.
+    The state of earlier runs is used, so unchanged records and unknown source keys are found. Names are not looked
+    up. A single `-` reads `stdin`.
 
     Raises:
         UsageError: As `start_import`.
     """
     spec = resource(resource_name)
     options = options.for_resource(spec)
-    inputs = open_inputs(spec, [str(file) for file in files], options)
-    check_columns(spec, inputs, options)
+    patterns = [str(file) for file in files]
+    make_input = copy_of_stdin(patterns, stdin, options)
     with tempfile.TemporaryDirectory(prefix="bulkgladly-dry-run-") as folder:
+        if make_input is not None:
+            patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
+        inputs = open_checked(spec, patterns, options)
+        # The real state tells what earlier runs have imported; the journal of the dry run is thrown away.
         state = options.state_dir / "state.sqlite"
         ledger = Ledger(
             Path(folder),
@@ -99,55 +109,41 @@ async def dry_run(resource_name: str, files: Sequence[str | Path], options: Impo
 
 class _DryRunner:
     def __init__(self, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
-        self._spec, self._inputs, self._ledger = spec, inputs, ledger
+        self._spec, self._ledger = spec, ledger
         self._policy: Policy = options.policy(host)
-        self._preparer = Preparer(spec, self._policy, options.ignore_columns)
-        self._linker = Linker(spec, self._policy, ledger)
-        self._limit = options.limits.max_rows
+        self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._rate = options.pace.expected_per_second()
-        self._names = [str(file.path) for file in inputs.files]
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
-        self._rows = 0
 
     async def run(self) -> DryRun:
-        batches: Iterator[list[Row]] = self._inputs.batches(size=ROWS_AT_ONCE)
-        if self._spec.arrange is not None:
-            batches = whole(batches, self._spec.name, USUAL.bounds.rows_in_order)
-        while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
-            if self._limit is not None:
-                rows = rows[: self._limit - self._rows]
-            if not rows:
-                break
-            await self._take_in(rows)
+        with self._reader.rows(Mark(), ROWS_AT_ONCE) as rows:
+            while not self._reader.is_full and (batch := await self._reader.next_batch(rows)) is not None:
+                self._take_in(batch)
         to_send = self._first.total()
         estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
-        return DryRun(self._rows, self._first, self._settled, findings, estimate)
+        return DryRun(self._reader.taken, self._first, self._settled, findings, estimate)
 
-    async def _take_in(self, rows: list[Row]) -> None:
-        linked = await self._linker.link([self._preparer.record_for(row) for row in rows])
-        prepared = [item for item in linked if item is not None]
-        standings = await self._ledger.admit(
-            [admission_of(row, item) for row, item in zip(rows, prepared, strict=True)]
-        )
-        for row, item, standing in zip(rows, prepared, standings, strict=True):
+    def _take_in(self, batch: list[AdmittedRow]) -> None:
+        for row, item, standing in batch:
+            if item is None:
+                continue
             outcome = Outcome.rejected(item) if isinstance(item, Problem) else self._begin(item, standing)
             if outcome is None:
                 continue
             self._settled[outcome.word.value] += 1
             if outcome.code is not None:
                 self._note(row, outcome)
-        self._ledger.pass_by([row.seq for row in rows])
-        self._rows += len(rows)
+        self._ledger.pass_by([row.seq for row, _, _ in batch])
 
     def _begin(self, draft: Draft, standing: Standing) -> Outcome | None:
-        """Return how a record ends that needs no request; else count its first request."""
+        """Return the outcome of a record that needs no request; otherwise count its first request."""
         if standing.clash is not None:
             if standing.clash.is_equal:
                 return Outcome(Word.UNCHANGED)
-            outcome = outcome_of_clash(standing.clash, self._policy, self._names)
+            outcome = outcome_of_clash(standing.clash, self._policy, self._reader.names)
             if outcome is not None:
                 return outcome
         steps = self._spec.steps(ready(draft, standing.known), self._policy)
@@ -164,4 +160,4 @@ class _DryRunner:
         if len(finding.examples) < EXAMPLES:
             finding.detail = finding.detail or (outcome.detail or "")
             attr = f", {outcome.attr}" if outcome.attr else ""
-            finding.examples.append(f"{self._names[row.position.file]}, record {row.position.number}{attr}")
+            finding.examples.append(f"{self._reader.names[row.position.file]}, record {row.position.number}{attr}")

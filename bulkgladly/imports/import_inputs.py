@@ -1,6 +1,7 @@
-"""The files of an import before anything is sent: opened, hashed, and looked at for what cannot work."""
+"""Opens, hashes and checks the files of an import before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,13 +14,24 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
 
-__all__ = ("check_columns", "hashed", "open_inputs", "refuse_changed", "refuse_to_contact", "spooled")
+__all__ = (
+    "MakeInput",
+    "copy_of_stdin",
+    "hashed",
+    "open_checked",
+    "open_inputs",
+    "refuse_changed",
+    "refuse_to_contact",
+)
+
+MakeInput = Callable[[Path], Path]
+"""Writes the input into a folder, and returns the file."""
 
 SAMPLE_ROWS = 1000
 
 
 def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
-    """Open the files of an import; its rows are those that its mapping makes, if it has one.
+    """Open the files of an import; with a mapping, its rows are those that the mapping makes.
 
     Raises:
         UsageError: A file or the mapping cannot be used.
@@ -27,13 +39,21 @@ def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOpti
     return Inputs.open(patterns, options.reading, expand=mapper_for(options.mapping, spec, options.key))
 
 
-def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
-    """Look at each file's header, or at its first rows, for columns that are not known.
+def open_checked(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+    """Open the files of an import, and check their columns before anything is sent.
 
     Raises:
-        UsageError: There are some, or the mapping cuts an id; the message names them, the file
-            and the way out.
+        InputError: A file cannot be used.
+        UsageError: A column is unknown, or the mapping cannot be used; the message names the column, the file
+            and the fix.
     """
+    inputs = open_inputs(spec, patterns, options)
+    _check_columns(spec, inputs, options)
+    return inputs
+
+
+def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+    # A header has all columns. In JSON each row has its own keys, so the first rows are read.
     if options.mapping is not None:
         refuse_cut_identity(options.mapping, spec)
         check_mapped_columns(options.mapping, inputs.readers, options.key)
@@ -45,7 +65,7 @@ def check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) ->
             rows = reader.sample(SAMPLE_ROWS)
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
-            raise UsageError(f"{reader.path}: there is no column {options.key}, which --key names")
+            raise UsageError(f"{reader.path}: no column {options.key}, which --key names")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
             hints = [suggestion(name, spec.columns) for name in unknown[:5]]
@@ -66,31 +86,39 @@ def _column_advice(spec: ResourceSpec) -> str:
     return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
 
 
-def spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
-    """Keep what comes on the standard input as a file in a folder, and return it.
+def copy_of_stdin(patterns: Sequence[str], stdin: BinaryIO | None, options: ImportOptions) -> MakeInput | None:
+    """Return a function that copies the standard input to a file, if `patterns` is `-`; else None.
 
     Raises:
-        UsageError: There is no standard input.
+        UsageError: `-` is combined with files; or, from the function, there is no standard input.
     """
+    if list(patterns) == ["-"]:
+        return partial(_spooled, stdin, options)
+    if "-" in patterns:
+        raise UsageError("`-` (the standard input) cannot be combined with files; import them one after the other")
+    return None
+
+
+def _spooled(stdin: BinaryIO | None, options: ImportOptions, folder: Path) -> Path:
     if stdin is None:
-        raise UsageError("`-` reads the standard input, and there is none")
+        raise UsageError("`-` reads the standard input, but it is closed")
     path = folder / f"stdin.{options.reading.format or 'ndjson'}"
     spool(stdin, path)
     return path
 
 
 def hashed(inputs: Inputs) -> list[InputFile]:
-    """Return the files as `run.json` keeps them; reads all of each."""
+    """Return the files in the form of `run.json`; reads them completely."""
     return [InputFile(str(file.path.absolute()), file.size, file.mtime_ns, file.fingerprint()) for file in inputs.files]
 
 
 def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
     """Make sure that the files are those that a run began with.
 
-    Size and time are compared first, and the content only where these differ.
+    Size and time are compared first, and the content only if these differ.
 
     Raises:
-        InputChanged: One has another content.
+        InputChanged: The content of a file has changed.
     """
     pairs = zip(header.inputs, inputs.files, strict=True)
     if all(was.size == now.size and was.mtime_ns == now.mtime_ns for was, now in pairs):
@@ -98,8 +126,8 @@ def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
     for was, now in zip(header.inputs, hashed(inputs), strict=True):
         if was.digest != now.digest:
             raise InputChanged(
-                f"{was.path} has changed since run {header.run} began; put the old file back, start again with "
-                "--new-run, or go on at your own risk with --accept-changed-input"
+                f"{was.path} has changed since run {header.run} began; restore the old file, start a new run with "
+                "--new-run, or continue at your own risk with --accept-changed-input"
             )
 
 
@@ -107,13 +135,13 @@ def refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOptions
     """Refuse to send messages to people without an explicit flag.
 
     Raises:
-        UsageError: The rows would, and the options do not allow it.
+        UsageError: The rows would send messages, and the options do not allow that.
     """
     if not spec.contacts_people or options.contacts_people:
         return
     rows, is_exact = inputs.estimate_rows()
     raise UsageError(
         f"each row of {spec.name} {spec.contacts_people}, {'' if is_exact else 'about '}{rows:,} times in all, and "
-        "nothing takes it back; if that is what you want, pass --i-know-this-contacts-people: one record is sent "
-        "first, for you to look at"
+        "this cannot be undone; to send them, pass --i-know-this-contacts-people: one record is sent first, "
+        "for you to check"
     )

@@ -1,4 +1,4 @@
-"""Everything about an import but the files and the credentials."""
+"""All options of an import, without the files and the credentials."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -28,25 +28,21 @@ CHOICES: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How an import goes about its records.
+    """How an import treats its records.
 
-    `key` names the column that identifies a row in the source system, `namespace`
-    separates source systems whose keys overlap. `on_conflict` is quarantine, skip, update
-    or merge; `on_duplicate` reject or last; `null` keep or clear. `phone_region` is how
-    national numbers are read. `read_first` reads each profile before it is changed.
-    `attributes="merge"` says that a PATCH of some custom attributes leaves the others
-    alone, which Gladly does not document; else they are read first.
-    `mode` None stands for the mildest mode that the resource has: upsert where it can.
-    `missing_names` says what happens when rows name an inbox, agent, topic or audience that
-    is not there: stop before anything is written, or reject these rows. `after` names earlier
-    runs in whose namespaces source keys of other objects are looked up, as (resource,
-    namespace). `force_close` closes conversations although the customer waits for an answer.
-    `contacts_people` allows what sends messages to people.
-    `ignore_columns` names columns that are not sent (`*`: all that are unknown).
-    `mapping` makes the records from rows of another form; `key` is then a column of those.
+    `key` names the column that identifies a row in the source system; `namespace` separates source systems whose keys
+    overlap. `on_conflict` is quarantine, skip, update or merge; `on_duplicate` reject or last; `null` keep or clear.
+    `phone_region` is the country of national numbers. `read_first` reads each profile before it is changed.
+    `attributes="merge"` says that a PATCH of some custom attributes keeps the others, which Gladly does not document;
+    otherwise they are read first. `mode` None means the mildest mode of the object: upsert if it has that.
+    `missing_names` says what happens if rows name an inbox, agent, topic or audience that does not exist: stop before
+    anything is written, or reject these rows. `after` names where source keys of other objects are looked up, as
+    (object, namespace) of earlier runs. `force_close` closes conversations although the customer waits for an answer.
+    `contacts_people` allows sending messages to people. `ignore_columns` names columns that are not sent (`*`: all
+    unknown ones). `mapping` makes the records from rows of another form; `key` is then a column of those rows.
 
     Raises:
-        UsageError: A word that is not supported, or a URL for a path.
+        UsageError: A value is not supported, or a path is a URL.
     """
 
     mode: Mode | None = None
@@ -80,18 +76,18 @@ class ImportOptions:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag}: {unsupported(str(value), allowed)}")
         if self.phone_region is not None and not _is_region(self.phone_region):
-            raise UsageError(f"--phone-region {self.phone_region} is no country code; it has two letters, such as GB")
+            raise UsageError(f"--phone-region {self.phone_region} is not a country code; use two letters, such as GB")
 
     def for_resource(self, spec: ResourceSpec) -> "ImportOptions":
-        """Return the options with the mode in which this resource is imported.
+        """Return the options with the mode in which this object is imported.
 
         Raises:
-            UsageError: The resource has no such mode, or none that goes without saying.
+            UsageError: The object does not support the mode, or its mode must be named.
         """
         return replace(self, mode=spec.mode(self.mode))
 
     def policy(self, host: str) -> Policy:
-        """Return the part that decides what happens to a record, as of now."""
+        """Return the options that decide what happens to a record, as of now."""
         return Policy(
             host=host,
             mode=self.mode or Mode.UPSERT,
@@ -110,23 +106,22 @@ class ImportOptions:
 
 
 def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return where the source keys that earlier runs brought in are remembered, for `ImportOptions.after`.
+    """Return the namespaces in which earlier runs keep their source keys, for `ImportOptions.after`.
 
     Raises:
-        UsageError: There is no such run, it is no import, or two runs of one resource have
-            different namespaces.
+        UsageError: A run does not exist or is not an import, or two runs of one object have different namespaces.
     """
     found: dict[str, str] = {}
     for name in runs:
         run = find_run(state_dir, name)
         if run is None:
-            raise UsageError(f"there is no run {name!r} in {state_dir}")
+            raise UsageError(f"no run {name!r} in {state_dir}; `bulkgladly runs list` shows the names")
         header = run.header()
         namespace = header.settings.get("namespace")
         if not isinstance(namespace, str):
-            raise UsageError(f"run {run.name} is no import, so it knows no source keys; --after needs one")
+            raise UsageError(f"run {run.name} is not an import and has no source keys; name an import with --after")
         if found.setdefault(header.resource, namespace) != namespace:
-            raise UsageError(f"--after names two imports of {header.resource} with different namespaces; name one")
+            raise UsageError(f"--after names two imports of {header.resource} with different namespaces; name only one")
     return tuple(found.items())
 
 

@@ -1,55 +1,50 @@
-"""File -> Gladly, one record's whole way, readable from top to bottom.
+"""From a file to Gladly: the whole way of a record, from top to bottom.
 
-`Importer.read`      1. rows are read, and cut to the limit of the session
+`Importer.read`      1. rows are read, up to the row limit of the session
                      2. each becomes the draft of a record, or a problem
-                     3. ids take the place of the names and keys that it refers to
+                     3. ids replace the names and keys that it refers to
                      4. the journal says what it knows of it, and which earlier row it clashes with
-`Importer.dispatch`  5. what needs no request is settled: problems, clashes, what is as it should be
+`Importer.dispatch`  5. what needs no request ends here: problems, clashes, and what needs no change
                      6. it waits for earlier records that hold the same customer, key or task
-                     7. its steps begin; what a crash must find of its first request goes to the disk
+                     7. its steps start; the disk gets what a resume needs to know of its first request
 `Importer.work`      8. its requests are sent, until its steps return the outcome
-                     9. it is settled, and lets go of what others wait for
+                     9. the outcome is recorded, and the records that wait for it can go on
 
-The first two run once, side by side, and the third as often as there may be records in flight. A batch waits
-between the first and the second, a few records between the second and the third.
+The first two stages run once each, side by side; the third runs once for each record that can be in flight. One batch
+can wait between the first and the second, a few records between the second and the third.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 
 import anyio
-import anyio.to_thread
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, ready
-from bulkgladly.imports.delivery import Delivery, Pending
-from bulkgladly.imports.drafts import Preparer, admission_of
+from bulkgladly.imports.delivery import RECENT_IDS, Delivery, Pending, Settlement
+from bulkgladly.imports.drafts import AdmittedRow, DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
-from bulkgladly.imports.row_names import Linker
-from bulkgladly.imports.settlement import RECENT_IDS, Settlement
-from bulkgladly.journal.entries import Standing, known_by
+from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Outcome, Problem, Row
+from bulkgladly.records import Outcome, Problem
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.stages import Feed, Stop
 
 __all__ = ("Importer",)
 
 BATCHES_AHEAD = 1
-SPARE = 2  # records that wait for a worker: few, since a kill leaves their intents to be asked about
-SPARE_UNLIMITED = 400  # against an emulator: what is sent while a group of intents goes to the disk
-
-Looked = tuple[Row, Draft | Problem | None, Standing]
-"""A row, the draft that it stands for (None: settled before), and what the journal knows of it."""
+# Records that wait for a worker. Few, because a resume has to look up each of their intents after a kill.
+SPARE = 2
+# Without a pace (an emulator): as many as are sent while a group of intents is written to the disk.
+SPARE_UNLIMITED = 400
 
 
 class Importer:
-    """One session of an import: reads, prepares, sends, settles, until the input or the run ends.
+    """One session of an import: reads, prepares and sends records, until the input or the run ends.
 
-    Three stages: `read`, `dispatch` and as many `work` as there may be records in flight; `close` ends the
-    first two. The rows come in batches from the ledger's low-water mark on, asked for in a worker thread.
+    Three stages, each a chapter below: `read`, `dispatch`, and `work` once for each record that can be in flight;
+    `close` ends the first two. Rows are read in batches, in a worker thread, from the ledger's low-water mark on.
     """
 
     def __init__(
@@ -58,92 +53,73 @@ class Importer:
         policy: Policy,
         options: ImportOptions,
         *,
+        reader: DraftReader,
         ledger: Ledger,
         client: Client,
         stop: Stop,
-        names: tuple[str, ...] = (),
         bounds: Bounds | None = None,
     ) -> None:
-        """`policy` is that of the options, as of now; `names` are those of the input files, by number."""
+        """`policy` is that of the options, as of now."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
-        self.preparer = Preparer(spec, policy, options.ignore_columns)
-        self.linker = Linker(spec, policy, ledger)
-        self._settlement = Settlement(spec, policy, ledger, options.limits, stop, names)
+        self._reader = reader
+        self._settlement = Settlement(spec, policy, ledger, options.limits, stop, reader.names)
         self._delivery = Delivery(spec, policy, ledger, client)
         self._lanes = Lanes((bounds or Bounds()).records_waiting)
         self._policy = policy
-        self._send_on, self._receive = anyio.create_memory_object_stream[list[Looked]](BATCHES_AHEAD)
+        self._send_on, self._receive = anyio.create_memory_object_stream[list[AdmittedRow]](BATCHES_AHEAD)
         self._feed: Feed[Pending] = Feed(SPARE_UNLIMITED if options.pace.unlimited else SPARE)
         self.is_canary = False
-        """Begin one record only, then let the run drain, for a person to look at it."""
+        """Send only one record, then stop the run so that a person can check it."""
         self._canary: anyio.Event | None = None
-        self.rows_read = 0
-        """Rows that this session took in; those settled before are not counted."""
         self.warned: Counter[str] = Counter()
-        """Records in flight that Gladly may not keep as they are sent, by the code of what it may change."""
+        """Records that Gladly may not keep as they are sent, counted by the code of what it may change."""
 
-    # Reading: from rows to drafts that the journal has admitted.
+    # --- reading: rows become drafts that the journal has admitted ---
 
-    async def read(self, batches: Iterator[list[Row]]) -> None:
-        """First stage: read and prepare, and ask the journal what is known, ahead of the second stage."""
+    async def read(self, size: int) -> None:
+        """First stage: read batches of `size` rows as drafts, with what the journal knows of them."""
         if self._spec.is_at_most_once:
             self._settlement.remember_made(await self._ledger.recent_ids(RECENT_IDS))
-        async with self._send_on:
-            while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
-                is_enough = self._cut_to_limit(rows)
-                await self._send_on.send(await self._look_up(rows))
-                if is_enough:
-                    self._stop.reached(10, f"the limit of {self._limits.max_rows} rows is reached")
-                    return
+        with self._reader.rows(self._ledger.mark, size) as rows:
+            async with self._send_on:
+                while (batch := await self._reader.next_batch(rows)) is not None:
+                    await self._send_on.send(self._arranged(batch))
+                    if self._reader.is_full:
+                        self._stop.reached(10, f"the limit of {self._limits.max_rows} rows was reached")
+                        return
 
-    def _cut_to_limit(self, rows: list[Row]) -> bool:
-        """Drop the rows beyond `max_rows`; True when the session has all the rows it may take."""
-        wanted = [row.seq for row in rows if self._ledger.wants(row.seq)]
-        left = len(wanted) if self._limits.max_rows is None else self._limits.max_rows - self.rows_read
-        self.rows_read += min(left, len(wanted))
-        if left < len(wanted):
-            rows[:] = [row for row in rows if row.seq < wanted[left]]
-            return True
-        return False
-
-    async def _look_up(self, rows: list[Row]) -> list[Looked]:
-        """Prepare a batch, and admit it to the journal."""
-        drafts = [self.preparer.record_for(row) if self._ledger.wants(row.seq) else None for row in rows]
-        linked = await self.linker.link(drafts)
-        standings = await self._ledger.admit([admission_of(row, item) for row, item in zip(rows, linked, strict=True)])
-        # Admitted in the order of the input, so that of two equal rows the first counts; sent in that of `arrange`.
-        return self._arranged(list(zip(rows, linked, standings, strict=True)))
-
-    def _arranged(self, looked: list[Looked]) -> list[Looked]:
-        """Put a batch into the order in which it has to be sent."""
+    def _arranged(self, batch: list[AdmittedRow]) -> list[AdmittedRow]:
+        """Put a batch into the order in which it must be sent; problems come first."""
         if self._spec.arrange is None:
-            return looked
-        drafts = self._spec.arrange([item for _, item, _ in looked if isinstance(item, Draft)])
+            return batch
+        drafts = self._spec.arrange([item for _, item, _ in batch if isinstance(item, Draft)])
         place = {draft.row.seq: index for index, draft in enumerate(drafts)}
-        return sorted(looked, key=lambda entry: place.get(entry[0].seq, -1))
+        return sorted(batch, key=lambda entry: place.get(entry[0].seq, -1))
 
-    # Dispatching: what needs no request is settled, the rest begins in its turn.
+    # --- dispatching: rows that need no request end here, the others start in their turn ---
 
     async def dispatch(self) -> None:
-        """Second stage: settle what needs no request, and hand the rest over to the workers."""
+        """Second stage: finish what needs no request, and pass the rest on to the workers."""
         async with self._receive:
             async for batch in self._receive:
                 await self._take_in(batch)
 
-    async def _take_in(self, batch: list[Looked]) -> None:
-        """Bring a batch up to the point where each row is settled or waits for a worker."""
+    async def _take_in(self, batch: list[AdmittedRow]) -> None:
+        """Process a batch until each row has ended or waits for a worker."""
         begun: list[Pending] = []
         for row, item, standing in batch:
             if (draft := self._settlement.taken_in(row, item, standing)) is None:
                 continue
             record = ready(draft, standing.known, standing.doubt, standing.sent_at, self._settlement.made)
+            # In the queue of its lane a record costs nothing; one with a clash or open links must wait here, since
+            # only what is known after its predecessors decides how it continues.
             if not standing.clash and not draft.links and self._lanes.stand_behind(record):
                 if self._lanes.is_crowded:
                     await self._hand_over(begun)
                     await self._lanes.until_room()
                 continue
             if standing.clash or self._lanes.is_busy(record):
-                # Those before it must be on their way, or it would wait for ever.
+                # The records before it must be with a worker first, or this one would wait forever.
                 await self._hand_over(begun)
                 record = await self._after_others(record)
             if (pending := await self._begin(draft, record)) is not None:
@@ -151,18 +127,18 @@ class Importer:
         await self._hand_over(begun)
 
     async def _after_others(self, record: Record) -> Record:
-        """Wait until the earlier records of a customer are settled; return the record with what is known then."""
+        """Wait until earlier records of the same customer have ended; return the record with what is known then."""
         await self._lanes.until_free(record)
         keys = [key for key in (record.key, record.former_key) if key is not None]
         return record._replace(known=known_by(await self._ledger.known(keys), record.key, record.former_key))
 
     async def _begin(self, draft: Draft, record: Record) -> Pending | None:
-        """Start a record's steps, and let others wait for it; None where it needed no request.
+        """Start a record's steps, and make others wait for it; None if it needed no request.
 
-        What its draft still has to say about others is put into it before: they are settled now.
+        Open links of its draft are resolved first: the records that they refer to have ended now.
         """
         if draft.links:
-            linked = await self.linker.link_last(draft)
+            linked = await self._reader.linker.link_last(draft)
             if isinstance(linked, Problem):
                 self._settlement.settle(draft.row, Outcome.rejected(linked), record)
                 return None
@@ -173,7 +149,7 @@ class Importer:
         return pending
 
     def _started(self, record: Record) -> Pending | None:
-        """Start a record's steps; a record that needs no request is settled here."""
+        """Start a record's steps; a record that needs no request ends here."""
         pending = self._delivery.started(record)
         if isinstance(pending, Outcome):
             self._settlement.settle(record.row, pending, record)
@@ -183,24 +159,24 @@ class Importer:
         return pending
 
     async def _hand_over(self, begun: list[Pending]) -> None:
-        """Give records to the workers as there is room, and empty the list; their intents are on the disk before."""
+        """Pass records to the workers as they have room, and empty the list; intents go to the disk first."""
         while begun:
             part = begun[: await self._feed.room()]
             with anyio.CancelScope(shield=True):
-                # Cut between the two, intents would stand for requests that never leave.
+                # Cancelled between the two, the disk would have intents of requests that are never sent.
                 await self._delivery.intend(part)
                 self._feed.put(part)
             del begun[: len(part)]
 
     async def close(self) -> None:
-        """Let the workers end: with what was handed over, or in a drain with what they have begun."""
+        """Let the workers end after what was passed to them, or after what they have started if the run is stopping."""
         self._send_on.close()
         self._receive.close()
         if self._stop.is_draining:
             await self._delivery.withdraw(self._feed.empty())
         self._feed.close()
 
-    # Working: one record after the other, each to its end.
+    # --- working: each worker sends one record after the other ---
 
     async def work(self) -> None:
         """Send one record after the other until the feed is closed and empty."""
@@ -210,7 +186,7 @@ class Importer:
                 following = await self._bring_to_its_end(following)
 
     async def _bring_to_its_end(self, pending: Pending) -> Pending | None:
-        """Send and settle one record; return the next one of its lane, which goes before all others."""
+        """Send one record and record its outcome; return the next one of its lane, which goes before all others."""
         record = pending.record
         is_canary = self.is_canary and self._canary is None
         try:
@@ -239,10 +215,10 @@ class Importer:
         return None
 
     async def _is_first(self) -> bool:
-        """Tell whether a record is the one to be looked at; all others wait for its end, and never begin."""
+        """Tell whether a record is the one to be checked; all others wait until it has ended, and are not sent."""
         if self._canary is None:
             self._canary = anyio.Event()
             return True
         await self._canary.wait()
-        self._stop.drain(10, "one record was sent, to be looked at in Gladly; `resume` sends the others")
+        self._stop.drain(10, "one record was sent for you to check in Gladly; `resume` sends the others")
         return False

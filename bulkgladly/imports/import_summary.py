@@ -1,4 +1,4 @@
-"""The end of an import: the result files, the sum that must come out, and what is told."""
+"""The end of an import: the result files, the check that all rows are accounted for, and the report."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ _BUG = 70
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Summary):
-    """What an import did, all its sessions together. `report.json` and `--json` hold the same.
+    """What an import did, in all its sessions together. `report.json` and `--json` hold the same.
 
-    `rejects_by_code` counts the rejects by what is wrong with them; `files` has the result
-    files by name. The rest is as in every summary.
+    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name. The rest
+    is as in every summary.
     """
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Lines for people, beside counts and files."""
+        """Lines for people, besides counts and files."""
         return tuple(f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items())
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Report(Summary):
 
     def _told(self) -> list[str]:
         reason = shown_cell(self.reason or "please report this as a bug")
-        return ["The sum adds up." if self.adds_up else f"The sum does not add up ({reason})."]
+        return ["All rows are accounted for." if self.adds_up else f"Not all rows are accounted for ({reason})."]
 
     def _tables(self) -> list[str]:
         codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
@@ -67,10 +67,10 @@ class Report(Summary):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How a session ended, as the journal and the stop saw it.
+    """How a session ended, as far as the journal and the stop know.
 
-    `exit_code` None stands for the end of the input. `counts` are the outcomes that the
-    journal has, `digests` the hashes of the inputs as this session read them.
+    `exit_code` None means the end of the input. `counts` are the outcomes in the journal, `digests` the hashes of the
+    inputs that this session read.
     """
 
     exit_code: int | None
@@ -82,11 +82,10 @@ class Closing:
 
 
 def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
-    """Write the result files of a run, and return its report; `common` has what every summary tells.
+    """Write the result files of a run, and return its report; `common` has what every summary contains.
 
-    The number of rows read is found by reading on from the low-water mark to the end of
-    the input, independently of the outcomes that it is compared with. Where the files
-    cannot be written there is a report all the same, which says so.
+    To count the rows, the input is read from the low-water mark to its end. That is independent of the outcomes that
+    the number is compared with. If the files cannot be written, the report says so.
     """
     rest = _Rest(inputs, ending)
     names = [str(file.path) for file in inputs.files]
@@ -114,7 +113,7 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
 
 
 class _Rest:
-    """The rows without an outcome; counts them, and all rows, on the way."""
+    """Yields the rows without an outcome; counts them, and all rows."""
 
     def __init__(self, inputs: Inputs, ending: Closing) -> None:
         self._ending = ending
@@ -122,7 +121,7 @@ class _Rest:
         self.unprocessed = 0
         self.read = ending.mark.seq
         self.problem: InputError | None = None
-        """Why the input could not be read to its end: what could be read is what is told."""
+        """Why the input could not be read to its end; the report covers the rows before."""
 
     def __iter__(self) -> Iterator[Row]:
         try:
@@ -135,7 +134,7 @@ class _Rest:
             self.problem = error
 
     def finish(self) -> None:
-        """Count what nobody has asked for."""
+        """Count the rows that nobody has asked for."""
         for _ in self:
             pass
 
@@ -143,16 +142,18 @@ class _Rest:
 def _verdict(
     ending: Closing, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
 ) -> Ending:
-    """Say how a run ended. It is complete only where every row that was read has an outcome.
+    """Return how a run ended. It is complete only if every row that was read has an outcome.
 
     `problem` is why there are no result files, or why the input could not be read to its end.
     """
+    # Any other end (an outage, wrong credentials, a changed input) is the verdict, whatever the rows say.
     if ending.exit_code not in (None, 3, 10):
         return Ending(status_of(ending.exit_code), ending.exit_code, ending.reason)
     is_unread = isinstance(problem, InputError)
     if problem is not None and not is_unread:
         return Ending("failed", problem.exit_code, str(problem))
     is_accounted = not counts["unprocessed"] and counts["read"] == sum(counts[word] for word in COUNT_WORDS)
+    # A run that was told to stop after its last row is complete all the same.
     if ending.exit_code == 3 or (ending.exit_code == 10 and not is_accounted):
         return Ending("stopped", ending.exit_code, ending.reason)
     if problem is not None:
@@ -161,11 +162,11 @@ def _verdict(
         return Ending("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
     if is_other_input:
         reason = (
-            f"the input has {counts['read']:,} rows, but the run has outcomes of others as well: it is not the input "
-            "that the run began with. Put the old file back, then resume; or import the new one with --new-run"
+            f"the input has {counts['read']:,} rows, but the run also has outcomes of other rows: it is not the input "
+            "that the run began with. Restore the old file and resume, or import the new one with --new-run"
         )
         return Ending("failed", InputChanged.exit_code, reason)
-    reason = "rows have no outcome although the run came to its end; this is a bug, please report it"
+    reason = "some rows have no outcome although the run is complete; this is a bug, please report it"
     return Ending("failed", _BUG, reason)
 
 
@@ -180,7 +181,7 @@ def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) ->
 
 
 def _is_at_most_once(folder: RunFolder) -> bool:
-    """Tell whether a retry would leave what is unknown alone, since it may have been sent."""
+    """Tell whether a retry would leave out rows with an unknown outcome, since they may have been sent."""
     spec = RESOURCES.get(folder.header().resource)
     return spec is not None and spec.is_at_most_once
 

@@ -1,6 +1,5 @@
-"""An import as work for a run: rows of files, each brought to its end in Gladly."""
+"""The work of an import, as the engine of runs drives it: rows of files become objects in Gladly."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +8,11 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
-from bulkgladly.imports.row_names import check_names, fetch_directory, names_in, whole
+from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
@@ -23,11 +23,11 @@ __all__ = ("ImportWork",)
 WORKERS_AT_MOST_ONCE = 4
 NOTED_ROWS = 100_000
 _WELL = (None, 3, 10)
-"""How a run ends whose files, as far as it knows, are as they should be."""
+"""The ends of a run after which its files and rows should be in order."""
 
 
 class ImportWork:
-    """Rows of input files, each brought to its end by the steps of its object, and noted in the ledger."""
+    """Imports the rows of input files, each by the steps of its object, and records them in the ledger."""
 
     def __init__(
         self,
@@ -54,63 +54,65 @@ class ImportWork:
             vitals=session.connection.vitals,
         )
         self._done_before = self.journal.counts.total()
+        self._reader = DraftReader(
+            spec, self._policy, options, inputs=inputs, ledger=self.journal, bounds=session.bounds
+        )
         self._importer = Importer(
             spec,
             self._policy,
             options,
+            reader=self._reader,
             ledger=self.journal,
             client=session.client,
             stop=session.stop,
-            names=tuple(str(file.path) for file in inputs.files),
             bounds=session.bounds,
         )
         self.hand_over, self.take, self.close = self._importer.dispatch, self._importer.work, self._importer.close
 
     @property
     def workers(self) -> int:
-        """How many records are in flight at once: few where a crash leaves each of them in doubt for good."""
+        """How many records are in flight at once: few if a crash leaves the outcome of each of them unknown."""
         workers = self._session.connection.concurrency
         return min(workers, WORKERS_AT_MOST_ONCE) if self._spec.is_at_most_once else workers
 
     async def begin(self) -> None:
-        """Tell what the run will take, and what of it cannot be repeated."""
+        """Announce how long the run takes, and what of it cannot be repeated."""
         if self._spec.contacts_people:
-            # People get messages: until somebody has looked at one of them, one is all that is sent.
+            # People get messages, so only one is sent until somebody has checked it.
             self._importer.is_canary = not await self.journal.has_sent()
         estimate = self._estimate()
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
             rows = counted(estimate.rows, "row")
-            self._observer.note(f"at most once: {rows}; one whose answer gets lost may end as unknown")
+            self._observer.note(
+                f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
+            )
 
     async def read(self) -> None:
-        """Learn the names in the rows, then read and prepare the rows."""
+        """Resolve the names in the rows, then read and prepare the rows."""
         await self._learn_names()
         bounds = self._session.bounds
         size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
-        # Closed by us: a run that stops would leave an open file to the collector of garbage.
-        with contextlib.closing(self._inputs.batches(self.journal.mark, size=size)) as rows:
-            is_ordered = self._spec.arrange is not None
-            await self._importer.read(whole(rows, self._spec.name, bounds.rows_in_order) if is_ordered else rows)
+        await self._importer.read(size)
 
     async def _learn_names(self) -> None:
-        """Ask for the names that rows use instead of ids, before anything is written.
+        """Fetch the names that rows use instead of ids, before anything is written.
 
         Raises:
-            UsageError: Some lead nowhere, and their rows shall not be rejected.
-            TransportError: A list of names could not be had.
+            UsageError: Some are unknown, and their rows are not to be rejected.
+            TransportError: A list of names could not be fetched.
         """
         if not self._may_name():
             return
-        prepare, bounds = self._importer.preparer.record_for, self._session.bounds
-        names = await names_in(self._spec, self._inputs, self.journal.mark, prepare, bounds)
+        most = self._session.bounds.rows_scanned
+        names = await names_in(self._reader, self._spec, self.journal.mark, most)
         directory = await fetch_directory(self._session.client, names.kinds)
         for line in check_names(names.used, directory, are_rejected=self._options.missing_names == "reject"):
             self._observer.note(line)
-        self._importer.linker.directory = directory
+        self._reader.linker.directory = directory
 
     def _may_name(self) -> bool:
-        """Tell whether rows can use names at all; tables say so by their columns, unless these are mapped."""
+        """Tell whether rows can use names at all; without a mapping, tables show that by their columns."""
         naming = {field.name for field in self._spec.fields if field.names is not None}
         if self._options.mapping is not None:
             return bool(naming)
@@ -118,7 +120,7 @@ class ImportWork:
         return bool(naming) and any(header is None or naming & set(header) for header in headers)
 
     def progress(self) -> Progress:
-        """Return how many of the rows have ended, and how."""
+        """Return how many rows have ended, and with which outcomes."""
         done = self.journal.counts.total()
         return Progress(dict(self.journal.counts), done, self.rows, self.rows_exact, self._done_before)
 
@@ -130,14 +132,14 @@ class ImportWork:
         return Estimate.of(each, left, self.rows_exact, self._options.pace.expected_per_second())
 
     async def settle(self) -> None:
-        """Wait for the last outcomes to be on the disk; then see whether anything has changed under the run."""
+        """Wait until the last outcomes are on the disk; then check whether anything has changed during the run."""
         self._tell_warnings()
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
-            # A limit may have ended the run before; that its outcomes may be of other rows matters more.
+            # A limit may have ended the run already; it matters more that outcomes may belong to other rows.
             self._stop.exit_code, self._stop.reason = problem.exit_code, str(problem)
         if self._stop.is_draining and self.rows - self.journal.counts.total() > NOTED_ROWS:
-            self._observer.note("the state is saved; writing the unprocessed rows, which may take a while")
+            self._observer.note("the state is saved; writing the unprocessed rows, which can take a while")
 
     def _tell_warnings(self) -> None:
         for code, count in self._importer.warned.most_common():
@@ -145,7 +147,7 @@ class ImportWork:
             self._observer.note(f"{told}; `bulkgladly check {self._spec.name}` shows where")
 
     async def _look_back(self) -> BulkgladlyError | None:
-        """Return what has changed under the run: the state that later runs will ask, or an input."""
+        """Return what has changed during the run: the state that later runs need, or an input; None if nothing."""
         try:
             await self.journal.check_state()
             altered = await anyio.to_thread.run_sync(self._inputs.altered, self._digests)
@@ -154,7 +156,7 @@ class ImportWork:
         if not altered:
             return None
         return InputChanged(
-            f"{'; '.join(altered)}, so rows may have been passed over. Put the old file back, then resume; or go on "
+            f"{'; '.join(altered)}, so rows may have been skipped. Restore the old file and resume, or continue "
             "with the file as it is: resume with --accept-changed-input"
         )
 

@@ -1,4 +1,4 @@
-"""The mapping of a run: chosen once, checked against the resource and the files, and kept in `run.json`."""
+"""The mapping of a run: chosen once, checked against the object and the files, and kept in `run.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
-from bulkgladly.mapping.references import column
+from bulkgladly.mapping.row_values import column
 from bulkgladly.mapping.transform import load_transform
 
 __all__ = (
@@ -34,8 +34,8 @@ __all__ = (
 class MapChoice:
     """The mapping file and the transform of a run, as they were when it began.
 
-    `text` is the content of `file`; `has_key` says that it names a key. `transform` is
-    `module:function`, found in the folder `root`, and `digest` the hash of its source.
+    `text` is the content of `file`; `has_key` says that it names a key. `transform` is `module:function` in the folder
+    `root`, and `digest` the hash of its source.
     """
 
     file: str | None = None
@@ -47,7 +47,7 @@ class MapChoice:
 
 
 def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | None:
-    """Return the choice that `--map` and `--transform` make, or None where there is neither.
+    """Return the choice for `--map` and `--transform`, or None if neither is given.
 
     Raises:
         UsageError: The file or the function cannot be used.
@@ -67,12 +67,12 @@ def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | N
 
 
 def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> MapChoice:
-    """Return what a run goes on with: its own mapping and transform, or with `accept_changed` those of now.
+    """Return the mapping and transform that a run continues with: its own, or the current ones with `accept_changed`.
 
-    A mapping file that is not there any more is no change: the run has kept what it said.
+    A deleted mapping file is not a change, since the run has kept its text.
 
     Raises:
-        InputChanged: One of them is not what the run began with.
+        InputChanged: The mapping or the transform has changed since the run began.
     """
     file = None if choice.file is None else Path(choice.file)
     now = choice
@@ -84,8 +84,8 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
     if now != choice and not accept_changed:
         changed = f"the mapping {choice.file}" if now.text != choice.text else f"the source of {choice.transform}"
         raise InputChanged(
-            f"{changed} has changed since the run began; put the old one back, start again with --new-run, "
-            "or go on at your own risk with --accept-changed-input"
+            f"{changed} has changed since the run began; restore the old one, start a new run with --new-run, "
+            "or continue at your own risk with --accept-changed-input"
         )
     if now.file is not None:
         now = replace(now, has_key=parse_mapping(now.text, now.file).key is not None)
@@ -93,7 +93,7 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
 
 
 def key_of_run(choice: MapChoice | None, key: str | None) -> str | None:
-    """Return the column in which records carry their source key; `key` is the user's own column."""
+    """Return the column that holds the source key of records; `key` is the user's own column."""
     if choice is None or choice.file is None:
         return key
     return KEY_COLUMN if key is not None or choice.has_key else None
@@ -104,14 +104,14 @@ def mapper_for(choice: MapChoice, spec: ResourceSpec, key: str | None) -> Mapper
 @overload
 def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None: ...
 def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None:
-    """Return what makes the records of a resource from the user's rows, or None where rows are records.
+    """Return what makes records of an object from the user's rows, or None if the rows are records already.
 
-    An id or an address that is too long rejects its row, whatever the mapping says: runs of
-    earlier versions are resumed with mappings that cut it.
+    An id or an address that is too long rejects its row, whatever the mapping says: runs of earlier versions can be
+    resumed with mappings that would cut it.
 
     Raises:
-        UsageError: The mapping is for another resource, fills a field that this one does
-            not have, or makes several records of a row without a key.
+        UsageError: The mapping is for another object, fills a field that this one does not have, or makes several
+            records from a row without a key.
     """
     if choice is None:
         return None
@@ -121,8 +121,8 @@ def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) ->
         _check_targets(mapping, spec)
         if mapping.splits and mapping.key is None and key is None:
             raise UsageError(
-                f"{mapping.file}: makes several records of a row, so every row needs a key of its own: "
-                'add key = "<column>" to the file, or say --key'
+                f"{mapping.file}: makes several records from a row, so every row needs its own key: "
+                'add key = "<column>" to the file, or pass --key'
             )
         mapping = _without_cut_identity(mapping, spec)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
@@ -130,7 +130,7 @@ def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) ->
 
 
 def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
-    """Return the columns of the user's rows that a run with this mapping reads."""
+    """Return the columns of the user's rows that this mapping and the key read."""
     if choice.file is None:
         return ()
     names: list[str] = [*parse_mapping(choice.text, choice.file).columns, *([] if key is None else [key])]
@@ -138,13 +138,12 @@ def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
 
 
 def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str | None) -> None:
-    """Look whether each file that has a header has the columns that the mapping reads.
+    """Check that each file with a header has the columns that the mapping reads.
 
-    Behind a transform nothing is known of the columns, nor are they of JSON: there a
-    column that is missing is empty.
+    With a transform, or in JSON files, the columns are not known in advance; there a missing column is empty.
 
     Raises:
-        UsageError: One is missing; the message names it, the file and what may be meant.
+        UsageError: One is missing; the message names it and the file, and suggests a similar one.
     """
     if choice.transform is not None or choice.file is None:
         return
@@ -156,23 +155,23 @@ def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str 
             meant = closest(missing[0], columns or ())
             hint = f" (did you mean {meant}?)" if meant else ""
             raise UsageError(
-                f"{reader.path}: there is no column {missing[0]}{hint}, which {choice.file} reads; correct the mapping"
+                f"{reader.path}: no column {missing[0]}{hint}, which {choice.file} reads; correct the mapping"
             )
 
 
 def refuse_cut_identity(choice: MapChoice, spec: ResourceSpec) -> None:
-    """Refuse a mapping that would cut or split what says who or what is meant.
+    """Refuse a mapping that would cut or split a field that identifies an object or a person.
 
     Raises:
-        UsageError: It does; the message names the field and the fix.
+        UsageError: It would; the message names the field and the fix.
     """
     if choice.file is None:
         return
     for rule in parse_mapping(choice.text, choice.file).rules:
         if _cuts_identity(rule, spec) and rule.length is not None:
             raise UsageError(
-                f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field says which '
-                "object or person is meant, and a shorter value would be another one; remove max and too_long"
+                f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field identifies an '
+                "object or a person, and a shorter value would identify another one; remove max and too_long"
             )
 
 

@@ -1,4 +1,4 @@
-"""Which records have to wait for which: one customer, one key, one task at a time, in input order."""
+"""Decides which records wait for which: one at a time per customer, key and task, in input order."""
 
 from collections import deque
 
@@ -10,15 +10,15 @@ __all__ = ("Lanes",)
 
 
 class Lanes:
-    """Keeps track of the records in flight, and of those that wait behind them.
+    """Keeps track of the records in flight, and of the records that wait for them.
 
-    A record holds its claims (key, addresses) and its lanes (the task that a comment is for)
-    from `hold` to `release`. One whose lane is held may stand behind the holder, so that the
-    rows after it need not wait; whoever releases the lane goes on with it.
+    A record holds its claims (key, addresses) and its lanes (for example the task of a comment) from `hold` to
+    `release`. A record whose lane is held can queue behind the holder, so that the rows after it need not wait; the
+    worker that releases the lane continues with it.
     """
 
     def __init__(self, most_waiting: int) -> None:
-        """Beyond `most_waiting` records behind others, reading waits for them."""
+        """Beyond `most_waiting` queued records, reading waits for them."""
         self._most_waiting = most_waiting
         self._busy: dict[int, int] = {}
         self._behind: dict[int, deque[Record]] = {}
@@ -27,7 +27,7 @@ class Lanes:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether as many records stand behind others as may."""
+        """Whether no further record can be queued."""
         return self._waiting >= self._most_waiting
 
     def is_busy(self, record: Record) -> bool:
@@ -35,12 +35,12 @@ class Lanes:
         return self._is_claimed(record) or (bool(record.lanes) and any(lane in self._busy for lane in record.lanes))
 
     def hold(self, record: Record) -> None:
-        """Let others wait for this record."""
+        """Make others wait for this record."""
         for digest in _held_by(record):
             self._busy[digest] = self._busy.get(digest, 0) + 1
 
     def release(self, record: Record) -> None:
-        """Let nobody wait for this record any more."""
+        """Make nothing wait for this record any longer."""
         for digest in _held_by(record):
             left = self._busy.pop(digest) - 1
             if left:
@@ -48,7 +48,7 @@ class Lanes:
         self._freed.set()
 
     def stand_behind(self, record: Record) -> bool:
-        """Let a record wait behind those of its lane, held from now on; False where the lane alone is not the cause."""
+        """Queue a record behind those of its lane, and hold it; False if it has to wait for more than its lane."""
         if not any(lane in self._busy for lane in record.lanes) or self._is_claimed(record):
             return False
         self._behind.setdefault(record.lanes[0], deque()).append(record)
@@ -57,7 +57,7 @@ class Lanes:
         return True
 
     def next_after(self, record: Record) -> Record | None:
-        """Return the record that stood behind this one, which the caller now has to bring to its end."""
+        """Return the record queued behind this one, or None; the caller has to finish it."""
         for lane in record.lanes:
             if queue := self._behind.get(lane):
                 following = queue.popleft()
@@ -73,11 +73,12 @@ class Lanes:
             await self._until_freed()
 
     async def until_room(self) -> None:
-        """Wait until there is room for records behind others again."""
+        """Wait until records can be queued again."""
         while self.is_crowded:
             await self._until_freed()
 
     async def _until_freed(self) -> None:
+        # Only the dispatch stage waits here. A second waiter would replace the event that the first one waits for.
         self._freed = anyio.Event()
         await self._freed.wait()
 

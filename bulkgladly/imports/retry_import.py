@@ -1,4 +1,4 @@
-"""The rejects of a run, tried again as a run of its own."""
+"""Imports the rejects of a run again, as a run of its own."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,14 +39,12 @@ async def retry_import(
 ) -> Report:
     """Import the rejected rows of a run again, as a run of its own with the same settings.
 
-    A mapping and a transform are taken as they are now. Rows that would only end the same
-    way stay where they are: those that could not be
-    read, and (unless `on_duplicate="last"`) those whose key another row of the run had.
+    The current mapping and transform are used. Rows that would fail again are left out: those that could not be
+    read, and (unless `on_duplicate="last"`) those with the key of another row of the run.
 
-    What is sent at most once and may have been sent stays where it is, too. `sent_nothing`
-    says that a person has looked and it was not: then these rows, and only these, are sent,
-    each once, as if for the first time. What contacts people has to be allowed again
-    (`contacts_people`, by `change`), and one record goes first.
+    Objects that are sent at most once are left out, too, if they may have been sent. `sent_nothing` says that a
+    person has checked that they were not: then these rows, and only these, are sent once, as if for the first time.
+    What contacts people must be allowed again (`contacts_people`, by `change`), and one record goes first.
 
     Raises:
         JournalDamaged: The run cannot be used; the message says why.
@@ -60,12 +58,11 @@ async def retry_import(
     spec = resource(header.resource)
     if sent_nothing and not spec.is_at_most_once:
         raise UsageError(
-            f"--sent-nothing is for what is sent at most once; what became of {spec.name} is asked by a plain "
-            f"`{_retry(folder)}`"
+            f"--sent-nothing is only for objects that are sent at most once; for {spec.name} run `{_retry(folder)}`"
         )
     unknown = UnknownRows.ALONE if sent_nothing else UnknownRows.LEFT if spec.is_at_most_once else UnknownRows.TAKEN
 
-    def own_input(place: Path) -> Path:
+    def make_input(place: Path) -> Path:
         path = place / "retry.ndjson"
         rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
         for line in _left_alone(folder, spec, rows, unknown):
@@ -76,18 +73,18 @@ async def retry_import(
         if sent_nothing:
             _release(folder, new, (header.host, spec.name, options.namespace))
 
-    return await begin_import(spec, (), options, terms, own_input=own_input, take_over=take_over, parent=folder.name)
+    return await begin_import(spec, (), options, terms, make_input=make_input, take_over=take_over, parent=folder.name)
 
 
 def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
-    """Return the options of the run that failed, as far as they are those of a retry."""
+    """Return the options of the failed run that also apply to a retry."""
     before = restored(ImportOptions, header.settings, folder.state_dir)
     before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
-    # It was allowed for the first time, by somebody who knew what was in the file.
+    # The permission was given for the first run, by somebody who knew what was in the file.
     before = replace(before, contacts_people=False)
     if before.mapping is None:
         return before
-    # The usual cure of a reject is a corrected mapping.
+    # The usual fix of a reject is a corrected mapping.
     return replace(before, mapping=unchanged_mapping(before.mapping, accept_changed=True))
 
 
@@ -96,26 +93,26 @@ def _retry(folder: RunFolder, *flags: str) -> str:
 
 
 def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
-    """Say which rows a retry leaves where they are.
+    """Return a line about each group of rows that a retry leaves out.
 
     Raises:
-        UsageError: All of them.
+        UsageError: No row is left to retry.
     """
     lines = []
     others = rows.left
     if unknown is UnknownRows.LEFT and rows.unsettled:
         others -= rows.unsettled
         lines.append(
-            f"{counted(rows.unsettled, 'row')} of {spec.name} may have been sent, and {_are(rows.unsettled)} left alone"
-            f"; look in Gladly, and if nothing was sent: {_retry(folder, '--sent-nothing')}"
+            f"{counted(rows.unsettled, 'row')} of {spec.name} may have been sent and {_are(rows.unsettled)} skipped"
+            f"; look in Gladly, and if nothing was sent, run: {_retry(folder, '--sent-nothing')}"
         )
     if unknown is UnknownRows.ALONE:
         if not rows.taken:
             raise UsageError(f"run {folder.name} has no rows that may have been sent, so there are none to send again")
         if others:
-            lines.append(f"{counted(others, 'other row')} not taken: try them again by `retry` without --sent-nothing")
+            lines.append(f"{counted(others, 'other row')} skipped: retry them without --sent-nothing")
     elif others:
-        lines.append(f"{counted(others, 'rejected row')} left out: unreadable, or a key that came twice")
+        lines.append(f"{counted(others, 'rejected row')} skipped: unreadable, or with a key that occurs twice")
     if not rows.taken:
         why = f": {'; '.join(lines)}" if lines else ""
         raise UsageError(f"run {folder.name} has nothing to retry{why}")
@@ -127,7 +124,7 @@ def _are(number: int) -> str:
 
 
 def _release(old: RunFolder, new: RunFolder, scope: tuple[str, str, str]) -> None:
-    """Let a retry send what may have been sent by the run that it follows, or by one that nobody can ask any more."""
+    """Let a retry send what the run that it follows may have sent, or a run that was deleted or damaged since."""
     keys = unsettled_keys(old.path)
     state = State(new.state_dir / "state.sqlite", scope, is_synced=True, run=new.name)
     try:

@@ -1,6 +1,6 @@
-"""An import as a run: begin it, go on with it."""
+"""An import as a run: started, rehearsed, resumed; and the runs of the same input that stand in its way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,33 +8,43 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.errors import UsageError
+from bulkgladly.commands import next_command
+from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ResourceSpec
 from bulkgladly.gladly.table import resource
 from bulkgladly.imports.import_inputs import (
-    check_columns,
+    MakeInput,
+    copy_of_stdin,
     hashed,
+    open_checked,
     open_inputs,
     refuse_changed,
     refuse_to_contact,
-    spooled,
 )
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
-from bulkgladly.imports.other_runs import OtherRuns
+from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
+from bulkgladly.journal.runs import all_folders
 from bulkgladly.records import Mode
-from bulkgladly.runs.beginning import NewRun, gone_on_with
+from bulkgladly.runs.beginning import NewRun, gone_on_with, removed_unbegun, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
-from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.observer import Observer, duration_text
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
-from bulkgladly.settings import Credentials, refuse_unlimited
+from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 
-__all__ = ("begin_import", "resume_import", "start_import")
+__all__ = (
+    "OtherRuns",
+    "begin_import",
+    "rehearse_import",
+    "resume_import",
+    "start_import",
+)
 
 
 async def start_import(
@@ -51,25 +61,20 @@ async def start_import(
 ) -> Report:
     """Import files and return the report of the run.
 
-    `files` may hold globs; a single `-` reads `stdin`, which is kept in the run's folder
-    so that the run can be resumed. A run that ends early (signal, limit, outage, wrong
-    credentials) returns a report as well: `exit_code` and `status` tell. Cancelled, it
-    leaves a journal from which `resume_import` goes on.
+    `files` can contain globs. A single `-` reads `stdin`, which is copied into the run's folder so that the run can be
+    resumed. A run that ends early (signal, limit, outage, wrong credentials) returns a report as well; see its
+    `exit_code` and `status`. A cancelled run leaves a journal, from which `resume_import` continues.
 
     Raises:
-        UsageError: The options or the files cannot work, or an unfinished run of the same
-            input stands in the way (`new_run` overrides). Nothing was sent.
+        UsageError: The options or the files cannot be used, or there is an unfinished run of the same input
+            (`new_run` overrides that). Nothing was sent.
     """
     spec = resource(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
     patterns = [str(file) for file in files]
-    own_input: Callable[[Path], Path] | None = None
-    if patterns == ["-"]:
-        own_input = partial(spooled, stdin, options)
-    elif "-" in patterns:
-        raise UsageError("`-` (the standard input) cannot be joined with files; import them one after the other")
+    make_input = copy_of_stdin(patterns, stdin, options)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    return await begin_import(spec, patterns, options, terms, new_run=new_run, own_input=own_input)
+    return await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
 
 
 async def begin_import(
@@ -79,20 +84,20 @@ async def begin_import(
     terms: Terms,
     *,
     new_run: bool = False,
-    own_input: Callable[[Path], Path] | None = None,
+    make_input: MakeInput | None = None,
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
 ) -> Report:
-    """Make a run and work on it. `own_input` makes the input in the run's own folder, where there are no files.
+    """Create a run and work on it. If there are no files, `make_input` writes the input into the run's folder.
 
-    `take_over` is called when the run has its name, before anybody can see it.
+    `take_over` is called when the run has its name, before other processes can see it.
     """
     refuse_unlimited(options.pace, terms.credentials)
+    # The run gets its name last: a mistake in the options or files must not leave a run behind.
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
-        if own_input is not None:
-            patterns = [str(await anyio.to_thread.run_sync(own_input, new.folder.path))]
-        inputs = open_inputs(spec, patterns, options)
-        check_columns(spec, inputs, options)
+        if make_input is not None:
+            patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
+        inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
         others = OtherRuns(options.state_dir, spec, terms.credentials.host, files)
@@ -133,15 +138,13 @@ async def resume_import(
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> Report:
-    """Go on with a run where it stopped, and return the report of all its sessions.
+    """Continue a run where it stopped, and return the report of all its sessions.
 
-    `change` may set another pace and other limits; time, request and row limits count
-    anew. Creates that were on their way when the last session ended are asked about
-    before anything is sent again.
+    `change` can set another pace and other limits; time, request and row limits count from the start. Creates that
+    were in flight when the last session ended are looked up before anything is sent again.
 
     Raises:
-        InputChanged: An input file, the mapping or the transform is not the one that the
-            run began with.
+        InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
@@ -165,3 +168,108 @@ async def resume_import(
 
 def _mode_of(options: ImportOptions) -> str:
     return (options.mode or Mode.UPSERT).value
+
+
+# --- rehearsing it ---
+
+
+async def rehearse_import(
+    resource_name: str,
+    files: Sequence[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    observer: Observer | None = None,
+    stdin: BinaryIO | None = None,
+    with_signals: bool = False,
+    environment: Environment = USUAL,
+) -> Report:
+    """Import files into an emulator in this process, and return the report of that run.
+
+    Nothing is sent to Gladly. The run is kept in `rehearsals` below the state directory; the state itself is not
+    changed. The observer is told how long the requests would take at the pace of the options.
+
+    Raises:
+        UsageError: As `start_import`.
+    """
+    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
+
+    options, observer = options or ImportOptions(), observer or Observer()
+    async with Emulator(rate=None) as emulator:
+        report = await start_import(
+            resource_name,
+            files,
+            Credentials(emulator.url, emulator.options.username, emulator.options.token),
+            replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
+            observer=observer,
+            stdin=stdin,
+            with_signals=with_signals,
+            environment=environment,
+        )
+    per_second = options.pace.expected_per_second()
+    time = duration_text(report.requests_total / per_second)
+    observer.note(f"rehearsal: {report.requests_total:,} requests, {time} at {per_second:g}/s")
+    return replace(report, next_commands=())
+
+
+# --- other runs of the same input ---
+
+
+class OtherRuns:
+    """The runs into one organisation that have an input file in common, by its path or its content."""
+
+    def __init__(self, state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile]) -> None:
+        self._state_dir, self._spec, self._host = state_dir, spec, host
+        self._files = {file.path for file in files} | {file.digest for file in files}
+
+    def make_way(self, *, new_run: bool) -> list[str]:
+        """Refuse to start a second run of the same input; return a line for each run that cannot be used.
+
+        Unfinished runs that never reached their first record are removed. With `new_run` only what could send
+        something twice is refused.
+
+        Raises:
+            UsageError: An unfinished run of the input can be continued, or it is unknown what one has sent.
+        """
+        # One by one: a run that a live process works on cannot be removed, so it is refused even if still empty.
+        if not new_run or self._spec.is_at_most_once:
+            for run in unfinished(self._state_dir, self._is_same):
+                if not removed_unbegun(run):
+                    self._refuse(run, new_run=new_run)
+        return [self._told(run, header, fault, new_run=new_run) for run, header, fault in self._unusable()]
+
+    def _is_same(self, header: RunHeader) -> bool:
+        theirs = {name for file in header.inputs for name in (file.path, file.digest)}
+        return header.resource == self._spec.name and header.host == self._host and bool(self._files & theirs)
+
+    def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
+        resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
+        if self._spec.is_at_most_once and has_doubts(run.path):
+            raise UsageError(
+                f"run {run.name} ended while {self._spec.name} were in flight, and a new run could send them twice; "
+                f"continue it with `{resume}`"
+            )
+        if not new_run:
+            raise UsageError(
+                f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start a new one "
+                "with --new-run"
+            )
+
+    def _unusable(self) -> Iterator[tuple[RunFolder, RunHeader, Fault]]:
+        for run in all_folders(self._state_dir):
+            if (fault := run.fault()) is None:
+                continue
+            try:
+                header = run.header()
+            except JournalError:
+                continue
+            if self._is_same(header):
+                yield run, header, fault
+
+    def _told(self, run: RunFolder, header: RunHeader, fault: Fault, *, new_run: bool) -> str:
+        if self._spec.is_at_most_once and not header.is_whole and not new_run:
+            # Older versions recorded what they were about to send only in the journal.
+            raise UsageError(
+                f"run {run.name} of the same input is {fault.word}, and nothing else records what it has sent: "
+                f"look in Gladly, then {fault.detail}; or start a new run with --new-run"
+            )
+        return f"run {run.name} of the same input is {fault.word}: {fault.detail}"

@@ -1,4 +1,4 @@
-"""A mapping tried and tested: what it makes of rows, and whether that is what was expected."""
+"""Compares what a mapping makes of rows with what was expected."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import orjson
 from bulkgladly.errors import InputError
 from bulkgladly.mapping.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
 from bulkgladly.mapping.row_values import Fields, Unmappable
+from bulkgladly.records import Problem
+from bulkgladly.strict_json import parse_object
 
 __all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
 
@@ -18,11 +20,10 @@ _NOTHING = object()
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row, and the records that a mapping is expected to make of it, one after the other.
+    """A row, and the records that a mapping is expected to make of it, in order.
 
-    Without `input` the records are those of the rows of a file beside it. An expected
-    record that cannot be made is `{"problem": CODE}`, if need be with its `attr`. `line` is
-    where it stands.
+    Without `input` the records are expected from the rows of the given files. A record that is expected to fail is
+    `{"problem": CODE}`, perhaps with its `attr`. `line` is the line of the case.
     """
 
     line: int
@@ -32,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field of one record that is not as expected; both are None where a whole record is.
+    """One field of one record that is not as expected. `field` is empty if a whole record is missing or too many.
 
     `line` is that of the case, `record` counts from 1.
     """
@@ -45,10 +46,10 @@ class Difference:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Return the expectations in an NDJSON file: `input` and `output` a line, or one output record a line.
+    """Return the cases in an NDJSON file: per line `input` and `output`, or one output record.
 
     Raises:
-        InputError: It cannot be read, or a line is neither.
+        InputError: The file cannot be read, or a line is neither.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -60,17 +61,16 @@ def read_cases(path: Path) -> list[Case]:
 def outputs(mapper: Mapper, row: Fields) -> list[dict[str, Any]]:
     """Return what a mapping makes of a row, in the form in which it is shown and expected.
 
-    Fields that are left alone are left out; what cannot be made is an object with `problem`,
-    `attr` and `detail`.
+    Empty fields are left out. A record that cannot be made is an object with `problem`, `attr` and `detail`.
     """
     return [_as_output(made) for made in mapper.records(row)]
 
 
 def compare(mapper: Mapper, cases: Sequence[Case], rows: Sequence[Fields] = ()) -> list[Difference]:
-    """Return where a mapping does not make what was expected.
+    """Return the differences between what a mapping makes and what was expected.
 
-    Cases without an input are compared in order with what `rows` make. A source key is
-    compared where a case names one.
+    Cases without input are compared, in order, with the records from `rows`. A source key is compared only if a
+    case has one.
     """
     found: list[Difference] = []
     for case in cases:
@@ -99,7 +99,7 @@ def _differences(
 
 
 def _fields(line: int, number: int, expected: dict[str, Any], found: dict[str, Any]) -> Iterator[Difference]:
-    # What is not compared unless it was asked for: the words of a problem, and the source key.
+    # Compared only if the case has them: the text of a problem, and the source key.
     optional = {"detail", "attr"} if "problem" in found else {KEY_COLUMN}
     for name in dict.fromkeys([*expected, *found]):
         wanted, given = expected.get(name, _NOTHING), found.get(name, _NOTHING)
@@ -112,7 +112,7 @@ def _fields(line: int, number: int, expected: dict[str, Any], found: dict[str, A
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same JSON: 1 and true are not, though Python says so."""
+    """Tell whether two values are the same JSON. Python alone would take 1 and true for equal."""
     return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
 
 
@@ -123,12 +123,9 @@ def _as_output(made: Made) -> dict[str, Any]:
 
 
 def _case(path: Path, number: int, line: bytes) -> Case:
-    try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number}: not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}, line {number}: is no object; write input and output, or an output record")
+    found = parse_object(line)
+    if isinstance(found, Problem):
+        raise InputError(f"{path}, line {number}: {found.detail}")
     if set(found) != {"input", "output"}:
         return Case(number, None, (found,))
     output = found["output"] if isinstance(found["output"], list) else [found["output"]]

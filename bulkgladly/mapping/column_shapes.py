@@ -1,4 +1,4 @@
-"""What the values of a column look like, without saying them. Pure."""
+"""Describes the values of a column without showing them. Pure."""
 
 import json
 import re
@@ -33,7 +33,7 @@ _DATES = (
 
 
 def shape(value: Any) -> str:
-    """Return what a value looks like: letters as a or A, digits as 9, long runs shortened."""
+    """Return the shape of a value: letters as a or A, digits as 9, long runs shortened."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -48,7 +48,7 @@ def shape(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value itself, on one line and shortened: only for a user who has asked to see it."""
+    """Return a value itself, on one line and shortened: only for users who asked for `--show-values`."""
     text = value if isinstance(value, str) else repr(value)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
@@ -56,9 +56,9 @@ def shown(value: Any) -> str:
 
 @dataclass(slots=True)
 class Profile:
-    """What is known of one column, or one path into nested rows, from some rows.
+    """What some rows tell about one column, or one path into nested rows.
 
-    `names` are the steps of the path. `filled` counts the rows that have something there.
+    `names` are the steps of the path. `filled` counts the rows with a value there.
     """
 
     names: tuple[str, ...]
@@ -73,22 +73,22 @@ class Profile:
 
     @property
     def texts(self) -> list[str]:
-        """The values that are no lists and no objects, as texts."""
+        """The values as texts, without lists and objects."""
         return [text_of(value) for value in self.values if not isinstance(value, list | dict)]
 
     @property
     def distinct(self) -> int:
-        """How many different texts there are."""
+        """The number of different texts."""
         return len(set(self.texts))
 
     @property
     def is_unique(self) -> bool:
-        """True where every row has a value of its own."""
+        """True if every row has a value and no two are equal."""
         return 0 < self.rows == self.filled == self.distinct
 
     @property
     def is_list_of_objects(self) -> bool:
-        """True where the values are lists of objects, each of which could be a record."""
+        """True if the values are lists of objects, each of which could be a record."""
         return bool(self.values) and all(
             isinstance(value, list) and all(isinstance(element, dict) for element in value) for value in self.values
         )
@@ -100,17 +100,17 @@ class Profile:
 
     @property
     def phones(self) -> float:
-        """The share of the values that could be phone numbers; other numbers could be, too."""
+        """The share of the values that look like phone numbers; other numbers may, too."""
         return self._share(_PHONE)
 
     @property
     def looks_like_html(self) -> bool:
-        """True where a value has a tag."""
+        """True if a value contains an HTML tag."""
         return any(_HTML.search(text) for text in self.texts)
 
     @property
     def date_form(self) -> str | None:
-        """The form in which all values are dates; `iso local` is one without an offset."""
+        """The date format of all values, or None; `iso local` has no offset."""
         for form, pattern in _DATES:
             if self._share(pattern) == 1:
                 days_first = form.startswith("%m/") and any(int(text.partition("/")[0]) > 12 for text in self.texts)
@@ -118,7 +118,7 @@ class Profile:
         return None
 
     def note(self, *, show_values: bool) -> str:
-        """Return what to say of it: frequent shapes, or values; how many rows have it."""
+        """Return a comment about the column: its most frequent shapes or values, and how many rows have it."""
         say = shown if show_values else shape
         common = [text for text, _ in Counter(say(value) for value in self.values).most_common(3)]
         what = " | ".join(common) or "always empty"
@@ -130,7 +130,7 @@ class Profile:
 
 
 def profiles(rows: Iterable[Fields]) -> list[Profile]:
-    """Return what is known of every column of some rows, and of the parts of objects in them."""
+    """Return the profile of every column of some rows, and of the members of objects in them."""
     found: dict[tuple[str, ...], Profile] = {}
     number = 0
     for number, row in enumerate(rows, 1):  # noqa: B007 - counted on purpose

@@ -1,4 +1,4 @@
-"""Dates as other systems write them, in the one form that Gladly takes. Pure."""
+"""Converts dates of other systems to the one form that Gladly accepts. Pure."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ __all__ = ("DATE_FORMS", "compile_dates")
 
 DATE_FORMS = ("timestamp", "date")
 _EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000}
-"""Microseconds in one unit."""
+"""Microseconds per unit."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -30,23 +30,23 @@ Convert = Callable[[Any], str]
 
 
 def compile_dates(table: Table) -> Convert | None:
-    """Return the operation that `date`, `zone` and `date_as` of a field ask for, or None.
+    """Return the operation for `date`, `zone` and `date_as` of a field, or None.
 
-    `date` is `iso` (a day, or a day and a time with or without an offset, with hyphens and
-    colons), `epoch`, `epoch_ms` (digits, perhaps with decimals), a strptime pattern, or a
-    list of them, tried in turn. `zone` is where a time without an offset was noted: one that came twice when
-    clocks went back is the earlier, one that they skipped counts from the offset before.
-    The result is a moment in UTC with milliseconds, or with `date_as = "date"` a day.
+    `date` is `iso` (a day, or a day and a time with or without an offset, with hyphens and colons), `epoch`,
+    `epoch_ms` (digits, perhaps with decimals), a strptime pattern, or a list of these, tried in turn. `zone` is the
+    time zone of times without an offset. When clocks go back, a time that occurs twice is the earlier one; when they
+    go forward, a time that does not exist gets the offset from before. The result is a moment in UTC with
+    milliseconds, or a day with `date_as = "date"`.
 
     Raises:
-        UsageError: The table does not make sense.
+        UsageError: The table is not valid.
     """
     given = table.value("date")
     name = table.text("zone")
     form = table.choice("date_as", DATE_FORMS) or "timestamp"
     if given is None:
         if stray := table.given(("zone", "date_as")):
-            table.fail(stray[0], "needs date, the form in which the times are written")
+            table.fail(stray[0], "needs date, the format of the times")
         return None
     formats = given if isinstance(given, list) else [given]
     if not formats or not all(isinstance(one, str) for one in formats):
@@ -62,7 +62,7 @@ def compile_dates(table: Table) -> Convert | None:
             except (ValueError, OverflowError, OSError):
                 continue
             return _written(moment, zone, form)
-        raise Unmappable(f"is no time in the form {' or '.join(formats)}; name its form in date")
+        raise Unmappable(f"is not a time in the form {' or '.join(formats)}; add its format to date")
 
     return convert
 
@@ -73,10 +73,10 @@ def _zone(name: str, table: Table) -> zoneinfo.ZoneInfo:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         known = zoneinfo.available_timezones()
         if not known:
-            table.fail("zone", "this system knows no time zones; install them, for example with pip install tzdata")
+            table.fail("zone", "this system has no time zone data; install it, for example with: pip install tzdata")
         meant = closest(name, known)
         hint = f"; did you mean {meant}?" if meant else ", such as Europe/Berlin"
-        table.fail("zone", f"{name!r} is no zone of the IANA list{hint}")
+        table.fail("zone", f"{name!r} is not a time zone of the IANA list{hint}")
 
 
 def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Callable[[str], dt.datetime]:
@@ -86,19 +86,19 @@ def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Cal
         unit = _EPOCHS[form]
         return lambda text: _since_epoch(text, unit)
     if not _HAS_DIRECTIVE.search(form):
-        table.fail("date", f"{form!r} is no form; write iso, epoch, epoch_ms, or a pattern like %d.%m.%Y %H:%M")
+        table.fail("date", f"{form!r} is not a date format; use iso, epoch, epoch_ms, or a pattern like %d.%m.%Y %H:%M")
     try:
-        dt.datetime.strptime("", form)  # noqa: DTZ007 - only to see whether the pattern is one
+        dt.datetime.strptime("", form)  # noqa: DTZ007 - only to check the pattern
     except (ValueError, re.error) as error:
         if "does not match" not in str(error):
-            table.fail("date", f"{form!r} is no pattern of strptime")
+            table.fail("date", f"{form!r} is not a valid strptime pattern")
     if wanted == "timestamp" and zone is None and not _HAS_OFFSET.search(form):
-        table.fail("date", f'{form} has no offset (%z), so zone must say where the times were noted: zone = "UTC"')
+        table.fail("date", f'{form} has no offset (%z); set the time zone of these times, such as zone = "UTC"')
     return lambda text: dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added by `_written`
 
 
 def _iso(text: str) -> dt.datetime:
-    """Read what ISO 8601 writes for people; the library's reader takes weeks, bare digits and any letter between."""
+    """Read the usual forms of ISO 8601. The library's parser would also take weeks, bare digits and any separator."""
     found = _ISO.fullmatch(text)
     if found is None:
         raise ValueError("no such form")
@@ -112,7 +112,7 @@ def _iso(text: str) -> dt.datetime:
 
 
 def _since_epoch(text: str, unit: int) -> dt.datetime:
-    """Read seconds or milliseconds since 1970, to the microsecond; a float would lose some."""
+    """Read seconds or milliseconds since 1970, exact to the microsecond; a float would not be."""
     found = _NUMBER.fullmatch(text)
     if found is None:
         raise ValueError("no such form")
@@ -124,12 +124,11 @@ def _since_epoch(text: str, unit: int) -> dt.datetime:
 def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:
     if moment.tzinfo is None and zone is not None:
         moment = moment.replace(tzinfo=zone)
+    # The day is that of the zone: in UTC it could be the day before.
     if form == "date":
         return (moment if zone is None else moment.astimezone(zone)).date().isoformat()
     if moment.tzinfo is None:
-        raise Unmappable(
-            'is a time without an offset; say where it was noted with zone, such as zone = "Europe/Berlin"'
-        )
+        raise Unmappable('is a time without an offset; set its time zone, such as zone = "Europe/Berlin"')
     try:
         return to_milliseconds(moment)
     except OverflowError:

@@ -1,7 +1,8 @@
-"""The first version of a mapping, guessed from the names and the samples of some files: a text to be reviewed."""
+"""Drafts a mapping from the column names and samples of some files, for a person to review."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,19 +10,84 @@ from bulkgladly.commands import next_command
 from bulkgladly.mapping.column_shapes import Profile, profiles, shown
 from bulkgladly.mapping.mapping import VERSION
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.mapping.targets import ALIASES, KEY_ENDS, KEY_NAMES, Target, normal
 from bulkgladly.shown import escaped_toml
 
-__all__ = ("draft_mapping",)
+__all__ = ("Target", "draft_mapping")
+
+_NOT_ALNUM = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A field of an object that a mapping can fill. A `*` in `name` stands for a number; `most` are characters.
+
+    `is_time`: it takes a moment in UTC. `is_identity`: it says who or what is meant, so it is never cut.
+    `in_pieces`: a long text can become several records.
+    """
+
+    name: str
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+    is_required: bool = False
+    is_time: bool = False
+    is_identity: bool = False
+    in_pieces: bool = False
+    help: str = ""
+
+
+def _normal(name: str) -> str:
+    """Return a name in the form in which names are compared: only lower-case letters and digits."""
+    return _NOT_ALNUM.sub("", name.lower())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ALIASES: Mapping[str, frozenset[str]] = {
+    "name": _words("fullname displayname customername contactname customer contact person username"),
+    "address": _words("streetaddress street mailingaddress fulladdress postaladdress billingaddress"),
+    "image": _words("avatar avatarurl photo photourl picture imageurl"),
+    "email:*": _words("email emailaddress mail emails workemail primaryemail contactemail customeremail useremail"),
+    "phone:*": _words(
+        "phone phonenumber telephone tel mobile mobilephone mobilenumber cell cellphone homephone workphone"
+    ),
+    "customerKey": _words("requesterid customerid userid contactid submitterid authorid externalcustomerid"),
+    "customerEmail": _words("email requesteremail customeremail contactemail useremail requester"),
+    "customerMobile": _words("mobile mobilephone cellphone requesterphone customerphone"),
+    "title": _words("subject summary headline"),
+    "body": _words("htmlbody description comment message text content plainbody details note"),
+    "comment": _words("body htmlbody plainbody message text note"),
+    "occurredAt": _words("createdat created createdon date datetime timestamp sentat time opened openedat"),
+    "activityType": _words("channel type via source"),
+    "sourceName": _words("source system origin"),
+    "linkUrl": _words("url link permalink"),
+    "dueAt": _words("due duedate deadline dueon"),
+    "inbox": _words("group groupname team queue department"),
+    "agent": _words("assignee assigneeemail assignedto owner agentemail"),
+    "status": _words("state ticketstatus"),
+    "path": _words("category categorypath topic tag"),
+    "parent": _words("parentname parentcategory"),
+    "parentKey": _words("parentid"),
+    "description": _words("details summary"),
+}
+"""Column names of other systems, normalised, by the field that they most likely mean."""
+
+_KEY_NAMES = ("id", "externalid", "uuid", "guid", "key", "customerid", "contactid", "userid", "ticketid")
+"""Columns that probably identify a row, the best first."""
+
+_KEY_ENDS = ("id", "no", "nr", "number", "key")
+"""Endings of other column names that may identify a row."""
+
 
 _FIRST, _LAST = ("firstname", "givenname", "forename"), ("lastname", "surname", "familyname")
 _MAKES_SPLIT = 1000
-"""A field that takes so many characters is text to be split, or rejected; a shorter one is cut."""
+"""A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One entry of `[fields]`: what it fills, the options of its table, and what to say of it."""
+    """One entry of `[fields]`: its field, the options of its table, and a comment."""
 
     target: str
     options: tuple[tuple[str, object], ...]
@@ -36,17 +102,17 @@ class _Line:
 def draft_mapping(
     rows: Sequence[Fields], targets: Sequence[Target], *, to: str, files: Sequence[str], show_values: bool = False
 ) -> str:
-    """Return a mapping file that is complete as far as names and samples tell, with comments on every guess.
+    """Return a mapping file with everything that can be guessed from names and samples, and a comment on each guess.
 
-    The comments say what values look like, never what they are, unless `show_values`.
-    Columns that are not used stand at the end, commented out.
+    The comments show the shape of values, and the values themselves only with `show_values`. Unused columns are
+    listed at the end, commented out.
     """
     found = profiles(rows)
     try_it = next_command("map", "check", *map(Path, files), "--map", "THIS_FILE")
     key = _key_column(found)
     lines, used = _guess(found, targets, key is not None, show_values=show_values)
     out = [
-        f"# How the rows of {', '.join(files)} become {to}. A draft from {len(rows)} rows: read every line, then",
+        f"# Turns {', '.join(files)} into {to}. Drafted from {len(rows)} rows; review every line, then run",
         f"# {try_it}",
         f"version = {VERSION}",
         f"to = {_toml(to)}",
@@ -54,11 +120,11 @@ def draft_mapping(
     if key is not None:
         out.append(f"key = {_reference(key)}  # {key.note(show_values=show_values)}; all different")
     else:
-        out.append('# key = "id"  # the column that identifies a row; none of the samples does')
+        out.append('# key = "id"  # the column that identifies a row; no column of the samples is unique')
     out += [text for profile in found if profile.is_list_of_objects for text in _each_hint(profile)]
     out += ["", "[fields]", *(line.text() for line in lines)]
     filled = {line.target.replace("1", "*") for line in lines} | {line.target for line in lines}
-    out += [f"# {target.name} is needed: {target.help}" for target in _missing(targets, filled)]
+    out += [f"# {target.name} is required: {target.help}" for target in _missing(targets, filled)]
     left = [profile for profile in found if profile.names not in used and profile is not key]
     out += _unused(left, targets, show_values=show_values)
     return "".join(f"{escaped_toml(line)}\n" for line in out)
@@ -70,7 +136,7 @@ def _guess(
     lines: list[_Line] = []
     used: set[tuple[str, ...]] = set()
     numbers: dict[str, int] = {}
-    is_split = not has_key  # without a key nothing can be split
+    is_split = not has_key  # one field at most can be split, and only if rows have a key
     if joined := _joined_name(found, targets, show_values=show_values):
         lines.append(joined[0])
         used |= joined[1]
@@ -93,9 +159,9 @@ def _guess(
 def _fits(profile: Profile, target: Target) -> bool:
     if profile.is_list_of_objects:
         return False
-    last, whole = normal(profile.names[-1]), normal("".join(profile.names))
+    last, whole = _normal(profile.names[-1]), _normal("".join(profile.names))
     names = {last.rstrip("0123456789") if "*" in target.name else last, whole}
-    is_named = bool(names & ({normal(target.name.partition(":")[0])} | ALIASES.get(target.name, frozenset())))
+    is_named = bool(names & ({_normal(target.name.partition(":")[0])} | _ALIASES.get(target.name, frozenset())))
     if not profile.filled:
         return is_named and "*" in target.name
     if target.name == "email:*":
@@ -105,24 +171,24 @@ def _fits(profile: Profile, target: Target) -> bool:
     if target.name == "customerEmail":
         return is_named and profile.emails > 0
     if target.name == "id":
-        return False  # Gladly's own ids; what other systems call id is a key
+        return False  # an id in Gladly; what other systems call id is a key
     return is_named and (not target.is_time or profile.date_form is not None)
 
 
 def _best(candidates: Sequence[Profile], target: Target) -> Iterable[Profile]:
-    """Return the column whose name is most like the field's, if there is one."""
-    wanted = normal(target.name)
-    ranked = sorted(candidates, key=lambda one: (len(one.names), normal(one.names[-1]) != wanted, -one.filled))
+    """Return the one column whose name is most like the field's, or nothing."""
+    wanted = _normal(target.name)
+    ranked = sorted(candidates, key=lambda one: (len(one.names), _normal(one.names[-1]) != wanted, -one.filled))
     return ranked[:1]
 
 
 def _joined_name(
     found: Sequence[Profile], targets: Sequence[Target], *, show_values: bool
 ) -> tuple[_Line, set[tuple[str, ...]]] | None:
-    if not any(target.name == "name" for target in targets) or any(normal(p.names[-1]) == "name" for p in found):
+    if not any(target.name == "name" for target in targets) or any(_normal(p.names[-1]) == "name" for p in found):
         return None
-    first = next((profile for profile in found if normal(profile.names[-1]) in _FIRST), None)
-    last = next((profile for profile in found if normal(profile.names[-1]) in _LAST), None)
+    first = next((profile for profile in found if _normal(profile.names[-1]) in _FIRST), None)
+    last = next((profile for profile in found if _normal(profile.names[-1]) in _LAST), None)
     if first is None or last is None:
         return None
     parts = [profile.names[0] if len(profile.names) == 1 else {"path": profile.path} for profile in (first, last)]
@@ -161,20 +227,20 @@ def _note(profile: Profile, target: Target, *, show_values: bool) -> str:
     note = profile.note(show_values=show_values)
     if target.choices:
         words = ", ".join(target.choices)
-        note += f'; must become {words}: translate others with values = {{ theirs = "{target.choices[0]}" }}'
+        note += f'; must become {words}: translate other words with values = {{ theirs = "{target.choices[0]}" }}'
     if target.is_time and profile.date_form not in (None, "iso", "epoch", "epoch_ms"):
-        note += "; say in zone where these times were noted"
+        note += "; set zone to the time zone of these times"
     if target.is_time and str(profile.date_form).startswith("%m/"):
-        note += ", and see whether the month comes first"
+        note += ", and check whether the month comes first"
     return note
 
 
 def _key_column(found: Sequence[Profile]) -> Profile | None:
-    for name in KEY_NAMES:
+    for name in _KEY_NAMES:
         for profile in found:
-            if len(profile.names) == 1 and normal(profile.names[0]) == name and profile.is_unique:
+            if len(profile.names) == 1 and _normal(profile.names[0]) == name and profile.is_unique:
                 return profile
-    likely = (profile for profile in found if profile.is_unique and normal(profile.names[-1]).endswith(KEY_ENDS))
+    likely = (profile for profile in found if profile.is_unique and _normal(profile.names[-1]).endswith(_KEY_ENDS))
     return next((profile for profile in likely if not profile.emails and not profile.phones), None)
 
 
@@ -186,7 +252,7 @@ def _each_hint(profile: Profile) -> list[str]:
     parts = ", ".join(dict.fromkeys(shown(key) for element in elements[:50] for key in element))
     return [
         "",
-        f"# {profile.path} is a list (up to {most}). To make a record of each of its elements, rather than of the row:",
+        f"# {profile.path} is a list (up to {most}). To make a record from each element instead of from the row:",
         "# [each]",
         f"# of = {_toml(profile.path)}",
         f"# as = {_toml(name)}  # its parts, such as {{ path = {_toml(name + '.id')} }}: {parts}",
@@ -203,7 +269,7 @@ def _unused(left: Sequence[Profile], targets: Sequence[Target], *, show_values: 
         return
     attribute = next((target.name for target in targets if target.name.startswith("customAttribute:")), None)
     yield ""
-    yield "# Not used." + (" Take a # away to keep a column as an attribute of the customer." if attribute else "")
+    yield "# Not used." + (" Uncomment a line to keep that column as a custom attribute." if attribute else "")
     for profile in left:
         note = profile.note(show_values=show_values)
         if attribute is None or profile.is_list_of_objects:
@@ -230,7 +296,7 @@ def _key(name: str) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML writes it; its texts are those of JSON; see where the lines are joined."""
+    """Return a value as TOML. Texts are written as in JSON; `escaped_toml` later fixes what TOML writes otherwise."""
     if isinstance(value, dict):
         return _inline(value.items())
     if isinstance(value, list):

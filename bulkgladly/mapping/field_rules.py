@@ -1,13 +1,21 @@
-"""One field of Gladly as a mapping fills it: from where, by which operations, up to which length. Pure."""
+"""How a mapping fills one field: from which source, with which operations, up to which length. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.mapping.html import cut_html, split_html
-from bulkgladly.mapping.lengths import cut_text, split_text
-from bulkgladly.mapping.references import Reference, compile_path, compile_reference, constant
-from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty, text_of
+from bulkgladly.mapping.lengths import cut_html, cut_text, split_html, split_text
+from bulkgladly.mapping.row_values import (
+    MISSING,
+    Fields,
+    Reference,
+    Unmappable,
+    compile_path,
+    compile_reference,
+    constant,
+    is_empty,
+    text_of,
+)
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.value_operations import Operation, apply_all, compile_operations
 
@@ -19,9 +27,9 @@ _SPREAD = "*"
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How many characters a field takes, and what is done with more: reject, cut, or split.
+    """How many characters a field takes, and what happens to longer values: reject, cut, or split.
 
-    The pieces of a split become records of their own, counted at the end of `number_in`.
+    Each piece of a split becomes a record of its own. Their numbers are added to the field `number_in`.
     """
 
     most: int
@@ -30,10 +38,10 @@ class Length:
     number_in: str | None = None
 
     def fit(self, value: Any) -> Any:
-        """Return a value that is not too long.
+        """Return a value that is short enough.
 
         Raises:
-            Unmappable: It is, and may not be cut, or cannot be.
+            Unmappable: It is too long and must not or cannot be cut.
         """
         if isinstance(value, list):
             return [self.fit(element) for element in value]
@@ -42,24 +50,23 @@ class Length:
         if self.policy == "cut":
             return cut_html(value, self.most) if self.is_html else cut_text(value, self.most)
         raise Unmappable(
-            f"has {len(value):,} characters, and max is {self.most:,}; choose too_long = cut or split, or shorten it"
+            f"has {len(value):,} characters, but max is {self.most:,}; shorten it, or choose too_long = cut or split"
         )
 
     def pieces(self, value: Any) -> list[str]:
-        """Return a text as pieces that are not too long.
+        """Return a text as pieces that are short enough.
 
         Raises:
-            Unmappable: It cannot be split, or is no text.
+            Unmappable: It cannot be split, or is not a text.
         """
         return split_html(value, self.most) if self.is_html else split_text(text_of(value), self.most)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """How one field is filled. `column` is set where it is a column as it is, and nothing more.
+    """How one field is filled. `target` may have a `*` in place of a number.
 
-    `target` may have a `*` in place of a number (`email:*`): the values of a list then go to
-    `email:1`, `email:2` and so on.
+    The values of a list then go to `email:1`, `email:2` and so on, for `email:*`.
     """
 
     target: str
@@ -71,27 +78,27 @@ class FieldRule:
 
     @property
     def column(self) -> str | None:
-        """The column that it takes over as it is, or None where there is more to do."""
+        """The column that is copied unchanged, or None if there is more to do."""
         is_plain = not self.operations and self.default is MISSING and not self.is_required and self.length is None
         return self.source.column if is_plain and not self.is_spread else None
 
     @property
     def is_spread(self) -> bool:
-        """True where a list is spread over numbered columns."""
+        """True if a list is spread over numbered columns."""
         return _SPREAD in self.target
 
     @property
     def is_split(self) -> bool:
-        """True where a value that is too long makes several records."""
+        """True if a value that is too long becomes several records."""
         return self.length is not None and self.length.policy == "split"
 
     def value(self, row: Fields) -> Any:
-        """Return the field's value in a row: `MISSING` where the row says nothing, None where it says null.
+        """Return the field's value in a row: `MISSING` if the row has none, None if it has null.
 
-        A value that is to be split is returned whole.
+        A value that will be split is returned whole.
 
         Raises:
-            Unmappable: It cannot be made; `attr` names the field.
+            Unmappable: There is no such value; `attr` names the field.
         """
         try:
             return self._value(row)
@@ -108,14 +115,14 @@ class FieldRule:
             if self.default is not MISSING:
                 return self.default
             if self.is_required:
-                raise Unmappable("is required, and the row has nothing for it")
+                raise Unmappable("is required, but the row has no value for it")
             return MISSING if value == "" else value
         if isinstance(value, list) and not self.is_spread:
             value = [element for element in value if element is not MISSING]
         return value if self.length is None or self.is_split else self.length.fit(value)
 
     def spread(self, value: Any) -> list[tuple[str, Any]]:
-        """Return the numbered columns that a value fills; an empty element keeps its number to itself."""
+        """Return the numbered columns that a value fills; the number of an empty element stays unused."""
         if value is MISSING or value is None:
             return []
         elements = value if isinstance(value, list) else [value]
@@ -130,10 +137,10 @@ def compile_field(target: str, given: Any, file: str) -> FieldRule:
     """Return the rule for one entry of `[fields]`: the name of a column, or a table.
 
     Raises:
-        UsageError: It does not make sense; the message names file, field and key.
+        UsageError: The entry is not valid; the message names file, field and key.
     """
     if target.count(_SPREAD) > 1:
-        Table(file, "fields", {}).fail(f'"{target}"', "may have one * only, in place of a number")
+        Table(file, "fields", {}).fail(f'"{target}"', "can have only one *, in place of a number")
     if not isinstance(given, dict):
         given = {"from": given}
     table = Table(file, f'fields."{target}"', given)
@@ -149,22 +156,22 @@ def compile_field(target: str, given: Any, file: str) -> FieldRule:
     )
     table.finish()
     if source.is_constant and (operations or rule.length):
-        table.fail("constant", "is written as it shall be; it needs no operation")
+        table.fail("constant", "cannot be combined with operations; write the value as it should be")
     return rule
 
 
 def _source(target: str, table: Table) -> Reference:
     given = table.given(_SOURCES)
     if len(given) != 1:
-        what = f"has {' and '.join(given)}" if given else "says not where its value comes from"
+        what = f"has {' and '.join(given)}" if given else "does not say where the value comes from"
         table.fail(given[1] if given else "from", f"{what}; give exactly one of {', '.join(_SOURCES)}")
-    for key in _SOURCES:  # so that a misspelt key is compared with all of them
+    for key in _SOURCES:  # asked for, so that `finish` compares a misspelt key with all of them
         table.value(key)
     key, value = given[0], table.value(given[0])
     if key == "join":
         return _joined(value, table)
     if table.given(("with",)):
-        table.fail("with", "stands between the parts of join, and there is none")
+        table.fail("with", "is the text between the parts of join, but there is no join")
     if key == "constant":
         return constant(table.plain("constant"))
     if key == "path":
@@ -191,7 +198,7 @@ def _joined(given: Any, table: Table) -> Reference:
 
 
 def _all_or_first(references: Sequence[Reference], *, is_spread: bool) -> Reference:
-    """Return all of the columns as a list where it is to be spread, else the first that is not empty."""
+    """Return all columns as a list if the field has a `*`, else the first column that is not empty."""
     readers: list[Callable[[Fields], Any]] = [reference.read for reference in references]
 
     def first(row: Fields) -> Any:
@@ -200,6 +207,7 @@ def _all_or_first(references: Sequence[Reference], *, is_spread: bool) -> Refere
             value = read(row)
             if not is_empty(value):
                 return value
+            # Null may clear the field, but only if no other column has a value.
             found = None if value is None else found
         return found
 
@@ -227,7 +235,7 @@ def _length(target: str, table: Table) -> Length | None:
     if most < 1:
         table.fail("max", "must be at least 1")
     if number_in is not None and policy != "split":
-        table.fail("number_in", 'is for the pieces of too_long = "split"')
+        table.fail("number_in", 'can only be used with too_long = "split"')
     if policy == "split" and _SPREAD in target:
-        table.fail("too_long", "cannot split what is spread over numbered columns")
+        table.fail("too_long", 'cannot be "split" for a field with *')
     return Length(most, policy or "reject", table.value("html") in ("clean", "from_text"), number_in)

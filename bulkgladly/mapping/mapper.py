@@ -1,4 +1,4 @@
-"""One row of the user's becomes the records of Gladly that a mapping makes of it. Nothing is lost, nothing raised."""
+"""Turns one row into the records that a mapping makes of it, or into the reason why there are none."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -6,8 +6,7 @@ from typing import Any
 
 from bulkgladly.mapping.lengths import cut_text
 from bulkgladly.mapping.mapping import Each, Mapping
-from bulkgladly.mapping.references import Reference
-from bulkgladly.mapping.row_values import MISSING, Fields, Unmappable, is_empty
+from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
 from bulkgladly.mapping.transform import Transform
 from bulkgladly.records import Part, Problem, Row, Word
 from bulkgladly.source_keys import NotAKey, SourceKey, read_key
@@ -15,21 +14,21 @@ from bulkgladly.source_keys import NotAKey, SourceKey, read_key
 __all__ = ("FORMER_KEY_COLUMN", "KEY_COLUMN", "Made", "Mapper")
 
 KEY_COLUMN = "_key"
-"""The column in which the records of a mapping carry their source key."""
+"""The column that holds the source key of a mapping's records."""
 
 FORMER_KEY_COLUMN = "_former_key"
-"""Where a record carries the former spelling of its key, until it is a row."""
+"""Holds the former spelling of a record's key until the record becomes a row."""
 
 Made = dict[str, Any] | Unmappable
 """One record, or why there is none."""
 
 
 class Mapper:
-    """Makes rows by a mapping, a transform, or the one behind the other.
+    """Makes rows with a transform, a mapping, or both; the chapters go from a row to the pieces of a record.
 
-    `key` overrides where the mapping finds a row's source key. `nested` names the fields
-    that are lists or objects as a whole; of these nothing is written where a row says
-    nothing, of all others an empty text, so that all records have the same columns.
+    `key` overrides where the mapping finds a row's source key. `nested` names the fields that are whole lists or
+    objects; they are left out if a row has no value. All other fields become an empty text, so that all records
+    have the same columns.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class Mapper:
         self._renames: tuple[tuple[str, str], ...] = ()
         self._rules = mapping.rules if mapping else ()
         self._nested = frozenset(nested)
+        # Plain columns are the most frequent rule, so they are copied without the general path of a rule.
         if mapping is not None:
             plain = [(rule, column) for rule in mapping.rules if (column := rule.column) is not None]
             self._renames = tuple((rule.target, column) for rule, column in plain if rule.target not in self._nested)
@@ -55,14 +55,16 @@ class Mapper:
 
     @property
     def is_one_to_one(self) -> bool:
-        """True where every row makes exactly one record."""
+        """True if every row makes exactly one record."""
         return self._transform is None and not (self._mapping and self._mapping.splits)
 
-    def __call__(self, row: Row) -> list[Row]:
-        """Return the rows that take the place of one row: never none, in an order that is always the same.
+    # --- a row becomes rows ---
 
-        All have its position, and it as their `source`. What cannot be made, or is left out
-        by the mapping, is a row with a problem.
+    def __call__(self, row: Row) -> list[Row]:
+        """Return the rows that replace one row: at least one, always in the same order.
+
+        All have its position, and its fields as their `source`. A record that cannot be made, or that the mapping
+        leaves out, is a row with a problem.
         """
         if row.fields is None:
             return [row]
@@ -73,12 +75,12 @@ class Mapper:
             return [_row(row, records[0], None)]
         rows = [_row(row, made, Part(number, of)) for number, made in enumerate(records, 1)]
         if row.part is not None and row.part.of == of:
-            # It comes from a file of rejects, and its siblings have come through.
+            # The row comes from a rejects file, and the other records of it were accepted.
             return [rows[row.part.number - 1]]
         return rows
 
     def records(self, source: Fields) -> list[Made]:
-        """Return the records that one row makes; there is at least one, or a reason."""
+        """Return the records of one row: at least one, or the reason why there is none."""
         try:
             rows = [source] if self._transform is None else self._transform.rows(source)
         except Unmappable as error:
@@ -88,10 +90,12 @@ class Mapper:
         else:
             numbers = self._numbers(rows)
             made = [one for row, n in zip(rows, numbers, strict=True) for one in self._records(row, n, self._mapping)]
-        return made or [Unmappable("the transform makes nothing of it", code="mapping_skipped", is_skip=True)]
+        return made or [Unmappable("the transform returned no row", code="mapping_skipped", is_skip=True)]
+
+    # --- the keys of its records ---
 
     def _numbers(self, rows: Sequence[Fields]) -> list[int]:
-        """Return which row each one is, from 1, of those of a transform that have its key."""
+        """Number the rows of a transform that have the same key, each from 1."""
         if len(rows) == 1 or self._key is None:
             return [1] * len(rows)
         seen: Counter[str] = Counter()
@@ -100,16 +104,18 @@ class Mapper:
             try:
                 key = _key_of(row, self._key)
             except Unmappable:
-                numbers.append(1)  # it will be refused for it
+                numbers.append(1)  # the row is rejected later, for its key
                 continue
             seen[key.text] += 1
             numbers.append(seen[key.text])
         return numbers
 
+    # --- its records ---
+
     def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
         try:
             if mapping.where is not None and _is_false(mapping.where.read(row)):
-                detail = f"the mapping takes only rows with {mapping.where.text}"
+                detail = f"does not match the filter: where = {mapping.where.text}"
                 raise Unmappable(detail, code="mapping_skipped", is_skip=True)
             key = None if self._key is None else _key_of(row, self._key)
             if key is not None and number > 1:
@@ -126,7 +132,7 @@ class Mapper:
         return found
 
     def _full_key(self, element: Fields, key: SourceKey | None) -> SourceKey | None:
-        """Return the key of an element's record: it does not depend on what becomes of the others."""
+        """Return the key of an element's record; it must not depend on what happens to the other elements."""
         each = self._mapping.each if self._mapping else None
         if each is None or key is None or each.number not in element:
             return key
@@ -148,8 +154,10 @@ class Mapper:
                 made[rule.target] = ""
         return [made] if self._split is None else self._pieces(made)
 
+    # --- the pieces of a record that is too long ---
+
     def _pieces(self, made: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return a record as several where the field that may be split is too long."""
+        """Return a record as several if the field that can be split is too long."""
         rule = self._split
         if rule is None or rule.length is None or is_empty(made.get(rule.target)):
             return [made]
@@ -162,6 +170,7 @@ class Mapper:
         found = []
         for number, piece in enumerate(pieces, 1):
             one = {**made, **self._counted(made, number, len(pieces)), rule.target: piece}
+            # The first piece keeps the row's key, so that a text which was short before is updated and not doubled.
             if number > 1 and KEY_COLUMN in made:
                 one |= {name: f"{made[name]}#{number}" for name in (KEY_COLUMN, FORMER_KEY_COLUMN) if name in made}
             found.append(one)
@@ -173,6 +182,7 @@ class Mapper:
             return {}
         mark = f"({number}/{of})"
         text = "" if is_empty(made.get(target)) else str(made[target])
+        # The number must fit within the limit of its field, so the text before it makes room.
         length = next((rule.length for rule in self._rules if rule.target == target), None)
         if length is not None:
             text = cut_text(text, max(1, length.most - len(mark) - 1))
@@ -193,10 +203,10 @@ def _elements(row: Fields, each: Each) -> Iterator[Fields]:
             yield row
             return
         is_skip = each.empty == "skip"
-        detail = f"{each.source.text} is empty, and the mapping makes a record of each of its elements"
+        detail = f"{each.source.text} is empty, but the mapping makes a record from each of its elements"
         raise Unmappable(detail, code="mapping_skipped" if is_skip else "mapping", is_skip=is_skip)
     if not isinstance(found, list):
-        raise Unmappable(f"{each.source.text} is no list, and the mapping makes a record of each of its elements")
+        raise Unmappable(f"{each.source.text} is not a list, but the mapping makes a record from each of its elements")
     count = len(found)
     for number, element in enumerate(found, 1):
         yield {**row, each.name: element, each.number: number, each.count: count}
@@ -215,12 +225,12 @@ def _key_of(row: Fields, key: Reference) -> SourceKey:
 
 
 def _joined(key: SourceKey, further: SourceKey) -> SourceKey:
-    """Return a key that has a further part; each part is brought into its form by itself."""
+    """Return a key with a further part; each part is normalised by itself."""
     text = f"{key.text}#{further.text}"
     former = f"{key.former or key.text}#{further.former or further.text}"
     return SourceKey(text, None if former == text else former)
 
 
 def _is_false(value: Any) -> bool:
-    """Tell what JMESPath takes for false: nothing, false, and what is empty; but not 0."""
+    """Tell whether a value counts as false in JMESPath: missing, false or empty, but not 0."""
     return value is False or is_empty(value)

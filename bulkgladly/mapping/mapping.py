@@ -1,4 +1,4 @@
-"""A mapping file: read, checked and compiled once. Nothing of a row is looked at here."""
+"""Reads a mapping file, and checks and compiles it once. No row is looked at here."""
 
 import tomllib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.mapping.field_rules import FieldRule, compile_field
-from bulkgladly.mapping.references import Reference, compile_path, compile_reference
+from bulkgladly.mapping.row_values import Reference, compile_path, compile_reference
 from bulkgladly.mapping.tables import Table
 
 __all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")
@@ -17,12 +17,11 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """That a row makes one record for each element of a list.
+    """Makes one record for each element of a list in a row.
 
-    The fields see the row with the element under `name`, its number from 1 under
-    `<name>_number` and how many there are under `<name>_count`. `key` is what makes an
-    element's source key, behind the row's. `empty` is what becomes of a row without
-    elements: skip, row (one record of the row alone) or reject.
+    Fields see the row with the element as `name`, its number from 1 as `<name>_number` and the number of elements as
+    `<name>_count`. `key` is added to the row's source key to get that of an element. `empty` says what happens to a
+    row without elements: skip, row (one record from the row alone) or reject.
     """
 
     source: Reference
@@ -37,16 +36,13 @@ class Each:
 
     @property
     def count(self) -> str:
-        """The name under which fields see how many elements there are."""
+        """The name under which fields see the number of elements."""
         return f"{self.name}_count"
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How the rows of some files become records of a resource.
-
-    `key` is where a row's source key is, `where` which rows are taken at all.
-    """
+    """How rows become records of an object. `key` is where a row's source key is, `where` the filter of rows."""
 
     file: str
     to: str
@@ -57,12 +53,12 @@ class Mapping:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The fields that are filled; a `*` stands for a number."""
+        """The fields that are filled; `*` stands for a number."""
         return tuple(rule.target for rule in self.rules)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the user's rows that are read."""
+        """The columns of the rows that the mapping reads."""
         own = [self.key, self.where, self.each.source if self.each else None, *(rule.source for rule in self.rules)]
         own.append(self.each.key if self.each else None)
         made = {self.each.name, self.each.number, self.each.count} if self.each else set[str]()
@@ -71,7 +67,7 @@ class Mapping:
 
     @property
     def splits(self) -> bool:
-        """True where a row may make several records."""
+        """True if a row can become several records."""
         return self.each is not None or any(rule.is_split for rule in self.rules)
 
 
@@ -92,13 +88,13 @@ def load_mapping(path: Path) -> Mapping:
 
     Raises:
         InputError: It cannot be read.
-        UsageError: It is no mapping; the message names file, table and key, and what may be meant.
+        UsageError: It is not a valid mapping; the message names file, table and key, and suggests a fix.
     """
     return parse_mapping(read_mapping(path), str(path))
 
 
 def parse_mapping(text: str, file: str) -> Mapping:
-    """Return the mapping that a text in TOML stands for; `file` is how messages call it.
+    """Return the mapping in a TOML text; `file` is its name in messages.
 
     Raises:
         UsageError: As `load_mapping`.
@@ -106,19 +102,19 @@ def parse_mapping(text: str, file: str) -> Mapping:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: is no TOML: {error}") from error
+        raise UsageError(f"{file}: is not valid TOML: {error}") from error
     top = Table(file, "", content)
     _check_version(top)
     to = top.text("to")
     if to is None:
-        top.fail("to", 'is missing; say what the rows become, such as to = "customers"')
+        top.fail("to", 'is missing; name the object that the rows become, such as to = "customers"')
     key = compile_reference(top.value("key"), top, "key") if "key" in top else None
     where = top.text("where")
     each = _each(top.table("each"))
     fields = top.table("fields")
     top.finish()
     if fields is None:
-        top.fail("[fields]", 'is missing; it says where each field comes from, such as name = "Full name"')
+        top.fail("[fields]", 'is missing; add where each field comes from, such as name = "Full name"')
     rules = tuple(compile_field(target, given, file) for target, given in fields.items())
     mapping = Mapping(
         file=file,
@@ -135,9 +131,9 @@ def parse_mapping(text: str, file: str) -> Mapping:
 def _check_version(top: Table) -> None:
     version = top.value("version")
     if version is None:
-        top.fail("version", f"is missing; begin the file with version = {VERSION}")
+        top.fail("version", f"is missing; start the file with version = {VERSION}")
     if version != VERSION:
-        top.fail("version", f"{version!r} is not known; this program reads version {VERSION}")
+        top.fail("version", f"{version!r} is not supported; this version of bulkgladly reads version {VERSION}")
 
 
 def _each(table: Table | None) -> Each | None:
@@ -145,10 +141,10 @@ def _each(table: Table | None) -> Each | None:
         return None
     text = table.text("of")
     if text is None:
-        table.fail("of", 'is missing; it is the path to the list, such as of = "comments"')
+        table.fail("of", 'is missing; add the path to the list, such as of = "comments"')
     name = table.text("as") or "item"
     if not name.isidentifier():
-        table.fail("as", "must be one word of letters, digits and _")
+        table.fail("as", "must be a single word of letters, digits and _")
     found = Each(
         source=compile_path(text, table, "of"),
         name=name,
@@ -162,22 +158,22 @@ def _each(table: Table | None) -> Each | None:
 def _check_as_a_whole(mapping: Mapping, fields: Table) -> None:
     split = [rule for rule in mapping.rules if rule.is_split]
     if len(split) > 1:
-        fields.fail(f'"{split[1].target}" too_long', f"only one field can be split, and {split[0].target} is")
+        fields.fail(f'"{split[1].target}" too_long', f"only one field can be split, and {split[0].target} already is")
     for rule in split:
         number_in = rule.length.number_in if rule.length else None
         if number_in is not None and number_in not in mapping.targets:
-            fields.fail(f'"{rule.target}" number_in', f"{number_in} is no field of this mapping")
+            fields.fail(f'"{rule.target}" number_in', f"{number_in} is not a field of this mapping")
     _refuse_double(mapping.rules, fields)
     if mapping.each is not None and mapping.each.key is not None and mapping.key is None:
-        raise UsageError(f"{mapping.file}: [each] key: needs the row's own key; add key = ... above the tables")
+        raise UsageError(f"{mapping.file}: [each] key: needs a key of the row as well; add key = ... above the tables")
 
 
 def _refuse_double(rules: Iterable[FieldRule], fields: Table) -> None:
-    """Refuse `email:1` beside `email:*`: one would overwrite the other, or not, by the row."""
+    """Refuse `email:1` beside `email:*`: for some rows one would overwrite the other."""
     spread = [rule.target for rule in rules if rule.is_spread]
     for target in spread:
         before, _, after = target.partition("*")
         for rule in rules:
             middle = rule.target.removeprefix(before).removesuffix(after)
             if middle.isdecimal() and f"{before}{middle}{after}" == rule.target:
-                fields.fail(f'"{rule.target}"', f"is also filled by {target}; leave one of them out")
+                fields.fail(f'"{rule.target}"', f"is also filled by {target}; remove one of them")

@@ -1,4 +1,4 @@
-"""A table of a mapping file, read key by key; what is wrong with it names the file, the table and the key. Pure."""
+"""Reads a table of a mapping file key by key; errors name the file, the table and the key. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a 
 
 
 class Table:
-    """One table of the file. Keys are taken out one by one; `finish` refuses those that are left."""
+    """One table of the file. Keys are read one by one; `finish` refuses those that were never asked for."""
 
     def __init__(self, file: str, name: str, content: Mapping[str, Any]) -> None:
         self.file, self.name = file, name
@@ -28,38 +28,38 @@ class Table:
         return [key for key in keys if key in self._content]
 
     def fail(self, key: str, message: str) -> NoReturn:
-        """Refuse the file for what stands under a key."""
+        """Refuse the file because of the value of a key."""
         where = f"[{self.name}] {key}" if self.name else key
         raise UsageError(f"{self.file}: {where}: {message}")
 
     def value(self, key: str, default: Any = None) -> Any:
-        """Return what stands under a key, whatever it is."""
+        """Return the value of a key, whatever its type."""
         self._asked.append(key)
         return self._content.get(key, default)
 
     def plain(self, key: str, default: Any = None) -> Any:
-        """Return what stands under a key, where JSON has a form for it."""
+        """Return the value of a key; refuse it if JSON cannot hold it."""
         found = self.value(key, default)
         if key in self._content and not _is_plain(found):
-            self.fail(key, "has no form in JSON; write dates and times as texts, in quotes")
+            self.fail(key, "cannot be written as JSON; write dates and times as texts, in quotes")
         return found
 
     def text(self, key: str) -> str | None:
-        """Return a text, or None where there is none."""
+        """Return a text, or None if the key is missing."""
         found: str | None = self._typed(key, str)
         return found
 
     def flag(self, key: str) -> bool:
-        """Return true or false; false where there is nothing."""
+        """Return true or false; false if the key is missing."""
         return bool(self._typed(key, bool))
 
     def number(self, key: str) -> int | None:
-        """Return a whole number, or None where there is none."""
+        """Return a whole number, or None if the key is missing."""
         found: int | None = self._typed(key, int)
         return found
 
     def choice(self, key: str, choices: Iterable[str]) -> str | None:
-        """Return one of some words, or None where there is none."""
+        """Return one of the choices, or None if the key is missing."""
         found, choices = self.text(key), tuple(choices)
         if found is not None and found not in choices:
             meant = closest(found, choices)
@@ -68,26 +68,26 @@ class Table:
         return found
 
     def table(self, key: str) -> "Table | None":
-        """Return the table under a key, or None where there is none."""
+        """Return the table under a key, or None if the key is missing."""
         found = self._typed(key, dict)
         return None if found is None else Table(self.file, f"{self.name}.{key}" if self.name else key, found)
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Yield all keys, in the order of the file; they count as taken."""
+        """Yield all keys and values, in the order of the file; they count as read."""
         self._asked += self._content
         yield from self._content.items()
 
     def finish(self) -> None:
-        """Refuse keys that mean nothing here.
+        """Refuse keys that nobody has asked for.
 
         Raises:
-            UsageError: There is one; the message says which may be meant.
+            UsageError: There is one; the message suggests a known one.
         """
         for key in self._content:
             if key not in self._asked:
                 meant = closest(key, self._asked)
-                hint = f"did you mean {meant}?" if meant else f"there are {', '.join(dict.fromkeys(self._asked))}"
-                self.fail(key, f"means nothing here; {hint}")
+                hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(dict.fromkeys(self._asked))}"
+                self.fail(key, f"is not a known option; {hint}")
 
     def _typed(self, key: str, kind: type) -> Any:
         found = self.value(key)

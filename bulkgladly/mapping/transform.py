@@ -1,4 +1,4 @@
-"""A function of the user's own that is given each row before the mapping. The one place that runs foreign code."""
+"""The user's own function that gets each row before the mapping. The only place that runs foreign code."""
 
 import hashlib
 import importlib
@@ -22,9 +22,9 @@ _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 
 
 class Transform:
-    """A loaded function. `root` is the folder in which its module was found, `digest` the hash of its source.
+    """A loaded function. `root` is the folder of its module, `digest` the hash of the module's file.
 
-    The hash is that of the module's own file; what the module imports is not part of it.
+    What the module imports is not part of the hash.
     """
 
     def __init__(self, name: str, function: Callable[[dict[str, Any]], Any], file: Path, root: Path) -> None:
@@ -33,18 +33,19 @@ class Transform:
         self._function = function
 
     def rows(self, fields: Fields) -> list[dict[str, Any]]:
-        """Return the rows that the function makes of one row, which it may change as it likes.
+        """Return the rows that the function returns for one row. It gets a copy that it may change.
 
         Raises:
-            Unmappable: It raised an exception, or returned what cannot be a row. The
-                message has the exception's class and line, never its words.
+            Unmappable: It raised an exception, or returned something that cannot be a row. The message has the
+                exception's class and line, but not its text, which may hold values of the row.
         """
         try:
+            # A copy: rejects are written from the row as it was read.
             made = self._function({name: _copy(value) for name, value in fields.items()})
             rows = [] if made is None else [made] if isinstance(made, dict) else self._listed(made)
         except Unmappable:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the user's code raises is about this row
+        except Exception as error:  # noqa: BLE001 - any error of the user's code is a problem of this row
             raise Unmappable(
                 f"{self.name} raised {type(error).__name__} at line {self._line(error)} of {self.file.name}",
                 code="transform",
@@ -56,16 +57,16 @@ class Transform:
     def _listed(self, made: Any) -> list[dict[str, Any]]:
         if isinstance(made, str | bytes) or not isinstance(made, Iterable):
             raise Unmappable(
-                f"{self.name} returned {type(made).__name__}; return a dict, some dicts, or None", code="transform"
+                f"{self.name} returned {type(made).__name__}; return a dict, a list of dicts, or None", code="transform"
             )
         return list(made)
 
     def _check(self, row: Any) -> None:
         if not isinstance(row, dict) or not all(isinstance(name, str) for name in row):
-            raise Unmappable(f"{self.name} returned a row that is no dict with names", code="transform")
+            raise Unmappable(f"{self.name} returned a row that is not a dict with text keys", code="transform")
         for name, value in row.items():
             if not _is_plain(value):
-                detail = f"{self.name} returned a value in {name} that JSON has no form for; make it text"
+                detail = f"{self.name} returned a value in {name} that cannot be written as JSON; convert it to text"
                 raise Unmappable(detail, name, code="transform")
 
     def _line(self, error: BaseException) -> int:
@@ -74,12 +75,10 @@ class Transform:
 
 
 def load_transform(name: str, root: Path | None = None) -> Transform:
-    """Return the function that `module:function` names, looked for in `root` (the current folder) first.
-
-    The module is run by this.
+    """Import and return the function that `module:function` names, from `root` (the current folder) first.
 
     Raises:
-        UsageError: There is none, or it cannot be loaded.
+        UsageError: It does not exist, or cannot be loaded.
     """
     module_name, colon, function_name = name.partition(":")
     if not colon or not function_name.isidentifier() or not all(p.isidentifier() for p in module_name.split(".")):
@@ -89,9 +88,11 @@ def load_transform(name: str, root: Path | None = None) -> Transform:
     function = getattr(module, function_name, None)
     if not callable(function):
         names = [one for one, value in vars(module).items() if inspect.isfunction(value) and not one.startswith("_")]
-        raise UsageError(f"--transform {name}: {module_name} has no such function; it has {', '.join(names) or 'none'}")
+        raise UsageError(
+            f"--transform {name}: {module_name} has no such function; choose from: {', '.join(names) or 'none'}"
+        )
     if inspect.iscoroutinefunction(function):
-        raise UsageError(f"--transform {name}: is a coroutine; write an ordinary function")
+        raise UsageError(f"--transform {name}: is an async function; write an ordinary one")
     file = Path(module.__file__ or "")
     if not file.is_file():
         raise UsageError(f"--transform {name}: the source of {module_name} cannot be found")
@@ -104,7 +105,7 @@ def _imported(module_name: str, name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = "it" if error.name == module_name else f"{error.name}, which it imports,"
-        raise UsageError(f"--transform {name}: {missing} is not in this folder, nor installed") from error
+        raise UsageError(f"--transform {name}: {missing} is neither in this folder nor installed") from error
     except Exception as error:
         raise UsageError(f"--transform {name}: loading it raised {type(error).__name__}: {error}") from error
 

@@ -1,7 +1,7 @@
-"""What a mapping can do to one value: a closed list of operations, compiled once. Pure.
+"""The operations that a mapping can apply to one value: a closed list, compiled once. Pure.
 
-Whatever the order in the file, they run in that of `compile_operations`. Each takes one value
-that is not empty; of a list every element is taken.
+They run in the order of `compile_operations`, whatever their order in the file. Each gets one value that is not
+empty; for a list it gets every element.
 """
 
 import math
@@ -27,21 +27,23 @@ _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def compile_operations(table: Table) -> tuple[Operation, ...]:
-    """Return the operations that a field's table asks for, in the order in which they run.
+    """Return the operations in a field's table, in the order in which they run.
 
     Raises:
-        UsageError: The table does not make sense.
+        UsageError: The table is not valid.
     """
+    # Text is taken apart and cleaned first, then looked up: so `values` can turn words into dates or numbers, which
+    # are converted last.
     found = [_extract(table), _split(table), _trim(table), _case(table), _values(table)]
     found += [compile_dates(table), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
 
 
 def apply_all(operations: tuple[Operation, ...], value: Any) -> Any:
-    """Return a value after all operations; `MISSING` where one of them left nothing.
+    """Return a value after all operations; `MISSING` if one of them leaves nothing.
 
     Raises:
-        Unmappable: One of them cannot take the value.
+        Unmappable: An operation cannot be applied to the value.
     """
     for operation in operations:
         value = _apply(operation, value)
@@ -61,7 +63,7 @@ def _extract(table: Table) -> Operation | None:
     try:
         search = re.compile(pattern).search
     except re.error as error:
-        table.fail("extract", f"is no regular expression: {error}")
+        table.fail("extract", f"is not a valid regular expression: {error}")
 
     def extract(value: Any) -> Any:
         found = search(text_of(value))
@@ -115,11 +117,11 @@ def _values(table: Table) -> Operation | None:
     ignores_case = table.flag("ignore_case")
     if given is None:
         if stray := table.given(("otherwise", "ignore_case")):
-            table.fail(stray[0], "needs values, the table that it is about")
+            table.fail(stray[0], "can only be used together with values")
         return None
     known = dict(given.items())
     if "*" in known and otherwise is not None:
-        table.fail("otherwise", 'and the entry "*" of values both say what becomes of other values')
+        table.fail("otherwise", 'and the entry "*" of values both decide about other values; remove one of them')
     rest = known.pop("*", None)
     if ignores_case:
         known = {key.lower(): value for key, value in known.items()}
@@ -135,7 +137,7 @@ def _values(table: Table) -> Operation | None:
             return value
         if otherwise == "drop":
             return MISSING
-        raise Unmappable(f'is none of the {len(known)} entries of values; add it, or "*" for all others')
+        raise Unmappable(f'is not one of the {len(known)} entries of values; add it, or "*" for all others')
 
     return look_up
 
@@ -165,16 +167,16 @@ def _integer(value: Any) -> int:
         return int(value)
     text = text_of(value).strip()
     if not _INTEGER.fullmatch(text):
-        raise Unmappable("is no whole number")
+        raise Unmappable("is not a whole number")
     return int(text)
 
 
 def _number(value: Any) -> float:
     text = text_of(value).strip()
     if not _DECIMAL.fullmatch(text) or not math.isfinite(number := float(text)):
-        raise Unmappable("is no number (with a point before its decimals)")
+        raise Unmappable("is not a number; use a point for decimals and no thousands separator")
     if Decimal(text) != Decimal(repr(number)):
-        raise Unmappable('has more digits than a number can carry; keep it as text: as = "text"')
+        raise Unmappable('has more digits than a number can hold; keep it as text: as = "text"')
     return number
 
 

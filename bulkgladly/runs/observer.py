@@ -27,18 +27,19 @@ class Estimate:
         low, high = each
         return cls(rows, rows_exact, rows * low, rows * high, per_second)
 
+    def effort(self) -> str:
+        """Return how many requests the rows take, from the fewest to the most, and how long those take."""
+        low, high = self.requests_low, self.requests_high
+        requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
+        if math.isinf(self.per_second):
+            return requests
+        times = dict.fromkeys(duration_text(number / self.per_second) for number in (low, high))
+        return f"{requests}, {' to '.join(times)} at {self.per_second:g}/s"
+
     def text(self) -> str:
         """Return the estimate as one sentence for people."""
         rows = counted(self.rows, "row") if self.rows_exact else f"about {counted(self.rows, 'row')}"
-        if self.requests_low == self.requests_high:
-            requests = counted(self.requests_low, "request")
-        else:
-            requests = f"{counted(self.requests_low, 'request')} if all are new, {self.requests_high:,} at most"
-        if math.isinf(self.per_second):
-            return f"{rows}, {requests}; Ctrl-C stops safely"
-        times = [duration_text(number / self.per_second) for number in (self.requests_low, self.requests_high)]
-        time = " to ".join(dict.fromkeys(times))
-        return f"{rows}, {requests}: {time} at {self.per_second:g}/s; Ctrl-C stops safely"
+        return f"{rows}: {self.effort()}; Ctrl-C stops safely"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,9 @@ def counted(number: int, word: str) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration for people: 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    """Return a duration for people: less than 1 s, 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    if 0 < seconds < 1:
+        return "less than 1 s"
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "bulkgladly"
 WORDS = (
     "choices",
     "commands",
+    "csv_records",
     "documents",
     "errors",
     "json_paths",
@@ -292,7 +293,7 @@ def test_words_drag_nothing_in(word: str) -> None:
         ("aiohttp", {"bulkgladly.api.wire"}),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
-        ("jmespath", {"bulkgladly.mapping.references"}),
+        ("jmespath", {"bulkgladly.mapping.row_values"}),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),
@@ -365,4 +366,4 @@ def test_only_a_rehearsal_needs_the_emulator() -> None:
     rooms = ("imports", "exports", "checks", "resume")
     users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
 
-    assert users == {"bulkgladly.imports.rehearsal"}
+    assert users == {"bulkgladly.imports.run_import"}

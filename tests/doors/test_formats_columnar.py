@@ -294,7 +294,7 @@ def test_damage_inside_is_named_when_reached(tmp_path: Path, write: Write) -> No
     path.write_bytes(content)
     rows: list[Row] = []
 
-    with pytest.raises(InputError, match=r"c\.\w+: .*fetch or write the file again"):
+    with pytest.raises(InputError, match=r"c\.\w+: .*download or write the file again"):
         rows.extend(row for batch in reader_of(path).batches() for row in batch)
 
     assert all(row.fields for row in rows)
@@ -321,11 +321,11 @@ def test_schemas_that_rows_cannot_hold_are_refused(tmp_path: Path) -> None:
         reader_of(write_arrow(twice, tmp_path))
 
     interval = table_of({"span": ([None], pa.month_day_nano_interval())})
-    with pytest.raises(InputError, match="column 'span' is of type month_day_nano_interval"):
+    with pytest.raises(InputError, match="column 'span' has the type month_day_nano_interval"):
         reader_of(write_arrow(interval, tmp_path))
 
     inner = pa.struct([pa.field("b", pa.int8()), pa.field("b", pa.int8())])
-    with pytest.raises(InputError, match="column 's' is of type"):
+    with pytest.raises(InputError, match="column 's' has the type"):
         reader_of(write_arrow(pa.schema([("s", inner)]).empty_table(), tmp_path))
 
 

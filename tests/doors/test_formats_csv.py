@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import cuts_at_bytes
+from bulkgladly.files.text_files import CsvReader
 from bulkgladly.records import Position, Row, Stage
 
 
@@ -45,15 +45,15 @@ def test_records_become_rows_with_positions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "code", "detail"),
     [
-        (b"1", "ragged_row", "line 4: has 1 cells, the header has 2"),
-        (b"1,2,3", "ragged_row", "line 4: has 3 cells, the header has 2"),
+        (b"1", "ragged_row", "line 4: has 1 cell, but the header has 2"),
+        (b"1,2,3", "ragged_row", "line 4: has 3 cells, but the header has 2"),
         (b'1,"2\n\n3",4', "ragged_row", "line 4: has 3 cells"),
         (b'1,"open', "malformed_csv", "line 4: not valid CSV"),
         (b'1,"a"b', "malformed_csv", "line 4: not valid CSV"),
         (b"1,a\rb", "malformed_csv", "line 4: not valid CSV"),
         (b"1,\xff", "invalid_encoding", "line 4: has bytes that are not utf-8"),
         (b'1,"x\n\xff"', "invalid_encoding", "line 4: has bytes that are not utf-8"),
-        (b"a,b", "header_again", "line 4: repeats the header; remove the line"),
+        (b"a,b", "header_again", "line 4: repeats the header; delete the line"),
         (b"\xef\xbb\xbfa, b ", "header_again", "line 4: repeats the header"),
         (b'"a","b"', "header_again", "line 4: repeats the header"),
         (b"1,a\0b", "nul_character", "line 4: has a NUL character"),
@@ -118,7 +118,7 @@ def test_a_long_record_is_given_up_after_its_bytes_too(tmp_path: Path) -> None:
         (b'a,"b\n1,2\n', "the header cannot be read: not valid CSV"),
         (b"a,b\r1,2\r", "the header cannot be read"),
         (b"a,\xff\n", "the header cannot be read: has bytes that are not utf-8"),
-        ("a,b".encode("utf-16"), "say --encoding utf-16"),
+        ("a,b".encode("utf-16"), "pass --encoding utf-16"),
         (b"PK\x03\x04rest", "spreadsheet"),
         (b"PAR1rest", "pass --format parquet"),
     ],
@@ -181,7 +181,7 @@ def test_undecodable_bytes_in_a_wide_encoding_cost_one_row(tmp_path: Path) -> No
 
 def test_a_wrong_encoding_is_noticed_by_the_mark(tmp_path: Path) -> None:
     """A file with the mark of UTF-8 is never read as a code page."""
-    with pytest.raises(InputError, match="say --encoding utf-8"):
+    with pytest.raises(InputError, match="pass --encoding utf-8"):
         reader_of(tmp_path, b"\xef\xbb\xbfa,b\n", ReadOptions(encoding="cp1252"))
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.ndjson_files import NdjsonReader
 from bulkgladly.files.opening import open_reader
+from bulkgladly.files.text_files import NdjsonReader
 from bulkgladly.records import Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
 
@@ -167,7 +167,7 @@ def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path, content: bytes
 def test_other_encodings_are_read_when_told(tmp_path: Path) -> None:
     """UTF-16 is refused with the way out, and read with it; a broken character costs one row."""
     content = '\ufeff{"name":"Zoë"}\n{"name":"'.encode("utf-16-le") + b"\x00\xd8" + '"}\n{"a":1}'.encode("utf-16-le")
-    with pytest.raises(InputError, match="say --encoding utf-16"):
+    with pytest.raises(InputError, match="pass --encoding utf-16"):
         reader_of(tmp_path, content)
 
     rows = rows_of(reader_of(tmp_path, content, ReadOptions(encoding="utf-16")))

@@ -141,7 +141,7 @@ def test_a_stream_that_ends_before_the_offset_is_an_error(tmp_path: Path) -> Non
     path = tmp_path / "c.ndjson.gz"
     path.write_bytes(gzip.compress(b"{}\n"))
 
-    with pytest.raises(InputError, match="ends after 3 bytes, before 50"):
+    with pytest.raises(InputError, match="ends after 3 bytes, but the run stopped at byte 50"):
         Source(path).open(50)
 
 

@@ -4,10 +4,9 @@ import contextlib
 import datetime as dt
 import gzip
 import io
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import orjson
@@ -18,41 +17,21 @@ import pytest
 from bulkgladly import ImportOptions, Observer, Report, UsageError
 from bulkgladly.checks.check_report import CheckReport
 from bulkgladly.checks.run_check import check
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.imports.dry_run import DryRun, dry_run
 from bulkgladly.journal.digests import Digests
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
-from tests.flows.quickly import QUICK, start_import
+from tests.flows.programs import HeardProgram, heard, program_in
+from tests.flows.quickly import start_import
 from tests.signing import basic_auth
 
 
-class Answer(NamedTuple):
-    """How the program ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Answer]
-
-
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> HeardProgram:
     """The program in an empty folder, with no credentials."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GLADLY_HOST", raising=False)
-
-    def call(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run(QUICK)
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
-
-    return call
+    return heard(program_in(tmp_path, monkeypatch), capsys)
 
 
 def in_days(days: float) -> str:
@@ -89,7 +68,7 @@ c7,broken
 """
 
 
-def test_every_planted_mistake_is_told_with_its_line_and_way_out(program: Program) -> None:
+def test_every_planted_mistake_is_told_with_its_line_and_way_out(program: HeardProgram) -> None:
     """Exact counts, places that an editor understands, and no personal value."""
     Path("faulty.csv").write_text(FAULTY, encoding="utf-8")
 
@@ -119,7 +98,7 @@ def test_every_planted_mistake_is_told_with_its_line_and_way_out(program: Progra
     assert not any(value in answer.out + answer.err for value in ("ben@example", "650555", "Another", "Di"))
 
 
-def test_values_are_shown_to_who_asks_for_them(program: Program) -> None:
+def test_values_are_shown_to_who_asks_for_them(program: HeardProgram) -> None:
     """The field at fault, also in flat columns; and no more of the row than that."""
     Path("faulty.csv").write_text(FAULTY, encoding="utf-8")
 
@@ -131,7 +110,7 @@ def test_values_are_shown_to_who_asks_for_them(program: Program) -> None:
     assert shown["id"] == "c 2"
 
 
-def test_people_read_a_table_sorted_by_what_is_worst(program: Program) -> None:
+def test_people_read_a_table_sorted_by_what_is_worst(program: HeardProgram) -> None:
     """Refused before changed, frequent before rare, each with its fix; the sums and the estimate beside it."""
     due = in_days(3)
     task = {"customerId": "ada", "inboxId": "i1", "body": "x", "dueAt": due}
@@ -155,7 +134,7 @@ def test_people_read_a_table_sorted_by_what_is_worst(program: Program) -> None:
     assert answer.code == 1
 
 
-def test_a_clean_file_is_told_as_such(program: Program) -> None:
+def test_a_clean_file_is_told_as_such(program: HeardProgram) -> None:
     """Exit code 0, nothing on stdout."""
     written(Path("customers.ndjson"), people(3))
 
@@ -166,7 +145,7 @@ def test_a_clean_file_is_told_as_such(program: Program) -> None:
     assert "--mode create: 3 requests, 3 s at 1/s" in answer.err
 
 
-def test_no_run_and_no_state_is_left_behind(program: Program) -> None:
+def test_no_run_and_no_state_is_left_behind(program: HeardProgram) -> None:
     """A preflight leaves the folder as it was."""
     written(Path("customers.ndjson"), people(2))
 
@@ -175,7 +154,7 @@ def test_no_run_and_no_state_is_left_behind(program: Program) -> None:
     assert [path.name for path in Path().iterdir()] == ["customers.ndjson"]
 
 
-def test_a_mapping_is_checked_with_its_rows(program: Program) -> None:
+def test_a_mapping_is_checked_with_its_rows(program: HeardProgram) -> None:
     """The user's own columns; a row that the mapping leaves out is no fault."""
     Path("people.csv").write_text(
         "Nr,Mail,Active\n1,ada@example.org,yes\n2,nobody,yes\n3,ben@example.org,\n", encoding="utf-8"
@@ -196,7 +175,7 @@ def test_a_mapping_is_checked_with_its_rows(program: Program) -> None:
     ]
 
 
-def test_languages_are_judged_where_they_are_named(program: Program) -> None:
+def test_languages_are_judged_where_they_are_named(program: HeardProgram) -> None:
     """Upper case does not matter; without the list no language is a mistake."""
     content = {"answerId": "a1", "type": "messaging", "bodyHtml": "x"}
     written(Path("contents.ndjson"), [content | {"language": language} for language in ("EN-US", "de-de")])
@@ -366,6 +345,8 @@ async def test_standard_input_can_be_checked() -> None:
     )
 
     assert found(report) == {("duplicate_key", "key"): ("refused", 1, [2])}
+    with pytest.raises(UsageError, match="one after the other"):
+        await check("customers", ["-", "more.csv"], stdin=io.BytesIO(rows))
 
 
 class Notes(Observer):
@@ -568,7 +549,9 @@ async def test_an_input_without_rows_is_told_and_no_internal_error(
 @pytest.mark.parametrize(
     "command", [("check", "customers", "a.ndjson"), ("import", "customers", "a.ndjson", "--dry-run")]
 )
-def test_an_input_without_rows_is_told_in_words(program: Program, command: tuple[str, ...], tmp_path: Path) -> None:
+def test_an_input_without_rows_is_told_in_words(
+    program: HeardProgram, command: tuple[str, ...], tmp_path: Path
+) -> None:
     """A night without news has its sentence, too."""
     (tmp_path / "a.ndjson").write_bytes(b"")
 

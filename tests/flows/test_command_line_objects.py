@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.emulator import Emulator
-from tests.flows.test_command_line import Program, emulator, program
+from tests.flows.programs import Program
+from tests.flows.test_command_line import emulator, program
 
 __all__ = ("emulator", "program")  # fixtures of this module, too
 
@@ -64,7 +65,7 @@ def test_a_first_message_is_looked_at(program: Program, capsys: pytest.CaptureFi
     assert program("import", "sms", "sms.csv", "--key", "crm", "--i-know-this-contacts-people") == 10
 
     told = capsys.readouterr().err
-    assert "to be looked at" in told
+    assert "for you to check" in told
     assert "bulkgladly resume" in told
 
 

@@ -2,34 +2,24 @@
 
 import datetime as dt
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly.cli.app import run
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
-from tests.flows.quickly import QUICK
+from tests.flows.programs import Program, program_in
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-Program = Callable[..., int]
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in an empty folder, without credentials and without a network."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run(QUICK)
-
-    return call
+    return program_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 import datetime as dt
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator, EmulatorOptions
-from tests.flows.quickly import QUICK
+from tests.flows.programs import Program, program_in
 from tests.flows.serving import served
 
-Program = Callable[..., int]
 QUIET = ("--progress", "none")
 
 
@@ -30,21 +27,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in an empty folder, with credentials for the emulator."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run(QUICK)
-
-    return call
+    return program_in(tmp_path, monkeypatch, emulator)
 
 
 def test_an_export_tells_people_on_stderr_and_programs_on_stdout(

@@ -4,8 +4,7 @@ import io
 import json
 import logging
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -13,19 +12,17 @@ import pytest
 from rich.console import Console
 
 from bulkgladly.cli import display
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
 from bulkgladly.runs.observer import RunView
-from tests.flows.quickly import QUICK
+from tests.flows.programs import HeardProgram, Told, heard, program_in
 from tests.flows.serving import served
 
 FORGED = "error: all is well"
 EVIL = f"\x1b]0;owned\x07\x1b[2J\r\n{FORGED}\n\u202eflip\u2066\x9b31m\x7f\u2028[red]red[/red][/]"
 PLAIN = "\\x1b]0;owned\\x07\\x1b[2J\\r\\nerror: all is well\\n\\u202eflip\\u2066\\x9b31m\\x7f\\u2028[red]red[/red][/]"
 NAME = EVIL.replace("/", "")  # no file can have a slash in its name
-Program = Callable[..., tuple[int, str, str]]
 
 
 def evil_error(status: int) -> Fault:
@@ -43,27 +40,17 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Program:
+) -> HeardProgram:
     """The program; whatever it prints is looked at, each time."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
+    told = heard(program_in(tmp_path, monkeypatch, emulator), capsys)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run(QUICK)
-        told = capsys.readouterr()
-        assert_harmless(told.out)
-        assert_harmless(told.err)
+    def call(*arguments: str) -> Told:
+        ended = told(*arguments)
+        assert_harmless(ended.out)
+        assert_harmless(ended.err)
         for page in tmp_path.rglob("report.md"):
             assert_harmless(page.read_text(encoding="utf-8"))
-        return code, told.out, told.err
+        return ended
 
     return call
 
@@ -74,7 +61,7 @@ def assert_harmless(text: str) -> None:
     assert not [line for line in text.split("\n") if line.strip().startswith(FORGED)]
 
 
-def test_what_gladly_says_of_a_record_cannot_forge_a_line(program: Program, emulator: Emulator) -> None:
+def test_what_gladly_says_of_a_record_cannot_forge_a_line(program: HeardProgram, emulator: Emulator) -> None:
     """In the summary, `runs show`, the page, log lines and JSON; the result file keeps it exactly."""
     Path("rows.csv").write_text("crm_id,name\nK1,Ada\nK2,Ben\n")
     emulator.faults.script("createCustomer", [evil_error(400)] * 2)
@@ -99,7 +86,7 @@ def test_what_gladly_says_of_a_record_cannot_forge_a_line(program: Program, emul
 
 @pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json")])
 def test_the_name_of_an_organisation_cannot_paint_the_screen(
-    arguments: tuple[str, ...], program: Program, emulator: Emulator
+    arguments: tuple[str, ...], program: HeardProgram, emulator: Emulator
 ) -> None:
     """Whoever may name it could otherwise write into the terminals of its partners."""
     named = orjson.dumps({"id": EVIL, "name": EVIL})
@@ -111,7 +98,7 @@ def test_the_name_of_an_organisation_cannot_paint_the_screen(
     assert (json.loads(out)["findings"][4]["text"] if "--json" in arguments else out).count(FORGED) == 2
 
 
-def test_names_of_files_and_columns_and_keys_cannot_forge_a_line(program: Program) -> None:
+def test_names_of_files_and_columns_and_keys_cannot_forge_a_line(program: HeardProgram) -> None:
     """They come from whoever sent the file."""
     head = f'crm_id,"{NAME}",email:1\n'
     Path(f"{NAME}.csv").write_bytes((head + f'"K{NAME}",x,"{NAME}"\n"K{NAME}",y,"{NAME}@"\n').encode())
@@ -132,7 +119,7 @@ def test_names_of_files_and_columns_and_keys_cannot_forge_a_line(program: Progra
     assert program(f"x{NAME}")[0] == 2  # a first letter, since older parsers take other signs for flags
 
 
-def test_a_draft_with_odd_names_can_be_read_back(program: Program) -> None:
+def test_a_draft_with_odd_names_can_be_read_back(program: HeardProgram) -> None:
     """What is escaped in it is escaped as TOML has it, so that the names stay what they are."""
     Path("rows.csv").write_bytes(f'crm_id,"{NAME}",name\n1,x,Ada\n2,y,Ben\n'.encode())
 
@@ -145,7 +132,7 @@ def test_a_draft_with_odd_names_can_be_read_back(program: Program) -> None:
     assert PLAIN.replace("/", "") in out
 
 
-def test_what_gladly_says_of_a_unit_cannot_forge_a_line(program: Program, emulator: Emulator) -> None:
+def test_what_gladly_says_of_a_unit_cannot_forge_a_line(program: HeardProgram, emulator: Emulator) -> None:
     """In the summary, the notes and the page of an export, and in the names of its units."""
     emulator.faults.script("getInboxes", [evil_error(400)] * 20)
     code, out, _ = program("export", "inboxes", "--out", "lake", "--json")

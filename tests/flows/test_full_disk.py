@@ -1,27 +1,22 @@
 """A disk that takes no more, wherever it is met: exit code 5, what was done is whole, and it is told."""
 
 import errno
-import io
 import json
 import os
 import resource
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import DiskFull
 from bulkgladly.journal.digests import Digests
-from bulkgladly.runs.environment import Environment
+from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
-
-Program = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +28,10 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Program:
+) -> HeardProgram:
     """The program in an empty folder, with two rows on the standard input."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "BULKGLADLY_NAMESPACE": tmp_path.name,
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    def call(*arguments: str, environment: Environment = QUICK) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"crm_id":"1","name":"Ada Ashby"}\n')))
-        code = run(environment)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+    rows = b'{"crm_id":"1","name":"Ada Ashby"}\n'
+    return heard(program_in(tmp_path, monkeypatch, emulator, stdin=rows), capsys)
 
 
 @pytest.fixture
@@ -82,7 +61,7 @@ def _refuse_room(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
 
 
 def test_no_room_for_the_standard_input_is_5_and_leaves_no_half_run(
-    program: Program, full: Callable[[str], None], tmp_path: Path
+    program: HeardProgram, full: Callable[[str], None], tmp_path: Path
 ) -> None:
     """Nothing was sent, and nothing stands in the way of the same command later."""
     full("stdin.")
@@ -96,7 +75,7 @@ def test_no_room_for_the_standard_input_is_5_and_leaves_no_half_run(
 
 
 def test_no_room_for_what_check_spools_is_5(
-    program: Program, full: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: HeardProgram, full: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is a look only, but not a bug."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -110,7 +89,7 @@ def test_no_room_for_what_check_spools_is_5(
 
 
 def test_an_import_whose_report_finds_no_room_tells_it_all_the_same(
-    program: Program, monkeypatch: pytest.MonkeyPatch
+    program: HeardProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal is whole, and `resume` writes the files once there is room."""
     with monkeypatch.context() as patch:
@@ -126,7 +105,7 @@ def test_an_import_whose_report_finds_no_room_tells_it_all_the_same(
 
 
 def test_an_export_whose_report_finds_no_room_tells_it_all_the_same(
-    program: Program, full: Callable[[str], None]
+    program: HeardProgram, full: Callable[[str], None]
 ) -> None:
     """The JSON is printed, says `failed` and 5, and `resume` ends the run once there is room."""
     full("report.json")
@@ -142,7 +121,7 @@ def test_an_export_whose_report_finds_no_room_tells_it_all_the_same(
 
 
 def test_an_export_that_ends_after_the_disk_was_full_is_complete(
-    program: Program, monkeypatch: pytest.MonkeyPatch
+    program: HeardProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was published before counts; nothing is fetched twice."""
     plain = os.fsync
@@ -174,7 +153,7 @@ def test_an_export_that_ends_after_the_disk_was_full_is_complete(
     ],
     ids=str,
 )
-def test_an_error_of_the_system_is_never_called_a_bug(error: Exception, code: int, program: Program) -> None:
+def test_an_error_of_the_system_is_never_called_a_bug(error: Exception, code: int, program: HeardProgram) -> None:
     """Also one that nobody met in its place."""
 
     def broken() -> float:

@@ -373,7 +373,7 @@ def _mapping_file(folder: Path) -> Path:
         ),
         (
             USERS.replace('key = "id"', "").replace("[fields]", '[each]\nof = "tags"\n[fields]'),
-            "needs a key of its own",
+            "needs its own key",
         ),
     ],
 )
@@ -392,7 +392,7 @@ async def test_a_column_that_is_not_in_the_file_is_refused(world: World) -> None
     """Where there is a header to tell."""
     path = world.csv([{"Customer no.": "7", "Frist": "Ada", "Last": "", "Mail addresses": "", "Birthday": ""}])
 
-    with pytest.raises(UsageError, match=r"there is no column First \(did you mean Frist\?\), which .* reads"):
+    with pytest.raises(UsageError, match=r"no column First \(did you mean Frist\?\), which .* reads"):
         await start_import("customers", [path], world.credentials, options(world, NAMES))
 
 

@@ -984,7 +984,7 @@ async def test_a_lost_message_is_never_sent_again(world: World) -> None:
     rows = [text(1)]
 
     report = await world.rows(rows, resource="sms", contacts_people=True)
-    with pytest.raises(UsageError, match=r"left alone.*--sent-nothing"):
+    with pytest.raises(UsageError, match=r"skipped.*--sent-nothing"):
         await world.retry()
     again = await world.rows(rows, resource="sms", contacts_people=True)
 
@@ -1133,7 +1133,7 @@ async def test_more_topics_than_can_be_put_in_order_are_refused(world: World) ->
     report = await world.run(path, resource="topics", bounds=Bounds(rows_in_order=3))
 
     assert (report.exit_code, world.asked()) == (2, {})
-    assert "split it, parents first" in (report.reason or "")
+    assert "split it into several files, parents first" in (report.reason or "")
 
 
 async def test_names_beyond_the_scan_are_looked_at_in_their_turn(world: World) -> None:

@@ -1,20 +1,17 @@
 """`map init` and `map check` as a person meets them: from a strange file to an import."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bulkgladly.checks.map_check import draft_for, targets_of
-from bulkgladly.cli.app import run
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.table import RESOURCES, resource
 from bulkgladly.imports.mapping_choice import MapChoice, mapper_for, refuse_cut_identity
 from bulkgladly.mapping.mapping import load_mapping, parse_mapping
 from bulkgladly.mapping.row_values import Unmappable
-from tests.flows.quickly import QUICK
+from tests.flows.programs import Program, program_in
 
 CSV = """Customer no.,First name,Last name,Mail,Mobile,Plan,Notes
 7,Ada,Ashby,ada@example.org,+16505550107,1,likes tea
@@ -30,23 +27,14 @@ name = { join = ["First name", "Last name"] }
 "email:1" = "Mail"
 "customAttribute:plan" = { from = "Plan", values = { "1" = "gold", "2" = "silver" } }
 """
-Program = Callable[..., int]
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in a folder with a file of three rows and a mapping; without credentials."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("GLADLY_HOST", "GLADLY_USERNAME", "GLADLY_API_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
     (tmp_path / "people.csv").write_text(CSV)
     (tmp_path / "mapping.toml").write_text(MAPPING)
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        return run(QUICK)
-
-    return call
+    return program_in(tmp_path, monkeypatch)
 
 
 def expectations(path: Path, *cases: object) -> None:
@@ -178,10 +166,10 @@ def test_an_import_takes_its_mapping_from_the_settings_file(
         (("map", "check", "--map", "mapping.toml"), "nothing to try the mapping on"),
         (("map", "check", "people.csv", "--map", "none.toml"), "none.toml: cannot be read"),
         (("map", "init", "people.csv", "--to", "costumers"), "unknown object 'costumers'"),
-        (("map", "init", "none.csv", "--to", "customers"), "there is no such file"),
+        (("map", "init", "none.csv", "--to", "customers"), "no such file"),
         (("map", "init", "empty.ndjson", "--to", "customers"), "the file has no rows to draft a mapping from"),
         (("map", "check", "people.csv", "--map", "mapping.toml", "--transform", "x"), "write module:function"),
-        (("import", "customers", "people.csv", "--map", "people.csv", "--dry-run"), "people.csv: is no TOML"),
+        (("import", "customers", "people.csv", "--map", "people.csv", "--dry-run"), "people.csv: is not valid TOML"),
     ],
 )
 def test_what_cannot_work_is_said(

@@ -3,20 +3,17 @@
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
-from tests.flows.quickly import QUICK
+from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.serving import served
 
 DIRECTORIES = (None, "state", "my 'own' $state", "../beside", ".bulkgladly/.bulkgladly", "/")
 IMPORT = ("import", "customers", "rows.csv", "--key", "crm_id", "--json")
-Program = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -28,28 +25,12 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Program:
+) -> HeardProgram:
     """The program in an empty folder, with credentials in the environment and a file with one bad row of three."""
     (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "BULKGLADLY_NAMESPACE": tmp_path.name,
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
+    program = program_in(tmp_path / "here", monkeypatch, emulator)
     Path("rows.csv").write_text("crm_id,name,email:1\nC1,Ada Ashby,\nC2,Ben Birch,nobody\nC3,Cleo Holt,\n")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        code = run(QUICK)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+    return heard(program, capsys)
 
 
 @pytest.fixture(params=DIRECTORIES, ids=str)
@@ -67,7 +48,7 @@ def taken(command: str) -> list[str]:
     return subprocess.run(words, capture_output=True, check=True).stdout.decode().split("\0")[:-1]
 
 
-def test_the_commands_of_an_import_go_on_with_it(program: Program, where: list[str]) -> None:
+def test_the_commands_of_an_import_go_on_with_it(program: HeardProgram, where: list[str]) -> None:
     """Stopped: the report, `runs show` and the refusal name the same command; finished: `retry`, which works too."""
     stopped = json.loads(program(*IMPORT, "--limit", "1", *where)[1])
     resume, show = stopped["next_commands"]
@@ -91,7 +72,7 @@ def test_the_commands_of_an_import_go_on_with_it(program: Program, where: list[s
     assert stopped["run"] in program(*taken(listing))[1]
 
 
-def test_the_commands_of_an_export_go_on_with_it(program: Program, where: list[str]) -> None:
+def test_the_commands_of_an_export_go_on_with_it(program: HeardProgram, where: list[str]) -> None:
     """Stopped: `resume`, also from the refusal; finished: a look at the data set, whatever its name."""
     export = ("export", "inboxes", "teams", "topics", "--out", "my lake")
     stopped = json.loads(program(*export, "--max-requests", "3", "--json", *where)[1])
@@ -108,7 +89,7 @@ def test_the_commands_of_an_export_go_on_with_it(program: Program, where: list[s
 
 
 def test_a_profile_and_a_settings_file_are_in_the_next_command(
-    program: Program, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    program: HeardProgram, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without them the next command would look elsewhere, or be nobody."""
     monkeypatch.delenv("GLADLY_HOST")
@@ -123,7 +104,7 @@ def test_a_profile_and_a_settings_file_are_in_the_next_command(
     assert (code, json.loads(out)["run"]) == (1, stopped["run"])
 
 
-def test_a_draft_says_how_it_is_tried(program: Program) -> None:
+def test_a_draft_says_how_it_is_tried(program: HeardProgram) -> None:
     """Also for files with blanks in their names."""
     Path("my rows.csv").write_text("id,name\n1,Ada\n2,Ben\n")
 

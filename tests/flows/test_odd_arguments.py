@@ -1,21 +1,16 @@
 """What a user or a file can say wrongly ends with 2 and a word about it; 70 is for bugs of ours alone."""
 
-import io
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
-from tests.flows.quickly import QUICK
+from tests.flows.programs import HeardProgram, Told, heard, program_in
 from tests.flows.serving import served
-
-Program = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +22,16 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def program(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Program:
+) -> HeardProgram:
     """The program in an empty folder with a file of one row; no call may end as a bug."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GLADLY_HOST": emulator.url,
-        "GLADLY_USERNAME": emulator.options.username,
-        "GLADLY_API_TOKEN": emulator.options.token,
-        "BULKGLADLY_RATE": "unlimited",
-        "BULKGLADLY_NAMESPACE": tmp_path.name,
-        "COLUMNS": "200",
-    }.items():
-        monkeypatch.setenv(name, value)
+    told = heard(program_in(tmp_path, monkeypatch, emulator, stdin=b""), capsys)
     Path("rows.csv").write_text("crm_id,name\nC1,Ada Ashby\n")
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bulkgladly", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-        code = run(QUICK)
-        told = capsys.readouterr()
-        assert "internal error" not in told.err
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
+    def call(*arguments: str) -> Told:
+        ended = told(*arguments)
+        assert "internal error" not in ended.err
+        assert "Traceback" not in ended.err
+        return ended
 
     return call
 
@@ -71,7 +54,7 @@ PROFILE = "[profiles.x]\nhost = 'org'\nusername = 'me@example.org'\n"
         (f"{PROFILE}token_keyring = 1\n", "token_keyring in the profile is not a text"),
     ],
 )
-def test_a_profile_of_wrong_types_is_named(settings: str, words: str, program: Program) -> None:
+def test_a_profile_of_wrong_types_is_named(settings: str, words: str, program: HeardProgram) -> None:
     """TOML has numbers, lists and tables; a profile has texts."""
     Path("s.toml").write_text(settings)
 
@@ -81,7 +64,7 @@ def test_a_profile_of_wrong_types_is_named(settings: str, words: str, program: P
     assert words in err
 
 
-def test_a_keyring_that_breaks_is_no_bug_of_ours(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_that_breaks_is_no_bug_of_ours(program: HeardProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend may raise whatever it likes, as one does where there is no desktop."""
 
     def broken(*_: object) -> None:
@@ -115,7 +98,7 @@ def test_a_keyring_that_breaks_is_no_bug_of_ours(program: Program, monkeypatch: 
         "max_file_size = 1",
     ],
 )
-def test_a_file_for_dump_with_a_value_of_a_wrong_kind_is_named(line: str, program: Program) -> None:
+def test_a_file_for_dump_with_a_value_of_a_wrong_kind_is_named(line: str, program: HeardProgram) -> None:
     """Before a folder is made, with what to write instead."""
     Path("night.toml").write_text(f"{line}\n")
 
@@ -163,7 +146,7 @@ def test_a_file_for_dump_with_a_value_of_a_wrong_kind_is_named(line: str, progra
     ],
     ids=lambda words: " ".join(words)[:60],
 )
-def test_odd_arguments_are_mistakes_of_usage(arguments: tuple[str, ...], program: Program) -> None:
+def test_odd_arguments_are_mistakes_of_usage(arguments: tuple[str, ...], program: HeardProgram) -> None:
     """Numbers that are none, folders as files, files as folders, names that no system takes."""
     code, _, err = program(*arguments)
 
@@ -171,7 +154,7 @@ def test_odd_arguments_are_mistakes_of_usage(arguments: tuple[str, ...], program
 
 
 @pytest.mark.parametrize("flag", ["--max-requests", "--limit", "--max-errors"])
-def test_a_limit_beyond_all_numbers_is_no_limit(flag: str, program: Program) -> None:
+def test_a_limit_beyond_all_numbers_is_no_limit(flag: str, program: HeardProgram) -> None:
     """It is kept in the run's header, where numbers end somewhere."""
     assert program("import", "customers", "rows.csv", "--key", "crm_id", flag, "9" * 40)[0] == 0
     assert program("runs", "show")[0] == 0
@@ -179,7 +162,7 @@ def test_a_limit_beyond_all_numbers_is_no_limit(flag: str, program: Program) -> 
 
 @pytest.mark.parametrize("date", ["yesterday", "Fri, 99 Nov 2026 00:00:00 GMT", "Fri, 27 Nov 2026 05:00:00 -0000"])
 def test_a_server_that_cannot_tell_the_time_is_no_bug_of_doctor(
-    date: str, program: Program, emulator: Emulator
+    date: str, program: HeardProgram, emulator: Emulator
 ) -> None:
     """The rest is looked at all the same."""
     reply = Reply(200, b'{"id":"o","name":"Org"}', headers={"Date": date})
@@ -191,7 +174,7 @@ def test_a_server_that_cannot_tell_the_time_is_no_bug_of_doctor(
     assert "Org (o)" in out
 
 
-def test_a_name_that_is_no_text_is_refused_before_anything_is_made(program: Program) -> None:
+def test_a_name_that_is_no_text_is_refused_before_anything_is_made(program: HeardProgram) -> None:
     """A journal could not keep it, and a data set not be read by others."""
     name = os.fsdecode(b"r\xff.csv")
     Path(name).write_text("crm_id,name\nC1,Ada\n")

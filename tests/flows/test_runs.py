@@ -43,6 +43,7 @@ from tests.flows.quickly import resume_import, retry_import, start_import
 
 ALONE = Pace(unlimited=True, concurrency=1)
 BAD = {"email:1": "nobody"}
+HOUR = 3600.0
 
 
 async def hit(world: World) -> None:
@@ -113,9 +114,20 @@ async def test_a_time_limit_leaves_a_run_that_can_be_resumed(world: World) -> No
     """What is in flight may end; the rest stays."""
     world.emulator.faults.script("createCustomer", [None, hang(executes=False)])
     path = world.ndjson(people(5))
+    is_over, is_told = asyncio.Event(), asyncio.Event()
 
-    running = asyncio.ensure_future(world.run(path, max_duration_s=0.05, pace=ALONE))
+    async def sleep(seconds: float) -> None:
+        if seconds != HOUR:
+            return await asyncio.sleep(seconds)
+        await is_over.wait()
+        is_told.set()
+        return None
+
+    world.environment = replace(world.environment, sleep=sleep)
+    running = asyncio.ensure_future(world.run(path, max_duration_s=HOUR, pace=ALONE))
     await hit(world)
+    is_over.set()
+    await is_told.wait()
     await asyncio.wait([running], timeout=0.2)
     assert not running.done(), "a request in flight may end, for a while"
     running.cancel()
@@ -540,6 +552,19 @@ async def test_a_dry_run_knows_what_was_imported(world: World) -> None:
     assert (dict(dry.first_requests), dict(dry.settled)) == ({"createCustomer": 1}, {"unchanged": 5})
     assert dry.exit_code == 0
     assert world.asked() == {}
+
+
+async def test_a_dry_run_reads_the_standard_input_and_stops_at_the_row_limit(world: World) -> None:
+    """As an import does, so that both see the same rows; the copy is deleted with the dry run."""
+    content = world.ndjson(people(5)).read_bytes()
+    options = replace(world.options, limits=Limits(max_rows=3))
+
+    dry = await dry_run("customers", ["-"], options, host=world.emulator.url, stdin=io.BytesIO(content))
+
+    assert (dry.rows, dict(dry.first_requests)) == (3, {"createCustomer": 3})
+    assert not world.state.exists()
+    with pytest.raises(UsageError, match="one after the other"):
+        await dry_run("customers", ["-", "more.csv"], options, host="", stdin=io.BytesIO(content))
 
 
 # --- secrets and disks -----------------------------------------------------------------------

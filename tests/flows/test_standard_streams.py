@@ -160,5 +160,5 @@ def test_a_closed_standard_input_is_not_an_empty_one(child: Child, tmp_path: Pat
     done = child("import", "customers", "-", "--key", "crm_id", redirect="<&-")
 
     assert done.returncode == 2
-    assert "`-` reads the standard input, and there is none" in done.stderr
+    assert "`-` reads the standard input, but it is closed" in done.stderr
     assert not list((tmp_path / ".bulkgladly").glob("runs/*"))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bulkgladly.cli.display import counts_text, effort_text, share_text, summary_of, view_text
+from bulkgladly.cli.display import counts_text, share_text, summary_of, view_text
 from bulkgladly.runs.observer import Estimate, RunView
 from bulkgladly.runs.summary import COUNT_WORDS
 
@@ -31,9 +31,9 @@ def test_counts_that_are_zero_are_left_out() -> None:
 
 def test_effort_is_a_span_of_requests_and_of_time() -> None:
     """Without a limit there is no time to tell."""
-    assert effort_text(Estimate(4, True, 4, 12, 2.0)) == "4 to 12 requests, 2 s to 6 s at 2/s"
-    assert effort_text(Estimate(1, True, 1, 1, 9.0)) == "1 request, 0 s at 9/s"
-    assert effort_text(Estimate(4, True, 4, 12, math.inf)) == "4 to 12 requests"
+    assert Estimate(4, True, 4, 12, 2.0).effort() == "4 to 12 requests, 2 s to 6 s at 2/s"
+    assert Estimate(1, True, 1, 1, 9.0).effort() == "1 request, less than 1 s at 9/s"
+    assert Estimate(4, True, 4, 12, math.inf).effort() == "4 to 12 requests"
 
 
 @pytest.mark.parametrize(("left_s", "end"), [(1800.0, "until 23:30"), (54_000.0, "until Sat 14:00")])

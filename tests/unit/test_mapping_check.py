@@ -41,7 +41,7 @@ def test_outputs_are_what_is_sent() -> None:
         {
             "problem": "mapping",
             "attr": "address",
-            "detail": "address has 4 characters, and max is 3; choose too_long = cut or split, or shorten it",
+            "detail": "address has 4 characters, but max is 3; shorten it, or choose too_long = cut or split",
         }
     ]
 
@@ -104,7 +104,8 @@ def test_cases_are_read_in_both_forms(tmp_path: Path) -> None:
     ("line", "message"),
     [
         (b"{", "line 2: not valid JSON"),
-        (b"[]", "line 2: is no object"),
+        (b"[]", "line 2: holds an array, not an object"),
+        (b'{"name": "A", "name": "B"}', "line 2: has the key 'name' twice"),
         (b'{"input": [], "output": {}}', "line 2: input must be an object"),
         (b'{"input": {}, "output": [1]}', "line 2: input must be an object, and output an object or a list"),
     ],

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.mapping.column_shapes import shape
-from bulkgladly.mapping.draft import draft_mapping
+from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping
-from bulkgladly.mapping.targets import Target
 
 CUSTOMERS = [Target(name) for name in ("id", "name", "address", "email:*", "phone:*", "customAttribute:*")]
 ACTIVITIES = [
@@ -117,7 +116,7 @@ def test_a_field_that_is_needed_and_not_found_is_named() -> None:
     """Its rows would all be rejected."""
     text, _ = draft([{"subject": "x"}], ACTIVITIES)
 
-    assert "# activityType is needed: which icon it gets" in text
+    assert "# activityType is required: which icon it gets" in text
     assert '# key = "id"' in text
 
 
@@ -138,7 +137,7 @@ def test_the_form_of_times_is_seen(values: list[Any], expected: str) -> None:
     text, mapping = draft([{"date": value} for value in values], ACTIVITIES)
 
     assert expected in text
-    assert ("say in zone" in text) == ("zone =" in expected)
+    assert ("set zone to the time zone" in text) == ("zone =" in expected)
     assert all(isinstance(record, dict) for value in values for record in Mapper(mapping).records({"date": value}))
 
 

@@ -32,47 +32,53 @@ def refused(fields: str, row: dict[str, Any], head: str = "") -> Unmappable:
 
 
 MISTAKES = [
-    ("version = ", "m.toml: is no TOML"),
-    ('to = "customers"', "version: is missing; begin the file with version = 1"),
-    ('version = 2\nto = "customers"', "version: 2 is not known; this program reads version 1"),
+    ("version = ", "m.toml: is not valid TOML"),
+    ('to = "customers"', "version: is missing; start the file with version = 1"),
+    ('version = 2\nto = "customers"', "version: 2 is not supported; this version of bulkgladly reads version 1"),
     ("version = 1\n[fields]", "to: is missing"),
     (HEAD, "[fields]: is missing"),
-    (f"{HEAD}feilds = 1\n[fields]", "feilds: means nothing here; did you mean fields?"),
+    (f"{HEAD}feilds = 1\n[fields]", "feilds: is not a known option; did you mean fields?"),
     (f"{HEAD}[each]\n[fields]", "of: is missing"),
-    (f"{HEAD}[each]\nof = 'c'\nas = 'a-b'\n[fields]", "as: must be one word"),
-    (f"{HEAD}[each]\nof = 'c'\nkey = 'x'\n[fields]", "[each] key: needs the row's own key"),
+    (f"{HEAD}[each]\nof = 'c'\nas = 'a-b'\n[fields]", "as: must be a single word"),
+    (f"{HEAD}[each]\nof = 'c'\nkey = 'x'\n[fields]", "[each] key: needs a key of the row as well"),
     (f"{HEAD}key = {{ path = 1 }}\n[fields]", "path must be a text"),
 ]
 
 FIELD_MISTAKES = [
     ("f = 1", "from: must be a column, or a table like"),
-    ("f = { frm = 'a' }", "from: says not where its value comes from; give exactly one of from, path, constant, join"),
+    (
+        "f = { frm = 'a' }",
+        "from: does not say where the value comes from; give exactly one of from, path, constant, join",
+    ),
     ("f = { from = 'a', path = 'b' }", "path: has from and path; give exactly one"),
-    ("f = { from = 'a', cse = 'lower' }", "cse: means nothing here; did you mean case?"),
+    ("f = { from = 'a', cse = 'lower' }", "cse: is not a known option; did you mean case?"),
     ("f = { from = 'a', case = 'loser' }", "choose lower, upper or title; did you mean 'lower'?"),
-    ("f = { path = 'a[' }", "'a[' is no JMESPath"),
-    ("f = { from = 'a', extract = '(' }", "extract: is no regular expression"),
+    ("f = { path = 'a[' }", "'a[' is not a valid JMESPath"),
+    ("f = { from = 'a', extract = '(' }", "extract: is not a valid regular expression"),
     ("f = { from = 'a', part = 1 }", "part: needs split"),
     ("f = { from = 'a', split = ',', part = 0 }", "part: counts from 1"),
     ("f = { from = 'a', split = '' }", "split: must not be empty"),
-    ("f = { from = 'a', otherwise = 'keep' }", "otherwise: needs values"),
-    ("f = { from = 'a', values = { '*' = 1 }, otherwise = 'keep' }", 'otherwise: and the entry "*" of values both say'),
+    ("f = { from = 'a', otherwise = 'keep' }", "otherwise: can only be used together with values"),
+    (
+        "f = { from = 'a', values = { '*' = 1 }, otherwise = 'keep' }",
+        'otherwise: and the entry "*" of values both decide',
+    ),
     ("f = { from = 'a', too_long = 'cut' }", "too_long: needs max"),
     ("f = { from = 'a', max = 0 }", "max: must be at least 1"),
     ("f = { from = 'a', max = true }", "max: must be a whole number"),
-    ("f = { from = 'a', max = 9, number_in = 'b' }", "number_in: is for the pieces"),
-    ("'f:*' = { from = 'a', max = 9, too_long = 'split' }", "too_long: cannot split"),
-    ("f = { from = 'a', max = 9, too_long = 'split', number_in = 'b' }", "number_in: b is no field of this mapping"),
+    ("f = { from = 'a', max = 9, number_in = 'b' }", "number_in: can only be used with"),
+    ("'f:*' = { from = 'a', max = 9, too_long = 'split' }", "too_long: cannot be"),
+    ("f = { from = 'a', max = 9, too_long = 'split', number_in = 'b' }", "number_in: b is not a field of this mapping"),
     ("f = { from = 'a', zone = 'UTC' }", "zone: needs date"),
     ("f = { from = 'a', date = 'iso', zone = 'Europe/Berln' }", "did you mean Europe/Berlin?"),
-    ("f = { from = 'a', date = 'yesterday' }", "'yesterday' is no form"),
+    ("f = { from = 'a', date = 'yesterday' }", "'yesterday' is not a date format"),
     ("f = { from = 'a', date = [] }", "date: must be iso, epoch"),
-    ("f = { from = 'a', date = '%Q' }", "'%Q' is no pattern of strptime"),
-    ("f = { from = 'a', date = '%d.%m.%Y' }", "has no offset (%z), so zone must say"),
-    ("f = { constant = 2020-01-01 }", "has no form in JSON"),
-    ("f = { join = ['a', { constant = inf }] }", "has no form in JSON"),
-    ("f = { constant = 'x', case = 'upper' }", "it needs no operation"),
-    ("f = { from = 'a', with = ' ' }", "with: stands between the parts of join"),
+    ("f = { from = 'a', date = '%Q' }", "'%Q' is not a valid strptime pattern"),
+    ("f = { from = 'a', date = '%d.%m.%Y' }", "has no offset (%z); set the time zone"),
+    ("f = { constant = 2020-01-01 }", "cannot be written as JSON"),
+    ("f = { join = ['a', { constant = inf }] }", "cannot be written as JSON"),
+    ("f = { constant = 'x', case = 'upper' }", "cannot be combined with operations"),
+    ("f = { from = 'a', with = ' ' }", "with: is the text between the parts of join"),
     ("f = { join = 'a' }", "join: must be a list of columns"),
 ]
 
@@ -108,8 +114,8 @@ def test_fields_that_are_in_each_others_way_are_refused() -> None:
     long = "{ from = 'a', max = 9, too_long = 'split' }"
 
     assert '"email:2": is also filled by email:*' in refusal(f"{HEAD}[fields]\n'email:*' = 'a'\n'email:2' = 'b'\n")
-    assert "may have one * only" in refusal(f"{HEAD}[fields]\n'e:*:*' = 'a'\n")
-    assert "only one field can be split, and a is" in refusal(f"{HEAD}[fields]\na = {long}\nb = {long}\n")
+    assert "can have only one *" in refusal(f"{HEAD}[fields]\n'e:*:*' = 'a'\n")
+    assert "only one field can be split, and a already is" in refusal(f"{HEAD}[fields]\na = {long}\nb = {long}\n")
 
 
 def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
@@ -161,7 +167,7 @@ def test_a_path_that_fails_is_a_problem_without_values() -> None:
 
     assert (problem.code, problem.attr) == ("mapping", "name")
     assert "secret" not in problem.detail
-    assert problem.detail.startswith("name the path join(' ', names) does not work on this row")
+    assert problem.detail.startswith("name the path join(' ', names) cannot be applied to this row")
 
 
 def test_nothing_and_null_are_not_the_same() -> None:
@@ -204,7 +210,7 @@ def test_constants_defaults_and_required_fields() -> None:
     assert made('name = { from = "a", default = "nobody" }', {"a": None}) == {"name": "nobody"}
     assert made('name = { from = "a", default = "nobody" }', {"a": "Ada"}) == {"name": "Ada"}
     assert refused('name = { from = "a", required = true }', {"a": ""}).detail == (
-        "name is required, and the row has nothing for it"
+        "name is required, but the row has no value for it"
     )
 
 

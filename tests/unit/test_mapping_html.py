@@ -8,15 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bulkgladly.mapping.html import (
-    ALLOWED_ATTRIBUTES,
-    ALLOWED_TAGS,
-    clean_html,
-    cut_html,
-    html_to_text,
-    split_html,
-    text_to_html,
-)
+from bulkgladly.mapping.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html, html_to_text, text_to_html
+from bulkgladly.mapping.lengths import cut_html, split_html
 from bulkgladly.mapping.row_values import Unmappable
 
 STYLES = {"border-left", "margin", "padding-left", "text-align", "background-color"}

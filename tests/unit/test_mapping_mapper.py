@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
-from bulkgladly.mapping.references import column
+from bulkgladly.mapping.row_values import column
 from bulkgladly.records import Part, Position, Problem, Row, Stage, Word
 
 HEAD = 'version = 1\nto = "activities"\n'
@@ -111,7 +111,7 @@ def test_what_is_no_list_is_a_problem() -> None:
     (one,) = mapped(TICKETS, {"id": 7, "comments": "none"})
 
     assert one.problem is not None
-    assert one.problem.detail.startswith("comments is no list")
+    assert one.problem.detail.startswith("comments is not a list")
 
 
 def test_a_long_text_becomes_several_records() -> None:

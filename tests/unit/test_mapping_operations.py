@@ -57,23 +57,23 @@ def test_operations(options: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "value", "message"),
     [
-        ("values = { a = 'x' }", "secret", 'is none of the 1 entries of values; add it, or "*" for all others'),
-        ("as = 'integer'", "secret", "is no whole number"),
-        ("as = 'integer'", 1.5, "is no whole number"),
-        ("as = 'integer'", True, "is no whole number"),
-        ("as = 'number'", "1e999", "is no number"),
-        ("as = 'number'", "secret", "is no number"),
-        ("as = 'number'", "1_000", "is no number"),
-        ("as = 'number'", "\u0661", "is no number"),
-        ("as = 'number'", "infinity", "is no number"),
-        ("as = 'number'", ".5", "is no number"),
-        ("as = 'number'", "12345678901234567890", "has more digits than a number can carry"),
-        ("as = 'number'", "0.12345678901234567890123", "has more digits than a number can carry"),
+        ("values = { a = 'x' }", "secret", 'is not one of the 1 entries of values; add it, or "*" for all others'),
+        ("as = 'integer'", "secret", "is not a whole number"),
+        ("as = 'integer'", 1.5, "is not a whole number"),
+        ("as = 'integer'", True, "is not a whole number"),
+        ("as = 'number'", "1e999", "is not a number; use a point"),
+        ("as = 'number'", "secret", "is not a number; use a point"),
+        ("as = 'number'", "1_000", "is not a number; use a point"),
+        ("as = 'number'", "\u0661", "is not a number; use a point"),
+        ("as = 'number'", "infinity", "is not a number; use a point"),
+        ("as = 'number'", ".5", "is not a number; use a point"),
+        ("as = 'number'", "12345678901234567890", "has more digits than a number can hold"),
+        ("as = 'number'", "0.12345678901234567890123", "has more digits than a number can hold"),
         ("as = 'flag'", "secret", "is not true or false"),
-        ("trim = true", {"secret": 1}, "holds an object or a list where a text is needed"),
-        ("case = 'lower'", [{"secret": 1}], "holds an object or a list where a text is needed"),
-        ("max = 3", "secret", "has 6 characters, and max is 3"),
-        ("date = 'iso'", "secret", "is no time in the form iso"),
+        ("trim = true", {"secret": 1}, "is an object or a list where a text is needed"),
+        ("case = 'lower'", [{"secret": 1}], "is an object or a list where a text is needed"),
+        ("max = 3", "secret", "has 6 characters, but max is 3"),
+        ("date = 'iso'", "secret", "is not a time in the form iso"),
     ],
 )
 def test_what_an_operation_cannot_take_is_a_problem(options: str, value: Any, message: str) -> None:
@@ -120,7 +120,7 @@ def test_dates_become_moments_in_utc(options: str, value: Any, expected: str) ->
 @pytest.mark.parametrize("value", ["2024-03-05", "2024-03-05T10:00:00"])
 def test_a_time_without_offset_needs_a_zone(value: str) -> None:
     """Nobody guesses where it was noted."""
-    assert "say where it was noted" in refused("f = { from = 'a', date = 'iso' }", {"a": value}).detail
+    assert "set its time zone" in refused("f = { from = 'a', date = 'iso' }", {"a": value}).detail
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "1e300", "-1e300", "99999999999999999999", "", "  "])
@@ -155,7 +155,7 @@ def test_a_reader_takes_what_its_name_says_and_no_more(form: str, value: str) ->
     """A number, a week or a rounded value is not a time by accident."""
     problem = refused(f"f = {{ from = 'a', date = '{form}', zone = 'UTC' }}", {"a": value})
 
-    assert problem.detail == f"f is no time in the form {form}; name its form in date"
+    assert problem.detail == f"f is not a time in the form {form}; add its format to date"
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])

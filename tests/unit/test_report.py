@@ -50,14 +50,14 @@ def test_the_estimate_says_how_long() -> None:
     """In the words of people, at the pace of the run."""
     text = Estimate.of(CUSTOMERS.requests_per_record[Mode.CREATE], 324_000, True, 9.0).text()
 
-    assert text == "324,000 rows, 324,000 requests: 10 h 00 min at 9/s; Ctrl-C stops safely"
+    assert text == "324,000 rows: 324,000 requests, 10 h 00 min at 9/s; Ctrl-C stops safely"
 
 
 def test_a_guess_is_called_one() -> None:
     """Rows that were not counted, and a pace without a limit."""
     text = Estimate.of(CUSTOMERS.requests_per_record[Mode.UPSERT], 2000, False, math.inf).text()
 
-    assert text.startswith("about 2,000 rows, 2,000 requests if all are new, 6,000 at most")
+    assert text.startswith("about 2,000 rows: 2,000 to 6,000 requests; ")
 
 
 def report(**changes: Any) -> Report:
@@ -111,7 +111,7 @@ def test_the_report_as_a_page_says_all_of_it() -> None:
         "| created | 7 |",
         "| createCustomer | 9 |",
         "| taken | 2 |",
-        "adds up",
+        "All rows are accounted for",
         "SIGINT",
         "bulkgladly retry x",
     ):
@@ -122,7 +122,7 @@ def test_a_sum_that_is_wrong_is_not_hidden() -> None:
     """It would be our bug, and the page says so."""
     page = report(counts={**report().counts, "read": 11}).as_markdown()
 
-    assert "does not add up" in page
+    assert "Not all rows are accounted for" in page
 
 
 def test_the_report_tells_the_pace_and_why_it_waited() -> None:
