@@ -5,9 +5,8 @@ from pathlib import Path
 
 from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, OpenMap, Struct, ValueType
 from bulkgladly.gladly.exports import LiveExport, Parent
-from bulkgladly.gladly.metric_sets import METRIC_SETS
 from bulkgladly.gladly.report_windows import Grain
-from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS
+from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS, METRIC_SETS
 
 __all__ = ("main", "reference")
 

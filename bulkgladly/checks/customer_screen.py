@@ -7,8 +7,7 @@ from typing import Any
 from bulkgladly.checks.claims import Traits
 from bulkgladly.files.layouts import EntryColumns, FlatLayout
 from bulkgladly.gladly.contacts import PHONE_TYPES, SMS_PREFERENCES, is_plain_email, is_plain_number
-from bulkgladly.gladly.identity import digest64
-from bulkgladly.gladly.keys import key_in
+from bulkgladly.gladly.identity import digest64, key_in
 from bulkgladly.gladly.spec import Policy
 from bulkgladly.records import Problem, Row
 from bulkgladly.source_keys import is_plain

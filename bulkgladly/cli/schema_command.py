@@ -79,19 +79,17 @@ def _data_set(name: str) -> dict[str, Any]:
 
 
 def _report(name: str) -> dict[str, Any]:
-    from bulkgladly.gladly.metric_sets import METRIC_SETS
-    from bulkgladly.gladly.report_columns import KNOWN_COLUMNS
+    from bulkgladly.gladly.table import METRIC_SETS
 
     if name not in METRIC_SETS:
         return {}
-    columns = KNOWN_COLUMNS.get(name, ())
+    columns = METRIC_SETS[name].columns
     known = [{"column": one.name, "header": one.header or "", "type": one.kind.value} for one in columns]
     return {"report": known}
 
 
 def _unknown(name: str) -> str:
-    from bulkgladly.gladly.metric_sets import METRIC_SETS
-    from bulkgladly.gladly.table import RESOURCES
+    from bulkgladly.gladly.table import METRIC_SETS, RESOURCES
     from bulkgladly.lake.schemas import DATA_SETS
 
     known = sorted({*RESOURCES, *DATA_SETS})

@@ -8,9 +8,9 @@ from bulkgladly.api.downloads import BrokeOff
 from bulkgladly.errors import BodyTooLong, ReplyLost
 from bulkgladly.exports.export_context import Context, read_in_thread, why
 from bulkgladly.exports.report_plan import ReportHistory, span_of
-from bulkgladly.gladly.report_columns import column_names
+from bulkgladly.gladly.metric_sets import column_names
+from bulkgladly.gladly.report_queries import CHANNELS, Query, request_for
 from bulkgladly.gladly.report_windows import Days, Filters, Grid, Split, by_days, by_filters
-from bulkgladly.gladly.reports import CHANNELS, Query, request_for
 from bulkgladly.gladly.table import live_export
 from bulkgladly.lake.report_csv import BodyCutOff, NotAReport, beginning
 from bulkgladly.lake.report_table import ReportBody, read_report

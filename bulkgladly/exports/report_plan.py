@@ -9,9 +9,8 @@ from collections.abc import Mapping
 
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_options import ReportQuery
-from bulkgladly.gladly.metric_sets import sets_without_required_options
+from bulkgladly.gladly.report_queries import Query, query_for, sets_without_required_options
 from bulkgladly.gladly.report_windows import Days, Due, Grid, Reading, due, grid_of
-from bulkgladly.gladly.reports import Query, query_for
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Span
 from bulkgladly.lake.report_csv import NotAReport

@@ -17,8 +17,8 @@ from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.report_fetch import FullDays, ReportFailed, ReportFetch, WindowReplies
 from bulkgladly.exports.report_plan import ReportHistory, estimate, grid_for, queries_of, span_of, windows_due
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.gladly.report_queries import Query
 from bulkgladly.gladly.report_windows import ROW_CAP, Due, Grid
-from bulkgladly.gladly.reports import Query
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.merge import joined, restate, unite

@@ -1,24 +1,37 @@
-"""What is to become of one object in Gladly, as a value that is decided before anything is sent. Pure."""
+"""What happens to one object in Gladly, as a value that is decided before anything is written. Pure.
+
+The comparison of what Gladly holds with what a row says leaves out what Gladly adds by itself.
+"""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bulkgladly.messages import Reply
 from bulkgladly.records import Outcome, Position, Word
+from bulkgladly.times import time_of
 
-__all__ = ("Action", "Change", "Found", "Held")
+__all__ = (
+    "Action",
+    "Change",
+    "Found",
+    "Held",
+    "lacking",
+    "same_moment",
+    "same_set",
+    "same_value",
+)
 
 Held = Mapping[str, Any]
 """The fields of an object, as Gladly holds them or as they are to be written."""
 
 
 class Found(NamedTuple):
-    """What a look showed. `held` None with `reply` None: there is no such object.
+    """What a look showed. If `held` and `reply` are both None, there is no such object.
 
-    `reply` is there where it was no answer to the question: a failed look is never "not
-    found". `is_searched` says that the object comes from a search, whose index may lag
-    behind: nothing that others may have added to is written over it.
+    `reply` is set if the response does not tell: a failed look never means "not found".
+    `is_searched` says that the object comes from a search, whose index may lag behind. Fields
+    that others may have added to are not written over it.
     """
 
     gladly_id: str
@@ -28,7 +41,7 @@ class Found(NamedTuple):
 
     @property
     def is_absent(self) -> bool:
-        """True only when Gladly said that there is no such object."""
+        """True only if Gladly has confirmed that there is no such object."""
         return self.held is None and self.reply is None
 
 
@@ -39,19 +52,20 @@ class Action(enum.StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     NONE = "none"
-    """Gladly holds it already, as far as is known."""
+    """Gladly holds this content already, as far as is known."""
     REFUSE = "refuse"
-    """Nothing is written: it must not be, or nobody knows what Gladly holds."""
+    """Nothing is written: it must not be, or it is not known what Gladly holds."""
 
 
 class Change(NamedTuple):
     """What one record asks for, given what Gladly holds.
 
-    `object` is the word of an import ("tasks"), `id` the object's id where it has one.
-    `before` is what Gladly held, as far as somebody has looked. `after` has the fields that
-    are written: all of the row's in a create, those that differ in an update. `cause` is the
-    row of the input that asks for it. `word` is how the record ends once the change is done;
-    `end` is its end where nothing is sent, and set for the actions `none` and `refuse` only.
+    `object` is what is imported ("tasks"). `id` is the object's id, or None if Gladly gives it
+    one. `before` is what Gladly held; None if it was not read. `after` has the fields that are
+    written: all of the row's in a create, those that differ in an update. In a deletion it has
+    the part that is removed, and is empty if the whole object is. `cause` is the row that asks
+    for the change. `word` is how the record ends once the change is done. `end` is set for the
+    actions `none` and `refuse` only: how the record ends without a write.
     """
 
     object: str
@@ -63,3 +77,43 @@ class Change(NamedTuple):
     after: Held
     before: Held | None = None
     end: Outcome | None = None
+
+
+def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the named fields of a payload that a held object lacks or holds with another value.
+
+    Absent, null and empty are equal [gladly-api, schemas, conventions]. Times are compared as
+    moments and lists as sets; of an object only the parts in the payload are compared.
+    """
+    return {name: payload[name] for name in names if name in payload and not same_value(held.get(name), payload[name])}
+
+
+def same_value(held: Any, wanted: Any) -> bool:
+    """Tell whether a held value is what a row asks for."""
+    if _is_nothing(held) and _is_nothing(wanted):
+        return True
+    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
+        return all(same_value(held.get(name), value) for name, value in wanted.items())
+    if isinstance(held, list) and isinstance(wanted, list):
+        return same_set(held, wanted)
+    return bool(held == wanted) or same_moment(held, wanted) or _same_text(held, wanted)
+
+
+def same_set(held: list[Any], wanted: list[Any]) -> bool:
+    """Tell whether two lists hold the same values, in any order."""
+    return len(held) == len(wanted) and all(any(same_value(one, other) for one in held) for other in wanted)
+
+
+def same_moment(held: Any, wanted: Any) -> bool:
+    """Tell whether two texts name the same moment, to the millisecond."""
+    # We send milliseconds. Gladly may show a time with more digits, or with another offset.
+    first, second = time_of(held), time_of(wanted)
+    return first is not None and second is not None and abs((first - second).total_seconds()) < 0.001
+
+
+def _same_text(held: Any, wanted: Any) -> bool:
+    return isinstance(held, str) and isinstance(wanted, str) and held.strip() == wanted.strip()
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value in ("", [], {}, False)

@@ -1,6 +1,6 @@
-"""Email addresses and phone numbers: checked, normalised, compared, united. Pure.
+"""Email addresses and phone numbers: checked, normalised, compared, merged. Pure.
 
-One normaliser for writing and for looking up, so that the same person is not made twice
+Writing and looking up use the same normalisation, so that the same person is not created twice
 because a number was typed differently.
 """
 
@@ -15,6 +15,7 @@ import idna
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from bulkgladly.records import Problem
 from bulkgladly.source_keys import without_invisible
 
 __all__ = (
@@ -31,11 +32,11 @@ __all__ = (
 PHONE_TYPES = ("HOME", "MOBILE", "OFFICE")
 SMS_PREFERENCES = ("ON", "OFF", "FORBIDDEN")
 MAX_EMAIL = 254
-"""Characters of an address, by RFC 5321."""
+"""The most characters of an address, by RFC 5321."""
 
 _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@"
-    # Two hyphens after two characters announce an encoded name, which the library has to decode.
+    # Two hyphens after two characters mark an encoded name, which the library has to decode.
     r"(?:(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -44,30 +45,28 @@ _WRITTEN = re.compile(
     r"(?:\s*[;,]?\s*(?:e?xt(?:ensi[oó]n|n)?|x|int|anexo|доб|[#~])[.:=]?\s*(?P<extension>\d{1,15})#?)?",
     re.IGNORECASE,
 )
-"""A phone number and nothing else: what a person writes, perhaps with an extension."""
+"""A phone number and nothing else, as people write it, perhaps with an extension."""
 _DECIMAL = re.compile(r"\+?\d{5,}\.0+|\d(?:[.,]\d+)?[eE]\+?\d+")
-"""What becomes of a number in a column that was read as numbers."""
+"""A phone number from a column that some program has read as numbers."""
 _NOT_DIGIT = re.compile(r"\D")
 
 
 class ContactProblem(ValueError):
-    """An address that cannot be sent as it is. `code` and `attr` are for the reject."""
+    """A value cannot be sent as it is; `problem` is for the reject."""
 
     def __init__(self, code: str, attr: str, detail: str) -> None:
         super().__init__(detail)
-        self.code = code
-        self.attr = attr
-        self.detail = detail
+        self.problem = Problem(code, detail, attr)
 
 
 def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
     """Return the email entries in the API's form, each address once.
 
-    An entry is a text or an object with `original` and perhaps `primary`. The spelling is
-    kept; only white space around it goes. Two spellings of one address are one entry.
+    An entry is a text or an object with `original` and perhaps `primary`. The spelling is kept,
+    without white space around it. Two spellings of one address are one entry.
 
     Raises:
-        ContactProblem: Not an address, or more than one is primary.
+        ContactProblem: An entry is not an address, or more than one is primary.
     """
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
@@ -88,9 +87,10 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     region, else in `region`.
 
     Raises:
-        ContactProblem: No possible number; a national one that is not valid in its region,
-            without a region (Gladly would take it for a number of the United States without
-            a word), or as likely another country's without its `+`; an unknown type.
+        ContactProblem: An entry is not a possible number, or has an unknown type. Or it is a
+            national number that is not valid in its region, has no region (Gladly would read it as
+            a number of the United States, without an error), or may be another country's
+            number without its `+`.
     """
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
@@ -111,17 +111,17 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
 
 
 def is_plain_email(text: str) -> bool:
-    """Tell whether a text certainly is an address, sent as it is; False only means that somebody must look closer."""
+    """Tell whether a text is certainly a valid address; False only means that the full check is needed."""
     return len(text) <= MAX_EMAIL and _PLAIN_EMAIL.fullmatch(text) is not None
 
 
 def is_plain_number(text: str) -> bool:
-    """Tell whether a text certainly is an E.164 number, sent as it is; False only means to look closer."""
+    """Tell whether a text is certainly a valid E.164 number; False only means that the full check is needed."""
     return _E164.fullmatch(text) is not None and _is_plainly_possible(text)
 
 
 def email_identity(entry: dict[str, Any]) -> str:
-    """Return what makes two email entries the same: the address in lower case, composed, its domain in ASCII.
+    """Return the form in which email entries are compared: lower case, composed, with the domain in ASCII.
 
     `jörg@example.org` is one address whether its ö is one character or two, and so is
     `ada@bücher.example` beside `ada@xn--bcher-kva.example`.
@@ -130,7 +130,7 @@ def email_identity(entry: dict[str, Any]) -> str:
 
 
 def phone_identity(entry: dict[str, Any]) -> str:
-    """Return what makes two phone entries the same: the E.164 number, as far as it can be told."""
+    """Return the form in which phone entries are compared: the E.164 number, or the text if it is not a number."""
     for text in (entry.get("normalized"), entry.get("original")):
         if isinstance(text, str) and _E164.fullmatch(text):
             return text
@@ -144,10 +144,10 @@ def phone_identity(entry: dict[str, Any]) -> str:
 def unite(
     held: list[dict[str, Any]], wanted: list[dict[str, Any]], identity: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]] | None:
-    """Return the list to send so that nothing held is lost and everything wanted is there.
+    """Return the list to send so that nothing that Gladly holds is lost and every wanted entry is in it.
 
-    PATCH replaces lists whole, so the entries that Gladly holds are sent back as they
-    came. Returns None when Gladly holds everything wanted already.
+    PATCH replaces lists whole, so the entries that Gladly holds are sent back unchanged. Returns
+    None if Gladly holds every wanted entry already.
     """
     entries = [dict(entry) for entry in held]
     by_identity: dict[str, dict[str, Any]] = {}
@@ -161,12 +161,14 @@ def unite(
             entries.append(have)
         for name, value in entry.items():
             if name == "original" and have.get("original"):
+                # It is the same address, so the spelling that Gladly holds is kept.
                 continue
             if (have.get(name) or None) != (value or None):
                 have[name] = value
                 changed = True
     if not changed:
         return None
+    # Only one entry of a list can be primary: the row's choice takes it from the one before.
     if chosen := [by_identity[identity(entry)] for entry in wanted if entry.get("primary")]:
         for entry in entries:
             if entry.get("primary") and not any(entry is other for other in chosen):
@@ -178,7 +180,7 @@ def _entry(item: Any, attr: str) -> dict[str, Any]:
     if isinstance(item, str):
         item = {"original": item}
     if not isinstance(item, dict) or not isinstance(item.get("original"), str) or not item["original"].strip():
-        raise ContactProblem("no_value", attr, f"{attr} needs a text in `original`")
+        raise ContactProblem("no_value", attr, f"{attr} must have a text in `original`")
     return item
 
 
@@ -194,9 +196,9 @@ def _check_email(address: str, attr: str) -> None:
 
 
 def _without_value(error: Exception) -> str:
-    # The validator may quote the address; rejects carry the row anyway, and logs must not.
+    # The validator may quote the address. Rejects have the row anyway, but logs must not show values.
     text = str(error)
-    return text if "@" not in text.replace("@-sign", "") else "its form is wrong"
+    return text if "@" not in text.replace("@-sign", "") else "it does not have the form of an address"
 
 
 def _address_identity(address: str) -> str:
@@ -204,7 +206,7 @@ def _address_identity(address: str) -> str:
         return address.lower()
     local, at, domain = unicodedata.normalize("NFC", address).rpartition("@")
     if not domain.isascii():
-        with suppress(idna.IDNAError, UnicodeError):  # else no domain that could be reached: compared as it stands
+        with suppress(idna.IDNAError, UnicodeError):  # not a valid domain: compared as it is
             domain = idna.encode(domain, uts46=True).decode("ascii")
     return unicodedata.normalize("NFC", f"{local}{at}{domain}".lower())
 
@@ -217,15 +219,15 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
         raise ContactProblem(
             "invalid_phone",
             attr,
-            f"{attr} was written as a decimal number; export the column as text (in pandas: dtype=str)",
+            f"{attr} is a decimal number; export the column as text (in pandas: dtype=str)",
         )
     is_international = text.startswith(("+", "\uff0b", "tel:+"))
     if not is_international and not region:
         raise ContactProblem(
             "phone_region",
             attr,
-            f"{attr} is a national number, which Gladly would take for a US one; "
-            "write it as +<country><number> or give --phone-region",
+            f"{attr} is a local number, which Gladly would read as a US number; write it as "
+            "+<country><number>, or pass its country, for example --phone-region GB",
         )
     number = _parsed(text, region, attr)
     if not is_international:
@@ -234,7 +236,7 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
 
 
 def _bare(text: str) -> str:
-    """Return a number without what cannot be seen, and without a spreadsheet's mark for text."""
+    """Return a number without invisible characters, and without the apostrophe that marks text in a spreadsheet."""
     return without_invisible(text).strip().lstrip("'").lstrip()
 
 
@@ -245,23 +247,27 @@ def _parsed(text: str, region: str | None, attr: str) -> phonenumbers.PhoneNumbe
     except phonenumbers.NumberParseException as error:
         raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number") from error
     if written is None or number is None or (written["extension"] or None) != (number.extension or None):
-        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write its digits and nothing else")
-    # A number that is possible only inside its own area would go out without the area code; a few have none.
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write only its digits")
+    # A number that is only possible within its area would be sent without the area code. A few valid ones have none.
     possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
     if not possible and not phonenumbers.is_valid_number(number):
-        raise ContactProblem("invalid_phone", attr, f"{attr} cannot be a phone number: wrong length for its country")
+        raise ContactProblem(
+            "invalid_phone", attr, f"{attr} is not a phone number: the length is wrong for its country"
+        )
     return number
 
 
 def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, attr: str) -> None:
-    """Refuse what is only a guess: a number that its country does not have, or that may be another country's.
+    """Refuse a number that the country does not have, or that may as well be another country's.
 
-    What is written as people in that country write it (`020 7946 0018`) is theirs. Digits that
-    are not, but make a number of another country with a `+`, are as likely that one.
+    A number in the national format (`020 7946 0018`) belongs to the country. Other digits that
+    would be a number of another country with a `+` in front are ambiguous.
     """
     if not phonenumbers.is_valid_number(number):
         raise ContactProblem(
-            "invalid_phone", attr, f"{attr} is not a number of {region}; if it is of another country, write it with +"
+            "invalid_phone",
+            attr,
+            f"{attr} is not a number of {region}; if it belongs to another country, write it with a +",
         )
     written = _WRITTEN.fullmatch(text)
     digits = _NOT_DIGIT.sub("", written["number"] if written else text)
@@ -275,7 +281,7 @@ def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, at
         raise ContactProblem(
             "phone_region",
             attr,
-            f"{attr} can be read in two ways, as a number of {region} or with a + in front; give it a +",
+            f"{attr} can be read in two ways, as a number of {region} or with a + in front; write it with a +",
         )
 
 
@@ -284,10 +290,10 @@ def _format(number: phonenumbers.PhoneNumber) -> str:
 
 
 def _is_plainly_possible(e164: str) -> bool:
-    """Tell by length and prefix alone whether the full parser would return a number as it is.
+    """Tell by length and prefix alone whether the full parser would return a number unchanged.
 
     The parser takes ten times as long, and most numbers of a migration are E.164 already.
-    False only means that the parser must look.
+    False only means that the parser is needed.
     """
     for width in (1, 2, 3):
         known = _national_rules(e164[1 : 1 + width])
@@ -298,9 +304,10 @@ def _is_plainly_possible(e164: str) -> bool:
     return False
 
 
+# There are 999 prefixes of one to three digits, so the cache never drops one.
 @lru_cache(maxsize=2000)
 def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """Return the lengths of national numbers, and what the parser would strip from their start."""
+    """Return the lengths of national numbers, and the prefix that the parser would remove."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
     if not regions:
         return None

@@ -1,4 +1,4 @@
-"""Customers: from a nested row to a draft, and the comparison with a profile. Pure."""
+"""Customers: from a nested row to a draft, and the comparison of a payload with a profile. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,7 @@ from bulkgladly.gladly.contacts import (
     phone_identity,
     unite,
 )
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, id_problem, key_of_content
-from bulkgladly.gladly.keys import former_id, key_in
+from bulkgladly.gladly.identity import digest64, draft_of, id_problem, key_in, key_of_content
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
 from bulkgladly.source_keys import SourceKey
@@ -55,42 +54,32 @@ CUSTOMER_COLUMNS = ColumnPlan(
 
 
 def prepare_customer(row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
-    """Return the draft of the record that a nested row stands for, or why it cannot be sent.
+    """Return the draft of a nested row, or why it cannot be sent.
 
-    The payload holds only what the row says: a missing field stays missing, a null is
-    dropped (`null="keep"`) or kept to clear the field (`null="clear"`).
+    The payload has only what is in the row: a missing field stays missing, a null is dropped
+    (`null="keep"`) or kept to clear the field (`null="clear"`).
     """
     try:
         payload = _payload(nested, policy)
-    except ContactProblem as problem:
-        return Problem(problem.code, problem.detail, problem.attr)
+    except ContactProblem as error:
+        return error.problem
     own_id = payload.pop("id", None)
     if own_id is not None and (reason := id_problem(own_id)):
         return Problem("id", reason, "id")
-    found = _source_key(row, own_id, payload, policy)
-    if isinstance(found, Problem):
-        return found
-    key, former, _ = found
-    return Draft(
-        row=row,
-        key=key,
-        id=own_id or derive_id(policy.host, "customers", policy.namespace, key),
-        has_own_id=own_id is not None,
-        payload=payload,
-        fingerprints={name: fingerprint(value) for name, value in payload.items()},
-        claims=_claims(key, own_id, payload),
-        former_key=former,
-        former_id=former_id(policy, "customers", former, own_id),
-    )
+    key = _source_key(row, own_id, payload, policy)
+    if isinstance(key, Problem):
+        return key
+    claims = _claims(key.text, own_id, payload)
+    return draft_of(row, "customers", policy, key, own_id, payload=payload, claims=claims)
 
 
 def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields to PATCH so that a profile holds everything the payload says.
+    """Return the fields to PATCH so that a profile holds everything in the payload; empty if it does.
 
-    Empty when nothing is missing. What Gladly adds (`normalized`, `regionCode: US`,
-    `type: ""`) is no difference, and neither is what others have added: lists are united,
-    attributes laid over the present ones, because PATCH replaces lists whole and whether
-    it merges attributes is unknown [gladly-api, schemas 2.3].
+    What Gladly adds (`normalized`, `regionCode: US`, `type: ""`) does not count as a difference,
+    nor does what others have added. Lists are merged, and attributes are sent together with
+    those that the profile has, because PATCH replaces lists whole and whether it merges
+    attributes is UNKNOWN [gladly-api, schemas 2.3].
     """
     changes: dict[str, Any] = {}
     for name in SCALARS:
@@ -105,8 +94,9 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
 
 
 def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the contact lists that must grow so that the profile has every address of the payload."""
+    """Return the contact lists that must be extended so that the profile has every address of the payload."""
     lists: dict[str, Any] = {}
+    # An entry counts as held in any spelling, or a PATCH would send the same address a second time.
     for name, identity in (("emails", email_identity), ("phones", phone_identity)):
         united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
         if united is not None:
@@ -115,7 +105,7 @@ def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
 
 
 def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a payload that fills what the profile lacks; what Gladly holds wins."""
+    """Return the part of a payload for which the profile has nothing; what Gladly holds is kept."""
     held = _object(profile.get("customAttributes"))
     filling = {name: payload[name] for name in SCALARS if payload.get(name) and not profile.get(name)}
     attributes = {
@@ -127,18 +117,19 @@ def gaps_in(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str,
         present = {identity(entry) for entry in _list(profile.get(name))}
         missing = [entry for entry in payload.get(name) or () if identity(entry) not in present]
         if missing:
+            # Which entry is primary stays as Gladly holds it.
             filling[name] = [{part: value for part, value in entry.items() if part != "primary"} for entry in missing]
     return filling
 
 
 def holds_email(profile: Mapping[str, Any], address: str) -> bool:
-    """Tell whether a profile holds an email address, however it is spelled."""
+    """Tell whether a profile holds an email address, in any spelling."""
     wanted = email_identity({"original": address})
     return any(email_identity(entry) == wanted for entry in _list(profile.get("emails")))
 
 
 def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
-    """Tell whether a profile holds an E.164 number as MOBILE, which only one profile can."""
+    """Tell whether a profile holds an E.164 number as MOBILE; only one profile can."""
     return any(
         entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
     )
@@ -165,7 +156,7 @@ def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:
 
 def _add_contacts(payload: dict[str, Any], name: str, items: Any, policy: Policy) -> None:
     if items is None:
-        # An emptied contact list cannot be told from a mistake, and no path shortens one.
+        # An empty contact list may be a mistake, and imports never remove addresses.
         return
     if not isinstance(items, list):
         raise ContactProblem("type", name, f"{name} must be a list")
@@ -193,7 +184,7 @@ def _source_key(row: Row, own_id: str | None, payload: dict[str, Any], policy: P
     if not payload.get("emails") and not payload.get("phones") and not payload.get("externalCustomerId"):
         return Problem(
             "no_identifier",
-            "the row has no id, email, phone or externalCustomerId; add one, or name the column that "
+            "the row has no id, email, phone or externalCustomerId; add one, or pass the column that "
             "identifies a row with --key",
         )
     return SourceKey(key_of_content(payload))

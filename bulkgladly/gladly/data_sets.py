@@ -1,7 +1,7 @@
 """What the rows of a data set hold, in plain types. `lake/schemas.py` builds the Arrow schemas from it. Pure.
 
-Each column has a sentence that says what it means in Gladly. What nobody has written down
-about a column is called UNKNOWN in it.
+Each column has a sentence that says what it means in Gladly. UNKNOWN in it marks what Gladly
+does not document.
 """
 
 import enum
@@ -60,7 +60,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class OpenMap:
-    """Texts under names that the organisation chooses."""
+    """Texts under names that the organisation has chosen."""
 
 
 ValueType = Scalar | ListOf | Struct | OpenMap
@@ -78,7 +78,7 @@ class DataColumn(NamedTuple):
 
 
 class ValuePlace(NamedTuple):
-    """Where the value of a column stands in a line; `wraps` says that a text there becomes a list of one."""
+    """Where the value of a column is in a line; `wraps` says that a text there becomes a list of one."""
 
     column: str
     path: tuple[str, ...]
@@ -87,30 +87,30 @@ class ValuePlace(NamedTuple):
 
 JOB = (
     DataColumn("_job_id", TEXT, "The export job whose file held the row."),
-    DataColumn("_job_updated_at", MOMENT, "When Gladly last changed that job; the newest job has the last word."),
+    DataColumn("_job_updated_at", MOMENT, "When Gladly last changed that job; of several jobs, the newest one counts."),
     DataColumn("_file", TEXT, "The file of the job that held the row."),
 )
-"""Where rows of an export job come from."""
-FETCHED = (DataColumn("_fetched_at", MOMENT, "When the row was asked for."),)
-"""Where rows come from that were asked for."""
+"""The origin of rows from an export job."""
+FETCHED = (DataColumn("_fetched_at", MOMENT, "When the row was requested."),)
+"""The origin of rows from the live API."""
 LINE = DataColumn("_line", INTEGER, "The number of the line in what Gladly sent.")
 EXTRA = DataColumn("_extra", TEXT, "What the line holds beyond the other columns, as JSON; null if nothing.")
-ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was asked for: the object's own, or that of its parent.")
+ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was requested: the object's own, or that of its parent.")
 GONE_SINCE = DataColumn("_gone_since", MOMENT, "Since when Gladly no longer lists the object; null if it does.")
 
 
 @dataclass(frozen=True)
 class DataSetPlan:
-    """What is declared of one data set and version. A change of columns is a new version.
+    """The declaration of one data set and version. A change of columns is a new version.
 
     `columns` are those of the object, in order; the provenance, `_line` and `_extra` follow
-    them. `key` names the columns that identify a row. `file` is the file of an export job
-    that the rows come from; without it they are asked for.
+    them. `key` names the columns that identify a row. `file` is the file of an export job that
+    the rows come from; without it they come from the live API.
 
-    Lines are told apart by the text at `kind_path`, where there is one. `places` says where
-    the columns stand in lines of an unknown kind, and `kinds` in those of each known one;
-    without `places` each column stands at the top of the line, under its own name.
-    `partitions` names the folders that rows are sorted into, outermost first.
+    `kind_path` is where a line holds its kind, if lines differ. `places` says where the columns
+    are in lines of an unknown kind, and `kinds` in those of each known one. Without `places`,
+    each column is at the top of the line, under its own name. `partitions` names the folders
+    that rows are sorted into, outermost first.
     """
 
     name: str
@@ -125,7 +125,7 @@ class DataSetPlan:
 
     @property
     def provenance(self) -> tuple[DataColumn, ...]:
-        """The columns that say where a row comes from."""
+        """The columns with the origin of a row."""
         return FETCHED if self.file is None else JOB
 
     @property

@@ -1,7 +1,7 @@
-"""Deciding what becomes of a record: what Gladly holds and what the row wants, to a change. Pure.
+"""Deciding what a record asks for: from what Gladly holds and what the row says to a change. Pure.
 
-Two ways to know what Gladly holds: what earlier requests taught, which costs nothing, and a
-look. `by_memory` says None where only a look can tell; `by_look` always knows.
+There are two ways to know what Gladly holds: what is remembered of earlier requests, which
+costs nothing, and a look. `by_memory` returns None if only a look can tell.
 """
 
 import enum
@@ -19,112 +19,137 @@ __all__ = (
     "changed_since",
     "create_of",
     "deletion_of",
+    "ended",
     "gap_filling",
     "missing",
     "not_there",
     "remember",
+    "update_of",
 )
 
 
 class Sight(enum.Enum):
-    """How the object that a look showed was come upon."""
+    """Why the object that a look showed was looked at."""
 
     SOUGHT = "sought"
     """The record means it: by its id, by memory or by what is unique about it."""
     IN_THE_WAY = "in the way"
-    """It was there when the record was to be made."""
+    """It existed already when the record should have been created."""
     OURS = "ours"
-    """A request of this run, or of one before it, may have made it; where it is not there, it is made."""
+    """A request of this run, or of an earlier one, may have created it; if it does not exist, it is created."""
 
 
 def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
-    """Decide by what is remembered; None where somebody has to look first.
+    """Decide by what is remembered; return None if a look is needed first.
 
-    A create is optimistic: whether the object is there already, its own reply tells, so that
-    a new one costs one request.
+    A create is optimistic: its own reply tells whether the object exists already, so a new one
+    costs one request.
     """
     known, is_update = record.known, policy.mode is Mode.UPDATE
     if policy.mode is Mode.DELETE:
         is_meant = at.victim is None
-        return deletion_of(at, record, known.gladly_id if known is not None else record.id) if is_meant else None
+        return deletion_of(at.object, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
-        # In doubt an earlier process may have made it: ask, never repeat blindly.
+        # If in doubt, an earlier process may have created it: look, never repeat blindly.
         return None if is_update or record.doubt else _first_create(at, record, policy)
     changed = changed_since(record, known)
     if policy.mode is Mode.CREATE:
+        # A create never updates. Its own conflict shows whether the object still differs, and rejects the row.
         return _first_create(at, record, policy) if changed else _as_accepted(at, record, known)
+    # No request can change what only a create sets, so a difference there costs none.
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)
     if at.is_read_first(policy, changed):
         return None
-    return _update(at, record, known.gladly_id, {name: record.payload[name] for name in changed})
+    return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
 
 
 def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
-    """Decide by what a look has shown; what was found for a deletion is what is deleted."""
+    """Decide by what a look has shown. For a deletion, what was found is deleted."""
     if policy.mode is Mode.DELETE:
-        return deletion_of(at, record, found.gladly_id, before=found.held)
+        return deletion_of(at.object, record, found.gladly_id, before=found.held)
     if found.held is None and found.reply is not None:
         is_sought = sight is Sight.SOUGHT
         end = unread(found.reply, found.gladly_id) if is_sought else unknown(found.reply, record.id)
-        return _refuse(at, record, found, end)
+        return ended(at.object, record, end, found)
     if found.held is None:
         return _of_absent(at, record, policy, found, sight)
     changes = at.differences(found.held, record.payload)
     if at.hidden and sight is not Sight.OURS:
-        # What a create of ours had to say went with the same request, shown or not.
+        # If our own create succeeded, the hidden fields were sent with that request.
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
-            return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)))
-        return _update(at, record, found.gladly_id, changes, before=found.held)
+            return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)), found)
+        return update_of(at.object, record, found.gladly_id, changes, before=found.held)
     if not changes:
         word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
-        return _none(at, record, found, Outcome(word, found.gladly_id, accepted=record.fingerprints))
-    # What a create leaves to a second request is part of making the object.
+        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
+    # What a create leaves to a second request is part of creating the object.
     is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
     if (policy.mode is Mode.CREATE and not is_rest) or not at.can_change:
-        return _refuse(at, record, found, _taken_id(at, found.gladly_id, changes))
+        return ended(at.object, record, _taken_id(at, found.gladly_id, changes), found)
     word = Word.CREATED if is_rest else Word.UPDATED
-    return _update(at, record, found.gladly_id, changes, before=found.held, word=word)
+    return update_of(at.object, record, found.gladly_id, changes, before=found.held, word=word)
 
 
 def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
-    """Decide to give a held object what it lacks of the row altogether; what Gladly holds wins.
+    """Decide to fill only what is empty in a held object; where Gladly holds a value, that value stays.
 
     `found` must have shown an object.
     """
     held = found.held or {}
     changes = at.differences(held, at.gaps(held, record.payload))
     if not changes:
-        return _none(at, record, found, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints))
-    return _update(at, record, found.gladly_id, changes, before=held)
+        return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints), found)
+    return update_of(at.object, record, found.gladly_id, changes, before=held)
 
 
-def create_of(at: Endpoint, record: Record) -> Change:
-    """Return the change that makes an object."""
-    return Change(
-        at.object, record.key, record.id, Action.CREATE, record.row.position, Word.CREATED, record.payload, None, None
-    )
+def create_of(name: str, record: Record) -> Change:
+    """Return the change that creates an object; `name` is that of the import, such as tasks."""
+    position = record.row.position
+    return Change(name, record.key, record.id, Action.CREATE, position, Word.CREATED, record.payload)
 
 
-def deletion_of(at: Endpoint, record: Record, gladly_id: str, *, before: Held | None = None) -> Change:
-    """Return the change that deletes an object."""
-    return Change(at.object, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, {}, before)
+def update_of(
+    name: str,
+    record: Record,
+    gladly_id: str,
+    after: Held,
+    *,
+    before: Held | None = None,
+    word: Word = Word.UPDATED,
+) -> Change:
+    """Return the change that writes some fields of an object."""
+    return Change(name, record.key, gladly_id, Action.UPDATE, record.row.position, word, after, before)
+
+
+def deletion_of(
+    name: str, record: Record, gladly_id: str, *, before: Held | None = None, part: Held | None = None
+) -> Change:
+    """Return the change that deletes an object, or removes a part of it."""
+    return Change(name, record.key, gladly_id, Action.DELETE, record.row.position, Word.DELETED, part or {}, before)
+
+
+def ended(name: str, record: Record, end: Outcome, found: Found | None = None) -> Change:
+    """Return the change of a record for which nothing is written, by how the record ends."""
+    gladly_id, before = (found.gladly_id, found.held) if found is not None else (end.gladly_id, None)
+    action = Action.REFUSE if end.word in (Word.REJECTED, Word.UNKNOWN) else Action.NONE
+    return Change(name, record.key, gladly_id, action, record.row.position, end.word, {}, before, end)
 
 
 def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Outcome:
     """Return how a record ends whose object Gladly does not have.
 
-    One that was deleted in Gladly since is not made again: nobody wants a person back who
-    asked to be forgotten.
+    An object that was deleted in Gladly after its import is not created again, because the
+    person may have asked for the deletion.
     """
     is_update = policy.mode is Mode.UPDATE
     if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
         detail = (
-            f"the {at.noun} was deleted in Gladly since it was imported, and is not made again; leave the row out, "
-            "or import it under another --namespace"
+            f"the {at.noun} was deleted in Gladly after it was imported, and is not created again; leave the row "
+            "out, or import it with another --namespace"
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
@@ -132,9 +157,9 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
 
 
 def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
-    """Return the reject of a record that means an object which Gladly does not have."""
+    """Return the reject of a record whose object Gladly does not have."""
     detail = f"Gladly has no such {at.noun}" + (
-        "; use --mode upsert to make those that are missing" if at.can_create else ""
+        "; use --mode upsert to create those that are missing" if at.can_create else ""
     )
     return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
@@ -145,16 +170,16 @@ def changed_since(record: Record, known: Known) -> list[str]:
 
 
 def remember(record: Record) -> dict[str, str]:
-    """Return what Gladly holds after a change: earlier fields that the row does not mention stay as they were."""
+    """Return the fingerprints of what Gladly holds after a change; fields that the row does not name are kept."""
     return {**(record.known.accepted if record.known else {}), **record.fingerprints}
 
 
 def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     barrier = at.may_create(record, policy)
     if barrier is None:
-        return create_of(at, record)
-    # What must not be made may be there all the same, and then an upsert may change it.
-    return _refuse(at, record, Found(record.id), Outcome.rejected(barrier)) if policy.mode is Mode.CREATE else None
+        return create_of(at.object, record)
+    # An object that must not be created may exist already, and then an upsert may change it.
+    return ended(at.object, record, Outcome.rejected(barrier), Found(record.id)) if policy.mode is Mode.CREATE else None
 
 
 def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
@@ -162,10 +187,10 @@ def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight
     is_new = is_made or (policy.mode is Mode.UPSERT and record.known is None)
     barrier = at.may_create(record, policy) if is_new else None
     if barrier is not None:
-        return _refuse(at, record, found, Outcome.rejected(barrier))
-    return (
-        create_of(at, record) if is_made else _refuse(at, record, found, missing(at, record, policy, found.gladly_id))
-    )
+        return ended(at.object, record, Outcome.rejected(barrier), found)
+    if is_made:
+        return create_of(at.object, record)
+    return ended(at.object, record, missing(at, record, policy, found.gladly_id), found)
 
 
 def _hidden_changes(at: Endpoint, record: Record) -> Held:
@@ -186,29 +211,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return _none(at, record, Found(known.gladly_id), Outcome(Word.UNCHANGED, known.gladly_id))
-
-
-def _none(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
-    return _without_request(at, record, Action.NONE, found, end)
-
-
-def _refuse(at: Endpoint, record: Record, found: Found, end: Outcome) -> Change:
-    return _without_request(at, record, Action.REFUSE, found, end)
-
-
-def _without_request(at: Endpoint, record: Record, action: Action, found: Found, end: Outcome) -> Change:
-    position = record.row.position
-    return Change(at.object, record.key, found.gladly_id, action, position, end.word, {}, found.held, end)
-
-
-def _update(
-    at: Endpoint,
-    record: Record,
-    gladly_id: str,
-    changes: Held,
-    *,
-    before: Held | None = None,
-    word: Word = Word.UPDATED,
-) -> Change:
-    return Change(at.object, record.key, gladly_id, Action.UPDATE, record.row.position, word, changes, before)
+    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))

@@ -1,4 +1,4 @@
-"""From names to ids: inboxes, agents, teams, topics and audiences, as the organisation lists them. Pure."""
+"""Resolves names to ids: inboxes, agents, teams, topics and audiences, as the organisation lists them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from bulkgladly.records import Problem
 __all__ = ("PATH_SEPARATOR", "Directory", "names_below", "path_of")
 
 PATH_SEPARATOR = " / "
-"""Between the names of a topic and its parents, as in `Orders / Returns`."""
+"""Separates the names of a topic and its parents, as in `Orders / Returns`."""
 
+# A list that has a circle of parents must not loop forever.
 _MOST_PARENTS = 20
 
 
@@ -25,9 +26,9 @@ class Directory:
     """The names of one organisation."""
 
     def __init__(self, lists: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) -> None:
-        """Take over lists as the API returns them; entries without an id or a name are passed over.
+        """Index the lists as the API returns them; entries without an id or a name are ignored.
 
-        Without lists nobody was asked (a dry run): every name stands for itself.
+        Without lists (in a dry run), every name is returned unchanged.
         """
         self._was_asked = lists is not None
         self._entries = {kind: tuple(_entries(kind, list(objects))) for kind, objects in (lists or {}).items()}
@@ -35,18 +36,18 @@ class Directory:
         self._folded = {kind: _index(entries, fold=True) for kind, entries in self._entries.items()}
 
     def resolve(self, kind: str, name: str, attr: str) -> str | Problem:
-        """Return the id of what a name means, or why it means nothing or too much.
+        """Return the id of a name, or why it has none or several.
 
-        An agent is named by the email address or by the name, a topic by its name or by its
-        path from the top. Case decides only where names differ by nothing else. What is
-        disabled is found only where nothing else has the name, and is a problem: Gladly
-        assigns nothing to a disabled inbox and applies no archived topic.
+        An agent is named by email address or name, a topic by its name or by its path from the
+        top. Case matters only if names differ by nothing else. A disabled entry is found only if
+        no other has the name, and is a problem: Gladly assigns nothing to a disabled inbox and
+        does not apply an archived topic.
         """
         if not self._was_asked:
             return name
         found = self._find(kind, name.strip())
         if not found and kind == "topic":
-            # `Orders/Returns` is the path, unless a topic has that very name.
+            # `Orders/Returns` is a path, unless a topic has exactly that name.
             found = self._find(kind, path_of([part.strip() for part in name.split("/")]))
         active = [entry for entry in found if not entry.is_disabled]
         if len(active) == 1:
@@ -63,12 +64,12 @@ class Directory:
 
 
 def names_below(path: str) -> tuple[str, ...]:
-    """Return the names of a topic's path, from the top down: `Orders / Returns` has two."""
+    """Return the names in a topic's path, from the top down: `Orders / Returns` has two."""
     return tuple(part.strip() for part in path.split(PATH_SEPARATOR) if part.strip())
 
 
 def path_of(names: Sequence[str]) -> str:
-    """Return the path that `names_below` takes apart."""
+    """Return the path of a topic from its names, from the top down."""
     return PATH_SEPARATOR.join(names)
 
 

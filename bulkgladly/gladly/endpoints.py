@@ -1,34 +1,46 @@
-"""Where one kind of object lives, and by which rules it is compared and written. Pure."""
+"""Which requests read and write one kind of object, and by which rules it is compared. Pure."""
 
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bulkgladly.gladly.change import Found, Held
+from bulkgladly.gladly.preparation import segment
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.messages import ApiProblem, Reply, Request
 from bulkgladly.records import Outcome, Problem
 
-__all__ = ("Endpoint", "Search", "Unique")
+__all__ = (
+    "MAX_MERGES",
+    "Endpoint",
+    "Look",
+    "Search",
+    "Unique",
+    "look",
+    "survivor_of",
+)
 
 Search = Generator[Request, Reply, Found | Outcome]
-"""Looks for the object that a record means; returns how the record ends where that cannot be told."""
+"""Looks for the object that a record means; returns how the record ends if that cannot be found out."""
 
 
 class Unique(NamedTuple):
-    """How a value that another object holds already is told: `attr` where Gladly names none, and the way out."""
+    """The words for a value that another object holds already: `attr` if Gladly names none, and the fix."""
 
     attr: str | None = "name"
     in_create: str = "name"
     in_update: str = "name"
-    way_out: str = "rename one, or choose --on-conflict skip, update or merge"
+    fix: str = "rename one, or choose --on-conflict skip, update or merge"
 
 
 _NAME = Unique()
 
 
+# The defaults of an endpoint. A mode that needs one is missing in the object's procedures, so none is ever called.
+
+
 def _no_create(_record: Record) -> Request:
-    raise TypeError("objects of this kind are not made through the API")
+    raise TypeError("objects of this kind cannot be created through the API")
 
 
 def _no_change(_record: Record, _gladly_id: str, _changes: Held) -> Request:
@@ -45,32 +57,32 @@ def _empty_in(held: Held, payload: Held) -> Held:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one kind of object lives, and the rules of its own.
+    """The requests of one kind of object, and its own rules.
 
-    `object` is the word of an import, `noun` is for messages.
+    `object` is the name of the import, `noun` is for messages.
 
-    Requests: `create`, `fetch`, `change` and `remove` make them; what cannot be done has its
-    default. `owner` is the field that names the customer below whom a record is made, and
-    `parent` says below what kind of object that is, where a 404 then tells of.
+    Requests: `create`, `fetch`, `change` and `remove` build them; what the API cannot do keeps
+    its default. `owner` is the field that names the customer whom a record is created below.
+    `parent` returns the kind of object that does not exist if a create gets a 404.
 
-    Looking: `is_merged` says that objects of this kind are merged into others, which a 301
-    or 404 may stand for. `locate` looks for the object that an update means where nothing
-    remembers its id, `victim` for the one that a deletion means, and `rival` for the one that
-    holds what must be unique; None where an id is all there is. `holder` reads from a conflict
-    which other object stands in the way. `own_id` is what a conflict names that is about our
-    own id. `is_read_first` says that what changed may only be written over what was read, and
-    `shared` are the fields that a change holds whole, with what others have added.
+    Looking: `is_merged` says that objects of this kind can be merged, so that a 301 or 404 may
+    mean that. `locate` looks for the object that an update means if its id is not remembered,
+    `victim` for the one that a deletion means, and `rival` for the one that holds a value that
+    must be unique; None if it can only be found by its id. `holder` reads from a conflict which
+    object holds the value. `own_id` are the fields that a conflict about our own id names.
+    `is_read_first` says that these changes may only be written over what was read. `shared` are
+    the fields that a change holds whole, with what others have added.
 
-    Comparing: `differences` returns what a held object lacks of a payload, in the form of a
-    change; `gaps` the part of a payload for which a held object has nothing. `fixed` are
-    fields that a create sets once and for all, `hidden` those that are written and never
-    shown: they are sent where they are not what Gladly accepted last. `completing` returns what a new object needs
-    beyond its create, in the form of a change. `may_create` says why a record must not be
-    made, though it could be changed.
+    Comparing: `differences` returns what to change so that a held object has everything in a
+    payload; `gaps` returns the part of a payload for which a held object has nothing. `fixed`
+    are fields that only a create can set. `hidden` are fields that are written and never shown:
+    they are sent if they differ from what Gladly accepted last. `completing` returns what a new
+    object needs after its create. `may_create` says why a record must not be created, although
+    it could be changed.
 
-    Telling: `unique` has the words for a value that is taken, `states` the codes of refusals
-    that depend on the state of things, and the way out of each; `hint` is the way out of a
-    refused change, by what it was to change.
+    Messages: `unique` has the words for a value that is taken. `states` has the fix for each
+    code of a refusal that depends on the state of an object. `hint` returns the fix for a
+    refused change.
     """
 
     object: str
@@ -101,10 +113,46 @@ class Endpoint:
 
     @property
     def can_create(self) -> bool:
-        """Whether the API makes such objects."""
+        """Whether the API can create such objects."""
         return self.create is not _no_create
 
     @property
     def can_change(self) -> bool:
-        """Whether the API changes such objects."""
+        """Whether the API can change such objects."""
         return self.change is not _no_change
+
+
+MAX_MERGES = 5
+"""How many merges are followed. Whether `meta.new` names the last profile of a chain is UNKNOWN."""
+
+
+Look = Generator[Request, Reply, Found]
+"""Yields requests that read, is sent their replies, and returns what they showed."""
+
+
+def look(endpoint: Endpoint, record: Record, gladly_id: str) -> Look:
+    """Request an object by its id: 1 request, and 1 more for each merge of customers, five at most."""
+    # A merged customer is a 301 that names another one, which may be merged as well.
+    hops = 0
+    while True:
+        reply = yield endpoint.fetch(record, gladly_id)
+        if reply.object is not None:
+            return Found(gladly_id, reply.object)
+        if reply.is_absent:
+            return Found(gladly_id)
+        if not endpoint.is_merged or reply.successor is None or hops >= MAX_MERGES:
+            return Found(gladly_id, reply=reply)
+        gladly_id, hops = reply.successor, hops + 1
+
+
+def survivor_of(record: Record, reply: Reply, owner: str) -> Generator[Request, Reply, str | None]:
+    """Find out whom the customer in the field `owner` was merged into; return None if there was no merge.
+
+    The reply names the survivor (301), or the profile is requested. How some operations respond
+    to a merged id is UNKNOWN; the emulator returns 404.
+    """
+    customer_id = record.payload.get(owner)
+    if reply.successor is not None or customer_id is None or not reply.is_absent:
+        return reply.successor
+    asked = yield Request("getCustomer", "GET", f"/api/v1/customer-profiles/{segment(str(customer_id))}")
+    return asked.successor

@@ -1,8 +1,8 @@
-"""How objects are exported through the live API, and how the answers are read. Pure.
+"""How objects are exported through the live API, and whether a list is complete. Pure.
 
 Facts are from gladly-api: endpoints (operations), README (paging: caps, order, the sign of a
-cut list). There is no paging: a list is whole, or it is cut at its cap and the rest cannot be
-asked for.
+cut list). The API has no paging: a list is complete, or it is cut at its cap and the rest cannot
+be requested.
 """
 
 import enum
@@ -35,14 +35,15 @@ __all__ = (
 
 LIMITED_DATA = "Gladly-Limited-Data"
 COMPOSITE = "/"
-"""Between the parts of a key that has several: an answer's id, a language and a type."""
+"""Separates the parts of a key that has several: an answer's id, a language and a type."""
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
+# As a segment of a path, a library or a proxy resolves these, and another path is requested.
 _NEVER = ("", ".", "..")
 
 
 class Parent(enum.StrEnum):
-    """Whose objects an operation returns: the kind of id in its path."""
+    """The kind of id in the path of an operation: whose objects it returns."""
 
     NONE = "none"
     CUSTOMER = "customer"
@@ -51,11 +52,11 @@ class Parent(enum.StrEnum):
     ITEM = "item"
     ANSWER = "answer"
     EMAIL = "email"
-    """No id: an address that is looked up."""
+    """Not an id, but an address that is searched for."""
 
 
 class Cut(enum.Enum):
-    """Whether a list is all there is."""
+    """Whether a list is complete."""
 
     NO = "whole"
     POSSIBLY = "possibly cut"
@@ -63,18 +64,18 @@ class Cut(enum.Enum):
 
 
 class IdColumn(NamedTuple):
-    """Where a data set holds ids to ask for; `changed` is the column that says when they were last active."""
+    """A column of a data set that holds ids to request; `changed` is the column with the time of their last change."""
 
     data_set: str
     id: str
     changed: str | None = None
     language: str | None = None
     of_types: frozenset[str] = frozenset()
-    """Only rows of these kinds; of all where it is empty."""
+    """Only rows of these kinds are used; all if it is empty."""
 
 
 class SingleObjects(NamedTuple):
-    """How objects are requested that a cut list of a parent lacks: one by one, with the export `word`.
+    """How the objects that a cut list lacks are requested one by one, with the export `word`.
 
     Rows of `data_set` name them: the column `parent` holds whose list they belong to, the column `id` which they are.
     """
@@ -95,7 +96,7 @@ class WantedFile(NamedTuple):
 
 
 class FileColumns(NamedTuple):
-    """Where files are named: in these columns of each of these data sets. `files` returns those that one row names."""
+    """The columns that name files, in each of these data sets; `files` returns those that one row names."""
 
     data_sets: tuple[str, ...]
     columns: tuple[str, ...]
@@ -103,7 +104,8 @@ class FileColumns(NamedTuple):
 
 
 CHANGED = "_job_updated_at"
-"""A newer export job shows that an object was active since."""
+"""A newer export job shows that an object has changed since."""
+# The files of export jobs have most of the ids, and a newer job shows which objects have changed.
 IDS_OF_CUSTOMERS = (IdColumn("customers", "id", CHANGED), IdColumn("items", "customerId", CHANGED))
 IDS_OF_CONVERSATIONS = (IdColumn("items", "conversationId", CHANGED), IdColumn("conversations", "id"))
 
@@ -115,21 +117,20 @@ def _itself(asked: str, language: str | None) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class LiveExport:
-    """One operation whose answers become rows of a data set.
+    """One operation whose responses become rows of a data set.
 
-    `cap` is the length at which the list is cut, None where none is stated; `order` says
-    what the list is sorted by. Which end a cut list loses is UNKNOWN. `tells_of_cut` is
-    true where the header `Gladly-Limited-Data` is documented for it. `accept` is for
-    answers that are not JSON.
+    `cap` is the length at which the list is cut, None if the document has none. `order` is what
+    the list is sorted by. Which end a cut list loses is UNKNOWN. `tells_of_cut` is true if the
+    header `Gladly-Limited-Data` is documented for it. `accept` is for responses that are not JSON.
 
-    `ids_from` names the data sets that hold the ids to ask for; `keys_of` makes the keys to ask
-    for of such an id and the language that stands beside it. `asks_itself` says that the data
-    set written to is looked in where no other is named. `by_address` is the way to the same
-    objects by an address: its `parameter` in the query takes one, and `address_columns` are the
-    columns of a file that may hold one. `one_by_one` says how the rest of a cut list is requested.
+    `ids_from` names the columns that hold the ids to request. `keys_of` returns the keys to
+    request for such an id and the language beside it. `asks_itself` says that the ids may come
+    from the data set that is written, if no other is named. `by_address` finds the same objects
+    by an address: its `parameter` in the query takes one, and `address_columns` are the columns of
+    a file that may hold one. `one_by_one` says how the rest of a cut list is requested.
 
-    `names` is the kind of name that the list resolves. `files` is set where the response is a file
-    beside the rows, and `may_be_withheld` where a refusal means that there is nothing to export.
+    `names` is the kind of name that the list resolves. `files` is set if the response is a file
+    beside the rows. `may_be_withheld` says that a refusal means that there is nothing to export.
     `tells_successor` says that the response for a merged parent names the parent that remains.
     `answers` declares an operation that `bulkgladly.operations` does not have.
     """
@@ -164,17 +165,18 @@ class LiveExport:
 
     @property
     def id_columns(self) -> tuple[str, ...]:
-        """The columns of a file that may hold the ids to ask for, the likeliest first."""
+        """The columns of a file that may hold the ids to request, the likeliest first."""
         if self.address_columns:
             return self.address_columns
+        # The result files of an import of customers have their ids in gladly_id.
         of_imports = ("gladly_id",) if self.parent is Parent.CUSTOMER else ()
         return ("id", *self.variables[:1], *of_imports)
 
     def request(self, *values: str, query: tuple[tuple[str, str], ...] = ()) -> Request:
-        """Return the request with a value for each variable of the path, each kept within its segment.
+        """Return the request with a value for each variable of the path, each encoded as one segment.
 
         Raises:
-            ValueError: A value that no path can hold, see `is_askable`; or not one for each variable.
+            ValueError: A value cannot be in a path (see `is_askable`), or there are too few or too many.
         """
         if not all(map(is_askable, values)):
             raise ValueError("an id that is empty, all dots, or has control characters")
@@ -189,18 +191,17 @@ def content_type_in(header: str | None) -> str | None:
 
 
 def is_askable(value: str) -> bool:
-    """Tell whether a text from outside can stand as one segment of a path."""
+    """Tell whether a text from outside can be one segment of a path."""
     return value not in _NEVER and value.isprintable()
 
 
 def cut_of(row: LiveExport, headers: Mapping[str, str], count: int) -> Cut:
-    """Judge a list of `count` elements by its headers and its length.
+    """Return whether a list of `count` elements was cut, by its headers and its length.
 
-    The document calls the header a flag and gives no values: absent and `false` are alike,
-    anything else means cut. Both leave one case open, a list exactly at its cap. It counts as
-    possibly cut: a flag that is set only where something is missing proves nothing by its
-    absence, as long as nobody has seen it. Longer than the cap means that the cap was raised,
-    which the header would still tell; without a header in the document nothing would.
+    The document calls the header a flag and gives no values: absent and `false` are equal,
+    anything else means cut. A list exactly at its cap counts as possibly cut: nobody has seen the
+    header yet, so its absence proves nothing. If a list is longer than its cap, the cap was
+    raised. The header would still show a cut then; if none is documented, nothing would.
     """
     flag = headers.get(LIMITED_DATA)
     if flag is not None and flag.strip().lower() != "false":

@@ -1,4 +1,4 @@
-"""The fields of a kind of object, declared once: columns, checks, references and documents follow from them."""
+"""The fields of a kind of object, declared once. Columns, checks, references and documents follow from them."""
 
 import enum
 from collections.abc import Iterable, Mapping
@@ -27,15 +27,15 @@ _ADDRESSES = frozenset({"customer.emailAddress", "customer.mobilePhone", "custom
 
 
 class Kind(enum.StrEnum):
-    """How the value of a field is read. The values are the words that documents use."""
+    """How the value of a field is read. The texts are those of the documents."""
 
     TEXT = "text"
     ID = "id"
     FLAG = "true or false"
     INTEGER = "whole number"
     MOMENT = "time with zone"
-    CHOICE = "one of some words"
-    TEXTS = "texts, with ; between"
+    CHOICE = "one of some values"
+    TEXTS = "texts, separated by ;"
     OBJECT = "JSON object"
     OBJECTS = "JSON list of objects"
 
@@ -44,11 +44,11 @@ class Kind(enum.StrEnum):
 class Field:
     """One field of a row.
 
-    `into` is where its value goes in the payload (`assignee.inboxId`), its own name by
-    default; two fields may go to the same place, and then only one of them may be given.
-    `names` says that the value is the name of something with an id (`inbox`, `agent`, `team`,
-    `topic`, `audience`), `key_of` that it is the source key under which an earlier import
-    brought such an object in. `required` are the modes that cannot do without it.
+    `into` is where its value goes in the payload (`assignee.inboxId`), its own name by default.
+    Two fields may go to the same place; a row may then have only one of them. `names` is set if
+    the value is the name of something with an id (`inbox`, `agent`, `team`, `topic`, `audience`),
+    and `key_of` if it is the source key of such an object in an earlier import. `required` are
+    the modes that need the field.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Field:
     key_of: str | None = None
     help: str = ""
     parts: Mapping[str, str] | None = None
-    """For `OBJECTS` in flat columns `name:1`, `name:1:part`: the further parts and their kinds."""
+    """For `OBJECTS` in flat columns `name:1`, `name:1:part`: the other parts and their kinds."""
     value: str = "value"
     """For `OBJECTS` in flat columns: the part that `name:1` holds."""
 
@@ -73,19 +73,20 @@ class Field:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the value says which object or person is meant: cut, it would mean another one."""
+        """Whether the value identifies an object or person. A shortened one would identify another."""
+        # Mappings cut long texts, but never these.
         refers = self.kind is Kind.ID or self.key_of is not None or self.names is not None
         return refers or self.place in _ADDRESSES or self.name.endswith("Ids")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A name or a source key in a payload that an id has to take the place of.
+    """A name or a source key in a payload that has to be replaced by an id.
 
-    `place` (and `index`, in a list) says where it stands; `kind` is that of the name, or the
-    resource of the key; `attr` is the field of the row that gave it. `or_name` is the name
-    to fall back on where nothing came of a key. `former` is a key as it was written, where
-    that is not the form in which keys are compared: the object may be known by it.
+    `place` (and `index`, in a list) is where it is. `kind` is the kind of name, or the object of
+    the key. `attr` is the field of the row. `or_name` is the name to use if the key turns out to
+    be unknown. `former` is the key as it was written, if keys are compared in another form: the
+    object may be known by it.
     """
 
     place: str
@@ -99,7 +100,7 @@ class Link:
 
 
 class FieldProblem(ValueError):
-    """A row cannot become a payload; `problem` says which field is to blame and the way out."""
+    """A row cannot become a payload; `problem` has the field and the fix."""
 
     def __init__(self, code: str, attr: str, detail: str) -> None:
         super().__init__(f"{attr} {detail}")

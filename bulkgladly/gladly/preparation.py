@@ -1,4 +1,4 @@
-"""From a nested row to a draft of a record, for every object that is declared by its fields. Pure."""
+"""From a nested row to a draft, for every object that is declared by its fields (all but customers). Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -7,8 +7,7 @@ from urllib.parse import quote
 from bulkgladly.gladly.contacts import ContactProblem, clean_emails, clean_phones
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.fields import MAX_ID, Field, FieldProblem, Kind, Link
-from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, key_of_content
-from bulkgladly.gladly.keys import former_id, key_in
+from bulkgladly.gladly.identity import digest64, draft_of, fingerprint, key_in, key_of_content
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
@@ -19,21 +18,23 @@ __all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "proble
 CUSTOMER_FIELDS = (
     Field("customerId", Kind.ID, most=MAX_ID, help="the customer, by the id in Gladly"),
     Field("customerKey", into="customerId", key_of="customers", help="the customer, by the source key of its import"),
-    Field("customerEmail", into="customer.emailAddress", help="the customer, by email; made where nobody has it"),
-    Field("customerMobile", into="customer.mobilePhone", help="the customer, by mobile number; made where nobody has"),
+    Field("customerEmail", into="customer.emailAddress", help="the customer, by email; created if nobody has it"),
+    Field(
+        "customerMobile", into="customer.mobilePhone", help="the customer, by mobile number; created if nobody has it"
+    ),
     Field("customer", Kind.OBJECT, help="the same as an object with emailAddress or mobilePhone"),
 )
-"""Four ways to say whose something is; a row uses one of them."""
+"""The ways to name the customer; a row uses one of them."""
 
 Payload = dict[str, Any]
 
 
 class Preparation:
-    """Makes records of one kind of object from its fields and rules.
+    """Turns rows into drafts by the fields and rules of one kind of object.
 
-    `natural_key` says what a record is known by that has neither a key column nor an id;
-    without that it is its content. `unwrap` turns another spelling of the row into that of
-    the fields, `clean` the payload into the form that is compared and sent.
+    `natural_key` returns the source key of a record that has neither a key column nor an id; by
+    default it is derived from the content. `unwrap` turns Gladly's own form of a row into that
+    of the fields. `clean` turns the payload into the form that is compared and sent.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class Preparation:
         self._natural_key, self._unwrap, self._clean = natural_key, unwrap, clean
 
     def __call__(self, row: Row, nested: dict[str, Any], policy: Policy) -> Draft | Problem:
-        """Return the draft of the record that a nested row stands for, or why it cannot be sent.
+        """Return the draft of a nested row, or why it cannot be sent.
 
-        Names and source keys in it are open still: `complete` puts ids in their place.
+        It still holds names and source keys: `complete` replaces them by ids.
         """
         found = self.read(nested, policy)
         if isinstance(found, Problem):
@@ -61,34 +62,21 @@ class Preparation:
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
-        source_key, own_id, claims, payload = identity
-        return Draft(
-            row=row,
-            key=source_key.text,
-            id=own_id or derive_id(policy.host, self._resource, policy.namespace, source_key.text),
-            has_own_id=own_id is not None,
-            payload=payload,
-            fingerprints={name: fingerprint(value) for name, value in payload.items()},
-            claims=claims,
-            links=links,
-            former_key=source_key.former,
-            former_id=former_id(policy, self._resource, source_key.former, own_id),
-        )
+        key, own_id, claims, payload = identity
+        return draft_of(row, self._resource, policy, key, own_id, payload=payload, claims=claims, links=links)
 
     def claims_of(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
     ) -> tuple[Payload, tuple[Claim, ...]] | Problem | None:
-        """Return the payload and the claims of a record, given what `read_fields` makes of its row.
+        """Return the payload and the claims of a record, from what `read_fields` returned for its row.
 
-        What else a record has takes time, and is not made.
-        None where the key is written oddly: somebody must look closer.
+        A check needs no more than this, and drafts take time. Returns None if the key needs
+        cleaning, so that the row has to be read closely.
         """
         try:
             payload = self._clean(payload, policy)
-        except FieldProblem as error:
+        except (FieldProblem, ContactProblem) as error:
             return error.problem
-        except ContactProblem as error:
-            return Problem(error.code, error.detail, error.attr)
         identity = self._identify(row, payload, links, policy)
         if isinstance(identity, Problem):
             return identity
@@ -96,19 +84,17 @@ class Preparation:
         return None if key.is_odd else (payload, claims)
 
     def read(self, nested: Mapping[str, Any], policy: Policy) -> tuple[Payload, tuple[Link, ...]] | Problem:
-        """Return the payload of a nested row and what in it is open, or what is wrong with a field."""
+        """Return the payload of a nested row and the links in it, or what is wrong with a field."""
         try:
             payload, links = read_fields(self._unwrap(nested), self._fields, policy.mode, null=policy.null)
             return self._clean(payload, policy), links
-        except FieldProblem as error:
+        except (FieldProblem, ContactProblem) as error:
             return error.problem
-        except ContactProblem as error:
-            return Problem(error.code, error.detail, error.attr)
 
     def _identify(
         self, row: Row, payload: Payload, links: tuple[Link, ...], policy: Policy
     ) -> tuple[SourceKey, str | None, tuple[Claim, ...], Payload] | Problem:
-        """Return key, own id, claims and the rest of a clean payload, or the first rule that it breaks."""
+        """Return key, own id, claims and the payload without its id, or the first rule that it breaks."""
         for rule in self._rules:
             for problem in rule(payload, policy):
                 return problem
@@ -119,6 +105,7 @@ class Preparation:
         if isinstance(key, Problem):
             return key
         claims = [Claim("key", digest64("key", key.text))]
+        # An id that is given by a name is not known yet; `complete` adds its claim.
         if own_id is not None and own_id != key.text and not any(link.place == "id" for link in links):
             claims.append(Claim("id", digest64("id", own_id)))
         return key, own_id, tuple(claims), payload
@@ -128,7 +115,7 @@ class Preparation:
 
 
 def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
-    """Return everything that is wrong with a nested row, offline; the first is what an import rejects it for."""
+    """Return everything that is wrong with a nested row, offline; an import rejects it for the first."""
     if not isinstance(spec.prepare, Preparation):
         return []
     found = spec.prepare.read(nested, policy)
@@ -145,11 +132,11 @@ def complete(
     *,
     is_last: bool = False,
 ) -> Draft | Problem:
-    """Return a draft with ids in the place of its names and keys, or why one has none.
+    """Return a draft with its names and keys replaced by ids, or why one has none.
 
-    `known` has the ids of source keys, by resource and key. What refers to the same kind of
-    object stays open in `links` where it is not known yet, since its record may be on its
-    way; when `is_last`, it no longer is.
+    `known` has the ids of source keys, by object and key. A key of the same kind of object that
+    is not known yet stays in `links`, because its record may be in flight. With `is_last`, no
+    such record is left, and an unknown key is a problem.
     """
     if not draft.links:
         return draft._replace(lanes=_lanes((), draft.payload, spec)) if spec.lanes else draft
@@ -157,14 +144,14 @@ def complete(
     open_links: list[Link] = []
     for link in draft.links:
         identity = _identity_of(link, directory, known, is_last=is_last)
+        if identity is None and (is_last or link.kind != spec.name):
+            identity = unknown_key(link)
         if isinstance(identity, Problem):
             return identity
-        if identity is not None:
-            found.append((link, identity))
-        elif link.kind == spec.name and not is_last:
+        if identity is None:
             open_links.append(link)
         else:
-            return unknown_key(link)
+            found.append((link, identity))
     payload = _linked(draft.payload, [(link, identity) for link, identity in found if link.place != "id"])
     linked = draft._replace(
         payload=payload,
@@ -172,6 +159,7 @@ def complete(
         fingerprints={name: fingerprint(value) for name, value in payload.items()},
         lanes=_lanes(open_links, payload, spec),
     )
+    # An id in the row says which object is meant, and is not written.
     own_id = next((identity for link, identity in found if link.place == "id"), None)
     if own_id is None:
         return linked
@@ -180,47 +168,47 @@ def complete(
 
 
 def unknown_key(link: Link) -> Problem:
-    """Return the problem of a source key that no import is known to have brought in."""
+    """Return the problem of a source key that no known import has imported."""
     return Problem(
         "unknown_key",
-        f"{link.attr}: no {link.kind} were imported with this source key; import them first, or name that run: --after",
+        f"{link.attr}: no {link.kind} were imported with this source key; import them first, or pass --after RUN",
         link.attr,
     )
 
 
 def for_customer(payload: Payload, policy: Policy) -> Payload:
-    """Clean the address by which a payload names its customer; only a new object needs one.
+    """Return a payload with the address of its customer cleaned; only a new object needs a customer.
 
     Raises:
-        ContactProblem: The address cannot be one.
-        FieldProblem: Not exactly one of the ways to name the customer is used.
+        ContactProblem: The address is not valid.
+        FieldProblem: None or several of the ways to name the customer are used.
     """
     customer = payload.get("customer")
     if customer is None and policy.mode in (Mode.UPDATE, Mode.DELETE):
         return payload
     if (customer is None) == ("customerId" not in payload):
         raise FieldProblem(
-            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is needed, and only one"
+            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is required, and only one"
         )
     if customer is None:
         return payload
     named = {name: value for name, value in customer.items() if value not in (None, "")}
     if len(named) != 1 or not named.keys() <= {"emailAddress", "mobilePhone"}:
-        raise FieldProblem("customer", "customer", "needs exactly one of emailAddress and mobilePhone")
+        raise FieldProblem("customer", "customer", "must have exactly one of emailAddress and mobilePhone")
     [(name, value)] = named.items()
     cleaned = clean_emails([value]) if name == "emailAddress" else clean_phones([value], policy.phone_region)
     return {**payload, "customer": {name: cleaned[0]["original"]}}
 
 
 def segment(identity: str) -> str:
-    """Return an id as one segment of a path, whatever characters it has."""
+    """Return an id as one segment of a path, with its special characters encoded."""
     return quote(identity, safe="")
 
 
 def _identity_of(
     link: Link, directory: Directory, known: Mapping[tuple[str, str], str], *, is_last: bool
 ) -> str | Problem | None:
-    """Return the id that a link stands for; None where its key is not known."""
+    """Return the id that a link stands for; None if its key is not known."""
     if not link.is_key:
         return directory.resolve(link.kind, link.text, link.attr)
     identity = known.get((link.kind, link.text))
@@ -230,7 +218,7 @@ def _identity_of(
 
 
 def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Mapping[str, Any]:
-    """Return a payload with ids at the places of links."""
+    """Return a payload with the links replaced by ids."""
     linked = dict(payload)
     for link, identity in found:
         head, _, part = link.place.partition(".")
@@ -244,6 +232,7 @@ def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Ma
 
 
 def _lanes(links: Iterable[Link], payload: Mapping[str, Any], spec: ResourceSpec) -> tuple[int, ...]:
+    # A record waits for the one that creates its parent, and for earlier ones with the same values.
     parents = tuple(digest64("key", link.text) for link in links)
     values = ((place, payload.get(place)) for place in spec.lanes)
     return parents + tuple(digest64(place, str(value)) for place, value in values if value is not None)

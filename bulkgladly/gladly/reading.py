@@ -1,4 +1,4 @@
-"""From the fields of a nested row to a payload: values by their kinds, each in its place. Pure."""
+"""From the fields of a nested row to a payload: values are checked by their kind and put in their place. Pure."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +20,14 @@ _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 def read_fields(
     nested: Mapping[str, Any], fields: Sequence[Field], mode: Mode, *, null: str = "keep"
 ) -> tuple[dict[str, Any], tuple[Link, ...]]:
-    """Return the payload that a nested row stands for, and what in it has to be resolved.
+    """Return the payload of a nested row, and the links in it that have to be replaced by ids.
 
     Missing fields stay missing. A null is dropped (`null="keep"`), or kept to clear the
-    field (`null="clear"`). Names and keys stand in the payload as they were given.
+    field (`null="clear"`). Names and keys are in the payload as they were given.
 
     Raises:
-        FieldProblem: A value is not what its field holds, two fields give the same thing,
-            or one is missing that this mode needs.
+        FieldProblem: A value is not of the kind of its field, two fields set the same value, or a
+            field is missing that this mode needs.
     """
     payload: dict[str, Any] = {}
     links: list[Link] = []
@@ -37,6 +37,7 @@ def read_fields(
             continue
         value = nested[field.name]
         if value is None:
+            # An id or a reference cannot be cleared: without it, nothing says what the row means.
             if null == "clear" and field.name != "id" and field.key_of is None and field.names is None:
                 _put(payload, field, None, givers)
             continue
@@ -50,13 +51,14 @@ def read_fields(
 
 def _put(payload: dict[str, Any], field: Field, value: Any, givers: dict[str, str]) -> None:
     head, _, part = field.place.partition(".")
+    # An object and one of its parts clash as well (assignee and assignee.inboxId).
     earlier = givers.get(field.place) or (givers.get(head) if part else None)
     if earlier is not None:
-        raise FieldProblem("given_twice", field.name, f"and {earlier} give the same thing; leave one of them out")
+        raise FieldProblem("given_twice", field.name, f"and {earlier} set the same value; leave one of them out")
     givers[field.place] = field.name
     if not part:
         if isinstance(payload.get(head), dict) and isinstance(value, dict):
-            raise FieldProblem("given_twice", field.name, "and one of its parts are both given; leave one of them out")
+            raise FieldProblem("given_twice", field.name, "and one of its parts are both set; leave one of them out")
         payload[head] = value
         return
     payload.setdefault(head, {})[part] = value
@@ -74,7 +76,7 @@ def _link(field: Field, index: int | None, text: str) -> Link:
     try:
         key = read_key(text)
     except NotAKey:
-        raise FieldProblem("blank", field.name, "is empty; leave it out, or name a source key") from None
+        raise FieldProblem("blank", field.name, "is empty; leave it out, or fill in a source key") from None
     return Link(field.place, index, field.key_of, key.text, field.name, is_key=True, former=key.former)
 
 
@@ -97,7 +99,7 @@ def _text(value: Any, field: Field) -> str:
         raise FieldProblem("type", field.name, "must be a text")
     text = str(value)
     if field.most is not None and len(text) > field.most:
-        raise FieldProblem("too_long", field.name, f"has {len(text):,} characters; Gladly takes {field.most:,}")
+        raise FieldProblem("too_long", field.name, f"has {len(text):,} characters; Gladly allows {field.most:,}")
     if field.pattern is not None and not re.fullmatch(field.pattern, text):
         raise FieldProblem("invalid", field.name, f"must look like {field.help or field.pattern}")
     return text
@@ -106,10 +108,11 @@ def _text(value: Any, field: Field) -> str:
 def _id(value: Any, field: Field) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise FieldProblem("type", field.name, "must be a text")
+    # JSON and Parquet may hold an id as a number.
     text = str(value)
     reason = id_problem(text, most=field.most)
     if reason is not None:
-        raise FieldProblem("id", field.name, f"is no id of Gladly: {reason}")
+        raise FieldProblem("id", field.name, f"is not a Gladly id: {reason}")
     return text
 
 
@@ -131,7 +134,7 @@ def _integer(value: Any, field: Field) -> int:
 def _moment(value: Any, field: Field) -> str:
     moment = time_of(value.strip() if isinstance(value, str) else value)
     if moment is None:
-        raise FieldProblem("invalid_time", field.name, "must be a time with its zone, such as 2026-01-31T09:00:00Z")
+        raise FieldProblem("invalid_time", field.name, "must be a time with a time zone, such as 2026-01-31T09:00:00Z")
     return to_milliseconds(moment)
 
 
@@ -146,6 +149,7 @@ def _choice(value: Any, field: Field) -> str:
 def _texts(value: Any, field: Field) -> list[str]:
     if isinstance(value, str):
         text = value.strip()
+        # A JSON list in a cell is for texts that have a ; themselves.
         value = _json(text, field) if text.startswith("[") else [part.strip() for part in text.split(";")]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise FieldProblem("type", field.name, "must be a list of texts")
@@ -173,7 +177,7 @@ def _json(text: str, field: Field) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise FieldProblem("invalid_json", field.name, "is no JSON") from None
+        raise FieldProblem("invalid_json", field.name, "is not valid JSON") from None
 
 
 _READERS: Mapping[Kind, Callable[[Any, Field], Any]] = {

@@ -1,11 +1,11 @@
-"""Which requests a range of days becomes, as data: windows, what is due, and how a full answer is halved. Pure.
+"""Which requests a range of days becomes: windows, which of them are due, and how a full one is split. Pure.
 
-Windows lie on a fixed grid, so that what was read once is found again: one day, seven days
-from a Monday, or calendar months. A window that has only begun, or of which only some days are
-asked for, covers one stretch of days; a later reading covers at least the same.
+Windows are on a fixed grid, so that a later run finds what an earlier one has read: one day,
+seven days from a Monday, or calendar months. A window of which only some days are read covers one
+range of days; a later reading covers at least the same days.
 
-An answer of as many rows as the cap was cut without a word (gladly-api, reports, limits). Its
-days are halved until each answer is below the cap, then the values of a filter are.
+A response with as many rows as the cap was cut without notice (gladly-api, reports, limits). Its
+days are halved until each response is below the cap, and then the values of a filter.
 """
 
 import enum
@@ -30,7 +30,7 @@ __all__ = (
 )
 
 ROW_CAP = 100_000
-"""Rows of an answer, at most, for most reports [gladly-api, reports]. As many or more count as cut."""
+"""The most rows of a response, for most reports [gladly-api, reports]. As many or more count as cut."""
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
 """Filter name to its values, as a request has them."""
@@ -40,27 +40,27 @@ _MONDAY = date(1970, 1, 5)
 
 
 class Grain(enum.StrEnum):
-    """What one row of a report stands for: it decides how a period may be cut."""
+    """What one row of a report stands for. It decides how a period may be split."""
 
     THING = "thing"
     """A conversation, a contact, a session. Seven days a request."""
     EVENT = "event"
-    """Something that happened; there are many a day. One day a request."""
+    """Something that happened; there are many each day. One day a request."""
     BUCKET = "bucket"
-    """Sums over a bucket of time. A month a request, cut between buckets only."""
+    """Sums over a bucket of time. A month a request, split only between buckets."""
     PERIOD = "period"
-    """Sums over all that was asked for: other days would be other rows. A month, never cut."""
+    """Sums over the whole period: other days would give other rows. A month a request, never split."""
 
 
 class Days(NamedTuple):
-    """A stretch of days, both ends included."""
+    """A range of days, both ends included."""
 
     first: date
     last: date
 
     @property
     def length(self) -> int:
-        """How many days they are."""
+        """The number of days."""
         return (self.last - self.first).days + 1
 
     @property
@@ -69,7 +69,7 @@ class Days(NamedTuple):
         return f"{self.first.isoformat()}_{self.last.isoformat()}"
 
     def covers(self, other: "Days") -> bool:
-        """Tell whether all days of another stretch are among these."""
+        """Tell whether all days of another range are among these."""
         return self.first <= other.first and other.last <= self.last
 
 
@@ -77,7 +77,7 @@ class Days(NamedTuple):
 class Grid:
     """Windows of `length` days from a Monday, or of `length` calendar months.
 
-    `step` is the fewest days that a window may be cut into; None if it must stay whole.
+    A window may be split into multiples of `step` days; None if it must not be split.
     """
 
     length: int
@@ -85,7 +85,7 @@ class Grid:
     in_months: bool = False
 
     def window_of(self, day: date) -> Days:
-        """Return the window in which a day lies."""
+        """Return the window that contains a day."""
         if not self.in_months:
             first = day - timedelta(days=(day - _MONDAY).days % self.length)
             return Days(first, first + timedelta(days=self.length - 1))
@@ -93,16 +93,17 @@ class Grid:
         return Days(_month(begin), _month(begin + self.length) - _DAY)
 
     def windows(self, days: Days) -> Iterator[Days]:
-        """Yield the windows that have any of these days, in order."""
+        """Yield the windows that contain any of these days, in order."""
         window = self.window_of(days.first)
         while window.first <= days.last:
             yield window
             window = self.window_of(window.last + _DAY)
 
     def asked(self, window: Days, days: Days) -> Days:
-        """Return what to ask of a window for the sake of some days: from the beginning of a bucket on."""
+        """Return the days of a window to request for some days: from the beginning of a bucket."""
         first = max(window.first, days.first)
         into = (first - window.first).days
+        # A bucket that is read from its middle would have the sums of some of its days only.
         first -= timedelta(days=into % self.step if self.step else into)
         return Days(first, min(window.last, days.last))
 
@@ -110,8 +111,8 @@ class Grid:
 def grid_of(grain: Grain, aggregation: str | None) -> Grid:
     """Return the grid of a report.
 
-    Seven days for things and one for events are what a connector uses to stay far below the
-    cap. Half-hourly buckets are refused beyond a month for one set, so they get a week.
+    A connector requests seven days of things and one day of events to stay far below the cap.
+    One set refuses half-hourly buckets of more than a month, so they get a week.
     """
     if grain is Grain.EVENT:
         return Grid(1, step=1)
@@ -119,6 +120,7 @@ def grid_of(grain: Grain, aggregation: str | None) -> Grid:
         return Grid(7, step=1)
     if grain is Grain.PERIOD:
         return Grid(1, step=None, in_months=True)
+    # Each window is a multiple of the bucket, because a bucket that is cut has other sums.
     return {
         "halfHourly": Grid(7, step=1),
         "weekly": Grid(28, step=7),
@@ -128,14 +130,14 @@ def grid_of(grain: Grain, aggregation: str | None) -> Grid:
 
 
 class Reading(NamedTuple):
-    """What was read of a window, and on which day (UTC)."""
+    """The days of a window that were read, and on which day (UTC)."""
 
     days: Days
     on: date
 
 
 class Due(NamedTuple):
-    """A window to ask for, and the days of it."""
+    """A window to request, and which of its days."""
 
     window: Days
     days: Days
@@ -144,11 +146,11 @@ class Due(NamedTuple):
 def due(
     grid: Grid, days: Days, readings: Mapping[str, Reading], *, look_back_days: int, refresh: bool = False
 ) -> Iterator[Due]:
-    """Yield what to ask for so that some days are known, in order.
+    """Yield what to request for a range of days, in order.
 
-    `readings` are by the name of the window. Rows change for some time after their day, so a
-    window is asked for again until it was read more than `look_back_days` after its last day.
-    A reading never covers less than the one before.
+    `readings` are by the name of the window. Gladly revises rows for some time after their day,
+    so a window is read again until it was read more than `look_back_days` after its last day.
+    A reading never covers fewer days than the one before.
     """
     for window in grid.windows(days):
         wanted = grid.asked(window, days)
@@ -157,16 +159,17 @@ def due(
             is_settled = (reading.on - reading.days.last).days > look_back_days
             if is_settled and reading.days.covers(wanted) and not refresh:
                 continue
+            # A reading replaces the one before, so it must not lose days that were read.
             wanted = Days(min(wanted.first, reading.days.first), max(wanted.last, reading.days.last))
         yield Due(window, wanted)
 
 
 def by_days(days: Days, step: int | None, longest: int | None = None) -> Generator[Days, bool, list[Days]]:
-    """Yield stretches of days to ask for, and be told of each whether the answer was cut.
+    """Yield ranges of days to request; each is sent back whether its response was cut.
 
-    The uncut stretches and those returned together are all days, each once. Returned are the
-    stretches whose answer was cut although they cannot be halved. `longest` is the most days
-    to begin with, where an earlier window has taught us.
+    Returns the ranges whose response was cut although they cannot be halved. These and the
+    uncut ranges together are all days, each once. `longest` is the most days to begin with, if
+    an earlier window has shown that more are cut.
     """
     todo = [days]
     if step and longest:
@@ -185,7 +188,7 @@ def by_days(days: Days, step: int | None, longest: int | None = None) -> Generat
 
 
 class Split(NamedTuple):
-    """A filter that can tell rows apart. `is_whole` says that each row asked for has one of the values."""
+    """A filter that splits rows. `is_whole` says that each requested row has one of the values."""
 
     name: str
     values: tuple[str, ...]
@@ -198,10 +201,10 @@ class Split(NamedTuple):
 
 
 def by_filters(splits: Sequence[Split], within: Filters = ()) -> Generator[Filters, bool, bool]:
-    """Yield filters for a day that was cut without them, and be told of each whether the answer was cut.
+    """Yield filters for a day that was cut without them; each is sent back whether its response was cut.
 
-    Returns whether the answers together must be the whole day. They need not be where rows may
-    exist that no value of a filter brings (a contact without an inbox).
+    Returns whether the responses together must be the whole day. They may not be if there can be
+    rows that no value of a filter returns (a contact without an inbox).
     """
     if not splits:
         return False
@@ -223,7 +226,7 @@ def by_filters(splits: Sequence[Split], within: Filters = ()) -> Generator[Filte
 
 
 def _halves(values: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the halves of a list, the first one last, since that is popped first."""
+    """Return the halves of a list, the first one last, because the last is popped first."""
     middle = -(-len(values) // 2)
     return [half for half in (values[middle:], values[:middle]) if half]
 

@@ -1,4 +1,8 @@
-"""The shape of one row of the resource table, and of what its procedures work on."""
+"""What is declared of a kind of object that is imported, and the values that its steps work on.
+
+From the first value to the last: a *row* becomes a *draft*, which may still hold names and keys,
+then a *record*, which is ready to be sent; a record asks for a *change*, and ends with an outcome.
+"""
 
 import datetime as dt
 import enum
@@ -7,15 +11,34 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.change import Action, Change
+from bulkgladly.gladly.data_sets import DataSetPlan
+from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
-from bulkgladly.gladly.former_ids import is_there
+from bulkgladly.gladly.metric_sets import MetricSet
+from bulkgladly.gladly.outcomes import unread
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
-__all__ = ("Draft", "Policy", "Record", "ResourceSpec", "Rule", "Screening", "Steps", "ready")
+__all__ = (
+    "Deciding",
+    "Draft",
+    "GladlyObject",
+    "Policy",
+    "Procedure",
+    "Record",
+    "ResourceSpec",
+    "Rule",
+    "Screening",
+    "Steps",
+    "ready",
+)
 
 Steps = Generator[Request, Reply, Outcome]
-"""What is done for one record, without doing it: yields requests, is sent replies, returns the outcome."""
+"""The steps of one record, without I/O: yields requests, is sent replies, and returns the outcome."""
+
+Deciding = Generator[Request, Reply, Change]
+"""Decides what a record asks for: yields requests that only read, is sent replies, and returns the change."""
 
 DEFAULT_MODES = (Mode.UPSERT, Mode.CREATE, Mode.UPDATE)
 
@@ -24,12 +47,11 @@ DEFAULT_MODES = (Mode.UPSERT, Mode.CREATE, Mode.UPDATE)
 class Policy:
     """What the user decided about every record of a run. All but `now` is part of the run's identity.
 
-    `host` and `namespace` go into derived ids; `key` names the column that identifies a
-    record in the source system; `phone_region` is how national numbers are read.
-    `namespaces` says for other resources under which namespace their source keys are
-    remembered, where it is not this run's own. `languages` are those that the organisation
-    has, in lower case, and `now` is the moment against which times are checked; without
-    them neither is.
+    `host` and `namespace` go into derived ids. `key` names the column that identifies a record
+    in the source system. `phone_region` is the country of national numbers. `namespaces` has the
+    namespace of the source keys of other objects, where it is not this run's own. `languages`
+    are those of the organisation, in lower case, and `now` is the moment against which times are
+    checked; without them, languages and times are not checked.
     """
 
     host: str
@@ -48,23 +70,23 @@ class Policy:
     now: dt.datetime | None = None
 
     def namespace_of(self, resource: str) -> str:
-        """Return the namespace in which the source keys of a resource are looked up."""
+        """Return the namespace in which the source keys of an object are looked up."""
         return dict(self.namespaces).get(resource, self.namespace)
 
 
 Rule = Callable[[Mapping[str, Any], Policy], Iterable[Problem]]
-"""Looks at a payload, offline, and says why Gladly would refuse it, or keep it otherwise than it says."""
+"""Looks at a payload, offline, and yields why Gladly would refuse it, or change what it says."""
 
 
 class Draft(NamedTuple):
-    """What was read from a row: a record whose payload may still hold names and keys in the place of ids.
+    """What was read from a row. Its payload may still hold names and keys where ids belong.
 
-    `id` is the id under which a create would make it; `fingerprints` has one entry per
-    field of the payload. `links` are names and keys in the payload that are still to be
-    replaced by ids. Records that share one of `lanes` are sent in input order.
+    `id` is the id that a create would give it. `fingerprints` has one entry for each field of
+    the payload. `links` are names and keys in the payload that are still to be replaced by ids.
+    Records that share one of `lanes` are sent in input order.
 
-    `former_key` is the source key as earlier versions spelled it, where that differs, and
-    `former_id` the id that they derived from it: the object may be known, or there, by these.
+    `former_key` is the source key as earlier versions spelled it, if that differs, and
+    `former_id` the id that they derived from it. The object may be known, or exist, by these.
     """
 
     row: Row
@@ -81,12 +103,12 @@ class Draft(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A draft that is ready to become requests: its names are ids, and what is known of it is there.
+    """A draft that is ready to be sent: its names are replaced by ids, and what is known of it is added.
 
-    `known` and `doubt` are from the state: `doubt` is true when an earlier process may have
-    sent a create whose end nobody saw, and `sent_at` is when that left (seconds since 1970,
-    our clock). `rivals` are ids of objects that other records of the run are known to have
-    made; more may join them while the record waits. All else is as in its draft.
+    `known` and `doubt` are from the state. `doubt` is true if an earlier process may have sent a
+    create and its outcome is unknown; `sent_at` is when it was sent (seconds since 1970, our
+    clock). `rivals` are the ids of objects that other records of the run have created; more may
+    be added while the record waits. Everything else is as in its draft.
     """
 
     row: Row
@@ -113,6 +135,7 @@ def ready(
     rivals: Collection[str] = (),
 ) -> Record:
     """Return the record of a draft, with what is known of it."""
+    # Every row comes through here, and by position this is faster than with keywords.
     row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
     return Record(
         row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
@@ -121,35 +144,50 @@ def ready(
 
 
 class Screening(enum.Enum):
-    """How a check tells rows that are certainly fine from those that need a closer look."""
+    """How a check finds the rows that are certainly valid, so that only the others are read closely."""
 
-    NONE = "each row is looked at closely"
-    FIELDS = "by the declared fields; other spellings of a row all stand in fields that hold objects"
-    CONTACTS = "by email addresses and phone numbers, which also tell records without a key apart"
+    NONE = "every row is read closely"
+    FIELDS = "by the declared fields; every other spelling of a row uses a field that holds an object"
+    CONTACTS = "by email addresses and phone numbers, which also identify records without a key"
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How the records of one kind of object are written in one mode, in two steps.
+
+    `decide` looks as far as necessary and returns the change. Its requests only read, so a plan
+    can use it alone. `apply` writes the change. If a write is refused or its response is lost,
+    it looks and decides again.
+    """
+
+    decide: Callable[[Record, Policy], Deciding]
+    apply: Callable[[Record, Policy, Change], Steps]
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """Everything that imports and checks need to know about one kind of object.
 
-    `prepare` turns a nested row into a draft or says why it cannot; `procedures` has
-    the steps for each mode. Both are pure. `requests_per_record` has, for each mode, the
-    fewest and the most requests that a record takes without conflicts, for the estimate.
+    `prepare` turns a nested row into a draft, or returns why it cannot. `procedures` has the
+    steps of each mode. Both are pure. `requests_per_record` has, for each mode, the fewest and
+    the most requests that a record takes without conflicts, for the estimate.
 
-    `fields` declares the row field by field (customers have columns of their own), and
-    `rules` look at the payload as a whole. `lanes` are places of the payload whose equal
-    values keep records in input order. `arrange` returns the drafts of a whole input in the
-    order in which they have to be sent; the input is then read whole. `repeat` is what a
-    repeat of the create could do, `contacts_people` what a record does to a person, and
-    `deletes` what a deletion takes away, both to say before it starts. `not_kept` names what
-    Gladly does not keep of a row. `fetch` asks for an object by id, where ids are derived
-    from source keys. `screening` says which rows a check may clear without making drafts of them.
+    `fields` declares the row field by field (customers have their own columns), and `rules`
+    look at the payload as a whole. `lanes` are places in the payload; records with equal values
+    there are sent in input order. `arrange` returns the drafts of a whole input in the order in
+    which they have to be sent; the whole input is read first. `repeat` is what sending the
+    create again could do. `contacts_people` is what a record does to a person, and `deletes`
+    what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
+    not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
+    `screening` says which rows a check may accept without drafts.
+
+    Chapters: the steps of a record; names, keys and modes.
     """
 
     name: str
     columns: ColumnPlan
     prepare: Callable[[Row, dict[str, Any], Policy], Draft | Problem]
-    procedures: Mapping[Mode, Callable[[Record, Policy], Steps]]
+    procedures: Mapping[Mode, Procedure]
     requests_per_record: Mapping[Mode, tuple[int, int]]
     operations: tuple[str, ...] = field(default=())
     fields: tuple[Field, ...] = ()
@@ -165,19 +203,45 @@ class ResourceSpec:
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
 
-    def steps(self, record: Record, policy: Policy) -> Steps:
-        """Return what is done for a record in the policy's mode."""
-        if record.former_id is None or record.known is not None or self.fetch is None:
-            return self.procedures[policy.mode](record, policy)
-        return self._steps_after_look(record, policy, self.fetch(record, record.former_id))
+    # --- the steps of a record -----------------------------------------------------------------
 
-    def _steps_after_look(self, record: Record, policy: Policy, look: Request) -> Steps:
-        found = yield from is_there(look, record.former_id)
-        if isinstance(found, Outcome):
-            return found
-        if found and record.former_id is not None:
-            record = record._replace(id=record.former_id)
-        return (yield from self.procedures[policy.mode](record, policy))
+    def steps(self, record: Record, policy: Policy) -> Steps:
+        """Do what a record asks for in the policy's mode, and return how it ends."""
+        change = yield from self.decide(record, policy)
+        if change.end is not None:
+            return change.end
+        return (yield from self.apply(record, policy, change))
+
+    def decide(self, record: Record, policy: Policy) -> Deciding:
+        """Return what a record asks for in the policy's mode; its requests only read."""
+        former_id = record.former_id
+        if former_id is None or record.known is not None or self.fetch is None:
+            return self.procedures[policy.mode].decide(record, policy)
+        return self._decide_by_former_id(record, policy, former_id, self.fetch(record, former_id))
+
+    def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
+        """Do what `decide` returned for a record, unless that has an end, and return how the record ends."""
+        if record.known is None and change.id is not None and change.id == record.former_id:
+            record = record._replace(id=change.id)
+        return self.procedures[policy.mode].apply(record, policy, change)
+
+    def _decide_by_former_id(self, record: Record, policy: Policy, former_id: str, look: Request) -> Deciding:
+        """Look for an object that an earlier version created under the id of another spelling of the key.
+
+        Only a record that is not remembered, and whose key was written in another form than the
+        one in which keys are compared, costs this request. An unclear response never counts as
+        "not there": a duplicate would follow.
+        """
+        reply = yield look
+        # A customer that was merged counts as existing: it is requested again later, and the merge followed.
+        if reply.is_confirmed or reply.successor is not None:
+            record = record._replace(id=former_id)
+        elif not reply.is_absent:
+            end = unread(reply, former_id)
+            return Change(self.name, record.key, former_id, Action.REFUSE, record.row.position, end.word, {}, end=end)
+        return (yield from self.procedures[policy.mode].decide(record, policy))
+
+    # --- names, keys and modes -----------------------------------------------------------------
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -186,11 +250,11 @@ class ResourceSpec:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Resources whose source keys rows may name."""
+        """Objects whose source keys rows may name."""
         return tuple(dict.fromkeys(item.key_of for item in self.fields if item.key_of is not None))
 
     def is_identity(self, target: str) -> bool:
-        """Tell whether a column, in which `*` may stand for a number, says who or what is meant."""
+        """Tell whether a column identifies a person or object; `*` in its name may stand for a number."""
         field = next((one for one in self.fields if one.name == target), None)
         if field is not None or self.fields:
             return field is not None and field.is_identity
@@ -200,21 +264,38 @@ class ResourceSpec:
 
     @property
     def is_at_most_once(self) -> bool:
-        """True where a create cannot be repeated without the risk of a twin."""
+        """True if sending a create again risks a duplicate."""
         return self.repeat is Repeat.UNSAFE
 
     def mode(self, asked: Mode | None) -> Mode:
-        """Return the mode to work in: the one asked for, else the mildest that makes sense.
+        """Return the mode to use: the one asked for, else the first of upsert, create and update that exists.
 
         Raises:
-            UsageError: The resource has no such mode, or only one that must be asked for.
+            UsageError: The object does not support the mode, or only supports one that must be asked for.
         """
         modes = ", ".join(self.procedures)
         if asked is None:
             found = next((mode for mode in DEFAULT_MODES if mode in self.procedures), None)
             if found is None:
-                raise UsageError(f"{self.name} can only be removed, for good; say so with --mode {modes}")
+                raise UsageError(
+                    f"{self.name} can only be deleted, which cannot be undone; to do that, pass --mode {modes}"
+                )
             return found
         if asked not in self.procedures:
-            raise UsageError(f"{self.name} have no --mode {asked}; it is one of: {modes}")
+            raise UsageError(f"{self.name} do not support --mode {asked}; supported modes: {modes}")
         return asked
+
+
+@dataclass(frozen=True)
+class GladlyObject:
+    """One kind of object in both directions, with what belongs to it (tasks and their comments).
+
+    `writes` says what can be imported, `reads` what can be requested, `data_sets` what the
+    rows of an export hold, and `metric_sets` which reports there are. Columns, checks, drafts,
+    schemas, parents and documents follow from these.
+    """
+
+    writes: tuple[ResourceSpec, ...] = ()
+    reads: tuple[LiveExport, ...] = ()
+    data_sets: tuple[DataSetPlan, ...] = ()
+    metric_sets: tuple[MetricSet, ...] = ()

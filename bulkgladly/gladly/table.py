@@ -1,4 +1,4 @@
-"""Every kind of Gladly object that we move: what the modules in `objects` hand over, put together."""
+"""All kinds of Gladly objects that are imported or exported, collected from the modules in `objects`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -9,16 +9,18 @@ from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.metric_sets import MetricSet
+from bulkgladly.gladly.spec import GladlyObject, ResourceSpec
 from bulkgladly.messages import Request
 
 __all__ = (
     "DATA_SET_PLANS",
     "LIVE_EXPORTS",
+    "METRIC_SETS",
     "NAME_LISTS",
     "NOT_WRITTEN",
     "OBJECTS",
+    "OLDER_METRIC_SETS",
     "RESOURCES",
     "SUCCESSORS",
     "live_export",
@@ -37,12 +39,13 @@ _READ_ORDER = (
     *("profiles", "conversations", "conversation", "conversation-items", "item", "tasks", "task", "task-comments"),
     *("answers", "answer-contents", "recordings", "transcripts", "attachments"),
 )
-"""The order in which words are listed, and in which one export builds on the other; all others follow them."""
+"""The order in which objects are listed and exported, because one export uses the ids of another; all others follow."""
 
 T = TypeVar("T", ResourceSpec, LiveExport)
 
 
 def _handed_over() -> Iterator[GladlyObject]:
+    # The folder is the list: a module that is added there needs no entry here.
     for found in iter_modules(objects.__path__):
         yield import_module(f"{objects.__name__}.{found.name}").OBJECT
 
@@ -58,54 +61,62 @@ OBJECTS: tuple[GladlyObject, ...] = tuple(_handed_over())
 RESOURCES: dict[str, ResourceSpec] = _ordered(
     {spec.name: spec for each in OBJECTS for spec in each.writes}, _WRITTEN_ORDER
 )
-"""What can be imported, by its word."""
+"""What can be imported, by its name."""
 
 LIVE_EXPORTS: Mapping[str, LiveExport] = _ordered(
     {row.word: row for each in OBJECTS for row in each.reads}, _READ_ORDER
 )
-"""What can be asked for, by its word."""
+"""What can be exported through the live API, by its name."""
 
 DATA_SET_PLANS: Mapping[str, DataSetPlan] = {plan.name: plan for each in OBJECTS for plan in each.data_sets}
-"""What is declared of each data set, by its name."""
+"""The declaration of each data set, by its name."""
+
+METRIC_SETS: Mapping[str, MetricSet] = {one.name: one for each in OBJECTS for one in each.metric_sets if one.is_listed}
+"""The metric sets that Gladly documents, by name."""
+
+OLDER_METRIC_SETS: Mapping[str, MetricSet] = {
+    one.name: one for each in OBJECTS for one in each.metric_sets if not one.is_listed
+}
+"""Metric sets that only other sources name."""
 
 NAME_LISTS: Mapping[str, Request] = {row.names: row.request() for row in LIVE_EXPORTS.values() if row.names is not None}
-"""Which list knows the names of a kind; each is whole, in one request [gladly-api, paging]."""
+"""The list that resolves each kind of name; each list is complete in one request [gladly-api, paging]."""
 
 SUCCESSORS: Mapping[Parent, LiveExport] = {row.parent: row for row in LIVE_EXPORTS.values() if row.tells_successor}
 """What names the parent that remains after a merge, for each kind of parent that can be merged."""
 
 NOT_WRITTEN: dict[str, str] = {
-    "updateAgentCallRecording": "acts on a call that is going on now; there is nothing to import, and no state to keep",
-    "createUserIdentityJWT": "makes a token for a customer to sign in with; nothing is stored in Gladly",
+    "updateAgentCallRecording": "changes a call in progress; there is nothing to import",
+    "createUserIdentityJWT": "creates a token for a customer to sign in with; nothing is stored in Gladly",
     "deleteCustomerItem": "deleteItem does the same without the customer's id, which a merge may have changed",
-    "deleteJob": "removes an export of Gladly's own with its files; not an object that people bring in",
+    "deleteJob": "deletes one of Gladly's own exports with its files; not something to import",
     "generateReport": "reads: see `export`",
     "generateWorkSessionReport": "reads: see `export`",
 }
-"""Operations that are no read by their method, and that no import uses, each with the reason."""
+"""Operations whose method is not GET and that no import uses, each with the reason."""
 
 
 def resource(name: str) -> ResourceSpec:
-    """Return what can be imported under a word.
+    """Return the object that is imported under a name.
 
     Raises:
-        UsageError: There is no such resource; the message lists those there are.
+        UsageError: No such object can be imported; the message lists all that can.
     """
     try:
         return RESOURCES[name]
     except KeyError:
         known = ", ".join(RESOURCES)
-        raise UsageError(f"there is no resource {name!r} to import; choose one of: {known}") from None
+        raise UsageError(f"unknown object {name!r}; choose from: {known}") from None
 
 
 def live_export(word: str) -> LiveExport:
-    """Return what can be asked for under a word.
+    """Return the live export of a name.
 
     Raises:
-        UsageError: There is no such word; the message lists those there are.
+        UsageError: No such object can be exported; the message lists all that can.
     """
     try:
         return LIVE_EXPORTS[word]
     except KeyError:
         known = ", ".join(LIVE_EXPORTS)
-        raise UsageError(f"{word!r} cannot be asked for; choose one of: {known}") from None
+        raise UsageError(f"{word!r} cannot be exported through the live API; choose from: {known}") from None

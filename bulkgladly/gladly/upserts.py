@@ -1,10 +1,9 @@
-"""What is done for one object that takes an id of ours, in each mode, request by request. Pure generators.
+"""The steps of an object that takes an id from the client, in each mode, request by request. Pure generators.
 
-The same rules for all of them; an `Endpoint` says where a kind of object lives, how it is
-compared, and by which rules of its own. Each record is looked at, decided and applied:
-`looks` has the read requests, `decisions` the decisions, and here are the writes. What a
-write's reply says may be a conflict, or nothing at all: then the object is looked at, and
-decided on, again. How a request is paced, repeated and journaled is not decided here.
+The rules are the same for all of them; an `Endpoint` has the requests of one kind of object and
+its own rules. `endpoints` looks, `decisions` decides, and the writes are here. The reply to a
+write may be a conflict, or may not tell what happened: then the object is looked at, and decided
+on, again. How a request is paced, repeated and journaled is decided elsewhere.
 Facts: gladly-api, README, "Client-supplied ids", "Retry safety" and "Merged customers".
 """
 
@@ -12,48 +11,63 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, create_of, gap_filling, missing, remember
-from bulkgladly.gladly.endpoints import Endpoint
-from bulkgladly.gladly.looks import MAX_MERGES, look, survivor_of
-from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown
-from bulkgladly.gladly.spec import Policy, Record, Steps
+from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
+from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, survivor_of
+from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, with_hint
+from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
 from bulkgladly.messages import ApiProblem, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
 __all__ = ("Upserts",)
 
 Differ = Callable[[Held, Held], dict[str, Any]]
-"""Tells what a held object lacks of a payload, as far as a change is to write it."""
+"""Returns what a held object lacks of a payload, as far as a change writes it."""
 
 
 class Upserts:
-    """The procedures of one endpoint."""
+    """Decides on and writes the objects of one endpoint.
+
+    Chapters: look, decide, apply; create, and what follows a conflict; update; delete; messages.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._at = endpoint
 
+    @property
+    def procedure(self) -> Procedure:
+        """The two steps, which are the same for every mode."""
+        return Procedure(self.decide, self.apply)
+
     # --- look, decide, apply -------------------------------------------------------------------
 
-    def steps(self, record: Record, policy: Policy) -> Steps:
-        """Do what the mode of the policy asks for.
+    def decide(self, record: Record, policy: Policy) -> Deciding:
+        """Return what the mode of the policy asks for.
 
-        `create` makes the object; one that is there already with other content is a reject.
-        `update` changes it; one that is not there is a reject. `upsert` does either: 1 request
-        when new, none when Gladly has accepted the content before, 1 when known and changed (2
+        `create` creates the object; one that exists with other content is a reject. `update`
+        changes it; one that does not exist is a reject. `upsert` does either: 1 request when
+        new, none when Gladly has accepted the content before, 1 when known and changed (2
         where what changed must be read first). `delete` deletes it by its remembered, own or
-        derived id; one that is gone already is unchanged. What an earlier process may have
-        made is asked for, and never sent again blindly.
+        derived id; one that no longer exists is unchanged. What an earlier process may have
+        created is looked up, and never sent again blindly.
         """
         change = by_memory(self._at, record, policy)
-        if change is not None and change.action is Action.CREATE:
-            return (yield from self._create(record, policy))  # most records: the shortest way
-        if change is None:
-            sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
-            found = yield from self._first_look(record, policy, sight)
-            if isinstance(found, Outcome):
-                return found
-            change = yield from self._decide(record, policy, found, sight)
-        return (yield from self.apply(record, policy, change))
+        if change is not None:
+            return change  # no look is needed for most records
+        sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
+        found = yield from self._first_look(record, policy, sight)
+        if isinstance(found, Outcome):
+            return ended(self._at.object, record, found)
+        return (yield from self._by_look(record, policy, found, sight))
+
+    def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
+        """Do what a change says, or return its end."""
+        if change.end is not None:
+            return change.end
+        if change.action is Action.CREATE:
+            return (yield from self._create(record, policy))
+        if change.action is Action.DELETE:
+            return (yield from self._remove(record, change.id or record.id))
+        return (yield from self._update(record, policy, change))
 
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
         if policy.mode is Mode.DELETE and self._at.victim is not None:
@@ -64,23 +78,13 @@ class Upserts:
             return (yield from self._at.locate(record))
         return (yield from look(self._at, record, record.id))
 
-    def _decide(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Generator[Request, Reply, Change]:
-        """Decide by what was found; a search is followed by a look where it is not enough to write over."""
+    def _by_look(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Deciding:
+        """Decide by what was found. A search is followed by a look where it is not enough to write over."""
         change = by_look(self._at, record, policy, found, sight)
         if found.is_searched and not self._at.shared.isdisjoint(change.after):
             found = yield from look(self._at, record, found.gladly_id)
             change = by_look(self._at, record, policy, found, sight)
         return change
-
-    def apply(self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None) -> Steps:
-        """Do what a change says, or return its end; `differ` says what is still missing where no reply tells."""
-        if change.end is not None:
-            return change.end
-        if change.action is Action.CREATE:
-            return (yield from self._create(record, policy))
-        if change.action is Action.DELETE:
-            return (yield from self._remove(record, change.id or record.id))
-        return (yield from self._update(record, policy, change, differ=differ))
 
     # --- create --------------------------------------------------------------------------------
 
@@ -94,7 +98,7 @@ class Upserts:
         if reply.is_unclear:
             found = yield from look(self._at, record, record.id)
             if found.is_absent:
-                return self._with_way_out(undone(reply, record.id))
+                return self._with_fix(undone(reply, record.id))
             return (yield from self._settle(record, policy, found, Sight.OURS))
         if not reply.is_refused:
             return (yield from self._after_no_path(record, policy, reply, hops))
@@ -104,16 +108,16 @@ class Upserts:
         return Outcome(Word.CREATED, gladly_id=record.id, status=reply.status, accepted=record.fingerprints)
 
     def _complete(self, record: Record, policy: Policy, made: Reply, left: Held) -> Steps:
-        """After the create: what could not be said in it."""
-        rest = create_of(self._at, record)._replace(action=Action.UPDATE, after=left)
+        """Write what the create could not set."""
+        rest = update_of(self._at.object, record, record.id, left, word=Word.CREATED)
         outcome = yield from self._update(record, policy, rest)
         if outcome.word is not Word.CREATED:
-            detail = f"the {self._at.noun} was made, but {', '.join(left)} could not be set: {outcome.detail}"
+            detail = f"the {self._at.noun} was created, but {', '.join(left)} could not be set: {outcome.detail}"
             return outcome._replace(gladly_id=record.id, detail=detail)
         return self._made(record, made)
 
     def _after_no_path(self, record: Record, policy: Policy, reply: Reply, hops: int) -> Steps:
-        """The customer was merged, or the parent is not there."""
+        """Create again below the survivor if the customer was merged; otherwise the parent does not exist."""
         owner = self._at.owner
         survivor = (yield from survivor_of(record, reply, owner)) if owner is not None else None
         if survivor is not None and owner is not None and hops < MAX_MERGES:
@@ -125,28 +129,29 @@ class Upserts:
         return self._refused(reply, record.id)
 
     def _after_conflict(self, record: Record, policy: Policy, reply: Reply) -> Steps:
-        """Our id is taken, or something else that is unique: look who holds it, and decide again."""
+        """Look who holds our id, or another value that must be unique, and decide again."""
         own_id = self._at.own_id
         problem = next((one for one in reply.problems if one.attr in own_id), first_problem(reply))
         may_be_ours = bool(reply.lost or record.doubt)
         is_about_id = problem.attr is None or problem.attr in own_id
         if is_about_id or may_be_ours:
-            # An address or a name may be taken by our own first attempt, too.
+            # Our own first attempt may also be what holds an address or a name.
             found = yield from look(self._at, record, record.id)
             if not found.is_absent:
                 sight = Sight.OURS if may_be_ours else Sight.IN_THE_WAY
                 return (yield from self._settle(record, policy, found, sight))
             if is_about_id and may_be_ours and self._holder(reply) is None:
-                # It is taken, and is not there: one of the two is late, and it may be our own.
+                # The id is taken, but the object is not found: one of the two replies is out of date, and the
+                # object may be our own.
                 return unknown(found.reply, record.id)
         return (yield from self._by_conflict_policy(record, policy, reply, problem))
 
     def _settle(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Steps:
-        """Our id is taken. Equal content: made by us, or unchanged. Different: it existed before."""
+        """Decide again, because our id is taken: by our own create, or by an object that existed before."""
         return (yield from self.apply(record, policy, by_look(self._at, record, policy, found, sight)))
 
     def _by_conflict_policy(self, record: Record, policy: Policy, reply: Reply, problem: ApiProblem) -> Steps:
-        """Something else that is unique, an address or a name, belongs to another object."""
+        """Do what `--on-conflict` says: an address or a name belongs to another object."""
         at, other = self._at, self._holder(reply)
         attr = problem.attr or at.unique.attr
         told = f"{problem.attr or at.unique.in_create} belongs to another {at.noun}{_named(other)}"
@@ -157,7 +162,7 @@ class Upserts:
             )
         cannot_be_found = at.rival is None and (policy.mode is Mode.CREATE or other is None)
         if policy.on_conflict == "quarantine" or cannot_be_found:
-            detail = f"{told}; {at.unique.way_out}"
+            detail = f"{told}; {at.unique.fix}"
             return Outcome.rejected(Problem("taken", detail, attr, Stage.CONFLICT), status=reply.status)
         found = yield from self._rival(record, other)
         if isinstance(found, Outcome):
@@ -165,8 +170,9 @@ class Upserts:
         if policy.on_conflict == "merge" and found.is_searched:
             found = yield from look(at, record, found.gladly_id)
         if policy.on_conflict == "merge" and found.held is not None:
-            return (yield from self.apply(record, policy, gap_filling(at, record, found), differ=self._gaps))
-        change = yield from self._decide(record, policy, found, Sight.SOUGHT)
+            filling = gap_filling(at, record, found)
+            return filling.end or (yield from self._update(record, policy, filling, differ=self._gaps))
+        change = yield from self._by_look(record, policy, found, Sight.SOUGHT)
         return (yield from self.apply(record, policy, change))
 
     def _rival(self, record: Record, other: str | None) -> Generator[Request, Reply, Found | Outcome]:
@@ -179,25 +185,25 @@ class Upserts:
     def _update(
         self, record: Record, policy: Policy, change: Change, *, differ: Differ | None = None, hops: int = 0
     ) -> Steps:
-        """Write what a change says; `differ` tells what is still missing where the reply does not."""
+        """Write what a change says; `differ` finds what is still missing if the reply does not tell."""
         at, gladly_id = self._at, change.id or record.id
         reply = yield at.change(record, gladly_id, change.after)
         if reply.is_confirmed:
             return Outcome(change.word, gladly_id=gladly_id, status=reply.status, accepted=remember(record))
         if reply.is_taken:
             return self._taken(reply, gladly_id)
-        # For what can be merged, a 404 also stands for an object that was merged away.
+        # If objects of this kind can be merged, a 404 may also mean that this one was merged into another.
         may_be_merged = at.is_merged and not reply.is_refused
         if reply.is_absent and not may_be_merged:
             return missing(at, record, policy, gladly_id)
         if not reply.is_unclear and not may_be_merged:
-            return _with_hint(self._refused(reply, gladly_id), at.hint(change.after))
+            return with_hint(self._refused(reply, gladly_id), at.hint(change.after))
         return (yield from self._settle_update(record, policy, change, reply, differ or at.differences, hops))
 
     def _settle_update(
         self, record: Record, policy: Policy, change: Change, reply: Reply, differ: Differ, hops: int
     ) -> Steps:
-        """The reply does not tell whether the change was done, or the object was merged: look, and decide again."""
+        """Look and decide again: the reply does not tell whether the change was done, or the object was merged."""
         gladly_id = change.id or record.id
         found = yield from look(self._at, record, gladly_id)
         if found.is_absent:
@@ -207,7 +213,7 @@ class Upserts:
         left = differ(found.held, record.payload)
         is_same = found.gladly_id == gladly_id
         if is_same:
-            # What others changed meanwhile says nothing about this request.
+            # What others have changed since says nothing about this request.
             left = {name: value for name, value in left.items() if name in change.after}
         if not left and not change.after.keys().isdisjoint(self._at.hidden):
             return unknown(reply, gladly_id)
@@ -232,7 +238,7 @@ class Upserts:
     # --- delete --------------------------------------------------------------------------------
 
     def _remove(self, record: Record, gladly_id: str) -> Steps:
-        """Delete the object with an id: 1 request, and 1 look where the reply does not tell."""
+        """Delete the object with an id: 1 request, and 1 look if the reply does not tell."""
         at = self._at
         reply = yield at.remove(record, gladly_id)
         if reply.is_confirmed:
@@ -248,25 +254,21 @@ class Upserts:
         if found.held is None:
             return unknown(found.reply, gladly_id)
         if found.gladly_id != gladly_id:
-            # Its successor holds another record's data as well.
-            detail = f"merged into {found.gladly_id}, which also holds other data; delete it by that id if you mean it"
+            # The customer it was merged into also holds another record's data.
+            detail = f"merged into {found.gladly_id}, which also holds other data; to delete that, use its id"
             return Outcome.rejected(Problem("moved", detail, "id", Stage.API), status=301, gladly_id=gladly_id)
         return self._refused(reply, gladly_id)
 
-    # --- words ---------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------
 
     def _holder(self, reply: Reply) -> str | None:
         return next((other for one in reply.problems if (other := self._at.holder(one)) is not None), None)
 
     def _refused(self, reply: Reply, gladly_id: str) -> Outcome:
-        return self._with_way_out(refused(reply, gladly_id))
+        return self._with_fix(refused(reply, gladly_id))
 
-    def _with_way_out(self, outcome: Outcome) -> Outcome:
-        return _with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
-
-
-def _with_hint(outcome: Outcome, hint: str | None) -> Outcome:
-    return outcome._replace(detail=f"{outcome.detail}; {hint}") if hint else outcome
+    def _with_fix(self, outcome: Outcome) -> Outcome:
+        return with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
 
 
 def _named(other: str | None) -> str:

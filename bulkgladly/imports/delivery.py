@@ -142,7 +142,7 @@ class Delivery:
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Restart the steps of a record after another run has recorded something about its key."""
         pending.record = pending.record._replace(known=known)
-        pending.steps = self._spec.procedures[self._policy.mode](pending.record, self._policy)
+        pending.steps = self._spec.steps(pending.record, self._policy)
         try:
             return next(pending.steps)
         except StopIteration as end:

@@ -189,4 +189,9 @@ async def test_it_is_shown_drafted_and_documented(place: Place) -> None:
     assert "| [`badges`](#badges) | `upsert`, `create` | our id, at most 50 characters | detected |" in page
     assert "| `customer-badges` | `getCustomerBadges` | customer; ids from `badges` |" in page
     assert "| `colour` | text | RED or BLUE; what else there is, is UNKNOWN. |" in page
+    report = json.loads(await place.run("schema", "show", "BadgesReport", "--json"))
+    assert report["report"] == [
+        {"column": "badge_id", "header": "Badge ID", "type": "text"},
+        {"column": "worn_at", "header": "Worn At", "type": "timestamp"},
+    ]
     assert "customer-badges" in await place.run("export", "nothing-like-it", "--out", "lake", code=2)

@@ -15,7 +15,7 @@ from bulkgladly.cli.help_pages import WIDEST, help_page
 from bulkgladly.cli.lake_flags import ReportFlags
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.gladly.reports import AGGREGATION_LEVELS, CHANNELS
+from bulkgladly.gladly.report_queries import AGGREGATION_LEVELS, CHANNELS
 from tests.contract.test_docs import README, all_commands, write_files_of
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served

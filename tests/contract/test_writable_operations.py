@@ -129,7 +129,7 @@ def test_the_mode_that_goes_without_saying(spec: ResourceSpec) -> None:
     else:
         assert spec.mode(None) is not Mode.DELETE
     for mode in set(Mode) - set(spec.procedures):
-        with pytest.raises(UsageError, match=f"have no --mode {mode}"):
+        with pytest.raises(UsageError, match=f"do not support --mode {mode}"):
             spec.mode(mode)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.gladly.report_columns import column_names
+from bulkgladly.gladly.metric_sets import column_names
 from bulkgladly.lake.merge import joined, restate, unite
 from bulkgladly.lake.report_csv import MAX_RECORD_BYTES, BodyCutOff, CsvRow, NotAReport, beginning, records_in
 from bulkgladly.lake.report_table import ReportBody, ReportColumn, ReportLayout, read_report

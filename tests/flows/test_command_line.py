@@ -109,7 +109,7 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
     ("arguments", "status", "words"),
     [
         (("import", "customers", "none.csv"), 2, "no such file"),
-        (("import", "widgets", "customers.csv"), 2, "choose one of: customers"),
+        (("import", "widgets", "customers.csv"), 2, "choose from: customers"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
         (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),
         (

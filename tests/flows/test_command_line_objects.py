@@ -21,7 +21,7 @@ SMS = "crm,mobileNumber,from,body\nS1,+16505550111,+16505550199,Hello\nS2,+16505
         (("import", "sms", "sms.csv", "--key", "crm"), "sends a text message to a person, 2 times in all"),
         (("import", "redactions", "sms.csv"), "--mode delete"),
         (("import", "redactions", "sms.csv", "--mode", "delete"), "pass --yes"),
-        (("import", "tasks", "tasks.csv", "--mode", "delete"), "tasks have no --mode delete"),
+        (("import", "tasks", "tasks.csv", "--mode", "delete"), "tasks do not support --mode delete"),
         (("import", "tasks", "tasks.csv", "--after", "none"), "there is no run 'none'"),
         (("import", "tasks", "tasks.csv", "--missing-names", "maybe"), "choose stop or reject"),
         (("import", "tasks", "customers.csv", "--key", "crm_id"), "tasks have no column"),
@@ -79,7 +79,7 @@ def test_schema_show_says_what_each_column_of_a_data_set_means(
     columns = {entry["column"]: entry for entry in json.loads(capsys.readouterr().out)["data_set"]["columns"]}
 
     assert "PENDING, IN_PROGRESS, COMPLETED or FAILED." in shown
-    assert columns["parameters"]["means"].endswith("whether the end belongs to it is UNKNOWN.")
+    assert columns["parameters"]["means"].endswith("whether the end is included is UNKNOWN.")
     assert columns["parameters"]["type"].startswith("struct<")
     assert "no longer lists" in columns["_gone_since"]["means"]
 

@@ -12,8 +12,8 @@ from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.per_parent import PerParent
 from bulkgladly.exports.report_plan import windows_due
+from bulkgladly.gladly.report_queries import query_for
 from bulkgladly.gladly.report_windows import Days, Reading
-from bulkgladly.gladly.reports import query_for
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin

@@ -24,7 +24,7 @@ from bulkgladly.exports.report_fetch import TRIES
 from bulkgladly.exports.report_plan import FIRST_DAYS, estimate
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import UnitResult
-from bulkgladly.gladly.report_columns import column_names
+from bulkgladly.gladly.metric_sets import column_names
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest

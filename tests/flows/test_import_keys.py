@@ -10,7 +10,7 @@ import pytest
 from bulkgladly import Pace
 from bulkgladly.checks.run_check import check
 from bulkgladly.emulator.faults.fault import status
-from bulkgladly.gladly import keys, reading
+from bulkgladly.gladly import identity, reading
 from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mapping import mapper
@@ -28,7 +28,7 @@ SPELLINGS = ["K1 ", "\xa0K1", "\ufeffK1", "K1\u200b", "'K1", "Zoe\u0308", "4711.
 def earlier_version() -> Iterator[None]:
     """As versions that took every key as it stood."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (keys, reading, mapper):
+        for module in (identity, reading, mapper):
             patch.setattr(module, "read_key", lambda value: SourceKey(str(value)))
         yield
 

@@ -1084,9 +1084,9 @@ async def test_a_dry_run_joins_keys_and_takes_names_as_they_are(world: World) ->
 @pytest.mark.parametrize(
     ("resource", "mode", "message"),
     [
-        ("activities", "update", "activities have no --mode update; it is one of: create, delete"),
-        ("conversations", "create", "conversations have no --mode create"),
-        ("people", None, "there is no resource 'people'"),
+        ("activities", "update", "activities do not support --mode update; supported modes: create, delete"),
+        ("conversations", "create", "conversations do not support --mode create"),
+        ("people", None, "unknown object 'people'"),
     ],
 )
 async def test_a_mode_that_a_resource_does_not_have_is_refused(

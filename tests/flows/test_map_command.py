@@ -165,7 +165,7 @@ def test_an_import_takes_its_mapping_from_the_settings_file(
     [
         (("map", "check", "--map", "mapping.toml"), "nothing to try the mapping on"),
         (("map", "check", "people.csv", "--map", "none.toml"), "none.toml: cannot be read"),
-        (("map", "init", "people.csv", "--to", "costumers"), "there is no resource 'costumers'"),
+        (("map", "init", "people.csv", "--to", "costumers"), "unknown object 'costumers'"),
         (("map", "init", "none.csv", "--to", "customers"), "no such file"),
         (("map", "init", "empty.ndjson", "--to", "customers"), "the file has no rows to draft a mapping from"),
         (("map", "check", "people.csv", "--map", "mapping.toml", "--transform", "x"), "write module:function"),

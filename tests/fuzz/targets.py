@@ -28,8 +28,8 @@ from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.errors import DiskFull, InputError, JournalDamaged, ReplyLost, UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.metric_sets import column_names
 from bulkgladly.gladly.objects.export_jobs import FIND_JOBS, file_request, jobs_of, next_loss
-from bulkgladly.gladly.report_columns import column_names
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.databases import open_journal, open_reader, open_state
 from bulkgladly.journal.run_folder import RunFolder

@@ -82,7 +82,7 @@ def remembered(record: Record, gladly_id: str = "held", **accepted: Any) -> Know
 def play(resource: str, mode: str, record: Record, replies: Sequence[Reply], **policy: Any) -> Played:
     """Answer the steps with the replies; all must be used, and no more asked for."""
     spec = RESOURCES[resource]
-    steps = spec.procedures[Mode(mode)](record, policy_for(mode, **policy))
+    steps = spec.steps(record, policy_for(mode, **policy))
     requests: list[Request] = []
     left = list(replies)
     try:

@@ -70,7 +70,7 @@ def test_a_row_may_have_the_form_of_the_api() -> None:
 
 @pytest.mark.parametrize(("change", "word"), [({}, Word.UNCHANGED), ({"title": "Other"}, Word.REJECTED)])
 def test_an_activity_that_exists_cannot_be_changed(change: dict[str, Any], word: Word) -> None:
-    """What Gladly adds to it is no difference."""
+    """What Gladly adds to it does not count as a difference."""
     record = record_of("activities", ACTIVITY)
     taken = refusal(409, "taken", "newConversationItems")
 
@@ -91,7 +91,7 @@ def test_an_activity_that_exists_cannot_be_changed(change: dict[str, Any], word:
     ],
 )
 def test_an_activity_that_gladly_would_refuse(change: dict[str, Any], code: str) -> None:
-    """Told offline, by the same rules for an import and for a check."""
+    """Checked offline, by the same rules for an import and for a check."""
     found = prepared("activities", {**ACTIVITY, **change})
 
     assert isinstance(found, Problem)
@@ -133,7 +133,7 @@ def test_a_check_gets_every_problem_of_a_row() -> None:
     ],
 )
 def test_an_activity_is_deleted(replies: list[Reply], word: Word) -> None:
-    """What is gone already is unchanged, unless an attempt was lost."""
+    """One that does not exist is unchanged, unless an attempt was lost."""
     record = record_of("activities", {"id": "held"}, "delete")
 
     played = play("activities", "delete", record, replies)
@@ -156,7 +156,7 @@ def keys(drafts: list[Draft]) -> list[str]:
 
 
 def test_parents_go_first_and_all_else_stays_in_order() -> None:
-    """By key and by path, over several levels, whatever comes first in the input."""
+    """By key and by path, over several levels, in any order of the input."""
     drafts = [
         topic("Paper", parent="Gifts / Cards"),
         topic("Alone"),
@@ -199,7 +199,7 @@ def test_a_path_is_a_name_and_a_parent() -> None:
 
 
 def test_a_topic_that_is_there_is_named_by_its_path() -> None:
-    """It is no row of the input that others could lie below, though it has the path of one."""
+    """It does not count as a parent in the input, although it has the path of one."""
     [_, draft] = parents_first([topic("Late", parent="Orders"), topic("Delayed", topic="Orders / Late")])
     directory = Directory(
         {"topic": [{"id": "t-1", "name": "Orders"}, {"id": "t-2", "name": "Late", "parentId": "t-1"}]}
@@ -213,7 +213,7 @@ def test_a_topic_that_is_there_is_named_by_its_path() -> None:
 
 
 def test_an_update_of_a_topic_has_its_name() -> None:
-    """Gladly wants it in each, changed or not."""
+    """Gladly requires it in each update, changed or not."""
     record = record_of("topics", {"name": "Orders", "disabled": True}, "upsert")
     record = record._replace(known=remembered(record, disabled=False))
 
@@ -249,7 +249,7 @@ def test_a_taken_name_goes_by_the_policy(on_conflict: str, replies: list[Reply],
 
 
 def test_a_name_taken_by_our_own_lost_attempt() -> None:
-    """The first attempt made the topic, and the second met its name."""
+    """The first attempt created the topic, and the second one got a conflict with its name."""
     record = record_of("topics", {"name": "Orders"})
 
     played = play(
@@ -289,7 +289,7 @@ def test_the_same_name_gives_the_same_id_without_a_key() -> None:
     ],
 )
 def test_a_create_under_another_id_is_not_reported_as_created_under_ours(elsewhere: Reply) -> None:
-    """Later runs would meet nobody under our id: what our id shows decides, and nothing is sent again by itself."""
+    """Later runs would find nothing under our id. The look decides, and nothing is sent again automatically."""
     record = record_of("topics", {"name": "Orders"})
 
     ours = play("topics", "create", record, [created(f"/api/v1/topics/{record.id}")])

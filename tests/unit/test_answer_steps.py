@@ -19,7 +19,7 @@ def answer(**fields: Any) -> Reply:
 
 
 def test_an_answer_is_made_with_200() -> None:
-    """Which is what Gladly answers here."""
+    """Gladly responds with 200, not with 201."""
     record = record_of("answers", ANSWER)
 
     played = play("answers", "create", record, [reply(200, {"id": record.id})])
@@ -29,7 +29,7 @@ def test_an_answer_is_made_with_200() -> None:
 
 
 def test_audiences_are_a_set_and_written_whole() -> None:
-    """Another order is no change, one less is."""
+    """Another order is not a change; a missing one is."""
     record = record_of("answers", {"id": "held", **ANSWER}, "update")
 
     same = play("answers", "update", record, [answer()])
@@ -41,7 +41,7 @@ def test_audiences_are_a_set_and_written_whole() -> None:
 
 @pytest.mark.parametrize(("status", "code"), [(409, "taken"), (400, "taken")])
 def test_a_name_that_is_taken_in_a_create_is_adopted_by_policy(status: int, code: str) -> None:
-    """Whatever the status of the refusal."""
+    """With any status of the refusal."""
     record = record_of("answers", ANSWER, "upsert")
     taken = NAME_TAKEN._replace(status=status)
 
@@ -54,7 +54,7 @@ def test_a_name_that_is_taken_in_a_create_is_adopted_by_policy(status: int, code
 
 
 def test_a_rename_to_a_taken_name_is_a_400() -> None:
-    """Told as the conflict that it is."""
+    """The reject is a conflict all the same."""
     record = record_of("answers", ANSWER, "upsert")
     record = record._replace(known=remembered(record, name="Old"))
 
@@ -108,7 +108,7 @@ def content(**fields: Any) -> Reply:
     ],
 )
 def test_a_content_in_each_mode(mode: str, replies: list[Reply], word: Word) -> None:
-    """Asked about where the mode has to know whether it is there, or where nobody knows whether it was written."""
+    """It is read if the mode has to know whether it exists, or if the write was unclear."""
     record = record_of("answer-contents", CONTENT, mode)
 
     played = play("answer-contents", mode, record, replies)
@@ -161,7 +161,7 @@ def test_a_content_is_deleted(replies: list[Reply], word: Word) -> None:
     ],
 )
 def test_a_content_has_what_its_type_needs(change: dict[str, str], attr: str) -> None:
-    """Told before it is sent; without a key its place is its key."""
+    """Checked before it is sent. Without a key column, its place is its key."""
     found = prepared("answer-contents", {**CONTENT, **change})
     keyless = prepared("answer-contents", CONTENT, key=None)
 
@@ -218,9 +218,9 @@ def test_a_webhook_is_made_disabled() -> None:
 def test_a_refused_webhook_is_looked_for_by_its_url(
     mode: str, first: Reply, listed: list[Any], more: list[Reply], word: Word
 ) -> None:
-    """What a duplicate answers is unknown, so any refusal is followed by the list.
+    """The response to a duplicate is unknown, so the list is read after any refusal.
 
-    A reply that is not Gladly's may stand for a create that was done: what the list shows is ours then.
+    A response that is not Gladly's may hide a create that was done: what the list shows is ours then.
     """
     played = play("webhooks", mode, record_of("webhooks", HOOK, mode), [first, reply(200, listed), *more])
 
@@ -237,14 +237,14 @@ def test_a_refused_webhook_is_looked_for_by_its_url(
     ],
 )
 def test_a_webhook_in_doubt_is_looked_for_first(replies: list[Reply], word: Word) -> None:
-    """An earlier process may have made it."""
+    """An earlier process may have created it."""
     record = record_of("webhooks", HOOK, "upsert", doubt=True)
 
     assert play("webhooks", "upsert", record, replies).outcome.word is word
 
 
 def test_what_is_never_shown_is_sent_when_it_has_changed() -> None:
-    """And with the first write, where nothing is remembered."""
+    """And with the first write, if nothing is remembered."""
     fields = {**HOOK, "headers": {"X-Key": "1"}}
     new = record_of("webhooks", {"id": "w-1", **fields}, "update")
     same, changed = record_of("webhooks", fields, "update"), record_of("webhooks", fields, "update")
@@ -290,7 +290,7 @@ def test_a_ping_that_fails_is_named() -> None:
     ],
 )
 def test_a_webhook_is_disabled_and_deleted(fields: dict[str, Any], replies: list[Reply], word: Word) -> None:
-    """Gladly deletes no other; where the end of the deletion is unclear, it is looked at."""
+    """Gladly deletes no other. If the response to the deletion is unclear, it is looked up."""
     played = play("webhooks", "delete", record_of("webhooks", fields, "delete"), replies)
 
     assert played.outcome.word is word

@@ -76,8 +76,8 @@ def test_emails_that_cannot_be_sent_name_their_place(items: list[Any], code: str
     with pytest.raises(ContactProblem) as caught:
         clean_emails(items)
 
-    assert (caught.value.code, caught.value.attr) == (code, attr)
-    assert "example" not in caught.value.detail
+    assert (caught.value.problem.code, caught.value.problem.attr) == (code, attr)
+    assert "example" not in caught.value.problem.detail
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_phones_become_e164(item: Any, region: str | None, expected: dict[str, A
 
 
 def test_a_number_that_comes_twice_is_one_entry() -> None:
-    """Later entries add what the first did not say."""
+    """Later entries add what the first one lacks."""
     found = clean_phones(["+16505550100", {"original": "(650) 555-0100", "type": "HOME"}, "+16505550101"], "US")
 
     assert found == [{"original": "+16505550100", "type": "HOME"}, {"original": "+16505550101"}]
@@ -177,9 +177,9 @@ def test_phones_that_cannot_be_sent_name_their_place(item: Any, region: str | No
     with pytest.raises(ContactProblem) as caught:
         clean_phones([item], region)
 
-    assert (caught.value.code, caught.value.attr) == (code, attr)
-    assert "555" not in caught.value.detail
-    assert "7946" not in caught.value.detail
+    assert (caught.value.problem.code, caught.value.problem.attr) == (code, attr)
+    assert "555" not in caught.value.problem.detail
+    assert "7946" not in caught.value.problem.detail
 
 
 def test_only_one_phone_can_be_primary() -> None:
@@ -215,7 +215,7 @@ def test_emails_are_the_same_in_any_case(entry: dict[str, Any], identity: str) -
     ],
 )
 def test_phones_are_the_same_by_their_number(entry: dict[str, Any], identity: str) -> None:
-    """However Gladly keeps it: normalised, or as somebody typed it."""
+    """In any form that Gladly may keep: normalised, or as it was typed."""
     assert phone_identity(entry) == identity
 
 
@@ -231,7 +231,7 @@ EXAMPLES = [number for region in sorted(phonenumbers.SUPPORTED_REGIONS) for numb
 
 @pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
 def test_numbers_of_every_region_are_kept(region: str) -> None:
-    """Whatever phones a country has: E.164 stays as it is, and its own spelling becomes that."""
+    """E.164 stays unchanged, and a country's own spelling becomes E.164."""
     for number in example_numbers(region):
         parsed = phonenumbers.parse(number)
         national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
@@ -245,7 +245,7 @@ def test_numbers_of_every_region_are_kept(region: str) -> None:
 
 @given(st.sampled_from(EXAMPLES), st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.data())
 def test_a_number_never_becomes_another_number(number: str, region: str, data: st.DataObject) -> None:
-    """Without its plus, as a decimal, in whatever region: it is that number, or refused."""
+    """Without its plus, as a decimal, in any region: it is the same number, or refused."""
     written = number[1:] + data.draw(st.sampled_from(["", ".0", ".00"]))
 
     try:
@@ -286,7 +286,7 @@ ADDRESSES = st.builds(
     ],
 )
 def test_one_person_does_not_become_two_by_the_spelling_of_an_address(spellings: tuple[str, ...]) -> None:
-    """Composed or not, an encoded domain or not: one entry in a row, one claim, no union that grows."""
+    """Composed or not, with an encoded domain or not: one entry, one claim, and a merged list that does not grow."""
     assert {email_identity({"original": one}) for one in spellings} == {email_identity({"original": spellings[0]})}
     assert clean_emails(spellings) == [{"original": spellings[0]}]
     assert unite([{"original": spellings[0]}], [{"original": one} for one in spellings], email_identity) is None
@@ -294,7 +294,7 @@ def test_one_person_does_not_become_two_by_the_spelling_of_an_address(spellings:
 
 @given(ADDRESSES)
 def test_the_identity_of_an_address_is_its_own_identity(address: str) -> None:
-    """Brought into the form twice is brought into it once, so that two forms are equal or not, and nothing between."""
+    """Normalising twice is the same as once, so that two addresses are either equal or not."""
     once = email_identity({"original": address})
 
     assert email_identity({"original": once}) == once
@@ -333,12 +333,12 @@ def emails(*names: str, **more: Any) -> list[dict[str, Any]]:
 def test_lists_are_united(
     held: list[dict[str, Any]], wanted: list[dict[str, Any]], expected: list[dict[str, Any]] | None
 ) -> None:
-    """What is held comes back as it came, what is wanted is added, and no request is made for nothing."""
+    """Entries that Gladly holds are sent back unchanged, wanted ones are added, and no request is sent for nothing."""
     assert unite(held, wanted, email_identity) == expected
 
 
 def test_two_people_behind_one_number_both_stay() -> None:
-    """Entries that differ in the extension alone are two entries of Gladly's, and both are sent back."""
+    """Entries that differ only in the extension are two entries in Gladly, and both are sent back."""
     held = [{"original": "+16505550100", "extension": extension} for extension in ("1", "2")]
 
     united = unite(held, [{"original": "+16505550199"}], phone_identity)
@@ -347,7 +347,7 @@ def test_two_people_behind_one_number_both_stay() -> None:
 
 
 def test_entries_without_an_address_stay() -> None:
-    """What we do not understand is not ours to drop."""
+    """We do not drop what we do not understand."""
     held: list[dict[str, Any]] = [{"normalized": None}, {"label": "front desk"}]
 
     united = unite(held, emails("ada"), email_identity)
@@ -356,7 +356,7 @@ def test_entries_without_an_address_stay() -> None:
 
 
 def test_held_entries_are_not_changed_in_place() -> None:
-    """The profile that was read stays what Gladly said."""
+    """The profile that was read is not changed."""
     held = [{"original": "ada@example.org", "primary": True}]
 
     unite(held, [{"original": "bela@example.org", "primary": True}], email_identity)
@@ -379,7 +379,7 @@ entries = st.lists(
 
 @given(entries, entries)
 def test_a_union_never_shortens(held: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
-    """Every entry that Gladly holds is sent back, and everything wanted is among them."""
+    """Every entry that Gladly holds is sent back, together with every wanted one."""
     united = unite(held, wanted, email_identity)
 
     sent = held if united is None else united
@@ -393,7 +393,7 @@ def test_a_union_never_shortens(held: list[dict[str, Any]], wanted: list[dict[st
 
 @given(entries, entries)
 def test_a_union_is_complete(held: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
-    """After it was sent nothing is left to send, so a repeat costs no request."""
+    """Nothing is left to send afterwards, so a repeat costs no request."""
     once = {email_identity(entry): entry for entry in wanted}
     wanted = [entry for entry in once.values() if entry["original"]]
     primaries = [entry for entry in wanted if entry.get("primary")]

@@ -39,7 +39,7 @@ def test_topics_come_before_closing_and_after_reopening() -> None:
     [({}, False, None), ({}, True, True), ({"force": "yes"}, False, True), ({"force": "no"}, True, None)],
 )
 def test_force_is_said_only_where_it_is_meant(fields: dict[str, str], force_close: bool, forced: bool | None) -> None:
-    """By the policy, or by the row, which wins."""
+    """By the policy, or by the row, which counts more."""
     played = update({**CLOSE, **fields}, [DONE], force_close=force_close)
 
     assert played.body()["status"].get("force") is forced
@@ -64,7 +64,7 @@ def test_force_is_said_only_where_it_is_meant(fields: dict[str, str], force_clos
     ],
 )
 def test_a_state_that_forbids_it_is_looked_at(answer: Reply, asked: Reply, word: Word, code: str | None) -> None:
-    """It may be our own first attempt, or as wanted already; else the reject says the way out."""
+    """Our first attempt may have been done, or the state may be right already; otherwise the reject names the fix."""
     played = update(CLOSE, [answer, asked])
 
     assert played.calls == ["patchConversation", "getConversation"]
@@ -130,14 +130,14 @@ TOPICS = {"conversationId": "talk", "topicIds": ["t-1", "t-2"]}
     ],
 )
 def test_topics_come_off_one_by_one(replies: list[Reply], word: Word) -> None:
-    """A topic that is not there is told from a conversation that is not there, and from a page that says so."""
+    """A missing topic, a missing conversation and a page that says "not found" are three different cases."""
     record = record_of("conversation-topics", TOPICS, "delete")
 
     assert play("conversation-topics", "delete", record, replies).outcome.word is word
 
 
 def test_freeform_topics_follow_their_conversation_to_another_customer() -> None:
-    """The customer of the row was merged: the conversation knows better."""
+    """The customer of the row was merged; the conversation shows into whom."""
     fields = {"conversationId": "talk", "customerId": "old", "add": [{"key": "orderId", "value": "A1"}]}
     record = record_of("freeform-topics", fields, "update")
 
@@ -161,7 +161,7 @@ def test_freeform_topics_follow_their_conversation_to_another_customer() -> None
     ],
 )
 def test_a_redaction_takes_one_request(answer: Reply, word: Word) -> None:
-    """Repeated freely: the content is gone either way."""
+    """It may be repeated: the content is removed either way."""
     played = play("redactions", "delete", record_of("redactions", {"itemId": "x"}, "delete"), [answer])
 
     assert (played.calls, played.outcome.word) == (["redactContent"], word)

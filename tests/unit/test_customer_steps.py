@@ -21,7 +21,7 @@ from tests.unit.stepping import completed, judged
 HOST = "https://example.gladly.com"
 PATH = "/api/v1/customer-profiles"
 ADA = {"name": "Ada Sample", "emails": [{"original": "ada@example.org"}], "phones": ["+16505550100"]}
-STEPS = RESOURCES["customers"].procedures
+CUSTOMERS = RESOURCES["customers"]
 
 
 @dataclass
@@ -59,8 +59,8 @@ def row(fields: Mapping[str, Any] | None = None, *, key: str = "7", own_id: str 
 
 
 def play(mode: str, record: Record, replies: Sequence[Reply], *, as_is: bool = False, **policy: Any) -> Played:
-    """Answer the steps with the replies, completed or as they are; all must be used, and no more asked for."""
-    steps = STEPS[Mode(mode)](record, Policy(host=HOST, mode=Mode(mode), key="crm", **policy))
+    """Answer the steps with the replies, completed or as they are. All must be used, and no more requested."""
+    steps = CUSTOMERS.steps(record, Policy(host=HOST, mode=Mode(mode), key="crm", **policy))
     requests: list[Request] = []
     left = list(replies)
     try:
@@ -106,7 +106,7 @@ def profile(gladly_id: str = "held", **fields: Any) -> dict[str, Any]:
 
 
 def got(*_: Any, gladly_id: str | None = None, **fields: Any) -> Reply:
-    """The profile that is asked for, or (with an id) that one."""
+    """The requested profile, or the one with a given id."""
     held = profile(gladly_id or "", **fields)
     return json_reply(200, {name: value for name, value in held.items() if value != ""})
 
@@ -153,7 +153,7 @@ def test_a_new_customer_takes_one_request() -> None:
 
 @pytest.mark.parametrize("mode", ["create", "upsert"])
 def test_nulls_are_not_created(mode: str) -> None:
-    """What is to be cleared is not there in a new profile."""
+    """A field that is to be cleared is left out of a new profile."""
     record = row({"name": "Ada", "address": None, "customAttributes": {"a": None, "b": 1}}, null="clear")
 
     played = play(mode, record, [CREATED])
@@ -166,7 +166,7 @@ def test_nulls_are_not_created(mode: str) -> None:
     ("lost", "word"), [pytest.param(0, Word.UNCHANGED, id="there before"), pytest.param(1, Word.CREATED, id="ours")]
 )
 def test_taken_id_with_equal_content(mode: str, lost: int, word: Word) -> None:
-    """Made by our own lost attempt, or there already: told apart by whether an attempt was lost."""
+    """It counts as created if an attempt of ours was lost, and as unchanged otherwise."""
     record = row()
 
     played = play(mode, record, [taken(lost=lost), got(gladly_id=record.id)])
@@ -176,7 +176,7 @@ def test_taken_id_with_equal_content(mode: str, lost: int, word: Word) -> None:
 
 
 def test_taken_id_with_other_content_is_a_reject_in_create_mode() -> None:
-    """Create never changes what is there; the reject names the fields."""
+    """A create never changes an existing customer; the reject names the fields."""
     record = row()
 
     played = play("create", record, [taken(), got(name="Somebody Else")])
@@ -200,7 +200,7 @@ def test_taken_id_with_other_content_is_an_update_in_upsert_mode() -> None:
 
 
 def test_null_clears_a_field_of_a_customer_that_was_there() -> None:
-    """Also where the customer is met by its id being taken."""
+    """Also if the customer is only found because its id is taken."""
     record = row({**ADA, "address": None}, null="clear")
 
     played = play("upsert", record, [taken(), got(address="1 Test Lane"), PATCHED])
@@ -221,7 +221,7 @@ def test_null_clears_a_field_of_a_customer_that_was_there() -> None:
     ],
 )
 def test_any_form_of_conflict_is_asked_about(mode: str, reply: Reply) -> None:
-    """Where the answer does not rule it out, our own id is looked at first."""
+    """If the response does not rule it out, the customer with our id is looked at first."""
     record = row()
 
     played = play(mode, record, [reply, got(gladly_id=record.id)])
@@ -242,7 +242,7 @@ def test_any_form_of_conflict_is_asked_about(mode: str, reply: Reply) -> None:
     ],
 )
 def test_a_conflict_that_is_not_gladlys_may_stand_for_a_customer_that_was_made(reply: Reply) -> None:
-    """There and equal, it was made; not there, it is a reject; an address is never said to be taken."""
+    """If it exists with equal content, it was created; if not, it is a reject that never blames an address."""
     record = row()
 
     made = play("upsert", record, [reply, got(gladly_id=record.id)])
@@ -255,7 +255,7 @@ def test_a_conflict_that_is_not_gladlys_may_stand_for_a_customer_that_was_made(r
 
 @pytest.mark.parametrize("attr", ["emails", "phones", "email", "phoneNumber", None])
 def test_taken_address_is_quarantined_by_default(attr: str | None) -> None:
-    """Rejected with the attribute; nothing of another customer is touched."""
+    """The reject names the field; the other customer is not touched."""
     record = row()
     lookup = [] if attr else [GONE]
 
@@ -267,7 +267,7 @@ def test_taken_address_is_quarantined_by_default(attr: str | None) -> None:
 
 
 def test_address_taken_by_our_own_lost_attempt() -> None:
-    """The first attempt made the customer, and the second met its address: that is ours."""
+    """The first attempt created the customer, and the second one got a conflict with its address."""
     record = row()
 
     played = play("upsert", record, [taken("emails", lost=1), got(gladly_id=record.id)])
@@ -277,7 +277,7 @@ def test_address_taken_by_our_own_lost_attempt() -> None:
 
 
 def test_address_taken_by_somebody_else_after_a_lost_attempt() -> None:
-    """Asked about our id, Gladly knows nothing: a conflict like any other."""
+    """Gladly has no customer with our id, so it is a conflict like any other."""
     record = row()
 
     played = play("upsert", record, [taken("emails", lost=1), GONE])
@@ -288,7 +288,7 @@ def test_address_taken_by_somebody_else_after_a_lost_attempt() -> None:
 @pytest.mark.parametrize("failure", [LOST, BROKEN, REFUSED])
 @pytest.mark.parametrize("attr", ["id", "emails", None])
 def test_a_failed_question_after_a_lost_attempt_is_unknown(attr: str | None, failure: Reply) -> None:
-    """A failed look-up is never "not found": our first attempt may have made the customer."""
+    """A failed look-up never means "not found": our first attempt may have created the customer."""
     record = row()
 
     played = play("upsert", record, [taken(attr, lost=1), failure])
@@ -300,7 +300,7 @@ def test_a_failed_question_after_a_lost_attempt_is_unknown(attr: str | None, fai
 @pytest.mark.parametrize("unclear", [LOST, BROKEN, *NOT_GLADLYS])
 @pytest.mark.parametrize("mode", ["create", "upsert"])
 def test_an_unclear_create_is_settled_by_asking(mode: str, unclear: Reply) -> None:
-    """Never by another create: there, it was made; not there, it is a reject; no answer, unknown."""
+    """Never by another create: found means created, not found a reject, no response unknown."""
     record = row()
 
     made = play(mode, record, [unclear, got(gladly_id=record.id)])
@@ -326,7 +326,7 @@ def test_an_unclear_create_is_settled_by_asking(mode: str, unclear: Reply) -> No
     ],
 )
 def test_a_customer_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> None:
-    """There, it was made. Not there, nobody knows: Gladly may show it late, so it is not sent again by itself."""
+    """Found means created. Not found means unknown: Gladly may show it late, so it is not sent again automatically."""
     record = row()
 
     made = play("create", record, [claim, got(gladly_id=record.id)])
@@ -335,11 +335,11 @@ def test_a_customer_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> 
     assert made.calls == not_there.calls == ["POST", f"GET /{record.id}"]
     assert made.outcome.word is Word.CREATED
     assert (not_there.outcome.word, not_there.outcome.status) == (Word.UNKNOWN, claim.status)
-    assert "look for it in Gladly" in (not_there.outcome.detail or "")
+    assert "check in Gladly" in (not_there.outcome.detail or "")
 
 
 def test_no_answer_has_no_status() -> None:
-    """Status 0 is our own word for silence; the reject says so in words."""
+    """Status 0 means no response at all; the reject says so."""
     played = play("upsert", row(), [LOST, GONE])
 
     assert (played.outcome.status, played.outcome.code) == (None, "no_answer")
@@ -357,7 +357,7 @@ def test_no_answer_has_no_status() -> None:
 )
 @pytest.mark.parametrize("mode", ["create", "upsert"])
 def test_a_refused_create_is_a_reject(mode: str, reply: Reply, code: str, attr: str | None) -> None:
-    """With what Gladly said; that the organisation is there at all, the client has asked."""
+    """With Gladly's own words. The client has checked that the organisation exists."""
     played = play(mode, row(), [reply])
 
     assert played.calls == ["POST"]
@@ -380,7 +380,7 @@ def test_a_refused_create_is_a_reject(mode: str, reply: Reply, code: str, attr: 
     ],
 )
 def test_a_reject_that_only_asking_has_shown_says_so(reply: Reply, code: str, attr: str | None) -> None:
-    """In a status that Gladly does not have, or a form: the code is kept, the words are ours."""
+    """The response has a status or form that Gladly does not use: its code is kept, but the text is ours."""
     played = play("upsert", row(), [reply, GONE])
 
     assert (played.outcome.word, played.outcome.code, played.outcome.attr) == (Word.REJECTED, code, attr)
@@ -390,7 +390,7 @@ def test_a_reject_that_only_asking_has_shown_says_so(reply: Reply, code: str, at
 
 
 def test_doubt_is_settled_by_asking_first() -> None:
-    """An earlier process may have sent the create: nothing is sent before the question is answered."""
+    """An earlier process may have sent the create, so nothing is sent before the look."""
     record = row(doubt=True)
 
     there = play("upsert", record, [got(gladly_id=record.id)])
@@ -443,7 +443,7 @@ def test_a_changed_name_takes_one_patch(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["upsert", "update"])
 def test_a_changed_contact_list_is_read_before_it_is_written(mode: str) -> None:
-    """Somebody may have added an address since, and PATCH replaces lists whole."""
+    """Others may have added an address, and PATCH replaces lists whole."""
     record = row()
     record = record._replace(known=known(record, emails=[{"original": "old@example.org"}]))
     held = {"original": "agent-added@example.org", "normalized": "agent-added@example.org"}
@@ -455,7 +455,7 @@ def test_a_changed_contact_list_is_read_before_it_is_written(mode: str) -> None:
 
 
 def test_read_first_reads_before_every_change() -> None:
-    """One request more, for those who fear to overwrite."""
+    """One more request, for users who do not want to overwrite anything."""
     record = row()
     record = record._replace(known=known(record, name="Ada Old"))
 
@@ -465,7 +465,7 @@ def test_read_first_reads_before_every_change() -> None:
 
 
 def test_a_changed_record_is_a_reject_in_create_mode() -> None:
-    """What is known and differs is not written over."""
+    """A known customer with other content is not overwritten."""
     record = row()
     record = record._replace(known=known(record, name="Ada Old"))
 
@@ -476,7 +476,7 @@ def test_a_changed_record_is_a_reject_in_create_mode() -> None:
 
 @pytest.mark.parametrize("mode", ["upsert", "update"])
 def test_a_known_customer_that_was_deleted_is_not_made_again(mode: str) -> None:
-    """Somebody may have asked to be forgotten."""
+    """The person may have asked for the deletion."""
     record = row()
     record = record._replace(known=known(record, name="Ada Old"))
 
@@ -539,7 +539,7 @@ def test_a_lost_patch_is_settled_by_looking(unclear: Reply) -> None:
 
 
 def test_a_lost_patch_is_judged_by_what_it_would_have_changed() -> None:
-    """That an agent changed another field meanwhile says nothing about our request."""
+    """Another field that an agent has changed since says nothing about our request."""
     record = row({**ADA, "address": "1 Test Lane"})
     record = record._replace(known=known(record, name="Ada Old"))
 
@@ -563,14 +563,14 @@ def test_a_patch_that_meets_a_taken_address_is_a_reject() -> None:
 
 
 def test_a_refused_patch_is_a_reject() -> None:
-    """Without another question."""
+    """Without another request."""
     played = changed("upsert", [REFUSED])
 
     assert (played.outcome.word, played.outcome.status) == (Word.REJECTED, 400)
 
 
 def test_a_404_for_a_customer_that_is_there_ends() -> None:
-    """Asking shows the same customer with the change missing: a reject, not a circle."""
+    """A look shows the same customer without the change: a reject, not an endless loop."""
     played = changed("update", [GONE, got(name="Ada Old")])
 
     assert (played.outcome.word, played.outcome.status) == (Word.REJECTED, 404)
@@ -601,7 +601,7 @@ def test_a_longer_chain_or_a_circle_ends_as_a_reject() -> None:
 
 
 def test_a_merge_without_a_successor_ends_as_a_reject() -> None:
-    """301 with nothing in it: whoever says that, nothing was read, and nothing is written."""
+    """A 301 without a successor: nothing was read, so nothing is written."""
     played = play("update", row(own_id="c-0"), [Reply(301, b"<html>")])
 
     assert (played.outcome.word, played.outcome.code) == (Word.REJECTED, "unreadable")
@@ -618,7 +618,7 @@ def test_a_merge_without_a_successor_ends_as_a_reject() -> None:
     ],
 )
 def test_location_names_the_successor_where_the_body_does_not(location: str, heir: str | None) -> None:
-    """Only where it points at a profile; a login page is none."""
+    """Only if it points at a profile; a sign-in page does not."""
     record = row(own_id="c-0")
     redirect = Reply(301, b"", headers={"location": location})
 
@@ -628,7 +628,7 @@ def test_location_names_the_successor_where_the_body_does_not(location: str, hei
 
 
 def test_a_created_customer_that_was_merged_since_is_found() -> None:
-    """Our id is taken by a customer that is now part of another."""
+    """Our id is taken by a customer that was merged into another."""
     record = row()
 
     played = play("upsert", record, [taken(), moved("heir"), got()])
@@ -640,14 +640,14 @@ def test_a_created_customer_that_was_merged_since_is_found() -> None:
 
 
 def test_skip_takes_one_request() -> None:
-    """The row is passed over, and says why."""
+    """The outcome says why the row was skipped."""
     played = play("upsert", row(), [taken("emails")], on_conflict="skip")
 
     assert (played.outcome.word, played.outcome.code, played.outcome.attr) == (Word.SKIPPED, "taken", "emails")
 
 
 def test_update_finds_and_patches() -> None:
-    """The fields that the row has win; what it does not have stays, and no address is lost."""
+    """The fields of the row win; all other fields and addresses stay."""
     record = row({"name": "Ada New", "emails": [{"original": "ada@example.org"}]})
     held = profile("held", emails=[{"original": "ada@example.org"}, {"original": "other@example.org"}])
 
@@ -659,7 +659,7 @@ def test_update_finds_and_patches() -> None:
 
 
 def test_merge_fills_gaps_and_unites_lists() -> None:
-    """What Gladly holds wins."""
+    """Where Gladly holds a value, it stays."""
     fields = {
         "name": "Ada New",
         "address": "1 Test Lane",
@@ -686,7 +686,7 @@ def test_merge_of_an_equal_customer_writes_nothing() -> None:
 
 
 def test_merge_never_overwrites_the_successor_of_a_merged_customer() -> None:
-    """Found, then merged away before the change arrived: the successor's name stays as well."""
+    """The customer is merged between the search and the change: the successor's name stays as well."""
     record = row({"name": "Ada New", "emails": ["ada@example.org", "new@example.org"]})
     replies = [taken("emails"), found(profile()), got(), GONE, moved("heir"), got(name="Heir"), PATCHED]
 
@@ -697,7 +697,7 @@ def test_merge_never_overwrites_the_successor_of_a_merged_customer() -> None:
 
 
 def test_a_lost_merge_is_done_when_nothing_is_missing() -> None:
-    """A name that Gladly holds otherwise is no sign that the merge failed."""
+    """Another name in Gladly does not mean that the merge failed."""
     record = row({"name": "Ada New", "emails": ["ada@example.org", "new@example.org"]})
     both = [{"original": "ada@example.org"}, {"original": "new@example.org"}]
 
@@ -713,7 +713,7 @@ SHARED = {**MOBILE, "type": "HOME"}
 
 
 def test_a_shared_phone_number_points_to_nobody() -> None:
-    """A household's number is no proof of who a row means."""
+    """The number of a household does not identify a person."""
     record = row({"emails": ["b@example.org"], "phones": ["+16505550100"]})
     housemate = found(profile("housemate", phones=[SHARED]))
 
@@ -724,7 +724,7 @@ def test_a_shared_phone_number_points_to_nobody() -> None:
 
 
 def test_nobody_is_deleted_for_a_phone_number() -> None:
-    """A row whose email is unknown deletes nobody, whoever has its number."""
+    """A row whose email is unknown deletes no customer, not even one with its number."""
     record = row({"emails": ["b@example.org"], "phones": ["+16505550100"]})
 
     played = play("delete", record, [found(), GONE])
@@ -737,7 +737,7 @@ def test_nobody_is_deleted_for_a_phone_number() -> None:
     ("attributes", "calls"), [("unknown", ["GET /held", "PATCH /held"]), ("merge", ["PATCH /held"])]
 )
 def test_attributes_are_read_before_they_are_written(attributes: str, calls: list[str]) -> None:
-    """Gladly may replace them whole: what others added is sent along, unless somebody has tried it."""
+    """Gladly may replace them whole, so those of others are sent along, unless the user knows better."""
     record = row({"customAttributes": {"tier": "gold"}})
     record = record._replace(known=known(record, customAttributes={"tier": "silver"}))
     held = got(**{**record.payload, "customAttributes": {"tier": "silver", "note": "by an agent"}})
@@ -768,7 +768,7 @@ def test_a_row_is_looked_up_by_all_its_addresses() -> None:
 
 @pytest.mark.parametrize("policy", ["update", "merge"])
 def test_addresses_of_several_customers_are_a_reject(policy: str) -> None:
-    """Nobody but a person can say which one was meant."""
+    """Only a person can say which one is meant."""
     record = row({"phones": ["+16505550100"]})
 
     both = found(profile("b", phones=[MOBILE]), profile("a", phones=[MOBILE]))
@@ -825,7 +825,7 @@ def test_update_goes_by_the_own_id() -> None:
 
 
 def test_update_goes_by_addresses_and_then_by_the_derived_id() -> None:
-    """A customer that somebody else made is found by its email, one that we made by its key."""
+    """The email finds a customer that others created, the key one that we created."""
     record = row({"name": "Ada New", "emails": ["ada@example.org"]})
 
     by_email = play("update", record, [found(profile()), PATCHED])
@@ -846,7 +846,7 @@ def test_update_of_an_equal_customer_writes_nothing() -> None:
 
 @pytest.mark.parametrize("own_id", [None, "own-1"])
 def test_update_makes_nobody(own_id: str | None) -> None:
-    """A customer that does not exist is a reject that names the way out."""
+    """A customer that does not exist is a reject that names the fix."""
     record = row({"name": "Ada"}, own_id=own_id)
 
     played = play("update", record, [GONE])
@@ -857,7 +857,7 @@ def test_update_makes_nobody(own_id: str | None) -> None:
 
 @pytest.mark.parametrize("failure", [LOST, BROKEN, Reply(200, b"<html>"), json_reply(200, [])])
 def test_update_without_a_readable_profile_changes_nothing(failure: Reply) -> None:
-    """A reject of the look-up: no PATCH leaves without knowing what is there."""
+    """The reject names the look-up: no PATCH is sent before the profile was read."""
     played = play("update", row(own_id="own-1"), [failure])
 
     assert played.calls == ["GET /own-1"]
@@ -883,7 +883,7 @@ def test_delete_goes_by_own_id_memory_or_key() -> None:
 
 
 def test_delete_by_email_looks_first() -> None:
-    """The customer that holds the address, by the search and by its profile, and nobody else."""
+    """Only the customer whose profile holds the address is deleted."""
     record = row({"emails": ["ada@example.org"]})
 
     hit = play("delete", record, [found(profile()), got(), json_reply(204)])
@@ -911,7 +911,7 @@ def test_delete_by_email_looks_first() -> None:
     ],
 )
 def test_no_stranger_is_deleted(replies: list[Reply], word: Word, code: str | None) -> None:
-    """Whom a search brings is only who it may be: the profile itself must hold the address."""
+    """A match of a search counts only if its profile holds the address."""
     played = play("delete", row({"emails": ["ada@example.org"]}), replies)
 
     assert not [call for call in played.calls if call.startswith("DELETE")]
@@ -921,7 +921,7 @@ def test_no_stranger_is_deleted(replies: list[Reply], word: Word, code: str | No
 @pytest.mark.parametrize("policy", ["update", "merge"])
 @pytest.mark.parametrize("mode", ["update", "upsert"])
 def test_no_stranger_is_changed(mode: str, policy: str) -> None:
-    """A search that is looser than it should be, or lags behind, points to nobody."""
+    """A match counts only if its profile holds the address: a search may be loose, or lag behind."""
     record = row({"name": "Ada New", "emails": ["ada@example.org"]})
     replies = [found(STRANGER), GONE] if mode == "update" else [taken("emails"), found(STRANGER)]
 
@@ -979,7 +979,7 @@ def test_a_list_is_merged_into_the_profile_and_not_into_what_a_search_showed() -
     ],
 )
 def test_a_customer_that_is_gone_is_not_an_error(first: Reply, word: Word) -> None:
-    """Asked once more, since 404 also stands for a merged one."""
+    """It is looked up once more, because a 404 may also mean a merge."""
     played = play("delete", row({"name": "Ada"}, own_id="own-1"), [first, GONE])
 
     assert played.calls == ["DELETE /own-1", "GET /own-1"]
@@ -987,7 +987,7 @@ def test_a_customer_that_is_gone_is_not_an_error(first: Reply, word: Word) -> No
 
 
 def test_a_merged_customer_is_not_deleted() -> None:
-    """Its successor holds another record's data as well."""
+    """The customer it was merged into also holds another record's data."""
     played = play("delete", row({"name": "Ada"}, own_id="own-1"), [GONE, moved("heir"), got()])
 
     assert "DELETE /heir" not in played.calls
@@ -1008,7 +1008,7 @@ def test_a_merged_customer_is_not_deleted() -> None:
     ],
 )
 def test_a_delete_that_fails_says_what_is_certain(replies: list[Reply], word: Word, code: str) -> None:
-    """Still there: a reject. No answer of Gladly's: unknown, and never "it was gone before"."""
+    """Found is a reject. Without a response of Gladly it is unknown, never "did not exist before"."""
     played = play("delete", row({"name": "Ada"}, own_id="own-1"), replies)
 
     assert (played.outcome.word, played.outcome.code) == (word, code)
@@ -1065,11 +1065,11 @@ def test_whatever_is_answered_the_steps_end_in_a_word(
     on_conflict: str,
     answers: list[Reply],
 ) -> None:
-    """No answer makes them go in circles or raise, and a reject always says where and why."""
+    """No response causes an endless loop or an exception, and each reject says where and why."""
     record = row(fields, doubt=doubt)
     if is_known:
         record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
-    steps = STEPS[Mode(mode)](record, Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict))
+    steps = CUSTOMERS.steps(record, Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict))
 
     outcome = None
     try:
@@ -1105,7 +1105,7 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
     if "known" in route or "merged" in route:
         record = record._replace(known=Known("held", dict.fromkeys(record.fingerprints, "older")))
     policy = Policy(host=HOST, mode=Mode(mode), key="crm", on_conflict=on_conflict)
-    steps = STEPS[Mode(mode)](record, policy)
+    steps = CUSTOMERS.steps(record, policy)
     left = [*answers(json_reply(200, held), found(held)), PATCHED]
 
     request = next(steps)
@@ -1126,7 +1126,7 @@ def test_no_route_shortens_a_contact_list(route: str, held: dict[str, Any], fiel
 
 @pytest.mark.parametrize("failed", [json_reply(400, {"errors": [problem("not_exist", "email")]}), GONE])
 def test_a_failed_search_is_not_taken_for_a_customer_who_is_gone(failed: Reply) -> None:
-    """Whatever code the refusal has: nobody was looked for, so nobody is known to be gone."""
+    """Whatever the code of the refusal: a failed search does not show that a customer does not exist."""
     played = play("delete", row(), [failed])
 
     assert played.calls == ["GET ?email=ada@example.org"]

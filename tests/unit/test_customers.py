@@ -66,7 +66,7 @@ def test_payload_holds_what_the_row_says(fields: dict[str, Any], payload: dict[s
     ],
 )
 def test_null_clears_where_the_user_says_so(fields: dict[str, Any], payload: dict[str, Any]) -> None:
-    """All but the contact lists, which no path shortens, and the id."""
+    """Except the contact lists, which imports never shorten, and the id."""
     assert record(fields, null="clear").payload == payload
 
 
@@ -82,7 +82,7 @@ def test_key_column_identifies_a_record() -> None:
 
 @pytest.mark.parametrize(("value", "key"), [(7, "7"), ("7", "7"), ("007", "007")])
 def test_keys_are_texts(value: Any, key: str) -> None:
-    """A number and its text are the same key, whatever the format made of the column."""
+    """A number and the same text are one key, in any file format."""
     assert record({"crm": value, "name": "Ada"}, key="crm").key == key
 
 
@@ -109,7 +109,7 @@ def test_key_can_be_a_custom_attribute() -> None:
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_row_without_its_key_is_refused(value: Any) -> None:
-    """Nothing else is taken in its place: that would make another customer."""
+    """Nothing else replaces it: that would create another customer."""
     found = problem({"crm": value, "emails": EMAILS}, key="crm")
 
     assert (found.code, found.attr) == ("key_missing", "crm")
@@ -148,7 +148,7 @@ def test_rows_without_key_are_their_content() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"name": "Ada"}, {"name": "Ada", "emails": [], "phones": None}])
 def test_a_row_that_nobody_could_find_again_is_refused(fields: dict[str, Any]) -> None:
-    """A name alone identifies nobody."""
+    """A name alone does not identify a person."""
     assert problem(fields).code == "no_identifier"
 
 
@@ -178,7 +178,7 @@ def test_rows_that_cannot_be_sent_name_the_field(fields: dict[str, Any], attr: s
 
 
 def test_claims_are_what_one_record_holds_alone() -> None:
-    """The key, every email in any case, and mobile numbers; a shared office phone is no claim."""
+    """The key, every email in any case, and mobile numbers, but not a shared office phone."""
     found = record(
         {
             "id": "1",
@@ -271,7 +271,7 @@ def test_changes_are_what_the_profile_lacks(payload: dict[str, Any], changes: di
 
 @pytest.mark.parametrize("profile", [{}, {"emails": None}, {"emails": "x", "customAttributes": 3}, {"emails": ["x"]}])
 def test_strange_profiles_are_empty_ones(profile: dict[str, Any]) -> None:
-    """A profile that is not what the API promises never raises."""
+    """A profile that is not in Gladly's form never raises."""
     payload = {"emails": EMAILS, "customAttributes": {"tier": "gold"}}
 
     assert changes_to(profile, payload) == payload
@@ -296,5 +296,5 @@ def test_strange_profiles_are_empty_ones(profile: dict[str, Any]) -> None:
     ],
 )
 def test_gaps_are_filled_and_nothing_is_overwritten(payload: dict[str, Any], gaps: dict[str, Any]) -> None:
-    """What Gladly holds wins over the row."""
+    """Where Gladly holds a value, it stays."""
     assert gaps_in(PROFILE, payload) == gaps

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.gladly.change import Action, Change, Found
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, gap_filling
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.spec import Record
@@ -136,7 +135,7 @@ def test_a_change_says_all_that_a_plan_needs() -> None:
 
 
 def test_a_rest_of_a_create_is_part_of_making_it() -> None:
-    """It counts as created, also where the mode changes nothing that is there."""
+    """It counts as created, even in the mode that changes no existing object."""
     at = endpoint(completing=lambda _: {"name": "Returns"})
 
     change = by_look(at, topic("create"), policy_for("create"), Found("held", HELD), Sight.OURS)
@@ -145,7 +144,7 @@ def test_a_rest_of_a_create_is_part_of_making_it() -> None:
 
 
 def test_what_is_never_shown_is_written_where_it_is_not_what_was_accepted() -> None:
-    """A look cannot compare it; after a create of ours it went with the same request."""
+    """A look cannot compare it. If our own create succeeded, it was sent with that request."""
     at = endpoint(hidden=("disabled",), differences=lambda held, payload: lacking(held, payload, ("name",)))
     record, found = topic("upsert"), Found("held", {**HELD, "name": "Returns"})
     accepted = record._replace(known=Known("held", record.fingerprints))

@@ -61,7 +61,7 @@ DIRECTORY = Directory(
     ],
 )
 def test_a_name_leads_to_an_id(kind: str, name: str, found: str) -> None:
-    """By the exact spelling first, then by any; topics also by their path."""
+    """The exact spelling counts first, then any case; topics can also be named by their path."""
     assert DIRECTORY.resolve(kind, name, "field") == found
 
 
@@ -79,7 +79,7 @@ def test_a_name_leads_to_an_id(kind: str, name: str, found: str) -> None:
     ],
 )
 def test_a_name_that_leads_nowhere_or_to_several(kind: str, name: str, code: str) -> None:
-    """A problem of the field, without the name in it: agents have names of people."""
+    """The problem names the field, but not the name, because agents have names of people."""
     found = DIRECTORY.resolve(kind, name, "field")
 
     assert isinstance(found, Problem)
@@ -88,12 +88,12 @@ def test_a_name_that_leads_nowhere_or_to_several(kind: str, name: str, code: str
 
 
 def test_without_lists_a_name_stands_for_itself() -> None:
-    """A dry run asks nobody."""
+    """A dry run reads no lists."""
     assert Directory().resolve("inbox", "Nobody", "inbox") == "Nobody"
 
 
 def test_paths_are_taken_apart_and_put_together() -> None:
-    """A slash without blanks is a part of a name."""
+    """A slash without spaces is part of a name."""
     assert names_below("Orders / In/Out /  Late ") == ("Orders", "In/Out", "Late")
     assert path_of(("Orders", "Returns")) == "Orders / Returns"
 
@@ -119,7 +119,7 @@ def test_names_and_keys_give_way_to_ids() -> None:
 
 
 def test_every_name_of_a_list_is_resolved() -> None:
-    """At its place; one that fails names the field."""
+    """In its place; the problem of an unknown one names the field."""
     record = draft_of("answers", name="x", audiences="Members; Everybody")
     directory = Directory({"audience": [{"id": "au-1", "name": "Everybody"}, {"id": "au-2", "name": "Members"}]})
 
@@ -133,7 +133,7 @@ def test_every_name_of_a_list_is_resolved() -> None:
 
 
 def test_a_key_of_another_resource_must_be_known() -> None:
-    """And one of the same resource may be on its way still, until it no longer is."""
+    """A key of the same object may still be in flight, until no record is left."""
     comment = draft_of("task-comments", taskKey="7", agentId="a", comment="x")
     topic = draft_of("topics", name="x", parentKey="7")
 
@@ -150,14 +150,14 @@ def test_a_key_of_another_resource_must_be_known() -> None:
 
 
 def topic_claim(key: str) -> int:
-    """What the record of this key holds while it is on its way."""
+    """What the record of this key claims while it is in flight."""
     parent = prepared("topics", {"crm": key, "name": "Parent"})
     assert isinstance(parent, Draft)
     return next(claim.digest for claim in parent.claims if claim.attr == "key")
 
 
 def test_the_name_of_an_object_stands_for_its_id() -> None:
-    """What is asked of one conversation waits for what was asked before."""
+    """A record of one conversation waits for the one before."""
     first = draft_of("conversation-topics", conversationId="talk", topicIds="t-1")
     second = draft_of("notes", conversationId="talk", body="x")
     other = draft_of("conversation-topics", conversationId="other", topicIds="t-1")

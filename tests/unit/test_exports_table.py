@@ -28,7 +28,7 @@ CONVERSATIONS, ANSWERS = LIVE_EXPORTS["conversations"], LIVE_EXPORTS["public-ans
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.word}-{row.operation}")
 def test_every_row_is_a_published_read(row: LiveExport) -> None:
-    """Path, parameters, shape of the answer and cap are those of the document."""
+    """Path, parameters, form of the response and cap are those of the document."""
     published = OPERATIONS[row.operation]
 
     assert (published["method"], published["path"]) == ("GET", row.path)
@@ -40,7 +40,7 @@ def test_every_row_is_a_published_read(row: LiveExport) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.word}-{row.operation}")
 def test_every_row_has_a_declared_data_set(row: LiveExport) -> None:
-    """What is asked parent by parent says in each row what was asked for."""
+    """Rows that are requested by parent have the id that was requested."""
     columns = DATA_SETS[row.data_set].schema.names
 
     assert "_fetched_at" in columns
@@ -48,7 +48,7 @@ def test_every_row_has_a_declared_data_set(row: LiveExport) -> None:
 
 
 def test_each_word_has_one_way() -> None:
-    """The words of the table are those of the three kinds that fetch them, each in one."""
+    """Each name is exported by exactly one of the three kinds."""
     assert sorted((*LIST_WORDS, *PARENT_WORDS, *MEDIA_WORDS)) == sorted(LIVE_EXPORTS)
 
 
@@ -67,7 +67,7 @@ def test_a_word_that_is_none_is_refused_with_those_there_are() -> None:
 
 
 def test_ids_stay_within_their_segment() -> None:
-    """Whatever an id holds, the request goes to the operation that was meant."""
+    """No id can make the request go to another operation."""
     request = LIVE_EXPORTS["profiles"].request("../a?b#c/d%2F é")
 
     assert request.path == "/api/v1/customer-profiles/..%2Fa%3Fb%23c%2Fd%252F%20%C3%A9"
@@ -107,7 +107,7 @@ def test_what_no_path_can_hold_is_not_asked(value: str) -> None:
     ],
 )
 def test_when_a_list_counts_as_cut(row: LiveExport, flag: str | None, count: int, cut: Cut) -> None:
-    """The flag decides if it is set; a list exactly at the cap stays in doubt."""
+    """The flag decides if it is set; a list at its cap may be cut."""
     headers = {} if flag is None else {LIMITED_DATA: flag}
 
     assert cut_of(row, headers, count) is cut
@@ -166,7 +166,7 @@ def test_bytes_that_are_no_text_spoil_their_own_line_only() -> None:
     ],
 )
 def test_a_body_that_is_not_what_was_asked_for_is_refused_as_a_whole(body: bytes, is_list: bool) -> None:
-    """And the message tells nothing of what it held."""
+    """And the message shows nothing of it."""
     with pytest.raises(Unreadable) as caught:
         elements_of(body, is_list=is_list)
 
@@ -216,7 +216,7 @@ RECORDING = WantedFile(("item",), "item.mp3", "audio/mpeg")
 def test_when_a_body_may_not_be_the_file(
     wanted: WantedFile, size: int, content_type: str | None, has_visible_end: bool, is_doubtful: bool
 ) -> None:
-    """The size decides where it is known and right; else the end must be visible and the type must fit."""
+    """The size decides if it is known and right; otherwise the end must be visible and the type must fit."""
     found = doubt_about(wanted, size, content_type, has_visible_end=has_visible_end)
 
     assert (found is not None) == is_doubtful
@@ -240,7 +240,7 @@ def test_when_a_body_may_not_be_the_file(
     ],
 )
 def test_no_name_leads_out_of_its_folder(name: str) -> None:
-    """One harmless file name below the folder of its hash, that every file system takes."""
+    """One harmless file name below the folder of its hash, valid on every file system."""
     place = media_place("attachments", "item/att", name)
 
     assert place.parts[:2] == ("media", "attachments")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.gladly.compare import lacking, same_value
+from bulkgladly.gladly.change import lacking, same_value
 from bulkgladly.gladly.fields import ALWAYS, Field, FieldProblem, Kind, column_plan
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.records import Mode
@@ -94,7 +94,7 @@ def test_a_value_of_another_kind_is_a_problem(name: str, value: Any, code: str) 
     "fields", [{"part": "x", "partName": "y"}, {"part": "x", "whole": {"a": 1}}, {"whole": {"a": 1}, "partName": "y"}]
 )
 def test_a_thing_is_given_once(fields: dict[str, Any]) -> None:
-    """Two fields for one place would leave it open which one counts."""
+    """With two fields for one place, it would be unclear which one counts."""
     with pytest.raises(FieldProblem) as caught:
         read(**fields)
 
@@ -102,7 +102,7 @@ def test_a_thing_is_given_once(fields: dict[str, Any]) -> None:
 
 
 def test_a_null_is_dropped_or_clears() -> None:
-    """Never an id, and never what is named."""
+    """Never an id, and never a name or key."""
     nulls = {"id": None, "text": None, "partName": None}
 
     kept, _ = read_fields(nulls, FIELDS, Mode.UPDATE)
@@ -127,7 +127,7 @@ def test_what_is_missing_names_the_alternatives() -> None:
 
 
 def test_columns_follow_from_fields() -> None:
-    """Lists of objects are numbered, all else is one column."""
+    """Lists of objects are numbered; every other field is one column."""
     plan = column_plan((Field("a"), Field("b", Kind.OBJECTS, parts={"key": "text"})), read_only=("c",))
 
     assert (plan.scalars, plan.read_only) == (("a",), ("c",))
@@ -146,7 +146,7 @@ def test_columns_follow_from_fields() -> None:
     ],
 )
 def test_moments(text: Any, moment: datetime | None) -> None:
-    """RFC 3339 with 0 to 9 digits of a fraction; anything else is none."""
+    """RFC 3339 with 0 to 9 digits of a fraction; everything else is refused."""
     assert time_of(text) == moment
 
 
@@ -173,5 +173,5 @@ def test_what_gladly_holds_is_compared_with_what_is_wanted(held: Any, wanted: An
 
 
 def test_only_what_a_row_gives_can_be_lacking() -> None:
-    """And of that what Gladly has otherwise."""
+    """And only if Gladly holds another value."""
     assert lacking({"a": 1, "b": 2}, {"a": 1, "b": 3, "d": 4}, ("a", "b", "c")) == {"b": 3}

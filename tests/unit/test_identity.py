@@ -24,13 +24,13 @@ URL_SAFE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{21}")
     ],
 )
 def test_derived_ids_are_the_same_for_ever(inputs: tuple[str, str, str, str], expected: str) -> None:
-    """A changed derivation would make a second customer of every one that was imported before."""
+    """Another derivation would create a second customer for each one that was imported before."""
     assert derive_id(*inputs) == expected
 
 
 @given(st.text(), st.text(), st.text())
 def test_ids_have_the_form_that_gladly_takes(host: str, namespace: str, key: str) -> None:
-    """22 URL-safe characters that begin with a letter, whatever the key is."""
+    """22 URL-safe characters that begin with a letter, for any key."""
     found = derive_id(host, "customers", namespace, key)
 
     assert URL_SAFE_ID.fullmatch(found)
@@ -66,7 +66,7 @@ def test_content_keys_are_the_same_for_ever() -> None:
 
 
 def test_content_keys_depend_on_content_alone() -> None:
-    """The order of the fields says nothing; a changed value does."""
+    """The order of the fields does not matter; a changed value does."""
     one = key_of_content({"name": "Ada", "address": "1 Test Lane"})
 
     assert one == key_of_content({"address": "1 Test Lane", "name": "Ada"})

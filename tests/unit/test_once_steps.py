@@ -79,7 +79,7 @@ def test_a_note_may_have_the_form_of_the_api() -> None:
 )
 @pytest.mark.parametrize("unclear", [LOST, BROKEN])
 def test_a_lost_note_is_looked_for(unclear: Reply, items: list[Any], word: Word) -> None:
-    """Same text, made through the API, since the request left, and not another record's."""
+    """The same text, written through the API after the request was sent, and not another record's."""
     played = play("notes", "create", note(rivals=["rival"]), [unclear, reply(200, items)])
 
     assert played.calls == ["addNoteToConversation", "getConversationItems"]
@@ -88,7 +88,7 @@ def test_a_lost_note_is_looked_for(unclear: Reply, items: list[Any], word: Word)
 
 
 def test_a_note_is_ours_only_where_it_is_younger_than_its_request() -> None:
-    """When that left the worker says; the record was begun before, perhaps long before."""
+    """The worker knows when it was sent; the record may have been prepared long before."""
     record = record_of("notes", NOTE)
     items = reply(200, [listed()])
 
@@ -116,7 +116,7 @@ def test_a_note_is_ours_only_where_it_is_younger_than_its_request() -> None:
 def test_a_note_in_doubt_is_not_sent_again_whatever_the_list_says(
     known: Known | None, answer: Reply, word: Word
 ) -> None:
-    """What is found is ours; what is not found may lag behind, and a second note cannot be taken back."""
+    """A note in the list is ours. A missing one may appear late, and a second note cannot be undone."""
     played = play("notes", "create", note(doubt=True, known=known), [answer])
 
     assert played.calls == ["getConversationItems"]
@@ -125,7 +125,7 @@ def test_a_note_in_doubt_is_not_sent_again_whatever_the_list_says(
 
 @pytest.mark.parametrize(("held_by", "told"), [("notes-create_x", "retry notes-create_x"), ("", "an earlier run")])
 def test_what_another_run_may_have_sent_names_that_run(held_by: str, told: str) -> None:
-    """A person has to look, and must know which run to ask to send it."""
+    """A person has to check, and must know which run can send it."""
     record = note(known=Known("", {}, held_by=held_by))
 
     played = play("notes", "create", record, [])
@@ -136,7 +136,7 @@ def test_what_another_run_may_have_sent_names_that_run(held_by: str, told: str) 
 
 
 def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:
-    """Not in a later run, either: its key stands for it."""
+    """Not in a later run either: its key is remembered."""
     lost = play("notes", "create", note(), [LOST, reply(200, [])])
     record = note()
     record = record._replace(known=Known("", dict(lost.outcome.accepted or {})))
@@ -149,7 +149,7 @@ def test_what_may_have_been_sent_is_remembered_and_never_sent() -> None:
 
 @pytest.mark.parametrize(("before", "word"), [("Called.", Word.UNCHANGED), ("Other", Word.REJECTED)])
 def test_a_key_stands_for_one_note(before: str, word: Word) -> None:
-    """Notes cannot be changed, and are not made twice."""
+    """Notes cannot be changed, and are not sent twice."""
     record = note()
     record = record._replace(known=remembered(record, "n-1", body=before))
 
@@ -161,7 +161,7 @@ def test_a_key_stands_for_one_note(before: str, word: Word) -> None:
     [(GONE, "not_exist"), (refusal(400, "blank", "body"), "blank")],
 )
 def test_a_refused_note_is_a_reject(answer: Reply, code: str) -> None:
-    """It was not made, so it may be corrected and sent."""
+    """It was not created, so it may be corrected and sent."""
     played = play("notes", "create", note(), [answer])
 
     assert (played.outcome.word, played.outcome.code, played.outcome.accepted) == (Word.REJECTED, code, None)
@@ -170,7 +170,7 @@ def test_a_refused_note_is_a_reject(answer: Reply, code: str) -> None:
 @pytest.mark.parametrize("status", [200, 202, 301, 302, 303, 400, 404, 408, 409, 413, 422, 499])
 @pytest.mark.parametrize("body", [b"", b"<html>a page</html>", b'{"message": "no route"}'])
 def test_a_note_is_not_sent_twice_when_somebody_else_answers_for_gladly(status: int, body: bytes) -> None:
-    """It may have been made, so it is looked for; `retry` would send what was rejected."""
+    """It may have been created, so it is looked for: `retry` would send a reject again."""
     made = play("notes", "create", note(), [Reply(status, body), reply(200, [listed()])])
     unseen = play("notes", "create", note(), [Reply(status, body), reply(200, [])])
     unread = play("notes", "create", note(), [Reply(status, body), Reply(404, b"<html>")])
@@ -181,7 +181,7 @@ def test_a_note_is_not_sent_twice_when_somebody_else_answers_for_gladly(status: 
 
 
 def test_a_note_without_an_id_in_its_place_is_looked_for() -> None:
-    """201 alone is what any gateway can say."""
+    """Any gateway can return a 201."""
     nowhere = Reply(201, headers={"Location": ""})
 
     played = play("notes", "create", note(), [nowhere, reply(200, [listed()])])
@@ -200,7 +200,7 @@ def schedule(gladly_id: str = "bh_1", **fields: Any) -> dict[str, Any]:
 
 
 def test_an_upsert_looks_for_the_name_first() -> None:
-    """None: made; one: brought up; several: a reject."""
+    """No match is created, one is updated, several are a reject."""
     record = record_of("business-hours", PARIS, "upsert")
     other = schedule(officeHours={"timezone": "UTC"})
 
@@ -217,7 +217,7 @@ def test_an_upsert_looks_for_the_name_first() -> None:
 
 
 def test_a_schedule_whose_reply_was_lost_is_found_in_the_list() -> None:
-    """An equal one of earlier is not taken for it."""
+    """An equal one that is older is not ours."""
     record = record_of("business-hours", PARIS, sent_at=SENT_AT)
     old = schedule("bh_0", createdAt="2020-01-01T00:00:00Z")
 
@@ -259,9 +259,9 @@ OUTDATED = refusal(409, "version_outdated", "version")
     ],
 )
 def test_a_schedule_is_written_with_the_version_that_was_read(replies: list[Reply], word: Word) -> None:
-    """And read again once, when somebody else was faster, or our own first attempt.
+    """It is read again once if somebody else, or our own first attempt, has changed it.
 
-    What is not that schedule, whole, is not written back.
+    A response that is not the whole schedule is not written back.
     """
     record = record_of("business-hours", {"id": "bh_1", "name": "New"}, "update")
 
@@ -269,7 +269,7 @@ def test_a_schedule_is_written_with_the_version_that_was_read(replies: list[Repl
 
 
 def test_the_second_write_has_the_new_version() -> None:
-    """Else it would be refused again."""
+    """Otherwise Gladly would refuse it again."""
     record = record_of("business-hours", {"id": "bh_1", "name": "New"}, "update")
 
     played = play(
@@ -283,7 +283,7 @@ def test_the_second_write_has_the_new_version() -> None:
 
 
 def test_a_schedule_is_deleted_by_an_id_only() -> None:
-    """No id is derived for what Gladly numbers itself."""
+    """No id is derived for objects that get their id from Gladly."""
     nameless = play("business-hours", "delete", record_of("business-hours", {}, "delete"), [])
     named = play("business-hours", "delete", record_of("business-hours", {"id": "bh_1"}, "delete"), [GONE])
 
@@ -300,7 +300,7 @@ def test_a_schedule_is_deleted_by_an_id_only() -> None:
     ],
 )
 def test_hours_that_are_none(hours: dict[str, Any], attr: str) -> None:
-    """Told before anything is sent."""
+    """Checked before anything is sent."""
     found = prepared("business-hours", {"name": "x", "officeHours": hours})
 
     assert isinstance(found, Problem)
@@ -368,7 +368,7 @@ def test_a_message_is_sent_once(resource: str, fields: dict[str, Any], body: dic
 def test_nobody_is_texted_twice_when_somebody_else_answers_for_gladly(
     resource: str, fields: dict[str, Any], status: int
 ) -> None:
-    """It may have been sent: unknown, and not a reject that `retry` would send again."""
+    """It may have been sent: unknown, not a reject that `retry` would send again."""
     played = play(
         resource, "create", record_of(resource, fields), [Reply(status, b"<html>a page</html>"), ORGANISATION]
     )
@@ -379,7 +379,7 @@ def test_nobody_is_texted_twice_when_somebody_else_answers_for_gladly(
 
 @pytest.mark.parametrize(("resource", "fields", "body"), MESSAGES)
 def test_a_message_in_the_form_of_the_api(resource: str, fields: dict[str, Any], body: dict[str, Any]) -> None:
-    """The same object that the API takes, as a row."""
+    """A row may be the same object that the API takes."""
     parent: dict[str, Any] = {name: fields[name] for name in ("itemId", "campaignId") if name in fields}
 
     assert record_of(resource, {**parent, **body}).payload == record_of(resource, fields).payload
@@ -409,7 +409,7 @@ QUICK = {"itemId": "in", "type": "CHAT_MESSAGE", "body": "?", "messageType": "QU
     ],
 )
 def test_a_message_that_cannot_be_sent(resource: str, fields: dict[str, Any], code: str) -> None:
-    """Told before anybody hears of it."""
+    """Checked before it reaches anybody."""
     found = prepared(resource, fields)
 
     assert isinstance(found, Problem), found

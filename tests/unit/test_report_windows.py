@@ -46,7 +46,7 @@ def each_day(stretch: Days) -> list[dt.date]:
 
 
 def followed(plan: Generator[Any, bool, Any], is_cut: Callable[[Any], bool]) -> tuple[list[tuple[Any, bool]], Any]:
-    """What a plan asked for, with the answers, and its result."""
+    """The requests of a plan, with their responses, and its result."""
     asked: list[tuple[Any, bool]] = []
     try:
         piece = next(plan)
@@ -60,7 +60,7 @@ def followed(plan: Generator[Any, bool, Any], is_cut: Callable[[Any], bool]) -> 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
 @given(day=DATES, length=st.integers(1, 200))
 def test_windows_cover_every_day_once(grid: Grid, day: dt.date, length: int) -> None:
-    """Whatever the range, each of its days is in one window, and windows of two ranges never overlap in part."""
+    """For any range, each of its days is in one window, and windows of two ranges never overlap in part."""
     wanted = Days(day, day + (length - 1) * DAY)
 
     windows = list(grid.windows(wanted))
@@ -91,7 +91,7 @@ def test_windows_begin_where_people_expect_it(grid: str, window: str) -> None:
 @pytest.mark.parametrize("grid", ["weekly", "monthly", "quarterly", "period"])
 @given(day=DATES, length=st.integers(1, 100))
 def test_no_bucket_is_asked_for_from_its_middle(grid: str, day: dt.date, length: int) -> None:
-    """Its sums would be those of some of its days."""
+    """Its sums would only be those of some of its days."""
     for window in GRIDS[grid].windows(wanted := Days(day, day + (length - 1) * DAY)):
         asked = GRIDS[grid].asked(window, wanted)
 
@@ -104,7 +104,7 @@ def test_no_bucket_is_asked_for_from_its_middle(grid: str, day: dt.date, length:
 def test_every_day_is_answered_once_whatever_is_cut(
     day: dt.date, length: int, step: int | None, room: st.DataObject
 ) -> None:
-    """Uncut stretches and those that cannot be halved are all days, without overlap."""
+    """Uncut ranges and those that cannot be halved are all days, without overlap."""
     longest = room.draw(st.none() | st.integers(1, 40))
 
     asked, full = followed(
@@ -122,7 +122,7 @@ def test_every_day_is_answered_once_whatever_is_cut(
 
 @given(volume=st.lists(st.integers(0, 30), min_size=1, max_size=60), cap=st.integers(1, 40))
 def test_halving_ends_with_answers_below_the_cap(volume: list[int], cap: int) -> None:
-    """Only single days stay at the cap, and exactly those that have so many rows."""
+    """Only single days stay at the cap, and exactly those with that many rows."""
     first = dt.date(2026, 1, 1)
     rows = {first + at * DAY: count for at, count in enumerate(volume)}
 
@@ -168,7 +168,7 @@ IDS = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=
 def test_every_value_of_a_filter_is_answered(
     inboxes: tuple[str, ...], teams: tuple[str, ...], room: st.DataObject
 ) -> None:
-    """Whatever is cut, no value is forgotten, and none is in two answers of the same depth."""
+    """No value is forgotten, and none is in two responses of the same depth."""
     asked, _ = followed(
         by_filters([Split("inboxes", inboxes), Split("teams", teams)]), lambda _: room.draw(st.booleans())
     )
@@ -195,7 +195,7 @@ def test_every_value_of_a_filter_is_answered(
 
 
 def test_answers_to_given_values_are_the_whole() -> None:
-    """Who asked for two inboxes has all rows when each has answered."""
+    """A query of two inboxes is complete when both have been read."""
     splits = [Split("inboxes", ("a", "b"), is_whole=True)]
 
     asked, is_whole = followed(by_filters(splits), lambda _: False)
@@ -205,7 +205,7 @@ def test_answers_to_given_values_are_the_whole() -> None:
 
 
 def test_answers_to_all_known_values_need_not_be_the_whole() -> None:
-    """Rows without an inbox are in none of them."""
+    """Rows without an inbox are in none of the responses."""
     assert followed(by_filters([Split("inboxes", ("a", "b"))]), lambda _: False)[1] is False
     assert followed(by_filters([]), lambda _: False) == ([], False)
 
@@ -227,7 +227,7 @@ def test_one_inbox_that_is_too_full_is_cut_by_the_next_filter() -> None:
 
 
 def test_a_single_given_value_divides_nothing() -> None:
-    """The cut answer was narrowed to it already."""
+    """The response that was cut had this filter already."""
     splits = [Split("inboxes", ("a",), is_whole=True), Split("teams", ("t", "u"), is_whole=True)]
 
     asked, is_whole = followed(by_filters(splits), lambda _: False)
@@ -246,14 +246,14 @@ def readings(**on: str) -> dict[str, Reading]:
 
 
 def test_all_windows_are_due_where_nothing_is_there() -> None:
-    """The range is cut at the windows' edges."""
+    """The range is split at the edges of the windows."""
     found = list(due(WEEK, days("2026-11-05", "2026-11-17"), {}, look_back_days=3))
 
     assert [(each.days.first.day, each.days.last.day) for each in found] == [(5, 8), (9, 15), (16, 17)]
 
 
 def test_a_window_is_due_until_it_was_read_long_after_its_last_day() -> None:
-    """Rows change for some days; then a window is left alone."""
+    """Gladly revises rows for some days; after that, a window is not read again."""
     wanted = days("2026-11-02", "2026-11-22")
     there = readings(w0="2026-11-12", w1="2026-11-18", w2="2026-11-23")
 
@@ -265,7 +265,7 @@ def test_a_window_is_due_until_it_was_read_long_after_its_last_day() -> None:
 
 
 def test_a_later_reading_covers_what_an_earlier_did() -> None:
-    """A window holds one stretch of days, so what is added joins it."""
+    """A window has one range of days, so new days are added to it."""
     window = WEEK.window_of(dt.date(2026, 11, 2))
     there = {window.name: Reading(days("2026-11-02", "2026-11-03"), dt.date(2026, 12, 1))}
 

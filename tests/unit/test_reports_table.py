@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly import UsageError
-from bulkgladly.gladly.metric_sets import (
-    METRIC_SETS,
-    WORK_SESSIONS,
-    Period,
+from bulkgladly.gladly.metric_sets import RESERVED, CellKind, Period, column_names, snake_case
+from bulkgladly.gladly.objects.reports import WORK_SESSIONS
+from bulkgladly.gladly.report_queries import (
+    AGGREGATION_LEVELS,
+    CHANNELS,
     metric_set,
+    query_for,
+    request_for,
     sets_without_required_options,
 )
-from bulkgladly.gladly.report_columns import KNOWN_COLUMNS, RESERVED, CellKind, column_names, snake_case
 from bulkgladly.gladly.report_windows import Grain
-from bulkgladly.gladly.reports import AGGREGATION_LEVELS, CHANNELS, query_for, request_for
+from bulkgladly.gladly.table import METRIC_SETS
 from bulkgladly.messages import BudgetClass, Repeat
 
 ENUMS: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("contract/facts.json").read_bytes())["enums"]
@@ -40,25 +42,25 @@ def body_of(query: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_the_metric_sets_are_those_of_the_document_and_the_work_sessions() -> None:
-    """None is missing, none is invented."""
+    """None is missing, and none is invented."""
     assert sorted(METRIC_SETS) == sorted([*ENUMS["report_metric_set"], WORK_SESSIONS])
 
 
 @pytest.mark.parametrize(("option", "listed"), OPTIONS.items())
 def test_the_options_of_each_set_are_the_document_s(option: str, listed: str) -> None:
-    """An option that a set does not take would be refused by Gladly; one it takes must be possible."""
+    """Gladly would refuse any other option, and every documented one must be possible."""
     assert sorted(name for name, found in METRIC_SETS.items() if option in found.takes) == sorted(ENUMS[listed])
 
 
 def test_levels_and_channels_are_the_document_s() -> None:
-    """The words of options are the API's."""
+    """The values of options are the API's."""
     assert list(AGGREGATION_LEVELS) == ENUMS["report_aggregation_level"]
     assert list(CHANNELS) == ENUMS["report_channel_filter"]
 
 
 @pytest.mark.parametrize("name", METRIC_SETS)
 def test_a_set_that_adds_up_over_time_is_a_bucket_and_no_other(name: str) -> None:
-    """Who takes a level of aggregation has buckets, so it is cut between them only."""
+    """A set with a level of aggregation has buckets, so it is split only between them."""
     found = METRIC_SETS[name]
 
     assert (found.grain is Grain.BUCKET) == ("aggregationLevel" in found.takes)
@@ -66,27 +68,26 @@ def test_a_set_that_adds_up_over_time_is_a_bucket_and_no_other(name: str) -> Non
 
 @pytest.mark.parametrize("name", METRIC_SETS)
 def test_keys_are_known_columns(name: str) -> None:
-    """A key that no source gives a column for could never be checked."""
+    """A key without a known column could never be checked."""
     found = METRIC_SETS[name]
 
     assert set(found.key) <= {column.name for column in found.columns}
 
 
-@pytest.mark.parametrize("name", KNOWN_COLUMNS)
+@pytest.mark.parametrize("name", [name for name, found in METRIC_SETS.items() if found.columns])
 def test_known_columns_have_the_names_that_their_headers_become(name: str) -> None:
-    """So the first report does not bring the same column a second time."""
-    columns = KNOWN_COLUMNS[name]
+    """So the first report does not add the same column a second time."""
+    columns = METRIC_SETS[name].columns
 
     headers = [column.header or column.name for column in columns]
 
-    assert name in METRIC_SETS
     assert column_names(headers) == tuple(column.name for column in columns)
 
 
 def test_known_columns_have_their_kinds() -> None:
-    """Times, counts and durations are typed where a source says what they are."""
-    kinds = {column.name: column.kind for column in KNOWN_COLUMNS["ConversationExportReport"]}
-    sessions = {column.name: column.kind for column in KNOWN_COLUMNS[WORK_SESSIONS]}
+    """Times, counts and durations are typed if a source says what they are."""
+    kinds = {column.name: column.kind for column in METRIC_SETS["ConversationExportReport"].columns}
+    sessions = {column.name: column.kind for column in METRIC_SETS[WORK_SESSIONS].columns}
 
     assert kinds["created_at"] is CellKind.TIMESTAMP
     assert kinds["times_closed"] is CellKind.INTEGER
@@ -118,7 +119,7 @@ def test_headers_become_names(header: str, name: str) -> None:
 
 
 def test_repeated_and_colliding_headers_keep_a_column_each() -> None:
-    """A name that is taken by another header is not given twice, and none is a partition's."""
+    """The name of another header is not given twice, and none is that of a partition."""
     headers = ["Handle Time", "Handle Time", "Handle Time 2", "handle-time", "", "Window"]
 
     assert column_names(headers) == (
@@ -129,7 +130,7 @@ def test_repeated_and_colliding_headers_keep_a_column_each() -> None:
 
 @given(st.lists(st.one_of(st.text(max_size=6), st.sampled_from(["A", "a", "a_2", "A 2", "window", "column_1", "1"]))))
 def test_names_are_unique_and_stable(headers: list[str]) -> None:
-    """Whatever the headers, there is one name for each, and the same ones the next time."""
+    """Any headers get one name each, and the same ones the next time."""
     names = column_names(headers)
 
     assert len(names) == len(headers) == len(set(names))
@@ -139,7 +140,7 @@ def test_names_are_unique_and_stable(headers: list[str]) -> None:
 
 
 def test_names_are_found_in_any_case() -> None:
-    """The API gets its own spelling, whatever was typed."""
+    """The request has the API's own spelling."""
     found, warning = metric_set("contactEXPORTreportv3")
 
     assert (found.name, warning) == ("ContactExportReportV3", None)
@@ -163,8 +164,8 @@ def test_a_name_that_is_in_no_list_is_allowed_with_a_warning(name: str, spelled:
 
 @pytest.mark.parametrize("name", ["../x", "", "A b", "x" * 60])
 def test_what_cannot_be_a_name_is_refused(name: str) -> None:
-    """A name becomes a folder, so it has letters and digits."""
-    with pytest.raises(UsageError, match="is no metric set"):
+    """A name becomes a folder, so it has letters and digits only."""
+    with pytest.raises(UsageError, match="is not a metric set"):
         query_for(name)
 
 
@@ -189,7 +190,7 @@ def test_options_that_gladly_would_refuse_are_refused_before(name: str, options:
 
 
 def test_all_stands_for_every_set_without_required_options() -> None:
-    """Each of them can be asked for as it is."""
+    """Each of them can be requested without options."""
     names = sets_without_required_options()
 
     assert len(names) == 54
@@ -197,7 +198,7 @@ def test_all_stands_for_every_set_without_required_options() -> None:
 
 
 def test_a_request_names_days_in_utc() -> None:
-    """The days of the organisation's zone would not line up with those of another."""
+    """The days of one organisation's time zone would not match those of another."""
     request = request_for(query_for("ConversationExportReport"), FIRST, LAST)
 
     assert (request.method, request.path) == ("POST", "/api/v1/reports")
@@ -211,7 +212,7 @@ def test_a_request_names_days_in_utc() -> None:
 
 
 def test_a_request_says_what_it_is_narrowed_to() -> None:
-    """Filters of a split stand for the query's own of the same name."""
+    """Filters of a split replace the query's own of the same name."""
     query = query_for("WorkSessionsReportV3", channel="VOICE", inboxes=["b", "a"], teams=["t"])
 
     assert body_of(query)["filters"] == {"channel": "voice", "inboxes": ["a", "b"], "teams": ["t"]}
@@ -221,7 +222,7 @@ def test_a_request_says_what_it_is_narrowed_to() -> None:
 
 
 def test_defaults_said_out_loud_are_the_same_query() -> None:
-    """Otherwise the same rows would be there twice."""
+    """Otherwise the same rows would be stored twice."""
     said = query_for("ContactSummaryReport", aggregation="daily", channel="allChannels")
 
     assert said == query_for("ContactSummaryReport")
@@ -237,7 +238,7 @@ def test_the_work_sessions_have_a_path_and_a_period_of_their_own() -> None:
 
 
 def test_version_4_of_the_work_sessions_is_asked_to_the_minute_first() -> None:
-    """Days, which the document speaks of, are the second try."""
+    """Days, which the document describes, are the second try."""
     query = query_for("WorkSessionEventsReportV4")
 
     assert query.metrics.periods == (Period.MINUTES, Period.DAYS)
@@ -251,14 +252,14 @@ def test_version_4_of_the_work_sessions_is_asked_to_the_minute_first() -> None:
 
 @pytest.mark.parametrize("name", METRIC_SETS)
 def test_what_dates_a_row_is_a_known_time(name: str) -> None:
-    """Rows of overlapping periods are told apart by it."""
+    """It separates the rows of overlapping periods."""
     kinds = {column.name: column.kind for column in METRIC_SETS[name].columns}
 
     assert all(kinds[column] is CellKind.TIMESTAMP for column in METRIC_SETS[name].anchor)
 
 
 def test_each_question_has_a_data_set_of_its_own() -> None:
-    """Answers to different questions never mix, and the folder's name has no number of a person."""
+    """Rows of different queries never mix, and the name of the folder has no personal number."""
     queries = [
         query_for("AgentSummary"),
         query_for("AgentSummary", aggregation="weekly"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulkgladly.gladly import rules
 from bulkgladly.gladly.contacts import is_plain_email, is_plain_number
-from bulkgladly.gladly.rich_content import ATTRIBUTES, TAGS, keeps_its_tags
+from bulkgladly.gladly.rules import ATTRIBUTES, TAGS, keeps_its_tags
 from bulkgladly.gladly.spec import Policy, Rule
 from bulkgladly.gladly.table import resource
 from bulkgladly.mapping.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html
@@ -51,7 +51,7 @@ def test_an_activity_is_at_most_a_year_old(occurred: dt.datetime, expected: list
 
 
 def test_how_old_an_activity_is_does_not_matter_when_it_is_deleted() -> None:
-    """Nor without a date, nor without a clock."""
+    """Nor is it checked without a date, or without a clock."""
     old = {"occurredAt": text_of(NOW - 999 * DAY)}
 
     assert codes(rules.occurred_within_a_year, old, policy(Mode.DELETE)) == []
@@ -64,7 +64,7 @@ def test_how_old_an_activity_is_does_not_matter_when_it_is_deleted() -> None:
     [(Mode.CREATE, ["due_in_past"], []), (Mode.UPSERT, [], ["due_in_past"]), (Mode.UPDATE, [], [])],
 )
 def test_a_new_task_is_due_in_the_future(mode: Mode, refused: list[str], doubted: list[str]) -> None:
-    """Refused where it is made, doubted where it may be there already, of no concern where it is changed."""
+    """Rejected in a create, a warning in an upsert, and not checked in an update."""
     chosen = policy(mode)
 
     assert codes(rules.due_in_future, {"dueAt": text_of(NOW)}, chosen) == refused
@@ -86,7 +86,7 @@ def test_a_new_task_is_due_in_the_future(mode: Mode, refused: list[str], doubted
 def test_a_language_is_one_of_those_that_are_named(
     language: str, languages: tuple[str, ...], expected: list[str]
 ) -> None:
-    """Without a list nothing is judged."""
+    """Without a list, nothing is checked."""
     assert codes(rules.language_is_known, {"language": language}, policy(languages=languages)) == expected
 
 
@@ -109,7 +109,7 @@ def test_whoever_is_assigned_has_an_inbox(payload: dict[str, Any], expected: lis
     ],
 )
 def test_a_row_with_nothing_to_do_is_a_mistake(mode: Mode, payload: dict[str, Any], expected: list[str]) -> None:
-    """Absent, null and empty are nothing; false is something."""
+    """Absent, null and empty are nothing; false is a value."""
     assert codes(rules.some_of("one", "two"), payload, policy(mode)) == expected
 
 
@@ -133,7 +133,7 @@ def test_a_row_with_nothing_to_do_is_a_mistake(mode: Mode, payload: dict[str, An
     ],
 )
 def test_a_text_is_as_long_as_gladly_takes_it(name: str, row: dict[str, Any], field: str, most: int, code: str) -> None:
-    """The longest passes, one character more does not; characters count, not bytes."""
+    """The longest is accepted, one character more is not; characters count, not bytes."""
     spec = resource(name)
     letter = "a" if field == "id" else "é"
 
@@ -169,19 +169,19 @@ def test_a_text_is_as_long_as_gladly_takes_it(name: str, row: dict[str, Any], fi
     ],
 )
 def test_what_is_outside_gladlys_list_is_told(text: str, expected: list[str]) -> None:
-    """Tags, attributes and styles; what only looks like a tag is none."""
+    """Tags, attributes and styles, but not text that only looks like a tag."""
     assert sorted(codes(keeps_its_tags("body"), {"body": text})) == expected
 
 
 def test_a_warning_names_no_personal_value() -> None:
-    """What stands between < and > may be an address."""
+    """The text between < and > may be an address."""
     [problem] = keeps_its_tags("body")({"body": "<ada@example.org>"}, policy())
 
     assert "ada" not in problem.detail
 
 
 def test_the_list_is_that_of_the_mappings() -> None:
-    """What a mapping cleans is what is warned of."""
+    """What a mapping removes is what the warning names."""
     assert TAGS == ALLOWED_TAGS
     assert {tag: set(names) for tag, names in ATTRIBUTES.items()} == ALLOWED_ATTRIBUTES
 
@@ -205,7 +205,7 @@ def test_nothing_is_warned_of_after_cleaning(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["<a ", "<a '", '<a "', "<a b=", '<a "<'])
 def test_hostile_markup_takes_no_time(piece: str) -> None:
-    """A body of the greatest length, of beginnings of tags that never end."""
+    """A body of the greatest length that begins tags and never ends them."""
     assert len(codes(keeps_its_tags("body"), {"body": piece * (25_000 // len(piece))})) <= 3
 
 
@@ -218,7 +218,7 @@ TOPS = st.sampled_from(["org", "com", "c", "museum", "ORG", "o-rg", "co1"])
 
 @given(NAMES, st.lists(LABELS, min_size=1, max_size=3), TOPS)
 def test_a_plain_address_is_one_for_the_library(local: str, labels: list[str], top: str) -> None:
-    """All but those of reserved names, such as `.local`, which the library refuses and Gladly may not."""
+    """Except those of reserved names, such as `.local`, which the library refuses and Gladly may accept."""
     address = f"{local}@{'.'.join(labels)}.{top}"
     assume(is_plain_email(address))
     assert top.lower() not in SPECIAL_USE_DOMAIN_NAMES
@@ -253,7 +253,7 @@ def test_a_plain_number_is_one_for_the_library_and_goes_out_as_it_stands(text: s
 
 @pytest.mark.parametrize("text", ["ada@example.org", "a@b-c.org", "A.B+c@sub.example.org", "a" * 64 + "@example.org"])
 def test_the_usual_addresses_are_plain(text: str) -> None:
-    """A test of what is passed must pass something."""
+    """A test of what is accepted must accept something."""
     assert is_plain_email(text)
 
 

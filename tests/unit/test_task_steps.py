@@ -57,7 +57,7 @@ def test_a_new_task_takes_one_request(mode: str) -> None:
 
 
 def test_a_closed_task_is_closed_after_it_was_made() -> None:
-    """If that fails, the reject says that the task is there."""
+    """If that fails, the reject says that the task was created."""
     record = record_of("tasks", {**FIELDS, "status": "CLOSED"})
 
     closed = play("tasks", "create", record, [created(), DONE])
@@ -67,13 +67,13 @@ def test_a_closed_task_is_closed_after_it_was_made() -> None:
     assert closed.body() == {"status": "CLOSED"}
     assert closed.outcome.word is Word.CREATED
     assert (failed.outcome.word, failed.outcome.gladly_id) == (Word.REJECTED, record.id)
-    assert "was made" in (failed.outcome.detail or "")
+    assert "was created" in (failed.outcome.detail or "")
 
 
 @pytest.mark.parametrize("taken", [TAKEN, TAKEN_400], ids=["409", "400"])
 @pytest.mark.parametrize(("lost", "word"), [(0, Word.UNCHANGED), (1, Word.CREATED)])
 def test_a_taken_id_with_equal_content(taken: Reply, lost: int, word: Word) -> None:
-    """Ours or there before: told apart by whether an attempt was lost."""
+    """It counts as created if an attempt of ours was lost, and as unchanged otherwise."""
     record = record_of("tasks", FIELDS)
 
     played = play("tasks", "create", record, [taken._replace(lost=lost), held()])
@@ -96,7 +96,7 @@ def test_a_taken_id_with_other_content() -> None:
 
 
 def test_what_is_left_of_a_lost_create_is_finished() -> None:
-    """The task is there, and only open: closing it is a part of making it."""
+    """The task exists but is open: closing it is part of creating it."""
     record = record_of("tasks", {**FIELDS, "status": "CLOSED"}, doubt=True)
 
     played = play("tasks", "create", record, [held(), DONE])
@@ -106,7 +106,7 @@ def test_what_is_left_of_a_lost_create_is_finished() -> None:
 
 
 def test_an_id_that_is_taken_and_not_shown_may_be_our_own() -> None:
-    """After a lost attempt nobody knows whose it is; without one somebody else has it."""
+    """After a lost attempt it is unknown whose it is; otherwise it is not ours."""
     record = record_of("tasks", FIELDS)
 
     lost = play("tasks", "create", record, [TAKEN._replace(lost=1), GONE])
@@ -117,7 +117,7 @@ def test_an_id_that_is_taken_and_not_shown_may_be_our_own() -> None:
 
 @pytest.mark.parametrize("unclear", [LOST, BROKEN, *NOT_GLADLYS])
 def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
-    """There, it was made; not there, it is a reject; no answer, unknown."""
+    """Found means created, not found a reject, no response unknown."""
     record = record_of("tasks", FIELDS)
 
     made = play("tasks", "upsert", record, [unclear, held()])
@@ -131,13 +131,13 @@ def test_an_unclear_create_is_settled_by_asking(unclear: Reply) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_task_that_somebody_claims_was_made_is_looked_at(claim: Reply) -> None:
-    """There, it was; not there, nobody knows, and it is not sent again by itself."""
+    """Found means created. Not found means unknown, and it is not sent again automatically."""
     made = play("tasks", "create", record_of("tasks", FIELDS), [claim, held()])
     not_there = play("tasks", "create", record_of("tasks", FIELDS), [claim, GONE])
 
     assert made.calls == not_there.calls == ["createTask", "getTask"]
     assert (made.outcome.word, not_there.outcome.word) == (Word.CREATED, Word.UNKNOWN)
-    assert "look for it in Gladly" in (not_there.outcome.detail or "")
+    assert "check in Gladly" in (not_there.outcome.detail or "")
 
 
 def test_doubt_is_settled_by_asking_first() -> None:
@@ -154,7 +154,7 @@ def test_doubt_is_settled_by_asking_first() -> None:
 
 
 def test_a_merge_is_followed_and_no_further_than_five_times() -> None:
-    """By the 301 where there is one, else by asking for the profile."""
+    """By the 301 if there is one, else by reading the profile."""
     moved = refusal(301, "moved", "customer id", old="ada", new="bela")
 
     named = play("tasks", "create", record_of("tasks", FIELDS), [moved, created()])
@@ -177,7 +177,7 @@ def test_a_customer_that_is_not_there_is_a_reject() -> None:
 
 
 def test_a_path_without_a_parent_that_is_not_there_is_a_reject() -> None:
-    """What Gladly says is told; that the organisation is there at all, the client has asked."""
+    """With Gladly's own words. The client has checked that the organisation exists."""
     fields = {**FIELDS, "customerEmail": "Ada@example.org"}
     del fields["customerId"]
     record = record_of("tasks", fields)
@@ -190,7 +190,7 @@ def test_a_path_without_a_parent_that_is_not_there_is_a_reject() -> None:
 
 
 def test_a_known_task_takes_one_request_for_what_has_changed() -> None:
-    """Nothing where nothing has; and never its customer, which no update can change."""
+    """No request if nothing has; and never its customer, which no update can change."""
     record = record_of("tasks", FIELDS, "upsert")
     record = record._replace(known=remembered(record, body="Old", customerId="before-the-merge"))
     same = record_of("tasks", FIELDS, "upsert")
@@ -216,7 +216,7 @@ def test_a_known_task_that_is_gone_is_not_made_again() -> None:
     [(held(), Word.UPDATED), (held(body="Old"), Word.REJECTED), (GONE, Word.REJECTED), (LOST, Word.UNKNOWN)],
 )
 def test_an_unclear_update_is_settled_by_asking(after: Reply, word: Word) -> None:
-    """It is what it should be, it is not, it is gone, or nobody says."""
+    """The task has the change, lacks it, does not exist, or cannot be read."""
     record = record_of("tasks", FIELDS, "upsert")
     record = record._replace(known=remembered(record, body="Old"))
 
@@ -227,7 +227,7 @@ def test_an_unclear_update_is_settled_by_asking(after: Reply, word: Word) -> Non
 
 
 def test_an_update_reads_and_writes_what_differs() -> None:
-    """Equal content costs the read alone; an answer that is none is a reject."""
+    """Equal content costs only the read; a response that is not Gladly's is a reject."""
     record = record_of("tasks", {"id": "held", "agentId": "cleo", "inboxId": "general"}, "update")
 
     played = play("tasks", "update", record, [held(), DONE])
@@ -243,7 +243,7 @@ def test_an_update_reads_and_writes_what_differs() -> None:
 
 
 def test_a_past_date_is_refused_where_a_task_would_be_made() -> None:
-    """At once in a create; an upsert asks whether the task is there, and only then says no."""
+    """Without a request in a create; an upsert looks whether the task exists first."""
     past = {**FIELDS, "dueAt": "2020-01-01T00:00:00Z"}
     record = record_of("tasks", past, "upsert")
 
@@ -290,7 +290,7 @@ COMMENT = {"taskId": "held", "agentId": "bela", "comment": "Done"}
 
 
 def test_a_comment_is_made_below_its_task() -> None:
-    """Its text stands in the field that the document defines and returns."""
+    """Its text is in the field that the document defines and returns."""
     record = record_of("task-comments", COMMENT)
 
     played = play("task-comments", "create", record, [created()])

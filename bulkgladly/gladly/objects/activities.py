@@ -5,14 +5,12 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.gladly.rich_content import keeps_its_tags
-from bulkgladly.gladly.rules import occurred_within_a_year
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Problem
@@ -26,7 +24,7 @@ _CONTENT = (
         Kind.CHOICE,
         required=_CREATE,
         choices=("EMAIL", "ISSUE", "SMS", "SURVEY"),
-        help="which of Gladly's icons it gets",
+        help="which icon Gladly shows",
     ),
     Field("title", most=100),
     Field("body", most=25_000, help="plain or rich text"),
@@ -35,10 +33,10 @@ _CONTENT = (
     Field("linkText", into="link.text", most=50),
     Field("link", Kind.OBJECT, help="the same as an object with url and text"),
     Field("expandByDefault", Kind.FLAG),
-    Field("occurredAt", Kind.MOMENT, help="its place on the timeline; at most a year ago"),
+    Field("occurredAt", Kind.MOMENT, help="when it took place; at most a year ago"),
 )
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     *CUSTOMER_FIELDS,
     Field("content", Kind.OBJECT, help="Gladly's own form: the fields below as one object"),
     *_CONTENT,
@@ -50,6 +48,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
     content = nested.get("content")
     if not isinstance(content, dict):
         return nested
+    # The type is always the same, and Gladly sets receivedAt itself.
     rest = {name: value for name, value in nested.items() if name != "content"}
     return {**rest, **{name: value for name, value in content.items() if name not in ("type", "receivedAt")}}
 
@@ -57,7 +56,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
 def _link_text_fits(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
     text = (payload.get("link") or {}).get("text")
     if isinstance(text, str) and len(text) > 50:
-        yield Problem("too_long", f"link.text has {len(text)} characters; Gladly takes 50", "link.text")
+        yield Problem("too_long", f"link.text has {len(text)} characters; Gladly allows 50", "link.text")
 
 
 _RULES = (_link_text_fits, occurred_within_a_year)
@@ -70,6 +69,7 @@ def _create(record: Record) -> Request:
     if "customerId" in payload:
         path = f"/api/v1/customers/{segment(payload['customerId'])}/conversation-items"
         return Request("createCustomerItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
+    # By address: Gladly finds the customer, or creates one.
     body["customer"] = payload["customer"]
     path = "/api/v1/conversation-items"
     return Request("createItem", "POST", path, body=orjson.dumps(body), repeat=Repeat.DETECTED)
@@ -88,6 +88,7 @@ def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
     return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
 
 
+# The API cannot change an activity, so there is no update.
 _STEPS = Upserts(
     Endpoint(
         object="activities",
@@ -105,7 +106,7 @@ ACTIVITIES = ResourceSpec(
     name="activities",
     columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
     prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.DELETE: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.DELETE: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.DELETE: (1, 1)},
     operations=("createCustomerItem", "createItem", "getItem", "deleteItem", "getCustomer"),
     fields=_FIELDS,
@@ -114,7 +115,7 @@ ACTIVITIES = ResourceSpec(
     warnings=(keeps_its_tags("body"),),
     id_rule="our id, at most 50 characters",
     deletes="activities of customers",
-    not_kept=("history of more than a year", "attachments", "who did it: the API user is the initiator"),
+    not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
 )
 

@@ -1,23 +1,20 @@
-"""Answers and what they say in each language and channel. Facts: gladly-api, endpoints 41 to 47, schemas 9."""
+"""Answers and their contents in each language and channel. Facts: gladly-api, endpoints 41 to 47, schemas 9."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Found
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Change, Found, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
-from bulkgladly.gladly.decisions import changed_since
-from bulkgladly.gladly.endpoints import Endpoint, Search
+from bulkgladly.gladly.decisions import changed_since, create_of, ended, update_of
+from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import look
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -26,15 +23,15 @@ __all__ = ("ANSWERS", "ANSWER_CONTENTS", "ANSWER_TYPES", "OBJECT")
 
 ANSWER_TYPES = ("public", "email", "messaging", "reference")
 DEFAULT_LANGUAGE = "en-us"
-"""What Gladly takes where no language is asked for [endpoints, parameters]."""
+"""The language that Gladly uses if none is given [endpoints, parameters]."""
 
-_STATES = {"in_use": "take it out of rules, help center and threads first"}
+_STATES = {"in_use": "remove it from rules, the help center and threads first"}
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("name", required=MAKING, most=500, help="unique among all answers"),
     Field("description", most=10_000, help="for email and messaging contents"),
-    Field("audiences", Kind.TEXTS, into="audienceIds", names="audience", help="audiences by name; all of them"),
-    Field("audienceIds", Kind.TEXTS, help="audiences by id; all of them"),
+    Field("audiences", Kind.TEXTS, into="audienceIds", names="audience", help="all its audiences, by name"),
+    Field("audienceIds", Kind.TEXTS, help="all its audiences, by id"),
 )
 _CHANGEABLE = ("name", "description", "audienceIds")
 
@@ -96,54 +93,62 @@ def _lower_language(payload: dict[str, Any], _policy: Policy) -> dict[str, Any]:
 def _has_what_its_type_needs(payload: Mapping[str, Any], policy: Policy) -> Iterator[Problem]:
     needed = {"public": "title", "email": "subject"}.get(str(payload.get("type")))
     if policy.mode is not Mode.DELETE and needed is not None and not payload.get(needed):
-        yield Problem("blank", f"{needed} is missing; a content of type {payload['type']} needs it", needed)
+        yield Problem("blank", f"{needed} is missing; a content of type {payload['type']} requires it", needed)
 
 
 _CONTENT_RULES = (_has_what_its_type_needs, language_is_known)
 
 
-def _put_content(record: Record, policy: Policy) -> Steps:
-    """Write a content: 1 request, and 1 before it where the mode asks whether it is there.
+def _decide_content(record: Record, policy: Policy) -> Deciding:
+    """Decide on a content, after 1 request if the mode has to know whether it exists.
 
-    PUT makes and replaces, and answers the same for both; so what an `upsert` writes without
-    asking counts as updated.
+    PUT creates and replaces, with the same response for both. So what an `upsert` writes
+    without a look counts as updated.
     """
-    known = record.known
+    known, content_id = record.known, _content_id(record)
     if known is not None and not changed_since(record, known):
-        return Outcome(Word.UNCHANGED, gladly_id=known.gladly_id)
-    word = Word.UPDATED
-    if known is None and policy.mode is not Mode.UPSERT:
-        found = yield from look(_CONTENT_AT, record, _content_id(record))
-        if (end := _before_put(record, policy, found)) is not None:
-            return end
-        word = Word.CREATED if found.is_absent else word
+        return ended("answer-contents", record, Outcome(Word.UNCHANGED, gladly_id=known.gladly_id))
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
-    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=orjson.dumps(body))
+    # A known content, and any in an upsert, is written without a look: a PUT creates or replaces.
+    if known is not None or policy.mode is Mode.UPSERT:
+        return update_of("answer-contents", record, content_id, body)
+    found = yield from look(_CONTENT_AT, record, content_id)
+    if (end := _before_put(record, policy, found)) is not None:
+        return ended("answer-contents", record, end, found)
+    if found.is_absent:
+        return create_of("answer-contents", record)._replace(id=content_id, after=body)
+    return update_of("answer-contents", record, content_id, body, before=found.held)
+
+
+def _put_content(record: Record, _policy: Policy, change: Change) -> Steps:
+    """Write a content: 1 request."""
+    body = orjson.dumps(change.after)
+    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
     if reply.is_confirmed:
-        return _written(record, word)
+        return _written(record, change.word)
     if reply.is_absent:
         return _reject("not_exist", "Gladly has no such answer", reply.status)
-    return (yield from _settle_put(record, word, reply)) if reply.is_unclear else refused(reply, None)
+    return (yield from _settle_put(record, change.word, reply)) if reply.is_unclear else refused(reply, None)
 
 
 def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
-    """Return how a record ends without a write, by what is there; None where it is written."""
+    """Return how a record ends without a write, by what Gladly holds; None if it is written."""
+    if found.is_absent and policy.mode is Mode.UPDATE:
+        return _reject("not_exist", "Gladly has no such content; use --mode upsert to create it", 404)
     if found.is_absent:
-        is_needed = policy.mode is Mode.UPDATE
-        return (
-            _reject("not_exist", "Gladly has no such content; use --mode upsert to make it", 404) if is_needed else None
-        )
+        return None
     if found.held is None:
         return unread(found.reply, None)
     if not lacking(found.held, record.payload, _SAID):
         return _written(record, Word.UNCHANGED)
     if policy.mode is Mode.CREATE:
-        return _reject("taken", "there is a content for this language and type; use --mode upsert", 200)
+        detail = "the answer has a content for this language and type; use --mode upsert to change it"
+        return _reject("taken", detail, 200)
     return None
 
 
 def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
-    """After a PUT with an unclear end: look whether the content is there."""
+    """Look whether the content exists, after a PUT whose response was unclear."""
     found = yield from look(_CONTENT_AT, record, _content_id(record))
     if found.reply is not None:
         return unknown(found.reply, None)
@@ -170,7 +175,7 @@ def _path(record: Record) -> str:
 
 
 def _content_id(record: Record) -> str:
-    """A content has no id of its own: it is named by its place."""
+    """Return what identifies a content, which has no id: its answer, language and type."""
     return _natural_key(record.payload)
 
 
@@ -201,7 +206,7 @@ ANSWERS = ResourceSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
-    procedures=dict.fromkeys(Mode, _STEPS.steps),
+    procedures=dict.fromkeys(Mode, _STEPS.procedure),
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 1)},
     operations=("addAnswer", "getAnswerById", "updateAnswer", "deleteAnswer"),
     fields=_FIELDS,
@@ -221,10 +226,8 @@ ANSWER_CONTENTS = ResourceSpec(
         clean=_lower_language,
     ),
     procedures={
-        Mode.CREATE: _put_content,
-        Mode.UPDATE: _put_content,
-        Mode.UPSERT: _put_content,
-        Mode.DELETE: Upserts(_CONTENT_AT).steps,
+        **dict.fromkeys((Mode.CREATE, Mode.UPDATE, Mode.UPSERT), Procedure(_decide_content, _put_content)),
+        Mode.DELETE: Upserts(_CONTENT_AT).procedure,
     },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 1), Mode.DELETE: (1, 1)},
     operations=(
@@ -235,7 +238,7 @@ ANSWER_CONTENTS = ResourceSpec(
     fields=_CONTENT_FIELDS,
     rules=_CONTENT_RULES,
     repeat=Repeat.HARMLESS,
-    id_rule="none: answer, language and type name a content",
+    id_rule="none: answer, language and type identify a content",
     deletes="contents of answers",
 )
 
@@ -245,7 +248,7 @@ _ANSWER_COLUMNS = (
     DataColumn("name", TEXT, "Its name, unique among all answers."),
     DataColumn("description", TEXT, "What it is for; shown with email and messaging contents only."),
     DataColumn("audienceIds", TEXTS, "The audiences it is for."),
-    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("createdAt", MOMENT, "When it was created."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     ASKED_ID,
 )
@@ -255,22 +258,22 @@ _CONTENT_COLUMNS = (
     DataColumn("type", TEXT, "Where it is used: public, email, messaging or reference."),
     DataColumn("title", TEXT, "The title of a public content."),
     DataColumn("subject", TEXT, "The subject of an email content."),
-    DataColumn("bodyHtml", TEXT, "What it says, as HTML."),
-    DataColumn("internal", FLAG, "Whether a reference content is for the organisation's own people only."),
+    DataColumn("bodyHtml", TEXT, "Its text, as HTML."),
+    DataColumn("internal", FLAG, "Whether a reference content is only for the organisation's own people."),
     ASKED_ID,
 )
 _PUBLIC_COLUMNS = (
     DataColumn("id", TEXT, "The id of the answer."),
     _LANGUAGE,
     DataColumn("name", TEXT, "Its name."),
-    DataColumn("bodyHtml", TEXT, "What it says in public, as HTML."),
+    DataColumn("bodyHtml", TEXT, "Its public text, as HTML."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     GONE_SINCE,
 )
 
 
 def _contents_of(answer: str, language: str | None) -> Iterator[str]:
-    """Yield a key for each content an answer may have; nothing lists those it has."""
+    """Yield a key for each content that an answer may have; the API does not list those it has."""
     for kind in ANSWER_TYPES:
         yield COMPOSITE.join((answer, language or DEFAULT_LANGUAGE, kind))
 
@@ -297,6 +300,7 @@ OBJECT = GladlyObject(
             "answer-contents",
             Parent.ANSWER,
             is_list=False,
+            # Public answers also have their languages. The others are requested in the default language only.
             ids_from=(
                 IdColumn("public-answers", "id", "updatedAt", "language"),
                 IdColumn("answers", "id", "updatedAt"),

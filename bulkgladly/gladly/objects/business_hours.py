@@ -1,4 +1,7 @@
-"""Business hours: versions, and creates without an id. Facts: gladly-api, endpoints 53 to 57, schemas 14."""
+"""Business hours, called schedules in messages: each change names the version that it replaces.
+
+Their creates take no id, so they are sent at most once. Facts: gladly-api, endpoints 53 to 57, schemas 14.
+"""
 
 import re
 from collections.abc import Generator, Iterator, Mapping
@@ -6,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking
 from bulkgladly.gladly.data_sets import (
     FLAG,
     GONE_SINCE,
@@ -19,15 +22,14 @@ from bulkgladly.gladly.data_sets import (
     Struct,
     texts_of,
 )
-from bulkgladly.gladly.decisions import changed_since
+from bulkgladly.gladly.decisions import changed_since, ended, update_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -36,14 +38,15 @@ __all__ = ("BUSINESS_HOURS", "OBJECT")
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+_NAME = "business-hours"
 _PATH = "/api/v1/business-hours"
 _LIST = Request("getBusinessHours", "GET", _PATH)
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("id", Kind.ID, help="the id in Gladly of an existing schedule"),
     Field("name", required=MAKING, most=200),
-    Field("primary", Kind.FLAG, help="only one schedule is; another one ceases to be"),
-    Field("officeHours", Kind.OBJECT, required=MAKING, help="timezone, the days and exceptions, as Gladly has them"),
+    Field("primary", Kind.FLAG, help="only one schedule can be primary; the one before loses it"),
+    Field("officeHours", Kind.OBJECT, required=MAKING, help="timezone, days and exceptions, in Gladly's form"),
 )
 _WRITTEN = ("name", "primary", "officeHours")
 
@@ -53,12 +56,14 @@ def _hours_are_hours(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Pr
     if not isinstance(hours, Mapping):
         return
     if not hours.get("timezone"):
-        yield Problem("blank", "officeHours.timezone is missing; write an IANA name", "officeHours.timezone")
+        yield Problem(
+            "blank", "officeHours.timezone is missing; use an IANA name such as Europe/Berlin", "officeHours.timezone"
+        )
     for day in DAYS:
         for block in hours.get(day) or ():
             ends = [block.get(end) for end in ("start", "stop")] if isinstance(block, Mapping) else [None]
             if not all(isinstance(end, str) and _TIME.fullmatch(end) for end in ends):
-                detail = f"officeHours.{day}: each block needs start and stop as hours and minutes, such as 09:00"
+                detail = f"officeHours.{day}: each block must have start and stop as hours and minutes, such as 09:00"
                 yield Problem("invalid", detail, f"officeHours.{day}")
                 break
 
@@ -76,11 +81,12 @@ def _made(reply: Reply) -> str | None:
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
-    """Look for the schedule in the list: same content, made since the request left."""
+    """Look for the schedule in the list: the same content, created after the request was sent."""
     reply = yield _LIST
     if not reply.is_confirmed:
         return Trace()
     for one in reply.objects:
+        # Not by `primary`: another schedule may have become the primary one since.
         if lacking(one, record.payload, ("name", "officeHours")):
             continue
         if is_ours(record, one, one.get("createdAt")):
@@ -88,7 +94,7 @@ def _look(record: Record) -> Generator[Request, Reply, Trace]:
     return Trace()
 
 
-_ONCE = OnceSteps(Sending(noun="schedule", request=_request, made=_made, look=_look))
+_ONCE = OnceSteps(Sending("business-hours", "schedule", request=_request, made=_made, look=_look))
 
 
 def _fetch(_record: Record, gladly_id: str) -> Request:
@@ -99,6 +105,7 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
+# Only creates and changes are special here; a deletion is like that of any object.
 _PLAIN = Upserts(
     Endpoint(
         "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
@@ -106,69 +113,96 @@ _PLAIN = Upserts(
 )
 
 
-def _update(record: Record, _policy: Policy) -> Steps:
-    """Bring a schedule up to the row: read, then write with the version that was read."""
+# --- look and decide ---
+
+
+def _decide_update(record: Record, _policy: Policy) -> Deciding:
+    """Read the schedule that a row means, and decide what of it to change."""
     gladly_id = _id_of(record)
-    if gladly_id is None:
-        found = yield from _by_name(record)
-        return found if isinstance(found, Outcome) else (yield from _bring_up(record, found))
-    return (yield from _bring_up(record, gladly_id))
+    if gladly_id is not None:
+        return (yield from _compared(record, gladly_id))
+    found = yield from _by_name(record)
+    return ended(_NAME, record, found) if isinstance(found, Outcome) else (yield from _compared(record, found))
 
 
-def _upsert(record: Record, policy: Policy) -> Steps:
-    """Bring the schedule of this id or name up to the row, or make it.
+def _decide_upsert(record: Record, policy: Policy) -> Deciding:
+    """Decide to update the schedule of this id or name, or to create one.
 
-    Names need not be unique in Gladly, and a repeat would make a second schedule: so what is
-    not remembered is looked for by its name first.
+    Names need not be unique in Gladly, and a repeat would create a second schedule. So one that
+    is not remembered is looked for by its name first.
     """
     known = record.known
     if known is not None and known.gladly_id and not changed_since(record, known):
-        # In doubt it was this run that sent it: the state is committed before the journal.
-        return Outcome(Word.CREATED if record.doubt else Word.UNCHANGED, gladly_id=known.gladly_id)
+        # If in doubt, this run has sent it: the state is committed before the journal.
+        word = Word.CREATED if record.doubt else Word.UNCHANGED
+        return ended(_NAME, record, Outcome(word, gladly_id=known.gladly_id))
     if _id_of(record) is not None:
-        return (yield from _update(record, policy))
+        return (yield from _decide_update(record, policy))
     if not record.doubt and known is None:
         found = yield from _by_name(record)
         if isinstance(found, str):
-            return (yield from _bring_up(record, found))
+            return (yield from _compared(record, found))
         if found.code != "not_exist":
-            return found
-    return (yield from _ONCE.create(record, policy))
+            return ended(_NAME, record, found)
+    return (yield from _ONCE.decide(record, policy))
 
 
-def _delete(record: Record, policy: Policy) -> Steps:
-    """Delete a schedule by its id, or by the remembered one; the primary one stays, says Gladly."""
+def _decide_deletion(record: Record, policy: Policy) -> Deciding:
+    """Decide to delete a schedule by its id, or by the remembered one."""
     if _id_of(record) is None:
-        detail = "the row has no id, and no earlier run remembers one for its key; give it the id of the schedule"
-        return Outcome.rejected(Problem("no_identifier", detail, "id"))
-    return (yield from _PLAIN.steps(record, policy))
+        detail = "the row has no id, and no earlier run knows one for its key; add the id of the schedule to the row"
+        return ended(_NAME, record, Outcome.rejected(Problem("no_identifier", detail, "id")))
+    return (yield from _PLAIN.decide(record, policy))
 
 
-def _bring_up(record: Record, gladly_id: str, *, is_last: bool = False, was_lost: bool = False) -> Steps:
+def _compared(record: Record, gladly_id: str, *, was_lost: bool = False) -> Deciding:
+    """Read a schedule and compare it with a row; `was_lost` says that the row may have been written already."""
     asked = yield _fetch(record, gladly_id)
     held = asked.object
     if asked.is_absent:
-        return _reject("not_exist", "Gladly has no such schedule", status=asked.status)
+        return ended(_NAME, record, _reject("not_exist", "Gladly has no such schedule", status=asked.status))
     if held is None or held.get("version") is None:
-        return unknown(asked, gladly_id) if was_lost else unread(None if held else asked, gladly_id)
-    if not lacking(held, record.payload, _WRITTEN):
+        end = unknown(asked, gladly_id) if was_lost else unread(None if held else asked, gladly_id)
+        return ended(_NAME, record, end)
+    changes = lacking(held, record.payload, _WRITTEN)
+    if not changes:
         word = Word.UPDATED if was_lost else Word.UNCHANGED
-        return Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
+        end = Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
+        return ended(_NAME, record, end, Found(gladly_id, held))
+    return update_of(_NAME, record, gladly_id, changes, before=held)
+
+
+# --- apply ---
+
+
+def _apply(record: Record, policy: Policy, change: Change) -> Steps:
+    if change.action is Action.CREATE:
+        return (yield from _ONCE.apply(record, policy, change))
+    return (yield from _put(record, change))
+
+
+def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
+    """Write a schedule with the version that was read. A PUT replaces it whole, so what the row lacks is sent back."""
+    gladly_id, held = str(change.id), change.before or {}
     fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
     body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
     reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
     if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
     if (reply.is_taken or reply.is_unclear) and not is_last:
-        # Somebody else was faster, or it was our own first attempt: the new version tells.
-        return (yield from _bring_up(record, gladly_id, is_last=True, was_lost=bool(reply.lost)))
+        # Somebody else has changed it since, or our own first attempt was done: the new version tells.
+        again = yield from _compared(record, gladly_id, was_lost=bool(reply.lost))
+        return again.end or (yield from _put(record, again, is_last=True))
     if reply.is_unclear:
         return unknown(reply, gladly_id)
     outcome = refused(reply, gladly_id)
     if outcome.code == "version_outdated":
-        detail = "the schedule was changed by somebody else twice in between; `retry` the run"
+        detail = "somebody else has changed the schedule twice in the meantime; `retry` the run"
         return outcome._replace(detail=detail, stage=Stage.CONFLICT)
     return outcome
+
+
+# --- which schedule a row means ---
 
 
 def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
@@ -180,12 +214,12 @@ def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
     if len(ids) == 1:
         return ids[0]
     if ids:
-        return _reject("ambiguous", f"{len(ids)} schedules have this name; give the row the id of one", attr="name")
-    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to make it")
+        return _reject("ambiguous", f"{len(ids)} schedules have this name; add the id of one to the row", attr="name")
+    return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to create it")
 
 
 def _id_of(record: Record) -> str | None:
-    """Return the id of the schedule that a record means; None where only its name tells."""
+    """Return the id of the schedule that a record means; None if only its name is known."""
     if record.known is not None and record.known.gladly_id:
         return record.known.gladly_id
     return record.id if record.has_own_id else None
@@ -199,7 +233,12 @@ BUSINESS_HOURS = ResourceSpec(
     name="business-hours",
     columns=column_plan(_FIELDS, read_only=("version", "createdAt", "updatedAt")),
     prepare=Preparation("business-hours", _FIELDS, rules=_RULES),
-    procedures={Mode.CREATE: _ONCE.create, Mode.UPDATE: _update, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
+    procedures={
+        Mode.CREATE: _ONCE.procedure,
+        Mode.UPDATE: Procedure(_decide_update, _apply),
+        Mode.UPSERT: Procedure(_decide_upsert, _apply),
+        Mode.DELETE: Procedure(_decide_deletion, _PLAIN.apply),
+    },
     requests_per_record={Mode.CREATE: (1, 1), Mode.UPDATE: (2, 3), Mode.UPSERT: (2, 3), Mode.DELETE: (1, 1)},
     operations=(
         "createBusinessHours",
@@ -221,15 +260,15 @@ _EXCEPTION = Struct({"name": TEXT, "start": MOMENT, "stop": MOMENT, "scheduleBlo
 _OFFICE_HOURS = Struct({"timezone": TEXT, **dict.fromkeys(_DAYS, _BLOCKS), "exceptions": ListOf(_EXCEPTION)})
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the business hours."),
-    DataColumn("version", INTEGER, "A number that each change must name, so that none is lost."),
+    DataColumn("version", INTEGER, "A number that each change must name, so that no change is lost."),
     DataColumn("name", TEXT, "Their name."),
     DataColumn("primary", FLAG, "Whether these are the hours of the organisation as a whole."),
     DataColumn(
         "officeHours",
         _OFFICE_HOURS,
-        "The time zone, the open hours of each weekday, and exceptions; one without hours is closed.",
+        "The time zone, the open hours of each weekday, and exceptions; an exception without hours is closed.",
     ),
-    DataColumn("createdAt", MOMENT, "When they were made."),
+    DataColumn("createdAt", MOMENT, "When they were created."),
     DataColumn("updatedAt", MOMENT, "When they were last changed."),
     GONE_SINCE,
 )

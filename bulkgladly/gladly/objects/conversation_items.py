@@ -1,10 +1,9 @@
-"""Conversation items: those of an export job, and those of one conversation asked for. Facts: gladly-api, schemas 4.
+"""Conversation items: those of an export job, and those of the live API. Facts: gladly-api, schemas 4.
 
-One flat column per field of an item and of its content, named as in the API, and the union
-of all content types in one schema. Two names differ: the content's `type` is `contentType`,
-since `type` and `date` are the partition columns and readers refuse a name that is both;
-and `to` is always a list, of one where the API has a text (SMS, PHONE_CALL): the type tells
-which it was.
+One schema has a flat column for each field of an item and of the contents of all types, named as
+in the API, with two differences. The content's `type` is `contentType`, because `type` and
+`date` are the partition columns, and readers refuse a name that is both. And `to` is always a
+list, of one element where the API has a text (SMS, PHONE_CALL); the type tells which it was.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from bulkgladly.gladly.data_sets import (
     texts_of,
 )
 from bulkgladly.gladly.exports import IDS_OF_CONVERSATIONS, IdColumn, LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("CONTENT_TYPES", "OBJECT")
 
@@ -34,15 +33,15 @@ _ITEM = (
     DataColumn("id", TEXT, "The id of the item."),
     DataColumn("timestamp", MOMENT, "When it happened."),
     DataColumn(
-        "conversationId", TEXT, "The conversation it belongs to; null for what belongs to none, such as activities."
+        "conversationId", TEXT, "The conversation it belongs to; null if it belongs to none, such as activities."
     ),
     DataColumn("customerId", TEXT, "The customer it belongs to."),
     DataColumn(
         "initiator",
         texts_of("id", "type"),
-        "Who began it: an id, and whether that is an agent, a customer, the API, ...",
+        "Who started it: an id, and its type (an agent, a customer, the API, ...).",
     ),
-    DataColumn("responder", texts_of("id", "type"), "Who answered, as on phone calls: an id, and what that is."),
+    DataColumn("responder", texts_of("id", "type"), "Who answered, as on phone calls: an id and its type."),
 )
 _CONTENT = (
     DataColumn("from", TEXT, "The address or number it came from."),
@@ -51,12 +50,12 @@ _CONTENT = (
     DataColumn("bcc", TEXTS, "Who got a hidden copy of an email."),
     DataColumn("subject", TEXT, "The subject of an email."),
     DataColumn("title", TEXT, "The title of an activity."),
-    DataColumn("content", TEXT, "The text of a message, of an email as plain text."),
-    DataColumn("body", TEXT, "The text of a note, an activity or a spoken message; rich text in the first two."),
+    DataColumn("content", TEXT, "The text of a message; plain text for an email."),
+    DataColumn("body", TEXT, "The text of a note, an activity or a spoken message; rich text for the first two."),
     DataColumn(
         "attachments",
         ListOf(Struct({"id": TEXT, "contentType": TEXT, "filename": TEXT, "fileSize": INTEGER})),
-        "The files that came with it: id, type, name and length; whether files of export jobs have them is UNKNOWN.",
+        "The attached files: id, type, name and length; whether files of export jobs have them is UNKNOWN.",
     ),
     DataColumn("messageType", TEXT, "What a chat message is: TEXT, QUICK_REPLY_REQUEST or QUICK_REPLY_RESPONSE."),
     DataColumn(
@@ -73,19 +72,19 @@ _CONTENT = (
     ),
     DataColumn("sessionId", TEXT, "The session of the chat, or of the voice AI."),
     DataColumn(
-        "status", TEXT, "OPEN or CLOSED since a change of status; PLAYED or INTERRUPTED for what the voice AI said."
+        "status", TEXT, "OPEN or CLOSED after a change of status; PLAYED or INTERRUPTED for what the voice AI said."
     ),
     DataColumn("activityType", TEXT, "The kind of activity: EMAIL, ISSUE, SMS or SURVEY."),
     DataColumn("sourceName", TEXT, "The system an activity comes from."),
     DataColumn("link", texts_of("url", "text"), "A link of an activity: address and text."),
     DataColumn("expandByDefault", FLAG, "Whether an activity is shown open."),
-    DataColumn("occurredAt", MOMENT, "When an activity took place; null where nobody said."),
+    DataColumn("occurredAt", MOMENT, "When an activity took place; null if unknown."),
     DataColumn("receivedAt", MOMENT, "When Gladly received an activity."),
     DataColumn("startedAt", MOMENT, "When a call or voicemail began."),
     DataColumn("answeredAt", MOMENT, "When a call was answered."),
     DataColumn("completedAt", MOMENT, "When a call ended."),
     DataColumn("recordingStatus", TEXT, "Whether there is a recording: AVAILABLE, DELETED or ERROR."),
-    DataColumn("recordingUrl", TEXT, "Where the recording is asked for, as a path of the API."),
+    DataColumn("recordingUrl", TEXT, "Where the recording can be requested, as a path of the API."),
     DataColumn("recordingDuration", INTEGER, "How long the recording is, in seconds."),
     DataColumn(
         "recordingSummary",
@@ -94,8 +93,8 @@ _CONTENT = (
     ),
     DataColumn("addedTopicIds", TEXTS, "The topics that were added to the conversation."),
     DataColumn("removedTopicIds", TEXTS, "The topics that were removed from the conversation."),
-    DataColumn("pageId", TEXT, "The Facebook page of the organisation."),
-    DataColumn("userId", TEXT, "The person, as Facebook numbers them."),
+    DataColumn("pageId", TEXT, "The organisation's Facebook page."),
+    DataColumn("userId", TEXT, "The person's id at Facebook."),
     DataColumn("companyNumber", TEXT, "The phone number of the organisation."),
     DataColumn("customerNumber", TEXT, "The phone number of the customer."),
 )
@@ -120,8 +119,9 @@ CONTENT_TYPES: Mapping[str, tuple[str, ...]] = {
     "INSTAGRAM_DIRECT": _MESSAGE,
     "TWITTER": _MESSAGE,
 }
-"""Content type to its fields beside `type`, as the contract and older exports have them."""
+"""The fields of each content type beside `type`, as the contract and older exports have them."""
 
+# A column has one type, so a `to` that is a text in the API becomes a list of one.
 _TO_IS_ONE_TEXT = ("SMS", "PHONE_CALL")
 _SESSION_OF_ITEM = ("VOICE_AI_MESSAGE",)
 
@@ -134,13 +134,13 @@ def _places(kind: str | None) -> tuple[ValuePlace, ...]:
 
 
 def _exported(kind: str | None) -> tuple[ValuePlace, ...]:
-    """`sessionId` is the content's for CHAT_MESSAGE and the item's for VOICE_AI_MESSAGE."""
+    """Return the places in a line of an export: `sessionId` is in the item only for VOICE_AI_MESSAGE."""
     session = [ValuePlace("sessionId", ("sessionId",))] if kind in _SESSION_OF_ITEM else []
     return (*session, *_places(kind))
 
 
 def _asked(kind: str | None) -> tuple[ValuePlace, ...]:
-    """An item asked for may name its session itself, which the export's record schema does not have."""
+    """Return the places in a line of the live API, where an item may have a `sessionId` beside its content's."""
     names = CONTENT_TYPES[kind] if kind is not None else ()
     session = ValuePlace("itemSessionId" if "sessionId" in names else "sessionId", ("sessionId",))
     return (session, *_places(kind), ValuePlace("_asked_id", ("_asked_id",)))
@@ -149,8 +149,8 @@ def _asked(kind: str | None) -> tuple[ValuePlace, ...]:
 _COLUMNS = (_ITEM[0], _CONTENT_TYPE, *_ITEM[1:], *_CONTENT)
 _ASKED_COLUMNS = (
     *_COLUMNS,
-    DataColumn("itemSessionId", TEXT, "The session that a chat message itself names, beside that of its content."),
-    DataColumn("_asked_id", TEXT, "The conversation, or the item, that was asked for."),
+    DataColumn("itemSessionId", TEXT, "The session of a chat message itself, beside that of its content."),
+    DataColumn("_asked_id", TEXT, "The conversation, or the item, that was requested."),
 )
 
 OBJECT = GladlyObject(
@@ -173,6 +173,7 @@ OBJECT = GladlyObject(
             "conversation-items",
             Parent.ITEM,
             is_list=False,
+            # Events name items that no export job has yet.
             ids_from=(IdColumn("events", "messageId"),),
             may_be_withheld=True,
         ),
@@ -196,8 +197,8 @@ OBJECT = GladlyObject(
         ),
     ),
 )
-"""An item of a type that the API does not show is refused, which counts as gone.
+"""The API refuses an item of a type that it does not show, which counts as gone.
 
-In `conversation-items`, `sessionId` is the item's own, but for CHAT_MESSAGE the content's:
-there the item's is `itemSessionId`.
+In `conversation-items`, `sessionId` is the item's own, except for CHAT_MESSAGE: there it is the
+content's, and the item's is `itemSessionId`.
 """

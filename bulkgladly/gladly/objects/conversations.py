@@ -1,12 +1,13 @@
 """Conversations: assigned, closed with their topics first, reopened. Facts: gladly-api, endpoints 4, 5 and 15."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Change, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
+from bulkgladly.gladly.decisions import ended, update_of
 from bulkgladly.gladly.exports import (
     IDS_OF_CONVERSATIONS,
     IDS_OF_CUSTOMERS,
@@ -16,12 +17,11 @@ from bulkgladly.gladly.exports import (
     SingleObjects,
 )
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
-from bulkgladly.gladly.outcomes import refused, unknown, unread
+from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
@@ -40,17 +40,18 @@ TOPIC_FIELDS = (
     Field("topicIds", Kind.TEXTS, help="topics by id"),
 )
 _FIELDS = (
+    # Exports call it id, and the rows of other objects conversationId; a row may use either.
     Field("conversationId", Kind.ID, most=MAX_ID, into="id", required=ALWAYS),
     Field("id", Kind.ID, most=MAX_ID),
     *ASSIGNEE_FIELDS,
     *TOPIC_FIELDS,
     Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="OPEN reopens a closed one"),
-    Field("force", Kind.FLAG, help="close although the customer waits for an answer"),
+    Field("force", Kind.FLAG, help="close it although the customer is waiting for a reply"),
 )
 _RULES = (assignee_has_inbox, some_of("assignee", "topicIds", "status"))
 _STATES = (
-    "a closed conversation is assigned only when it is reopened (status OPEN in the same row), one whose customer "
-    "waits is closed only by --force-close, and some organisations want a topic first (topics)"
+    "to assign a closed conversation, reopen it in the same row (status OPEN); to close one whose customer is "
+    "waiting, pass --force-close; some organisations require a topic before closing (topics)"
 )
 
 
@@ -60,39 +61,53 @@ def get_conversation(conversation_id: str) -> Request:
 
 
 def add_topics(conversation_id: str, topic_ids: list[str]) -> Request:
-    """Return the request that adds topics; those that are there already are ignored."""
+    """Return the request that adds topics; Gladly ignores those that the conversation has."""
     path = f"/api/v1/conversations/{segment(conversation_id)}/topics"
     return Request("addTopicToConversation", "POST", path, body=orjson.dumps({"topicIds": topic_ids}))
 
 
 def no_conversation(conversation_id: str) -> Outcome:
-    """Return the reject of a row whose conversation is not there; the API makes none."""
+    """Return the reject of a row whose conversation does not exist; the API cannot create one."""
     problem = Problem("not_exist", "Gladly has no such conversation", "conversationId", Stage.API)
     return Outcome.rejected(problem, status=404, gladly_id=conversation_id)
 
 
-def _update(record: Record, policy: Policy) -> Steps:
-    """Bring a conversation to where the row wants it: 1 request, and 1 for topics.
+def _decide(record: Record, policy: Policy) -> Deciding:
+    """Decide without a look: what a row asks of a conversation is always written.
 
-    Topics come before closing, since organisations can require them, and after reopening.
-    What is asked of a conversation is not remembered: people change them all the time.
+    It is not remembered either: people change conversations all the time.
     """
-    is_reopened = record.payload.get("status") == "OPEN"
-    word = None
-    for part in (_patch, _topics) if is_reopened else (_topics, _patch):
-        outcome = yield from part(record, policy)
-        if outcome is None:
-            continue
+    yield from ()
+    payload = record.payload
+    after: dict[str, Any] = {name: payload[name] for name in ("topicIds", "assignee") if payload.get(name)}
+    if status := payload.get("status"):
+        is_forced = status == "CLOSED" and bool(payload.get("force", policy.force_close))
+        after["status"] = {"value": status, **({"force": True} if is_forced else {})}
+    if not after:
+        return ended("conversations", record, Outcome(Word.UNCHANGED, gladly_id=record.id))
+    return update_of("conversations", record, record.id, after)
+
+
+def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
+    """Bring a conversation to the state of the row: 1 request, and 1 for topics.
+
+    Topics are added before it is closed, because organisations can require them, and after it
+    is reopened.
+    """
+    topic_ids = change.after.get("topicIds")
+    body = {name: value for name, value in change.after.items() if name != "topicIds"}
+    parts = [_topics(record, topic_ids)] if topic_ids else []
+    parts += [_patch(record, body)] if body else []
+    word = Word.UNCHANGED
+    for part in reversed(parts) if record.payload.get("status") == "OPEN" else parts:
+        outcome = yield from part
         if outcome.word not in (Word.UPDATED, Word.UNCHANGED):
             return outcome
         word = outcome.word if word is not Word.UPDATED else word
-    return Outcome(word or Word.UNCHANGED, gladly_id=record.id)
+    return Outcome(word, gladly_id=record.id)
 
 
-def _topics(record: Record, _policy: Policy) -> Generator[Request, Reply, Outcome | None]:
-    topic_ids = record.payload.get("topicIds")
-    if not topic_ids:
-        return None
+def _topics(record: Record, topic_ids: list[str]) -> Steps:
     reply = yield add_topics(record.id, topic_ids)
     if reply.is_unclear:
         return (yield from settle_topics(record.id, topic_ids, reply))
@@ -100,7 +115,7 @@ def _topics(record: Record, _policy: Policy) -> Generator[Request, Reply, Outcom
 
 
 def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> Steps:
-    """After topics were added with an unclear end: look whether the conversation has them."""
+    """Look whether the conversation has the topics, after a response that was unclear."""
     asked = yield get_conversation(conversation_id)
     if asked.is_absent:
         return no_conversation(conversation_id)
@@ -112,19 +127,13 @@ def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> S
     return refused(reply, conversation_id)
 
 
-def _patch(record: Record, policy: Policy) -> Generator[Request, Reply, Outcome | None]:
-    body: dict[str, Any] = {name: record.payload[name] for name in ("assignee",) if record.payload.get(name)}
-    if status := record.payload.get("status"):
-        is_forced = status == "CLOSED" and bool(record.payload.get("force", policy.force_close))
-        body["status"] = {"value": status, **({"force": True} if is_forced else {})}
-    if not body:
-        return None
+def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
     path = f"/api/v1/conversations/{segment(record.id)}"
     reply = yield Request("patchConversation", "PATCH", path, body=orjson.dumps(body))
     has_state = any(problem.code == "invalid_state" for problem in reply.problems)
     if not reply.is_unclear and not has_state:
         return _ended(record, reply)
-    # A repeat of what was done is refused, too: a closed conversation cannot be assigned.
+    # Gladly also refuses a repeat of what was done, because a closed conversation cannot be assigned.
     asked = yield get_conversation(record.id)
     held = asked.object
     if asked.is_absent:
@@ -138,7 +147,7 @@ def _patch(record: Record, policy: Policy) -> Generator[Request, Reply, Outcome 
 
 def _lacks(held: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
     assignee = {"assignee": {name: held.get(name) for name in ("inboxId", "agentId")}}
-    # WAITING is one way of being open.
+    # A waiting conversation is open, too.
     status = {"status": "CLOSED" if held.get("status") == "CLOSED" else "OPEN"}
     return bool(lacking({**assignee, **status}, payload, ("assignee", "status")))
 
@@ -149,36 +158,36 @@ def _ended(record: Record, reply: Reply) -> Outcome:
     if reply.is_absent:
         return no_conversation(record.id)
     outcome = refused(reply, record.id)
-    return outcome._replace(detail=f"{outcome.detail}; {_STATES}") if outcome.code == "invalid_state" else outcome
+    return with_hint(outcome, _STATES if outcome.code == "invalid_state" else None)
 
 
 CONVERSATIONS = ResourceSpec(
     name="conversations",
     columns=column_plan(_FIELDS, read_only=("customerId", "createdAt", "closedAt", "customAttributes")),
     prepare=Preparation("conversations", _FIELDS, rules=_RULES),
-    procedures={Mode.UPDATE: _update},
+    procedures={Mode.UPDATE: Procedure(_decide, _apply)},
     requests_per_record={Mode.UPDATE: (1, 2)},
     operations=("patchConversation", "addTopicToConversation", "getConversation"),
     fields=_FIELDS,
     rules=_RULES,
     repeat=Repeat.HARMLESS,
-    id_rule="Gladly's own: conversations are not made through the API",
+    id_rule="Gladly's own: the API cannot create conversations",
 )
 
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the conversation."),
     DataColumn("customerId", TEXT, "The customer it belongs to."),
     DataColumn("inboxId", TEXT, "The inbox it is in."),
-    DataColumn("agentId", TEXT, "The agent it is assigned to; null for nobody."),
+    DataColumn("agentId", TEXT, "The agent it is assigned to; null if none."),
     DataColumn("status", TEXT, "OPEN, WAITING or CLOSED."),
     DataColumn("topicIds", TEXTS, "The topics it has."),
     DataColumn(
         "customAttributes",
         ListOf(texts_of("id", "value")),
-        "Its freeform topics, by id and value; one id may stand there with several values.",
+        "Its freeform topics, by id and value; one id may have several values.",
     ),
-    DataColumn("createdAt", MOMENT, "When it began."),
-    DataColumn("closedAt", MOMENT, "When it was closed; null while it is not."),
+    DataColumn("createdAt", MOMENT, "When it was started."),
+    DataColumn("closedAt", MOMENT, "When it was closed; null if it is open."),
     ASKED_ID,
 )
 

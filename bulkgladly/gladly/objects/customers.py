@@ -1,8 +1,8 @@
-"""Customers: where profiles live, and how the one that a row means is found by its addresses. Pure generators.
+"""Customers: their requests, and how the customer that a row means is found by its addresses. Pure generators.
 
-Facts: gladly-api (README: retry safety, merged customers; schemas 2). Profiles are the one
-kind of object that is merged, found by what is unique about it, and read before lists in it
-are written; everything else is done as for other objects.
+Facts: gladly-api (README: retry safety, merged customers; schemas 2). Only customers can be
+merged, are found by addresses, and are read before their lists are written. Everything else is
+done as for other objects.
 """
 
 from collections.abc import Collection, Generator, Mapping
@@ -23,12 +23,10 @@ from bulkgladly.gladly.customer_rows import (
     prepare_customer,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
-from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
-from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import look
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -40,7 +38,7 @@ PROFILES = "/api/v1/customer-profiles"
 
 @dataclass(slots=True)
 class _Searched:
-    """Customers that hold an address of the row, and why finding none does not mean that there is none."""
+    """The customers that hold an address of the row, and why finding none does not prove that there is none."""
 
     matches: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     doubt: Problem | None = None
@@ -48,13 +46,13 @@ class _Searched:
 
 _STRANGER = Problem(
     "unreadable",
-    "the search by the row's email address found a customer who does not hold it; `retry` the run later",
+    "the search for the row's email address returned a customer without it; `retry` the run later",
     "emails",
     Stage.API,
 )
 _SHARED = Problem(
     "ambiguous",
-    "only a phone number that several people may share points to a customer; add an id or an email address",
+    "the row matches a customer only by a phone number that people may share; add an id or an email address",
     "phones",
     Stage.CONFLICT,
 )
@@ -78,10 +76,10 @@ def _remove(_record: Record, gladly_id: str) -> Request:
 
 
 def _is_read_first(policy: Policy, changed: Collection[str]) -> bool:
-    """Contact lists are replaced whole by a PATCH, and whether attributes are replaced or merged is unknown.
+    """Tell whether a change may overwrite what others have added, so that the profile is read first.
 
-    So both are read first, lest something that others added is lost. `attributes="merge"`
-    says that somebody has tried it, and saves the reading.
+    A PATCH replaces contact lists whole. Whether it replaces or merges attributes is UNKNOWN;
+    `attributes="merge"` says that the user has tried it, and saves the request.
     """
     lists = CONTACT_LISTS if policy.attributes == "merge" else (*CONTACT_LISTS, "customAttributes")
     return policy.read_first or any(name in lists for name in changed)
@@ -98,7 +96,8 @@ def _located(record: Record) -> Search:
 def _victim(record: Record) -> Search:
     """Find the customer to delete: by its remembered, own or derived id; by email where the row has no id.
 
-    Never by a phone number: too many people share one. Whom a search names is read first.
+    A phone number is never used, because people share them. A customer whom a search returned
+    is read before the deletion.
     """
     if record.known is not None:
         return Found(record.known.gladly_id)
@@ -115,10 +114,10 @@ def _victim(record: Record) -> Search:
 
 
 def _rival(record: Record) -> Search:
-    """Find the customer who holds an address of a row that could not be made."""
+    """Find the customer who holds an address of a row that could not be created."""
     found = yield from _by_address(record, by_phone=True)
     if isinstance(found, _Searched):
-        detail = "an address is taken, but looking the row's addresses up found nobody; retry later"
+        detail = "an address is taken, but a search for the row's addresses found no customer; `retry` the run later"
         return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
     return found
 
@@ -134,11 +133,11 @@ def _by_address_or_derived_id(record: Record, *, by_phone: bool) -> Search:
 
 
 def _by_address(record: Record, *, by_phone: bool) -> Generator[Request, Reply, Found | Outcome | _Searched]:
-    """Find the one customer who holds the addresses of a row; what the search showed where there is none.
+    """Find the one customer who holds the addresses of a row; without one, return what the search showed.
 
-    Only what is unique in Gladly points to a customer: an email address, or a number that
-    the profile holds as MOBILE [gladly-api, schemas 2.4]. A search counts only where the
-    profile that it brings holds the address; it may be looser, or lag behind.
+    Only a value that is unique in Gladly identifies a customer: an email address, or a number
+    that the profile holds as MOBILE [gladly-api, schemas 2.4]. A match counts only if its
+    profile holds the address, because a search may be looser, or lag behind.
     """
     searched = yield from _search(record, by_phone=by_phone)
     if isinstance(searched, Outcome) or not searched.matches:
@@ -152,6 +151,7 @@ def _by_address(record: Record, *, by_phone: bool) -> Generator[Request, Reply, 
 
 def _search(record: Record, *, by_phone: bool) -> Generator[Request, Reply, _Searched | Outcome]:
     searched = _Searched()
+    # Emails first: one of them identifies a customer and saves the searches by phone.
     for name, address in _addresses(record.payload, by_phone=by_phone):
         reply = yield Request("findCustomers", "GET", PROFILES, query=((name, address),))
         if not reply.is_confirmed:
@@ -173,7 +173,7 @@ def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str,
         given, composed = str(entry["original"]), email_identity(entry)
         emails.append(("email", given))
         if composed != given.lower():
-            emails.append(("email", composed))  # a search may know one spelling alone of what is not ASCII
+            emails.append(("email", composed))  # a search may only know one spelling of an address that is not ASCII
     if not by_phone:
         return emails
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
@@ -189,7 +189,7 @@ def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outco
         return unread(found.reply, gladly_id)
     if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
         return None
-    detail = "the search by the row's email address found a customer who does not hold it; nothing was deleted"
+    detail = "the search for the row's email address returned a customer without it; nothing was deleted"
     return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
 
 
@@ -219,11 +219,12 @@ _AT = Endpoint(
     is_read_first=_is_read_first,
     shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
     gaps=gaps_in,
+    # Emails and phones are unique, so without a field in the conflict none can be assumed.
     unique=Unique(
         attr=None,
         in_create="emails or phones",
         in_update="an address",
-        way_out="look at both, or choose --on-conflict skip, update or merge",
+        fix="look at both, or choose --on-conflict skip, update or merge",
     ),
 )
 _STEPS = Upserts(_AT)
@@ -232,7 +233,7 @@ CUSTOMERS = ResourceSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
     prepare=prepare_customer,
-    procedures=dict.fromkeys(Mode, _STEPS.steps),
+    procedures=dict.fromkeys(Mode, _STEPS.procedure),
     requests_per_record={Mode.CREATE: (1, 1), Mode.UPDATE: (1, 3), Mode.UPSERT: (1, 3), Mode.DELETE: (1, 3)},
     operations=("createCustomer", "findCustomers", "getCustomer", "updateCustomer", "deleteCustomer"),
     fetch=_fetch,
@@ -254,31 +255,33 @@ _PHONE = Struct(
 _NAMED = (
     DataColumn("id", TEXT, "The id of the customer."),
     DataColumn("name", TEXT, "The name that agents see."),
-    DataColumn("image", TEXT, "Where their picture is."),
-    DataColumn("address", TEXT, "Their postal address, as one text."),
+    DataColumn("image", TEXT, "The address of their picture."),
+    DataColumn("address", TEXT, "Their postal address, as a single text."),
 )
 _REACHED = (
-    DataColumn("emailAddresses", TEXTS, "Their email addresses, as the files of an export job have them."),
-    DataColumn("phoneNumbers", TEXTS, "Their phone numbers, as the files of an export job have them."),
+    DataColumn("emailAddresses", TEXTS, "Their email addresses, in the form of the files of an export job."),
+    DataColumn("phoneNumbers", TEXTS, "Their phone numbers, in the form of the files of an export job."),
 )
 _PROFILE = (
     DataColumn(
         "emails",
         ListOf(_EMAIL),
-        "Their email addresses: as entered, as Gladly compares them (by which rule is UNKNOWN), and which is first.",
+        "Their email addresses: as entered, as Gladly compares them (the rule is UNKNOWN), and which one is primary.",
     ),
     DataColumn(
         "phones",
         ListOf(_PHONE),
-        "Their phone numbers: as entered, in international form, of which kind, and whether they may be texted.",
+        "Their phone numbers: as entered, in international form, their type, and whether texts may be sent to them.",
     ),
-    DataColumn("externalCustomerId", TEXT, "Their id in the system of a lookup adaptor from before May 2021."),
+    DataColumn("externalCustomerId", TEXT, "Their id in another system, from a lookup adaptor before May 2021."),
     DataColumn("externalCustomerIds", OpenMap(), "Their ids in other systems, by the id of the lookup adaptor."),
-    DataColumn("customAttributes", OpenMap(), "What the organisation keeps about them, by names of its own."),
-    DataColumn("createdAt", MOMENT, "When the profile was made."),
-    DataColumn("updatedAt", MOMENT, "When it was last changed; some profiles come without."),
+    DataColumn("customAttributes", OpenMap(), "The organisation's own attributes, by name."),
+    DataColumn("createdAt", MOMENT, "When the profile was created."),
+    DataColumn("updatedAt", MOMENT, "When it was last changed; some profiles do not have it."),
 )
-_ASKED_ID = DataColumn("_asked_id", TEXT, "The id that was asked for: another one if the customer was merged away.")
+_ASKED_ID = DataColumn(
+    "_asked_id", TEXT, "The id that was requested; it differs from `id` if the customer was merged into another."
+)
 
 _BY_ADDRESS = LiveExport(
     "profiles",
@@ -291,7 +294,7 @@ _BY_ADDRESS = LiveExport(
     parameter="email",
     address_columns=("email", "email:1", "emailAddress"),
 )
-"""The other way to profiles: by address."""
+"""Profiles by address."""
 
 OBJECT = GladlyObject(
     writes=(CUSTOMERS,),
@@ -313,8 +316,8 @@ OBJECT = GladlyObject(
         DataSetPlan("profiles", (*_NAMED, *_PROFILE, _ASKED_ID)),
     ),
 )
-"""`customers` are the flat lines of an export job, `profiles` whole profiles, asked for one by one.
+"""`customers` has the flat lines of an export job, `profiles` has whole profiles, requested one by one.
 
-`customers` has the columns of both, since public readers of the file describe fields of a
-profile in it. A custom attribute that is not text stands in `_extra`.
+`customers` has the columns of both, because public readers of the file describe fields of a
+profile in it. A custom attribute that is not a text is in `_extra`.
 """

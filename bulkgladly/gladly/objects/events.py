@@ -1,9 +1,9 @@
 """Events: what happened in the last 24 hours, one flat column per field of any content. Facts: gladly-api, events.
 
-`context`, the state just before the event, is one struct with the members of all kinds.
-The folder `entity=` is the type up to its slash, so that a reader who knows the type knows
-the folder: CONVERSATION_ASSIGNEE/UPDATED stands in `entity=CONVERSATION_ASSIGNEE`, although
-it is asked for under the entity CONVERSATION, or so it is assumed.
+`context`, the state just before the event, is one struct with the members of all types. The
+folder `entity=` is the type up to its slash, so that the type of an event gives its folder:
+CONVERSATION_ASSIGNEE/UPDATED is in `entity=CONVERSATION_ASSIGNEE`, although it is probably
+requested with the entity CONVERSATION.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from bulkgladly.gladly.data_sets import (
     ValuePlace,
     texts_of,
 )
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 from bulkgladly.messages import Request
 from bulkgladly.times import to_milliseconds
 
@@ -39,51 +39,53 @@ EVENT_ENTITIES = (
     "TASK",
 )
 EVENTS_WINDOW = dt.timedelta(hours=24)
-"""How far back events can be asked for; there is no other way to older ones."""
+"""How far back events can be requested; older ones cannot be read at all."""
 EVENT_LAG = dt.timedelta(seconds=15)
 """How late an event may appear."""
 
 _KIND_PATH = ("type",)
 _ASSIGNEE = texts_of("inboxId", "agentId")
 _ENVELOPE = (
-    DataColumn("id", TEXT, "The id of the event; equal events have equal ids."),
+    DataColumn("id", TEXT, "The id of the event; copies of one event have the same id."),
     DataColumn("type", TEXT, "What happened, such as CONVERSATION/CLOSED."),
     DataColumn("timestamp", MOMENT, "When the event was recorded."),
-    DataColumn("initiator", texts_of("id", "type"), "Who caused it: an id, and whether that is an agent, the API, ..."),
+    DataColumn("initiator", texts_of("id", "type"), "Who caused it: an id, and its type (an agent, the API, ...)."),
 )
 _CONTENT = (
     DataColumn("customerId", TEXT, "The customer it is about."),
     DataColumn("conversationId", TEXT, "The conversation it is about."),
-    DataColumn("contactId", TEXT, "The contact it is about: one stretch of talk in a conversation, over one channel."),
+    DataColumn("contactId", TEXT, "The contact it is about: a part of a conversation on one channel."),
     DataColumn("channel", TEXT, "The channel of the contact, such as EMAIL, SMS or PHONE_CALL."),
-    DataColumn("messageId", TEXT, "The message; the export of items has it under this id."),
+    DataColumn("messageId", TEXT, "The message; exported items have it under this id."),
     DataColumn("agentId", TEXT, "The agent it is about."),
-    DataColumn("assignee", _ASSIGNEE, "The inbox and the agent that something is assigned to from now on."),
+    DataColumn("assignee", _ASSIGNEE, "The inbox and the agent that it is assigned to now."),
     DataColumn("status", TEXT, "How a contact ended: ABANDONED, ANSWERED, UNANSWERED or UNKNOWN."),
-    DataColumn("reason", TEXT, "Why it happened; each type of event has words of its own."),
+    DataColumn("reason", TEXT, "Why it happened; each type of event has its own values."),
     DataColumn("fulfilledType", TEXT, "How a contact was fulfilled: RESPONDED or CANCELED."),
-    DataColumn("transferType", TEXT, "How a contact was handed on: COLD or WARM."),
-    DataColumn("matchReasons", TEXTS, "Why the contact was offered to this agent; the words are UNKNOWN."),
-    DataColumn("entryPoint", TEXT, "Where the contact came in; the words are UNKNOWN."),
+    DataColumn("transferType", TEXT, "How a contact was transferred: COLD or WARM."),
+    DataColumn("matchReasons", TEXTS, "Why the contact was offered to this agent; the values are UNKNOWN."),
+    DataColumn("entryPoint", TEXT, "Where the contact started; the values are UNKNOWN."),
     DataColumn("finalIVRSelection", TEXT, "What the caller chose last in the phone menu."),
-    DataColumn("dueAt", MOMENT, "Until when an answer, or a task, is due."),
-    DataColumn("availableFor", TEXTS, "What the agent takes on now: MAIL, MESSAGING, TASK, VOICE; empty for nothing."),
-    DataColumn("occurredAt", MOMENT, "When it happened, where that is told apart from when it was recorded."),
+    DataColumn("dueAt", MOMENT, "When a reply, or a task, is due."),
+    DataColumn(
+        "availableFor", TEXTS, "What the agent is available for now: MAIL, MESSAGING, TASK, VOICE; empty if nothing."
+    ),
+    DataColumn("occurredAt", MOMENT, "When it happened, for events where that can differ from when it was recorded."),
     DataColumn("awayAt", MOMENT, "When the agent went away."),
-    DataColumn("activeReason", texts_of("id", "name"), "What the agent says to be doing: id and name."),
-    DataColumn("awayReason", texts_of("id", "name"), "Why the agent is away: id and name; null after idling."),
+    DataColumn("activeReason", texts_of("id", "name"), "What the agent is doing, as set by the agent: id and name."),
+    DataColumn("awayReason", texts_of("id", "name"), "Why the agent is away: id and name; null if the agent was idle."),
     DataColumn("topicId", TEXT, "The topic that was added or removed."),
     DataColumn("noteId", TEXT, "The note that was written."),
     DataColumn("customAttributeId", TEXT, "The id of the freeform topic."),
     DataColumn("customAttributeKey", TEXT, "The key of the freeform topic, such as orderId."),
     DataColumn("customAttributeValue", TEXT, "The value of the freeform topic that was added or removed."),
-    DataColumn("sourceCustomerId", TEXT, "The customer who was merged away."),
+    DataColumn("sourceCustomerId", TEXT, "The customer who was merged into another."),
     DataColumn("destinationCustomerId", TEXT, "The customer who remains after a merge."),
-    DataColumn("sourceConversationId", TEXT, "The conversation that was merged away, if any."),
+    DataColumn("sourceConversationId", TEXT, "The conversation that was merged into another, if any."),
     DataColumn("destinationConversationId", TEXT, "The conversation that remains after a merge, if any."),
     DataColumn("paymentRequestId", TEXT, "The payment request it is about."),
     DataColumn("oldStatus", TEXT, "The status of the payment request before."),
-    DataColumn("newStatus", TEXT, "The status of the payment request since."),
+    DataColumn("newStatus", TEXT, "The status of the payment request now."),
     DataColumn("taskId", TEXT, "The task it is about."),
     DataColumn("commentId", TEXT, "The comment that was added to the task."),
     DataColumn(
@@ -98,7 +100,7 @@ _CONTENT = (
                 "monetaryUnit": NUMBER,
             }
         ),
-        "How things stood just before the event; which members it has depends on the type.",
+        "The state just before the event; which members it has depends on the type.",
     ),
 )
 _CONTACT = ("channel", "contactId", "conversationId", "customerId", "context")
@@ -157,10 +159,10 @@ EVENT_TYPES: Mapping[str, tuple[str, ...]] = {
     "TASK/FOLLOWER_ADDED": (*_TASK, "agentId"),
     "TASK/FOLLOWER_REMOVED": (*_TASK, "agentId"),
 }
-"""The 45 types of the stream, each with the fields of its content.
+"""The 45 types of events, each with the fields of its content.
 
-The contract names two fields as required that it does not define: `messageId` of
-CONTACT/JOINED and `dueAt` of TASK/CONTENT_UPDATED. They have a place here.
+The contract requires two fields that it does not define: `messageId` of CONTACT/JOINED and
+`dueAt` of TASK/CONTENT_UPDATED. They are included.
 """
 
 
@@ -175,6 +177,7 @@ def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str]
 
 
 def _places(kind: str | None) -> tuple[ValuePlace, ...]:
+    # A field that its type does not declare goes to _extra, and so does every content of an unknown type.
     names = EVENT_TYPES[kind] if kind is not None else ()
     top = [ValuePlace(column.name, (column.name,)) for column in _ENVELOPE]
     return (*top, *(ValuePlace(name, ("content", name)) for name in names))

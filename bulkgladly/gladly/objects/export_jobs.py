@@ -1,4 +1,4 @@
-"""Gladly's own exports: their schedules and jobs. Only read. Facts: gladly-api, export-files, schemas 12."""
+"""Gladly's own exports: their schedules and jobs, which are only read. Facts: gladly-api, export-files, schemas 12."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from bulkgladly.gladly.data_sets import GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, Struct
 from bulkgladly.gladly.exports import LiveExport
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 from bulkgladly.messages import Request
 from bulkgladly.times import moment_of
 
@@ -24,22 +24,24 @@ RETENTION = dt.timedelta(days=14)
 _SCHEDULE = (
     DataColumn("id", TEXT, "The id of the schedule."),
     DataColumn("frequency", TEXT, "HOURLY or DAILY."),
-    DataColumn("type", TEXT, "What its jobs hold; CONVERSATIONS is the only known type."),
-    DataColumn("nextStartAt", MOMENT, "Where the period of the next job begins."),
+    DataColumn("type", TEXT, "What its jobs export; CONVERSATIONS is the only known type."),
+    DataColumn("nextStartAt", MOMENT, "When the period of the next job begins."),
     DataColumn("updatedAt", MOMENT, "When the schedule was last changed."),
     GONE_SINCE,
 )
 _JOB = (
     DataColumn("id", TEXT, "The id of the job."),
-    DataColumn("scheduleId", TEXT, "The schedule that started it; whether a job without one has it is UNKNOWN."),
+    DataColumn(
+        "scheduleId", TEXT, "The schedule that started it; whether a job without a schedule has this field is UNKNOWN."
+    ),
     DataColumn("status", TEXT, "PENDING, IN_PROGRESS, COMPLETED or FAILED."),
-    DataColumn("updatedAt", MOMENT, "When the job last changed, which is not the period that it covers."),
+    DataColumn("updatedAt", MOMENT, "When the job last changed; this is not the period that it covers."),
     DataColumn(
         "parameters",
         Struct({"type": TEXT, "startAt": MOMENT, "endAt": MOMENT}),
-        "The type of the job, and the period it covers; whether the end belongs to it is UNKNOWN.",
+        "The type of the job, and the period it covers; whether the end is included is UNKNOWN.",
     ),
-    DataColumn("files", TEXTS, "The names of its files; empty until there are some."),
+    DataColumn("files", TEXTS, "The names of its files; empty until they exist."),
     GONE_SINCE,
 )
 
@@ -50,7 +52,7 @@ OBJECT = GladlyObject(
     ),
     data_sets=(DataSetPlan("schedules", _SCHEDULE), DataSetPlan(JOBS, _JOB)),
 )
-"""Jobs are listed for 14 days; a row that is no longer listed stays."""
+"""Gladly lists jobs for 14 days; rows of jobs that are no longer listed are kept."""
 
 
 # --- What a listing of jobs says ---
@@ -69,16 +71,16 @@ class Job:
 
     @property
     def has_files(self) -> bool:
-        """Whether Gladly has made its files."""
+        """Whether Gladly has created its files."""
         return self.status == "COMPLETED"
 
     @property
     def period(self) -> tuple[dt.datetime, dt.datetime] | None:
-        """The period it covers, the end not included; None where Gladly does not say."""
+        """The period it covers, without its end; None if Gladly does not give one."""
         return (self.start, self.end) if self.start and self.end and self.start < self.end else None
 
     def is_expired(self, newest: dt.datetime | None) -> bool:
-        """Tell whether Gladly may have dropped its files: by the newest job, since no clock of ours proves it."""
+        """Tell whether Gladly may have deleted its files, by the newest job, because our clock may be wrong."""
         return self.updated_at is not None and newest is not None and newest - self.updated_at > RETENTION
 
     def is_within(self, since: dt.datetime | None, until: dt.datetime | None) -> bool:
@@ -101,15 +103,15 @@ def jobs_of(listed: Sequence[Any]) -> tuple[list[Job], int]:
 
 
 def newest_of(jobs: Iterable[Job]) -> dt.datetime | None:
-    """Return when the newest job was updated; None where no job says so."""
+    """Return when the newest job was updated; None if no job has a time."""
     return max((job.updated_at for job in jobs if job.updated_at), default=None)
 
 
 def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
-    """Return from when on data is lost unless another export runs before: when the job after the newest expires.
+    """Return when data will be lost unless another export runs before: when the job after the newest expires.
 
-    That job is expected as long after the newest as the newest covers, or a day where it has no period.
-    None where no job has a time.
+    That job is expected as long after the newest as the newest covers, or a day if it has no period.
+    Returns None if no job has a time.
     """
     newest = max((job for job in jobs if job.updated_at and job.has_files), key=_updated, default=None)
     if newest is None or newest.updated_at is None:
@@ -117,12 +119,12 @@ def next_loss(jobs: Iterable[Job]) -> dt.datetime | None:
     span = newest.period[1] - newest.period[0] if newest.period else dt.timedelta(days=1)
     try:
         return newest.updated_at + min(span, dt.timedelta(days=1)) + RETENTION
-    except OverflowError:  # the last days of the year 9999, which stand for "never" somewhere
+    except OverflowError:  # the last days of the year 9999, which some systems use for "never"
         return None
 
 
 def file_request(job: Job, file: str) -> Request:
-    """Return the request for a file. Its name and the job's id each stay one path segment, whatever they hold."""
+    """Return the request for a file. Its name and the job's id are encoded as one path segment each."""
     path = f"/api/v1/export/jobs/{_segment(job.id)}/files/{_segment(file)}"
     return Request("getFile", "GET", path, accept="application/x-ndjson")
 

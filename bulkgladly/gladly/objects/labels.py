@@ -1,12 +1,13 @@
-"""Labels of conversations and the removal of contents. Facts: gladly-api, endpoints 15 to 17 and 21, schemas 4.7."""
+"""Topics and freeform topics of conversations, and redactions. Facts: gladly-api, endpoints 15 to 21, schemas 4.7."""
 
 from collections.abc import Generator
 from typing import Any
 
 import orjson
 
+from bulkgladly.gladly.change import Change
+from bulkgladly.gladly.decisions import deletion_of, ended, update_of
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.objects.conversations import (
     TOPIC_FIELDS,
     add_topics,
@@ -17,7 +18,7 @@ from bulkgladly.gladly.objects.conversations import (
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
@@ -38,8 +39,8 @@ _TOPIC_FIELDS = (
 )
 _FREEFORM_FIELDS = (
     _CONVERSATION,
-    Field("customerId", Kind.ID, most=MAX_ID, help="saves a request: without it the conversation is asked"),
-    Field("add", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to add: the key, and the value"),
+    Field("customerId", Kind.ID, most=MAX_ID, help="saves the request that finds it by the conversation"),
+    Field("add", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to add: key and value"),
     Field("remove", Kind.OBJECTS, parts={"key": "text"}, help="freeform topics to remove"),
 )
 _FREEFORM_RULES = (some_of("add", "remove"),)
@@ -49,24 +50,38 @@ _REDACTION_FIELDS = (
 )
 
 
-def _add(record: Record, _policy: Policy) -> Steps:
+# --- topics ---
+
+
+def _decide_topics(record: Record, policy: Policy) -> Deciding:
+    """Decide without a look: topics are a set, so adding or removing one twice has no second effect."""
+    yield from ()
+    name, conversation_id = "conversation-topics", record.payload["conversationId"]
+    topics = {"topicIds": record.payload["topicIds"]}
+    if policy.mode is Mode.DELETE:
+        return deletion_of(name, record, conversation_id, part=topics)
+    return update_of(name, record, conversation_id, topics)
+
+
+def _add(record: Record, _policy: Policy, change: Change) -> Steps:
     """Add topics to a conversation: 1 request for all of them."""
-    conversation_id = record.payload["conversationId"]
-    reply = yield add_topics(conversation_id, record.payload["topicIds"])
+    conversation_id, topic_ids = record.payload["conversationId"], change.after["topicIds"]
+    reply = yield add_topics(conversation_id, topic_ids)
     if reply.is_unclear:
-        return (yield from settle_topics(conversation_id, record.payload["topicIds"], reply))
+        return (yield from settle_topics(conversation_id, topic_ids, reply))
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
-def _remove(record: Record, _policy: Policy) -> Steps:
-    """Take topics off a conversation: 1 request for each."""
+def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
+    """Remove topics from a conversation: 1 request for each."""
     conversation_id = record.payload["conversationId"]
     word = Word.UNCHANGED
-    for topic_id in record.payload["topicIds"]:
+    # The API removes one topic in a request.
+    for topic_id in change.after["topicIds"]:
         path = f"/api/v1/conversations/{segment(conversation_id)}/topics/{segment(topic_id)}"
         reply = yield Request("deleteTopicFromConversation", "DELETE", path)
         if reply.is_absent or reply.is_unclear:
-            # What a topic that is not there answers is UNKNOWN; a conversation that is not there answers 404.
+            # A conversation that does not exist gives a 404. The response for a topic that it lacks is UNKNOWN.
             asked = yield get_conversation(conversation_id)
             if asked.object is None:
                 return no_conversation(conversation_id) if asked.is_absent else unknown(asked, conversation_id)
@@ -81,23 +96,34 @@ def _remove(record: Record, _policy: Policy) -> Steps:
     return Outcome(word, gladly_id=conversation_id)
 
 
-def _change_freeform(record: Record, _policy: Policy) -> Steps:
-    """Add and remove freeform topics: 1 request, and 1 where the customer has to be asked for."""
+# --- freeform topics ---
+
+
+def _decide_freeform(record: Record, _policy: Policy) -> Deciding:
+    """Decide on freeform topics, after 1 request if the row does not name the customer."""
     conversation_id = record.payload["conversationId"]
-    customer_id = record.payload.get("customerId")
-    if customer_id is None:
+    held: dict[str, Any] | None = None
+    if record.payload.get("customerId") is None:
         owner = yield from _owner(conversation_id)
         if isinstance(owner, Outcome):
-            return owner
-        customer_id = owner
-    reply = yield _freeform_request(record, customer_id)
+            return ended("freeform-topics", record, owner)
+        held = {"customerId": owner}
+    after = {name: record.payload[name] for name in ("add", "remove") if record.payload.get(name)}
+    return update_of("freeform-topics", record, conversation_id, after, before=held)
+
+
+def _change_freeform(record: Record, _policy: Policy, change: Change) -> Steps:
+    """Add and remove freeform topics: 1 request, and 2 if the customer whom the row names was merged."""
+    conversation_id = record.payload["conversationId"]
+    customer_id = (change.before or record.payload)["customerId"]
+    reply = yield _freeform_request(conversation_id, customer_id, change)
     if reply.is_absent and "customerId" in record.payload:
-        # The customer may have been merged: the conversation knows to whom it belongs now.
+        # The customer may have been merged: the conversation shows whom it belongs to now.
         owner = yield from _owner(conversation_id)
         if isinstance(owner, Outcome):
             return owner
         if owner != customer_id:
-            reply = yield _freeform_request(record, owner)
+            reply = yield _freeform_request(conversation_id, owner, change)
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
@@ -108,15 +134,22 @@ def _owner(conversation_id: str) -> Generator[Request, Reply, str | Outcome]:
     return no_conversation(conversation_id) if asked.is_absent else unread(asked, conversation_id)
 
 
-def _freeform_request(record: Record, customer_id: str) -> Request:
-    conversation_id = segment(record.payload["conversationId"])
-    path = f"/api/v1/customer-history/{segment(customer_id)}/conversations/{conversation_id}/custom-attributes"
-    body: dict[str, Any] = {name: record.payload[name] for name in ("add", "remove") if record.payload.get(name)}
-    return Request("changeFreeformTopics", "POST", path, body=orjson.dumps(body))
+def _freeform_request(conversation_id: str, customer_id: str, change: Change) -> Request:
+    customer, conversation = segment(customer_id), segment(conversation_id)
+    path = f"/api/v1/customer-history/{customer}/conversations/{conversation}/custom-attributes"
+    return Request("changeFreeformTopics", "POST", path, body=orjson.dumps(change.after))
 
 
-def _redact(record: Record, _policy: Policy) -> Steps:
-    """Remove the content of an item, for good: 1 request. Whether it was gone before, Gladly does not say."""
+# --- redactions ---
+
+
+def _decide_redaction(record: Record, _policy: Policy) -> Deciding:
+    yield from ()
+    return deletion_of("redactions", record, record.id)
+
+
+def _redact(record: Record, _policy: Policy, _change: Change) -> Steps:
+    """Remove the content of an item permanently: 1 request. Gladly does not say whether it was removed before."""
     path = f"/api/v1/conversation-items/{segment(record.id)}/redact"
     reply = yield Request("redactContent", "POST", path)
     if reply.is_absent:
@@ -137,13 +170,13 @@ CONVERSATION_TOPICS = ResourceSpec(
     name="conversation-topics",
     columns=column_plan(_TOPIC_FIELDS),
     prepare=Preparation("conversation-topics", _TOPIC_FIELDS),
-    procedures={Mode.UPDATE: _add, Mode.DELETE: _remove},
+    procedures={Mode.UPDATE: Procedure(_decide_topics, _add), Mode.DELETE: Procedure(_decide_topics, _remove)},
     requests_per_record={Mode.UPDATE: (1, 1), Mode.DELETE: (1, 2)},
     operations=("addTopicToConversation", "deleteTopicFromConversation", "getConversation"),
     fields=_TOPIC_FIELDS,
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
-    id_rule="none: topics are added to what is there",
+    id_rule="none: topics are added to a conversation",
     deletes="topics from conversations",
 )
 
@@ -151,21 +184,21 @@ FREEFORM_TOPICS = ResourceSpec(
     name="freeform-topics",
     columns=column_plan(_FREEFORM_FIELDS),
     prepare=Preparation("freeform-topics", _FREEFORM_FIELDS, rules=_FREEFORM_RULES),
-    procedures={Mode.UPDATE: _change_freeform},
+    procedures={Mode.UPDATE: Procedure(_decide_freeform, _change_freeform)},
     requests_per_record={Mode.UPDATE: (1, 2)},
     operations=("changeFreeformTopics", "getConversation"),
     fields=_FREEFORM_FIELDS,
     rules=_FREEFORM_RULES,
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
-    id_rule="none: values are added to what is there",
+    id_rule="none: values are added to a conversation",
 )
 
 REDACTIONS = ResourceSpec(
     name="redactions",
     columns=column_plan(_REDACTION_FIELDS),
     prepare=Preparation("redactions", _REDACTION_FIELDS),
-    procedures={Mode.DELETE: _redact},
+    procedures={Mode.DELETE: Procedure(_decide_redaction, _redact)},
     requests_per_record={Mode.DELETE: (1, 1)},
     operations=("redactContent",),
     fields=_REDACTION_FIELDS,

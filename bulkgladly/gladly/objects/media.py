@@ -1,4 +1,4 @@
-"""What belongs to calls and messages: transcripts, and the index of the files that were fetched.
+"""Transcripts, recordings and attachments: what belongs to calls and messages. They are only read.
 
 Facts: gladly-api, endpoints 9 to 11, schemas 4.4.
 """
@@ -16,7 +16,7 @@ from bulkgladly.gladly.exports import (
     WantedFile,
     content_type_in,
 )
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 
@@ -26,30 +26,30 @@ _ITEM = "/api/v1/conversation-items/{itemId}"
 _PARAGRAPH = Struct({"transcript": TEXT, "speaker": INTEGER, "startTime": NUMBER, "endTime": NUMBER})
 _TRANSCRIPT = (
     DataColumn("customerId", TEXT, "The customer who called."),
-    DataColumn("language", TEXT, "The language that was heard; how it is spelled is UNKNOWN."),
-    DataColumn("numberOfSpeakers", INTEGER, "How many voices were told apart."),
+    DataColumn("language", TEXT, "The spoken language; in which form is UNKNOWN."),
+    DataColumn("numberOfSpeakers", INTEGER, "How many speakers were recognised."),
     DataColumn(
         "paragraphs",
         ListOf(_PARAGRAPH),
-        "What was said by which voice, from when to when, in seconds from the start of the recording.",
+        "What each speaker said, from when to when, in seconds from the start of the recording.",
     ),
-    DataColumn("createdAt", MOMENT, "When the transcript was made."),
+    DataColumn("createdAt", MOMENT, "When the transcript was created."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
-    DataColumn("_asked_id", TEXT, "The conversation item that was asked for; the transcript does not name it."),
+    DataColumn("_asked_id", TEXT, "The conversation item that was requested; the transcript does not name it."),
 )
 _ITEM_ID = DataColumn("itemId", TEXT, "The conversation item that the file belongs to.")
 _CONTENT_TYPE = DataColumn("contentType", TEXT, "The type of the file, such as audio/mpeg.")
 _FILE = (
-    DataColumn("path", TEXT, "Where the file lies below the top folder of the data set; null without a file."),
-    DataColumn("bytes", INTEGER, "How long the file is."),
+    DataColumn("path", TEXT, "The path of the file below the top folder of the data set; null without a file."),
+    DataColumn("bytes", INTEGER, "The size of the file."),
     DataColumn("blake2b", TEXT, "The BLAKE2b hash of the file."),
-    DataColumn("status", TEXT, "stored, or gone where Gladly has no such file any more."),
+    DataColumn("status", TEXT, "stored, or gone if Gladly no longer has the file."),
 )
 _ATTACHMENT = (
     _ITEM_ID,
     DataColumn("attachmentId", TEXT, "The id of the attachment."),
     _CONTENT_TYPE,
-    DataColumn("filename", TEXT, "The name that the item gives the file, which is not the name of ours."),
+    DataColumn("filename", TEXT, "The name of the file in the item; the file in the data set has another name."),
     *_FILE,
 )
 
@@ -108,4 +108,4 @@ OBJECT = GladlyObject(
         DataSetPlan("attachments", _ATTACHMENT, key=("itemId", "attachmentId")),
     ),
 )
-"""A recording and an attachment are files beside the rows; their data set has one row for each that was asked for."""
+"""Recordings and attachments are files beside the rows; their data set has one row for each that was requested."""

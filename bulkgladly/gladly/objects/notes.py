@@ -1,17 +1,16 @@
-"""Notes in conversations. Facts: gladly-api, endpoints 14, 18 and 19, schemas 4.6."""
+"""Notes in conversations, sent at most once. Facts: gladly-api, endpoints 14, 18 and 19, schemas 4.6."""
 
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import same_value
+from bulkgladly.gladly.change import same_value
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.rich_content import keeps_its_tags
-from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.gladly.rules import keeps_its_tags
+from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode
 
@@ -34,13 +33,13 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _request(record: Record) -> Request:
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/notes"
-    # The schema of the document has `body` on top, its example nests it; the example is what is used.
+    # The document contradicts itself: its schema has `body` at the top, its example nests it. We follow the example.
     body = orjson.dumps({"content": {"body": record.payload["body"]}})
     return Request("addNoteToConversation", "POST", path, body=body, repeat=Repeat.UNSAFE)
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
-    """Look for the note among the items: same text, made through the API, since the request left."""
+    """Look for the note among the items: the same text, written through the API after the request was sent."""
     path = f"/api/v1/conversations/{segment(record.payload['conversationId'])}/items"
     reply = yield Request("getConversationItems", "GET", path)
     if not reply.is_confirmed:
@@ -60,13 +59,13 @@ def _is_this(item: Mapping[str, Any], record: Record) -> bool:
     return is_same and not by_people and is_ours(record, item, item.get("timestamp"))
 
 
-_STEPS = OnceSteps(Sending(noun="note", request=_request, made=id_in_location, look=_look, parent="conversation"))
+_STEPS = OnceSteps(Sending("notes", "note", request=_request, made=id_in_location, look=_look, parent="conversation"))
 
 NOTES = ResourceSpec(
     name="notes",
     columns=column_plan(_FIELDS),
     prepare=Preparation("notes", _FIELDS, unwrap=_unwrap),
-    procedures={Mode.CREATE: _STEPS.create},
+    procedures={Mode.CREATE: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("addNoteToConversation", "getConversationItems"),
     fields=_FIELDS,
@@ -74,7 +73,7 @@ NOTES = ResourceSpec(
     lanes=("conversationId",),
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
-    not_kept=("when it was written, and by whom: now, by the API user", "attachments"),
+    not_kept=("when it was written, and by whom: Gladly has now, and the API user", "attachments"),
     screening=Screening.FIELDS,
 )
 

@@ -1,20 +1,20 @@
-"""The organisation, and what it lists: agents, inboxes, teams, audiences. Only read.
+"""The organisation, and its agents, inboxes, teams and audiences. They are only read.
 
 Facts: gladly-api, endpoints 52 to 62, schemas 6.
 """
 
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.spec import GladlyObject
 
 __all__ = ("OBJECT",)
 
 _ORGANIZATION = (
     DataColumn("id", TEXT, "The id of the organisation."),
     DataColumn("name", TEXT, "Its name."),
-    DataColumn("loginDomain", TEXT, "The domain under which its people sign in."),
+    DataColumn("loginDomain", TEXT, "The domain with which its people sign in."),
     DataColumn("timezone", TEXT, "Its time zone, by IANA name; the days of reports are days there."),
-    DataColumn("gladlyUrl", TEXT, "The address of its Gladly."),
+    DataColumn("gladlyUrl", TEXT, "The address of its Gladly account."),
 )
 _AGENT = (
     DataColumn("id", TEXT, "The id of the agent."),
@@ -24,19 +24,19 @@ _AGENT = (
 _INBOX = (
     DataColumn("id", TEXT, "The id of the inbox."),
     DataColumn("name", TEXT, "Its name."),
-    DataColumn("disabled", FLAG, "Whether it is out of use; nothing can be assigned to it then."),
+    DataColumn("disabled", FLAG, "Whether it is disabled; nothing can be assigned to it then."),
     GONE_SINCE,
 )
 _TEAM = (
     DataColumn("id", TEXT, "The id of the team."),
     DataColumn("name", TEXT, "Its name."),
-    DataColumn("description", TEXT, "What the organisation wrote about it."),
+    DataColumn("description", TEXT, "Its description."),
     DataColumn("agentIds", TEXTS, "The agents in it."),
     GONE_SINCE,
 )
 _AUDIENCE = (
     DataColumn("id", TEXT, "The id of the audience."),
-    DataColumn("name", TEXT, "Its name: for whom an answer is."),
+    DataColumn("name", TEXT, "Its name: who an answer is for."),
     GONE_SINCE,
 )
 
@@ -57,4 +57,4 @@ OBJECT = GladlyObject(
         DataSetPlan("audiences", _AUDIENCE),
     ),
 )
-"""`agents-list` is the live list, `agents` that of the export jobs: their rows say from where they come."""
+"""`agents-list` is the live list, `agents` that of the export jobs; the rows of each have their origin."""

@@ -1,8 +1,8 @@
-"""What reaches people: texts, emails, replies and campaign recipients, each at most once.
+"""What reaches people: text messages, emails, replies and campaign recipients, each sent at most once.
 
-Facts: gladly-api, endpoints 1, 2, 20 and 72, schemas 4.5, 13 and 15. Nothing of it can be taken
-back or told apart from a twin, so these kinds of objects are refused unless the user says that
-it is meant, and one record is sent first for a person to look at.
+Facts: gladly-api, endpoints 1, 2, 20 and 72, schemas 4.5, 13 and 15. A message cannot be undone,
+and Gladly accepts a second one. So an import needs an explicit flag, and sends one record first for
+a person to look at.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,9 @@ import orjson
 
 from bulkgladly.gladly.contacts import clean_emails, clean_phones
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, id_in_location
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.times import time_of
@@ -24,27 +23,27 @@ __all__ = ("EMAILS", "OBJECT", "RECIPIENT_COLLECTIONS", "REPLIES", "SMS")
 
 REPLY_TYPES = ("EMAIL", "CHAT_MESSAGE", "FACEBOOK_MESSAGE", "INSTAGRAM_DIRECT", "SMS", "TWITTER", "WHATSAPP")
 MAX_REPLY = 2048
-"""Characters of a reply, by an example in the document; channels may have limits of their own."""
+"""The most characters of a reply, by an example in the document; channels may have other limits."""
 MAX_OPTIONS = 10
 MAX_OPTION_LABEL = 50
 
 _SMS_FIELDS = (
-    Field("mobileNumber", into="customer.mobileNumber", required=ALWAYS, help="to whom"),
+    Field("mobileNumber", into="customer.mobileNumber", required=ALWAYS, help="the recipient"),
     Field("customer", Kind.OBJECT, help="Gladly's own form: an object with mobileNumber"),
-    Field("from", required=ALWAYS, help="a number of your own, as Gladly has it"),
+    Field("from", required=ALWAYS, help="one of your numbers, as it is set up in Gladly"),
     Field("body", required=ALWAYS),
 )
 _EMAIL_FIELDS = (
-    Field("to", required=ALWAYS, help="to whom: one address"),
+    Field("to", required=ALWAYS, help="the recipient: one address"),
     Field("toName"),
-    Field("from", required=ALWAYS, help="an address of your own that is set up in Gladly"),
+    Field("from", required=ALWAYS, help="one of your addresses, as it is set up in Gladly"),
     Field("subject", required=ALWAYS, most=999),
     Field("html", into="body.html"),
     Field("text", into="body.text"),
     Field("body", Kind.OBJECT, help="Gladly's own form: an object with html and text"),
 )
 _REPLY_FIELDS = (
-    Field("itemId", Kind.ID, most=MAX_ID, required=ALWAYS, help="the customer's message that is replied to"),
+    Field("itemId", Kind.ID, most=MAX_ID, required=ALWAYS, help="the customer's message to reply to"),
     Field("type", Kind.CHOICE, choices=REPLY_TYPES, into="content.type", required=ALWAYS),
     Field("body", most=MAX_REPLY, into="content.body", required=ALWAYS),
     Field("bodyPlain", into="content.bodyPlain"),
@@ -79,12 +78,12 @@ def _clean_email(payload: dict[str, Any], _policy: Policy) -> dict[str, Any]:
 
 
 def _unwrap_email(nested: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take the one address out of the list that the API has."""
+    """Take the single address out of the API's list."""
     to = nested.get("to")
     if not isinstance(to, list):
         return nested
     if len(to) != 1 or not isinstance(to[0], dict):
-        raise FieldProblem("invalid", "to", "must hold one address; Gladly supports no more")
+        raise FieldProblem("invalid", "to", "must have exactly one address; Gladly supports no more")
     name = {"toName": to[0]["name"]} if to[0].get("name") else {}
     return {**nested, "to": to[0].get("email"), **name}
 
@@ -92,7 +91,7 @@ def _unwrap_email(nested: Mapping[str, Any]) -> Mapping[str, Any]:
 def _email_says_something(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
     body = payload.get("body") or {}
     if not (body.get("html") or body.get("text")):
-        yield Problem("blank", "html and text are both missing; give one of them", "body")
+        yield Problem("blank", "html and text are both missing; fill in one of them", "body")
 
 
 def _recipients_can_be_reached(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
@@ -103,7 +102,7 @@ def _recipients_can_be_reached(payload: Mapping[str, Any], _policy: Policy) -> I
         attr = f"recipients[{index}]"
         addresses = [name for name in ("emailAddress", "phoneNumber") if recipient.get(name)]
         if not recipient.get("customerName") or not recipient.get("timezone") or len(addresses) != 1:
-            detail = f"{attr} needs customerName, timezone, and one of emailAddress and phoneNumber"
+            detail = f"{attr} must have customerName, timezone, and one of emailAddress and phoneNumber"
             yield Problem("blank", detail, attr)
             return
 
@@ -116,10 +115,10 @@ def _quick_replies_are_choices(payload: Mapping[str, Any], _policy: Policy) -> I
     options = data.get("options") if isinstance(data, Mapping) else None
     options = [option for option in options if isinstance(option, Mapping)] if isinstance(options, list) else []
     if not 1 <= len(options) <= MAX_OPTIONS or len({option.get("id") for option in options}) < len(options):
-        detail = f"messageData.options must be 1 to {MAX_OPTIONS} objects, each with an id of its own"
+        detail = f"messageData.options must be 1 to {MAX_OPTIONS} objects, each with a different id"
         yield Problem("wrong_length", detail, "messageData.options")
     if any(not option.get("label") or len(str(option["label"])) > MAX_OPTION_LABEL for option in options):
-        detail = f"messageData.options: each needs a label of at most {MAX_OPTION_LABEL} characters"
+        detail = f"messageData.options: each must have a label of at most {MAX_OPTION_LABEL} characters"
         yield Problem("too_long", detail, "messageData.options")
 
 
@@ -167,11 +166,13 @@ def _text_in(reply: Reply, name: str) -> str | None:
     return str(reply.object[name]) if reply.object is not None else None
 
 
+# None of these has a `look`, because nothing in the API shows for certain that a message was sent. If its
+# response is lost, it stays unknown until a person has checked.
 SMS = ResourceSpec(
     name="sms",
     columns=column_plan(_SMS_FIELDS),
     prepare=Preparation("sms", _SMS_FIELDS, clean=_clean_sms),
-    procedures={Mode.CREATE: OnceSteps(Sending("text message", _send_sms, _item_id)).create},
+    procedures={Mode.CREATE: OnceSteps(Sending("sms", "text message", _send_sms, _item_id)).procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("sendSMS",),
     fields=_SMS_FIELDS,
@@ -184,7 +185,7 @@ EMAILS = ResourceSpec(
     name="emails",
     columns=column_plan(_EMAIL_FIELDS),
     prepare=Preparation("emails", _EMAIL_FIELDS, rules=_EMAIL_RULES, unwrap=_unwrap_email, clean=_clean_email),
-    procedures={Mode.CREATE: OnceSteps(Sending("email", _send_email, _item_id)).create},
+    procedures={Mode.CREATE: OnceSteps(Sending("emails", "email", _send_email, _item_id)).procedure},
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("sendEmail",),
     fields=_EMAIL_FIELDS,
@@ -198,7 +199,11 @@ REPLIES = ResourceSpec(
     name="replies",
     columns=column_plan(_REPLY_FIELDS),
     prepare=Preparation("replies", _REPLY_FIELDS, rules=_REPLY_RULES),
-    procedures={Mode.CREATE: OnceSteps(Sending("reply", _reply, id_in_location, parent="conversation item")).create},
+    procedures={
+        Mode.CREATE: OnceSteps(
+            Sending("replies", "reply", _reply, id_in_location, parent="conversation item")
+        ).procedure
+    },
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("replyToMessage",),
     fields=_REPLY_FIELDS,
@@ -214,7 +219,9 @@ RECIPIENT_COLLECTIONS = ResourceSpec(
     columns=column_plan(_COLLECTION_FIELDS),
     prepare=Preparation("recipient-collections", _COLLECTION_FIELDS, rules=_COLLECTION_RULES),
     procedures={
-        Mode.CREATE: OnceSteps(Sending("recipient collection", _collect, _collection_id, parent="campaign")).create
+        Mode.CREATE: OnceSteps(
+            Sending("recipient-collections", "recipient collection", _collect, _collection_id, parent="campaign")
+        ).procedure
     },
     requests_per_record={Mode.CREATE: (1, 1)},
     operations=("createRecipientCollection",),
@@ -222,7 +229,7 @@ RECIPIENT_COLLECTIONS = ResourceSpec(
     rules=_COLLECTION_RULES,
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
-    contacts_people="lets a campaign contact everybody in a recipient list",
+    contacts_people="makes a campaign contact everybody in a recipient list",
 )
 
 OBJECT = GladlyObject(writes=(SMS, EMAILS, REPLIES, RECIPIENT_COLLECTIONS))

@@ -1,20 +1,18 @@
-"""Tasks and their comments: everything that is known of them. Facts: gladly-api, endpoints 22 to 29, schemas 5."""
+"""Tasks and their comments. Facts: gladly-api, endpoints 22 to 29, schemas 5."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, DataSetPlan, texts_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.gladly.rich_content import keeps_its_tags
-from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
+from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Problem
@@ -31,14 +29,14 @@ ASSIGNEE_FIELDS = (
     Field("agentId", Kind.ID, most=MAX_ID, into="assignee.agentId"),
     Field("assignee", Kind.OBJECT, help="the same as an object with inboxId and agentId"),
 )
-"""To whom something is assigned."""
+"""The ways to name an assignee."""
 
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     *CUSTOMER_FIELDS,
     *ASSIGNEE_FIELDS,
     Field("body", required=MAKING, most=10_000, help="what is to be done; plain or rich text"),
-    Field("dueAt", Kind.MOMENT, required=MAKING, help="until when; in the future for a new task"),
+    Field("dueAt", Kind.MOMENT, required=MAKING, help="when it is due; in the future for a new task"),
     Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="a new task is closed by a second request"),
 )
 _CHANGEABLE = ("assignee", "body", "dueAt", "status")
@@ -48,11 +46,13 @@ _RULES = (is_assigned, assignee_has_inbox, due_in_future)
 def _create(record: Record) -> Request:
     payload = record.payload
     body = {"id": record.id, "customer": payload.get("customer")}
+    # A create cannot set the status: a closed task is closed by a second request (`_completing`).
     body |= {name: payload[name] for name in ("assignee", "body", "dueAt") if name in payload}
     content = orjson.dumps({name: value for name, value in body.items() if value is not None})
     if "customerId" in payload:
         path = f"/api/v1/customers/{segment(payload['customerId'])}/tasks"
         return Request("createTask", "POST", path, body=content, repeat=Repeat.DETECTED)
+    # By address: Gladly finds the customer, or creates one.
     return Request("createTaskAndCustomer", "POST", "/api/v1/tasks", body=content, repeat=Repeat.DETECTED)
 
 
@@ -69,10 +69,11 @@ def _completing(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _may_create(record: Record, policy: Policy) -> Problem | None:
+    # Only a new task needs a date in the future, so an upsert looks first whether the task exists.
     due = time_of(record.payload.get("dueAt"))
     if policy.now is None or due is None or due > policy.now:
         return None
-    detail = "dueAt has passed, and there is no such task yet; Gladly takes new ones only with a date in the future"
+    detail = "dueAt has passed, and the task does not exist yet; Gladly accepts new ones only with a date in the future"
     return Problem("due_in_past", detail, "dueAt")
 
 
@@ -84,6 +85,7 @@ _STEPS = Upserts(
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
         create=_create,
         change=_change,
+        # A task cannot be moved to another customer.
         fixed=("customerId", "customer"),
         owner="customerId",
         parent=lambda record: "customer" if "customerId" in record.payload else None,
@@ -96,7 +98,7 @@ TASKS = ResourceSpec(
     name="tasks",
     columns=column_plan(_FIELDS, read_only=("timestamp", "createdBy")),
     prepare=Preparation("tasks", _FIELDS, rules=_RULES, clean=for_customer),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.UPDATE: _STEPS.procedure, Mode.UPSERT: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("createTask", "createTaskAndCustomer", "getTask", "updateTask", "getCustomer"),
     fields=_FIELDS,
@@ -104,17 +106,17 @@ TASKS = ResourceSpec(
     rules=_RULES,
     warnings=(keeps_its_tags("body"), due_only_if_known),
     id_rule="our id, at most 50 characters",
-    not_kept=("when the task was made, and by whom", "a due date in the past"),
+    not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
 )
 
 # --- Comments, written ---
 
 _COMMENT_FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("taskKey", into="taskId", key_of="tasks", required=ALWAYS, help="the task, by the source key of its import"),
     Field("taskId", Kind.ID, most=MAX_ID, help="the task, by its id"),
-    Field("agent", into="agentId", names="agent", required=ALWAYS, help="who writes, by email address or name"),
+    Field("agent", into="agentId", names="agent", required=ALWAYS, help="the author, by email address or name"),
     Field("agentId", Kind.ID, most=MAX_ID),
     Field("comment", required=ALWAYS, most=10_000),
 )
@@ -125,7 +127,7 @@ def _comments_path(record: Record) -> str:
 
 
 def _comment(record: Record) -> Request:
-    # The document's list of required fields says `message`; the field it defines and returns is `comment`.
+    # The document requires a field `message`, but the one that it defines and returns is `comment`.
     body = {"id": record.id, "agentId": record.payload["agentId"], "comment": record.payload["comment"]}
     return Request("createTaskComment", "POST", _comments_path(record), body=orjson.dumps(body), repeat=Repeat.DETECTED)
 
@@ -142,7 +144,7 @@ _COMMENT_STEPS = Upserts(
         differences=lambda held, payload: lacking(held, payload, ("taskId", "agentId", "comment")),
         create=_comment,
         parent=lambda _: "task",
-        states={"invalid_state": "a closed task takes no comments: reopen it, or leave the row out"},
+        states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
     )
 )
 
@@ -150,14 +152,14 @@ TASK_COMMENTS = ResourceSpec(
     name="task-comments",
     columns=column_plan(_COMMENT_FIELDS, read_only=("createdAt",)),
     prepare=Preparation("task-comments", _COMMENT_FIELDS),
-    procedures={Mode.CREATE: _COMMENT_STEPS.steps},
+    procedures={Mode.CREATE: _COMMENT_STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2)},
     operations=("createTaskComment", "getTaskComment"),
     fields=_COMMENT_FIELDS,
     fetch=_fetch_comment,
     lanes=("taskId",),
     id_rule="our id, at most 50 characters",
-    not_kept=("when it was written: now",),
+    not_kept=("when it was written: Gladly has now",),
     screening=Screening.FIELDS,
 )
 
@@ -165,22 +167,22 @@ TASK_COMMENTS = ResourceSpec(
 
 _TASK_COLUMNS = (
     DataColumn("id", TEXT, "The id of the task."),
-    DataColumn("timestamp", MOMENT, "When the task was made."),
+    DataColumn("timestamp", MOMENT, "When the task was created."),
     DataColumn("customerId", TEXT, "The customer the task is about."),
     DataColumn(
-        "createdBy", texts_of("id", "type"), "Who made the task: an id, and whether that is an agent, the API, ..."
+        "createdBy", texts_of("id", "type"), "Who created the task: an id, and its type (an agent, the API, ...)."
     ),
-    DataColumn("assignee", texts_of("inboxId", "agentId"), "The inbox the task waits in, and the agent who has it."),
+    DataColumn("assignee", texts_of("inboxId", "agentId"), "The inbox and the agent that the task is assigned to."),
     DataColumn("status", TEXT, "OPEN or CLOSED."),
     DataColumn("body", TEXT, "What is to be done, as rich text."),
-    DataColumn("dueAt", MOMENT, "Until when it is to be done."),
+    DataColumn("dueAt", MOMENT, "When it is due."),
     ASKED_ID,
 )
 _COMMENT_COLUMNS = (
     DataColumn("id", TEXT, "The id of the comment."),
-    DataColumn("taskId", TEXT, "The task that it stands below."),
+    DataColumn("taskId", TEXT, "The task it belongs to."),
     DataColumn("agentId", TEXT, "The agent who wrote it."),
-    DataColumn("comment", TEXT, "What it says."),
+    DataColumn("comment", TEXT, "Its text."),
     DataColumn("createdAt", MOMENT, "When it was written."),
     ASKED_ID,
 )

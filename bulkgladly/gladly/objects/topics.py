@@ -1,4 +1,4 @@
-"""Topics: parents before children, one name for one topic. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
+"""Topics: unique names, and parents before children. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,15 +6,14 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Draft, Record, ResourceSpec
+from bulkgladly.gladly.spec import Draft, GladlyObject, Record, ResourceSpec
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Request
 from bulkgladly.records import Mode
@@ -22,9 +21,9 @@ from bulkgladly.records import Mode
 __all__ = ("OBJECT", "TOPICS", "parents_first")
 
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly; derived from the source key where it is missing"),
-    Field("topic", into="id", names="topic", help="a topic that is there, by its path: to rename it, or to archive it"),
-    Field("path", help="name and parents in one, such as Orders / Returns"),
+    Field("id", Kind.ID, help="the id in Gladly; derived from the source key if it is missing"),
+    Field("topic", into="id", names="topic", help="an existing topic, by its path: to rename or archive it"),
+    Field("path", help="name and parents together, such as Orders / Returns"),
     Field("name", required=ALWAYS, help="unique among all topics"),
     Field("parent", into="parentId", names="topic", help="the parent by its path; in the same input or in Gladly"),
     Field("parentKey", into="parentId", key_of="topics", help="the parent by its source key"),
@@ -35,14 +34,15 @@ _CHANGEABLE = ("name", "parentId", "disabled")
 
 
 def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
-    """Return the drafts so that each comes after its parent, else in their order.
+    """Return the drafts with each one after its parent, and otherwise in their order.
 
-    Parents that are named by a path that another draft has are named by that one's key in
-    what is returned. Drafts in a circle keep their order, and are rejected later.
+    If a parent is named by the path of another draft, that draft's key takes the place of the
+    path. Drafts in a circle keep their order, and are rejected later.
     """
     keys = _keys_by_path(drafts)
     named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
     by_key = {draft.key: draft for draft in named}
+    # By identity and not by key, because two rows may have the same key.
     done: dict[int, Draft] = {}
     for draft in named:
         line: list[Draft] = []
@@ -82,6 +82,7 @@ def _unwrap(nested: Mapping[str, Any]) -> Mapping[str, Any]:
     names = names_below(path) if isinstance(path := nested.get("path"), str) else ()
     if not names:
         return nested
+    # A name beside the path wins, so that a topic can be renamed.
     given = {"name": names[-1], **({"parent": path_of(names[:-1])} if len(names) > 1 else {})}
     return {**given, **{name: value for name, value in nested.items() if name != "path"}}
 
@@ -97,7 +98,7 @@ def _fetch(_record: Record, gladly_id: str) -> Request:
 
 
 def _change(record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Request:
-    # The name is needed in every update, changed or not.
+    # Gladly requires the name in every update, changed or not.
     body = orjson.dumps({"name": record.payload["name"], **changes})
     return Request("updateTopic", "PATCH", f"/api/v1/topics/{segment(gladly_id)}", body=body)
 
@@ -128,11 +129,12 @@ TOPICS = ResourceSpec(
         unwrap=_unwrap,
         natural_key=lambda payload: f"name:{payload['name']}",
     ),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.UPDATE: _STEPS.procedure, Mode.UPSERT: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addTopic", "getTopic", "updateTopic"),
     fields=_FIELDS,
     fetch=_fetch,
+    # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
 )
@@ -140,7 +142,7 @@ TOPICS = ResourceSpec(
 _COLUMNS = (
     DataColumn("id", TEXT, "The id of the topic."),
     DataColumn("name", TEXT, "Its name, unique among all topics."),
-    DataColumn("disabled", FLAG, "Whether it is archived; it can no longer be applied then."),
+    DataColumn("disabled", FLAG, "Whether it is archived, so that it can no longer be applied."),
     DataColumn("parentId", TEXT, "The topic above it; null at the top."),
 )
 
@@ -152,4 +154,4 @@ OBJECT = GladlyObject(
         DataSetPlan("topics-list", (*_COLUMNS, GONE_SINCE)),
     ),
 )
-"""`topics-list` is the live list, `topics` that of the export jobs: their rows say from where they come."""
+"""`topics-list` is the live list, `topics` that of the export jobs; the rows of each have their origin."""

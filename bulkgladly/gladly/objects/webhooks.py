@@ -1,8 +1,8 @@
-"""Webhooks: made disabled, then enabled; disabled before they are deleted. Facts: gladly-api, endpoints 74 to 78.
+"""Webhooks: created disabled and then enabled, disabled before deletion. Facts: gladly-api, endpoints 74 to 78.
 
-The URL is their natural key: unique in an organisation, so that a repeat makes no twin.
-What exactly a duplicate URL answers is UNKNOWN; any refused create is followed by a look at
-the list, which holds 20 webhooks at most.
+The URL is unique in an organisation, so a repeat creates no duplicate, and it is the natural
+key. What Gladly returns for a duplicate URL is UNKNOWN, so every refused create is followed by
+a look at the list, which has 20 webhooks at most.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,20 +12,26 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bulkgladly.gladly.change import Action, Found, Held
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import Action, Change, Found, Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
-from bulkgladly.gladly.decisions import Sight, by_look, changed_since, create_of, deletion_of, not_there
-from bulkgladly.gladly.endpoints import Endpoint, Search, Unique
+from bulkgladly.gladly.decisions import (
+    Sight,
+    by_look,
+    changed_since,
+    create_of,
+    deletion_of,
+    ended,
+    not_there,
+    update_of,
+)
+from bulkgladly.gladly.endpoints import Endpoint, Look, Search, Unique, look
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
-from bulkgladly.gladly.looks import Look, look
 from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
-from bulkgladly.gladly.spec import Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -35,17 +41,17 @@ __all__ = ("OBJECT", "WEBHOOKS")
 
 _PATH = "/api/v1/webhooks"
 _FIELDS = (
-    Field("id", Kind.ID, help="the id in Gladly, of one that is there"),
+    Field("id", Kind.ID, help="the id in Gladly of an existing webhook"),
     Field("url", required=MAKING, help="https, and unique among webhooks"),
     Field("name", most=200),
     Field("events", Kind.TEXTS, required=MAKING, help="such as CONVERSATION/CLOSED"),
     Field("enabled", Kind.FLAG, help="Gladly sends a PING to the URL when it is enabled"),
-    Field("credentials", Kind.OBJECT, help="username, password and perhaps realm; written, never read back"),
-    Field("headers", Kind.OBJECT, help="static headers; written, never read back"),
+    Field("credentials", Kind.OBJECT, help="username, password and perhaps realm; never shown by Gladly"),
+    Field("headers", Kind.OBJECT, help="static headers; never shown by Gladly"),
 )
 _SHOWN = ("url", "name", "events", "enabled")
 _HIDDEN = ("credentials", "headers")
-_PING = "the URL must answer Gladly's PING with 200"
+_PING = "the URL must respond to Gladly's PING with 200"
 
 
 def _url_is_https(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Problem]:
@@ -54,6 +60,7 @@ def _url_is_https(payload: Mapping[str, Any], _policy: Policy) -> Iterator[Probl
         return
     try:
         parts = urlsplit(url)
+        # Plain http on this machine is for the emulator.
         is_fit = bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
     except ValueError:
         is_fit = False
@@ -66,7 +73,7 @@ _RULES = (_url_is_https, some_of("id", "url"))
 
 def _request(record: Record) -> Request:
     body = {name: record.payload[name] for name in (*_SHOWN, *_HIDDEN) if record.payload.get(name) is not None}
-    # It is made disabled: one whose URL does not answer yet would not be made at all.
+    # It is created disabled: Gladly refuses an enabled one whose URL does not respond to its PING.
     content = orjson.dumps({**body, "enabled": False})
     return Request("createWebhook", "POST", _PATH, body=content, repeat=Repeat.DETECTED)
 
@@ -115,7 +122,7 @@ _AT = Endpoint(
     change=_change,
     remove=_remove,
     locate=_located,
-    # What a row changes is laid beside what is there, since somebody may have disabled it.
+    # Changes are compared with what Gladly holds, because somebody may have disabled it since.
     is_read_first=lambda _policy, _changed: True,
     hidden=_HIDDEN,
     completing=_enabling,
@@ -125,70 +132,93 @@ _AT = Endpoint(
 _STEPS = Upserts(_AT)
 
 
-def _create(record: Record, policy: Policy) -> Steps:
-    """Make a webhook: 1 request, and 1 to enable it; one whose URL is there already is compared."""
+# --- look and decide ---
+
+
+def _decide_create(record: Record, policy: Policy) -> Deciding:
+    """Decide to create a webhook; one that may exist from an earlier attempt is looked for by its URL."""
     if record.known is not None and not record.doubt and not changed_since(record, record.known):
-        return Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id)
+        return ended("webhooks", record, Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id))
     if record.doubt:
         found = yield from _by_url(record)
         if not found.is_absent:
-            return (yield from _settle(record, policy, found, may_be_ours=True))
+            return _by_list(record, policy, found, may_be_ours=True)
+    return create_of("webhooks", record)._replace(id=None)
+
+
+def _decide_upsert(record: Record, policy: Policy) -> Deciding:
+    """Decide to create a webhook, or to update the one with this id or URL."""
+    if (record.known is not None or record.has_own_id) and not record.doubt:
+        # Ids are Gladly's own: a row that has one means a webhook that exists.
+        return (yield from _STEPS.decide(record, replace(policy, mode=Mode.UPDATE)))
+    return (yield from _decide_create(record, policy))
+
+
+def _decide_deletion(record: Record, _policy: Policy) -> Deciding:
+    """Decide to delete a webhook: by its remembered or own id, else after 1 request by its URL."""
+    if record.known is not None or record.has_own_id:
+        return deletion_of("webhooks", record, record.known.gladly_id if record.known else record.id)
+    found = yield from _by_url(record)
+    if found.held is not None:
+        return deletion_of("webhooks", record, found.gladly_id, before=found.held)
+    end = Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
+    return ended("webhooks", record, end)
+
+
+def _by_list(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Change:
+    """Decide by the list, which has a webhook with this URL or could not be read."""
+    if found.reply is not None:
+        return ended("webhooks", record, unknown(found.reply, None))
+    if may_be_ours and not _enabling(record.payload):
+        # It was created disabled. If somebody has enabled it since, it is still the one of this row.
+        found = found._replace(held={**(found.held or {}), "enabled": record.payload.get("enabled")})
+    change = by_look(_AT, record, policy, found, Sight.OURS if may_be_ours else Sight.IN_THE_WAY)
+    if change.action is not Action.REFUSE:
+        return change
+    problem = Problem("taken", "another webhook has this URL; use --mode upsert to update it", "url", Stage.CONFLICT)
+    return ended("webhooks", record, Outcome.rejected(problem, status=400, gladly_id=found.gladly_id), found)
+
+
+# --- apply ---
+
+
+def _apply(record: Record, policy: Policy, change: Change) -> Steps:
+    if change.action is not Action.CREATE:
+        return (yield from _STEPS.apply(record, policy, change))
+    return (yield from _create(record, policy))
+
+
+def _create(record: Record, policy: Policy) -> Steps:
+    """Create a webhook: 1 request, and 1 to enable it; one that has its URL already is compared."""
     reply = yield _request(record)
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
+    # After any refusal, because the code of a duplicate URL is UNKNOWN.
     found = yield from _by_url(record)
     may_be_ours = bool(reply.lost or record.doubt)
     if found.held is not None or (found.reply is not None and may_be_ours):
-        return (yield from _settle(record, policy, found, may_be_ours=may_be_ours))
+        return (yield from _STEPS.apply(record, policy, _by_list(record, policy, found, may_be_ours=may_be_ours)))
     return undone(reply, None) if reply.is_unclear else refused(reply, None)
 
 
-def _upsert(record: Record, policy: Policy) -> Steps:
-    """Make a webhook, or bring the one with this id or URL up to the row."""
-    if (record.known is not None or record.has_own_id) and not record.doubt:
-        # Ids are Gladly's own: a row that has one means a webhook that is there.
-        return (yield from _STEPS.steps(record, replace(policy, mode=Mode.UPDATE)))
-    return (yield from _create(record, policy))
-
-
-def _delete(record: Record, policy: Policy) -> Steps:
-    """Disable a webhook, since Gladly deletes no other, and delete it: 2 requests, 3 by its URL."""
-    gladly_id = record.known.gladly_id if record.known else record.id
-    if record.known is None and not record.has_own_id:
-        found = yield from _by_url(record)
-        if found.held is None:
-            return Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
-        gladly_id = found.gladly_id
+def _delete(record: Record, policy: Policy, change: Change) -> Steps:
+    """Disable a webhook, because Gladly deletes no other, and delete it: 2 requests."""
+    gladly_id = str(change.id)
     disabled = yield _change(record, gladly_id, {"enabled": False})
     if disabled.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
     if not disabled.is_confirmed:
         return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
-    return (yield from _STEPS.apply(record, policy, deletion_of(_AT, record, gladly_id)))
-
-
-def _settle(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Steps:
-    """The list has a webhook with this URL, or could not be read."""
-    if found.reply is not None:
-        return unknown(found.reply, None)
-    if may_be_ours and not _enabling(record.payload):
-        # It was made disabled: whoever has enabled it since does not make it another one.
-        found = found._replace(held={**(found.held or {}), "enabled": record.payload.get("enabled")})
-    change = by_look(_AT, record, policy, found, Sight.OURS if may_be_ours else Sight.IN_THE_WAY)
-    if change.action is Action.REFUSE:
-        detail = "another webhook has this URL; use --mode upsert to update it"
-        problem = Problem("taken", detail, "url", Stage.CONFLICT)
-        return Outcome.rejected(problem, status=400, gladly_id=found.gladly_id)
     return (yield from _STEPS.apply(record, policy, change))
 
 
 def _enable(record: Record, policy: Policy, gladly_id: str) -> Steps:
-    made = create_of(_AT, record)._replace(id=gladly_id)
     if left := _enabling(record.payload):
-        outcome = yield from _STEPS.apply(record, policy, made._replace(action=Action.UPDATE, after=left))
+        enabling = update_of("webhooks", record, gladly_id, left, word=Word.CREATED)
+        outcome = yield from _STEPS.apply(record, policy, enabling)
         if outcome.word is not Word.CREATED:
-            return outcome._replace(detail=f"the webhook was made, but not enabled: {outcome.detail}")
+            return outcome._replace(detail=f"the webhook was created, but not enabled: {outcome.detail}")
     return Outcome(Word.CREATED, gladly_id=gladly_id, accepted=record.fingerprints)
 
 
@@ -204,7 +234,12 @@ WEBHOOKS = ResourceSpec(
         read_only=("hasCredentials", "headerKeys", "createdAt", "updatedAt", "disabledAtDueToRetryLimit"),
     ),
     prepare=Preparation("webhooks", _FIELDS, rules=_RULES, natural_key=_natural_key),
-    procedures={Mode.CREATE: _create, Mode.UPDATE: _STEPS.steps, Mode.UPSERT: _upsert, Mode.DELETE: _delete},
+    procedures={
+        Mode.CREATE: Procedure(_decide_create, _apply),
+        Mode.UPDATE: _STEPS.procedure,
+        Mode.UPSERT: Procedure(_decide_upsert, _apply),
+        Mode.DELETE: Procedure(_decide_deletion, _delete),
+    },
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPDATE: (2, 2), Mode.UPSERT: (1, 3), Mode.DELETE: (2, 3)},
     operations=("createWebhook", "getWebhook", "getWebhooks", "updateWebhook", "deleteWebhook"),
     fields=_FIELDS,
@@ -218,11 +253,11 @@ _COLUMNS = (
     DataColumn("id", TEXT, "The id of the webhook."),
     DataColumn("name", TEXT, "Its name."),
     DataColumn("url", TEXT, "The address that Gladly sends events to, unique among webhooks."),
-    DataColumn("events", TEXTS, "The types of events it is sent."),
-    DataColumn("enabled", FLAG, "Whether it is sent anything now."),
-    DataColumn("hasCredentials", FLAG, "Whether Gladly signs in there; Gladly never shows with what."),
+    DataColumn("events", TEXTS, "The types of events that it gets."),
+    DataColumn("enabled", FLAG, "Whether Gladly sends it events now."),
+    DataColumn("hasCredentials", FLAG, "Whether Gladly sends credentials; it never shows which."),
     DataColumn("headerKeys", TEXTS, "The names of the headers that are added; their values are never shown."),
-    DataColumn("createdAt", MOMENT, "When it was made."),
+    DataColumn("createdAt", MOMENT, "When it was created."),
     DataColumn("updatedAt", MOMENT, "When it was last changed."),
     DataColumn("disabledAtDueToRetryLimit", MOMENT, "When Gladly switched it off because deliveries kept failing."),
     GONE_SINCE,

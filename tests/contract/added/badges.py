@@ -5,14 +5,15 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.compare import lacking
+from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, GONE_SINCE, INTEGER, MOMENT, TEXT, DataColumn, DataSetPlan, ValuePlace
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import FileColumns, IdColumn, LiveExport, Parent, WantedFile
 from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
-from bulkgladly.gladly.gladly_object import GladlyObject
+from bulkgladly.gladly.metric_sets import MetricSet, known_columns
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Record, ResourceSpec, Screening
+from bulkgladly.gladly.report_windows import Grain
+from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.operations import Body, Operation
@@ -29,7 +30,7 @@ _LIST = Operation("GET", _BADGES, 200, Body.OBJECTS, needs=("id",))
 _LIST_OF_CUSTOMER = Operation("GET", _OF_CUSTOMER, 200, Body.OBJECTS, equals=(("customerId", "customerId"),))
 
 _FIELDS = (
-    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key where it is missing"),
+    Field("id", Kind.ID, most=MAX_ID, help="the id in Gladly; derived from the source key if it is missing"),
     Field("customerKey", into="customerId", key_of="customers", help="who wears it, by the source key of its import"),
     Field("customerId", Kind.ID, most=MAX_ID, help="who wears it, by the id in Gladly"),
     Field("name", required=MAKING, most=20, help="what is on it"),
@@ -66,7 +67,7 @@ BADGES = ResourceSpec(
     name="badges",
     columns=column_plan(_FIELDS, read_only=("madeAt",)),
     prepare=Preparation("badges", _FIELDS),
-    procedures={Mode.CREATE: _STEPS.steps, Mode.UPSERT: _STEPS.steps},
+    procedures={Mode.CREATE: _STEPS.procedure, Mode.UPSERT: _STEPS.procedure},
     requests_per_record={Mode.CREATE: (1, 2), Mode.UPSERT: (1, 3)},
     operations=("addBadge", "getBadge", "updateBadge"),
     fields=_FIELDS,
@@ -80,7 +81,7 @@ _COLUMNS = (
     DataColumn("customerId", TEXT, "Who wears it."),
     DataColumn("name", TEXT, "What is on it."),
     DataColumn("colour", TEXT, "RED or BLUE; what else there is, is UNKNOWN."),
-    DataColumn("madeAt", MOMENT, "When it was made."),
+    DataColumn("madeAt", MOMENT, "When it was created."),
 )
 _WEARING = (
     DataColumn("id", TEXT, "The id of what happened."),
@@ -145,4 +146,5 @@ OBJECT = GladlyObject(
             partitions=("type",),
         ),
     ),
+    metric_sets=(MetricSet("BadgesReport", Grain.THING, columns=known_columns("Badge ID; Worn At|t")),),
 )
