@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bulkgladly.cli import schema_command
-from bulkgladly.gladly.spec import DEFAULT_MODES, ResourceSpec
-from bulkgladly.gladly.table import NOT_WRITTEN, RESOURCES
+from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec
+from bulkgladly.gladly.table import IMPORTS, NOT_WRITTEN
 from bulkgladly.messages import Repeat
 
 __all__ = ("main", "reference")
@@ -35,7 +35,7 @@ REPEATS = {Repeat.HARMLESS: "harmless", Repeat.DETECTED: "detected", Repeat.UNSA
 def reference() -> str:
     """Return the whole page. Equal tables give equal text."""
     parts = [HEAD, _overview(), _losses(), _not_written(), "## Columns", _columns_head()]
-    parts += [_section(spec) for spec in RESOURCES.values()]
+    parts += [_section(spec) for spec in IMPORTS.values()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -47,13 +47,13 @@ def main() -> None:
 def _overview() -> str:
     rows = [
         (f"[`{spec.name}`](#{spec.name})", _modes(spec), spec.id_rule, REPEATS[spec.repeat], _requests(spec))
-        for spec in RESOURCES.values()
+        for spec in IMPORTS.values()
     ]
     return "## All of them\n\n" + _table(("object", "modes", "id", "repeat", "requests per record"), rows)
 
 
 def _losses() -> str:
-    rows = [(f"`{spec.name}`", "; ".join(spec.not_kept)) for spec in RESOURCES.values() if spec.not_kept]
+    rows = [(f"`{spec.name}`", "; ".join(spec.not_kept)) for spec in IMPORTS.values() if spec.not_kept]
     rows += [(f"`{spec.name}`", f"it {spec.contacts_people}; this cannot be undone") for spec in _reaching()]
     rows += [
         (f"`{spec.name}` with `--mode delete`", f"deletes {spec.deletes}; this cannot be undone")
@@ -64,12 +64,12 @@ def _losses() -> str:
     )
 
 
-def _reaching() -> list[ResourceSpec]:
-    return [spec for spec in RESOURCES.values() if spec.contacts_people]
+def _reaching() -> list[ImportSpec]:
+    return [spec for spec in IMPORTS.values() if spec.contacts_people]
 
 
-def _deleting() -> list[ResourceSpec]:
-    return [spec for spec in RESOURCES.values() if spec.deletes]
+def _deleting() -> list[ImportSpec]:
+    return [spec for spec in IMPORTS.values() if spec.deletes]
 
 
 def _not_written() -> str:
@@ -85,7 +85,7 @@ def _columns_head() -> str:
     )
 
 
-def _section(spec: ResourceSpec) -> str:
+def _section(spec: ImportSpec) -> str:
     columns = schema_command._resource(spec.name)["columns"]
     rows = [(f"`{one['column']}`", f"`{one['nested']}`", str(one["holds"])) for one in columns]
     operations = ", ".join(f"`{name}`" for name in spec.operations)
@@ -94,14 +94,14 @@ def _section(spec: ResourceSpec) -> str:
     )
 
 
-def _modes(spec: ResourceSpec) -> str:
+def _modes(spec: ImportSpec) -> str:
     modes = list(spec.procedures)
     default = next((mode for mode in DEFAULT_MODES if mode in modes), modes[0])
     ordered = [default, *(mode for mode in modes if mode is not default)]
     return ", ".join(f"`{mode.value}`" for mode in ordered)
 
 
-def _requests(spec: ResourceSpec) -> str:
+def _requests(spec: ImportSpec) -> str:
     return ", ".join(f"{mode.value} {_span(*span)}" for mode, span in spec.requests_per_record.items())
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from bulkgladly.gladly.fields import Kind, Link
 from bulkgladly.gladly.identity import digest64
-from bulkgladly.gladly.spec import Draft, ResourceSpec, Screening
+from bulkgladly.gladly.spec import Draft, ImportSpec, Screening
 from bulkgladly.records import Claim, Problem
 
 __all__ = (
@@ -43,13 +43,13 @@ class Traits(NamedTuple):
     names: tuple[tuple[str, str], ...] = ()
 
 
-def traits_of(spec: ResourceSpec, record: Draft) -> Traits:
+def traits_of(spec: ImportSpec, record: Draft) -> Traits:
     """Return the traits of a record."""
     traits = traits_of_payload(spec, record.payload, record.claims, record.links)
     return traits._replace(marks=(*traits.marks, *customer_mark(spec, record.key, record.payload)))
 
 
-def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
+def customer_mark(spec: ImportSpec, key: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the mark that stands in for the key of a customer without a key.
 
     Its key would be a hash of the content, and hashing it takes longer than all the rest of a
@@ -63,7 +63,7 @@ def customer_mark(spec: ResourceSpec, key: str, payload: Mapping[str, Any]) -> t
 
 
 def traits_of_payload(
-    spec: ResourceSpec, payload: Mapping[str, Any], claims: tuple[Claim, ...], links: tuple[Link, ...]
+    spec: ImportSpec, payload: Mapping[str, Any], claims: tuple[Claim, ...], links: tuple[Link, ...]
 ) -> Traits:
     """Return the traits of a payload with its claims, and the names and keys in it that are not ids yet."""
     marks = tuple([claim.digest for claim in claims])
@@ -86,7 +86,7 @@ def traits_of_payload(
     return Traits(marks, tuple(references), tuple([(link.kind, link.text) for link in links if not link.is_key]))
 
 
-def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
+def _id_places(spec: ImportSpec) -> tuple[tuple[str, str], ...]:
     """Return the fields with the id of an object that another field may name by source key, each with the object."""
     found = _places.get(spec.name)
     if found is None:
@@ -103,7 +103,7 @@ def _id_places(spec: ResourceSpec) -> tuple[tuple[str, str], ...]:
 _places: dict[str, tuple[tuple[str, str], ...]] = {}
 
 
-def arranged(spec: ResourceSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
+def arranged(spec: ImportSpec, records: Sequence[Draft]) -> tuple[list[Draft], list[tuple[Draft, Problem]]]:
     """Return the records in the order of an import, and those that refer to each other in a circle."""
     if spec.arrange is None:
         return list(records), []

@@ -11,7 +11,7 @@ from bulkgladly.checks.claims import Traits, traits_of_payload
 from bulkgladly.files.layouts import FlatLayout
 from bulkgladly.gladly.fields import Field, Kind, Link
 from bulkgladly.gladly.preparation import Preparation
-from bulkgladly.gladly.spec import Policy, ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.records import Problem, Row
 from bulkgladly.source_keys import is_plain
 
@@ -58,7 +58,7 @@ class FieldScreen:
     clears many cells. Customer, rules, key and claims come from the preparation itself.
     """
 
-    def __init__(self, spec: ResourceSpec, preparation: Preparation, policy: Policy) -> None:
+    def __init__(self, spec: ImportSpec, preparation: Preparation, policy: Policy) -> None:
         self._spec, self._preparation, self._policy = spec, preparation, policy
         self._fields = {field.name: (rank, field) for rank, field in enumerate(spec.fields)}
         self._plans: dict[FlatLayout, _Plan | None] = {}

@@ -15,7 +15,7 @@ from bulkgladly.checks.field_screen import FieldScreen
 from bulkgladly.files.columns import compile_columns
 from bulkgladly.files.layouts import ColumnProblem, FlatLayout
 from bulkgladly.gladly.preparation import Preparation
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Screening
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.records import Problem, Row, Stage
 from bulkgladly.source_keys import oddities
@@ -41,7 +41,7 @@ class LayoutScreen(Protocol):
 class Screen:
     """The screen for one object and policy. An object without a screen of its own gets none of its rows cleared."""
 
-    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
         self._ignore = frozenset(ignore)
         self._extra = (policy.key,) if policy.key else ()
@@ -65,7 +65,7 @@ class Screen:
         return found
 
 
-def _screen_for(spec: ResourceSpec, policy: Policy) -> LayoutScreen | None:
+def _screen_for(spec: ImportSpec, policy: Policy) -> LayoutScreen | None:
     if spec.screening is Screening.CONTACTS and not spec.rules and not spec.warnings:
         return CustomerScreen(policy)
     if spec.screening is Screening.FIELDS and isinstance(spec.prepare, Preparation):
@@ -84,7 +84,7 @@ class Verdict(NamedTuple):
 class Judge:
     """Judges rows one by one, with the same preparation and rules as an import."""
 
-    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec, self._policy = spec, policy
         self._preparer = Preparer(spec, policy, ignore)
 

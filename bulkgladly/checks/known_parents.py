@@ -9,7 +9,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.identity import digest64
-from bulkgladly.gladly.spec import Policy, ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.state import known_keys
 from bulkgladly.source_keys import NotAKey, read_key
@@ -98,7 +98,7 @@ class Parents:
         }
 
 
-def files_by_resource(named: Sequence[str], spec: ResourceSpec) -> list[tuple[str, str]]:
+def files_by_resource(named: Sequence[str], spec: ImportSpec) -> list[tuple[str, str]]:
     """Return each `FILE` or `OBJECT=FILE` as a pair of object and file.
 
     Raises:

@@ -9,8 +9,8 @@ from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.fields import Kind
-from bulkgladly.gladly.spec import ResourceSpec
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import (
@@ -81,7 +81,7 @@ def draft_for(
     Raises:
         UsageError: The object is unknown, a file cannot be read, or there are no rows.
     """
-    spec = resource(resource_name)
+    spec = import_spec(resource_name)
     inputs = Inputs.open(files, reading)
     samples = [row.fields for reader in inputs.readers for row in reader.sample(rows) if row.fields is not None]
     if not samples:
@@ -89,7 +89,7 @@ def draft_for(
     return draft_mapping(samples, targets_of(spec), to=spec.name, files=files, show_values=show_values)
 
 
-def targets_of(spec: ResourceSpec) -> list[Target]:
+def targets_of(spec: ImportSpec) -> list[Target]:
     """Return the fields of an object for a draft, numbered columns with a `*`."""
     if spec.fields:
         making = (Mode.CREATE, Mode.UPSERT)
@@ -130,7 +130,7 @@ def check_mapping(
     """
     if choice is None or choice.file is None:
         raise UsageError("no mapping to check; pass --map FILE")
-    spec = resource(parse_mapping(choice.text, choice.file).to)
+    spec = import_spec(parse_mapping(choice.text, choice.file).to)
     mapper = mapper_for(choice, spec, key)
     inputs = Inputs.open(files, reading) if files else None
     readers: Sequence[Reader] = inputs.readers if inputs else ()

@@ -31,8 +31,8 @@ from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.text_files import CsvReader
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
 from bulkgladly.imports.import_options import ImportOptions
@@ -73,7 +73,7 @@ async def check(
     Raises:
         UsageError: As `start_import`, or a file in `parents` cannot be used.
     """
-    spec = resource(resource_name)
+    spec = import_spec(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
     policy = replace(options.policy(host), languages=tuple(language.lower() for language in languages))
     started = time.monotonic()
@@ -102,7 +102,7 @@ class _Checker:
 
     def __init__(
         self,
-        spec: ResourceSpec,
+        spec: ImportSpec,
         policy: Policy,
         options: ImportOptions,
         inputs: Inputs,
@@ -253,7 +253,7 @@ class _Checker:
 
 def _collect(
     known: Parents,
-    spec: ResourceSpec,
+    spec: ImportSpec,
     policy: Policy,
     options: ImportOptions,
     named: Sequence[str],

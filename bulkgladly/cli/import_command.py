@@ -76,7 +76,7 @@ def import_(
     A row is Gladly's own JSON (name, emails, phones, customAttributes), or it has flat columns (name, address,
     email:1, phone:1, phone:1:type, customAttribute:KEY). `bulkgladly schema show OBJECT` lists the columns.
     """
-    from bulkgladly.gladly.table import resource as find
+    from bulkgladly.gladly.table import import_spec
     from bulkgladly.imports.run_import import rehearse_import, start_import
 
     # A dry run and a rehearsal work without credentials, so they come before these are looked for.
@@ -86,7 +86,7 @@ def import_(
     if safety.rehearse:
         run_and_leave(context, partial(rehearse_import, resource, files, options, stdin=standard_input()), output)
     credentials = where.credentials(context)
-    spec = find(resource)
+    spec = import_spec(resource)
     if spec.mode(options.mode) is Mode.DELETE:
         _confirm_deletion(spec.deletes, credentials, yes=safety.yes)
     begin = partial(start_import, new_run=safety.new_run, stdin=standard_input())

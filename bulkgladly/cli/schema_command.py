@@ -53,9 +53,9 @@ def show(
 
 
 def _resource(name: str) -> dict[str, Any]:
-    from bulkgladly.gladly.table import RESOURCES
+    from bulkgladly.gladly.table import IMPORTS
 
-    spec = RESOURCES.get(name)
+    spec = IMPORTS.get(name)
     if spec is None:
         return {}
     rows = list(_declared(spec.fields, spec.procedures) if spec.fields else _rows(spec.columns))
@@ -89,10 +89,10 @@ def _report(name: str) -> dict[str, Any]:
 
 
 def _unknown(name: str) -> str:
-    from bulkgladly.gladly.table import METRIC_SETS, RESOURCES
+    from bulkgladly.gladly.table import IMPORTS, METRIC_SETS
     from bulkgladly.lake.schemas import DATA_SETS
 
-    known = sorted({*RESOURCES, *DATA_SETS})
+    known = sorted({*IMPORTS, *DATA_SETS})
     meant = closest(name, [*known, *METRIC_SETS])
     hint = f"did you mean {meant!r}? " if meant else ""
     return f"unknown object, data set or metric set {name!r}; {hint}choose from: {', '.join(known)}"

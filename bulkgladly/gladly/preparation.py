@@ -9,7 +9,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.fields import MAX_ID, Field, FieldProblem, Kind, Link
 from bulkgladly.gladly.identity import digest64, draft_of, fingerprint, key_in, key_of_content
 from bulkgladly.gladly.reading import read_fields
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, Rule
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
 from bulkgladly.source_keys import SourceKey
 
@@ -114,7 +114,7 @@ class Preparation:
         return SourceKey(own_id or self._natural_key(payload) or key_of_content(payload))
 
 
-def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
+def problems_of(spec: ImportSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
     """Return everything that is wrong with a nested row, offline; an import rejects it for the first."""
     if not isinstance(spec.prepare, Preparation):
         return []
@@ -126,7 +126,7 @@ def problems_of(spec: ResourceSpec, nested: Mapping[str, Any], policy: Policy) -
 
 def complete(
     draft: Draft,
-    spec: ResourceSpec,
+    spec: ImportSpec,
     directory: Directory,
     known: Mapping[tuple[str, str], str],
     *,
@@ -231,7 +231,7 @@ def _linked(payload: Mapping[str, Any], found: Iterable[tuple[Link, str]]) -> Ma
     return linked
 
 
-def _lanes(links: Iterable[Link], payload: Mapping[str, Any], spec: ResourceSpec) -> tuple[int, ...]:
+def _lanes(links: Iterable[Link], payload: Mapping[str, Any], spec: ImportSpec) -> tuple[int, ...]:
     # A record waits for the one that creates its parent, and for earlier ones with the same values.
     parents = tuple(digest64("key", link.text) for link in links)
     values = ((place, payload.get(place)) for place in spec.lanes)

@@ -24,10 +24,10 @@ __all__ = (
     "Deciding",
     "Draft",
     "GladlyObject",
+    "ImportSpec",
     "Policy",
     "Procedure",
     "Record",
-    "ResourceSpec",
     "Rule",
     "Screening",
     "Steps",
@@ -165,7 +165,7 @@ class Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceSpec:
+class ImportSpec:
     """Everything that imports and checks need to know about one kind of object.
 
     `prepare` turns a nested row into a draft, or returns why it cannot. `procedures` has the
@@ -295,7 +295,7 @@ class GladlyObject:
     schemas, parents and documents follow from these.
     """
 
-    writes: tuple[ResourceSpec, ...] = ()
+    writes: tuple[ImportSpec, ...] = ()
     reads: tuple[LiveExport, ...] = ()
     data_sets: tuple[DataSetPlan, ...] = ()
     metric_sets: tuple[MetricSet, ...] = ()

@@ -10,21 +10,21 @@ from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport, Parent
 from bulkgladly.gladly.metric_sets import MetricSet
-from bulkgladly.gladly.spec import GladlyObject, ResourceSpec
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec
 from bulkgladly.messages import Request
 
 __all__ = (
     "DATA_SET_PLANS",
+    "IMPORTS",
     "LIVE_EXPORTS",
     "METRIC_SETS",
     "NAME_LISTS",
     "NOT_WRITTEN",
     "OBJECTS",
     "OLDER_METRIC_SETS",
-    "RESOURCES",
     "SUCCESSORS",
+    "import_spec",
     "live_export",
-    "resource",
 )
 
 _WRITTEN_ORDER = (
@@ -41,7 +41,7 @@ _READ_ORDER = (
 )
 """The order in which objects are listed and exported, because one export uses the ids of another; all others follow."""
 
-T = TypeVar("T", ResourceSpec, LiveExport)
+T = TypeVar("T", ImportSpec, LiveExport)
 
 
 def _handed_over() -> Iterator[GladlyObject]:
@@ -58,9 +58,7 @@ def _ordered(found: Mapping[str, T], order: Sequence[str]) -> dict[str, T]:
 OBJECTS: tuple[GladlyObject, ...] = tuple(_handed_over())
 """One entry for each module."""
 
-RESOURCES: dict[str, ResourceSpec] = _ordered(
-    {spec.name: spec for each in OBJECTS for spec in each.writes}, _WRITTEN_ORDER
-)
+IMPORTS: dict[str, ImportSpec] = _ordered({spec.name: spec for each in OBJECTS for spec in each.writes}, _WRITTEN_ORDER)
 """What can be imported, by its name."""
 
 LIVE_EXPORTS: Mapping[str, LiveExport] = _ordered(
@@ -96,16 +94,16 @@ NOT_WRITTEN: dict[str, str] = {
 """Operations whose method is not GET and that no import uses, each with the reason."""
 
 
-def resource(name: str) -> ResourceSpec:
+def import_spec(name: str) -> ImportSpec:
     """Return the object that is imported under a name.
 
     Raises:
         UsageError: No such object can be imported; the message lists all that can.
     """
     try:
-        return RESOURCES[name]
+        return IMPORTS[name]
     except KeyError:
-        known = ", ".join(RESOURCES)
+        known = ", ".join(IMPORTS)
         raise UsageError(f"unknown object {name!r}; choose from: {known}") from None
 
 

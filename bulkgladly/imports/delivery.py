@@ -15,7 +15,7 @@ import orjson
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, Steps
 from bulkgladly.imports.drafts import outcome_of_clash
 from bulkgladly.journal.entries import Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger
@@ -52,7 +52,7 @@ class Pending:
 class Delivery:
     """Sends records, any number at the same time, each by one caller."""
 
-    def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, client: Client) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Ledger, client: Client) -> None:
         self._spec, self._policy, self._ledger, self._client = spec, policy, ledger, client
 
     def started(self, record: Record) -> Pending | Outcome:
@@ -176,7 +176,7 @@ class Settlement:
     """Records the outcome of each row, once. Nothing waits here: the ledger writes to the disk later, in groups."""
 
     def __init__(
-        self, spec: ResourceSpec, policy: Policy, ledger: Ledger, limits: Limits, stop: Stop, names: Sequence[str]
+        self, spec: ImportSpec, policy: Policy, ledger: Ledger, limits: Limits, stop: Stop, names: Sequence[str]
     ) -> None:
         """Continue the counts of earlier sessions of the run. `names` are the names of the inputs, by number."""
         self._spec, self._policy, self._ledger = spec, policy, ledger

@@ -17,7 +17,7 @@ from bulkgladly.files.layouts import ColumnProblem, FlatLayout
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.preparation import complete
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
 from bulkgladly.journal.ledger import Ledger
@@ -47,7 +47,7 @@ class DraftReader:
 
     def __init__(
         self,
-        spec: ResourceSpec,
+        spec: ImportSpec,
         policy: Policy,
         options: ImportOptions,
         *,
@@ -113,7 +113,7 @@ class DraftReader:
 class Preparer:
     """Turns rows into drafts of records, by the fields of the object and the user's policy. Nothing is looked up."""
 
-    def __init__(self, spec: ResourceSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
         self._spec = spec
         self._policy = policy
         extra = (policy.key,) if policy.key else ()
@@ -137,7 +137,7 @@ class Preparer:
 class Linker:
     """Replaces names and keys in drafts by ids, one batch at a time."""
 
-    def __init__(self, spec: ResourceSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self.directory = directory or Directory()
 
@@ -208,7 +208,7 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
 
 
-def refuse_too_many(spec: ResourceSpec, rows: int, most: int) -> None:
+def refuse_too_many(spec: ImportSpec, rows: int, most: int) -> None:
     """Refuse an input that has to be put in order and has more rows than fit into memory.
 
     Raises:

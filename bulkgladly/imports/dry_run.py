@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import anyio.to_thread
 
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import Draft, Policy, ResourceSpec, ready
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, outcome_of_clash
 from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
 from bulkgladly.imports.import_options import ImportOptions
@@ -86,7 +86,7 @@ async def dry_run(
     Raises:
         UsageError: As `start_import`.
     """
-    spec = resource(resource_name)
+    spec = import_spec(resource_name)
     options = options.for_resource(spec)
     patterns = [str(file) for file in files]
     make_input = copy_of_stdin(patterns, stdin, options)
@@ -108,7 +108,7 @@ async def dry_run(
 
 
 class _DryRunner:
-    def __init__(self, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
+    def __init__(self, spec: ImportSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
         self._spec, self._ledger = spec, ledger
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)

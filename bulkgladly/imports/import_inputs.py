@@ -9,7 +9,7 @@ from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
@@ -30,7 +30,7 @@ MakeInput = Callable[[Path], Path]
 SAMPLE_ROWS = 1000
 
 
-def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+def open_inputs(spec: ImportSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
     """Open the files of an import; with a mapping, its rows are those that the mapping makes.
 
     Raises:
@@ -39,7 +39,7 @@ def open_inputs(spec: ResourceSpec, patterns: Sequence[str], options: ImportOpti
     return Inputs.open(patterns, options.reading, expand=mapper_for(options.mapping, spec, options.key))
 
 
-def open_checked(spec: ResourceSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+def open_checked(spec: ImportSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
     """Open the files of an import, and check their columns before anything is sent.
 
     Raises:
@@ -52,7 +52,7 @@ def open_checked(spec: ResourceSpec, patterns: Sequence[str], options: ImportOpt
     return inputs
 
 
-def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> None:
     # A header has all columns. In JSON each row has its own keys, so the first rows are read.
     if options.mapping is not None:
         refuse_cut_identity(options.mapping, spec)
@@ -80,7 +80,7 @@ def _check_columns(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -
             )
 
 
-def _column_advice(spec: ResourceSpec) -> str:
+def _column_advice(spec: ImportSpec) -> str:
     if spec.columns.open_map is None:
         return "rename it, or leave it out with --ignore-columns"
     return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
@@ -131,7 +131,7 @@ def refuse_changed(header: RunHeader, inputs: Inputs) -> None:
             )
 
 
-def refuse_to_contact(spec: ResourceSpec, inputs: Inputs, options: ImportOptions) -> None:
+def refuse_to_contact(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> None:
     """Refuse to send messages to people without an explicit flag.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.gladly.spec import Policy, ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.mapping_choice import MapChoice, key_of_run
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
@@ -78,7 +78,7 @@ class ImportOptions:
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is not a country code; use two letters, such as GB")
 
-    def for_resource(self, spec: ResourceSpec) -> "ImportOptions":
+    def for_resource(self, spec: ImportSpec) -> "ImportOptions":
         """Return the options with the mode in which this object is imported.
 
         Raises:

@@ -20,7 +20,7 @@ import anyio
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
-from bulkgladly.gladly.spec import Draft, Policy, Record, ResourceSpec, ready
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
 from bulkgladly.imports.delivery import RECENT_IDS, Delivery, Pending, Settlement
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader
 from bulkgladly.imports.import_options import ImportOptions
@@ -49,7 +49,7 @@ class Importer:
 
     def __init__(
         self,
-        spec: ResourceSpec,
+        spec: ImportSpec,
         policy: Policy,
         options: ImportOptions,
         *,

@@ -8,7 +8,7 @@ from typing import Any
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Row, Word
@@ -182,7 +182,7 @@ def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) ->
 
 def _is_at_most_once(folder: RunFolder) -> bool:
     """Tell whether a retry would leave out rows with an unknown outcome, since they may have been sent."""
-    spec = RESOURCES.get(folder.header().resource)
+    spec = IMPORTS.get(folder.header().resource)
     return spec is not None and spec.is_at_most_once
 
 

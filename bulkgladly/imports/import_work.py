@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
@@ -32,7 +32,7 @@ class ImportWork:
     def __init__(
         self,
         session: Session,
-        spec: ResourceSpec,
+        spec: ImportSpec,
         options: ImportOptions,
         inputs: Inputs,
         *,

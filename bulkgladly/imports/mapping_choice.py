@@ -10,7 +10,7 @@ from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import Reader
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.gladly.spec import ResourceSpec
+from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
@@ -100,10 +100,10 @@ def key_of_run(choice: MapChoice | None, key: str | None) -> str | None:
 
 
 @overload
-def mapper_for(choice: MapChoice, spec: ResourceSpec, key: str | None) -> Mapper: ...
+def mapper_for(choice: MapChoice, spec: ImportSpec, key: str | None) -> Mapper: ...
 @overload
-def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None: ...
-def mapper_for(choice: MapChoice | None, spec: ResourceSpec, key: str | None) -> Mapper | None:
+def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> Mapper | None: ...
+def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> Mapper | None:
     """Return what makes records of an object from the user's rows, or None if the rows are records already.
 
     An id or an address that is too long rejects its row, whatever the mapping says: runs of earlier versions can be
@@ -159,7 +159,7 @@ def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str 
             )
 
 
-def refuse_cut_identity(choice: MapChoice, spec: ResourceSpec) -> None:
+def refuse_cut_identity(choice: MapChoice, spec: ImportSpec) -> None:
     """Refuse a mapping that would cut or split a field that identifies an object or a person.
 
     Raises:
@@ -175,11 +175,11 @@ def refuse_cut_identity(choice: MapChoice, spec: ResourceSpec) -> None:
             )
 
 
-def _cuts_identity(rule: FieldRule, spec: ResourceSpec) -> bool:
+def _cuts_identity(rule: FieldRule, spec: ImportSpec) -> bool:
     return rule.length is not None and rule.length.policy != "reject" and spec.is_identity(rule.target)
 
 
-def _without_cut_identity(mapping: Mapping, spec: ResourceSpec) -> Mapping:
+def _without_cut_identity(mapping: Mapping, spec: ImportSpec) -> Mapping:
     rules = tuple(
         replace(rule, length=Length(rule.length.most)) if rule.length and _cuts_identity(rule, spec) else rule
         for rule in mapping.rules
@@ -187,7 +187,7 @@ def _without_cut_identity(mapping: Mapping, spec: ResourceSpec) -> Mapping:
     return replace(mapping, rules=rules)
 
 
-def _check_targets(mapping: Mapping, spec: ResourceSpec) -> None:
+def _check_targets(mapping: Mapping, spec: ImportSpec) -> None:
     if mapping.to != spec.name:
         raise UsageError(f"{mapping.file}: is a mapping to {mapping.to}, not to {spec.name}; use another file")
     for target in mapping.targets:

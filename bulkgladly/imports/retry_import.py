@@ -7,8 +7,8 @@ from pathlib import Path
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.gladly.spec import ResourceSpec
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
@@ -55,7 +55,7 @@ async def retry_import(
     refuse_other_host(header, credentials)
     options = change(_options_of(folder, header))
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    spec = resource(header.resource)
+    spec = import_spec(header.resource)
     if sent_nothing and not spec.is_at_most_once:
         raise UsageError(
             f"--sent-nothing is only for objects that are sent at most once; for {spec.name} run `{_retry(folder)}`"
@@ -92,7 +92,7 @@ def _retry(folder: RunFolder, *flags: str) -> str:
     return next_command("retry", folder.name, *flags, state_dir=folder.state_dir, connects=True)
 
 
-def _left_alone(folder: RunFolder, spec: ResourceSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
+def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: UnknownRows) -> list[str]:
     """Return a line about each group of rows that a retry leaves out.
 
     Raises:

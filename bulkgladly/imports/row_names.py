@@ -9,7 +9,7 @@ import anyio.to_thread
 from bulkgladly.api.client import Client
 from bulkgladly.errors import TransportError, UsageError
 from bulkgladly.gladly.directory import Directory
-from bulkgladly.gladly.spec import Draft, ResourceSpec
+from bulkgladly.gladly.spec import Draft, ImportSpec
 from bulkgladly.gladly.table import NAME_LISTS
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.records import Mark, Problem
@@ -71,7 +71,7 @@ class Names(NamedTuple):
     kinds: tuple[str, ...]
 
 
-async def names_in(reader: DraftReader, spec: ResourceSpec, start: Mark, most: int) -> Names:
+async def names_in(reader: DraftReader, spec: ImportSpec, start: Mark, most: int) -> Names:
     """Return the names that the rows from a mark on use; after `most` rows, the kinds that any row may use.
 
     Raises:
@@ -80,7 +80,7 @@ async def names_in(reader: DraftReader, spec: ResourceSpec, start: Mark, most: i
     return await anyio.to_thread.run_sync(_names_in, reader, spec, start, most)
 
 
-def _names_in(reader: DraftReader, spec: ResourceSpec, start: Mark, most: int) -> Names:
+def _names_in(reader: DraftReader, spec: ImportSpec, start: Mark, most: int) -> Names:
     used: dict[str, Counter[str]] = {}
     kinds: dict[str, None] = {}
     seen = 0

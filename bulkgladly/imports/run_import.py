@@ -11,8 +11,8 @@ import anyio.to_thread
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import ResourceSpec
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_inputs import (
     MakeInput,
     copy_of_stdin,
@@ -69,7 +69,7 @@ async def start_import(
         UsageError: The options or the files cannot be used, or there is an unfinished run of the same input
             (`new_run` overrides that). Nothing was sent.
     """
-    spec = resource(resource_name)
+    spec = import_spec(resource_name)
     options = (options or ImportOptions()).for_resource(spec)
     patterns = [str(file) for file in files]
     make_input = copy_of_stdin(patterns, stdin, options)
@@ -78,7 +78,7 @@ async def start_import(
 
 
 async def begin_import(
-    spec: ResourceSpec,
+    spec: ImportSpec,
     patterns: Sequence[str],
     options: ImportOptions,
     terms: Terms,
@@ -116,7 +116,7 @@ async def begin_import(
 
 
 async def _work(
-    session: Session, spec: ResourceSpec, options: ImportOptions, inputs: Inputs, *, digests: Sequence[str]
+    session: Session, spec: ImportSpec, options: ImportOptions, inputs: Inputs, *, digests: Sequence[str]
 ) -> Report:
     work = ImportWork(session, spec, options, inputs, digests=digests)
     if work.rows_exact and not work.rows:
@@ -155,7 +155,7 @@ async def resume_import(
         if options.mapping is not None:
             mapping = unchanged_mapping(options.mapping, accept_changed=accept_changed_input)
             options = replace(options, mapping=mapping)
-        spec = resource(header.resource)
+        spec = import_spec(header.resource)
         inputs = open_inputs(spec, [item.path for item in header.inputs], options)
         digests = [item.digest for item in header.inputs]
         if accept_changed_input:
@@ -217,7 +217,7 @@ async def rehearse_import(
 class OtherRuns:
     """The runs into one organisation that have an input file in common, by its path or its content."""
 
-    def __init__(self, state_dir: Path, spec: ResourceSpec, host: str, files: Sequence[InputFile]) -> None:
+    def __init__(self, state_dir: Path, spec: ImportSpec, host: str, files: Sequence[InputFile]) -> None:
         self._state_dir, self._spec, self._host = state_dir, spec, host
         self._files = {file.path for file in files} | {file.digest for file in files}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bulkgladly.checks.claims import Traits, traits_of
 from bulkgladly.checks.judge import Judge, Screen
 from bulkgladly.gladly.spec import Policy
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.records import Mode, Position, Row
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -178,7 +178,7 @@ def as_sets(traits: Traits) -> tuple[set[Any], set[Any], set[Any]]:
 
 def compare(name: str, many: Rows, policy: Policy) -> int:
     """Check that what the screen clears, the judge passes without a warning, and with the same traits."""
-    spec = resource(name)
+    spec = import_spec(name)
     ignore = () if policy.key else ("crm",)
     screen, judge = Screen(spec, policy, ignore), Judge(spec, policy, ignore)
     rows, again = rows_of(many), rows_of([dict(fields) for fields in many])

@@ -7,7 +7,7 @@ import pytest
 
 from bulkgladly.checks.map_check import draft_for, targets_of
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.gladly.table import RESOURCES, resource
+from bulkgladly.gladly.table import IMPORTS, import_spec
 from bulkgladly.imports.mapping_choice import MapChoice, mapper_for, refuse_cut_identity
 from bulkgladly.mapping.mapping import load_mapping, parse_mapping
 from bulkgladly.mapping.row_values import Unmappable
@@ -182,10 +182,10 @@ def test_what_cannot_work_is_said(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", sorted(RESOURCES))
+@pytest.mark.parametrize("name", sorted(IMPORTS))
 def test_no_draft_makes_another_object_of_a_long_id(name: str, tmp_path: Path) -> None:
     """Whatever the columns: ids, keys and addresses are not cut, and only what stands on a timeline is split."""
-    spec = resource(name)
+    spec = import_spec(name)
     columns = [target.name.replace("*", "1") for target in targets_of(spec)]
     row = {column: f"{column}@example.org" if "mail" in column.lower() else f"{column}-1" for column in columns}
     path = tmp_path / "rows.ndjson"
@@ -226,7 +226,7 @@ def test_a_mapping_does_not_make_another_object_of_a_long_id(
         said = capsys.readouterr().err
         assert f'bad.toml: [fields] "{target}" too_long = "{policy}"' in said
         assert "remove max and too_long" in said
-    (made,) = mapper_for(MapChoice(file="bad.toml", text=text), resource(to), None).records(
+    (made,) = mapper_for(MapChoice(file="bad.toml", text=text), import_spec(to), None).records(
         {"Customer no.": "7", "Notes": "123456"}
     )
     assert isinstance(made, Unmappable)

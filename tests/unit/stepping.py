@@ -17,7 +17,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import fingerprint
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, Policy, Record, ready
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.judging import judge
 from bulkgladly.messages import Meaning, Repeat, Reply, Request
 from bulkgladly.operations import OPERATIONS, Body
@@ -57,7 +57,7 @@ def policy_for(mode: str, **more: Any) -> Policy:
 
 def prepared(resource: str, fields: Mapping[str, Any], mode: str = "create", **policy: Any) -> Draft | Problem:
     """What the table makes of a row, before names and keys are resolved."""
-    spec, chosen = RESOURCES[resource], policy_for(mode, **policy)
+    spec, chosen = IMPORTS[resource], policy_for(mode, **policy)
     row = Row(Position(0, 0, 1), {"crm": "7", **fields}, seq=0)
     known = {name: value for name, value in fields.items() if name != "crm"}
     return spec.prepare(row, nest(known, spec.columns), chosen)
@@ -68,7 +68,7 @@ def record_of(resource: str, fields: Mapping[str, Any], mode: str = "create", **
     own = {name: more.pop(name) for name in ("doubt", "known", "sent_at", "rivals") if name in more}
     found = prepared(resource, fields, mode, **more)
     assert isinstance(found, Draft), found
-    complete_one = complete(found, RESOURCES[resource], Directory(), {}, is_last=True)
+    complete_one = complete(found, IMPORTS[resource], Directory(), {}, is_last=True)
     assert isinstance(complete_one, Draft), complete_one
     return ready(complete_one)._replace(**own)
 
@@ -81,7 +81,7 @@ def remembered(record: Record, gladly_id: str = "held", **accepted: Any) -> Know
 
 def play(resource: str, mode: str, record: Record, replies: Sequence[Reply], **policy: Any) -> Played:
     """Answer the steps with the replies; all must be used, and no more asked for."""
-    spec = RESOURCES[resource]
+    spec = IMPORTS[resource]
     steps = spec.steps(record, policy_for(mode, **policy))
     requests: list[Request] = []
     left = list(replies)

@@ -9,7 +9,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.objects.topics import parents_first
 from bulkgladly.gladly.preparation import complete, problems_of
 from bulkgladly.gladly.spec import Draft
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.messages import Reply
 from bulkgladly.records import Problem, Stage, Word
 from tests.unit.stepping import (
@@ -114,10 +114,10 @@ def test_a_check_gets_every_problem_of_a_row() -> None:
     row = {**ACTIVITY, "linkUrl": "", "link": {"text": "x" * 51}, "occurredAt": when(days=999)}
     nested = {name: value for name, value in row.items() if value != ""}
 
-    found = problems_of(RESOURCES["activities"], nested, policy_for("create"))
+    found = problems_of(IMPORTS["activities"], nested, policy_for("create"))
 
     assert [problem.code for problem in found] == ["too_long", "too_old"]
-    assert problems_of(RESOURCES["activities"], {"customerId": "a b"}, policy_for("create"))[0].code == "id"
+    assert problems_of(IMPORTS["activities"], {"customerId": "a b"}, policy_for("create"))[0].code == "id"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_topic_that_is_there_is_named_by_its_path() -> None:
         {"topic": [{"id": "t-1", "name": "Orders"}, {"id": "t-2", "name": "Late", "parentId": "t-1"}]}
     )
 
-    whole = complete(draft, RESOURCES["topics"], directory, {})
+    whole = complete(draft, IMPORTS["topics"], directory, {})
 
     assert isinstance(whole, Draft)
     assert (whole.id, whole.has_own_id, whole.payload) == ("t-2", True, {"name": "Delayed"})

@@ -7,7 +7,7 @@ import pytest
 
 from bulkgladly.gladly.change import Action, Change
 from bulkgladly.gladly.spec import Record
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Word
 from tests.unit.stepping import DUE, GONE, NOW, completed, judged, play, policy_for, record_of, remembered, reply
@@ -77,7 +77,7 @@ OTHERWISE = {
     ("webhooks", "delete"): (Action.NONE, Word.UNCHANGED),
     ("business-hours", "delete"): (Action.REFUSE, Word.REJECTED),
 }
-EVERY = [(name, mode.value) for name, spec in RESOURCES.items() for mode in spec.procedures]
+EVERY = [(name, mode.value) for name, spec in IMPORTS.items() for mode in spec.procedures]
 
 
 def driven(asking: Generator[Request, Reply, T], answer: Callable[[], Reply]) -> T:
@@ -95,7 +95,7 @@ def driven(asking: Generator[Request, Reply, T], answer: Callable[[], Reply]) ->
 def decided(name: str, mode: str, record: Record, replies: Sequence[Reply] = ()) -> Change:
     """Return the change of a record; all replies must be used, and no more requested."""
     left = list(replies)
-    change = driven(RESOURCES[name].decide(record, policy_for(mode)), lambda: left.pop(0))
+    change = driven(IMPORTS[name].decide(record, policy_for(mode)), lambda: left.pop(0))
     assert not left, f"{len(left)} replies were not asked for"
     return change
 
@@ -133,7 +133,7 @@ def test_what_a_look_showed_stands_in_the_change() -> None:
     assert change.after == {"officeHours": HOURS}
 
 
-@pytest.mark.parametrize("name", [name for name, spec in RESOURCES.items() if spec.is_at_most_once])
+@pytest.mark.parametrize("name", [name for name, spec in IMPORTS.items() if spec.is_at_most_once])
 @pytest.mark.parametrize("later", ["known", "reserved", "in doubt"])
 def test_a_create_that_was_decided_before_is_not_sent_if_it_may_have_been_since(name: str, later: str) -> None:
     """At most once also holds for a plan that is applied later: what is known by then counts."""
@@ -145,7 +145,7 @@ def test_a_create_that_was_decided_before_is_not_sent_if_it_may_have_been_since(
         "in doubt": record._replace(doubt=True),
     }[later]
 
-    outcome = driven(RESOURCES[name].apply(by_now, policy_for("create"), change), lambda: reply(200, []))
+    outcome = driven(IMPORTS[name].apply(by_now, policy_for("create"), change), lambda: reply(200, []))
 
     assert change.action is Action.CREATE
     assert outcome.word is (Word.UNCHANGED if later == "known" else Word.UNKNOWN)

@@ -13,7 +13,7 @@ from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import prepare_customer
 from bulkgladly.gladly.identity import fingerprint
 from bulkgladly.gladly.spec import Draft, Policy, Record, ready
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Mode, Outcome, Position, Row, Stage, Word
 from tests.unit.stepping import completed, judged
@@ -21,7 +21,7 @@ from tests.unit.stepping import completed, judged
 HOST = "https://example.gladly.com"
 PATH = "/api/v1/customer-profiles"
 ADA = {"name": "Ada Sample", "emails": [{"original": "ada@example.org"}], "phones": ["+16505550100"]}
-CUSTOMERS = RESOURCES["customers"]
+CUSTOMERS = IMPORTS["customers"]
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from bulkgladly.gladly.directory import Directory, names_below, path_of
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft
-from bulkgladly.gladly.table import RESOURCES
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.records import Problem
 from tests.unit.stepping import DUE, prepared
 
@@ -109,7 +109,7 @@ def test_names_and_keys_give_way_to_ids() -> None:
     record = draft_of("tasks", customerKey="7", inbox="Returns", agent="ada@example.org", body="x", dueAt=DUE)
     same = draft_of("tasks", customerId="ada", inboxId="in-3", agentId="a-1", body="x", dueAt=DUE)
 
-    whole = complete(record, RESOURCES["tasks"], DIRECTORY, {("customers", "7"): "ada"})
+    whole = complete(record, IMPORTS["tasks"], DIRECTORY, {("customers", "7"): "ada"})
 
     assert isinstance(whole, Draft)
     assert whole.payload["assignee"] == {"inboxId": "in-3", "agentId": "a-1"}
@@ -123,8 +123,8 @@ def test_every_name_of_a_list_is_resolved() -> None:
     record = draft_of("answers", name="x", audiences="Members; Everybody")
     directory = Directory({"audience": [{"id": "au-1", "name": "Everybody"}, {"id": "au-2", "name": "Members"}]})
 
-    whole = complete(record, RESOURCES["answers"], directory, {})
-    other = complete(draft_of("answers", name="x", audiences="Nobody"), RESOURCES["answers"], directory, {})
+    whole = complete(record, IMPORTS["answers"], directory, {})
+    other = complete(draft_of("answers", name="x", audiences="Nobody"), IMPORTS["answers"], directory, {})
 
     assert isinstance(whole, Draft)
     assert whole.payload["audienceIds"] == ["au-2", "au-1"]
@@ -137,9 +137,9 @@ def test_a_key_of_another_resource_must_be_known() -> None:
     comment = draft_of("task-comments", taskKey="7", agentId="a", comment="x")
     topic = draft_of("topics", name="x", parentKey="7")
 
-    unknown = complete(comment, RESOURCES["task-comments"], DIRECTORY, {})
-    still_open = complete(topic, RESOURCES["topics"], DIRECTORY, {})
-    at_last = complete(topic, RESOURCES["topics"], DIRECTORY, {}, is_last=True)
+    unknown = complete(comment, IMPORTS["task-comments"], DIRECTORY, {})
+    still_open = complete(topic, IMPORTS["topics"], DIRECTORY, {})
+    at_last = complete(topic, IMPORTS["topics"], DIRECTORY, {}, is_last=True)
 
     assert isinstance(unknown, Problem)
     assert (unknown.code, unknown.attr) == ("unknown_key", "taskKey")
@@ -164,7 +164,7 @@ def test_the_name_of_an_object_stands_for_its_id() -> None:
 
     lanes: list[tuple[int, ...]] = []
     for draft, name in ((first, "conversation-topics"), (second, "notes"), (other, "conversation-topics")):
-        whole = complete(draft, RESOURCES[name], DIRECTORY, {})
+        whole = complete(draft, IMPORTS[name], DIRECTORY, {})
         assert isinstance(whole, Draft)
         lanes.append(whole.lanes)
 

@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.records import Mode, Word
 from bulkgladly.runs.observer import Estimate, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS
 
-CUSTOMERS = resource("customers")
+CUSTOMERS = import_spec("customers")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bulkgladly.gladly import rules
 from bulkgladly.gladly.contacts import is_plain_email, is_plain_number
 from bulkgladly.gladly.rules import ATTRIBUTES, TAGS, keeps_its_tags
 from bulkgladly.gladly.spec import Policy, Rule
-from bulkgladly.gladly.table import resource
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.mapping.html import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean_html
 from bulkgladly.records import Mode, Problem, Row
 from bulkgladly.records import Position as At
@@ -134,7 +134,7 @@ def test_a_row_with_nothing_to_do_is_a_mistake(mode: Mode, payload: dict[str, An
 )
 def test_a_text_is_as_long_as_gladly_takes_it(name: str, row: dict[str, Any], field: str, most: int, code: str) -> None:
     """The longest is accepted, one character more is not; characters count, not bytes."""
-    spec = resource(name)
+    spec = import_spec(name)
     letter = "a" if field == "id" else "é"
 
     def problem(length: int) -> Problem | None:

@@ -10,7 +10,7 @@ from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
-from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Problem
@@ -102,7 +102,7 @@ _STEPS = Upserts(
     )
 )
 
-ACTIVITIES = ResourceSpec(
+ACTIVITIES = ImportSpec(
     name="activities",
     columns=column_plan(_FIELDS, read_only=("timestamp", "initiator", "responder")),
     prepare=Preparation("activities", _FIELDS, rules=_RULES, unwrap=_unwrap, clean=for_customer),

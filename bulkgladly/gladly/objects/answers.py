@@ -14,7 +14,7 @@ from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known
-from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -202,7 +202,7 @@ _CONTENT_AT = Endpoint(
 )
 
 
-ANSWERS = ResourceSpec(
+ANSWERS = ImportSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
     prepare=Preparation("answers", _FIELDS),
@@ -215,7 +215,7 @@ ANSWERS = ResourceSpec(
     deletes="answers with all their contents",
 )
 
-ANSWER_CONTENTS = ResourceSpec(
+ANSWER_CONTENTS = ImportSpec(
     name="answer-contents",
     columns=column_plan(_CONTENT_FIELDS),
     prepare=Preparation(

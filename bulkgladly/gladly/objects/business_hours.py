@@ -29,7 +29,7 @@ from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -229,7 +229,7 @@ def _reject(code: str, detail: str, *, status: int | None = None, attr: str | No
     return Outcome.rejected(Problem(code, detail, attr, Stage.API), status=status)
 
 
-BUSINESS_HOURS = ResourceSpec(
+BUSINESS_HOURS = ImportSpec(
     name="business-hours",
     columns=column_plan(_FIELDS, read_only=("version", "createdAt", "updatedAt")),
     prepare=Preparation("business-hours", _FIELDS, rules=_RULES),

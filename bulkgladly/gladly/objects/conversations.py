@@ -21,7 +21,7 @@ from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
-from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
@@ -161,7 +161,7 @@ def _ended(record: Record, reply: Reply) -> Outcome:
     return with_hint(outcome, _STATES if outcome.code == "invalid_state" else None)
 
 
-CONVERSATIONS = ResourceSpec(
+CONVERSATIONS = ImportSpec(
     name="conversations",
     columns=column_plan(_FIELDS, read_only=("customerId", "createdAt", "closedAt", "customAttributes")),
     prepare=Preparation("conversations", _FIELDS, rules=_RULES),

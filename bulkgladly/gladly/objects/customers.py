@@ -26,7 +26,7 @@ from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, D
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -229,7 +229,7 @@ _AT = Endpoint(
 )
 _STEPS = Upserts(_AT)
 
-CUSTOMERS = ResourceSpec(
+CUSTOMERS = ImportSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
     prepare=prepare_customer,

@@ -18,7 +18,7 @@ from bulkgladly.gladly.objects.conversations import (
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
-from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
@@ -166,7 +166,7 @@ def _ended(reply: Reply, gladly_id: str, word: Word) -> Outcome:
     return unknown(reply, gladly_id) if reply.is_unclear else refused(reply, gladly_id)
 
 
-CONVERSATION_TOPICS = ResourceSpec(
+CONVERSATION_TOPICS = ImportSpec(
     name="conversation-topics",
     columns=column_plan(_TOPIC_FIELDS),
     prepare=Preparation("conversation-topics", _TOPIC_FIELDS),
@@ -180,7 +180,7 @@ CONVERSATION_TOPICS = ResourceSpec(
     deletes="topics from conversations",
 )
 
-FREEFORM_TOPICS = ResourceSpec(
+FREEFORM_TOPICS = ImportSpec(
     name="freeform-topics",
     columns=column_plan(_FREEFORM_FIELDS),
     prepare=Preparation("freeform-topics", _FREEFORM_FIELDS, rules=_FREEFORM_RULES),
@@ -194,7 +194,7 @@ FREEFORM_TOPICS = ResourceSpec(
     id_rule="none: values are added to a conversation",
 )
 
-REDACTIONS = ResourceSpec(
+REDACTIONS = ImportSpec(
     name="redactions",
     columns=column_plan(_REDACTION_FIELDS),
     prepare=Preparation("redactions", _REDACTION_FIELDS),

@@ -10,7 +10,7 @@ from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, id_in_location, is_ours
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import keeps_its_tags
-from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Record, Screening
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode
 
@@ -61,7 +61,7 @@ def _is_this(item: Mapping[str, Any], record: Record) -> bool:
 
 _STEPS = OnceSteps(Sending("notes", "note", request=_request, made=id_in_location, look=_look, parent="conversation"))
 
-NOTES = ResourceSpec(
+NOTES = ImportSpec(
     name="notes",
     columns=column_plan(_FIELDS),
     prepare=Preparation("notes", _FIELDS, unwrap=_unwrap),

@@ -14,7 +14,7 @@ from bulkgladly.gladly.contacts import clean_emails, clean_phones
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, FieldProblem, Kind, column_plan
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, id_in_location
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Mode, Problem
 from bulkgladly.times import time_of
@@ -168,7 +168,7 @@ def _text_in(reply: Reply, name: str) -> str | None:
 
 # None of these has a `look`, because nothing in the API shows for certain that a message was sent. If its
 # response is lost, it stays unknown until a person has checked.
-SMS = ResourceSpec(
+SMS = ImportSpec(
     name="sms",
     columns=column_plan(_SMS_FIELDS),
     prepare=Preparation("sms", _SMS_FIELDS, clean=_clean_sms),
@@ -181,7 +181,7 @@ SMS = ResourceSpec(
     contacts_people="sends a text message to a person",
 )
 
-EMAILS = ResourceSpec(
+EMAILS = ImportSpec(
     name="emails",
     columns=column_plan(_EMAIL_FIELDS),
     prepare=Preparation("emails", _EMAIL_FIELDS, rules=_EMAIL_RULES, unwrap=_unwrap_email, clean=_clean_email),
@@ -195,7 +195,7 @@ EMAILS = ResourceSpec(
     contacts_people="sends an email to a person",
 )
 
-REPLIES = ResourceSpec(
+REPLIES = ImportSpec(
     name="replies",
     columns=column_plan(_REPLY_FIELDS),
     prepare=Preparation("replies", _REPLY_FIELDS, rules=_REPLY_RULES),
@@ -214,7 +214,7 @@ REPLIES = ResourceSpec(
     contacts_people="sends a message to a customer",
 )
 
-RECIPIENT_COLLECTIONS = ResourceSpec(
+RECIPIENT_COLLECTIONS = ImportSpec(
     name="recipient-collections",
     columns=column_plan(_COLLECTION_FIELDS),
     prepare=Preparation("recipient-collections", _COLLECTION_FIELDS, rules=_COLLECTION_RULES),

@@ -12,7 +12,7 @@ from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Pa
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
-from bulkgladly.gladly.spec import GladlyObject, Policy, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Problem
@@ -94,7 +94,7 @@ _STEPS = Upserts(
     )
 )
 
-TASKS = ResourceSpec(
+TASKS = ImportSpec(
     name="tasks",
     columns=column_plan(_FIELDS, read_only=("timestamp", "createdBy")),
     prepare=Preparation("tasks", _FIELDS, rules=_RULES, clean=for_customer),
@@ -148,7 +148,7 @@ _COMMENT_STEPS = Upserts(
     )
 )
 
-TASK_COMMENTS = ResourceSpec(
+TASK_COMMENTS = ImportSpec(
     name="task-comments",
     columns=column_plan(_COMMENT_FIELDS, read_only=("createdAt",)),
     prepare=Preparation("task-comments", _COMMENT_FIELDS),

@@ -13,7 +13,7 @@ from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.spec import Draft, GladlyObject, Record, ResourceSpec
+from bulkgladly.gladly.spec import Draft, GladlyObject, ImportSpec, Record
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Request
 from bulkgladly.records import Mode
@@ -120,7 +120,7 @@ _STEPS = Upserts(
     )
 )
 
-TOPICS = ResourceSpec(
+TOPICS = ImportSpec(
     name="topics",
     columns=column_plan(_FIELDS),
     prepare=Preparation(

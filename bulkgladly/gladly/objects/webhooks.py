@@ -31,7 +31,7 @@ from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
-from bulkgladly.gladly.spec import Deciding, GladlyObject, Policy, Procedure, Record, ResourceSpec, Steps
+from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -227,7 +227,7 @@ def _natural_key(payload: Mapping[str, Any]) -> str | None:
     return f"url:{url}" if url else None
 
 
-WEBHOOKS = ResourceSpec(
+WEBHOOKS = ImportSpec(
     name="webhooks",
     columns=column_plan(
         _FIELDS,

@@ -13,7 +13,7 @@ from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.metric_sets import MetricSet, known_columns
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.report_windows import Grain
-from bulkgladly.gladly.spec import GladlyObject, Record, ResourceSpec, Screening
+from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.operations import Body, Operation
@@ -63,7 +63,7 @@ _STEPS = Upserts(
     )
 )
 
-BADGES = ResourceSpec(
+BADGES = ImportSpec(
     name="badges",
     columns=column_plan(_FIELDS, read_only=("madeAt",)),
     prepare=Preparation("badges", _FIELDS),
