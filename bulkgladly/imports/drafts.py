@@ -58,7 +58,7 @@ class DraftReader:
         """`policy` is that of the options, as of now."""
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
-        self.names = tuple(str(file.path) for file in inputs.files)
+        self.names = inputs.names
         """The names of the input files, by number."""
         self.preparer = Preparer(spec, policy, options.ignore_columns)
         self.linker = Linker(spec, policy, ledger)

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import anyio.to_thread
-
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, outcome_of_clash
-from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
+from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -88,12 +86,8 @@ async def dry_run(
     """
     spec = import_spec(resource_name)
     options = options.for_resource(spec)
-    patterns = [str(file) for file in files]
-    make_input = copy_of_stdin(patterns, stdin, options)
     with tempfile.TemporaryDirectory(prefix="bulkgladly-dry-run-") as folder:
-        if make_input is not None:
-            patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
-        inputs = open_checked(spec, patterns, options)
+        inputs = await open_passing(spec, [str(file) for file in files], options, stdin, Path(folder))
         # The real state tells what earlier runs have imported; the journal of the dry run is thrown away.
         state = options.state_dir / "state.sqlite"
         ledger = Ledger(

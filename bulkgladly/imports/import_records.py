@@ -29,6 +29,7 @@ from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem
 from bulkgladly.runs.environment import Bounds
+from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Feed, Stop
 
 __all__ = ("Importer",)
@@ -85,7 +86,7 @@ class Importer:
                 while (batch := await self._reader.next_batch(rows)) is not None:
                     await self._send_on.send(self._arranged(batch))
                     if self._reader.is_full:
-                        self._stop.reached(10, f"the limit of {self._limits.max_rows} rows was reached")
+                        self._stop.reached(10, f"the limit of {counted(self._limits.max_rows or 0, 'row')} was reached")
                         return
 
     def _arranged(self, batch: list[AdmittedRow]) -> list[AdmittedRow]:
