@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.checks.claims import RowReference
+from bulkgladly.checks.digests import Digests
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import ImportSpec, Policy
-from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.state import known_keys
 from bulkgladly.source_keys import NotAKey, read_key
 

@@ -26,6 +26,7 @@ from bulkgladly.checks.check_report import (
     severity_of_warning,
 )
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
+from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
@@ -36,7 +37,6 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.journal.digests import Digests
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Problem, Row, Word

@@ -14,9 +14,9 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import source_of
 from bulkgladly.exports.reply_buffer import WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.exports.worklist import ParentToAsk, ToAsk
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport, WantedFile, content_type_in, is_askable
 from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
-from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS

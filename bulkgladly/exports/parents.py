@@ -8,12 +8,12 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.exports.worklist import ParentToAsk
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import Source
 from bulkgladly.gladly.exports import IdColumn, LiveExport, is_askable
 from bulkgladly.gladly.table import LIVE_EXPORTS
-from bulkgladly.journal.worklist import ParentToAsk
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS

@@ -12,10 +12,10 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, source_of
 from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
+from bulkgladly.exports.worklist import ParentToAsk, ToAsk
 from bulkgladly.gladly.endpoints import MAX_MERGES
 from bulkgladly.gladly.exports import COMPOSITE, Cut, LiveExport, Parent, SingleObjects, cut_of
 from bulkgladly.gladly.table import LIVE_EXPORTS, SUCCESSORS, live_export
-from bulkgladly.journal.worklist import ParentToAsk, ToAsk
 from bulkgladly.json_slices import Unreadable, elements_of
 from bulkgladly.judging import claims_success
 from bulkgladly.lake.folder import DataFolder

@@ -15,10 +15,10 @@ from typing import Any
 
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.exports.worklist import ToAsk, WorkList
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport
 from bulkgladly.gladly.table import live_export
 from bulkgladly.journal.units import KeptReply
-from bulkgladly.journal.worklist import ToAsk, WorkList
 from bulkgladly.json_slices import elements_of, spliced
 from bulkgladly.lake.published_rows import micros_of, values_in
 from bulkgladly.lake.rows import Origin

@@ -24,7 +24,7 @@ from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.summaries import clock_warnings
-from bulkgladly.runs.beginning import NewRun, gone_on_with, unfinished
+from bulkgladly.runs.beginning import NewRun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
@@ -184,7 +184,7 @@ async def _begin(words: str, options: ExportOptions, terms: Terms) -> ExportRepo
 
 
 async def _go_on(run: RunFolder, options_of: Callable[[RunHeader], ExportOptions], terms: Terms) -> ExportReport:
-    with gone_on_with(run, terms.credentials) as header:
+    with resumed(run, terms.credentials) as header:
         options = options_of(header)
         with await _opened(options, terms) as folder:
             return await _work(run, folder, options, terms)

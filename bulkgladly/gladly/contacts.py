@@ -83,12 +83,12 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     """Return the phone entries in the API's form with E.164 numbers, each number once.
 
     An entry is a text or an object with `original` and perhaps `type`, `regionCode`,
-    `extension`, `smsPreference`, `primary`. A national number is read in the entry's own
+    `extension`, `smsPreference`, `primary`. A local number is read in the entry's own
     region, else in `region`.
 
     Raises:
         ContactProblem: An entry is not a possible number, or has an unknown type. Or it is a
-            national number that is not valid in its region, has no region (Gladly would read it as
+            local number that is not valid in its region, has no region (Gladly would read it as
             a number of the United States, without an error), or may be another country's
             number without its `+`.
     """
@@ -307,7 +307,7 @@ def _is_plainly_possible(e164: str) -> bool:
 # There are 999 prefixes of one to three digits, so the cache never drops one.
 @lru_cache(maxsize=2000)
 def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """Return the lengths of national numbers, and the prefix that the parser would remove."""
+    """Return the lengths of local numbers, and the prefix that the parser would remove."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
     if not regions:
         return None

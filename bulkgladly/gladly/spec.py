@@ -48,7 +48,7 @@ class Policy:
     """What the user decided about every record of a run. All but `now` is part of the run's identity.
 
     `host` and `namespace` go into derived ids. `key` names the column that identifies a record
-    in the source system. `phone_region` is the country of national numbers. `namespaces` has the
+    in the source system. `phone_region` is the country of local numbers. `namespaces` has the
     namespace of the source keys of other objects, where it is not this run's own. `languages`
     are those of the organisation, in lower case, and `now` is the moment against which times are
     checked; without them, languages and times are not checked.

@@ -32,7 +32,7 @@ class ImportOptions:
 
     `key` names the column that identifies a row in the source system; `namespace` separates source systems whose keys
     overlap. `on_conflict` is quarantine, skip, update or merge; `on_duplicate` reject or last; `null` keep or clear.
-    `phone_region` is the country of national numbers. `read_first` reads each profile before it is changed.
+    `phone_region` is the country of local numbers. `read_first` reads each profile before it is changed.
     `attributes="merge"` says that a PATCH of some custom attributes keeps the others, which Gladly does not document;
     otherwise they are read first. `mode` None means the mildest mode of the object: upsert if it has that.
     `missing_names` says what happens if rows name an inbox, agent, topic or audience that does not exist: stop before

@@ -31,7 +31,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.records import Mode
-from bulkgladly.runs.beginning import NewRun, gone_on_with, removed_unbegun, unfinished
+from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, duration_text
 from bulkgladly.runs.options import for_next_session, restored, stored
@@ -149,7 +149,7 @@ async def resume_import(
         RunLocked: Another process works on the run.
         UsageError: The credentials are for another host.
     """
-    with gone_on_with(folder, credentials) as header:
+    with resumed(folder, credentials) as header:
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         refuse_unlimited(options.pace, credentials)
         if options.mapping is not None:

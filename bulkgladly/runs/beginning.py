@@ -16,7 +16,7 @@ from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.runs import beginning, list_runs, open_to_others
 from bulkgladly.settings import Credentials
 
-__all__ = ("NewRun", "gone_on_with", "refuse_other_host", "removed_unbegun", "unfinished")
+__all__ = ("NewRun", "refuse_other_host", "removed_unbegun", "resumed", "unfinished")
 
 
 class NewRun:
@@ -115,7 +115,7 @@ class NewRun:
 
 
 @contextlib.contextmanager
-def gone_on_with(run: RunFolder, credentials: Credentials) -> Iterator[RunHeader]:
+def resumed(run: RunFolder, credentials: Credentials) -> Iterator[RunHeader]:
     """Lock a run that has begun for this process, and yield what it began with. On leaving, it is unlocked.
 
     Raises:

@@ -194,7 +194,7 @@ async def test_body_that_is_no_json_object_is_400(body: bytes) -> None:
     ],
 )
 async def test_phone_is_read_by_its_region(original: str, region: str | None, normalized: str) -> None:
-    """Without a region a national number is a US one; with a plus sign no region is needed."""
+    """Without a region a local number is a US one; with a plus sign no region is needed."""
     emulator = unlimited()
 
     customer_id = emulator.add_customer(phones=[{"original": original, "regionCode": region}])

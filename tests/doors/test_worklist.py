@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.journal.worklist import ParentToAsk, ToAsk, WorkList
+from bulkgladly.exports.worklist import ParentToAsk, ToAsk, WorkList
 
 keys = st.sampled_from([f"key-{n}" for n in range(8)])
 times = st.integers(0, 5)

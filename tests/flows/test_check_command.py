@@ -16,11 +16,11 @@ import pytest
 
 from bulkgladly import ImportOptions, Observer, Report, UsageError
 from bulkgladly.checks.check_report import CheckReport
+from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.run_check import check
 from bulkgladly.emulator import Emulator
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.imports.dry_run import DryRun, dry_run
-from bulkgladly.journal.digests import Digests
 from bulkgladly.records import Mode
 from tests.flows.conftest import World, people
 from tests.flows.programs import HeardProgram, heard, program_in
@@ -269,7 +269,7 @@ async def test_topics_may_come_in_any_order_but_not_in_a_circle(tmp_path: Path) 
 
 
 async def test_duplicates_are_found_across_files_and_forms(tmp_path: Path) -> None:
-    """One customer flat and one nested, an address typed otherwise, and a national number that is the same."""
+    """One customer flat and one nested, an address typed otherwise, and a local number that is the same."""
     flat = tmp_path / "flat.csv"
     flat.write_text("id,email:1,phone:1,phone:1:type\nc1,ada@example.org,020 7946 0018,MOBILE\n", encoding="utf-8")
     nested = [

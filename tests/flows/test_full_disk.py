@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bulkgladly.checks.digests import Digests
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import DiskFull
-from bulkgladly.journal.digests import Digests
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served

@@ -17,7 +17,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.units import UnitLine, UnitLog, units_of
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.messages import Repeat, Request
-from bulkgladly.runs.beginning import NewRun, gone_on_with
+from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
 from bulkgladly.runs.stages import Feed
@@ -109,7 +109,7 @@ async def start_topics(world: World, options: TopicOptions, credentials: Credent
 
 async def resume_topics(world: World, run: RunFolder, limits: Limits) -> Summary:
     terms = Terms(world.credentials, environment=world.environment)
-    with gone_on_with(run, terms.credentials) as header:
+    with resumed(run, terms.credentials) as header:
         before = restored(TopicOptions, header.settings, run.state_dir)
         options = for_next_session(before, lambda found: replace(found, limits=limits))
         session = Session(run, options, terms)

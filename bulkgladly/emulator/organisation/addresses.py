@@ -14,7 +14,7 @@ CALLING_CODES = {
     "IT": "39", "JP": "81", "KR": "82", "MX": "52", "NL": "31", "NO": "47", "NZ": "64", "PL": "48",
     "PT": "351", "SE": "46", "SG": "65", "US": "1", "ZA": "27",
 }  # fmt: skip
-"""The regions whose national numbers are understood; other numbers need a plus sign."""
+"""The regions whose local numbers are understood; other numbers need a plus sign."""
 
 _EMAIL = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\".]+(?:\.[^\s@<>,;\".]+)*")
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>\s*")
