@@ -23,7 +23,7 @@ class Allowance:
     def __init__(self, most: int | None = None) -> None:
         """Let out `most` requests of any kind; None for any number."""
         self._left = most
-        self._spent = f"the limit of {most} requests is reached"
+        self._spent = f"the limit of {most} request{'' if most == 1 else 's'} was reached"
         self._closed: str | None = None
         self._waiting: dict[asyncio.Task[object], bool] = {}
         self.in_flight = 0

@@ -35,7 +35,7 @@ from bulkgladly.files.text_files import CsvReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
-from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
+from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -78,11 +78,7 @@ async def check(
     policy = replace(options.policy(host), languages=tuple(language.lower() for language in languages))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
-        patterns = [str(file) for file in files]
-        make_input = copy_of_stdin(patterns, stdin, options)
-        if make_input is not None:
-            patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
-        inputs = open_checked(spec, patterns, options)
+        inputs = await open_passing(spec, [str(file) for file in files], options, stdin, Path(folder))
         known = Parents(Path(folder) / "parents")
         key = parents_key or options.key
         await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
@@ -112,7 +108,7 @@ class _Checker:
     ) -> None:
         self._spec, self._policy, self._options, self._inputs = spec, policy, options, inputs
         self._parents, self._folder, self._findings = parents, folder, findings
-        self._names = [str(file.path) for file in inputs.files]
+        self._names = inputs.names
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
         self._judge = Judge(spec, policy, options.ignore_columns)
@@ -168,7 +164,7 @@ class _Checker:
         return CheckReport(
             resource=self._spec.name,
             mode=self._policy.mode.value,
-            files=tuple(self._names),
+            files=self._names,
             counts={"read": self._pieces.rows, **{word: self._counts[word] for word in CHECK_COUNTS}},
             findings=findings,
             not_judged={**self._parents.not_judged, **self._unlooked},
@@ -281,13 +277,13 @@ def _parentless(reference: RowReference) -> Problem:
 
 def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
     """Give examples a place that an editor understands: file and line, or the row of a table."""
-    for number, reader in enumerate(inputs.readers):
+    for number, (name, reader) in enumerate(zip(inputs.names, inputs.readers, strict=True)):
         here = [one for one in examples if one.position.file == number]
         lines = reader.lines_before(one.position.offset for one in here) if isinstance(reader, CsvReader) else None
         for one in here:
             if lines is not None:
-                one.place = f"{reader.path}:{lines[one.position.offset] + 1}"
+                one.place = f"{name}:{lines[one.position.offset] + 1}"
             elif reader.columns() is None:
-                one.place = f"{reader.path}:{one.position.number}"
+                one.place = f"{name}:{one.position.number}"
             else:
-                one.place = f"{reader.path}, row {one.position.number}"
+                one.place = f"{name}, row {one.position.number}"

@@ -73,7 +73,7 @@ class LineDisplay(Observer):
 
     def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
         """Print the estimate before the first request."""
-        again = f"; continues after {resumed_from:,} records" if resumed_from else ""
+        again = f"; continues after {counted(resumed_from, 'record')}" if resumed_from else ""
         self._logger.info("%s: %s%s", run, estimate.text(), again, extra={"run": run, "event": "started"})
 
     def tick(self, view: RunView) -> None:

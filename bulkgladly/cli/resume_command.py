@@ -11,7 +11,7 @@ from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import JournalDamaged, UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.imports.import_options import ImportOptions
@@ -40,10 +40,16 @@ def resume(
 
     What was in flight is looked up first, so that nothing is sent twice.
     """
-    from bulkgladly.journal.runs import find_run
+    from bulkgladly.journal.runs import find_run, unusable_runs
     from bulkgladly.resume import resume_run
 
     folder = find_run(where.state_dir, run, statuses=UNFINISHED)
+    unusable = unusable_runs(where.state_dir) if run is None else []
+    if folder is None and unusable:
+        # One of them may be the run that is meant, so it would be wrong to say that nothing is left to do.
+        raise JournalDamaged("; ".join(unusable))
+    for line in unusable:
+        tell(line)
     if folder is None or folder.status() == "complete":
         name = f"run {folder.name} is complete" if folder else f"no unfinished run in {where.state_dir}"
         tell(f"{name}; nothing to resume")

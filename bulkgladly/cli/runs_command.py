@@ -59,10 +59,13 @@ def show(
     json: flags.Json = False,
 ) -> None:
     """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
+    from bulkgladly.errors import JournalDamaged
     from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
-    from bulkgladly.journal.runs import find_run
+    from bulkgladly.journal.runs import find_run, unusable_runs
 
     folder = find_run(state_dir, run)
+    if folder is None and (unusable := unusable_runs(state_dir)):
+        raise JournalDamaged(unusable[0])
     if folder is None:
         tell(f"no runs in {state_dir}")
         raise typer.Exit(0)

@@ -210,28 +210,61 @@ def _gaps(
     offered = [job.period for job in done if job.period and data_set.file in job.files]
     if not covered:
         return
-    known = set((context.folder.remembered(data_set.name, "gaps") or {}).get("periods", ()))
     missing = {period_text(*gap): gap for gap in coverage_of([*covered, *offered]).gaps}
     for text in missing:
-        if text in known:
-            context.note(f"{data_set.name}: {text} is missing, as reported before")
-            continue
         detail = f"{text} is missing: no job that Gladly still has covers it; ask Gladly Support for one"
-        yield SettledUnit(data_set.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
-    if missing:
-        context.folder.remember(data_set.name, "gaps", {"periods": sorted(missing)})
+        result = UnitResult(UnitState.GONE, detail=detail)
+        loss = ToldOnce(data_set.name, f"gap {text}", result, memo="gaps", member="periods", told=text)
+        if loss.was_told(context):
+            context.note(f"{data_set.name}: {text} is missing, as reported before")
+        else:
+            yield loss
 
 
 def _failed(context: Context, jobs: Sequence[Job]) -> Iterator[ExportUnit]:
     """Yield each job that failed in Gladly, the first time that it is seen."""
-    known = set((context.folder.remembered(JOBS, "failed") or {}).get("ids", ()))
-    failed = [job for job in jobs if job.status == "FAILED"]
-    for job in failed:
-        if job.id not in known:
-            detail = f"{_job_text(job)} failed in Gladly; ask Gladly Support to run it again"
-            yield SettledUnit(JOBS, job.id, UnitResult(UnitState.FAILED, detail=detail))
-    if any(job.id not in known for job in failed):
-        context.folder.remember(JOBS, "failed", {"ids": sorted({*known, *(job.id for job in failed)})})
+    for job in jobs:
+        detail = f"{_job_text(job)} failed in Gladly; ask Gladly Support to run it again"
+        result = UnitResult(UnitState.FAILED, detail=detail)
+        loss = ToldOnce(JOBS, job.id, result, memo="failed", member="ids", told=job.id)
+        if job.status == "FAILED" and not loss.was_told(context):
+            yield loss
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOnce:
+    """A loss that one run reports, and no later one.
+
+    It is noted when it is reported, not when it is planned: a run that is stopped before would keep it secret
+    for ever. The run that noted it reports it again if it is resumed, since it may have been killed before its own
+    journal had the result.
+    """
+
+    data_set: str
+    name: str
+    result: UnitResult
+    memo: str
+    member: str
+    told: str
+
+    def was_told(self, context: Context) -> bool:
+        """Tell whether another run has reported it."""
+        noted = self._noted(context)
+        return self.told in noted.get(self.member, ()) and noted.get("runs", {}).get(self.told) != context.run
+
+    async def run(self, context: Context) -> UnitResult:
+        """Note that it is reported, and return the result."""
+        await context.in_thread(self._note, context)
+        return self.result
+
+    def _note(self, context: Context) -> None:
+        noted = self._noted(context)
+        told = sorted({*noted.get(self.member, ()), self.told})
+        runs = {name: run for name, run in noted.get("runs", {}).items() if run == context.run}
+        context.folder.remember(self.data_set, self.memo, {self.member: told, "runs": {**runs, self.told: context.run}})
+
+    def _noted(self, context: Context) -> Mapping[str, Any]:
+        return context.folder.remembered(self.data_set, self.memo) or {}
 
 
 def _job_text(job: Job) -> str:

@@ -94,8 +94,9 @@ class ListUnit:
             report = writer.convert(line + b"\n" for line in lines)
             old = read_rows(context.folder, earlier, data_set=data_set)
             new = held.table(data_set, _fetched_at=now)
-            # A row that a cut list lacks may still exist.
-            gone_since = now if cut is Cut.NO else None
+            # A row that a cut list lacks may still exist, and an element that is not a row may be any of them.
+            is_whole = cut is Cut.NO and not report.rejected
+            gone_since = now if is_whole else None
             merged = merge(old, new, data_set.key, gone_since=gone_since)
             if merged.gone and not new.num_rows and not context.options.refresh:
                 detail = (
@@ -104,9 +105,7 @@ class ListUnit:
                 )
                 return UnitResult(UnitState.INCOMPLETE, unchanged=merged.gone, rejected=report.rejected, detail=detail)
             incomplete = _incomplete(row, cut, len(lines))
-            if not _is_as_before(
-                earlier, merged, is_cut=cut is not Cut.NO, rejected=report.rejected, incomplete=incomplete
-            ):
+            if not _is_as_before(earlier, merged, is_whole=is_whole, rejected=report.rejected, incomplete=incomplete):
                 for batch in merged.table.to_batches():
                     writer.write(Rows((), batch))
                 writer.commit(about={"operation": row.operation}, incomplete=incomplete, replaces=earlier)
@@ -117,15 +116,15 @@ class ListUnit:
             updated=merged.updated,
             unchanged=merged.unchanged,
             rejected=report.rejected,
-            detail=incomplete or _gone_text(merged, cut),
+            detail=incomplete or (f"{merged.gone:,} no longer listed" if merged.gone and is_whole else ""),
         )
 
 
 def _is_as_before(
-    earlier: Sequence[Manifest], merged: Merged, *, is_cut: bool, rejected: int, incomplete: str | None
+    earlier: Sequence[Manifest], merged: Merged, *, is_whole: bool, rejected: int, incomplete: str | None
 ) -> bool:
     """Tell whether writing would change only the time of the last reading."""
-    if len(earlier) != 1 or merged.created or merged.updated or (merged.gone and not is_cut):
+    if len(earlier) != 1 or merged.created or merged.updated or (merged.gone and is_whole):
         return False
     return earlier[0].rejected == rejected and earlier[0].incomplete == incomplete
 
@@ -135,7 +134,3 @@ def _incomplete(row: LiveExport, cut: Cut, count: int) -> str | None:
         return None
     # Manifests hold this text and are compared with it: in other words every cut list would be published again.
     return f"the list is {cut.value}: Gladly gives {row.cap or count:,} at most, and there is no way to the rest"
-
-
-def _gone_text(merged: Merged, cut: Cut) -> str:
-    return f"{merged.gone:,} no longer listed" if merged.gone and cut is Cut.NO else ""

@@ -105,31 +105,33 @@ class ParentUnit:
         return UnitResult(UnitState.INCOMPLETE, detail=detail)
 
     async def _reply(self, context: Context) -> Reply:
-        """Return the reply; for a parent that was merged away, that for the one that remains."""
+        """Return the reply; for a parent that was merged away, that for the one that remains.
+
+        Without a usable response about the parent itself, that response is returned: an absence is not proved then.
+        """
         # Redirects are followed here: the HTTP library follows none.
         asked = self.one.asked
         reply = await context.client.send(_request(self.row, asked))
         for _ in range(MAX_MERGES):
-            successor = await self._successor(context, reply, asked)
-            if successor is None:
-                break
-            asked = successor
+            about_parent = await self._about_parent(context, reply, asked)
+            if about_parent.successor is None:
+                is_proof = about_parent.is_confirmed or about_parent.is_absent
+                return reply if is_proof else about_parent
+            asked = about_parent.successor
             reply = await context.client.send(_request(self.row, asked))
         return reply
 
-    async def _successor(self, context: Context, reply: Reply, asked: str) -> str | None:
-        """Return the id of the parent that remains after a merge; None where there was none.
+    async def _about_parent(self, context: Context, reply: Reply, asked: str) -> Reply:
+        """Return the reply that tells whether the parent was merged: this one, or that for the parent itself.
 
         What Gladly returns for the objects of a merged parent is UNKNOWN. Should it be 404, or the objects
         of the one that remains, only the parent itself tells a merge from a parent that never existed.
         """
         teller = SUCCESSORS.get(self.row.parent)
-        if teller is None:
-            return None
         is_odd = reply.is_absent or (reply.is_unclear and claims_success(reply.status))
-        if is_odd and self.row.operation != teller.operation:
-            reply = await context.client.send(teller.request(asked))
-        return reply.successor
+        if teller is None or not is_odd or self.row.operation == teller.operation:
+            return reply
+        return await context.client.send(teller.request(asked))
 
     def _keep(self, context: Context, reply: Reply) -> int:
         """Keep a successful reply, and return the status it is kept with."""

@@ -120,7 +120,9 @@ class _WindowUnit:
         origin = {"_fetched_at": fetched_at, "_window_start": str(days.first), "_window_end": str(days.last)}
         rows, key, gaps = _assembled(answers, layout, origin)
         before = read_rows(folder, [old] if old else [], data_set=layout.data_set)
-        found = restate(before, rows, key, at=fetched_at, is_whole=not gaps)
+        rejected = sum(len(body.rejects) for body in answers.bodies)
+        # A line that is not a row may be the new version of any row that is missing.
+        found = restate(before, rows, key, at=fetched_at, is_whole=not gaps and not rejected)
         incomplete = "; ".join(gaps) or None
         is_published = found.doubt is None and (
             found.table is not None or old is None or (old.covered, old.incomplete) != (span_of(days), incomplete)
@@ -138,7 +140,7 @@ class _WindowUnit:
             created=found.created,
             updated=found.updated,
             unchanged=found.unchanged,
-            rejected=sum(len(body.rejects) for body in answers.bodies),
+            rejected=rejected,
             detail=detail,
         )
 

@@ -66,13 +66,16 @@ class Inputs:
     """The files of one run, in a fixed order, read one after the other.
 
     With `expand` the rows of the run are those that `expand` makes from the rows of the files; `readers` still give
-    the rows as they are in the files.
+    the rows as they are in the files. `names` are what people know the files by.
     """
 
-    def __init__(self, readers: Sequence[Reader], expand: Expand | None = None) -> None:
+    def __init__(
+        self, readers: Sequence[Reader], expand: Expand | None = None, *, names: Sequence[str] | None = None
+    ) -> None:
         self.readers = tuple(readers)
         self._expand = expand
         self.files = tuple(_describe(reader.path) for reader in readers)
+        self.names = tuple(names or (str(reader.path) for reader in readers))
         self._held: list[int] = []
 
     def hold(self) -> None:
@@ -108,14 +111,22 @@ class Inputs:
         return found
 
     @classmethod
-    def open(cls, patterns: Sequence[str], options: ReadOptions | None = None, *, expand: Expand | None = None) -> Self:
-        """Find the files and read the beginning of each.
+    def open(
+        cls,
+        patterns: Sequence[str],
+        options: ReadOptions | None = None,
+        *,
+        expand: Expand | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Self:
+        """Find the files and read the beginning of each. `names` are for people, if the paths would mislead them.
 
         Raises:
             InputError: As `files_of` and `open_reader`.
         """
         options = options or ReadOptions()
-        return cls([open_reader(path, index, options) for index, path in enumerate(files_of(patterns))], expand)
+        readers = [open_reader(path, index, options) for index, path in enumerate(files_of(patterns))]
+        return cls(readers, expand, names=names)
 
     def batches(self, start: Mark = _START, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.

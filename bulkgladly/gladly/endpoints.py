@@ -17,7 +17,7 @@ __all__ = (
     "Search",
     "Unique",
     "look",
-    "survivor_of",
+    "told_of_owner",
 )
 
 Search = Generator[Request, Reply, Found | Outcome]
@@ -145,14 +145,13 @@ def look(endpoint: Endpoint, record: Record, gladly_id: str) -> Look:
         gladly_id, hops = reply.successor, hops + 1
 
 
-def survivor_of(record: Record, reply: Reply, owner: str) -> Generator[Request, Reply, str | None]:
-    """Find out whom the customer in the field `owner` was merged into; return None if there was no merge.
+def told_of_owner(record: Record, reply: Reply, owner: str) -> Generator[Request, Reply, Reply]:
+    """Return the reply that tells whether the customer in the field `owner` was merged, and into whom.
 
-    The reply names the survivor (301), or the profile is requested. How some operations respond
-    to a merged id is UNKNOWN; the emulator returns 404.
+    That is the reply itself (301), or the one for the profile. How some operations respond to a
+    merged id is UNKNOWN; the emulator returns 404.
     """
     customer_id = record.payload.get(owner)
     if reply.successor is not None or customer_id is None or not reply.is_absent:
-        return reply.successor
-    asked = yield Request("getCustomer", "GET", f"/api/v1/customer-profiles/{segment(str(customer_id))}")
-    return asked.successor
+        return reply
+    return (yield Request("getCustomer", "GET", f"/api/v1/customer-profiles/{segment(str(customer_id))}"))

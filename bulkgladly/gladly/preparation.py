@@ -13,7 +13,7 @@ from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
 from bulkgladly.source_keys import SourceKey
 
-__all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment")
+__all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment", "unknown_key")
 
 CUSTOMER_FIELDS = (
     Field("customerId", Kind.ID, most=MAX_ID, help="the customer, by the id in Gladly"),

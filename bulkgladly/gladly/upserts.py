@@ -12,8 +12,8 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
-from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, survivor_of
-from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, with_hint
+from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
+from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
 from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
 from bulkgladly.messages import ApiProblem, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
@@ -119,10 +119,12 @@ class Upserts:
     def _after_no_path(self, record: Record, policy: Policy, reply: Reply, hops: int) -> Steps:
         """Create again below the survivor if the customer was merged; otherwise the parent does not exist."""
         owner = self._at.owner
-        survivor = (yield from survivor_of(record, reply, owner)) if owner is not None else None
-        if survivor is not None and owner is not None and hops < MAX_MERGES:
-            below = record._replace(payload={**record.payload, owner: survivor})
+        told = (yield from told_of_owner(record, reply, owner)) if owner is not None else reply
+        if told.successor is not None and owner is not None and hops < MAX_MERGES:
+            below = record._replace(payload={**record.payload, owner: told.successor})
             return (yield from self._create(below, policy, hops + 1))
+        if told is not reply and told.successor is None and not (told.is_confirmed or told.is_absent):
+            return unread(told, record.id)  # the customer may have been merged, so nothing proves that it is missing
         if reply.is_absent and (parent := self._at.parent(record)) is not None:
             problem = Problem("not_exist", f"Gladly has no such {parent}", f"{parent}Id", Stage.API)
             return Outcome.rejected(problem, status=reply.status)

@@ -30,6 +30,7 @@ __all__ = (
     "Linker",
     "Preparer",
     "admission_of",
+    "in_sending_order",
     "outcome_of_clash",
     "refuse_too_many",
 )
@@ -58,7 +59,7 @@ class DraftReader:
         """`policy` is that of the options, as of now."""
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
-        self.names = tuple(str(file.path) for file in inputs.files)
+        self.names = inputs.names
         """The names of the input files, by number."""
         self.preparer = Preparer(spec, policy, options.ignore_columns)
         self.linker = Linker(spec, policy, ledger)
@@ -186,6 +187,15 @@ def admission_of(row: Row, item: Draft | Problem | None) -> Admission:
         return Admission(row.seq, row.position)
     content = digest64("content", "".join(f"{name}={print_}," for name, print_ in item.fingerprints.items()))
     return Admission(row.seq, row.position, item.key, content, item.claims, item.former_key)
+
+
+def in_sending_order(spec: ImportSpec, batch: list[AdmittedRow]) -> list[AdmittedRow]:
+    """Return a batch in the order in which it must be sent; problems come first."""
+    if spec.arrange is None:
+        return batch
+    drafts = spec.arrange([item for _, item, _ in batch if isinstance(item, Draft)])
+    place = {draft.row.seq: index for index, draft in enumerate(drafts)}
+    return sorted(batch, key=lambda entry: place.get(entry[0].seq, -1))
 
 
 def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outcome | None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import anyio.to_thread
-
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.preparation import unknown_key
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
-from bulkgladly.imports.drafts import AdmittedRow, DraftReader, outcome_of_clash
-from bulkgladly.imports.import_inputs import copy_of_stdin, open_checked
+from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
+from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -88,12 +87,8 @@ async def dry_run(
     """
     spec = import_spec(resource_name)
     options = options.for_resource(spec)
-    patterns = [str(file) for file in files]
-    make_input = copy_of_stdin(patterns, stdin, options)
     with tempfile.TemporaryDirectory(prefix="bulkgladly-dry-run-") as folder:
-        if make_input is not None:
-            patterns = [str(await anyio.to_thread.run_sync(make_input, Path(folder)))]
-        inputs = open_checked(spec, patterns, options)
+        inputs = await open_passing(spec, [str(file) for file in files], options, stdin, Path(folder))
         # The real state tells what earlier runs have imported; the journal of the dry run is thrown away.
         state = options.state_dir / "state.sqlite"
         ledger = Ledger(
@@ -116,6 +111,8 @@ class _DryRunner:
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
+        self._accepted: set[str] = set()
+        """Only filled for rows that may refer to others of their kind: the keys of those that are not rejected."""
 
     async def run(self) -> DryRun:
         with self._reader.rows(Mark(), ROWS_AT_ONCE) as rows:
@@ -127,10 +124,16 @@ class _DryRunner:
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate)
 
     def _take_in(self, batch: list[AdmittedRow]) -> None:
-        for row, item, standing in batch:
+        for row, item, standing in in_sending_order(self._spec, batch):
             if item is None:
                 continue
             outcome = Outcome.rejected(item) if isinstance(item, Problem) else self._begin(item, standing)
+            if (
+                self._spec.arrange
+                and isinstance(item, Draft)
+                and (outcome is None or outcome.word is not Word.REJECTED)
+            ):
+                self._accepted.add(item.key)
             if outcome is None:
                 continue
             self._settled[outcome.word.value] += 1
@@ -146,6 +149,10 @@ class _DryRunner:
             outcome = outcome_of_clash(standing.clash, self._policy, self._reader.names)
             if outcome is not None:
                 return outcome
+        # Rows that refer to others of their kind come as one batch, so those before this one are all that can be meant.
+        for link in draft.links:
+            if link.text not in self._accepted and link.or_name is None:
+                return Outcome.rejected(unknown_key(link))
         steps = self._spec.steps(ready(draft, standing.known), self._policy)
         try:
             self._first[next(steps).operation] += 1

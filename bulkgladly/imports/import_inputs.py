@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import anyio.to_thread
+
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.inputs import Inputs, spool
@@ -20,6 +22,7 @@ __all__ = (
     "hashed",
     "open_checked",
     "open_inputs",
+    "open_passing",
     "refuse_changed",
     "refuse_to_contact",
 )
@@ -30,16 +33,23 @@ MakeInput = Callable[[Path], Path]
 SAMPLE_ROWS = 1000
 
 
-def open_inputs(spec: ImportSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+def open_inputs(
+    spec: ImportSpec, patterns: Sequence[str], options: ImportOptions, *, names: Sequence[str] | None = None
+) -> Inputs:
     """Open the files of an import; with a mapping, its rows are those that the mapping makes.
+
+    `names` are for people, if the paths would mislead them.
 
     Raises:
         UsageError: A file or the mapping cannot be used.
     """
-    return Inputs.open(patterns, options.reading, expand=mapper_for(options.mapping, spec, options.key))
+    expand = mapper_for(options.mapping, spec, options.key)
+    return Inputs.open(patterns, options.reading, expand=expand, names=names)
 
 
-def open_checked(spec: ImportSpec, patterns: Sequence[str], options: ImportOptions) -> Inputs:
+def open_checked(
+    spec: ImportSpec, patterns: Sequence[str], options: ImportOptions, *, names: Sequence[str] | None = None
+) -> Inputs:
     """Open the files of an import, and check their columns before anything is sent.
 
     Raises:
@@ -47,9 +57,23 @@ def open_checked(spec: ImportSpec, patterns: Sequence[str], options: ImportOptio
         UsageError: A column is unknown, or the mapping cannot be used; the message names the column, the file
             and the fix.
     """
-    inputs = open_inputs(spec, patterns, options)
+    inputs = open_inputs(spec, patterns, options, names=names)
     _check_columns(spec, inputs, options)
     return inputs
+
+
+async def open_passing(
+    spec: ImportSpec, patterns: Sequence[str], options: ImportOptions, stdin: BinaryIO | None, folder: Path
+) -> Inputs:
+    """Open the files as `open_checked` does, for one look at them; `-` is copied into a folder that is removed after.
+
+    Messages must not send people to that folder, so the copy is called by its name alone: `stdin.csv`.
+    """
+    names: tuple[str, ...] | None = None
+    if (make_input := copy_of_stdin(patterns, stdin, options)) is not None:
+        path = await anyio.to_thread.run_sync(make_input, folder)
+        patterns, names = [str(path)], (path.name,)
+    return open_checked(spec, patterns, options, names=names)
 
 
 def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> None:
@@ -59,13 +83,13 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
         check_mapped_columns(options.mapping, inputs.readers, options.key)
         return
     extra = (options.key,) if options.key else ()
-    for reader in inputs.readers:
+    for file, reader in zip(inputs.names, inputs.readers, strict=True):
         columns = reader.columns()
         if columns is None:
             rows = reader.sample(SAMPLE_ROWS)
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
-            raise UsageError(f"{reader.path}: no column {options.key}, which --key names")
+            raise UsageError(f"{file}: no column {options.key}, which --key names")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
             hints = [suggestion(name, spec.columns) for name in unknown[:5]]
@@ -75,7 +99,7 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
             )
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise UsageError(
-                f"{reader.path}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
+                f"{file}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
                 f"`bulkgladly schema show {spec.name}` lists the columns"
             )
 

@@ -22,13 +22,14 @@ from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
 from bulkgladly.imports.delivery import RECENT_IDS, Delivery, Pending, Settlement
-from bulkgladly.imports.drafts import AdmittedRow, DraftReader
+from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem
 from bulkgladly.runs.environment import Bounds
+from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Feed, Stop
 
 __all__ = ("Importer",)
@@ -83,18 +84,10 @@ class Importer:
         with self._reader.rows(self._ledger.mark, size) as rows:
             async with self._send_on:
                 while (batch := await self._reader.next_batch(rows)) is not None:
-                    await self._send_on.send(self._arranged(batch))
+                    await self._send_on.send(in_sending_order(self._spec, batch))
                     if self._reader.is_full:
-                        self._stop.reached(10, f"the limit of {self._limits.max_rows} rows was reached")
+                        self._stop.reached(10, f"the limit of {counted(self._limits.max_rows or 0, 'row')} was reached")
                         return
-
-    def _arranged(self, batch: list[AdmittedRow]) -> list[AdmittedRow]:
-        """Put a batch into the order in which it must be sent; problems come first."""
-        if self._spec.arrange is None:
-            return batch
-        drafts = self._spec.arrange([item for _, item, _ in batch if isinstance(item, Draft)])
-        place = {draft.row.seq: index for index, draft in enumerate(drafts)}
-        return sorted(batch, key=lambda entry: place.get(entry[0].seq, -1))
 
     # --- dispatching: rows that need no request end here, the others start in their turn ---
 

@@ -30,9 +30,9 @@ async def fetch_directory(client: Client, kinds: Iterable[str]) -> Directory:
     for kind in kinds:
         reply = await client.send(NAME_LISTS[kind])
         if not reply.is_confirmed:
+            said = f"HTTP {reply.status}, in a form that is not Gladly's" if reply.status else "no response"
             raise TransportError(
-                f"{NAME_LISTS[kind].operation}, which lists the names of each {kind}, was answered {reply.status}, not "
-                "in a form of Gladly's; resume later"
+                f"the list of {kind} names ({NAME_LISTS[kind].operation}) could not be read: {said}; resume later"
             )
         lists[kind] = list(reply.objects)
     return Directory(lists)

@@ -12,7 +12,7 @@ from bulkgladly.journal.schema import JOURNAL, JOURNAL_VERSION, STATE, make_tabl
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error, file_error, is_locked
 
-__all__ = ("journal_version", "open_journal", "open_reader", "open_state", "reading")
+__all__ = ("has_rows", "journal_version", "open_journal", "open_reader", "open_state", "reading")
 
 LOCK_WAIT_S = 60.0
 
@@ -127,6 +127,21 @@ def open_reader(journal: Path) -> sqlite3.Connection:
         return _connect_to_read(journal)
     except sqlite3.Error as error:
         raise database_error(error, journal) from error
+
+
+def has_rows(journal: Path) -> bool:
+    """Tell whether a journal holds anything that was requested, sent or read.
+
+    Raises:
+        JournalDamaged: As `open_reader`, also if a later part of it is damaged.
+    """
+    with reading(journal) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return any(
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - names of our own
+            for table in ("records", "intents", "units", "fetched")
+            if table in tables
+        )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Self
 import orjson
 
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
-from bulkgladly.journal.databases import open_journal, reading
+from bulkgladly.journal.databases import has_rows, open_journal, reading
 from bulkgladly.journal.run_header import Fault, RunHeader, fault_of, header_of, write_header
 from bulkgladly.storage.durable import sync_folder
 from bulkgladly.storage.failures import file_error
@@ -184,13 +184,7 @@ class RunFolder:
         Raises:
             JournalDamaged: The journal cannot be read.
         """
-        with reading(self.path / "journal.sqlite") as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            for table in ("records", "intents", "units", "fetched"):
-                found = table in tables and connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
-                if found:
-                    return False
-        return not any(self.path.glob("stdin.*"))
+        return not has_rows(self.path / "journal.sqlite") and not any(self.path.glob("stdin.*"))
 
     def report(self) -> Mapping[str, Any] | None:
         """Return the last report; None if the run has not written one."""

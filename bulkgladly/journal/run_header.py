@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.errors import BulkgladlyError, JournalDamaged, JournalError
-from bulkgladly.journal.databases import journal_version
+from bulkgladly.errors import BulkgladlyError, JournalDamaged
+from bulkgladly.journal.databases import has_rows, journal_version, reading
 from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import file_error
@@ -106,36 +106,49 @@ def fault_of(folder: Path, lock: Lock) -> Fault | None:
     """
     path = folder / "run.json"
     try:
-        if not path.exists():
-            return None if lock.is_held_by_anybody() else _half_born(folder)
-        header = header_of(path)
-        version = journal_version(folder / "journal.sqlite")
+        if path.exists():
+            header = header_of(path)
+        else:
+            return None if lock.is_held_by_anybody() else _without_header(folder)
     except OSError as error:
         return Fault("damaged", f"{folder} cannot be read: {error.strerror}; {removal_of(folder)}")
-    except JournalError as error:
+    except BulkgladlyError as error:
         word = "newer" if "newer version" in str(error) else "damaged"
         return Fault(word, str(error))
-    except BulkgladlyError as error:
-        return Fault("damaged", str(error))
-    return _fault_of_journal(folder / "journal.sqlite", header, version)
+    return _fault_of_journal(folder / "journal.sqlite", header)
 
 
-def _half_born(folder: Path) -> Fault:
+def _without_header(folder: Path) -> Fault:
+    journal = folder / "journal.sqlite"
+    try:
+        has_begun = journal_version(journal) > 0 and has_rows(journal)
+    except BulkgladlyError:
+        has_begun = True
+    if has_begun:
+        return Fault("damaged", f"{folder / 'run.json'} is missing, so the run cannot be continued; {_fix_of(folder)}")
     return Fault("half-born", f"it was stopped before it began, and has sent nothing; {removal_of(folder)}")
 
 
-def _fault_of_journal(path: Path, header: RunHeader, version: int) -> Fault | None:
+def _fix_of(folder: Path) -> str:
+    """Return the advice for a run of which a file is damaged or missing."""
+    return f"restore the file from a copy, or start a new run, and {removal_of(folder)}"
+
+
+def _fault_of_journal(path: Path, header: RunHeader) -> Fault | None:
+    try:
+        version = journal_version(path)
+        if 0 < version <= JOURNAL_VERSION:
+            with reading(path) as connection:  # damage further on than the version
+                connection.execute("SELECT value FROM meta WHERE name = 'status'").fetchone()
+    except BulkgladlyError as error:
+        return Fault("damaged", f"{error}; {_fix_of(path.parent)}")
     if version > JOURNAL_VERSION:
         return Fault("newer", f"{path} was written by a newer version of bulkgladly; use that version")
     if version:
         return None
-    removal = removal_of(path.parent)
     if not header.is_whole:
         # An older version wrote the header first.
         detail = f"{path} is missing or was never finished: it was stopped before it began, or the file was deleted"
-        return Fault("half-born", f"{detail}; start the import or export again, and {removal}")
-    return Fault(
-        "damaged",
-        f"{path} is missing or empty, so it is not known what the run has sent; restore the file from a copy, or "
-        f"start a new run, and {removal}",
-    )
+        return Fault("half-born", f"{detail}; start the import or export again, and {removal_of(path.parent)}")
+    told = "is missing or empty, so it is not known what the run has sent"
+    return Fault("damaged", f"{path} {told}; {_fix_of(path.parent)}")

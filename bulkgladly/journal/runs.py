@@ -12,7 +12,7 @@ from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
 
-__all__ = ("all_folders", "beginning", "find_run", "list_runs", "open_to_others")
+__all__ = ("all_folders", "beginning", "find_run", "list_runs", "open_to_others", "unusable_runs")
 
 _BEGIN_WAIT_S = 30.0
 
@@ -64,6 +64,16 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
             raise UsageError(f"{name!r} matches {len(found)} runs: {names}; use the full name")
     listing = next_command("runs", "list", state_dir=local_path(state_dir))
     raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` lists the runs")
+
+
+def unusable_runs(state_dir: AnyPath) -> list[str]:
+    """Return a sentence for each run that may have sent something but cannot be used, the newest first."""
+    found = [(run, run.fault()) for run in all_folders(state_dir)[::-1]]
+    return [
+        f"run {run.name} is {fault.word}: {fault.detail}"
+        for run, fault in found
+        if fault is not None and fault.word != "half-born"
+    ]
 
 
 def _status_or_none(run: RunFolder) -> str | None:

@@ -1,5 +1,6 @@
 """Checks that a data folder holds what its manifests say: every part, count and hash, no gaps, and `current/`."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bulkgladly.lake.findings import FindingKind, FolderFinding, about_file, abo
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_manifest, data_set_of_place, memo_place, place_of
-from bulkgladly.lake.published_rows import known_data_set
+from bulkgladly.lake.published_rows import known_data_set, values_in
 from bulkgladly.lake.publishing import Decision, files_of, foreign_files, is_ours, read_decision, unnamed_files
 from bulkgladly.lake.report_table import COLUMNS_MEMO
 from bulkgladly.lake.schemas import DATA_SETS, DataSet
@@ -57,8 +58,9 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
     Every file that a manifest names must exist with its size, and no other manifest must name it;
     every Parquet part must have its rows and its declared schema. A manifest must be the one that the
     name of its file says, and unchanged. With `deep`, all bytes are read too: hashes, and the rows of
-    text parts. `current/` is checked in the same way. Files that a writer is just replacing may be
-    reported as missing. Holds one manifest at a time, and the names of all files.
+    text parts. `current/` is checked in the same way, and so are the files below `media/`, by the rows
+    that name them. Files that a writer is just replacing may be reported as missing. Holds one manifest
+    at a time, and the names of all files.
 
     Raises:
         UsageError: A manifest was written by a newer version.
@@ -78,6 +80,8 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
         findings += [_unfinished(path, top, data_set_of_manifest(path, top), "publishing") for path, _ in begun]
         renames = {name for _, decision in begun for pair in decision.renames for name in pair}
         findings += look.strays(renames)
+        # A refresh replaces a file before its index says so.
+        findings += look.at_media()
     return Verification(
         is_deep=deep,
         is_in_use=is_in_use,
@@ -87,6 +91,10 @@ def verify(folder: DataFolder, *, deep: bool = False) -> Verification:
             {one.data_set: one.last_written_at for one in look.summaries if one.last_written_at}, folder.now()
         ),
     )
+
+
+_OF_MEDIA = ("path", "bytes", "blake2b", "_fetched_at")
+"""The columns of an index that say what a file must be, and since when."""
 
 
 class _Look:
@@ -129,6 +137,26 @@ class _Look:
         places = sorted({*self._names, *(name for name in DATA_SETS if (top / place_of(name)).is_dir())})
         found = [unnamed(path, top) for path in unnamed_files(top, places, named)]
         return found + [foreign(path, top) for path in foreign_files(top, places, named)]
+
+    def at_media(self) -> Iterator[FolderFinding]:
+        """Yield the findings about the files below `media/` that the newest rows of an index name.
+
+        Holds one entry for each file.
+        """
+        for data_set in self._names:
+            index = DATA_SETS.get(data_set)
+            if index is None or not set(_OF_MEDIA) <= set(index.schema.names):
+                continue
+            newest: dict[str, tuple[int, int, str]] = {}
+            with contextlib.suppress(InputError):  # about a part, and reported with its unit
+                for rows in values_in(self._folder, data_set, _OF_MEDIA):
+                    for path, size, digest, at in rows:
+                        if path is not None and (at or 0) >= newest.get(path, (-1,))[0]:
+                            newest[path] = (at or 0, size, digest)
+            way_out = f"restore it from a copy, or fetch all of them again: `bulkgladly export {data_set} --refresh`"
+            for path, (_, size, digest) in newest.items():
+                for kind, detail in about_file(self._folder.path, path, size, digest, deep=self._deep):
+                    yield FolderFinding(kind, data_set, None, path, detail, way_out)
 
     def _readable(self, data_set: str) -> Iterator[tuple[Path, Manifest]]:
         """Yield the manifests that can be read, including misplaced ones."""

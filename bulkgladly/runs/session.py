@@ -239,7 +239,7 @@ class Session:
     async def _end_in_time(self) -> None:
         limit = self.limits.max_duration_s or 0.0
         await self.environment.sleep(limit)
-        self.stop.drain(10, f"the time limit of {limit:g} s is reached")
+        self.stop.drain(10, f"the time limit of {limit:g} s was reached")
 
     def view(self, work: Work[S]) -> RunView:
         """Return the progress of the run."""

@@ -216,7 +216,7 @@ async def test_no_more_requests_leave_than_are_allowed(calls: Call, most: int) -
         async with asyncio.timeout(20):
             ends = await asyncio.gather(*(worker() for _ in range(12)), return_exceptions=True)
 
-    assert {str(end) for end in ends} == {f"the limit of {most} requests is reached"}
+    assert {str(end) for end in ends} == {f"the limit of {most} request{'' if most == 1 else 's'} was reached"}
     assert all(isinstance(end, Withdrawn) for end in ends)
     assert len(server.seen) == sender.sent.total() == most
     assert sender.in_flight == sender._attempts._pacer.in_flight == 0

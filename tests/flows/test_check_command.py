@@ -337,7 +337,7 @@ async def test_what_a_policy_allows_is_no_finding(tmp_path: Path) -> None:
 
 
 async def test_standard_input_can_be_checked() -> None:
-    """It is kept for the length of the check, so that it can be read twice."""
+    """It is kept for the length of the check, so that it can be read twice; nobody is sent to the copy afterwards."""
     rows = b'{"id":"c1","name":"Ada"}\n{"id":"c1","name":"Ben"}\n'
 
     report = await check(
@@ -345,6 +345,12 @@ async def test_standard_input_can_be_checked() -> None:
     )
 
     assert found(report) == {("duplicate_key", "key"): ("refused", 1, [2])}
+    assert (report.files, report.findings[0].examples[0].place) == (("stdin.ndjson",), "stdin.ndjson:2")
+    assert report.findings[0].examples[0].detail.startswith("stdin.ndjson, record 1 has the same key")
+    with pytest.raises(UsageError, match=r"^stdin\.ndjson: no column|^stdin\.ndjson: customers have no column"):
+        await check(
+            "customers", ["-"], ImportOptions(reading=ReadOptions(format="ndjson")), stdin=io.BytesIO(b'{"x":1}')
+        )
     with pytest.raises(UsageError, match="one after the other"):
         await check("customers", ["-", "more.csv"], stdin=io.BytesIO(rows))
 

@@ -84,6 +84,29 @@ def test_nothing_to_resume_is_no_error(program: Program, capsys: pytest.CaptureF
     assert "nothing to resume" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("sound_bytes", [0, 4096])
+def test_a_run_that_is_damaged_is_not_called_nothing_to_resume(
+    program: Program, capsys: pytest.CaptureFixture[str], sound_bytes: int
+) -> None:
+    """A crontab that resumes would stay at exit code 0 for ever, while rows wait."""
+    assert program("import", "customers", "customers.csv", "--key", "crm_id", "--limit", "1") == 10
+    (journal,) = Path(".bulkgladly/runs").glob("*/journal.sqlite")
+    sound = journal.read_bytes()
+    journal.write_bytes(sound[:sound_bytes] + b"x" * (len(sound) - sound_bytes))
+    capsys.readouterr()
+
+    codes = [program("resume"), program("runs", "show")]
+    alone = capsys.readouterr().err
+    assert program("import", "customers", "customers.csv", "--key", "crm_id", "--limit", "1", "--new-run") == 10
+    capsys.readouterr()
+    assert program("resume") == 1
+
+    assert codes == [2, 2]
+    assert alone.count("is damaged: ") == alone.count("rm -r ") == 2
+    assert "nothing to resume" not in alone
+    assert "is damaged: " in capsys.readouterr().err
+
+
 def test_a_dry_run_names_the_rows_that_would_be_rejected(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     """And leaves no run behind."""
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--dry-run", "--json") == 1

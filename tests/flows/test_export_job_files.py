@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import UsageError
+from bulkgladly import Limits, UsageError
 from bulkgladly.emulator import half_body, reset, status, wrong_length
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.protocol.replies import Reply
@@ -214,6 +214,25 @@ async def test_a_failed_job_is_told_once(lake: Lake) -> None:
 
     assert (first.exit_code, second.exit_code) == (1, 0)
     assert [(one.unit, one.state) for one in first.told] == [("unlucky", "failed")]
+
+
+async def test_a_loss_is_not_kept_secret_because_the_first_run_was_stopped(lake: Lake) -> None:
+    """A failed job and a gap are told by the run that gets that far, also by a resume, and by no later one."""
+    lake.add_job([note_line(0)], nights_ago=6)
+    await lake.dump("items")
+    lake.add_job([note_line(1)], nights_ago=2)
+    lake.emulator.exports.add_job(status="FAILED", updated_at=NIGHT - DAY, job_id="unlucky")
+    lake.add_job([note_line(2)])
+
+    stopped = await lake.dump("items", limits=Limits(max_requests=2))
+    resumed = await lake.dump("items")
+    later = await lake.dump("items")
+
+    assert (stopped.exit_code, resumed.run, resumed.exit_code, later.exit_code) == (10, stopped.run, 1, 0)
+    assert [one.state for one in resumed.told if one.unit == "unlucky"] == ["failed"]
+    assert [one.state for one in resumed.told if one.unit.startswith("gap ")] == ["gone", "gone"]
+    assert not later.told
+    assert [note for note in later.notes if note.endswith("as reported before")]
 
 
 async def test_jobs_that_are_not_done_wait_for_another_night(lake: Lake) -> None:

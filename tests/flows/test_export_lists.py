@@ -110,6 +110,21 @@ async def test_rows_are_merged_by_id_and_those_not_listed_stay(lake: Lake) -> No
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
 
 
+async def test_a_row_that_came_broken_is_not_called_gone(lake: Lake) -> None:
+    """An element that cannot be a row may be the new version of any row, so nothing that is missing counts as gone."""
+    await read_as(lake, inbox(1), inbox(2))
+    body = b'[{"id":"inbox-1","name":"one","name":"other"},{"id":"inbox-3","name":"Inbox 3","disabled":false}]'
+    lake.emulator.faults.script("getInboxes", [answer(body)])
+    later(lake, days=1)
+
+    result = await read(lake)
+
+    assert (result.created, result.rejected, result.detail) == (1, 1, "")
+    assert {key: row["_gone_since"] for key, row in names(lake).items()} == dict.fromkeys(
+        ("inbox-1", "inbox-2", "inbox-3")
+    )
+
+
 async def test_an_empty_list_is_not_believed_where_there_were_rows(lake: Lake) -> None:
     """The rows stay as they are, and the exit code tells; --refresh believes it."""
     await read_as(lake, inbox(1), inbox(2))

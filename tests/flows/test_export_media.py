@@ -139,6 +139,47 @@ async def test_what_is_there_is_not_fetched_again(lake: Lake) -> None:
     assert sorted(row["status"] for row in index(lake, "attachments")) == ["gone", "stored"]
 
 
+@pytest.mark.parametrize("format_", ["parquet", "ndjson"])
+async def test_a_recording_that_is_lost_or_damaged_is_found(lake: Lake, format_: str) -> None:
+    """By the index, since no manifest names it; also after it was fetched again."""
+    await with_items(lake, call(), mail())
+    await fetch(lake, "recordings", format=format_)
+    await fetch(lake, "attachments", run="second", format=format_)
+    later(lake, days=1)
+    await fetch(lake, "recordings", run="third", format=format_, refresh=True)
+    found: dict[str, tuple[list[str], list[str]]] = {}
+
+    for name, spoil in SPOILED.items():
+        path = lake.out / next(path for path in files(lake) if path.startswith("media/recordings"))
+        sound = path.read_bytes()
+        spoil(path)
+        found[name] = (findings(lake, path, deep=False), findings(lake, path, deep=True))
+        path.write_bytes(sound)
+
+    assert found == {
+        "nothing": ([], []),
+        "deleted": (["missing"], ["missing"]),
+        "cut": (["size"], ["size"]),
+        "flipped": ([], ["hash"]),
+    }
+
+
+SPOILED: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda _: None,
+    "deleted": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "flipped": lambda path: path.write_bytes(path.read_bytes()[::-1]),
+}
+
+
+def findings(lake: Lake, path: Path, *, deep: bool) -> list[str]:
+    """What `verify` finds; all of it must be about this file."""
+    found = verify(DataFolder.open(lake.out), deep=deep).findings
+    assert {one.path for one in found} <= {path.relative_to(lake.out).as_posix()}
+    assert all("--refresh" in one.way_out for one in found)
+    return [one.kind.value for one in found]
+
+
 @pytest.mark.parametrize("fault", [half_body, reset], ids=lambda fault: fault.__name__)
 async def test_a_broken_download_starts_again(lake: Lake, fault: Callable[[], Fault]) -> None:
     """Nothing of the broken one is under the name, nor left beside it."""

@@ -149,6 +149,21 @@ async def test_what_belonged_to_a_merged_customer_is_found(lake: Lake, is_404: b
     assert (asked, row["id"], row["customerId"]) == (old, conversation, new)
 
 
+async def test_what_belonged_to_a_merged_customer_is_not_lost_because_the_profile_could_not_be_read(lake: Lake) -> None:
+    """Only the profile tells a merge. Without it, the 404 of the list proves nothing, and the next run asks again."""
+    old, new = people(lake, 2)
+    conversation = lake.emulator.add_conversation(old)
+    lake.emulator.store.merge(old, new)
+    lake.emulator.faults.script(f"GET /api/v1/customers/{old}/conversations", [NOT_THERE, NOT_THERE])
+    lake.emulator.faults.script("getCustomer", [status(400)])
+
+    ends = await fetch(lake, "conversations", ids=ids_file(lake, [old]))
+    again = await fetch(lake, "conversations", run="second", ids=ids_file(lake, [old]))
+
+    assert (ends.only().state, again.only().created) == (UnitState.FAILED, 1)
+    assert [row["id"] for row in rows(lake, "conversations")] == [conversation]
+
+
 async def test_an_address_that_is_refused_is_not_repeated(lake: Lake) -> None:
     """Gladly's own words about it stay out of journal and report."""
     said = Reply(400, orjson.dumps({"errors": [{"attr": "email", "detail": "odd@@example.org is no address"}]}))

@@ -394,6 +394,29 @@ async def test_rows_that_are_gone_stay_and_are_marked(desk: Desk) -> None:
     assert desk.table(f"reports/{CONVERSATIONS}").num_rows == 14 * 20 + 1
 
 
+async def test_a_row_that_came_broken_is_not_called_gone(desk: Desk) -> None:
+    """A line that is not a row may be the new version of any row, so nothing that is missing counts as gone."""
+    line = "{0},2026-03-02T10:00:00.000Z,{1}\n".format
+    head, one, two = "Conversation ID,Created At,Status\n", line("c-1", "OPEN"), line("c-2", "OPEN")
+    broken = line("c-1", "CLOSED").replace("\n", ",too,many\n")
+    faults = [answering(200, text.encode()) for text in (head + one + two, head + broken + two, head + two)]
+    desk.lake.emulator.faults.script(REPORT, faults)
+    await desk.fetch(CONVERSATIONS, last=FIRST)
+
+    second = await desk.fetch(CONVERSATIONS, last=FIRST, options={"refresh": True})
+    after_second = gone_of(desk)
+    await desk.fetch(CONVERSATIONS, last=FIRST, options={"refresh": True})
+
+    assert (second.total("rejected"), second.total("unchanged")) == (1, 1)
+    assert (after_second, gone_of(desk)) == ([], ["c-1"])
+
+
+def gone_of(desk: Desk) -> list[str]:
+    """The conversations that are marked as gone."""
+    rows = desk.table(f"reports/{CONVERSATIONS}").to_pylist()
+    return [row["conversation_id"] for row in rows if row["_gone_since"] is not None]
+
+
 async def test_fewer_rows_without_a_key_are_told_and_not_taken(desk: Desk) -> None:
     """Nothing identifies an event, so the fuller reading stays."""
     await desk.fetch(EVENTS, first=FIRST, last=FIRST)

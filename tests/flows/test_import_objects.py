@@ -367,6 +367,31 @@ async def test_a_taken_name_is_settled_by_the_policy(
     assert world.emulator.store.collections["topics"]["topic-3"]["disabled"] is (on_conflict != "update")
 
 
+async def test_a_dry_run_accepts_no_topic_that_an_import_rejects_for_its_parent(world: World) -> None:
+    """Parents that do not exist, are rejected, or are below their own child; the order in the file does not matter."""
+    rows = [
+        {"crm": "b", "name": "B", "parentKey": "a"},
+        {"crm": "a", "name": "A"},
+        {"crm": "c", "name": "C", "parentKey": "d"},
+        {"crm": "d", "name": "D", "parentKey": "c"},
+        {"crm": "e", "name": "E", "parentKey": "nobody"},
+        {"crm": "f", "name": "F", "parentKey": "e"},
+        {"crm": "b", "name": "B", "parentKey": "a"},
+        {"crm": "h", "name": "H", "parentKey": "imported before"},
+        {"crm": "i", "name": "", "parentKey": "a"},
+        {"crm": "j", "name": "J", "parentKey": "i"},
+    ]
+    await world.rows([{"crm": "imported before", "name": "Before"}], resource="topics")
+    path = world.ndjson(rows)
+
+    dry = await dry_run("topics", [str(path)], world.options, host=world.emulator.url)
+    report = await world.run(path, resource="topics")
+
+    assert {finding.code: finding.rows for finding in dry.findings} == report.rejects_by_code
+    assert (dict(dry.first_requests), dry.exit_code) == ({"addTopic": report.counts["created"]}, 1)
+    assert done(report) == {"created": 3, "unchanged": 1, "rejected": 6}
+
+
 async def test_a_topic_is_renamed_by_its_path(world: World) -> None:
     """A list, a read and a write; and the same row is unchanged the next time."""
     row = {"crm": "1", "topic": "Orders / Late orders", "name": "Delayed orders"}

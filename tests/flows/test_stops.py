@@ -178,7 +178,7 @@ async def test_the_limit_counts_every_request_of_a_record(most: int, world: Worl
     resumed = await world.resume()
 
     assert (report.exit_code, left, report.requests_total) == (10, most, most)
-    assert f"the limit of {most} requests" in (report.reason or "")
+    assert f"the limit of {most} request" in (report.reason or "")
     assert (resumed.counts["updated"] + resumed.counts["unchanged"], resumed.exit_code) == (4, 0)
     assert len(world.emulator.store.customers) == 4
 

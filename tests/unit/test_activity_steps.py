@@ -47,6 +47,16 @@ def when(**ago: float) -> str:
     return (NOW - dt.timedelta(**ago)).isoformat()
 
 
+@pytest.mark.parametrize("look", [LOST, BROKEN, refusal(400, "invalid")], ids=["lost", "503", "refused"])
+def test_a_merged_customer_is_not_called_missing_because_the_profile_could_not_be_read(look: Reply) -> None:
+    """Only the profile tells a merge. Without it nothing was proved, and a retry finds out."""
+    played = play("activities", "create", record_of("activities", ACTIVITY), [GONE, look])
+
+    assert played.calls == ["createCustomerItem", "getCustomer"]
+    assert (played.outcome.word, played.outcome.code == "not_exist") == (Word.REJECTED, False)
+    assert "retry" in (played.outcome.detail or "") or look.status == 400
+
+
 def test_an_activity_is_made_below_its_customer_or_beside_an_address() -> None:
     """With the content in the API's own form."""
     by_id = record_of("activities", ACTIVITY)

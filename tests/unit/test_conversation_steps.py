@@ -120,6 +120,7 @@ TOPICS = {"conversationId": "talk", "topicIds": ["t-1", "t-2"]}
         ([DONE, GONE, held()], Word.DELETED),
         ([GONE, held(), GONE, held()], Word.UNCHANGED),
         ([GONE, GONE], Word.REJECTED),
+        ([GONE, held(topicIds=["t-1", "t-2"])], Word.REJECTED),
         ([GONE, BROKEN], Word.UNKNOWN),
         ([LOST, held(topicIds=["t-2"]), DONE], Word.DELETED),
         ([LOST, held(topicIds=["t-1", "t-2"])], Word.REJECTED),
@@ -149,6 +150,8 @@ def test_freeform_topics_follow_their_conversation_to_another_customer() -> None
     assert moved.requests[2].path.startswith("/api/v1/customer-history/ada/")
     assert moved.body() == {"add": [{"key": "orderId", "value": "A1"}]}
     assert [one.outcome.word for one in (moved, gone, same)] == [Word.UPDATED, Word.REJECTED, Word.REJECTED]
+    # The conversation was just read, so it must not be called missing.
+    assert (gone.outcome.detail, same.outcome.detail) == ("Gladly has no such conversation", "as the API says")
 
 
 @pytest.mark.parametrize(

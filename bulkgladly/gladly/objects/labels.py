@@ -85,7 +85,7 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
             asked = yield get_conversation(conversation_id)
             if asked.object is None:
                 return no_conversation(conversation_id) if asked.is_absent else unknown(asked, conversation_id)
-            if reply.is_unclear and topic_id in (asked.object.get("topicIds") or ()):
+            if topic_id in (asked.object.get("topicIds") or ()):
                 return refused(reply, conversation_id)
             word = Word.DELETED if reply.lost else word
             continue
@@ -124,6 +124,8 @@ def _change_freeform(record: Record, _policy: Policy, change: Change) -> Steps:
             return owner
         if owner != customer_id:
             reply = yield _freeform_request(conversation_id, owner, change)
+    if reply.is_absent:
+        return refused(reply, conversation_id)  # the conversation was read, so something else is missing
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
