@@ -111,7 +111,11 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (("import", "customers", "none.csv"), 2, "no such file"),
         (("import", "widgets", "customers.csv"), 2, "choose from: customers"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
-        (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),
+        (
+            ("import", "customers", "customers.csv", "--key", "crm"),
+            2,
+            "(did you mean crm_id?), which --key names",
+        ),
         (
             ("import", "customers", "customers.csv", "--on-conflict", "maybe"),
             2,
