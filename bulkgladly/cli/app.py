@@ -229,6 +229,10 @@ def _explain_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         print_text(error.format_message())
         return int(error.exit_code)
+    if context is not None and getattr(error, "option_name", None) == "--config":
+        program, _, command = context.command_path.partition(" ")
+        tell(f"error: --config goes before the command: `{program} --config FILE {command} ...`")
+        return 2
     tell(f"error: {_in_our_words(error.format_message())}")
     if context is not None:
         what = "the commands" if getattr(context.command, "commands", None) else "its options"

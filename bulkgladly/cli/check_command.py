@@ -1,5 +1,6 @@
 """`check`: the offline preflight, as a table for people or as JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,17 +16,18 @@ from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 
 if TYPE_CHECKING:
-    from bulkgladly.checks.check_report import CheckReport
+    from bulkgladly.checks.check_report import CheckReport, Example
 
 __all__ = ("CheckFlags", "check")
 
 _RULES = "What is checked"
+_LINE = re.compile(r"line (?P<number>\d+): ")
 _SAID = {
     "good": "good",
     "refused": "would be refused",
     "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
-    "repeated": "equal to an earlier row, so that it is sent once",
+    "repeated": "equal to an earlier row, not sent again",
     "skipped": "skipped by your mapping or options",
 }
 
@@ -118,12 +120,24 @@ def _print_findings(report: "CheckReport") -> None:
     print_lines(_line(head, widths))
     for row, finding in zip(rows, report.findings, strict=True):
         print_lines(_line(row, widths))
-        for example in finding.examples:
-            value = "" if example.value is None else f" ({example.value})"
-            print_lines(f"    {example.place}: {example.detail}{value}")
-        if (more := finding.rows - len(finding.examples)) > 0:
-            print_lines(f"    and {counted(more, 'more row')}")
+        more = finding.rows - len(finding.examples)
+        and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
+        if len(said := {_said(example) for example in finding.examples}) == 1:
+            places = ", ".join(example.place for example in finding.examples)
+            print_lines(f"    {' '.join(filter(None, (places, and_more)))}: {said.pop()}")
+        else:
+            print_lines(*(f"    {example.place}: {_said(example)}" for example in finding.examples))
+            if and_more:
+                print_lines(f"    {and_more}")
         print_lines(f"    fix: {finding.fix}")
+
+
+def _said(example: "Example") -> str:
+    """Return what is wrong, and the value if there is one. The line is left out where the place names it."""
+    line = _LINE.match(example.detail)
+    is_named = line is not None and example.place.endswith(f":{line['number']}")
+    detail = example.detail[line.end() :] if line is not None and is_named else example.detail
+    return detail if example.value is None else f"{detail} ({example.value})"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,11 +1,13 @@
 """What a person sees of a run: a live view on a terminal, one line a minute elsewhere, and the summary."""
 
+import contextlib
 import datetime as dt
 import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
@@ -126,9 +128,9 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
 
 
 def share_text(part: int, whole: int) -> str:
-    """Return a share in percent, never rounded up: 100 % is all of it."""
+    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
     # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = math.floor(1000 * part / whole)
+    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
     return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
 
 
@@ -202,7 +204,9 @@ def summary_of(report: Any) -> Sequence[str]:
     files = {name: about for name, about in report.files.items() if about["rows"]}
     width = max(map(len, files), default=0)
     most = max((len(_rows_text(about)) for about in files.values()), default=0)
-    lines += [f"  {name:<{width}}  {_rows_text(about):>{most}}  {about['path']}" for name, about in files.items()]
+    lines += [
+        f"  {name:<{width}}  {_rows_text(about):>{most}}  {_from_here(about['path'])}" for name, about in files.items()
+    ]
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
 
@@ -218,6 +222,13 @@ def _read_text(report: Any) -> str:
 
 def _rows_text(about: Mapping[str, Any]) -> str:
     return counted(about["rows"], "row")
+
+
+def _from_here(path: str) -> str:
+    """Return a path relative to the working directory if it is below it: shorter, and it can be copied all the same."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
 
 
 def _cost_text(report: Any) -> str:

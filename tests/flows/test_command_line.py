@@ -48,7 +48,7 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     assert status == report["exit_code"] == 1
     assert (report["counts"]["created"], report["counts"]["rejected"]) == (2, 1)
     assert "3 rows: 3 to 9 requests" in told.err
-    assert "3 rows read: 2 created (66.6 %), 1 rejected (33.3 %)" in told.err
+    assert "3 rows read: 2 created (66.7 %), 1 rejected (33.3 %)" in told.err
     assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
     assert f"next: bulkgladly retry {report['run']}" in told.err
@@ -110,6 +110,12 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
     [
         (("import", "customers", "none.csv"), 2, "no such file"),
         (("import", "widgets", "customers.csv"), 2, "choose from: customers"),
+        (
+            ("import", "custmers", "customers.csv"),
+            2,
+            "unknown object 'custmers'; did you mean 'customers'? choose from",
+        ),
+        (("import", "customers", "customers.csv", "--config", "x.toml"), 2, "`bulkgladly --config FILE import ...`"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
         (
             ("import", "customers", "customers.csv", "--key", "crm"),
