@@ -19,6 +19,7 @@ __all__ = (
     "counts_text",
     "display_for",
     "logger_for",
+    "path_from_here",
     "share_text",
     "summary_of",
     "view_text",
@@ -205,7 +206,8 @@ def summary_of(report: Any) -> Sequence[str]:
     width = max(map(len, files), default=0)
     most = max((len(_rows_text(about)) for about in files.values()), default=0)
     lines += [
-        f"  {name:<{width}}  {_rows_text(about):>{most}}  {_from_here(about['path'])}" for name, about in files.items()
+        f"  {name:<{width}}  {_rows_text(about):>{most}}  {path_from_here(about['path'])}"
+        for name, about in files.items()
     ]
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
@@ -224,7 +226,7 @@ def _rows_text(about: Mapping[str, Any]) -> str:
     return counted(about["rows"], "row")
 
 
-def _from_here(path: str) -> str:
+def path_from_here(path: str) -> str:
     """Return a path relative to the working directory if it is below it: shorter, and it can be copied all the same."""
     with contextlib.suppress(ValueError, OSError):
         return str(Path(path).relative_to(Path.cwd()))
