@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ("CheckFlags", "check")
 
 _RULES = "What is checked"
+_WRITING = ("create", "update", "upsert")
 _LINE = re.compile(r"line (?P<number>\d+): ")
 _SAID = {
     "good": "good",
@@ -166,7 +167,7 @@ def _tell(report: "CheckReport") -> None:
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
         tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
-    # Modes differ much in what they cost, so all are listed, the chosen one first.
+    # Modes differ much in what they cost, so all that write are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
-        if report.estimates[mode].rows:
+        if report.estimates[mode].rows and mode in (report.mode, *_WRITING):
             tell(f"  --mode {mode}: {report.estimates[mode].effort()}")

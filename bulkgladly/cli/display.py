@@ -32,6 +32,7 @@ FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 _SAID = {"units": "downloads"}
 """What a run counts, in words for people, where its own word is an inner one."""
+_NEW = "new"
 # In the order of the sum in the README and in report.md.
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
@@ -148,7 +149,8 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:
 def view_text(view: RunView, now: dt.datetime) -> str:
     """Return a run's state as one line. `now` is the local time."""
     parts = [_done_text(view)]
-    parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
+    counts = _said_counts(view.counts, is_export=view.things == "units")
+    parts += [f"{counts[word]:,} {word}" for word in (_NEW, *SHOWN) if counts.get(word)]
     parts.append(_pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
@@ -156,6 +158,11 @@ def view_text(view: RunView, now: dt.datetime) -> str:
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
         parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
     return ", ".join(parts)
+
+
+def _said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
+    """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
+    return {_NEW if is_export and word == "created" else word: number for word, number in counts.items()}
 
 
 def _done_text(view: RunView) -> str:
@@ -219,7 +226,10 @@ def _read_text(report: Any) -> str:
     # Only an export that had no trouble can know that there is nothing new.
     if report.mode == "export" and report.exit_code == 0 and counts["read"] == counts["unchanged"]:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
-    return f"{read} read: {counts_text(counts, (*SHOWN, 'unprocessed'))}" if counts["read"] else "no rows"
+    if not counts["read"]:
+        return "no rows"
+    said = _said_counts(counts, is_export=report.mode == "export")
+    return f"{read} read: {counts_text(said, (_NEW, *SHOWN, 'unprocessed'))}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:
@@ -246,7 +256,7 @@ def _panel(view: RunView, now: dt.datetime) -> Any:
 
     top = Table.grid(padding=(0, 1))
     top.add_row(ProgressBar(total=max(view.rows, 1), completed=view.done, width=36), Text(_done_text(view)))
-    told = counts_text(view.counts, SHOWN)
+    told = counts_text(_said_counts(view.counts, is_export=view.things == "units"), (_NEW, *SHOWN))
     throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
     lines = [told] if told else []
     lines.append(f"{_pace_text(view)}, {view.in_flight:,} in flight{throttled}")

@@ -115,7 +115,7 @@ def _show_run(about: Mapping[str, Any]) -> None:
 
 
 def _counts_text(counts: Mapping[str, int]) -> str:
-    """Return counts by outcome with their shares. An export counts downloads, as `units ...`, which is an inner word."""
+    """Return counts by outcome with their shares. Those of an export are `units ...`: people read downloads."""
     from bulkgladly.cli.display import SHOWN, counts_text
 
     if not any(word.startswith(_UNITS) for word in counts):
