@@ -264,6 +264,7 @@ def _panel(view: RunView, now: dt.datetime) -> Any:
     if view.waiting:
         wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
         lines.append(wait + shown(view.waiting, MOST_NAME))
-    lines.append("Ctrl-C stops safely (resume later); press it twice to stop at once")
+    hint = "Ctrl-C stops safely (resume later); press it twice to stop at once"
+    lines.append("press Ctrl-C again to stop at once" if view.is_stopping else hint)
     # Text, not str: what Rich is given as a str it reads as markup.
     return Group(top, *map(Text, lines))

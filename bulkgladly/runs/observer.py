@@ -65,6 +65,8 @@ class RunView:
     eta_s: float | None
     things: str = "rows"
     """What `done` and `rows` count: rows of an import, units of an export."""
+    is_stopping: bool = False
+    """The run sends nothing more, and only waits for the requests in flight."""
 
 
 class Observer:

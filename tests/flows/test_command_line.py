@@ -278,6 +278,7 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
     shown = display.LiveDisplay(logging.getLogger("shown"), Live())
     shown.tick(replace(VIEW, waiting="outage: no connection to the host", waiting_s=12.0))
     shown.tick(replace(VIEW, allowed_per_second=math.inf))
+    shown.tick(replace(VIEW, waiting="stopping: waiting for 3 requests", is_stopping=True))
 
     assert isinstance(screen.file, io.StringIO)
     text = screen.file.getvalue()
@@ -287,9 +288,10 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
         "8.9 of 9.0 requests/s",
         "waiting 12 s: outage",
         "no limit",
-        "Ctrl-C",
+        "Ctrl-C stops safely",
     ):
         assert words in text
+    assert text.endswith("stopping: waiting for 3 requests\npress Ctrl-C again to stop at once\n")
 
 
 def test_displays_are_chosen_by_word_and_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
