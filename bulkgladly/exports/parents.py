@@ -49,6 +49,10 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
             f"{row.word} cannot be exported by --emails: export {first} by --emails first, then {row.word} with "
             "--from-dataset"
         )
+    for named in (options.ids, options.emails):
+        # Before the run, so that a mistyped name leaves nothing to resume.
+        if named is not None and not named.exists():
+            raise UsageError(f"{named}: no such file")
     is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
     if not is_named and not row.asks_itself:
         more = ", --emails FILE" if row.by_address is not None else ""

@@ -135,6 +135,9 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (("schema", "show", "widgets"), 2, "choose from: activities"),
         (("--config", "none.toml", "runs", "list"), 2, "none.toml cannot be read"),
         (("frobnicate",), 2, "unknown command 'frobnicate'"),
+        (("chek",), 2, "unknown command 'chek'; did you mean 'check'?"),
+        (("import", "customers", "customers.csv", "--yess"), 2, "unknown option --yess; did you mean --yes?"),
+        (("export", "profiles", "--emails", "none.csv", "--out", "lake"), 2, "none.csv: no such file"),
     ],
 )
 def test_mistakes_leave_with_2_and_the_way_out(
