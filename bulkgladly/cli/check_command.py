@@ -16,12 +16,27 @@ from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 
 if TYPE_CHECKING:
-    from bulkgladly.checks.check_report import CheckReport, Example
+    from bulkgladly.checks.check_report import CheckReport, Example, Finding
 
 __all__ = ("CheckFlags", "check")
 
 _RULES = "What is checked"
 _WRITING = ("create", "update", "upsert")
+_SAID_IN_FIX = frozenset(
+    [
+        "phone_region",
+        "no_identifier",
+        "key_missing",
+        "duplicate_key",
+        "duplicate_address",
+        "unknown_key",
+        "ragged_row",
+        "malformed_csv",
+        "malformed_json",
+        "invalid_encoding",
+    ]
+)
+"""Rules whose details end with the fix, after a semicolon: here the line below says it."""
 _LINE = re.compile(r"line (?P<number>\d+): ")
 _SAID = {
     "good": "good",
@@ -123,21 +138,23 @@ def _print_findings(report: "CheckReport") -> None:
         print_lines(_line(row, widths))
         more = finding.rows - len(finding.examples)
         and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
-        if len(said := {_said(example) for example in finding.examples}) == 1:
+        if len(said := {_said(example, finding) for example in finding.examples}) == 1:
             places = ", ".join(example.place for example in finding.examples)
             print_lines(f"    {' '.join(filter(None, (places, and_more)))}: {said.pop()}")
         else:
-            print_lines(*(f"    {example.place}: {_said(example)}" for example in finding.examples))
+            print_lines(*(f"    {example.place}: {_said(example, finding)}" for example in finding.examples))
             if and_more:
                 print_lines(f"    {and_more}")
         print_lines(f"    fix: {finding.fix}")
 
 
-def _said(example: "Example") -> str:
-    """Return what is wrong, and the value if there is one. The line is left out where the place names it."""
+def _said(example: "Example", finding: "Finding") -> str:
+    """Return what is wrong, and the value if there is one: without the line in the place, and without the fix."""
     line = _LINE.match(example.detail)
     is_named = line is not None and example.place.endswith(f":{line['number']}")
     detail = example.detail[line.end() :] if line is not None and is_named else example.detail
+    if finding.code in _SAID_IN_FIX:
+        detail = detail.partition("; ")[0]
     return detail if example.value is None else f"{detail} ({example.value})"
 
 

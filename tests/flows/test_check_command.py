@@ -117,7 +117,7 @@ def test_places_of_one_and_the_same_problem_share_a_line(program: HeardProgram) 
     answer = program("check", "customers", "people.csv")
 
     assert (
-        "    people.csv:3, people.csv:4, people.csv:5 and 2 more rows: has 1 cell, but the header has 2; " in answer.out
+        "    people.csv:3, people.csv:4, people.csv:5 and 2 more rows: has 1 cell, but the header has 2\n" in answer.out
     )
 
 
