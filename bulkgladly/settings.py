@@ -127,6 +127,11 @@ class Credentials:
         """
         env = os.environ if environment is None else environment
         if profile is not None:
+            for name in ("host", "username"):
+                if not _named(profile, name).strip():
+                    raise UsageError(
+                        f'the profile has no {name}; add {name} = "..." to its section of the settings file'
+                    )
             parts = _named(profile, "host"), _named(profile, "username"), _profile_token(profile, env)
         else:
             parts = _variable(env, "GLADLY_HOST"), _variable(env, "GLADLY_USERNAME"), _variable(env, "GLADLY_API_TOKEN")
@@ -245,7 +250,9 @@ def _variable(env: Mapping[str, str], name: str) -> str:
 
 def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
     if name := _named(profile, "token_env"):
-        return env.get(name, "")
+        if not env.get(name, "").strip():
+            raise UsageError(f"{name} is not set, which token_env of the profile names; set it to the API token")
+        return env[name]
     if path := _named(profile, "token_file"):
         return _read_secret(Path(path), "token_file")
     if command := profile.get("token_command"):

@@ -84,13 +84,14 @@ class HostWatch:
 
     def _outage(self) -> Outage:
         host, trouble = self._address.host, self._health.trouble
-        advice = ""
+        # Without a single reply nothing was done, and `doctor` has nothing to resume.
+        advice, kept = "", ". What was done is kept; resume later" if self._health.is_known else ""
         if trouble is Trouble.NAME:
             advice = "; check the organisation name in GLADLY_HOST, and the network"
         elif not self._health.is_known:
             advice = "; check GLADLY_HOST, the network and the proxy settings"
         last = self._exchange.last_trouble
-        return Outage(f"{host}: {trouble.value} ({last}){advice}. What was done is kept; resume later")
+        return Outage(f"{host}: {trouble.value} ({last}){advice}{kept}")
 
     # --- a failed request, or an absence: is the host itself well? ---
 

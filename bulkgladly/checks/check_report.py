@@ -53,6 +53,7 @@ _FIXES: Mapping[str, str] = {
     "due_in_past": "set a date in the future, or remove the row; Gladly refuses new tasks that are due in the past",
     "not_a_flag": "use true or false; in a mapping, translate your words with values",
     "not_a_number": "use a whole number",
+    "not_text": "write the value as text (in pandas: dtype=str)",
     "unknown_column": "correct the name, or pass --ignore-columns COLUMN",
     "given_twice": "pass one of the two columns to --ignore-columns",
     "customer": "name the customer in one way only: customerId, customerKey, customerEmail or customerMobile",

@@ -8,6 +8,7 @@ from typing import Any
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.fields import Kind
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
@@ -83,10 +84,23 @@ def draft_for(
     """
     spec = import_spec(resource_name)
     inputs = Inputs.open(files, reading)
-    samples = [row.fields for reader in inputs.readers for row in reader.sample(rows) if row.fields is not None]
+    for reader in inputs.readers:
+        refuse_wrong_delimiter(reader)
+    read = [row for reader in inputs.readers for row in reader.sample(rows)]
+    samples = [row.fields for row in read if row.fields is not None]
+    problems = [row.problem.detail for row in read if row.problem is not None]
     if not samples:
-        raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from")
-    return draft_mapping(samples, targets_of(spec), to=spec.name, files=files, show_values=show_values)
+        why = f"; the first row {problems[0]}" if problems else ""
+        raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from{why}")
+    return draft_mapping(
+        samples,
+        targets_of(spec),
+        to=spec.name,
+        files=files,
+        unread=problems,
+        reading=reading.flags(),
+        show_values=show_values,
+    )
 
 
 def targets_of(spec: ImportSpec) -> list[Target]:

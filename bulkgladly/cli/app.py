@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly._version import __version__
-from bulkgladly.choices import unsupported
+from bulkgladly.choices import closest, unsupported
 from bulkgladly.cli import (
     check_command,
     dataset_command,
@@ -209,7 +209,15 @@ _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?
 _NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
 _NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
 _AT_LEAST = re.compile(r"(?:Input should be greater than or equal to |\S+ is not in the range x>=)(?P<least>\d+)")
-_MEANT = re.compile(r" (?:\(Possible options: |Did you mean )(?P<name>[^,)?]+)[^)?]*[)?]")
+_MEANT = re.compile(r"(?P<typed>\S+)\.? (?:\(Possible options: |Did you mean )(?P<names>[^)?]+)[)?]")
+
+
+def _one_meant(found: re.Match[str]) -> str:
+    """Return the suggestions of the parser as one: the closest. The parser sorts them by the alphabet."""
+    names = found["names"].split(", ")
+    spelled = {name.strip("' "): name.strip() for name in names}
+    meant = closest(found["typed"].strip("'"), spelled, cutoff=0.0) or next(iter(spelled))
+    return f"{found['typed']}; did you mean {spelled[meant]}?"
 
 
 def _in_our_words(text: str) -> str:
@@ -218,7 +226,8 @@ def _in_our_words(text: str) -> str:
         lambda found: unsupported(found["word"], [each.strip(" '") for each in found["choices"].split(",")]), text
     )
     text = _NO_COMMAND.sub(r"unknown command '\g<name>'", text)
-    text = _MEANT.sub(r"; did you mean \g<name>?", _NO_OPTION.sub(r"unknown option \g<name>", text))
+    text = _MEANT.sub(_one_meant, text)
+    text = _NO_OPTION.sub(r"unknown option \g<name>", text)
     text = _AT_LEAST.sub(r"must be at least \g<least>", text)
     return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ").rstrip(".")
 
@@ -229,6 +238,10 @@ def _explain_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         print_text(error.format_message())
         return int(error.exit_code)
+    if context is not None and getattr(error, "option_name", None) == "--config":
+        program, _, command = context.command_path.partition(" ")
+        tell(f"error: --config goes before the command: `{program} --config FILE {command} ...`")
+        return 2
     tell(f"error: {_in_our_words(error.format_message())}")
     if context is not None:
         what = "the commands" if getattr(context.command, "commands", None) else "its options"

@@ -1,5 +1,6 @@
 """`check`: the offline preflight, as a table for people or as JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,17 +16,34 @@ from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 
 if TYPE_CHECKING:
-    from bulkgladly.checks.check_report import CheckReport
+    from bulkgladly.checks.check_report import CheckReport, Example, Finding
 
 __all__ = ("CheckFlags", "check")
 
 _RULES = "What is checked"
+_WRITING = ("create", "update", "upsert")
+_SAID_IN_FIX = frozenset(
+    [
+        "phone_region",
+        "no_identifier",
+        "key_missing",
+        "duplicate_key",
+        "duplicate_address",
+        "unknown_key",
+        "ragged_row",
+        "malformed_csv",
+        "malformed_json",
+        "invalid_encoding",
+    ]
+)
+"""Rules whose details end with the fix, after a semicolon: here the line below says it."""
+_LINE = re.compile(r"line (?P<number>\d+): ")
 _SAID = {
     "good": "good",
     "refused": "would be refused",
     "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
-    "repeated": "equal to an earlier row, so that it is sent once",
+    "repeated": "equal to an earlier row, not sent again",
     "skipped": "skipped by your mapping or options",
 }
 
@@ -118,12 +136,26 @@ def _print_findings(report: "CheckReport") -> None:
     print_lines(_line(head, widths))
     for row, finding in zip(rows, report.findings, strict=True):
         print_lines(_line(row, widths))
-        for example in finding.examples:
-            value = "" if example.value is None else f" ({example.value})"
-            print_lines(f"    {example.place}: {example.detail}{value}")
-        if (more := finding.rows - len(finding.examples)) > 0:
-            print_lines(f"    and {counted(more, 'more row')}")
+        more = finding.rows - len(finding.examples)
+        and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
+        if len(said := {_said(example, finding) for example in finding.examples}) == 1:
+            places = ", ".join(example.place for example in finding.examples)
+            print_lines(f"    {' '.join(filter(None, (places, and_more)))}: {said.pop()}")
+        else:
+            print_lines(*(f"    {example.place}: {_said(example, finding)}" for example in finding.examples))
+            if and_more:
+                print_lines(f"    {and_more}")
         print_lines(f"    fix: {finding.fix}")
+
+
+def _said(example: "Example", finding: "Finding") -> str:
+    """Return what is wrong, and the value if there is one: without the line in the place, and without the fix."""
+    line = _LINE.match(example.detail)
+    is_named = line is not None and example.place.endswith(f":{line['number']}")
+    detail = example.detail[line.end() :] if line is not None and is_named else example.detail
+    if finding.code in _SAID_IN_FIX:
+        detail = detail.partition("; ")[0]
+    return detail if example.value is None else f"{detail} ({example.value})"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -152,7 +184,7 @@ def _tell(report: "CheckReport") -> None:
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
         tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
-    # Modes differ much in what they cost, so all are listed, the chosen one first.
+    # Modes differ much in what they cost, so all that write are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
-        if report.estimates[mode].rows:
+        if report.estimates[mode].rows and mode in (report.mode, *_WRITING):
             tell(f"  --mode {mode}: {report.estimates[mode].effort()}")

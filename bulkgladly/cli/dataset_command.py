@@ -160,10 +160,12 @@ def compact(
 
     A data set that cannot be compacted is reported and does not stop the others; the exit code is then 1.
     """
+    from bulkgladly.cli.display import path_from_here
     from bulkgladly.errors import UsageError
     from bulkgladly.lake.compact import compact as compacted
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import clock_warnings
+    from bulkgladly.runs.observer import counted
 
     done: list[dict[str, Any]] = []
     failed = 0
@@ -184,7 +186,7 @@ def compact(
                 tell(f"{name}: not compacted: {error}")
                 failed += 1
                 continue
-            tell(f"{name}: kept {made.rows:,} of {made.rows_read:,} rows, in {made.path}")
+            tell(f"{name}: kept {made.rows:,} of {counted(made.rows_read, 'row')}, in {path_from_here(str(made.path))}")
             done.append(
                 {
                     "data_set": name,

@@ -1,11 +1,13 @@
 """What a person sees of a run: a live view on a terminal, one line a minute elsewhere, and the summary."""
 
+import contextlib
 import datetime as dt
 import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
@@ -17,6 +19,7 @@ __all__ = (
     "counts_text",
     "display_for",
     "logger_for",
+    "path_from_here",
     "share_text",
     "summary_of",
     "view_text",
@@ -29,6 +32,7 @@ FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 _SAID = {"units": "downloads"}
 """What a run counts, in words for people, where its own word is an inner one."""
+_NEW = "new"
 # In the order of the sum in the README and in report.md.
 SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
@@ -126,9 +130,9 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
 
 
 def share_text(part: int, whole: int) -> str:
-    """Return a share in percent, never rounded up: 100 % is all of it."""
+    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
     # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = math.floor(1000 * part / whole)
+    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
     return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
 
 
@@ -145,7 +149,8 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:
 def view_text(view: RunView, now: dt.datetime) -> str:
     """Return a run's state as one line. `now` is the local time."""
     parts = [_done_text(view)]
-    parts += [f"{view.counts[word]:,} {word}" for word in SHOWN if view.counts.get(word)]
+    counts = _said_counts(view.counts, is_export=view.things == "units")
+    parts += [f"{counts[word]:,} {word}" for word in (_NEW, *SHOWN) if counts.get(word)]
     parts.append(_pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
@@ -153,6 +158,11 @@ def view_text(view: RunView, now: dt.datetime) -> str:
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
         parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
     return ", ".join(parts)
+
+
+def _said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
+    """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
+    return {_NEW if is_export and word == "created" else word: number for word, number in counts.items()}
 
 
 def _done_text(view: RunView) -> str:
@@ -202,7 +212,10 @@ def summary_of(report: Any) -> Sequence[str]:
     files = {name: about for name, about in report.files.items() if about["rows"]}
     width = max(map(len, files), default=0)
     most = max((len(_rows_text(about)) for about in files.values()), default=0)
-    lines += [f"  {name:<{width}}  {_rows_text(about):>{most}}  {about['path']}" for name, about in files.items()]
+    lines += [
+        f"  {name:<{width}}  {_rows_text(about):>{most}}  {path_from_here(about['path'])}"
+        for name, about in files.items()
+    ]
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
 
@@ -213,11 +226,21 @@ def _read_text(report: Any) -> str:
     # Only an export that had no trouble can know that there is nothing new.
     if report.mode == "export" and report.exit_code == 0 and counts["read"] == counts["unchanged"]:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
-    return f"{read} read: {counts_text(counts, (*SHOWN, 'unprocessed'))}" if counts["read"] else "no rows"
+    if not counts["read"]:
+        return "no rows"
+    said = _said_counts(counts, is_export=report.mode == "export")
+    return f"{read} read: {counts_text(said, (_NEW, *SHOWN, 'unprocessed'))}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:
     return counted(about["rows"], "row")
+
+
+def path_from_here(path: str) -> str:
+    """Return a path relative to the working directory if it is below it: shorter, and it can be copied all the same."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
 
 
 def _cost_text(report: Any) -> str:
@@ -233,7 +256,7 @@ def _panel(view: RunView, now: dt.datetime) -> Any:
 
     top = Table.grid(padding=(0, 1))
     top.add_row(ProgressBar(total=max(view.rows, 1), completed=view.done, width=36), Text(_done_text(view)))
-    told = counts_text(view.counts, SHOWN)
+    told = counts_text(_said_counts(view.counts, is_export=view.things == "units"), (_NEW, *SHOWN))
     throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
     lines = [told] if told else []
     lines.append(f"{_pace_text(view)}, {view.in_flight:,} in flight{throttled}")
@@ -241,6 +264,7 @@ def _panel(view: RunView, now: dt.datetime) -> Any:
     if view.waiting:
         wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
         lines.append(wait + shown(view.waiting, MOST_NAME))
-    lines.append("Ctrl-C stops safely (resume later); press it twice to stop at once")
+    hint = "Ctrl-C stops safely (resume later); press it twice to stop at once"
+    lines.append("press Ctrl-C again to stop at once" if view.is_stopping else hint)
     # Text, not str: what Rich is given as a str it reads as markup.
     return Group(top, *map(Text, lines))

@@ -59,12 +59,14 @@ def init(
     """Draft a mapping from your columns and their values, for you to review."""
     from bulkgladly.checks.map_check import draft_for
 
-    text = draft_for(to, files, samples.reading(), rows=rows, show_values=samples.show_values)
+    reading = samples.reading()
+    text = draft_for(to, files, reading, rows=rows, show_values=samples.show_values)
     if out is None:
         print_text(text)
         return
     _write_new(out, text)
-    tell(f"wrote {out}; review it, then run `{next_command('map', 'check', *map(Path, files), '--map', str(out))}`")
+    try_it = next_command("map", "check", *map(Path, files), "--map", str(out), *reading.flags())
+    tell(f"wrote {out}; review it, then run `{try_it}`")
 
 
 @with_flags

@@ -14,6 +14,7 @@ from bulkgladly.commands import next_command
 __all__ = ("about_run", "list_", "show")
 
 EXAMPLES = 5
+_UNITS = "units "
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
@@ -117,11 +118,13 @@ def _show_run(about: Mapping[str, Any]) -> None:
 
 
 def _counts_text(counts: Mapping[str, int]) -> str:
-    """Return counts by outcome with their shares. Those of an export are called `units ...`, an inner word."""
+    """Return counts by outcome with their shares. Those of an export are `units ...`: people read downloads."""
     from bulkgladly.cli.display import SHOWN, counts_text
 
-    named = {word.removeprefix("units "): number for word, number in counts.items()}
-    return counts_text(named, [*SHOWN, *(word for word in named if word not in SHOWN)])
+    if not any(word.startswith(_UNITS) for word in counts):
+        return counts_text(counts, [*SHOWN, *(word for word in counts if word not in SHOWN)])
+    named = {word.removeprefix(_UNITS): number for word, number in counts.items()}
+    return f"downloads: {counts_text(named, sorted(named, key=lambda word: (word != 'done', word)))}"
 
 
 def _show_export(report: Mapping[str, Any]) -> None:
@@ -140,7 +143,7 @@ def _units_by_state(run: Any) -> dict[str, int]:
 
     if run.status() == "new":
         return {}
-    return dict(Counter(f"units {unit.state}" for unit in units_of(run.path)))
+    return dict(Counter(f"{_UNITS}{unit.state}" for unit in units_of(run.path)))
 
 
 def about_names(header: Any) -> list[str]:

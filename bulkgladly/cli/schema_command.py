@@ -11,7 +11,7 @@ from bulkgladly.errors import UsageError
 
 __all__ = ("show",)
 
-KINDS = {"text": "text", "flag": "true or false", "choice": "a word in capitals"}
+KINDS = {"text": "text", "flag": "true or false"}
 
 
 def show(
@@ -105,12 +105,23 @@ def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 def _rows(plan: Any) -> Any:
+    from bulkgladly.gladly.contacts import PHONE_TYPES, SMS_PREFERENCES
+
+    choices = {
+        "type": ", ".join(PHONE_TYPES),
+        "smsPreference": ", ".join(SMS_PREFERENCES),
+        "regionCode": "the country of a local number, such as GB",
+    }
     for name in plan.scalars:
         yield name, name, "text"
     for item in plan.lists:
         yield f"{item.prefix}:1", f"{item.field}[0].{item.value}", "text; further ones as :2, :3, ..."
         for part, kind in item.parts.items():
-            yield f"{item.prefix}:1:{part}", f"{item.field}[0].{part}", KINDS[kind]
+            yield (
+                f"{item.prefix}:1:{part}",
+                f"{item.field}[0].{part}",
+                choices[part] if kind == "choice" else KINDS[kind],
+            )
     if plan.open_map:
         yield f"{plan.open_prefix}:KEY", f"{plan.open_map}.KEY", "text; any JSON value in nested form"
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -32,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = options_from(arguments)
         asyncio.run(serve(options, on_ready=lambda url: _say(welcome(url, options))))
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        fix = "; pass another port, for example --port 8081" if exc.errno == errno.EADDRINUSE else ""
+        _say(f"emulator: {exc.strerror or exc}{fix}")
+        return 2
+    except ValueError as exc:
         _say(f"emulator: {exc}")
         return 2
     return 0

@@ -54,7 +54,7 @@ class ExportReport(Summary):
         for states in self.units.values():
             total.update(states)
         counted = ", ".join(f"{number:,} {state}" for state, number in sorted(total.items()))
-        lines = [f"downloads: {counted}" if counted else "nothing new"]
+        lines = [f"downloads: {counted}"] if counted else ["nothing new"] if self.status == "complete" else []
         lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import InputError, UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.worklist import ParentToAsk
@@ -42,6 +42,7 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
 
     Raises:
         UsageError: They do not, or in a way that this export does not support.
+        InputError: The file of ids or addresses does not exist.
     """
     if options.emails is not None and row.by_address is None:
         first = " or ".join(word for word, other in LIVE_EXPORTS.items() if other.by_address is not None)
@@ -49,6 +50,10 @@ def demand_parents(row: LiveExport, options: ExportOptions) -> None:
             f"{row.word} cannot be exported by --emails: export {first} by --emails first, then {row.word} with "
             "--from-dataset"
         )
+    for named in (options.ids, options.emails):
+        # Before the run, so that a mistyped name leaves nothing to resume.
+        if named is not None and not named.exists():
+            raise InputError(f"{named}: no such file")
     is_named = options.ids is not None or options.emails is not None or options.from_dataset is not None
     if not is_named and not row.asks_itself:
         more = ", --emails FILE" if row.by_address is not None else ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import anyio.to_thread
 
+from bulkgladly.choices import closest
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.exports.event_windows import Events
@@ -59,7 +60,9 @@ def kinds_for(options: ExportOptions) -> list[ExportKind]:
     if not words:
         raise UsageError(f"name what to export: {', '.join(EXPORT_WORDS)}")
     if strange := [word for word in words if word not in EXPORT_WORDS]:
-        raise UsageError(f"unknown object {strange[0]!r}; choose from: {', '.join(EXPORT_WORDS)}")
+        meant = closest(strange[0], EXPORT_WORDS)
+        hint = f"did you mean {meant!r}? " if meant else ""
+        raise UsageError(f"unknown object {strange[0]!r}; {hint}choose from: {', '.join(EXPORT_WORDS)}")
     if (options.ids or options.emails) and not any(word in PARENT_WORDS or word in MEDIA_WORDS for word in words):
         named, wanted = "--ids" if options.ids else "--emails", ", ".join(words)
         raise UsageError(

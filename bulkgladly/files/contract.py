@@ -52,6 +52,12 @@ class ReadOptions:
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
 
+    def flags(self) -> list[str]:
+        """Return the flags with which another command reads the same files in the same way."""
+        words = [] if self.format is None else ["--format", self.format]
+        words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
+        return words + ([] if self.delimiter == "," else ["--delimiter", self.delimiter])
+
 
 class Reader(Protocol):
     """One input file. It keeps no file open between calls and can be read any number of times.

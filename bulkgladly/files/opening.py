@@ -24,6 +24,7 @@ _BY_SUFFIX = {
     ".ipc": "arrow",
 }
 _COMPRESSED = (".gz", ".zst")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:
@@ -77,6 +78,8 @@ def format_of(path: Path, options: ReadOptions) -> str:
     packed = bool(suffixes) and suffixes[-1] in _COMPRESSED
     inner = suffixes[:-1] if packed else suffixes
     found = options.format or (_BY_SUFFIX.get(inner[-1]) if inner else None)
+    if found is None and suffixes and suffixes[-1] in _SPREADSHEETS:
+        raise InputError(f"{path}: is a spreadsheet; save it as CSV first")
     if found is None:
         raise InputError(f"{path}: the file name does not show the format; pass --format {'|'.join(FORMATS)}")
     if packed and found in ("parquet", "arrow"):

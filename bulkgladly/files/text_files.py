@@ -11,7 +11,7 @@ from typing import Any
 
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
-from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row, Stage
@@ -21,6 +21,7 @@ __all__ = (
     "CsvReader",
     "NdjsonReader",
     "TextReader",
+    "refuse_wrong_delimiter",
     "too_large",
 )
 
@@ -166,6 +167,8 @@ def _part_of(note: object) -> Part | None:
 # --- CSV ---
 
 MAX_RECORD_LINES = 10_000
+_OTHER_DELIMITERS = {";": "';'", "\t": r"$'\t'", "|": "'|'", ",": ","}
+"""Delimiters that spreadsheets and databases write, as a shell takes them."""
 _AROUND = " \t\ufeff"
 
 
@@ -197,6 +200,12 @@ class CsvReader(TextReader):
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header."""
         return self._names
+
+    def likely_delimiter(self) -> str | None:
+        """Return another delimiter that the column names contain, at least once for each of them; None if none is."""
+        text = "".join(self._names)
+        others = (char for char in _OTHER_DELIMITERS if char != self._delimiter)
+        return next((char for char in others if text.count(char) >= len(self._names)), None)
 
     def _first_position(self) -> Position:
         return Position(self._file_index, self._body, 1)
@@ -270,6 +279,21 @@ class CsvReader(TextReader):
                 count += block.count(b"\n")
                 at += len(block)
         return counts
+
+
+def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:
+    """Refuse a CSV file whose header was evidently read with the wrong delimiter, for a caller that cannot use it.
+
+    `name` is what to call the file, if not by its path.
+
+    Raises:
+        InputError: The column names contain another delimiter; the message names it.
+    """
+    char = reader.likely_delimiter() if isinstance(reader, CsvReader) else None
+    if char is not None:
+        shown = "a tab" if char == "\t" else repr(char)
+        fix = f"pass --delimiter {_OTHER_DELIMITERS[char]}"
+        raise InputError(f"{name or reader.path}: the columns seem to be separated by {shown}; {fix}")
 
 
 def _check_header(path: Path, names: list[str]) -> None:

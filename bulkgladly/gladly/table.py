@@ -5,6 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TypeVar
 
+from bulkgladly.choices import closest
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly import objects
 from bulkgladly.gladly.data_sets import DataSetPlan
@@ -104,7 +105,9 @@ def import_spec(name: str) -> ImportSpec:
         return IMPORTS[name]
     except KeyError:
         known = ", ".join(IMPORTS)
-        raise UsageError(f"unknown object {name!r}; choose from: {known}") from None
+        meant = closest(name, IMPORTS)
+        hint = f"did you mean {meant!r}? " if meant else ""
+        raise UsageError(f"unknown object {name!r}; {hint}choose from: {known}") from None
 
 
 def live_export(word: str) -> LiveExport:

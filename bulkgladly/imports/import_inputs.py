@@ -7,10 +7,14 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
+from bulkgladly.choices import closest
+from bulkgladly.commands import next_command
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
+from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.files.layouts import suggestion
+from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
@@ -31,6 +35,7 @@ MakeInput = Callable[[Path], Path]
 """Writes the input into a folder, and returns the file."""
 
 SAMPLE_ROWS = 1000
+_MANY_COLUMNS = 3
 
 
 def open_inputs(
@@ -89,18 +94,25 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
             rows = reader.sample(SAMPLE_ROWS)
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
-            raise UsageError(f"{file}: no column {options.key}, which --key names")
+            refuse_wrong_delimiter(reader, file)
+            meant = closest(options.key, columns)
+            hint = f" (did you mean {meant}?)" if meant else ""
+            raise UsageError(f"{file}: no column {options.key}{hint}, which --key names")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
+            refuse_wrong_delimiter(reader, file)
             hints = [suggestion(name, spec.columns) for name in unknown[:5]]
             named = ", ".join(
                 f"{name} (did you mean {hint}?)" if hint else name
                 for name, hint in zip(unknown[:5], hints, strict=True)
             )
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            # A copy of the standard input is removed before anybody could draft from it.
+            is_kept = file == str(reader.path)
+            mapping = _mapping_advice(spec, reader.path, unknown, options.reading) if is_kept else ""
             raise UsageError(
                 f"{file}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
-                f"`bulkgladly schema show {spec.name}` lists the columns"
+                f"`bulkgladly schema show {spec.name}` lists the columns{mapping}"
             )
 
 
@@ -108,6 +120,14 @@ def _column_advice(spec: ImportSpec) -> str:
     if spec.columns.open_map is None:
         return "rename it, or leave it out with --ignore-columns"
     return "rename it, name it customAttribute:<key>, or leave it out with --ignore-columns"
+
+
+def _mapping_advice(spec: ImportSpec, path: Path, unknown: Sequence[str], reading: ReadOptions) -> str:
+    # To rename one or two columns is easier than to write a mapping.
+    if len(unknown) < _MANY_COLUMNS:
+        return ""
+    command = next_command("map", "init", path, "--to", spec.name, "--out", f"{spec.name}.toml", *reading.flags())
+    return f"; `{command}` drafts a mapping from yours to them"
 
 
 def copy_of_stdin(patterns: Sequence[str], stdin: BinaryIO | None, options: ImportOptions) -> MakeInput | None:

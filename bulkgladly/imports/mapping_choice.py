@@ -10,6 +10,7 @@ from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import Reader
 from bulkgladly.files.layouts import suggestion
+from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
@@ -152,6 +153,7 @@ def check_mapped_columns(choice: MapChoice, readers: Sequence[Reader], key: str 
         columns = reader.columns()
         missing = [] if columns is None else [name for name in needed if name not in columns]
         if missing:
+            refuse_wrong_delimiter(reader)
             meant = closest(missing[0], columns or ())
             hint = f" (did you mean {meant}?)" if meant else ""
             raise UsageError(

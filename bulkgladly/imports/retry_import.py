@@ -112,7 +112,10 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
         if others:
             lines.append(f"{counted(others, 'other row')} skipped: retry them without --sent-nothing")
     elif others:
-        lines.append(f"{counted(others, 'rejected row')} skipped: unreadable, or with a key that occurs twice")
+        lines.append(
+            f"{counted(others, 'rejected row')} skipped: unreadable, or with a key that occurs twice; "
+            f"correct {_them(others)} in a copy of {folder.path}/rejected.ndjson, and import the copy"
+        )
     if not rows.taken:
         why = f": {'; '.join(lines)}" if lines else ""
         raise UsageError(f"run {folder.name} has nothing to retry{why}")
@@ -121,6 +124,10 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _release(old: RunFolder, new: RunFolder, scope: tuple[str, str, str]) -> None:

@@ -15,6 +15,7 @@ from bulkgladly.storage.lock import Lock, LockHeld
 __all__ = ("all_folders", "beginning", "find_run", "list_runs", "open_to_others", "unusable_runs")
 
 _BEGIN_WAIT_S = 30.0
+_MOST_NAMED = 4
 
 
 def all_folders(state_dir: AnyPath) -> list[RunFolder]:
@@ -60,7 +61,9 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
         if len(found) == 1:
             return found[0]
         if found:
-            names = ", ".join(run.name for run in found[:4])
+            # The newest first: it is the likeliest.
+            names = ", ".join(run.name for run in found[: -_MOST_NAMED - 1 : -1])
+            names += f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
             raise UsageError(f"{name!r} matches {len(found)} runs: {names}; use the full name")
     listing = next_command("runs", "list", state_dir=local_path(state_dir))
     raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` lists the runs")

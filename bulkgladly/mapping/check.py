@@ -54,7 +54,8 @@ def read_cases(path: Path) -> list[Case]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the number, and the path again
+        raise InputError(f"{path}: cannot be read: {why}") from error
     return [_case(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

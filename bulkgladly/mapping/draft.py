@@ -48,9 +48,13 @@ _ALIASES: Mapping[str, frozenset[str]] = {
     "name": _words("fullname displayname customername contactname customer contact person username"),
     "address": _words("streetaddress street mailingaddress fulladdress postaladdress billingaddress"),
     "image": _words("avatar avatarurl photo photourl picture imageurl"),
-    "email:*": _words("email emailaddress mail emails workemail primaryemail contactemail customeremail useremail"),
+    "email:*": _words(
+        "email emailaddress mail emails workemail primaryemail contactemail customeremail useremail"
+        " emailadresse courriel adressemail"
+    ),
     "phone:*": _words(
         "phone phonenumber telephone tel mobile mobilephone mobilenumber cell cellphone homephone workphone"
+        " telefon telefonnummer handy mobil mobiltelefon portable"
     ),
     "customerKey": _words("requesterid customerid userid contactid submitterid authorid externalcustomerid"),
     "customerEmail": _words("email requesteremail customeremail contactemail useremail requester"),
@@ -80,7 +84,10 @@ _KEY_ENDS = ("id", "no", "nr", "number", "key")
 """Endings of other column names that may identify a row."""
 
 
-_FIRST, _LAST = ("firstname", "givenname", "forename"), ("lastname", "surname", "familyname")
+_FIRST = ("firstname", "givenname", "forename", "vorname", "prenom")
+_LAST = ("lastname", "surname", "familyname", "nachname", "familienname", "nomdefamille")
+_MOSTLY = 0.5
+"""A column in which more values than this share are email addresses holds them, whatever its name."""
 _MAKES_SPLIT = 1000
 """A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
 
@@ -100,27 +107,36 @@ class _Line:
 
 
 def draft_mapping(
-    rows: Sequence[Fields], targets: Sequence[Target], *, to: str, files: Sequence[str], show_values: bool = False
+    rows: Sequence[Fields],
+    targets: Sequence[Target],
+    *,
+    to: str,
+    files: Sequence[str],
+    unread: Sequence[str] = (),
+    reading: Sequence[str] = (),
+    show_values: bool = False,
 ) -> str:
     """Return a mapping file with everything that can be guessed from names and samples, and a comment on each guess.
 
     The comments show the shape of values, and the values themselves only with `show_values`. Unused columns are
-    listed at the end, commented out.
+    listed at the end, commented out. `unread` says what is wrong with the rows that could not be read, and `reading`
+    are the flags that the files need.
     """
     found = profiles(rows)
-    try_it = next_command("map", "check", *map(Path, files), "--map", "THIS_FILE")
+    try_it = next_command("map", "check", *map(Path, files), "--map", "THIS_FILE", *reading)
     key = _key_column(found)
     lines, used = _guess(found, targets, key is not None, show_values=show_values)
     out = [
-        f"# Turns {', '.join(files)} into {to}. Drafted from {len(rows)} rows; review every line, then run",
+        f"# Turns {', '.join(files)} into {to}. Drafted from {_rows(len(rows))}; review every line, then run",
         f"# {try_it}",
+        *_unread_note(unread),
         f"version = {VERSION}",
         f"to = {_toml(to)}",
     ]
     if key is not None:
         out.append(f"key = {_reference(key)}  # {key.note(show_values=show_values)}; all different")
     else:
-        out.append('# key = "id"  # the column that identifies a row; no column of the samples is unique')
+        out.append(_key_hint(found, show_values=show_values))
     out += [text for profile in found if profile.is_list_of_objects for text in _each_hint(profile)]
     out += ["", "[fields]", *(line.text() for line in lines)]
     filled = {line.target.replace("1", "*") for line in lines} | {line.target for line in lines}
@@ -165,7 +181,7 @@ def _fits(profile: Profile, target: Target) -> bool:
     if not profile.filled:
         return is_named and "*" in target.name
     if target.name == "email:*":
-        return profile.emails == 1 or (is_named and profile.emails > 0)
+        return profile.emails > _MOSTLY or (is_named and profile.emails > 0)
     if target.name == "phone:*":
         return is_named and profile.phones > 0
     if target.name == "customerEmail":
@@ -242,6 +258,29 @@ def _key_column(found: Sequence[Profile]) -> Profile | None:
                 return profile
     likely = (profile for profile in found if profile.is_unique and _normal(profile.names[-1]).endswith(_KEY_ENDS))
     return next((profile for profile in likely if not profile.emails and not profile.phones), None)
+
+
+def _key_hint(found: Sequence[Profile], *, show_values: bool) -> str:
+    """Return a comment that names the column that most likely identifies a row, though its values are not unique."""
+    named = [one for one in found if one.distinct > 1 and not one.is_list_of_objects and _is_key_name(one)]
+    likely = max(named, key=lambda one: one.distinct, default=None)
+    if likely is None:
+        return '# key = "id"  # the column that identifies a row; no column of the samples is unique'
+    note = likely.note(show_values=show_values)
+    return f"# key = {_reference(likely)}  # {note}; {likely.distinct} different: uncomment it if it identifies a row"
+
+
+def _is_key_name(profile: Profile) -> bool:
+    name = _normal(profile.names[-1])
+    return len(profile.names) == 1 and name.endswith((*_KEY_NAMES, *_KEY_ENDS)) and not profile.emails
+
+
+def _unread_note(unread: Sequence[str]) -> list[str]:
+    return [f"# {_rows(len(unread))} more cannot be read; the first: {unread[0]}"] if unread else []
+
+
+def _rows(number: int) -> str:
+    return f"{number} row{'' if number == 1 else 's'}"
 
 
 def _each_hint(profile: Profile) -> list[str]:

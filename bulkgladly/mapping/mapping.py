@@ -80,7 +80,8 @@ def read_mapping(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the number, and the path again
+        raise InputError(f"{path}: cannot be read: {why}") from error
 
 
 def load_mapping(path: Path) -> Mapping:

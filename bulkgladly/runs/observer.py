@@ -33,8 +33,11 @@ class Estimate:
         requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
         if math.isinf(self.per_second):
             return requests
-        times = dict.fromkeys(duration_text(number / self.per_second) for number in (low, high))
-        return f"{requests}, {' to '.join(times)} at {self.per_second:g}/s"
+        least, most = (duration_text(number / self.per_second) for number in (low, high))
+        if least == most:
+            return f"{requests}, {most} at {self.per_second:g}/s"
+        span = f"up to {most}" if low < self.per_second else f"{least} to {most}"
+        return f"{requests}, {span} at {self.per_second:g}/s"
 
     def text(self) -> str:
         """Return the estimate as one sentence for people."""
@@ -62,6 +65,8 @@ class RunView:
     eta_s: float | None
     things: str = "rows"
     """What `done` and `rows` count: rows of an import, units of an export."""
+    is_stopping: bool = False
+    """The run sends nothing more, and only waits for the requests in flight."""
 
 
 class Observer:

@@ -260,6 +260,7 @@ class Session:
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
-            eta_s=left * seconds / new if new > 0 and progress.has_eta else None,
+            eta_s=left * seconds / new if new > 0 and progress.has_eta and not self.stop.is_draining else None,
             things=progress.things,
+            is_stopping=self.stop.is_draining,
         )

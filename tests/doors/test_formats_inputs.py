@@ -82,6 +82,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
         (["*.parquet"], r"\*\.parquet: no file matches this pattern"),
         (["gone.csv"], r"gone\.csv: no such file"),
         (["notes.txt"], r"notes\.txt: the file name does not show the format; pass --format"),
+        (["people.xlsx"], r"people\.xlsx: is a spreadsheet; save it as CSV first"),
         (["README"], "README: the file name does not show the format"),
         (["notes.gz"], r"notes\.gz: the file name does not show"),
         (["x.parquet.gz"], "unpack it first"),
@@ -94,7 +95,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
 )
 def test_what_cannot_be_read_is_refused_with_the_way_out(patterns: list[str], message: str) -> None:
     """Before the run begins."""
-    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz"):
+    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz", "people.xlsx"):
         Path(name).write_bytes(b"x")
     Path("plain.ndjson").write_bytes(b"\x1f\x8b\x08\0")
     Path("plain2.ndjson").write_bytes(b"\x28\xb5\x2f\xfd\0")

@@ -110,6 +110,17 @@ def test_values_are_shown_to_who_asks_for_them(program: HeardProgram) -> None:
     assert shown["id"] == "c 2"
 
 
+def test_places_of_one_and_the_same_problem_share_a_line(program: HeardProgram) -> None:
+    """The line number is in the place, and is not said twice."""
+    Path("people.csv").write_text("id,name\na,1\n" + "b\n" * 5)
+
+    answer = program("check", "customers", "people.csv")
+
+    assert (
+        "    people.csv:3, people.csv:4, people.csv:5 and 2 more rows: has 1 cell, but the header has 2\n" in answer.out
+    )
+
+
 def test_people_read_a_table_sorted_by_what_is_worst(program: HeardProgram) -> None:
     """Refused before changed, frequent before rare, each with its fix; the sums and the estimate beside it."""
     due = in_days(3)

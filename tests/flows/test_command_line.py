@@ -48,7 +48,7 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     assert status == report["exit_code"] == 1
     assert (report["counts"]["created"], report["counts"]["rejected"]) == (2, 1)
     assert "3 rows: 3 to 9 requests" in told.err
-    assert "3 rows read: 2 created (66.6 %), 1 rejected (33.3 %)" in told.err
+    assert "3 rows read: 2 created (66.7 %), 1 rejected (33.3 %)" in told.err
     assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
     assert f"next: bulkgladly retry {report['run']}" in told.err
@@ -133,8 +133,18 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
     [
         (("import", "customers", "none.csv"), 2, "no such file"),
         (("import", "widgets", "customers.csv"), 2, "choose from: customers"),
+        (
+            ("import", "custmers", "customers.csv"),
+            2,
+            "unknown object 'custmers'; did you mean 'customers'? choose from",
+        ),
+        (("import", "customers", "customers.csv", "--config", "x.toml"), 2, "`bulkgladly --config FILE import ...`"),
         (("import", "customers", "customers.csv"), 2, "no column crm_id"),
-        (("import", "customers", "customers.csv", "--key", "crm"), 2, "no column crm, which --key names"),
+        (
+            ("import", "customers", "customers.csv", "--key", "crm"),
+            2,
+            "(did you mean crm_id?), which --key names",
+        ),
         (
             ("import", "customers", "customers.csv", "--on-conflict", "maybe"),
             2,
@@ -148,6 +158,9 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (("schema", "show", "widgets"), 2, "choose from: activities"),
         (("--config", "none.toml", "runs", "list"), 2, "none.toml cannot be read"),
         (("frobnicate",), 2, "unknown command 'frobnicate'"),
+        (("chek",), 2, "unknown command 'chek'; did you mean 'check'?"),
+        (("import", "customers", "customers.csv", "--yess"), 2, "unknown option --yess; did you mean --yes?"),
+        (("export", "profiles", "--emails", "none.csv", "--out", "lake"), 2, "none.csv: no such file"),
     ],
 )
 def test_mistakes_leave_with_2_and_the_way_out(
@@ -291,6 +304,7 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
     shown = display.LiveDisplay(logging.getLogger("shown"), Live())
     shown.tick(replace(VIEW, waiting="outage: no connection to the host", waiting_s=12.0))
     shown.tick(replace(VIEW, allowed_per_second=math.inf))
+    shown.tick(replace(VIEW, waiting="stopping: waiting for 3 requests", is_stopping=True))
 
     assert isinstance(screen.file, io.StringIO)
     text = screen.file.getvalue()
@@ -300,9 +314,10 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
         "8.9 of 9.0 requests/s",
         "waiting 12 s: outage",
         "no limit",
-        "Ctrl-C",
+        "Ctrl-C stops safely",
     ):
         assert words in text
+    assert text.endswith("stopping: waiting for 3 requests\npress Ctrl-C again to stop at once\n")
 
 
 def test_displays_are_chosen_by_word_and_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,39 @@ def test_what_cannot_work_is_said(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("header", "flag"), [("Kunden-Nr;Name;E-Mail", "';'"), ("Kunden-Nr\tName\tE-Mail", r"$'\t'"), ("a|b, c|d", "'|'")]
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("map", "init", "other.csv", "--to", "customers"),
+        ("map", "check", "other.csv", "--map", "mapping.toml"),
+        ("check", "customers", "other.csv"),
+        ("import", "customers", "other.csv", "--key", "Kunden-Nr", "--dry-run"),
+    ],
+)
+def test_a_wrong_delimiter_is_seen(
+    program: Program, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], header: str, flag: str
+) -> None:
+    """From the header, and the message names the right one: no mapping is drafted from one long column."""
+    Path("other.csv").write_text(f"{header}\n1;2;3\n")
+
+    assert program(*command) == 2
+    assert capsys.readouterr().err.endswith(f"pass --delimiter {flag}\n")
+
+
+def test_the_next_command_reads_the_files_in_the_same_way(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """It can be copied."""
+    Path("other.csv").write_bytes("Nr;Name\n1;Jürgen\n".encode("latin-1"))
+    how = ("--encoding", "latin-1", "--delimiter", ";")
+
+    assert program("map", "init", "other.csv", "--to", "customers", "-o", "other.toml", *how) == 0
+    assert "`bulkgladly map check other.csv --map other.toml --encoding latin-1 --delimiter ';'`" in (
+        capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize("name", sorted(IMPORTS))
 def test_no_draft_makes_another_object_of_a_long_id(name: str, tmp_path: Path) -> None:
     """Whatever the columns: ids, keys and addresses are not cut, and only what stands on a timeline is split."""

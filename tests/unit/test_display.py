@@ -13,9 +13,16 @@ from bulkgladly.runs.summary import COUNT_WORDS
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(0, 5, "0 %"), (1, 3, "33.3 %"), (1, 10_000, "<0.1 %"), (999_999, 1_000_000, "99.9 %"), (7, 7, "100 %")],
+    [
+        (0, 5, "0 %"),
+        (1, 3, "33.3 %"),
+        (2, 3, "66.7 %"),
+        (1, 10_000, "<0.1 %"),
+        (999_999, 1_000_000, "99.9 %"),
+        (7, 7, "100 %"),
+    ],
 )
-def test_a_share_is_never_rounded_up(part: int, whole: int, text: str) -> None:
+def test_a_share_is_rounded_but_never_to_all_or_nothing(part: int, whole: int, text: str) -> None:
     """100 % means all of it, and something is more than 0 %."""
     assert share_text(part, whole) == text
 
@@ -30,7 +37,8 @@ def test_counts_that_are_zero_are_left_out() -> None:
 
 
 def test_effort_is_a_span_of_requests_and_of_time() -> None:
-    """Without a limit there is no time to tell."""
+    """Without a limit there is no time to tell, and below a second only the longest time counts."""
+    assert Estimate(4, True, 4, 12, 9.0).effort() == "4 to 12 requests, up to 1 s at 9/s"
     assert Estimate(4, True, 4, 12, 2.0).effort() == "4 to 12 requests, 2 s to 6 s at 2/s"
     assert Estimate(1, True, 1, 1, 9.0).effort() == "1 request, less than 1 s at 9/s"
     assert Estimate(4, True, 4, 12, math.inf).effort() == "4 to 12 requests"

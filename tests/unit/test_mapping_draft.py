@@ -120,6 +120,34 @@ def test_a_field_that_is_needed_and_not_found_is_named() -> None:
     assert '# key = "id"' in text
 
 
+def test_a_key_that_is_not_unique_is_proposed() -> None:
+    """A file with one repeated row has a key all the same."""
+    rows = [{"Kunden-Nr": number, "Vorname": "Ada", "Nachname": "Ashby"} for number in ("1", "2", "2")]
+
+    text, mapping = draft(rows, CUSTOMERS)
+
+    assert '# key = "Kunden-Nr"' in text
+    assert "2 different" in text
+    assert [rule.target for rule in mapping.rules] == ["name"]
+
+
+def test_a_column_of_mostly_addresses_is_an_email_column() -> None:
+    """A few bad addresses, as every old list has them, do not hide it."""
+    values = ["ada@example.org", "ben@example.org", "none"]
+
+    _, mapping = draft([{"Kontakt": value} for value in values], CUSTOMERS)
+
+    assert [rule.target for rule in mapping.rules] == ["email:1"]
+
+
+def test_rows_that_cannot_be_read_and_flags_are_named_in_the_draft() -> None:
+    """The command in it works as printed."""
+    text, _ = draft(PEOPLE, CUSTOMERS, unread=["line 7: has 3 cells"], reading=["--delimiter", ";"])
+
+    assert "# bulkgladly map check people.csv --map THIS_FILE --delimiter ';'" in text
+    assert "# 1 row more cannot be read; the first: line 7: has 3 cells" in text
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

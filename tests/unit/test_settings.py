@@ -238,7 +238,9 @@ def test_profiles_take_the_token_from_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "part"),
     [
-        ({"token_env": "NOT_SET"}, "is not set"),
+        ({"token_env": "NOT_SET"}, "NOT_SET is not set, which token_env of the profile names"),
+        ({"username": " "}, "the profile has no username"),
+        ({"host": ""}, "the profile has no host"),
         ({"token_file": "/nowhere/token"}, "token_file names /nowhere/token"),
         ({"token_command": [sys.executable, "-c", f"raise SystemExit('{TOKEN}')"]}, "failed: CalledProcessError"),
         ({"token_command": "no-such-program-here --token"}, "failed: FileNotFoundError"),
