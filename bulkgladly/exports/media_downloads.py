@@ -12,7 +12,7 @@ from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, U
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import source_of
-from bulkgladly.exports.reply_buffer import WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.reply_buffer import GONE, WHOLE, ReplyBuffer, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ParentToAsk, ToAsk
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport, WantedFile, content_type_in, is_askable
@@ -104,10 +104,11 @@ class Fetch:
         if isinstance(found, UnitResult):
             if found.state is not UnitState.GONE:
                 return found
-            about = self._index_row(wanted, None, None)
+            # A row without a path, so that the index says of every file that rows name what became of it.
+            status, about = GONE, self._index_row(wanted, None, None)
         else:
-            about = self._index_row(wanted, *found)
-        await context.in_thread(self.buffer.keep, context, self.name, WHOLE, orjson.dumps(about))
+            status, about = WHOLE, self._index_row(wanted, *found)
+        await context.in_thread(self.buffer.keep, context, self.name, status, orjson.dumps(about))
         return None
 
     async def _fetched(self, context: Context, wanted: WantedFile) -> "tuple[StoredFile, str | None] | UnitResult":

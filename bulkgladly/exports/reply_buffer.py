@@ -58,6 +58,8 @@ class ReplyBuffer:
         self.work = WorkList()
         self.cut: set[str] = set()
         """The keys of all lists that were ever cut."""
+        self.gone = 0
+        """How many keys of this session Gladly has nothing for: it says that they do not exist."""
         self._waiting = 0
         self._waiting_bytes = 0
         self._counting, self._publishing = threading.Lock(), threading.Lock()
@@ -143,6 +145,7 @@ class ReplyBuffer:
         context.log.drop(self.row.word, [reply.key for reply in replies])
         self.work.know((reply.key, _micros(reply)) for reply in replies)
         self._count(-len(replies), -sum(len(reply.body) for reply in replies))
+        self.gone += len(chunk.gone)
         updated = min(chunk.updated, report.rows)
         detail = f"{len(chunk.gone):,} of {len(replies):,} no longer exist" if chunk.gone else ""
         created = report.rows - updated
@@ -156,7 +159,8 @@ class ReplyBuffer:
             at = _micros(reply)
             if reply.status == GONE:
                 chunk.gone[reply.key] = at
-                continue
+                if not reply.body:
+                    continue
             if reply.status == CUT:
                 chunk.cut[reply.key] = at
             lines = elements_of(reply.body, is_list=self.row.is_list)
@@ -258,6 +262,8 @@ async def in_chunks(
     yield None
     yield PublishStep(buffer)
     yield None
+    if buffer.gone:
+        context.note(f"{buffer.row.word}: Gladly does not have {buffer.gone:,} of those requested")
 
 
 def _key_columns(row: LiveExport) -> Sequence[tuple[str, ...]]:

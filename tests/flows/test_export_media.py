@@ -131,6 +131,7 @@ async def test_what_is_there_is_not_fetched_again(lake: Lake) -> None:
     assert not lake.asked()
     assert lake.parts() == before
     assert [ends.only().state for ends in first] == [UnitState.DONE, UnitState.DONE]
+    assert [ends.notes for ends in first] == [[], ["attachments: Gladly does not have 1 of those requested"]]
     (gone,) = index(lake, "attachments")
     assert (gone["status"], gone["path"], gone["filename"]) == ("gone", None, "a b.png")
     later(lake, days=1)

@@ -197,6 +197,7 @@ async def test_an_id_that_nobody_has_is_no_error_and_asked_once(lake: Lake) -> N
 
     assert ends.only().state is UnitState.DONE
     assert ends.only().detail == "1 of 2 no longer exist"
+    assert ends.notes == ["profiles: Gladly does not have 1 of those requested"]
     (manifest,) = lake.manifests("profiles").values()
     assert list(manifest.source["gone"]) == [ABSENT]
     lake.forget()
