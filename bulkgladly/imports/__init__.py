@@ -1,1 +1,7 @@
-"""Files into Gladly: rows into records, each brought to its end, and the run around it."""
+"""Files into Gladly: rows into records, each brought to its end, and the run around it.
+
+`run_import` begins or resumes a run with `import_options` and the files (`import_inputs`, `mapping_choice`);
+`retry_import` does so with the rejects of another. `import_work` is what the engine drives, and `import_records`
+the way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At the end
+`import_summary` accounts for every row. `dry_run` reads as an import does and sends nothing.
+"""

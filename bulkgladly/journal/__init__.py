@@ -1,1 +1,7 @@
-"""What is settled: one SQLite file per run, one state file that outlives runs, and the result files."""
+"""What is settled: one SQLite file per run, one state file that outlives runs, and the result files.
+
+A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
+goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
+`record_tables` what it keeps), the results of units by `units`. The `state` outlives runs. `databases` opens the
+SQLite files, whose tables are in `schema`. At the end of an import `results` writes its files from the journal.
+"""

@@ -195,8 +195,6 @@ def test_no_name_stands_twice_in_the_emulator() -> None:
 
 
 CORE = [name for name in MODULES if room_of(name) != "emulator" and not MODULES[name].name.startswith("__")]
-SAME_FILE_NAME = {"customers", "objects"}
-"""Both are a file of `gladly/` and the schema of what it describes."""
 
 
 def test_no_class_of_the_core_has_the_name_of_another() -> None:
@@ -207,10 +205,19 @@ def test_no_class_of_the_core_has_the_name_of_another() -> None:
 
 
 def test_no_file_of_the_core_has_the_name_of_another() -> None:
-    """But for those that have a reason."""
+    """A file name alone leads to one place."""
     files = Counter(name.split(".")[-1] for name in CORE)
 
-    assert {name for name, times in files.items() if times > 1} <= SAME_FILE_NAME
+    assert [name for name, times in files.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("room", sorted({room_of(name) for name in CORE if name.count(".") == 2} - {"lake"}))
+def test_the_head_of_a_room_says_where_to_begin(room: str) -> None:
+    """It names each of its modules, and none that is gone; `lake` has a picture of its own, which is read below."""
+    head = ast.get_docstring(TREES[f"bulkgladly.{room}"]) or ""
+    modules = {name.split(".")[2] for name in MODULES if re.fullmatch(rf"bulkgladly\.{room}\.\w+", name)}
+
+    assert set(re.findall(r"`(\w+)`", head)) == modules - {"__init__"}
 
 
 def test_every_room_has_its_place() -> None:
