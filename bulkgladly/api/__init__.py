@@ -1,8 +1,8 @@
 """HTTP, and nothing of what Gladly's objects mean: the shared pace, the retries, one session.
 
 The `client` is all that other rooms use, with `client_options`. A request goes to an `address` in `attempts`. Each
-passes the `gates`, is a `single_exchange`, and is repeated as `retry` allows; `other_hosts` has those that leave Gladly.
-The `host_watch` probes in an outage, by what `health` knows.
+passes the `gates`, is a `single_exchange`, and is repeated as `retry` allows. `other_hosts` has those that go
+elsewhere. The `host_watch` probes in an outage, by what `health` knows.
 
 The pace: a `pacer` for each budget, with a `schedule` that follows the server's `window` by a `window_plan`.
 
