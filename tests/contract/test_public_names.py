@@ -1,5 +1,6 @@
 """Public means listed: every module says what it offers, and every offer says what it promises."""
 
+import ast
 import importlib
 import inspect
 import subprocess
@@ -18,7 +19,8 @@ MODULES = sorted(
 NAMELESS = {"bulkgladly._version"} | {
     name
     for name in MODULES
-    if (init := ROOT.joinpath(*name.split("."), "__init__.py")).is_file() and "import" not in init.read_text("utf-8")
+    if (init := ROOT.joinpath(*name.split("."), "__init__.py")).is_file()
+    and len(ast.parse(init.read_text("utf-8")).body) == 1
 }
 """Packages that only hold modules, and the version: nothing to list."""
 
