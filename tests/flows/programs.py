@@ -34,7 +34,7 @@ HeardProgram = Callable[..., Told]
 def program_in(
     folder: Path, monkeypatch: pytest.MonkeyPatch, emulator: Emulator | None = None, *, stdin: bytes | None = None
 ) -> Program:
-    """The program in a folder, with credentials for an emulator or with none. `stdin` is there anew for each call."""
+    """The program in a folder, with credentials for an emulator or with none. Each call gets `stdin` from its start."""
     monkeypatch.chdir(folder)
     for name in ("GLADLY_HOST", "GLADLY_USERNAME", "GLADLY_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
