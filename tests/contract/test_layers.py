@@ -46,8 +46,10 @@ LEVELS: Mapping[str, int] = {
     "runs": 3,
     "imports": 4,
     "exports": 4,
+    "inbox": 3,
     "checks": 5,
     "resume": 5,
+    "realtime": 5,
     "cli": 6,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -57,13 +59,18 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("api", "mapping"), frozenset(WORDS)),
     **dict.fromkeys(("files", "journal"), frozenset({*WORDS, "storage"})),
     "lake": frozenset({*WORDS, "storage", "gladly"}),
+    # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
+    "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "runs": frozenset({*WORDS, "storage", "api", "journal"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
-    "cli": frozenset({*WORDS, *DOORS, "runs", "imports", "exports", "checks", "resume", "emulator"}),
+    "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "exports"}),
+    "cli": frozenset(
+        {*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "realtime", "emulator"}
+    ),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
