@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from bulkgladly.api.client import Client
 from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
@@ -16,7 +17,7 @@ from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.unit_writer import OncePerKey
 from bulkgladly.messages import ApiProblem, Reply
 
-__all__ = ("Events", "EventsUnit", "Plan", "plan_of")
+__all__ = ("MARGIN", "OVERLAP", "SETTLING", "STEP_IN", "Events", "EventsUnit", "Plan", "plan_of", "refused_entities")
 
 OVERLAP = dt.timedelta(seconds=60)
 """This much before the latest event is read again: events that share its millisecond, or that became
@@ -153,22 +154,12 @@ class EventsUnit:
                 f"events: Gladly refuses {first:%H:%M:%S} UTC as too early; requesting from {later:%H:%M:%S} on"
             )
             return True
-        refused = _named(problems, self.entities) or await self._refused_alone(context)
+        refused = await refused_entities(context.client, problems, self.entities, self.window[1])
         if not refused or len(refused) == len(self.entities):
             return False
         self.entities = [name for name in self.entities if name not in refused]
         context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without them")
         return True
-
-    async def _refused_alone(self, context: Context) -> list[str]:
-        """Request one second of each entity alone, and return those that are refused."""
-        end = self.window[1]
-        refused = []
-        for name in self.entities:
-            reply = await context.client.send(events_request(end - _PROBE, end, [name]))
-            if reply.is_refused:
-                refused.append(name)
-        return refused
 
     def _commit(self, found: Converted) -> Manifest:
         start, end = self.window
@@ -194,9 +185,22 @@ def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
     return last if last.covered[1] >= window[0] else None
 
 
-def _named(problems: Sequence[ApiProblem], entities: Sequence[str]) -> list[str]:
+async def refused_entities(
+    client: Client, problems: Sequence[ApiProblem], entities: Sequence[str], end: dt.datetime
+) -> list[str]:
+    """Return which entities a refusal is about: those it names, else those that are refused alone.
+
+    Each is requested for the second before `end`.
+    """
     said = {word for problem in problems for word in _WORD.findall(f"{problem.attr} {problem.detail}")}
-    return [name for name in entities if name in said]
+    if named := [name for name in entities if name in said]:
+        return named
+    refused = []
+    for name in entities:
+        reply = await client.send(events_request(end - _PROBE, end, [name]))
+        if reply.is_refused:
+            refused.append(name)
+    return refused
 
 
 def _in_milliseconds(time: dt.datetime) -> dt.datetime:

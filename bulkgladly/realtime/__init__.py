@@ -1,6 +1,7 @@
 """Events as they happen: received into the inbox, landed in the data set, passed on to sinks and rules.
 
-`realtime_options` has what a user decides.
+`run_realtime` is the service, and `realtime_options` has what a user decides. Events come in by the `feed`, which
+`fill_loop` reads by the `server_clock`.
 """
 
 __all__: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """What a run takes from outside besides its options: time, chance, patience, client and ledger. Tests pass others."""
 
 import asyncio
+import datetime as dt
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -36,7 +37,8 @@ class Bounds:
 class Environment:
     """Time, chance and patience of a run, and what makes its client and its ledger.
 
-    `clock` returns seconds that never decrease, and `sleep` waits by it; `random` returns numbers from 0 to 1, from
+    `clock` returns seconds that never decrease, and `sleep` waits by it; `wall` returns this machine's time, which can
+    be wrong; `random` returns numbers from 0 to 1, from
     which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
     repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
     has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
@@ -45,6 +47,7 @@ class Environment:
     """
 
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     random: Callable[[], float] = random.random
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -166,11 +166,14 @@ The contract requires two fields that it does not define: `messageId` of CONTACT
 """
 
 
-def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str] = EVENT_ENTITIES) -> Request:
-    """Return the request for the events recorded from `start` to `end`, both aware; all entities at once."""
+def events_request(start: dt.datetime, end: dt.datetime | None, entities: Sequence[str] = EVENT_ENTITIES) -> Request:
+    """Return the request for the events recorded from `start` to `end`, both aware; all entities at once.
+
+    Without an end, Gladly takes its own present time.
+    """
     query = [
         ("startAt", to_milliseconds(start)),
-        ("endAt", to_milliseconds(end)),
+        *([("endAt", to_milliseconds(end))] if end is not None else []),
         *(("entities", name) for name in entities),
     ]
     return Request("listEvents", "GET", "/api/v1/events", tuple(query), accept="application/x-jsonlines")
