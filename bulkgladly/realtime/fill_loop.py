@@ -24,7 +24,7 @@ _EXPORT_FAILED = "EXPORT_JOB/FAILED"
 class FillLoop:
     """Reads the feed every `every_s` seconds, and every ten minutes the list of jobs in its place.
 
-    With webhooks the feed only fills what they missed. `check` proves once that host and credentials work; what goes
+    With webhooks the feed only fills what they missed. `greet` proves once that host and credentials work; what goes
     wrong later is told once, and tried again: Gladly may be away for hours.
     """
 
@@ -55,12 +55,17 @@ class FillLoop:
             Fatal, NotTrusted: The first contact shows that it can never work; later too, unless webhooks are received.
             DiskFull, JournalError: Without webhooks, the inbox cannot be written.
         """
-        await self._first_contact()
+        await self.greet()
         while True:
             await self.once()
             await self._sleep(self._every_s)
 
-    async def _first_contact(self) -> None:
+    async def greet(self) -> None:
+        """Prove that host and credentials work, and learn what time it is there; an outage is waited out.
+
+        Raises:
+            Fatal, NotTrusted: They can never work.
+        """
         while True:
             try:
                 reply = await self._client.send(GET_ORGANIZATION)
