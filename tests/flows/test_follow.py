@@ -1,13 +1,17 @@
 """`follow`: events from the feed, each once in the inbox, whatever happens to Gladly, to our clock and to us."""
 
 import datetime as dt
+from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
 
 from bulkgladly import Credentials, Limits, Pace
+from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.faults.fault import Fault, half_body, reset, status
 from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
+from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.realtime.feed import EventFeed
@@ -16,7 +20,8 @@ from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.run_realtime import start_realtime
 from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.connection import Connection
-from tests.flows.followed import Followed
+from tests.flows.exporting import TOKEN, Wall
+from tests.flows.followed import Followed, Told
 from tests.flows.quickly import QUICK
 
 HOUR = dt.timedelta(hours=1)
@@ -175,3 +180,44 @@ async def test_completed_export_jobs_are_events_where_there_is_a_data_set(follow
             await loop.fill_jobs()
 
     assert followed.ids() == [f"EXPORT_JOB/COMPLETED:{new}"]
+
+
+@pytest.mark.parametrize(("away_h", "lost"), [(20, 0), (30, 6)])
+async def test_a_stop_loses_only_what_the_feed_has_no_more(tmp_path: Path, away_h: int, lost: int) -> None:
+    """Something happens every hour while nobody follows; what is lost is exactly the gap that is told."""
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        ids = followed.add("TASK/CREATED")
+        await followed.follow(wall=lambda: wall.now)
+        for _ in range(away_h):
+            wall.now += HOUR
+            ids += followed.add("TASK/CLOSED")
+        wall.now += dt.timedelta(minutes=1)
+        report = await followed.follow(2, wall=lambda: wall.now)
+
+    assert followed.ids() == ids[:1] + ids[1 + lost :]
+    assert len(report.gaps) == bool(lost)
+    for begins, ends in report.gaps:
+        assert dt.datetime.fromisoformat(ends) - dt.datetime.fromisoformat(begins) >= lost * HOUR
+
+
+async def test_an_idle_feed_takes_two_requests_a_minute(followed: Followed, tmp_path: Path) -> None:
+    """An hour by the clock of the waits: 30 seconds between two requests, those for jobs included."""
+    passed = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        if passed > 3600:
+            raise Withdrawn("that is enough")
+
+    await start_realtime(
+        RealtimeOptions(state_dir=followed.state, pace=Pace(unlimited=True), out=tmp_path / "lake"),
+        followed.credentials,
+        environment=replace(QUICK, sleep=sleep, clock=lambda: passed),
+    )
+
+    asked = followed.emulator.requests.by_operation
+    assert asked["findJobs"] >= 5
+    assert asked["findJobs"] + asked["listEvents"] <= 121
