@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from bulkgladly.budget.budget_files import boot_id, budget_path
-from bulkgladly.budget.presence import Presence
+from bulkgladly.budget.presence import Presence, forget_unused
 from bulkgladly.budget.reservations import ForeignFile, News, Reservations, is_damaged
 from bulkgladly.messages import PaceNews
 from bulkgladly.storage.failures import is_locked
@@ -256,6 +256,8 @@ class MachineBudget:
     def _leave(self) -> None:
         if self._file is not None:
             self._file.close()
+            with contextlib.suppress(OSError):
+                forget_unused(self._file.path.parent)
         if self._presence is not None:
             self._presence.leave()
             self._presence = None

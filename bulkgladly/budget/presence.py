@@ -1,13 +1,16 @@
 """Who else uses a budget: each process holds the lock of one numbered file, and the system ends it with the process."""
 
+import time
 from pathlib import Path
 
 from bulkgladly.storage.lock import Lock, LockHeld
 
-__all__ = ("MOST_SEATS", "Presence")
+__all__ = ("MOST_SEATS", "Presence", "forget_unused")
 
 MOST_SEATS = 64
 """How many may use one budget at the same time."""
+
+_KEPT_S = 7 * 24 * 3600.0
 
 
 class Presence:
@@ -39,6 +42,10 @@ class Presence:
                 lock.take()
             except LockHeld:
                 continue
+            except FileNotFoundError:
+                # It was deleted at this moment.
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                continue
             except PermissionError as error:
                 # The file of another user who shares this folder, such as root under sudo.
                 refused = error
@@ -63,8 +70,33 @@ class Presence:
         except OSError:
             return True
 
+    def are_held(self) -> bool:
+        """Return whether anybody has a seat."""
+        return self._folder.is_dir() and bool(self.others())
+
     def leave(self) -> None:
         """Give the seat back. Calling it twice is allowed."""
         if self._lock is not None:
             self._lock.release()
         self._lock, self.seat = None, -1
+
+
+def forget_unused(folder: Path) -> None:
+    """Delete the budgets in a folder that nobody has used for a week: each emulator on a port of its own leaves one.
+
+    A process that begins to use one at this moment makes its files again. A wrong clock does no harm: what a budget
+    says is worth minutes.
+
+    Raises:
+        OSError: A file cannot be deleted.
+    """
+    for path in folder.glob("budget-*.sqlite"):
+        seats = path.with_suffix(".seats")
+        files = [path, *seats.glob("*")]
+        if time.time() - max(file.stat().st_mtime for file in files) < _KEPT_S or Presence(seats).are_held():
+            continue
+        ends = (".sqlite-wal", ".sqlite-shm", ".damaged", ".lock", ".sqlite")
+        for file in (*files[1:], *(path.with_suffix(end) for end in ends)):
+            file.unlink(missing_ok=True)
+        if seats.is_dir():
+            seats.rmdir()

@@ -1,7 +1,9 @@
 """Who is alone, who is not, and what a run does when it cannot find out: with real files and a clock of the test's."""
 
 import asyncio
+import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.budget.machine_budget import TRUSTED_S, BudgetLine, MachineBudget
-from bulkgladly.budget.presence import MOST_SEATS, Presence
+from bulkgladly.budget.presence import MOST_SEATS, Presence, forget_unused
 
 HOST = "https://one.gladly.com"
 
@@ -288,3 +290,26 @@ def test_foreign_files_among_the_seats_do_not_matter(tmp_path: Path) -> None:
     presence.leave()
 
     assert alone <= {3}
+
+
+def test_budgets_that_nobody_used_for_a_week_are_deleted(tmp_path: Path) -> None:
+    """Not those that are in use, however old, and nothing else in the folder."""
+    old = time.time() - 8 * 24 * 3600
+    held = Presence(tmp_path / "budget-held.seats")
+    for name in ("held", "old", "new", "bare"):
+        (tmp_path / f"budget-{name}.sqlite").touch()
+    for name in ("budget-old.sqlite-wal", "other.sqlite", "budget-old.damaged"):
+        (tmp_path / name).touch()
+    for presence in (Presence(tmp_path / "budget-old.seats"), held):
+        presence.join()
+        if presence is not held:
+            presence.leave()
+    for path in tmp_path.rglob("*"):
+        if "new" not in path.name:
+            os.utime(path, (old, old))
+
+    forget_unused(tmp_path)
+
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"budget-held.sqlite", "budget-held.seats", "budget-new.sqlite", "other.sqlite"}
+    held.leave()
