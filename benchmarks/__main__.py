@@ -8,8 +8,8 @@ import argparse
 import subprocess
 import sys
 
-QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "shared_budget", "mappings", "check_speed")
-LONG = ("pause", "memory", "kills", "export_tables", "dump", "dump_kills")
+QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed")
+LONG = ("pause", "shared_budget", "memory", "kills", "export_tables", "dump", "dump_kills")
 
 
 def main() -> int:

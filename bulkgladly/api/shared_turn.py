@@ -6,7 +6,7 @@ from typing import Protocol
 from bulkgladly.api.schedule import Schedule, Standing
 from bulkgladly.messages import PaceNews
 
-__all__ = ("SharedLine", "SharedTurn")
+__all__ = ("SharedBudget", "SharedLine", "SharedTurn")
 
 _EARLY_S = 0.0002
 _LONGEST_SLEEP_S = 1.0
@@ -56,6 +56,19 @@ class SharedLine(Protocol):
 
     def leave(self) -> None:
         """Give one place back."""
+        ...
+
+
+class SharedBudget(Protocol):
+    """The budget of one organisation, which several processes share."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it could not be shared for a while, for people; None if it always could."""
+        ...
+
+    def line(self, name: str) -> SharedLine:
+        """Return the line of a class of requests."""
         ...
 
 

@@ -72,11 +72,12 @@ class MachineBudget:
         self._others_at = -math.inf
         self._others: frozenset[int] = frozenset()
         self._away_since: float | None = None
+        self._failed_at: float | None = None
         self._is_looking = False
         self._was_read = False
         self._hangs = False
         self.trouble: str | None = None
-        """Why the budget could not be shared, for people: the first reason, which stays."""
+        """Why the budget could not be shared for a second or longer, for people: the first reason, which stays."""
 
     def line(self, name: str) -> "BudgetLine":
         """Return the line of a class of requests: the same object for the same name."""
@@ -193,7 +194,7 @@ class MachineBudget:
         else:
             if now - self._others_at > _QUIET_S:
                 # Whoever is alone needs no file.
-                self._away_since = None
+                self._away_since = self._failed_at = None
         finally:
             self._looked_at = now
             self._is_looking = False
@@ -222,7 +223,7 @@ class MachineBudget:
 
         self._was_read = True
         if self._tried(read):
-            self._away_since = None
+            self._away_since = self._failed_at = None
 
     def _tried(self, what: Callable[[Reservations, Presence], T]) -> T | None:
         file, presence = self._file, self._presence
@@ -230,8 +231,8 @@ class MachineBudget:
             return None
         try:
             return what(file, presence)
-        except (sqlite3.Error, OSError, ForeignFile) as error:
-            with contextlib.suppress(OSError, ForeignFile, sqlite3.Error):
+        except (sqlite3.Error, OSError, ForeignFile, ValueError) as error:
+            with contextlib.suppress(sqlite3.Error, OSError, ForeignFile, ValueError):
                 if is_damaged(error):
                     file.renew()
                     return what(file, presence)
@@ -241,8 +242,12 @@ class MachineBudget:
         return None
 
     def _be_away(self, reason: str) -> None:
-        self._away_since = self.clock()
-        self.trouble = self.trouble or (
+        now = self._away_since = self.clock()
+        self._failed_at = now if self._failed_at is None else self._failed_at
+        if self.trouble is not None or now - self._failed_at < _AGAIN_S:
+            # What is over within a second, such as a lock at the start of several processes, is no news for people.
+            return
+        self.trouble = (
             f"this run cannot share the pace with other runs on this machine: {reason}. It uses a quarter of the limit "
             "until that works; make the folder writable, or set XDG_CACHE_HOME to one that is"
         )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from bulkgladly.budget.presence import MOST_SEATS
 from bulkgladly.storage.durable import touch_private
+from bulkgladly.storage.failures import is_locked
 from bulkgladly.storage.lock import Lock, LockHeld
 
 __all__ = ("ForeignFile", "News", "Reservations", "is_damaged")
@@ -220,7 +221,7 @@ class Reservations:
         try:
             # Nothing here must survive a power failure, and a file that one damaged is renewed.
             connection.execute("PRAGMA synchronous=OFF")
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             self._prepare(connection)
         except BaseException:
             connection.close()
@@ -320,3 +321,17 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, and try again if another process does so at the same moment: SQLite does not wait for it."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import MAX_BODY_BYTES, Timeouts
 from bulkgladly.api.retry import RetryPolicy
+from bulkgladly.api.shared_turn import SharedBudget
 from bulkgladly.budget.machine_budget import MachineBudget
 from bulkgladly.journal.ledger import Ledger
 
@@ -42,8 +43,8 @@ class Environment:
     repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
     has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
     to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
-    record, and can end the session between two of them. `budget` returns the budget of an organisation that the
-    processes of this machine share, from its base URL; without it a run has its pace for itself.
+    record, and can end the session between two of them. `budget` returns the budget that processes share, from the
+    base URL of an organisation; without it a run has its pace for itself.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -56,7 +57,7 @@ class Environment:
     bounds: Bounds = field(default_factory=Bounds)
     client: Callable[..., Client] = Client
     ledger: Callable[..., Ledger] = Ledger
-    budget: Callable[[str], MachineBudget] | None = None
+    budget: Callable[[str], SharedBudget] | None = None
 
 
 USUAL = Environment(budget=MachineBudget)

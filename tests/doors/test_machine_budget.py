@@ -181,6 +181,9 @@ async def test_without_a_place_for_the_files_it_is_away_and_comes_back(tmp_path:
     line = join()
     assert await known(line) == "away"
     assert await line.reserve(0.1) is None
+    assert not trouble_of(line), "it may be over at once"
+    clock.now += 1.5
+    assert await known(line) == "away"
     assert "XDG_CACHE_HOME" in trouble_of(line)
     assert str(tmp_path / "cache") in trouble_of(line)
 
@@ -197,9 +200,9 @@ async def test_a_locked_file_is_away_only_beside_others(tmp_path: Path, join: Jo
 
         assert await first.reserve(0.1) is None
         assert await known(first) == "away"
-        assert "another process has locked it" in trouble_of(first)
-        clock.now += 2.0
+        clock.now += 1.5
         assert await known(first) == "away"
+        assert "another process has locked it" in trouble_of(first)
 
     clock.now += 2.0
     assert await known(first) == "company"
@@ -229,6 +232,8 @@ async def test_a_file_of_another_version_is_away_beside_others(tmp_path: Path, j
     assert await known(first) == "alone"
     second = join()
 
+    assert await known(second) == "away"
+    clock.now += 1.5
     assert await known(second) == "away"
     assert "another version of bulkgladly" in trouble_of(second)
 
