@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import MAX_BODY_BYTES, Timeouts
 from bulkgladly.api.retry import RetryPolicy
+from bulkgladly.api.shared_turn import SharedBudget
+from bulkgladly.budget.machine_budget import MachineBudget
 from bulkgladly.journal.ledger import Ledger
 
 __all__ = ("USUAL", "Bounds", "Environment")
@@ -43,7 +45,8 @@ class Environment:
     repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
     has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
     to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
-    record, and can end the session between two of them.
+    record, and can end the session between two of them. `budget` returns the budget that processes share, from the
+    base URL of an organisation; without it a run has its pace for itself.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -57,7 +60,8 @@ class Environment:
     bounds: Bounds = field(default_factory=Bounds)
     client: Callable[..., Client] = Client
     ledger: Callable[..., Ledger] = Ledger
+    budget: Callable[[str], SharedBudget] | None = None
 
 
-USUAL = Environment()
+USUAL = Environment(budget=MachineBudget)
 """The environment of a real run."""
