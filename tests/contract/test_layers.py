@@ -48,6 +48,7 @@ LEVELS: Mapping[str, int] = {
     "exports": 4,
     "checks": 5,
     "resume": 5,
+    "realtime": 5,
     "cli": 6,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -63,7 +64,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
-    "cli": frozenset({*WORDS, *DOORS, "runs", "imports", "exports", "checks", "resume", "emulator"}),
+    "realtime": frozenset({*WORDS, *DOORS, "runs", "imports", "exports"}),
+    "cli": frozenset({*WORDS, *DOORS, "runs", "imports", "exports", "checks", "resume", "realtime", "emulator"}),
     "emulator": frozenset(),
 }
 WORDS_MAY_USE = {"orjson"}
@@ -297,7 +299,7 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("aiohttp", {"bulkgladly.api.wire"}),
+        ("aiohttp", {"bulkgladly.api.wire", "bulkgladly.realtime.live_routes"}),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),
