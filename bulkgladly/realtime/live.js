@@ -213,7 +213,7 @@ function showAgents() {
     return [
       { main: row.name || row.agent_id, more: joined(state, works, row.reason, load), isNarrow: true, dot: row.state,
         title: `agent ${row.agent_id}` },
-      { main: joined(state, load), more: joined(works, row.reason), kind: "wide", title: joined(works, row.reason) },
+      { main: state, more: joined(works, row.reason, load), kind: "wide", title: joined(works, row.reason) },
       { main: since(row.since), kind: "since", title: known(row.since) ? `since ${clock(row.since)}` : "" },
     ];
   });
@@ -283,7 +283,7 @@ function hear(at) {
 
 function lose() {
   const from = view === null ? "" : `; this is from ${clock(heard + ahead)}`;
-  link("off", `no connection${from}. Trying again. If this stays, open the address that bulkgladly printed`);
+  link("off", `no connection${from}. Trying again. If this stays, open the address that bulkgladly printed.`);
 }
 
 function listen() {

@@ -73,8 +73,12 @@ class _LiveRoutes:
                 async for frame in frames:
                     with anyio.fail_after(self._write_s):
                         await response.write(frame)
-        except (ConnectionResetError, TimeoutError):
-            pass  # the reader has gone, or accepts nothing any more; a browser comes back by itself
+        except ConnectionResetError:
+            pass  # the reader has gone; a browser comes back by itself
+        except TimeoutError:
+            # It accepts nothing any more: the end of the answer would wait for it for ever, too.
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             self._readers -= 1
         return response
