@@ -119,6 +119,7 @@ async def browser_page(folder: Path) -> AsyncIterator[Page]:
     finally:
         browser.terminate()
         await asyncio.to_thread(browser.wait)
+        shutil.rmtree(profile, ignore_errors=True)
 
 
 def _port_of(path: Path, browser: subprocess.Popen[bytes]) -> int:
