@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bulkgladly.realtime.event_fields import LiveEvent, Newest, part, text, time_in
+from bulkgladly.realtime.event_fields import LiveEvent, Newest, part, text, time_in, unset
 
 __all__ = ("TASK_EVENTS", "LiveTask", "fold_task")
 
@@ -28,11 +28,11 @@ class LiveTask:
     """What is known of one task; each field as of the newest event that told of it."""
 
     last: dt.datetime
-    is_open: Newest[bool] = field(default_factory=Newest)
-    due_at: Newest[dt.datetime] = field(default_factory=Newest)
-    customer_id: Newest[str] = field(default_factory=Newest)
-    inbox_id: Newest[str] = field(default_factory=Newest)
-    agent_id: Newest[str] = field(default_factory=Newest)
+    is_open: Newest[bool] = field(default_factory=unset)
+    due_at: Newest[dt.datetime] = field(default_factory=unset)
+    customer_id: Newest[str] = field(default_factory=unset)
+    inbox_id: Newest[str] = field(default_factory=unset)
+    agent_id: Newest[str] = field(default_factory=unset)
 
     def has_ended(self) -> bool:
         """Return whether it is known to be closed."""
@@ -42,8 +42,8 @@ class LiveTask:
 def fold_task(task: LiveTask, event: LiveEvent) -> bool:
     """Put what an event says into a task, and return whether anything changed."""
     task.last = max(task.last, event.recorded)
-    # The context is the state before the event: it fills in what no event has told of, below what the event says.
-    before, stamp = event.stamp(0), event.stamp(TASK_EVENTS[event.type])
+    # The context is the state before the event: it fills in what no event has told of.
+    before, stamp = event.stamp_before(), event.stamp(TASK_EVENTS[event.type])
     changed = False
     if (due_at := time_in(event.context, "dueAt")) is not None:
         changed |= task.due_at.put(before, due_at)
@@ -51,7 +51,7 @@ def fold_task(task: LiveTask, event: LiveEvent) -> bool:
     for target, found in ((task.inbox_id, text(assignee, "inboxId")), (task.agent_id, text(assignee, "agentId"))):
         changed |= found is not None and target.put(before, found)
     if (customer_id := text(event.content, "customerId")) is not None:
-        changed |= task.customer_id.put(before, customer_id)
+        changed |= task.customer_id.put(event.stamp(), customer_id)
     if event.type in _IS_OPEN:
         changed |= task.is_open.put(stamp, _IS_OPEN[event.type])
     if event.type == _CREATED:

@@ -7,13 +7,19 @@ the rest of an event.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bulkgladly.times import time_of
 
-__all__ = ("LiveEvent", "Newest", "Stamp", "part", "text", "texts", "time_in")
+__all__ = ("LiveEvent", "Newest", "Stamp", "part", "text", "texts", "time_in", "unset")
 
 T = TypeVar("T")
+CONTEXT_LAG = dt.timedelta(seconds=5)
+"""How much older a context may be than its event.
+
+Who changes two things of a task at once causes two events with a few milliseconds between them. The context of the
+second may still have what the first one changed.
+"""
 MOST_CHARACTERS = 200
 """Of an id or a name. Gladly's ids have 22; a longer text would only fill the memory."""
 MOST_TEXTS = 20
@@ -28,13 +34,14 @@ MOST_DELAY = dt.timedelta(hours=1)
 class Stamp(NamedTuple):
     """When a field was set and by which event; of two the greater one is the newer.
 
-    `rank` orders what has the same time: steps in the order of a contact's life, and what an event says itself
-    above its context, which is the state before it.
+    `rank` orders what has the same time, as steps in the order of a contact's life. The context of an event is the
+    state before it, which is older than its `moment`: it counts as from a little earlier.
     """
 
-    moment: dt.datetime
+    counts_from: dt.datetime
     rank: int
     event_id: str
+    moment: dt.datetime
 
 
 @dataclass(slots=True)
@@ -57,14 +64,19 @@ class Newest(Generic[T]):
         """When the value was set; None if it is not known."""
         return None if self.stamp is None else self.stamp.moment
 
-    def is_after(self, moment: dt.datetime | None) -> bool:
-        """Return whether it was set later than a moment; False if it was never set."""
-        return self.stamp is not None and (moment is None or self.stamp.moment > moment)
+    def is_after(self, other: "Newest[Any]") -> bool:
+        """Return whether it was set later than another field; False if it was never set."""
+        return self.stamp is not None and (other.stamp is None or self.stamp.counts_from > other.stamp.counts_from)
 
     def forget_until(self, moment: dt.datetime) -> None:
         """Forget the value if it was set at a moment or before."""
         if self.stamp is not None and self.stamp.moment <= moment:
             self.value = self.stamp = None
+
+
+def unset() -> Newest[Any]:
+    """Return a field that nothing has set yet."""
+    return Newest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +117,13 @@ class LiveEvent:
             return self.recorded
         return occurred
 
-    def stamp(self, rank: int) -> Stamp:
+    def stamp(self, rank: int = 0) -> Stamp:
         """Return the stamp of what the event says."""
-        return Stamp(self.recorded, rank, self.event_id)
+        return Stamp(self.recorded, rank, self.event_id, self.recorded)
+
+    def stamp_before(self) -> Stamp:
+        """Return the stamp of what its context says."""
+        return Stamp(self.recorded - CONTEXT_LAG, 0, self.event_id, self.recorded)
 
 
 def part(holder: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ def private_headers() -> Mapping[str, str]:
 @cache
 def _page() -> tuple[str, str]:
     """Return the page with its style and script put in, and the policy that allows just these two."""
-    folder = files(__package__)
+    folder = files("bulkgladly.realtime")
     style, script = (folder.joinpath(f"live.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     page = folder.joinpath("live.html").read_text(encoding="utf-8")
     page = page.replace("<style></style>", f"<style>{style}</style>", 1)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from bulkgladly.realtime.agent_states import AGENT_EVENTS, LiveAgent, fold_agent
 from bulkgladly.realtime.dated_tasks import TASK_EVENTS, LiveTask, fold_task
-from bulkgladly.realtime.event_fields import LiveEvent, Newest, part, text
+from bulkgladly.realtime.event_fields import LiveEvent, part, text, unset
 from bulkgladly.realtime.live_facts import LiveFacts
 from bulkgladly.realtime.live_view import LiveView
 from bulkgladly.realtime.open_contacts import CONTACT_EVENTS, LiveContact, fold_contact
@@ -165,8 +165,8 @@ class LiveState:
         if conversation_id is None or inbox_id is None:
             return False
         assignees = self._facts.assignees
-        found = assignees.setdefault(conversation_id, Newest())
-        changed = found.put(event.stamp(1), (inbox_id, text(assignee, "agentId")))
+        found = assignees.setdefault(conversation_id, unset())
+        changed = found.put(event.stamp(), (inbox_id, text(assignee, "agentId")))
         _bound(assignees, self._bounds.assignees, lambda each: (True, each.stamp))
         return changed
 
@@ -178,7 +178,7 @@ class LiveState:
         ):
             gone, kept = text(event.content, source), text(event.content, target)
             if gone is not None and kept is not None and gone != kept:
-                changed |= merges.setdefault(gone, Newest()).put(event.stamp(1), kept)
+                changed |= merges.setdefault(gone, unset()).put(event.stamp(), kept)
         _bound(merges, self._bounds.merges, lambda each: (True, each.stamp))
         return changed
 

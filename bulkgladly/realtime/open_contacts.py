@@ -1,8 +1,9 @@
 """What events say of contacts: where they are, who has them, and whether the customer waits. Pure.
 
-A customer begins to wait when a contact starts (unless an agent started it), when a message comes, when a call is put
-on hold or transferred, and when an automation hands the contact over. The wait ends with a reply or, on the phone,
-with an agent who takes the call. What a rule sends (initiator AUTOMATION) is not a reply; what Gladly's AI sends is.
+A customer begins to wait when a contact starts (unless an agent or a rule started it), when a message comes, when a
+call is put on hold or transferred, and when an automation hands the contact over. The wait ends with a reply or, on the
+phone, with an agent who takes the call. What a rule sends (initiator AUTOMATION) is not a reply; what Gladly's AI sends
+is one.
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bulkgladly.realtime.event_fields import LiveEvent, Newest, Stamp, part, text, time_in
+from bulkgladly.realtime.event_fields import LiveEvent, Newest, Stamp, part, text, time_in, unset
 
 __all__ = ("CONTACT_EVENTS", "LiveContact", "fold_contact")
 
@@ -52,13 +53,13 @@ class LiveContact:
     """
 
     last: dt.datetime
-    conversation_id: Newest[str] = field(default_factory=Newest)
-    customer_id: Newest[str] = field(default_factory=Newest)
-    channel: Newest[str] = field(default_factory=Newest)
-    inbox_id: Newest[str] = field(default_factory=Newest)
-    agent_id: Newest[str] = field(default_factory=Newest)
-    step: Newest[str] = field(default_factory=Newest)
-    due_at: Newest[dt.datetime] = field(default_factory=Newest)
+    conversation_id: Newest[str] = field(default_factory=unset)
+    customer_id: Newest[str] = field(default_factory=unset)
+    channel: Newest[str] = field(default_factory=unset)
+    inbox_id: Newest[str] = field(default_factory=unset)
+    agent_id: Newest[str] = field(default_factory=unset)
+    step: Newest[str] = field(default_factory=unset)
+    due_at: Newest[dt.datetime] = field(default_factory=unset)
     started: dt.datetime | None = None
     opened: dt.datetime | None = None
     """When it last started or a message came: what opens it again after its conversation was closed."""
@@ -74,9 +75,14 @@ class LiveContact:
     def waiting_since(self) -> tuple[dt.datetime | None, bool]:
         """Return since when the customer waits, None if that is not known, and whether it may be for longer."""
         since = min(self.asks, default=None)
-        if since is None and self.answered is None and self.step.value in _OFFERS:
+        is_whole = self.is_start_known()
+        if since is None and not is_whole and self.step.value in _OFFERS:
             since = self.step.moment  # whoever is offered to agents waits, and has done so for longer
-        return since, since is not None and self.answered is None and self.started is None
+        return since, since is not None and not is_whole
+
+    def is_start_known(self) -> bool:
+        """Return whether its start or an answer was seen, so that it is known whether the customer waits."""
+        return self.started is not None or self.answered is not None
 
     def ask(self, moment: dt.datetime) -> bool:
         """Note that the customer waits from a moment on, and return whether that is news."""
@@ -125,9 +131,9 @@ def fold_contact(contact: LiveContact, event: LiveEvent) -> bool:
     moment = event.recorded
     contact.last = max(contact.last, moment)
     changes = [
-        _put_text(contact.conversation_id, event, event.content, "conversationId"),
-        _put_text(contact.customer_id, event, event.content, "customerId"),
-        _put_text(contact.channel, event, event.content, "channel"),
+        _put_text(contact.conversation_id, event.stamp(), event.content, "conversationId"),
+        _put_text(contact.customer_id, event.stamp(), event.content, "customerId"),
+        _put_text(contact.channel, event.stamp(), event.content, "channel"),
         _put_step(contact, event),
         _put_place(contact, event),
         _put_wait(contact, event),
@@ -143,10 +149,10 @@ def _stamp(event: LiveEvent) -> Stamp:
     return event.stamp(CONTACT_EVENTS[event.type])
 
 
-def _put_text(target: Newest[str], event: LiveEvent, holder: Mapping[str, object], name: str, rank: int = 0) -> bool:
+def _put_text(target: Newest[str], stamp: Stamp, holder: Mapping[str, object], name: str) -> bool:
     """Set a field to a text of an event. Where the event has none, that says nothing."""
     value = text(holder, name)
-    return value is not None and target.put(event.stamp(rank), value)
+    return value is not None and target.put(stamp, value)
 
 
 def _put_step(contact: LiveContact, event: LiveEvent) -> bool:
@@ -162,19 +168,18 @@ def _put_step(contact: LiveContact, event: LiveEvent) -> bool:
 
 def _put_place(contact: LiveContact, event: LiveEvent) -> bool:
     """Set inbox and agent: from the context, which is the state before the event, and above it from the event."""
-    before = part(event.context, "assignee")
-    changed = _put_text(contact.inbox_id, event, before, "inboxId")
-    changed |= _put_text(contact.agent_id, event, before, "agentId")
-    rank = CONTACT_EVENTS[event.type]
+    before, stamp = part(event.context, "assignee"), _stamp(event)
+    changed = _put_text(contact.inbox_id, event.stamp_before(), before, "inboxId")
+    changed |= _put_text(contact.agent_id, event.stamp_before(), before, "agentId")
     if event.type in ("CONTACT/OFFERED", "CONTACT/OFFER_ACCEPTED"):
-        changed |= _put_text(contact.agent_id, event, event.content, "agentId", rank)
+        changed |= _put_text(contact.agent_id, stamp, event.content, "agentId")
     elif event.type == "CONTACT/OFFER_REJECTED":
-        changed |= contact.agent_id.put(_stamp(event), None)
+        changed |= contact.agent_id.put(stamp, None)
     elif event.type in (_JOINED, _SENT) and _is_by_agent(event) and event.initiator_id is not None:
-        changed |= contact.agent_id.put(_stamp(event), event.initiator_id)
+        changed |= contact.agent_id.put(stamp, event.initiator_id)
     elif event.type == "CONTACT/TRANSFERRED" and (after := part(event.content, "assignee")):
-        changed |= _put_text(contact.inbox_id, event, after, "inboxId", rank)
-        changed |= contact.agent_id.put(_stamp(event), text(after, "agentId"))
+        changed |= _put_text(contact.inbox_id, stamp, after, "inboxId")
+        changed |= contact.agent_id.put(stamp, text(after, "agentId"))
     return changed
 
 
@@ -203,13 +208,12 @@ def _always(_: LiveEvent) -> bool:
 
 
 _ASKS: Mapping[str, Callable[[LiveEvent], bool]] = {
-    _STARTED: lambda event: not _is_by_agent(event),
+    _STARTED: lambda event: event.initiator_type not in ("AGENT", "AUTOMATION"),
     _RECEIVED: _always,
     "CONTACT/TRANSFERRED": _is_handed_over,
     "CONTACT/HOLD_STARTED": _always,
 }
 _ANSWERS: Mapping[str, Callable[[LiveEvent], bool]] = {
-    _STARTED: _is_by_agent,
     _SENT: _is_by_person_or_bot,
     "CONTACT/FULFILLED": _always,
     "CONTACT/OFFER_ACCEPTED": _is_call,

@@ -110,7 +110,7 @@ def _is_silent(contact: LiveContact, now: dt.datetime) -> bool:
 
 def _agent_view(agent_id: str, agent: LiveAgent, facts: LiveFacts, loads: Mapping[str | None, int]) -> AgentView:
     state, reason, since = agent.state()
-    works = agent.available_for.value
+    works = agent.works()
     return AgentView(
         agent_id=_shown(agent_id),
         name=facts.name_of(agent_id),
@@ -130,7 +130,7 @@ def _open(contact_id: str, contact: LiveContact, facts: LiveFacts) -> _Open:
     assignee = facts.assignees.get(contact.conversation_id.value or "")
     inbox_id, agent_id = (None, None) if assignee is None or assignee.value is None else assignee.value
     since, is_at_least = contact.waiting_since()
-    waiting: Waiting = "yes" if since is not None else "unknown" if contact.answered is None else "no"
+    waiting: Waiting = "yes" if since is not None else "no" if contact.is_start_known() else "unknown"
     return _Open(
         order=_WAITING_ORDER.index(waiting),
         moment=since or contact.last,
@@ -139,8 +139,8 @@ def _open(contact_id: str, contact: LiveContact, facts: LiveFacts) -> _Open:
         waiting_since=since,
         is_at_least=is_at_least,
         # What a conversation says of its inbox and agent counts where the contact has said nothing newer.
-        inbox_id=inbox_id if assignee and assignee.is_after(contact.inbox_id.moment) else contact.inbox_id.value,
-        agent_id=agent_id if assignee and assignee.is_after(contact.agent_id.moment) else contact.agent_id.value,
+        inbox_id=inbox_id if assignee and assignee.is_after(contact.inbox_id) else contact.inbox_id.value,
+        agent_id=agent_id if assignee and assignee.is_after(contact.agent_id) else contact.agent_id.value,
     )
 
 

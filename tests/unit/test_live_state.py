@@ -97,6 +97,7 @@ def only_task(*events: Mapping[str, Any]) -> TaskView:
 
 
 FRONT = {"activeReason": {"id": "r1", "name": "Front line"}}
+IDLE: Mapping[str, Any] = {"availableFor": []}
 LUNCH = {"awayReason": {"id": "r2", "name": "Lunch"}}
 
 
@@ -127,6 +128,20 @@ LUNCH = {"awayReason": {"id": "r2", "name": "Lunch"}}
             [event("AGENT_AVAILABILITY/FOCUS_EXITED", 20, AGENT, agentId="ada", context={"availableFor": ["MAIL"]})],
             *("available", None, 20),
             id="out of focus, with what it was available for before",
+        ),
+        pytest.param(
+            [works(21, "MAIL"), event("AGENT_AVAILABILITY/FOCUS_EXITED", 20, AGENT, agentId="ada", context=IDLE)],
+            *("available", None, 20),
+            id="out of focus, in which it was available for nothing",
+        ),
+        pytest.param(
+            [
+                event("AGENT_AVAILABILITY/FOCUS_ENTERED", 80, AGENT, agentId="ada"),
+                status("LOGGED_IN", 60),
+                works(50, "MAIL"),
+            ],
+            *("available", None, 50),
+            id="a focus of an earlier day",
         ),
         pytest.param(
             [event("AGENT_AVAILABILITY/FOCUS_EXITED", 20, AGENT, agentId="ada")], "unknown", None, None, id="unknown"
@@ -187,6 +202,14 @@ TO_ADA: Mapping[str, Any] = {"agentId": "ada"}
         ),
         pytest.param([contact("STARTED", 60), contact("FULFILLED", 50)], "no", None, False, id="fulfilled"),
         pytest.param([contact("STARTED", 60, AGENT)], "no", None, False, id="an agent began it"),
+        pytest.param([contact("STARTED", 60, RULE)], "no", None, False, id="a rule began it"),
+        pytest.param(
+            [contact("STARTED", 60, RULE), contact("MESSAGE_RECEIVED", 61)],
+            "yes",
+            61,
+            False,
+            id="a rule, for a message",
+        ),
         pytest.param([contact("MESSAGE_RECEIVED", 40)], "yes", 40, True, id="what came before is not known"),
         pytest.param([contact("OFFERED", 40, **TO_ADA)], "yes", 40, True, id="offered, start not known"),
         pytest.param([contact("OFFER_ACCEPTED", 40, **TO_ADA)], "unknown", None, False, id="accepting is no answer"),
@@ -342,6 +365,18 @@ def test_a_task_is_due_as_its_newest_event_says(
         found = view_after(*order).tasks
 
         assert [(minutes_ago(each.due_at), each.is_open) for each in found] == ([(due, is_open)] if due else [])
+
+
+def test_two_changes_at_once_both_count() -> None:
+    """The context of the second event may not have the first change yet."""
+    moved = task("DUE_DATE_UPDATED", 50, due=-30, dueAt=at(5))
+    given_to_ada = task("ASSIGNEE_UPDATED", 49.99, due=-30, assignee={"inboxId": "first", "agentId": "ada"})
+    transferred = contact("TRANSFERRED", 50, assignee={"inboxId": "second"})
+    received = contact("MESSAGE_RECEIVED", 49.99)
+
+    assert minutes_ago(only_task(moved, given_to_ada).due_at) == 5
+    assert only_contact(transferred, received).inbox_id == "second"
+    assert only_contact(transferred, contact("MESSAGE_RECEIVED", 40)).inbox_id == "first"
 
 
 def test_tasks_are_listed_as_they_are_due() -> None:
