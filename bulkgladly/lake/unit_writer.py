@@ -170,6 +170,11 @@ class UnitWriter:
         """The number of rows added so far."""
         return self._rows
 
+    @property
+    def rejected(self) -> int:
+        """The number of lines rejected so far."""
+        return self._rejects.count
+
     # --- adding rows ---
 
     def convert(self, blocks: Iterable[bytes]) -> ConversionSummary:
