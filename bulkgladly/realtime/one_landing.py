@@ -15,6 +15,7 @@ from bulkgladly.errors import InputError
 from bulkgladly.gladly.event_envelopes import PING
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENTS
 from bulkgladly.inbox.stored_events import InboxReader, StoredEvent
+from bulkgladly.lake.conversion import ConvertOptions
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.followers import Follower, follower_of, remember_follower
 from bulkgladly.lake.manifest import Manifest, Span
@@ -44,6 +45,8 @@ _AT_ONCE = 200
 _MOST_EVENTS = 10_000
 """Most events in a unit: a landing runs beside the acknowledgement of webhooks, so its pieces are small."""
 _MOST_BYTES = 8 << 20
+_IN_SMALL_PIECES = ConvertOptions(parsers=1, batch_bytes=128 << 10, bundle_bytes=64 << 10)
+"""The search of a bundle for doubtful lines holds the interpreter: with a megabyte, for 50 ms on a slow machine."""
 _SPAN = ("covered_from", "covered_until")
 
 
@@ -205,7 +208,7 @@ class OneLanding:
         strange = [event for event in events if event.why]
         with _writer(folder, name, good) as writer:
             if good:
-                writer.convert([b"".join(_line(event) for event in good)])
+                writer.convert(map(_line, good), options=_IN_SMALL_PIECES)
             for number, event in enumerate(strange, len(good) + 1):
                 writer.reject(Reject(number, "not_an_event", event.why, event.body))
             if writer.rows or writer.rejected or covered is not None:
