@@ -72,16 +72,26 @@ class Follower(RuleBasedStateMachine):
 
     # What happens.
 
-    @rule(count=st.integers(1, 3), kind=st.sampled_from(["TASK/CREATED", "CONTACT/STARTED"]))
-    def happen(self, count: int, kind: str) -> None:
-        for number in range(count):
+    @rule(
+        happens=st.lists(st.sampled_from(["TASK/CREATED", "CONTACT/STARTED"]), min_size=1, max_size=3),
+        minutes=st.sampled_from([0, 1, 10, 40, 400]),
+        then=st.lists(st.sampled_from(["webhook", "feed", "land", "dump"]), unique=True),
+    )
+    def live(self, happens: list[str], minutes: int, then: list[str]) -> None:
+        """Some things happen, time goes by, and some of it is received, landed and fetched."""
+        for number, kind in enumerate(happens):
             self._log.add(kind, {"customerId": "c", "taskId": f"t-{number}"})
-
-    @rule(minutes=st.sampled_from([1, 10, 40, 400, 1000, 2000]))
-    def wait(self, minutes: int) -> None:
         self._wall.now += dt.timedelta(minutes=minutes)
+        for act in then:
+            if act == "webhook":
+                self._do(self._running().put(body_of(list(self._log)[-1]), via=Via.WEBHOOK))
+            else:
+                getattr(self, act)()
 
-    @rule()
+    @rule(hours=st.sampled_from([1, 20, 30]))
+    def sleep(self, hours: int) -> None:
+        self._wall.now += dt.timedelta(hours=hours)
+
     def feed(self) -> None:
         """Receive what the feed has, with what it covers, or how long it was not read."""
         following, now = self._running(), self._wall.now
@@ -99,20 +109,14 @@ class Follower(RuleBasedStateMachine):
         ]
         self._do(following.put(*bodies, covered=(begin, now - LAG)))
 
-    @rule(which=st.integers(0, 20))
-    def webhook(self, which: int) -> None:
-        """Receive one event by itself, the newest mostly."""
-        events = list(self._log)
-        if events:
-            self._do(self._running().put(body_of(events[-1 - which % len(events)]), via=Via.WEBHOOK))
-
-    @rule()
     def land(self) -> None:
         self._do(self._running().landing.land())
 
-    @rule()
-    def land_and_die(self) -> None:
+    @rule(is_fed=st.booleans())
+    def land_and_die(self, is_fed: bool) -> None:
         """Publish, and have nothing of it noted in the inbox."""
+        if is_fed:
+            self.feed()
         self._running()
         self.end()
         state, kept = self._folder / "state", self._folder / "kept"
@@ -122,7 +126,6 @@ class Follower(RuleBasedStateMachine):
         shutil.rmtree(state)
         kept.rename(state)
 
-    @rule()
     def dump(self) -> None:
         self._wall.now += dt.timedelta(seconds=1)  # two dumps of the same millisecond would be one unit
         self._do(Driver(self._lake).drive(lambda _: Events()))
@@ -209,7 +212,7 @@ def play(examples: int, steps: int, *, is_repeatable: bool) -> None:
 
 def test_any_order_of_landings_dumps_and_kills() -> None:
     """A few histories, the same in every run."""
-    play(12, 15, is_repeatable=True)
+    play(20, 15, is_repeatable=True)
 
 
 @pytest.mark.soak
