@@ -9,6 +9,8 @@ from bulkgladly.api.client import Client
 from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
+from bulkgladly.lake.catalogue import Catalogue
+from bulkgladly.lake.followers import Follower, follower_of
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.rows import Origin
@@ -27,6 +29,8 @@ SETTLING = EVENT_LAG
 MARGIN = dt.timedelta(minutes=1)
 """The first window begins this much after the oldest event that Gladly still returns: the request takes
 time, and the clocks differ."""
+PATIENCE = dt.timedelta(minutes=5)
+"""This much later than it should, a follower of the data set may publish, and clocks may differ."""
 STEP_IN = dt.timedelta(minutes=59)
 """If Gladly still refuses the beginning as too early, its clock differs: then this much more is left out."""
 
@@ -80,10 +84,18 @@ class Events:
     workers = 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """Yield the gap before the window, if there is one, and the window."""
+        """Yield the gap before the window, if there is one, and the window; nothing if a follower brings the events."""
         manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
         covered = [manifest.covered for manifest in manifests if manifest.covered]
-        times = [part.max_timestamp for manifest in manifests for part in manifest.parts if part.max_timestamp]
+        follower: Follower | None = await context.in_thread(_running_follower, context.folder)
+        if follower is not None and (until := _left_until(follower, covered, context)) is not None:
+            _lost_after(until, context)
+            context.note(
+                f"events: not fetched, because a running follower brings them; complete until {until:%H:%M} UTC"
+            )
+            return
+        # Only of units that cover their time: single events that webhooks brought do not tell how far was read.
+        times = [part.max_timestamp for one in manifests if one.covered for part in one.parts if part.max_timestamp]
         options = context.options
         plan = plan_of(covered, max(times, default=None), context.clock(), options.since, options.until)
         if plan.gap is not None:
@@ -94,8 +106,7 @@ class Events:
             )
             yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
         if plan.window is not None:
-            lost_from = plan.window[1] + EVENTS_WINDOW
-            context.next_loss = min(context.next_loss or lost_from, lost_from)
+            _lost_after(plan.window[1], context)
             yield EventsUnit(plan.window, plan.gap, _last_empty(manifests, plan.window))
 
 
@@ -175,6 +186,35 @@ class EventsUnit:
         ):
             start, replaces = min(self.empty.covered[0], start), (self.empty,)
         return found.commit(covered=(start, end), about=about, replaces=replaces)
+
+
+# --- A follower of the same data set ---
+
+
+def _running_follower(folder: Catalogue) -> Follower | None:
+    follower = follower_of(folder, _EVENTS.name)
+    return follower if follower is not None and follower.is_running() else None
+
+
+def _left_until(follower: Follower, covered: Sequence[Span], context: Context) -> dt.datetime | None:
+    """Return until when a running follower has brought all events, which need not be fetched; None if it does not."""
+    options = context.options
+    if options.since is not None or options.until is not None or options.refresh:
+        return None  # a window was asked for by name
+    now = context.clock()
+    until = coverage_of(covered).until
+    latest = now - 2 * dt.timedelta(seconds=follower.land_every_s) - PATIENCE
+    # What has landed is believed, and not that a process runs: its feed may be refused, or its folder another one.
+    is_whole = set(follower.entities) >= set(EVENT_ENTITIES)
+    if not is_whole or until is None or not latest <= min(follower.landed_at, until):
+        return None
+    return until if max(follower.landed_at, until) <= now + PATIENCE else None
+
+
+def _lost_after(until: dt.datetime, context: Context) -> None:
+    """Note that what follows the end of what is covered is lost a day later."""
+    lost_from = until + EVENTS_WINDOW
+    context.next_loss = min(context.next_loss or lost_from, lost_from)
 
 
 def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
