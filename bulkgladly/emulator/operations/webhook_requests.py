@@ -79,7 +79,7 @@ def log_webhook_request(
     entry: Entity = {"webhookId": webhook["id"], "url": webhook["url"], "type": event_type, **more}
     entry |= {"timestamp": timestamp(now_s), "status": status, "sent": is_sent}
     # Deliveries come at any time, so they must not take ids from the series of the other objects.
-    entry["id"] = derived_id(f"webhook_log:{next(reversed(log), '')}:{entry}")
+    entry["id"] = derived_id(f"webhook_log:{[*log][-1:]}:{entry}")
     log[entry["id"]] = entry
     oldest = timestamp(now_s - LOG_DAYS * _DAY_S)
     # Oldest first, so the loop ends after the entry that this one replaces.
