@@ -137,31 +137,10 @@ class Emulator(Application):
         Raises:
             OSError: The port is taken.
         """
-        control = Control(
-            self.store,
-            self.limiter,
-            self.faults,
-            self.requests,
-            self.exports.add_job,
-            self.refuse,
-            more={**self.deliveries.endpoints(), **self.traffic.endpoints()},
-        )
-        parts = ServerParts(
-            self.options,
-            self.clock,
-            self.store,
-            self.limiter,
-            self.report_limits,
-            self.faults,
-            self.requests,
-            Router(self._operations),
-            control,
-            self.refuse,
-        )
         # Here and not before, so that its requests begin with the start.
         if self.options.neighbour_rate:
             self.limiter.add_neighbour(self.options.neighbour_rate, seed=self.options.seed)
-        self._exchange = Exchange(parts)
+        self._exchange = Exchange(self._server_parts())
         self._listener = listener = Listener(self._exchange, self.faults, self._host)
         await listener.start(self.options.port)
         self._url = listener.url
@@ -203,6 +182,21 @@ class Emulator(Application):
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def _server_parts(self) -> ServerParts:
+        more = {**self.deliveries.endpoints(), **self.traffic.endpoints()}
+        return ServerParts(
+            self.options,
+            self.clock,
+            self.store,
+            self.limiter,
+            self.report_limits,
+            self.faults,
+            self.requests,
+            Router(self._operations),
+            Control(self.store, self.limiter, self.faults, self.requests, self.exports.add_job, self.refuse, more=more),
+            self.refuse,
+        )
 
     def _fill(self) -> None:
         # First of all, because events must be in order.

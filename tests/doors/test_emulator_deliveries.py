@@ -247,7 +247,8 @@ async def test_the_fifth_failure_deactivates_the_webhook(caplog: pytest.LogCaptu
             await emulator.deliveries.drained()
         gone = emulator.store.collections["webhooks"][webhook_id]
         emulator.emit("TASK/CREATED")
-        receiver.replies, before = [200], len(receiver.events)
+        before = len(receiver.events)
+        receiver.replies[:] = [200]
         assert await patched(client, webhook_id, enabled=True) == 204
         [last] = emulator.emit("TASK/CREATED")
         await emulator.deliveries.drained()

@@ -38,7 +38,7 @@ class ContactCentre:
         self._per_minute = per_minute
         self._schedule = Schedule(draw, quickness=max(1.0, per_minute / _USUAL_PER_MINUTE))
         self._shift = AgentShift(self._store, self._schedule, draw)
-        self._contacts = ContactFlow(application, self._schedule, self._shift, draw)
+        self._contacts = ContactFlow(application, self._schedule, self._shift, draw, self._after)
         self._tasks = TaskFlow(application, self._schedule, draw)
         self._customers = list(islice(self._store.customers, _FIRST_CUSTOMERS))
         self._created = 0
@@ -63,7 +63,7 @@ class ContactCentre:
         moment_s = self._schedule.now_s
         contact = Contact(channel, conversation["id"], conversation["customerId"], moment_s, is_first=is_first)
         self._busy.add(contact.customer_id)
-        self._contacts.start(contact, self._after)
+        self._contacts.start(contact)
 
     def _after(self, contact: Contact) -> None:
         """Do what follows the end of a contact."""

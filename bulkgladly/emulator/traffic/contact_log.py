@@ -19,6 +19,8 @@ class Contact:
     conversation_id: str
     customer_id: str
     started_s: float
+    patience_s: float = 0.0
+    """How long a caller waits."""
     is_first: bool = True
     """Whether the customer has not come back yet."""
     messages_left: int = 0
@@ -45,6 +47,11 @@ class ContactLog:
         """Return the conversation, or None if it is closed or gone: others can change the store at any time."""
         conversation = self._store.conversations.get(contact.conversation_id)
         return None if conversation is None or conversation["status"] == "CLOSED" else conversation
+
+    def why_gone(self, contact: Contact) -> str:
+        """Return the reason why there is no open conversation any more."""
+        is_there = contact.conversation_id in self._store.conversations
+        return "CONVERSATION_CLOSED" if is_there else "CUSTOMER_DELETED"
 
     def add(self, contact: Contact, name: str, *, by: AtWork | None = None, **content: Any) -> None:
         """Add an event of the contact; without an agent it is caused by the customer."""
