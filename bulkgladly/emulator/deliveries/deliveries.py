@@ -57,6 +57,7 @@ class Deliveries:
     Chapters: the life of it, what comes in, what goes out, what a person can see and change.
 
     Each webhook has a queue of its own, so a slow receiver delays nobody else. Nothing is kept over a stop.
+    Between start and stop, events must be added in the thread of the event loop.
     """
 
     def __init__(self, store: Store, options: EmulatorOptions) -> None:
