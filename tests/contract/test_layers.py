@@ -86,6 +86,8 @@ EMULATOR_MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "application": frozenset({"organisation", "operations"}),
     "seeding": frozenset({"organisation", "operations"}),
     "exports": frozenset({"organisation", "seeding"}),
+    "deliveries": frozenset({"organisation", "options", "protocol", "operations"}),
+    "traffic": frozenset({"organisation", "operations", "application", "seeding"}),
     "server": frozenset({"organisation", "options", "protocol", "faults"}),
 }
 """The folders of the emulator, and the modules beside them, in the order of their layers.
