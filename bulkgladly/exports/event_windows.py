@@ -9,8 +9,7 @@ from bulkgladly.api.client import Client
 from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
-from bulkgladly.lake.catalogue import Catalogue
-from bulkgladly.lake.followers import Follower, follower_of
+from bulkgladly.lake.followers import Follower, running_follower
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.rows import Origin
@@ -87,7 +86,7 @@ class Events:
         """Yield the gap before the window, if there is one, and the window; nothing if a follower brings the events."""
         manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
         covered = [manifest.covered for manifest in manifests if manifest.covered]
-        follower: Follower | None = await context.in_thread(_running_follower, context.folder)
+        follower: Follower | None = await context.in_thread(running_follower, context.folder, _EVENTS.name)
         if follower is not None and (until := _left_until(follower, covered, context)) is not None:
             _lost_after(until, context)
             context.note(
@@ -189,11 +188,6 @@ class EventsUnit:
 
 
 # --- A follower of the same data set ---
-
-
-def _running_follower(folder: Catalogue) -> Follower | None:
-    follower = follower_of(folder, _EVENTS.name)
-    return follower if follower is not None and follower.is_running() else None
 
 
 def _left_until(follower: Follower, covered: Sequence[Span], context: Context) -> dt.datetime | None:

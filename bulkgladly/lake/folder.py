@@ -119,8 +119,10 @@ class DataFolder(Catalogue):
         """Whether this object may write."""
         return self._lock.is_held
 
-    def lock(self) -> Self:
+    def lock(self, *, wait_s: float = _LOOK_S) -> Self:
         """Take the lock, which writing requires. It ends with `close`, or with the process, however that ends.
+
+        `wait_s` is how long to wait for another process that holds it.
 
         Raises:
             DataSetInUse: Another process writes.
@@ -128,7 +130,7 @@ class DataFolder(Catalogue):
             DiskFull: No space.
         """
         try:
-            self._lock.take(wait_s=_LOOK_S)
+            self._lock.take(wait_s=wait_s)
         except LockHeld as held:
             raise DataSetInUse(
                 f"{self.path} is in use by process {held.holder}; wait for it to finish, or stop it"

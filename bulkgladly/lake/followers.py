@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.documents import Members
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import DataSetInUse, UsageError
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.storage.lock import Lock
 
-__all__ = ("Follower", "follower_of", "remember_follower")
+__all__ = ("LANDING_S", "Follower", "follower_of", "lock_between_landings", "remember_follower", "running_follower")
+
+LANDING_S = 60.0
+"""For how long to wait for the lock of a folder while a follower runs, which holds it for moments only."""
 
 _MEMO = "follower"
 _FORMAT = 1
@@ -68,6 +71,27 @@ def follower_of(folder: Catalogue, data_set: str) -> Follower | None:
         found = Catalogue(folder.path).remembered(data_set, _MEMO)
         return None if found is None else _follower_in(found)
     return None
+
+
+def running_follower(folder: Catalogue, data_set: str) -> Follower | None:
+    """Return the last follower of a data set if it is running on this machine."""
+    follower = follower_of(folder, data_set)
+    return follower if follower is not None and follower.is_running() else None
+
+
+def lock_between_landings(folder: DataFolder, data_set: str) -> DataFolder:
+    """Lock a folder, and return it; if a follower of the data set runs, wait for up to a minute.
+
+    Raises:
+        DataSetInUse: Another process writes, and goes on writing.
+        UsageError, DiskFull: As `DataFolder.lock`.
+    """
+    try:
+        return folder.lock()
+    except DataSetInUse:
+        if running_follower(folder, data_set) is None:
+            raise
+    return folder.lock(wait_s=LANDING_S)
 
 
 def _follower_in(memo: Mapping[str, Any]) -> Follower | None:

@@ -1,12 +1,14 @@
 """A follower and dumps on one data set: no event is missing, each is there once, and few are fetched twice."""
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 
 import pytest
 
+from bulkgladly.errors import DataSetInUse
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
-from bulkgladly.lake.followers import follower_of
+from bulkgladly.lake.followers import follower_of, lock_between_landings
 from bulkgladly.lake.places import memo_place
 from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.realtime.landing import LandingTimes
@@ -176,6 +178,42 @@ async def test_a_follower_lands_beside_a_dump_of_other_objects(lake: Lake, follo
         landed = await follower.land()
 
     assert landed.rows == len(made)
+
+
+async def test_a_dump_waits_for_a_landing(lake: Lake, follower: Following) -> None:
+    """A follower holds the lock for moments only, so a dump at such a moment does not fail."""
+    with follower:
+        await follower.land()
+        held = follower.folder().lock()
+        dumping = asyncio.create_task(lake.export("inboxes"))
+        done, _ = await asyncio.wait([dumping], timeout=0.5)
+        assert not done
+        held.close()
+
+        assert (await dumping).exit_code == 0
+
+
+async def test_compacting_waits_for_a_landing(lake: Lake, follower: Following) -> None:
+    await lake.export("inboxes")
+    with follower:
+        await follower.land()
+        held = follower.folder().lock()
+        compacting = asyncio.create_task(asyncio.to_thread(lock_between_landings, follower.folder(), "events"))
+        done, _ = await asyncio.wait([compacting], timeout=0.3)
+        assert not done
+        held.close()
+
+        (await compacting).close()
+
+
+async def test_another_writer_is_not_waited_for_if_no_follower_runs(lake: Lake, follower: Following) -> None:
+    with follower:
+        await follower.land()
+    with follower.folder().lock():
+        with pytest.raises(DataSetInUse, match="in use by process"):
+            await lake.export("inboxes")
+        with pytest.raises(DataSetInUse):
+            lock_between_landings(follower.folder(), "events")
 
 
 @pytest.mark.parametrize("memo", [b"", b"[]", b"{}", b'{"format":2}', b'{"format":1,"inbox":3}'])
