@@ -304,7 +304,8 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("aiohttp", {"bulkgladly.api.wire"}),
+        # Of the two one speaks to Gladly, with its credentials, and one to a receiver of the user's, with none.
+        ("aiohttp", {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink"}),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),
