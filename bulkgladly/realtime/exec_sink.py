@@ -21,7 +21,9 @@ from bulkgladly.shown import MOST_NAME, shown
 __all__ = ("ExecSink",)
 
 _LOOK_S = 0.1
+_UNREAD = "it had read all events; let it read its input to the end"
 _MOST_TOLD = 20
+_PIPE_HOLDS = 65_536
 _OURS = "BULKGLADLY_LISTEN_"
 
 
@@ -106,25 +108,30 @@ class _Running:
         if code:
             return f"exit code {code}"
         # An exit code of 0 says nothing about events that never reached the command.
-        return "ended with 0 before it had read all events" if self._is_unread else ""
+        return f"ended with 0 before {_UNREAD}" if self._is_unread else ""
 
     def tell(self) -> None:
         lines = self._printed.decode("utf-8", "replace").splitlines()
-        for line in lines[:_MOST_TOLD]:
-            self._note(f"{self._label}: {shown(line, MOST_NAME)}")
+        # What is wrong usually stands at the end.
         if len(lines) > _MOST_TOLD or self._left_out:
-            self._note(f"{self._label}: printed more, which is left out")
+            self._note(f"{self._label}: only the last {_MOST_TOLD} lines of its output follow")
+        for line in lines[-_MOST_TOLD:]:
+            self._note(f"{self._label}: {shown(line, MOST_NAME)}")
 
     async def _feed(self, lines: bytes) -> None:
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - it was requested
+        # So that `drain` returns when the pipe has all of it. What happens to the pipe later says nothing.
+        stdin.transport.set_write_buffer_limits(0)
         try:
             stdin.write(lines)
             await stdin.drain()
-            stdin.close()
-            await stdin.wait_closed()
         except (BrokenPipeError, ConnectionResetError):
-            self._is_unread = True
+            # What fits into the pipe may stay unread without a sign: a small batch must not depend on who was faster.
+            self._is_unread = len(lines) > _PIPE_HOLDS
+        stdin.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await stdin.wait_closed()
 
     async def _attend(self) -> None:
         """Read what the command prints, and wait until it has ended, but not for what it has started."""
@@ -142,9 +149,10 @@ class _Running:
         await self._process.wait()
 
     def _keep(self, piece: bytes) -> None:
-        room = MOST_NAME * 4 * _MOST_TOLD - len(self._printed)
-        self._printed += piece[: max(0, room)]
-        self._left_out += max(0, len(piece) - room)
+        self._printed += piece
+        too_many = max(0, len(self._printed) - MOST_NAME * 4 * _MOST_TOLD)
+        del self._printed[:too_many]
+        self._left_out += too_many
 
 
 async def _end(process: asyncio.subprocess.Process, end_s: float) -> None:
