@@ -23,6 +23,7 @@ __all__ = (
     "newest_left",
     "note_failures",
     "note_left",
+    "prune_newest",
 )
 
 _AT_ONCE = 500
@@ -47,19 +48,18 @@ class Failing(NamedTuple):
 
 
 async def begin_deliveries(inbox: Inbox, reader: str, *, after: int | None = None) -> int:
-    """Return up to which number a reader is done. One that is new begins after `after`; None for what arrives later.
+    """Return up to which number a reader is done. One that is new begins after `after`; None for what arrives later."""
+    return await inbox.begin_cursor(reader, inbox.last_seq if after is None else after)
 
-    What is only needed to recognise late events is dropped once no copy of them can come any more.
-    """
-    before = dt.datetime.now(dt.UTC) - DEDUPE_FOR
-    seq = await inbox.begin_cursor(reader, inbox.last_seq if after is None else after)
 
-    def clean(connection: sqlite3.Connection) -> None:
-        row = (reader, round(before.timestamp() * 1000))
-        connection.execute("DELETE FROM newest_left WHERE reader = ? AND time_ms < ?", row)
+async def prune_newest(inbox: Inbox, reader: str) -> None:
+    """Forget what is only needed to recognise late events and is too old for that: nothing older arrives any more."""
+    before_ms = round((dt.datetime.now(dt.UTC) - DEDUPE_FOR).timestamp() * 1000)
 
-    await inbox.ask(clean)
-    return seq
+    def prune(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM newest_left WHERE reader = ? AND time_ms < ?", (reader, before_ms))
+
+    await inbox.ask(prune)
 
 
 async def note_left(inbox: Inbox, reader: str, left: Sequence[Left], *, done_up_to: int) -> None:

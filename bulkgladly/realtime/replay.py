@@ -102,6 +102,7 @@ async def replay(
 async def _insist(sink: Sink, batch: list[Outgoing], note: Note, environment: Environment) -> tuple[int, int, str]:
     """Pass on a batch, and what failed of it again; return how many were taken and refused, and what stopped it."""
     taken = refused = 0
+    failed: list[SinkReply] = []
     for failures in range(1, _MOST_FAILURES + 1):
         replies = await sink.deliver(batch)
         for event, reply in zip(batch, replies, strict=True):

@@ -20,6 +20,7 @@ from bulkgladly.inbox.deliveries import (
     newest_left,
     note_failures,
     note_left,
+    prune_newest,
 )
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
@@ -38,6 +39,7 @@ __all__ = ("SinkLoop",)
 _READ_AT_ONCE = 500
 _FETCHES_AT_ONCE = 8
 _CLOSE_S = 5.0
+_PRUNE_EVERY = 10_000
 STOP_GRACE_S = 10.0
 _PASSES = (DiskFull, JournalError, TransportError, Fatal, Outage, NotTrusted)
 """What is waited out: nothing is dropped because the disk is full, or because Gladly cannot be asked."""
@@ -86,6 +88,7 @@ class SinkLoop:
         self._read = self._noted = -1
         self._told = ""
         self._dead_count, self._tell_dead_at = 0, 1
+        self._since_pruned = _PRUNE_EVERY
         self._is_stopping = False
         self._scope: anyio.CancelScope | None = None
         self._grace_s = 0.0
@@ -297,6 +300,10 @@ class SinkLoop:
         up_to = self._settling.done_up_to(self._read)
         await self._patiently(partial(note_left, self._inbox, self.sink.name, left, done_up_to=up_to), is_wanted=True)
         self._noted = up_to
+        self._since_pruned += len(left)
+        if self._since_pruned >= _PRUNE_EVERY:
+            self._since_pruned = 0
+            await self._patiently(partial(prune_newest, self._inbox, self.sink.name))
 
     def _give_back(self, events: Sequence[Waiting]) -> None:
         # Those that were put aside stay there.
