@@ -72,7 +72,9 @@ class InboxReader:
 
     def close(self) -> None:
         """Close the file. Calling it twice is allowed."""
-        self._connection.close()
+        # A thread whose caller was cancelled may still be reading: SQLite does not survive a close under it.
+        with self._turn:
+            self._connection.close()
 
     # --- events ---
 

@@ -1,5 +1,7 @@
 """The sink `https://...`: one POST for each event. Only this module and `api.wire` name aiohttp's client."""
 
+import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +27,7 @@ __all__ = ("HttpsSink",)
 _AT_ONCE = 8
 """Requests under way at a time, each for another object."""
 _KEEP_ALIVE_S = 4.0
+_BODY_S = 1.0
 _MOST_READ = 64 * 1024
 _TRY_AGAIN = (408, 425, 429)
 _UNTRIED = SinkReply(Fate.UNTRIED)
@@ -102,9 +105,12 @@ class HttpsSink(Sink):
             async with self._open().post(
                 self._url, data=event.line, headers=headers, proxy=self._proxy, allow_redirects=False
             ) as response:
-                # Read, so that the connection can be used again; what it says does not matter.
-                await response.content.read(_MOST_READ)
-                return _reply_of(response.status, response.headers), False
+                reply = _reply_of(response.status, response.headers)
+                # Read, so that the connection can be used again. What it says, or that it breaks off, does not matter.
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    async with asyncio.timeout(_BODY_S):
+                        await response.content.read(_MOST_READ)
+                return reply, False
         except aiohttp.ClientConnectorCertificateError as error:
             why = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
             return SinkReply(

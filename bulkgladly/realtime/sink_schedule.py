@@ -14,6 +14,7 @@ from bulkgladly.realtime.sinks import MOST_AT_ONCE
 __all__ = ("FIRST_WAIT_S", "LONGEST_WAIT_S", "Aside", "SinkSchedule", "retry_wait_s")
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 600.0
+_LONGEST_STEP_S = 2 * LONGEST_WAIT_S
 _MOST_ASIDE = 1_000
 _MOST_PROBES = 10
 """So many events show that it is the sink that is down; further ones are not tried."""
@@ -86,7 +87,9 @@ class SinkSchedule:
     ) -> Failing:
         """Let an event that failed alone wait, and return what is known of it now. The caller looks at `failed_s`."""
         earlier = self._aside.get(event.seq)
-        failed_s = known.failed_s + (max(0.0, now - earlier.tried_at) if earlier else 0.0)
+        # A process that did not run for a day has not tried for a day.
+        passed_s = min(max(0.0, now - earlier.tried_at), _LONGEST_STEP_S) if earlier else 0.0
+        failed_s = known.failed_s + passed_s
         failing = Failing(event.seq, known.attempts + 1, failed_s, reason)
         wait_s = retry_wait_s(failing.attempts, self._random, retry_after_s)
         # It is tried once more when its time is over, not up to 10 minutes later.

@@ -165,6 +165,22 @@ async def test_a_receiver_that_hangs_is_left() -> None:
     assert (reply.fate, reply.reason) == (Fate.FAILED, "no response within 0.2 s")
 
 
+async def test_a_body_that_never_ends_takes_nothing_back() -> None:
+    """The status has come: the event was taken."""
+
+    async def answer(request: web.BaseRequest, _event: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"some")
+        await asyncio.sleep(5)
+        return response
+
+    async with receiver(answer) as (url, _), sink_to(url) as sink:
+        (reply,) = await sink.deliver(events(1))
+
+    assert reply.fate is Fate.TAKEN
+
+
 async def test_a_connection_that_breaks_is_a_failure_without_the_address() -> None:
     """The message could quote the address, and with it a token."""
 

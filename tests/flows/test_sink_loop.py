@@ -8,7 +8,7 @@ import pytest
 
 from bulkgladly.inbox.deliveries import delivered_between, failing_events
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.dead_letters import DeadLetters
+from bulkgladly.realtime.dead_letters import DeadLetters, dead_letters_path
 from bulkgladly.realtime.sink_loop import SinkLoop
 from bulkgladly.realtime.sinks import Fate, SinkEnded, SinkReply
 from bulkgladly.runs.environment import Environment
@@ -144,6 +144,23 @@ async def test_what_a_receiver_refuses_is_put_aside_at_once(inbox: Inbox, tmp_pa
     assert [(one["event"]["id"], one["reason"], one["attempts"]) for one in dead_events(tmp_path)] == [
         ("e2", "HTTP 400", 1)
     ]
+
+
+async def test_nothing_leaves_before_its_dead_letter_is_on_the_disk(inbox: Inbox, tmp_path: Path) -> None:
+    """If that cannot be written, the sink waits, says so once, and goes on by itself."""
+    dead_letters_path(tmp_path).mkdir()
+    sink = ListSink(lambda event_id: TAKEN if event_id != "e1" else SinkReply(Fate.REFUSED, "HTTP 400"))
+    notes: list[str] = []
+    async with passing_on(inbox, sink, notes=notes):
+        await put(inbox, [event(1), event(2)])
+        await until(lambda: bool(notes))
+        assert inbox.reader.cursors()[sink.name] == 0
+        dead_letters_path(tmp_path).rmdir()
+        await soon(inbox, sink.name, 2)
+
+    assert "dead.ndjson could not be written" in notes[0]
+    assert [one["event"]["id"] for one in dead_events(tmp_path)] == ["e1"]
+    assert len([note for note in notes if "could not be written" in note]) == 1
 
 
 @pytest.mark.parametrize("takes_whole", [True, False])

@@ -68,13 +68,15 @@ def test_an_event_that_was_put_aside_takes_turns_with_others() -> None:
 
 
 def test_time_of_failing_adds_up_also_over_restarts() -> None:
-    """Only between two attempts of one process: a clock between processes would have to be trusted."""
+    """Only between two attempts of one process, and not all of a time in which it did not run."""
     schedule = SinkSchedule(lambda: 0.0)
     once = put(schedule, 1, 10.0, Failing(1, 7, 100.0, "y"))
     twice = put(schedule, 1, 15.0, once)
 
     assert (once.attempts, once.failed_s) == (8, 100.0)
     assert (twice.attempts, twice.failed_s) == (9, 105.0)
+    stopped = put(schedule, 1, 15.0 + 2 * DAY_S, twice)
+    assert stopped.failed_s == 105.0 + 1200.0
 
 
 def test_the_last_attempt_is_when_the_time_is_over() -> None:
