@@ -11,6 +11,11 @@ hold. `job_dumps` fetches export jobs as soon as they are completed.
 into `agent_states`, `open_contacts` and `dated_tasks`, which `live_facts` holds together; `view_making` makes a
 `live_view` of them. `live_feed` sends views to browsers, `live_page` is the page that shows them, and `live_routes`
 puts both into a server.
+
+Passed on: `sink_choice` makes a sink of a `--to` (`stream_sink`, `exec_sink`, `https_sink` with `signatures`), `sinks`
+says what each promises, and a `sink_loop` feeds one: `settling` puts the events in order, `outgoing` makes the lines,
+`object_fetch` adds objects, `sink_schedule` says when to try again, `dead_letters` keeps what was never taken. `replay`
+passes events on once more.
 """
 
 __all__: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ import anyio.abc
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.runs.observer import counted
 
-__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "stopping")
+__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "side_by_side", "stopping")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
@@ -219,6 +219,27 @@ async def run_stages(
         raise _first_of(group) from None
     finally:
         stop.abort_scope.deadline = math.inf
+
+
+async def side_by_side(calls: Sequence[Callable[[], Awaitable[T]]], at_once: int) -> list[T]:
+    """Return what calls return, in their order; at most `at_once` of them are under way at a time.
+
+    The first error cancels the others and is raised as itself.
+    """
+    results: dict[int, T] = {}
+    left = iter(enumerate(calls))
+
+    async def work() -> None:
+        for number, call in left:
+            results[number] = await call()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(min(at_once, len(calls))):
+                group.start_soon(work)
+    except BaseExceptionGroup as group_of_errors:
+        raise _first_of(group_of_errors) from None
+    return [results[number] for number in range(len(calls))]
 
 
 async def _guarded(stage: Callable[[], Awaitable[None]], stop: Stop) -> None:
