@@ -304,7 +304,14 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("aiohttp", {"bulkgladly.api.wire"}),
+        (
+            "aiohttp",
+            {
+                "bulkgladly.api.wire",
+                "bulkgladly.realtime.http_connections",
+                "bulkgladly.realtime.webhook_server",
+            },
+        ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),
