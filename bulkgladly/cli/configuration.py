@@ -21,7 +21,7 @@ from bulkgladly.settings import CONFIG_FILE, Credentials, load_toml
 __all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
-_LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "reports", "what"})
+_LISTS = frozenset({"after", "entities", "ignore_columns", "languages", "partition", "reports", "what"})
 """Options that take several words, comma-separated."""
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
 """Options that take a text which may be a plain number."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 __all__ = ("Connections", "HttpConnection")
 
@@ -99,7 +100,7 @@ class HttpConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the response to what is not HTTP, or to an error of ours: only its status."""
         del request, message
-        if exc is not None and status >= 500:
+        if not isinstance(exc, HttpProcessingError):  # else it is not HTTP, which is nobody's mistake here
             self._connections.failed()
         response = web.Response(status=status)
         response.force_close()

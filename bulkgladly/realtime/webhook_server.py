@@ -43,11 +43,14 @@ class ServerBounds(NamedTuple):
 
 
 class _Refused(Exception):
-    """A delivery ends without being stored; the connection is closed."""
+    """A delivery ends without being stored, and the connection is closed.
 
-    def __init__(self, status: int, count: str) -> None:
+    `count` is the counter, `note` a line for people, and `headers` more headers of the response.
+    """
+
+    def __init__(self, status: int, count: str, note: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
-        self.status, self.count = status, count
+        self.status, self.count, self.note, self.headers = status, count, note, headers or {}
 
 
 class WebhookServer:
@@ -149,7 +152,7 @@ class WebhookServer:
             if self._is_stopping:
                 raise _Refused(503, "stopping")
             if not self._secrets.accepts(lambda name: request.headers.getall(name, ())):
-                raise _Refused(401, "refused")
+                raise self._unauthentic()
             delivery = await self._read(request)
             held = len(delivery.body)
             self._held_bytes += held
@@ -170,14 +173,14 @@ class WebhookServer:
 
     def _refusal(self, refused: _Refused) -> web.Response:
         self._counts[refused.count] += 1
-        headers = dict(_CLOSE)
-        if refused.status == 401:
-            self._notes.tell("401", "a delivery without the right secret was refused (401); nothing of it is kept")
-            if self._secrets.has_basic:
-                headers["WWW-Authenticate"] = 'Basic realm="webhooks"'
-        elif refused.status == 408:
-            self._notes.tell("408", f"a delivery took longer than {self._bounds.body_s:g} s to arrive (408)")
-        return web.Response(status=refused.status, headers=headers)
+        if refused.note:
+            self._notes.tell(refused.count, refused.note)
+        return web.Response(status=refused.status, headers={**refused.headers, **_CLOSE})
+
+    def _unauthentic(self) -> _Refused:
+        realm = {"WWW-Authenticate": 'Basic realm="webhooks"'} if self._secrets.has_basic else None
+        note = "a delivery without the right secret was refused (401); nothing of it is kept"
+        return _Refused(401, "refused", note, realm)
 
     async def _read(self, request: web.Request) -> ReceivedBody:
         """Return the body, or its first part if it is too long.
@@ -199,15 +202,15 @@ class WebhookServer:
         except TimeoutError:
             # The part that is kept of a body that is too long is here already.
             if total <= most:
-                raise _Refused(408, "slow") from None
+                note = f"a delivery took longer than {self._bounds.body_s:g} s to arrive (408)"
+                raise _Refused(408, "slow", note) from None
         except (web.RequestPayloadError, ConnectionError):
             raise _Refused(400, "broken_off") from None
         return ReceivedBody(bytes(body), request.headers.get("Content-Encoding", "").strip().lower(), total > most)
 
     def _check_room(self, size: int) -> None:
         if self._held_bytes + size > self._bounds.held_bytes:
-            self._notes.tell("held", "too many deliveries at once (503); Gladly sends them again")
-            raise _Refused(503, "too_many")
+            raise _Refused(503, "too_many", "too many deliveries at once (503); Gladly sends them again")
 
     async def _store(self, arrival: Arrival) -> None:
         """Return when a delivery is on the disk.
@@ -221,12 +224,11 @@ class WebhookServer:
             async with asyncio.timeout(self._bounds.store_s):
                 receipt = await self._inbox.put([] if ping else [arrival], facts=facts)
         except BulkgladlyError as error:
-            self._notes.tell("503", f"a delivery could not be stored (503): {error}. Gladly sends it again")
-            raise _Refused(503, "not_stored") from None
+            note = f"a delivery could not be stored (503): {error}. Gladly sends it again"
+            raise _Refused(503, "not_stored", note) from None
         except TimeoutError:
-            limit = f"{self._bounds.store_s:g} s"
-            self._notes.tell("503", f"a delivery could not be stored within {limit} (503); Gladly sends it again")
-            raise _Refused(503, "not_stored") from None
+            note = f"a delivery could not be stored within {self._bounds.store_s:g} s (503); Gladly sends it again"
+            raise _Refused(503, "not_stored", note) from None
         if ping:
             self._counts["ping"] += 1
             self._notes.tell("ping", "Gladly has tested the address (PING)")
