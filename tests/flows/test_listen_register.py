@@ -449,6 +449,19 @@ def test_what_cannot_work_exits_with_2(program: tuple[Program, Emulator], line: 
     assert "createWebhook" not in emulator.requests.by_operation
 
 
+def test_the_settings_file_gives_options(program: tuple[Program, Emulator], tmp_path: Path) -> None:
+    """Those of `listen` also to its commands; an option that may be repeated is a list."""
+    call, _ = program
+    settings = tmp_path / "bulkgladly.toml"
+    settings.write_text('[listen]\nstate_dir = "kept"\nto = ["-", "exec:cat -n"]\nheal = true\n', encoding="utf-8")
+
+    assert call(f"listen register {PUBLIC}")[0] == 0
+    assert (tmp_path / "kept" / "webhook.json").exists()
+
+    settings.write_text("[listen]\nto = 3\n", encoding="utf-8")
+    assert "to in [listen] is not valid" in call("listen show")[2]
+
+
 def test_registering_needs_secrets(program: tuple[Program, Emulator], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them anybody could send events."""
     call, _ = program
