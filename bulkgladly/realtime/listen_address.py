@@ -17,6 +17,7 @@ HEALTH, LIVE = "/healthz", "/live"
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _AT = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/\s]+)):(?P<port>\d{1,5})")
 _BACKLOG = 512
+_HANDSHAKE_S = 10.0
 _WRONG_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -54,7 +55,14 @@ async def bound_by(
     """
     host, port = address_of(at)
     try:
-        return await asyncio.get_running_loop().create_server(protocol, host, port, ssl=context, backlog=_BACKLOG)
+        return await asyncio.get_running_loop().create_server(
+            protocol,
+            host,
+            port,
+            ssl=context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
+        )
     except socket.gaierror as error:
         raise UsageError(f"--at {at}: {host} is not an address of this machine ({error.strerror})") from error
     except OSError as error:

@@ -146,22 +146,20 @@ class WebhookServer:
     # --- one delivery ---
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        held = 0
+        body = bytearray()
         self.in_flight += 1
         try:
             if self._is_stopping:
                 raise _Refused(503, "stopping")
             if not self._secrets.accepts(lambda name: request.headers.getall(name, ())):
                 raise self._unauthentic()
-            delivery = await self._read(request)
-            held = len(delivery.body)
-            self._held_bytes += held
+            delivery = await self._read(request, body)
             await self._store(self._arrival(delivery))
         except _Refused as refused:
             return self._refusal(refused)
         finally:
             self.in_flight -= 1
-            self._held_bytes -= held
+            self._held_bytes -= len(body)
         return web.Response(headers=_CLOSE if delivery.is_cut else None)
 
     def _arrival(self, delivery: ReceivedBody) -> Arrival:
@@ -182,8 +180,8 @@ class WebhookServer:
         note = "a delivery without the right secret was refused (401); nothing of it is kept"
         return _Refused(401, "refused", note, realm)
 
-    async def _read(self, request: web.Request) -> ReceivedBody:
-        """Return the body, or its first part if it is too long.
+    async def _read(self, request: web.Request, body: bytearray) -> ReceivedBody:
+        """Return the body, or its first part if it is too long; `body` has what is held in memory of it.
 
         Raises:
             _Refused: It did not arrive, or there is no room for it.
@@ -192,13 +190,12 @@ class WebhookServer:
             # Only now, so that a body with a wrong secret is never sent.
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        most, body, total = self._options.max_body_bytes, bytearray(), 0
+        most, total = self._options.max_body_bytes, 0
         try:
             async with asyncio.timeout(self._bounds.body_s):
                 while (block := await request.content.readany()) and total <= most * self._bounds.read_times:
                     total += len(block)
-                    body += block[: most - len(body)]
-                    self._check_room(len(body))
+                    self._hold(body, block[: most - len(body)])
         except TimeoutError:
             # The part that is kept of a body that is too long is here already.
             if total <= most:
@@ -208,9 +205,11 @@ class WebhookServer:
             raise _Refused(400, "broken_off") from None
         return ReceivedBody(bytes(body), request.headers.get("Content-Encoding", "").strip().lower(), total > most)
 
-    def _check_room(self, size: int) -> None:
-        if self._held_bytes + size > self._bounds.held_bytes:
+    def _hold(self, body: bytearray, block: bytes) -> None:
+        if self._held_bytes + len(block) > self._bounds.held_bytes:
             raise _Refused(503, "too_many", "too many deliveries at once (503); Gladly sends them again")
+        body += block
+        self._held_bytes += len(block)
 
     async def _store(self, arrival: Arrival) -> None:
         """Return when a delivery is on the disk.

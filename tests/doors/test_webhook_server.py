@@ -523,6 +523,14 @@ async def test_too_much_at_once_gets_503(tmp_path: Path) -> None:
     bounds = ServerBounds(held_bytes=1000)
     async with listening(tmp_path, bounds=bounds) as here:
         assert await here.post(event(1, note="x" * 2000)) == 503
+        reader, writer = await asyncio.open_connection(*here.address)
+        writer.write(head(Content_Length="901") + b"x" * 900)
+        await until(lambda: here.server.in_flight == 1)
+        assert await here.post(event(2)) == 503
+        writer.write(b"x")
+        assert await status_of(reader) == 200
+        writer.close()
+
         assert await here.post(event(2)) == 200
 
 
