@@ -12,7 +12,7 @@ from typing import Any, Self
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.documents import as_json, members_of
-from bulkgladly.errors import InputError, UsageError
+from bulkgladly.errors import DataSetInUse, InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
 from bulkgladly.lake.manifest import Manifest, read_manifest
@@ -123,14 +123,14 @@ class DataFolder(Catalogue):
         """Take the lock, which writing requires. It ends with `close`, or with the process, however that ends.
 
         Raises:
-            UsageError: Another process writes, the folder cannot be written, or another
-                organisation took it meanwhile.
+            DataSetInUse: Another process writes.
+            UsageError: The folder cannot be written, or another organisation took it meanwhile.
             DiskFull: No space.
         """
         try:
             self._lock.take(wait_s=_LOOK_S)
         except LockHeld as held:
-            raise UsageError(
+            raise DataSetInUse(
                 f"{self.path} is in use by process {held.holder}; wait for it to finish, or stop it"
             ) from held
         except OSError as exc:
