@@ -2,12 +2,16 @@
 
 import datetime as dt
 import enum
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.gladly.webhook_requests import RETRIES_TAKE, Webhook
 from bulkgladly.realtime.registration import Registrar
 
-__all__ = ("Healing", "WebhookState", "heal")
+__all__ = ("HealLoop", "Healing", "WebhookState", "heal")
+
+_EVERY_S = 600.0
 
 
 class WebhookState(enum.Enum):
@@ -73,3 +77,49 @@ async def heal(registrar: Registrar, *, now: dt.datetime) -> Healing:
         return Healing(WebhookState.REFUSED, found, detail=done.detail)
     # Our clock may lag behind Gladly's.
     return Healing(WebhookState.HEALED, found, found.disabled_at - RETRIES_TAKE, max(now, found.disabled_at))
+
+
+class HealLoop:
+    """Heals our webhook when it starts and every ten minutes. The server must be running."""
+
+    def __init__(
+        self,
+        registrar: Registrar,
+        *,
+        sleep: Callable[[float], Awaitable[object]],
+        note: Callable[[str], None],
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        healed: Callable[[Healing], object] = lambda _: None,
+    ) -> None:
+        """`note` prints a line for people; `healed` is called when the webhook was enabled again."""
+        self._registrar, self._sleep, self._note, self._now, self._healed = registrar, sleep, note, now, healed
+        self._told = ""
+
+    async def run(self) -> None:
+        """Look again and again. An error of Gladly is told, and is no reason to stop receiving.
+
+        Raises:
+            Withdrawn: The service ends.
+        """
+        while True:
+            await self.once()
+            await self._sleep(_EVERY_S)
+
+    async def once(self) -> None:
+        """Look once, and tell what is new."""
+        try:
+            healing = await heal(self._registrar, now=self._now())
+        except Withdrawn:
+            raise
+        except BulkgladlyError as error:
+            self._tell(f"the webhook could not be checked: {error}")
+            return
+        self._tell(healing.text())
+        if healing.state is WebhookState.HEALED:
+            self._healed(healing)
+
+    def _tell(self, text: str) -> None:
+        # What has not changed in ten minutes was told before.
+        if text and text != self._told:
+            self._note(text)
+        self._told = text

@@ -17,11 +17,11 @@ from bulkgladly.cli import listen_command
 from bulkgladly.cli.app import run
 from bulkgladly.emulator import Emulator, drop_reply, status
 from bulkgladly.emulator.operations.event_types import WEBHOOK_EVENTS
-from bulkgladly.errors import BulkgladlyError, ReplyLost, UsageError
+from bulkgladly.errors import BulkgladlyError, ReplyLost, UsageError, Withdrawn
 from bulkgladly.gladly.event_envelopes import KNOWN_TYPES
 from bulkgladly.gladly.webhook_requests import Webhook
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.healing import WebhookState, heal
+from bulkgladly.realtime.healing import Healing, HealLoop, WebhookState, heal
 from bulkgladly.realtime.known_webhook import (
     OUR_NAME,
     KnownWebhook,
@@ -348,6 +348,37 @@ async def test_our_webhook_is_found_by_what_was_kept_or_by_its_name(desk: Desk) 
             found = (await heal(registrar, now=NOW)).webhook
             assert found is not None
             assert found.id == "wh-1"
+
+
+async def test_the_webhook_is_looked_after(desk: Desk) -> None:
+    """Every ten minutes; what has not changed is told once, and an error of Gladly ends nothing."""
+    told: list[str] = []
+    healed: list[Healing] = []
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        match len(waits):
+            case 2:
+                desk.add(name="bulkgladly", url=desk.server.url, credentials=SECRETS.for_gladly()["credentials"])
+                desk.webhooks[0]["headers"] = SECRETS.for_gladly()["headers"]
+                desk.emulator.give_up_on_webhook("wh-1")
+            case 4:
+                desk.emulator.faults.every("getWebhooks", 1, status(200, body="html"))
+            case 5:
+                raise Withdrawn("the service ends")
+
+    async with desk.registrar() as registrar:
+        with pytest.raises(Withdrawn):
+            await HealLoop(registrar, sleep=sleep, note=told.append, healed=healed.append).run()
+
+    assert waits == [600.0] * 5
+    assert [line.split(";")[0][:40] for line in told] == [
+        "Gladly has no webhook of ours",
+        "Gladly had deactivated the webhook 'bulk",
+        "the webhook could not be checked: the we",
+    ]
+    assert [each.state for each in healed] == [WebhookState.HEALED]
 
 
 def test_odd_webhooks_in_a_list_are_read_as_far_as_possible() -> None:
