@@ -10,5 +10,5 @@ How a record gets its outcome: `change` is the value, `decisions` make it, `upse
 `outcomes` has the words.
 
 How a report is requested: `report_queries`, `report_windows`. What every event has: `event_envelopes`, and which
-object it is about: `event_objects`.
+object it is about: `event_objects`. How webhooks are requested outside of an import: `webhook_requests`.
 """

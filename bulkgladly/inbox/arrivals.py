@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bulkgladly.gladly.event_envelopes import Envelope, read_envelope
 
-__all__ = ("Arrival", "Receipt", "Via", "arrival_of")
+__all__ = ("Arrival", "Receipt", "Via", "arrival_of", "strange_arrival")
 
 
 class Via(enum.StrEnum):
@@ -49,6 +49,11 @@ def arrival_of(body: bytes, via: Via, received_at: dt.datetime) -> Arrival:
     found = read_envelope(body)
     if isinstance(found, Envelope):
         return Arrival(body, via, received_at, found.dedupe_id, found.type, found.recorded_at or received_at)
+    return strange_arrival(body, via, received_at, found)
+
+
+def strange_arrival(body: bytes, via: Via, received_at: dt.datetime, why: str) -> Arrival:
+    """Return bytes that are not an event, or not a whole one, for the reason `why`."""
     # No id of Gladly's contains a blank, so this cannot be one.
     digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-    return Arrival(body, via, received_at, f"not an event {digest}", "", received_at, found)
+    return Arrival(body, via, received_at, f"not an event {digest}", "", received_at, why)

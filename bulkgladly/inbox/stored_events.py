@@ -110,6 +110,11 @@ class InboxReader:
         rows = self._rows("SELECT MAX(time_ms) FROM events WHERE why = ''")
         return dt.datetime.fromtimestamp(rows[0][0] / 1000, dt.UTC) if rows[0][0] is not None else None
 
+    def newest_receipt(self) -> dt.datetime | None:
+        """Return when the latest event that is kept arrived."""
+        rows = self._rows("SELECT received_ms FROM events ORDER BY seq DESC LIMIT 1")
+        return dt.datetime.fromtimestamp(rows[0][0] / 1000, dt.UTC) if rows else None
+
     # --- what is known about them ---
 
     def cursors(self) -> dict[str, int]:

@@ -4,6 +4,10 @@
 `fill_loop` reads by the `server_clock`. `retention` drops what was used, `progress_lines` tells people. `following` is
 the iterator for Python.
 
+`webhook_server` receives what Gladly sends, with `http_connections`, `delivery_bodies`, `listen_secrets`,
+`listen_address`, `rare_notes` and `server_health`. `registration` tells Gladly where to send it, `healing` enables it
+again, and `known_webhook` is what is kept of it.
+
 `landing` brings events into the data set: `one_landing` is one pass of it, and `landed_units` says what its units
 hold. `job_dumps` fetches export jobs as soon as they are completed.
 

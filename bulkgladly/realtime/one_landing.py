@@ -36,7 +36,7 @@ from bulkgladly.realtime.landed_units import (
 )
 from bulkgladly.times import time_of
 
-__all__ = ("Landed", "OneLanding", "Place", "Waiting", "waiting_in")
+__all__ = ("Landed", "OneLanding", "Place", "Unlanded", "waiting_in")
 
 _EVENTS = DATA_SETS[EVENTS]
 _JOBS = "EXPORT_JOB/"
@@ -60,7 +60,7 @@ class Place(NamedTuple):
     land_every_s: int
 
 
-class Waiting(NamedTuple):
+class Unlanded(NamedTuple):
     """What waits in an inbox. All events recorded before `covered_until` are among those up to `last_seq`."""
 
     inbox: str
@@ -85,7 +85,7 @@ class Landed(NamedTuple):
     """How many small units were replaced."""
 
 
-def waiting_in(path: Path, inbox: str, cursor: int) -> Waiting:
+def waiting_in(path: Path, inbox: str, cursor: int) -> Unlanded:
     """Return what waits in an inbox beyond a cursor."""
     with closing(InboxReader(path)) as reader:
         # The end before the beginning: if the feed notes a gap in between, the span comes out empty, and not too long.
@@ -99,7 +99,7 @@ def waiting_in(path: Path, inbox: str, cursor: int) -> Waiting:
         last = reader.last_seq()
         oldest = reader.after(0, 1)
         is_whole = oldest[0].seq == 1 if oldest else last == 0
-        return Waiting(inbox, cursor, last, is_whole, first, until, landed, gaps)
+        return Unlanded(inbox, cursor, last, is_whole, first, until, landed, gaps)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class OneLanding:
     path: Path
     """The inbox."""
     place: Place
-    waiting: Waiting
+    waiting: Unlanded
     clock: Callable[[], dt.datetime]
     landed: Landed = field(default_factory=Landed)
     done: int = 0

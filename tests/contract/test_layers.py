@@ -307,8 +307,17 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        # One speaks to Gladly, with its credentials; one to receivers of the user's, with none; one to browsers.
-        ("aiohttp", {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink", "bulkgladly.realtime.live_routes"}),
+        # One speaks to Gladly, with its credentials; one to receivers of the user's, with none; the rest receive.
+        (
+            "aiohttp",
+            {
+                "bulkgladly.api.wire",
+                "bulkgladly.realtime.http_connections",
+                "bulkgladly.realtime.https_sink",
+                "bulkgladly.realtime.live_routes",
+                "bulkgladly.realtime.webhook_server",
+            },
+        ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),
