@@ -47,9 +47,14 @@ class Failing(NamedTuple):
     reason: str
 
 
-async def begin_deliveries(inbox: Inbox, reader: str, *, after: int | None = None) -> int:
-    """Return up to which number a reader is done. One that is new begins after `after`; None for what arrives later."""
-    return await inbox.begin_cursor(reader, inbox.last_seq if after is None else after)
+async def begin_deliveries(
+    inbox: Inbox, reader: str, *, after: int | None = None, since: dt.datetime | None = None
+) -> int:
+    """Return up to which number a reader is done. One that is new begins after `after`; None for what arrives later.
+
+    What was recorded before `since` does not concern a new one, also if it arrives later.
+    """
+    return await inbox.begin_cursor(reader, inbox.last_seq if after is None else after, since=since)
 
 
 async def prune_newest(inbox: Inbox, reader: str) -> None:

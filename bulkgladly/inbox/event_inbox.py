@@ -170,11 +170,15 @@ class Inbox:
         """Add to counters."""
         await self.ask(lambda _: self._count(numbers))
 
-    async def begin_cursor(self, name: str, seq: int = 0) -> int:
-        """Return up to which number a reader is done; a reader that is new begins after `seq`."""
+    async def begin_cursor(self, name: str, seq: int = 0, *, since: dt.datetime | None = None) -> int:
+        """Return up to which number a reader is done; a reader that is new begins after `seq`.
+
+        `since` is kept for a new one: what was recorded before is none of its business (`InboxReader.since_ms`).
+        """
+        since_ms = 0 if since is None else round(since.timestamp() * 1000)
 
         def begin(connection: sqlite3.Connection) -> int:
-            connection.execute("INSERT OR IGNORE INTO cursors VALUES (?, ?)", (name, seq))
+            connection.execute("INSERT OR IGNORE INTO cursors VALUES (?, ?, ?)", (name, seq, since_ms))
             return int(connection.execute("SELECT seq FROM cursors WHERE name = ?", (name,)).fetchone()[0])
 
         return await self.ask(begin)

@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS by_time ON events (time_ms);
 CREATE TABLE IF NOT EXISTS cursors (
     name TEXT PRIMARY KEY,             -- who: the data set, a sink, the rules
-    seq  INTEGER NOT NULL              -- all events up to this one are done
+    seq  INTEGER NOT NULL,             -- all events up to this one are done
+    since_ms INTEGER NOT NULL          -- events recorded before this time are none of its business
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -121,6 +121,11 @@ class InboxReader:
         """Return up to which number each reader of the inbox is done."""
         return dict(self._rows("SELECT name, seq FROM cursors ORDER BY name"))
 
+    def since_ms(self, name: str) -> int:
+        """Return from when on events concern a reader of the inbox, in milliseconds since 1970; 0 for all."""
+        rows = self._rows("SELECT since_ms FROM cursors WHERE name = ?", name)
+        return int(rows[0][0]) if rows else 0
+
     def waiting(self, seq: int) -> int:
         """Return how many events arrived after a number."""
         return int(self._rows("SELECT COUNT(*) FROM events WHERE seq > ? AND body IS NOT NULL", seq)[0][0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -9,10 +10,9 @@ import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.feed import EventFeed
-from bulkgladly.realtime.fill_loop import FillLoop
+from bulkgladly.realtime.progress_lines import ProgressLines
 from bulkgladly.realtime.realtime_options import RealtimeOptions
-from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.realtime.service_parts import ServiceParts
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
@@ -22,9 +22,8 @@ from bulkgladly.settings import Credentials, refuse_unlimited
 
 __all__ = ("RealtimeReport", "start_realtime")
 
-_FILL_EVERY_S = 600.0
-"""How often the feed fills what webhooks missed."""
 _SIGNALS = (130, 143)
+_SINK_GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,9 @@ class RealtimeReport:
     seconds: float
     requests: Mapping[str, int]
     events: Mapping[str, int]
-    """How many events came: by way, `seen_twice`, `filled`, `strange`, each in this session."""
+    """How many events came in this session: by way, `seen_twice`, `filled`, `strange`."""
+    deliveries: Mapping[str, int] = field(default_factory=dict)
+    """How the requests to `listen` ended, by name."""
     waiting: Mapping[str, int] = field(default_factory=dict)
     """How many events each reader of the inbox has not used yet."""
     gaps: tuple[tuple[str, str], ...] = ()
@@ -65,58 +66,81 @@ async def start_realtime(
     """
     refuse_unlimited(options.pace, credentials)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
+    parts = ServiceParts.read(options, credentials, terms)
     inbox = await anyio.to_thread.run_sync(Inbox, options.state_dir, credentials.host)
     try:
-        return await _Service(inbox, options, terms).run()
+        return await _Service(inbox, parts, terms).run()
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(inbox.close)
 
 
 class _Service:
-    def __init__(self, inbox: Inbox, options: RealtimeOptions, terms: Terms) -> None:
-        self._inbox, self._options, self._terms = inbox, options, terms
-        self._environment = terms.environment
+    """One session: the loops that `ServiceParts` made, how they begin, and how they end."""
+
+    def __init__(self, inbox: Inbox, parts: ServiceParts, terms: Terms) -> None:
+        self._inbox, self._parts, self._terms = inbox, parts, terms
+        self._options, self._environment = parts.options, terms.environment
         self._note = terms.observer.note
-        self._connection = Connection(terms.credentials, options.pace, options.limits, terms.environment)
+        self._connection = Connection(terms.credentials, self._options.pace, self._options.limits, terms.environment)
         self._stop = Stop(self._connection.client.withdraw)
         self._before = inbox.reader.counters()
+        self._sinks_left = 0
+        self._sinks_done = anyio.Event()
 
     async def run(self) -> RealtimeReport:
+        """Serve until something ends it, and return what was done.
+
+        Raises:
+            UsageError: The server cannot listen.
+        """
+        self._parts.make(self._inbox, self._connection.client)
         with heeding_signals(self._stop, wanted=self._terms.with_signals):
-            try:
-                async with self._connection.client:
+            async with self._connection.client:
+                await self._parts.start()
+                try:
                     await serve(self._stop, loops=self._loops(), finish=self._finish, beside=self._beside())
-            except BulkgladlyError as error:
-                self._stop.fail(error)
+                except BulkgladlyError as error:
+                    self._stop.fail(error)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._parts.stop_server()
         return await anyio.to_thread.run_sync(self._report)
 
     def _loops(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self._fill().run]
+        return self._parts.loops()
 
     def _beside(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self._end_in_time] if self._options.limits.max_duration_s is not None else []
+        progress = ProgressLines(self._inbox, self._before, wall=self._environment.wall, note=self._note)
+        found: list[Callable[[], Awaitable[None]]] = [partial(progress.run, self._environment.sleep), self._tell_pace]
+        sinks = self._parts.sink_loops()
+        self._sinks_left = len(sinks)
+        found += [partial(self._counted, sink) for sink in sinks]
+        if self._options.limits.max_duration_s is not None:
+            found.append(self._end_in_time)
+        return found
+
+    async def _counted(self, sink: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await sink()
+        finally:
+            self._sinks_left -= 1
+            if not self._sinks_left:
+                self._sinks_done.set()
 
     async def _finish(self) -> None:
-        pass
+        """End in order: nothing more comes in, what sinks have begun ends, and what is there lands."""
+        await self._parts.stop_server()
+        self._parts.stop_sinks(_SINK_GRACE_S)
+        if self._sinks_left:
+            await self._sinks_done.wait()
+        await self._parts.land_rest()
 
-    def _fill(self) -> FillLoop:
-        options, environment = self._options, self._environment
-        clock = ServerClock(environment.wall, environment.clock)
-        client = self._connection.client
-        feed = EventFeed(client, self._inbox, options.entities, clock, since=options.since, note=self._note)
-        return FillLoop(
-            client,
-            self._inbox,
-            feed,
-            clock,
-            every_s=options.every_s if options.listen is None else _FILL_EVERY_S,
-            with_jobs=options.out is not None,
-            sleep=environment.sleep,
-            monotonic=environment.clock,
-            note=self._note,
-            is_receiver=options.listen is not None,
-        )
+    async def _tell_pace(self) -> None:
+        while True:
+            await anyio.sleep(1.0)
+            if (trouble := self._connection.trouble()) is not None:
+                self._note(trouble)
 
     async def _end_in_time(self) -> None:
         limit = self._options.limits.max_duration_s or 0.0
@@ -135,6 +159,7 @@ class _Service:
             seconds=round(self._connection.seconds, 3),
             requests=dict(self._connection.client.sent),
             events={name: number - self._before.get(name, 0) for name, number in now.items()},
+            deliveries=self._parts.deliveries(),
             waiting={name: reader.waiting(seq) for name, seq in reader.cursors().items()},
             gaps=tuple((begins.isoformat(), ends.isoformat()) for begins, ends in reader.gaps()),
         )

@@ -1,5 +1,6 @@
 """Passes events on to one sink, each at least once, with a cursor of its own in the inbox."""
 
+import datetime as dt
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -86,6 +87,7 @@ class SinkLoop:
         self._schedule = SinkSchedule(environment.random)
         self._failing: dict[int, Failing] = {}
         self._read = self._noted = -1
+        self._since_ms = 0
         self._told = ""
         self._dead_count, self._tell_dead_at = 0, 1
         self._since_pruned = _PRUNE_EVERY
@@ -95,12 +97,14 @@ class SinkLoop:
 
     # --- begun and ended ---
 
-    async def begin(self, *, after: int | None = None) -> None:
+    async def begin(self, *, after: int | None = None, since: dt.datetime | None = None) -> None:
         """Fix where a sink that is new begins: after the number `after`, or with what arrives from now on.
 
-        Call it before anything is received; `run` does so by itself if it was not called.
+        What was recorded before `since` is not passed on to a new one. Call it before anything is received; `run` does
+        so by itself if it was not called.
         """
-        self._read = self._noted = await begin_deliveries(self._inbox, self.sink.name, after=after)
+        self._read = self._noted = await begin_deliveries(self._inbox, self.sink.name, after=after, since=since)
+        self._since_ms = self._inbox.reader.since_ms(self.sink.name)
         self._failing = {one.seq: one for one in failing_events(self._inbox.reader, self.sink.name)}
 
     async def run(self) -> None:
@@ -156,7 +160,8 @@ class SinkLoop:
             return [], 0, self._read
         end = found[-1].seq
         gone = delivered_between(self._inbox.reader, self.sink.name, found[0].seq, end)
-        return [_read(one) for one in found if _is_passed_on(one) and one.seq not in gone], len(found), end
+        wanted = [one for one in found if _is_passed_on(one) and one.time_ms >= self._since_ms and one.seq not in gone]
+        return [_read(one) for one in wanted], len(found), end
 
     # --- one batch ---
 

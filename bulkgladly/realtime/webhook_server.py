@@ -90,8 +90,13 @@ class WebhookServer:
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
         self._connections: Connections | None = None
-        self.url = ""
-        """Where deliveries go, as this machine sees it; empty before `start`."""
+        self.base_url = ""
+        """Where it listens, as this machine sees it; empty before `start`."""
+
+    @property
+    def url(self) -> str:
+        """Where deliveries go, as this machine sees it; call it after `start`."""
+        return f"{self.base_url}{self._options.path}"
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -128,7 +133,7 @@ class WebhookServer:
         self._runner = runner
         host, port = self._listening.sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"{'http' if context is None else 'https'}://{shown}:{port}{self._options.path}"
+        self.base_url = f"{'http' if context is None else 'https'}://{shown}:{port}"
 
     async def stop(self) -> None:
         """Stop accepting deliveries, and finish those in flight. Calling it twice is allowed.

@@ -1,0 +1,263 @@
+"""The parts of the service, made from the options: what receives, lands, passes on and watches."""
+
+import contextlib
+import datetime as dt
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+import anyio
+
+from bulkgladly.api.client import Client
+from bulkgladly.errors import BulkgladlyError, DataSetInUse
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.realtime import job_dumps, landing
+from bulkgladly.realtime.dead_letters import DeadLetters
+from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.realtime.fill_loop import FillLoop
+from bulkgladly.realtime.healing import HealLoop
+from bulkgladly.realtime.job_dumps import JobDumps
+from bulkgladly.realtime.known_webhook import known_webhook
+from bulkgladly.realtime.landing import Landing, LandingTimes
+from bulkgladly.realtime.listen_secrets import ListenSecrets
+from bulkgladly.realtime.live_events import LiveLoop
+from bulkgladly.realtime.live_routes import add_live_routes
+from bulkgladly.realtime.object_fetch import ObjectFetch
+from bulkgladly.realtime.realtime_options import RealtimeOptions
+from bulkgladly.realtime.registration import Registrar
+from bulkgladly.realtime.retention import Retention
+from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.realtime.sink_choice import sinks_of
+from bulkgladly.realtime.sink_loop import SinkLoop
+from bulkgladly.realtime.sinks import Sink
+from bulkgladly.realtime.webhook_server import WebhookServer
+from bulkgladly.runs.session import Terms
+from bulkgladly.settings import Credentials
+
+__all__ = ("ServiceParts",)
+
+Loop = Callable[[], Awaitable[None]]
+
+_FILL_EVERY_S = 600.0
+"""How often the feed fills what webhooks missed."""
+_OUR_NAME = "bulkgladly"
+_NEW_READERS_BEGIN = dt.timedelta(minutes=1)
+"""How far before its first start a new sink begins: what just happened may appear in the feed only now."""
+
+
+@dataclass(slots=True)
+class ServiceParts:
+    """What one session consists of. `read` finds mistakes in the options, `make` builds the rest around an inbox.
+
+    Chapters: made, begun and ended, the loops.
+    """
+
+    options: RealtimeOptions
+    credentials: Credentials
+    terms: Terms
+    sinks: list[Sink]
+    listen_secrets: ListenSecrets | None
+    live_token: str = ""
+    _inbox: Inbox | None = None
+    _client: Client | None = None
+    _clock: ServerClock | None = None
+    _landing: Landing | None = None
+    _server: WebhookServer | None = None
+    _live: LiveLoop | None = None
+    _fetch: ObjectFetch | None = None
+    _loops: list[Loop] = field(default_factory=list[Loop])
+    _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
+    _knows_time: anyio.Event = field(default_factory=anyio.Event)
+    _readers: list[str] = field(default_factory=list[str])
+    _first_seq: int = 0
+
+    # --- made ---
+
+    @classmethod
+    def read(cls, options: RealtimeOptions, credentials: Credentials, terms: Terms) -> Self:
+        """Return the parts that need nothing but options and variables.
+
+        Raises:
+            UsageError: Something cannot work; nothing was opened or sent.
+        """
+        sinks = sinks_of(options.sinks, terms.observer.note, sign_env=options.sign_env, environment=terms.environment)
+        found = None if options.listen is None else ListenSecrets.from_environment(os.environ)
+        return cls(options, credentials, terms, sinks, found)
+
+    def make(self, inbox: Inbox, client: Client) -> None:
+        """Make everything around an inbox. Nothing runs yet."""
+        options, environment = self.options, self.terms.environment
+        self._inbox, self._client, self._first_seq = inbox, client, inbox.last_seq
+        self._clock = ServerClock(environment.wall, environment.clock)
+        self._fetch = ObjectFetch(client, window_s=options.fetch_window_s, clock=environment.clock)
+        self._make_filling(inbox, client, self._clock)
+        self._make_landing(inbox)
+        self._make_server(inbox, client)
+        self._make_sinks(inbox)
+        keep = Retention(
+            inbox, self._readers, keep_days=options.keep_days, keep_bytes=options.keep_bytes, wall=environment.wall
+        )
+        self._loops.append(partial(keep.run, environment.sleep))
+
+    def _make_filling(self, inbox: Inbox, client: Client, clock: ServerClock) -> None:
+        options, environment = self.options, self.terms.environment
+        feed = EventFeed(client, inbox, options.entities, clock, since=options.since, note=self.terms.observer.note)
+        fill = FillLoop(
+            client,
+            inbox,
+            feed,
+            clock,
+            every_s=options.every_s if options.listen is None else _FILL_EVERY_S,
+            with_jobs=options.out is not None or options.listen is not None,
+            sleep=environment.sleep,
+            monotonic=environment.clock,
+            note=self.terms.observer.note,
+            is_receiver=options.listen is not None,
+        )
+
+        async def run() -> None:
+            await fill.greet()
+            self._knows_time.set()
+            await fill.run()
+
+        self._loops.append(run)
+
+    def _make_landing(self, inbox: Inbox) -> None:
+        options = self.options
+        if options.out is None:
+            return
+        self._landing = Landing(
+            inbox,
+            options.out,
+            self.credentials.host,
+            options.entities,
+            note=self.terms.observer.note,
+            times=LandingTimes(every_s=options.land_every_s, rows=options.land_rows),
+            clock=self.terms.environment.wall,
+        )
+        dumps = JobDumps(
+            inbox,
+            ExportOptions(out=options.out, words=(), pace=options.pace, state_dir=options.state_dir),
+            self.credentials,
+            note=self.terms.observer.note,
+            environment=self.terms.environment,
+        )
+        self._loops += [self._landing.run, dumps.run]
+        self._readers += [landing.CURSOR, job_dumps.CURSOR]
+
+    def _make_server(self, inbox: Inbox, client: Client) -> None:
+        listen, environment, note = self.options.listen, self.terms.environment, self.terms.observer.note
+        if listen is None or self.listen_secrets is None:
+            return
+        server = partial(WebhookServer, inbox, listen, self.listen_secrets, note=note, now=environment.wall)
+        if listen.live:
+            self._live = live = LiveLoop(inbox, client, wall=environment.wall)
+            self.live_token = secrets.token_urlsafe(24)
+            server = partial(server, add_routes=partial(add_live_routes, live=live.feed, token=self.live_token))
+            self._loops.append(live.run)
+        self._server = server()
+        if listen.heal:
+            known = known_webhook(self.options.state_dir, self.credentials.host)
+            registrar = Registrar(client, name=_OUR_NAME, known=known)
+            self._loops.append(HealLoop(registrar, sleep=environment.sleep, note=note, now=environment.wall).run)
+
+    def _make_sinks(self, inbox: Inbox) -> None:
+        options = self.options
+        dead = DeadLetters(options.state_dir)
+        for sink in self.sinks:
+            loop = SinkLoop(
+                inbox,
+                sink,
+                dead,
+                settle_s=options.settle_s,
+                give_up_s=options.give_up_s,
+                note=self.terms.observer.note,
+                fetch=self._fetch if options.fetch else None,
+                environment=self.terms.environment,
+            )
+            self._sink_loops.append(loop)
+            self._readers.append(sink.name)
+
+    # --- begun and ended ---
+
+    async def start(self) -> None:
+        """Begin to listen, if webhooks are received, and tell people what goes where.
+
+        Raises:
+            UsageError: The address or the data set cannot be used.
+        """
+        note, options = self.terms.observer.note, self.options
+        where = f" into {options.out}" if options.out is not None else ""
+        if self._landing is not None:
+            # Once before anything is received: a folder of another organisation is found out now.
+            with contextlib.suppress(DataSetInUse):
+                await self._landing.land()
+        if self._server is None:
+            note(f"following {self.credentials.host}{where}; Ctrl-C stops safely")
+            return
+        await self._server.start()
+        note(f"listening at {self._server.url}{where}; Ctrl-C stops safely")
+        if self._live is not None:
+            note(f"live page: {self._server.base_url}/live?token={self.live_token}")
+
+    async def stop_server(self) -> None:
+        """Receive nothing more. Calling it twice is allowed."""
+        if self._live is not None:
+            self._live.feed.close()
+        if self._server is not None:
+            await self._server.stop()
+
+    def stop_sinks(self, grace_s: float) -> None:
+        """Let the sinks end; what they have begun has `grace_s`."""
+        for sink in self._sink_loops:
+            sink.stop(grace_s)
+
+    async def land_rest(self) -> None:
+        """Land what is in the inbox. If another process writes the data set, it waits for the next start."""
+        if self._landing is None:
+            return
+        try:
+            await self._landing.land()
+        except DataSetInUse as error:
+            self.terms.observer.note(f"{error}; the events wait in the inbox, and the next start lands them")
+        except BulkgladlyError as error:
+            self.terms.observer.note(f"{error}; the events wait in the inbox")
+
+    def deliveries(self) -> Mapping[str, int]:
+        """Return how the requests to the server ended."""
+        return dict(self._server.counts) if self._server is not None else {}
+
+    # --- the loops ---
+
+    def loops(self) -> list[Loop]:
+        """Return the loops that end when the service stops."""
+        return list(self._loops)
+
+    def sink_loops(self) -> list[Loop]:
+        """Return the loops that end with `stop_sinks`."""
+        return [partial(self._run_sink, loop) for loop in self._sink_loops]
+
+    async def _run_sink(self, loop: SinkLoop) -> None:
+        await loop.begin(after=await self.begin_reader(loop.sink.name))
+        await loop.run()
+
+    async def begin_reader(self, name: str) -> int:
+        """Fix where a reader of the inbox begins that is new, and return it: with what happens from now on, or `since`.
+
+        The feed also brings the day before the first start, which nobody expects to get as news.
+        """
+        if self._inbox is None or self._clock is None:
+            raise RuntimeError("make the parts first")
+        known = self._inbox.reader.cursors().get(name)
+        if known is not None:
+            return known
+        since = self.options.since
+        if since is not None:
+            return await self._inbox.begin_cursor(name, 0, since=since)
+        # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
+        await self._knows_time.wait()
+        return await self._inbox.begin_cursor(name, self._first_seq, since=self._clock.certain() - _NEW_READERS_BEGIN)
