@@ -68,6 +68,7 @@ class Landing:
         self._clock = clock
         self._turn = anyio.Lock()
         self._done = 0
+        self._has_landed = False
         self._told: set[str] = set()
         self._trouble = ""
         self._in_use_since: float | None = None
@@ -84,12 +85,13 @@ class Landing:
             inbox = await self._identity()
             cursor = await self._inbox.begin_cursor(CURSOR)
             waiting = await anyio.to_thread.run_sync(waiting_in, self._inbox.path, inbox, cursor)
-            work = OneLanding(self._inbox.path, self._place, waiting, self._clock)
+            work = OneLanding(self._inbox.path, self._place, waiting, self._clock, may_create=not self._has_landed)
             with anyio.CancelScope(shield=True):
                 try:
                     await anyio.to_thread.run_sync(work.run)
                 finally:
                     await self._settle(work)
+            self._has_landed = True
             self._tell_once(work.troubles)
             return work.landed
 

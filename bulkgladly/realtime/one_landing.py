@@ -111,6 +111,8 @@ class OneLanding:
     place: Place
     waiting: Unlanded
     clock: Callable[[], dt.datetime]
+    may_create: bool = True
+    """Whether the folder is created if it is missing, and not merely absent for a while, as a disk that went away."""
     landed: Landed = field(default_factory=Landed)
     done: int = 0
     until: dt.datetime | None = None
@@ -126,7 +128,8 @@ class OneLanding:
             UsageError, DiskFull, JournalError, OSError: It cannot be written, or the inbox cannot be read.
         """
         place = self.place
-        with DataFolder.open(place.out, host=place.host, create=True, now=self.clock).lock() as folder:
+        opened = DataFolder.open(place.out, host=place.host, create=self.may_create, now=self.clock)
+        with opened.lock() as folder:
             folder.pass_over_damage()
             folder.recover()
             self._record_gaps(folder)
@@ -157,9 +160,11 @@ class OneLanding:
         waiting = self.waiting
         before = last_landed(folder.manifests(EVENTS), waiting.inbox)
         follower = follower_of(folder, EVENTS)
-        is_known = before is not None or (follower is not None and follower.inbox == waiting.inbox)
+        is_ours = follower is not None and follower.inbox == waiting.inbox
         self.done = max(waiting.cursor, min(before or 0, waiting.last_seq))
-        covered = self._covered(is_known=is_known)
+        covered = self._covered(is_known=is_ours or before is not None)
+        if is_ours and follower is not None and set(follower.entities) != set(self.place.entities):
+            covered = None  # some of what waits was received while other entities were followed
         for events in self._batches(self.done, waiting.last_seq):
             is_last = events[-1].seq == waiting.last_seq
             self._publish(folder, events, covered if is_last else None)

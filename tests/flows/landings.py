@@ -74,9 +74,7 @@ class Following:
         self, *bodies: bytes, via: Via = Via.FEED, covered: tuple[dt.datetime, dt.datetime] | None = None
     ) -> Receipt:
         """Receive bodies, and with them what the feed covers."""
-        facts = (
-            {} if covered is None else dict(zip(("covered_from", "covered_until"), map(_text, covered), strict=True))
-        )
+        facts = {} if covered is None else {"covered_from": _text(covered[0]), "covered_until": _text(covered[1])}
         arrivals = [arrival_of(body, via, self.wall.now) for body in bodies]
         return await self.inbox.put(arrivals, facts=facts)
 

@@ -275,6 +275,22 @@ async def test_another_folder_is_covered_from_its_first_landing_on(follower: Fol
         assert spans(moved) == ((NOW, NOW + HOUR),)
 
 
+async def test_no_time_is_covered_that_began_with_fewer_entities(follower: Following) -> None:
+    """What waits at the change was received for some of them only, whatever the feed says."""
+    follower.inbox.close()
+    with Following(follower.state, follower.out, follower.wall, entities=("TASK",)) as some:
+        await some.put(covered=(NOW - HOUR, NOW - 2 * MINUTE))
+        await some.land()
+    with Following(follower.state, follower.out, follower.wall) as all_of_them:
+        await all_of_them.put(covered=(NOW - HOUR, NOW - MINUTE))
+        await all_of_them.land()
+        assert spans(all_of_them) == ()
+        await all_of_them.put(covered=(NOW - HOUR, NOW))
+        await all_of_them.land()
+
+        assert spans(all_of_them) == ((NOW - MINUTE, NOW),)
+
+
 async def test_events_that_were_dropped_before_the_first_landing_are_not_covered(follower: Following) -> None:
     await follower.put(sample(1, NOW - HOUR), sample(2, NOW), covered=(NOW - 2 * HOUR, NOW))
     await follower.inbox.drop(NOW + HOUR, done_by=())
@@ -433,6 +449,20 @@ async def test_many_events_do_not_wait_for_the_time(tmp_path: Path) -> None:
 
         await until(lambda: follower.cursor() >= 10)
         running.cancel()
+
+
+async def test_a_folder_that_went_away_is_waited_for(follower: Following, tmp_path: Path) -> None:
+    """A disk that is not mounted for a while: nothing lands in its place, where nobody would find it."""
+    await follower.put(sample(1, NOW))
+    await follower.land()
+    follower.out.rename(tmp_path / "away")
+    await follower.put(sample(2, NOW))
+    with pytest.raises(UsageError, match="not a bulkgladly data set"):
+        await follower.landing.land()
+    assert not follower.out.exists()
+    (tmp_path / "away").rename(follower.out)
+
+    assert (await follower.land()).rows == 1
 
 
 async def test_a_folder_of_another_organisation_is_refused(follower: Following) -> None:
