@@ -18,9 +18,11 @@ from bulkgladly.cli import (
     check_command,
     dataset_command,
     export_command,
+    follow_command,
     import_command,
     inbox_command,
     listen_command,
+    live_command,
     map_command,
     program_commands,
     resume_command,
@@ -62,13 +64,16 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "check": check_command.check,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
-    "doctor": program_commands.doctor,
+    "follow": follow_command.follow,
     "listen": listen_command.listen,
+    "live": live_command.live,
+    "doctor": program_commands.doctor,
 }
 """The commands whose options the settings file may give."""
 
 _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
+    **dict.fromkeys(("follow", "live"), _EVENTS),
     "check": _PREPARE,
     **dict.fromkeys(("resume", "retry"), _INSPECT),
 }

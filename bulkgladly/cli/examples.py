@@ -140,6 +140,20 @@ bulkgladly schema show customers""",
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
 bulkgladly schema show ConversationExportReport --json""",
+    "follow": """\
+# print events as they happen
+bulkgladly follow
+
+# keep them in a data set, and pass contacts and tasks on to a command
+bulkgladly follow --out lake --entities CONTACT,TASK --to "exec:python notify.py"
+
+# those of the last hour as well, each with its object
+bulkgladly follow --since 2026-11-27T08:00 --fetch""",
+    "live": """\
+bulkgladly live
+
+# once, for a script
+bulkgladly live --json""",
     "listen": """\
 # receive webhooks behind a proxy, and land the events in a data set
 bulkgladly listen --out lake

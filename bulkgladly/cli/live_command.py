@@ -5,20 +5,55 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
+import typer
+
+from bulkgladly.cli import flags
+from bulkgladly.cli.flag_groups import WhereFlags, with_flags
 from bulkgladly.cli.flags import OUTPUT, call_option, option
-from bulkgladly.cli.output import print_json, print_lines
+from bulkgladly.cli.output import print_json, print_lines, tell
 
 if TYPE_CHECKING:
     from bulkgladly.realtime.live_state import LiveState
     from bulkgladly.realtime.live_view import LiveView
 
-__all__ = ("EventSource", "Every", "Once", "show_live")
+__all__ = ("EventSource", "Every", "Once", "live", "show_live")
 
 Once = Annotated[bool, call_option("--once", "Print one table and exit.", OUTPUT)]
 Every = Annotated[str, option("--every", "How often the table is refreshed.", OUTPUT, "TIME")]
 
 AT_ONCE = 500
 """Events that are put into the state before the display gets its turn."""
+
+
+@with_flags
+def live(
+    *,
+    context: typer.Context,
+    every: Every = "2s",
+    once: Once = False,
+    where: WhereFlags,
+    json: flags.Json = False,
+) -> None:
+    """Show who is available, which contacts wait for how long, and which tasks are due.
+
+    It is made of the events of the last 24 hours: from the inbox if `follow` or `listen` runs with the same
+    --state-dir, else from Gladly's feed, at two requests a minute.
+    """
+    from bulkgladly.cli.values import seconds_of
+    from bulkgladly.realtime.live_source import LiveSource
+    from bulkgladly.realtime.live_state import LiveState
+    from bulkgladly.runs.environment import USUAL
+
+    environment = context.obj.environment or USUAL
+    source = LiveSource(where.credentials(context), where.state_dir, note=tell, environment=environment)
+    show_live(
+        source,
+        LiveState(names=source.names),
+        as_json=json,
+        is_once=once,
+        every_s=seconds_of("--every", every),
+        now=environment.wall,
+    )
 
 
 class EventSource(Protocol):

@@ -25,7 +25,7 @@ Program = Callable[[str], int]
 
 COMMANDS = {name.removeprefix("bulkgladly").strip(): command for name, command in all_commands()}
 GROUPS = {name for name, command in COMMANDS.items() if getattr(command, "commands", None)}
-ENDLESS = {"listen"}
+ENDLESS = {"follow", "listen", "live"}
 """Commands that run until they are stopped: of their examples only the arguments are read."""
 IMPORT = "bulkgladly import customers customers.csv --key crm_id"
 EXPORT = "bulkgladly export agents-list inboxes profiles --emails customers.csv --out lake"

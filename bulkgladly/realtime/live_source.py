@@ -1,0 +1,101 @@
+"""Events for `bulkgladly live`: from the process that receives, or from Gladly's feed if there is none."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.inbox.event_inbox import Inbox, inbox_lock
+from bulkgladly.inbox.stored_events import InboxReader, inbox_path
+from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.realtime.fill_loop import FillLoop
+from bulkgladly.realtime.live_events import events_beside, names_from, recent
+from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.runs.connection import Connection
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.storage.lock import Lock
+
+__all__ = ("LiveSource",)
+
+_OWN = "live"
+"""The folder of its own inbox, so that `follow` or `listen` can start at any time."""
+_FEED_EVERY_S = 30.0
+_AT_ONCE = 500
+
+
+class LiveSource:
+    """Yields the events of the last 24 hours, and those that come. `names` fills with the names of agents and inboxes.
+
+    If a process receives into the inbox of `state_dir`, its events are read, at no request; else Gladly's feed is,
+    twice a minute.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        state_dir: Path,
+        *,
+        note: Callable[[str], None],
+        environment: Environment = USUAL,
+    ) -> None:
+        self.names: dict[str, str] = {}
+        self._credentials, self._state_dir, self._note = credentials, state_dir, note
+        self._environment = environment
+
+    async def events(self, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield events; with `follow` without an end.
+
+        Raises:
+            Fatal, NotTrusted: Gladly refuses.
+            DiskFull, JournalError: The inbox cannot be used.
+        """
+        connection = Connection(self._credentials, Pace(), Limits(), self._environment)
+        async with connection.client:
+            if await anyio.to_thread.run_sync(self._is_received):
+                self.names.update(await names_from(connection.client))
+                with closing(InboxReader(inbox_path(self._state_dir))) as reader:
+                    async for event in events_beside(reader, self._environment.wall(), follow=follow):
+                        yield event
+                return
+            async for event in self._from_feed(connection, follow=follow):
+                yield event
+
+    def _is_received(self) -> bool:
+        return inbox_path(self._state_dir).exists() and Lock(inbox_lock(self._state_dir)).is_held_by_anybody()
+
+    async def _from_feed(self, connection: Connection, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
+        environment, client = self._environment, connection.client
+        with Inbox(self._state_dir / _OWN, self._credentials.host) as inbox:
+            clock = ServerClock(environment.wall, environment.clock)
+            fill = FillLoop(
+                client,
+                inbox,
+                EventFeed(client, inbox, EVENT_ENTITIES, clock, note=self._note),
+                clock,
+                every_s=_FEED_EVERY_S,
+                with_jobs=False,
+                sleep=environment.sleep,
+                monotonic=environment.clock,
+                note=self._note,
+            )
+            await fill.greet()
+            self.names.update(await names_from(client))
+            # What is older than a day is of no use here.
+            await inbox.drop(environment.wall() - dt.timedelta(days=1), done_by=())
+            await fill.once()
+            seq = inbox.last_seq
+            for found in await anyio.to_thread.run_sync(recent, inbox.reader, clock.now()):
+                yield found.parsed()
+            while follow:
+                await environment.sleep(_FEED_EVERY_S)
+                await fill.once()
+                while some := await anyio.to_thread.run_sync(inbox.reader.after, seq, _AT_ONCE):
+                    seq = some[-1].seq
+                    for found in some:
+                        if not found.why:
+                            yield found.parsed()
