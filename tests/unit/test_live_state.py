@@ -395,7 +395,7 @@ def test_tasks_are_listed_as_they_are_due() -> None:
 
 
 def test_open_contacts_are_counted_by_channel_and_inbox() -> None:
-    """Those who wait longest first; a queue in which nobody waits has no longest wait."""
+    """Those who wait longest first, and of the contacts those in person; where nobody waits, nothing is longest."""
     view = view_after(
         contact("STARTED", 60),
         contact("STARTED", 90, contactId="k2"),
@@ -410,7 +410,8 @@ def test_open_contacts_are_counted_by_channel_and_inbox() -> None:
         ("SMS", 2, 0, 1),
     ]
     assert [minutes_ago(each.longest_waiting_since) for each in view.queues] == [300, 90, None]
-    assert [each.contact_id for each in view.contacts] == ["k3", "k2", "k1", "k5", "k4"]
+    assert [each.contact_id for each in view.contacts] == ["k2", "k1", "k3", "k5", "k4"]
+    assert (minutes_ago(view.totals.longest_waiting_since), view.totals.longest_channel) == (300, "EMAIL")
     assert (view.totals.contacts, view.totals.waiting, view.totals.waiting_unknown) == (5, 3, 1)
 
 
