@@ -33,6 +33,7 @@ __all__ = (
     "is_loopback",
     "load_toml",
     "refuse_unlimited",
+    "secret_of",
     "trusted_certificates",
 )
 
@@ -134,7 +135,7 @@ class Credentials:
                     )
             parts = _named(profile, "host"), _named(profile, "username"), _profile_token(profile, env)
         else:
-            parts = _variable(env, "GLADLY_HOST"), _variable(env, "GLADLY_USERNAME"), _variable(env, "GLADLY_API_TOKEN")
+            parts = secret_of(env, "GLADLY_HOST"), secret_of(env, "GLADLY_USERNAME"), secret_of(env, "GLADLY_API_TOKEN")
         found = cls(*parts)
         if found.host.startswith("https:"):
             trusted_certificates(env)
@@ -240,7 +241,12 @@ def load_toml(path: Path | None) -> Mapping[str, Any]:
     return found
 
 
-def _variable(env: Mapping[str, str], name: str) -> str:
+def secret_of(env: Mapping[str, str], name: str) -> str:
+    """Return a variable, or the content of the file that `<name>_FILE` names; empty if neither is set.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
     if value := env.get(name):
         return value
     if path := env.get(f"{name}_FILE"):
@@ -259,7 +265,7 @@ def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
         return _run_for_secret(command)
     if service := _named(profile, "token_keyring"):
         return _from_keyring(service, _named(profile, "username"))
-    return _variable(env, "GLADLY_API_TOKEN")
+    return secret_of(env, "GLADLY_API_TOKEN")
 
 
 def _named(profile: Mapping[str, Any], name: str) -> str:

@@ -19,6 +19,8 @@ from bulkgladly.cli import (
     dataset_command,
     export_command,
     import_command,
+    inbox_command,
+    listen_command,
     map_command,
     program_commands,
     resume_command,
@@ -42,6 +44,7 @@ _SETTINGS: Mapping[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 _MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
+_EVENTS = "Events as they happen"
 
 app = typer.Typer(
     name="bulkgladly",
@@ -60,6 +63,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "resume": resume_command.resume,
     "retry": resume_command.retry,
     "doctor": program_commands.doctor,
+    "listen": listen_command.listen,
 }
 """The commands whose options the settings file may give."""
 
@@ -69,9 +73,15 @@ _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("resume", "retry"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
+    "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
+    "inbox": (
+        "Look at received events, and pass them on again.",
+        _INSPECT,
+        (inbox_command.show, inbox_command.replay, inbox_command.drop),
+    ),
     "dataset": (
         "Show, check and compact a data set.",
         _INSPECT,
@@ -83,10 +93,16 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
 def _build() -> None:
     """Put the commands into the program, each with its panel and its examples."""
     for name, command in COMMANDS.items():
+        if name in _GROUPS:
+            continue
         panel = _PANELS.get(name, _SET_UP)
         app.command(name, cls=HelpfulCommand, rich_help_panel=panel, epilog=EXAMPLES[name])(command)
     for name, (about, panel, members) in _GROUPS.items():
-        group = typer.Typer(help=about, no_args_is_help=True, **_SETTINGS)
+        itself = COMMANDS.get(name)  # a group that does something by itself as well
+        if itself is None:
+            group = typer.Typer(help=about, no_args_is_help=True, **_SETTINGS)
+        else:
+            group = typer.Typer(callback=itself, invoke_without_command=True, **_SETTINGS)
         for member in members:
             own = member.__name__.rstrip("_")
             group.command(own, cls=HelpfulCommand, epilog=EXAMPLES[f"{name} {own}"])(member)

@@ -21,8 +21,10 @@ from bulkgladly.settings import CONFIG_FILE, Credentials, load_toml
 __all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
 
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
-_LISTS = frozenset({"after", "ignore_columns", "languages", "partition", "reports", "what"})
+_LISTS = frozenset({"after", "entities", "ignore_columns", "languages", "partition", "reports", "what"})
 """Options that take several words, comma-separated."""
+_MEMBERS: Mapping[str, tuple[str, ...]] = {"runs": ("list", "show"), "listen": ("register", "show", "unregister")}
+"""Commands of a group that take their defaults from the file as well."""
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
 """Options that take a text which may be a plain number."""
 _DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
@@ -62,9 +64,12 @@ def use_settings_file(context: typer.Context, path: Path | None, commands: Mappi
     _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
     for command in commands:
         _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
-    defaults = {command: _parameters({**shared, **sections.get(command, {})}) for command in commands}
+    defaults = {command: _parameters({**shared, **sections.get(command, {})}, flags[command]) for command in commands}
     # The parser takes defaults from here, after the command line and the environment.
-    context.default_map = {**defaults, "runs": {"list": _parameters(shared), "show": _parameters(shared)}}
+    for group, members in _MEMBERS.items():
+        own = defaults.get(group, _parameters(shared, {}))
+        defaults[group] = {**own, **dict.fromkeys(members, own)}
+    context.default_map = defaults
     context.obj.commands = commands
     context.obj.profiles = sections.get("profiles", {})
     # A next command must then name even the usual directory, or it would work in another one.
@@ -84,8 +89,9 @@ def lay_under(context: typer.Context, path: Path | None) -> Path | None:
         return None
     command = str(context.command.name)
     found = load_toml(path)
-    _refuse_unfit(found, _flags_of(context.obj.commands[command]), "", str(path))
-    context.default_map = {**(context.default_map or {}), **_parameters(found)}
+    flags = _flags_of(context.obj.commands[command])
+    _refuse_unfit(found, flags, "", str(path))
+    context.default_map = {**(context.default_map or {}), **_parameters(found, flags)}
     tell(
         f"`{command} --config` is deprecated and will be removed; "
         f"move the lines of {path} to [{command}] in {CONFIG_FILE}"
@@ -179,9 +185,16 @@ def credentials_or_none(context: typer.Context, profile: str | None) -> Credenti
     return credentials_for(context, profile)
 
 
-def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(values: Mapping[str, Any], flags: Mapping[str, _Flag]) -> dict[str, Any]:
     # The parser converts texts, as it does those of the command line; a list is written as it is there.
-    return {_parameter(name): _text(value) for name, value in values.items()}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        flag = flags.get(_parameter(name))
+        if flag is not None and flag.kind is list:  # an option that may be repeated
+            found[_parameter(name)] = value if isinstance(value, list) else [value]
+        else:
+            found[_parameter(name)] = _text(value)
+    return found
 
 
 def _parameter(name: str) -> str:

@@ -96,6 +96,29 @@ bulkgladly dataset compact lake
 
 # of one data set
 bulkgladly dataset compact lake inboxes""",
+    "inbox": """\
+bulkgladly inbox show""",
+    "inbox show": """\
+# also while a process receives
+bulkgladly inbox show
+
+# for programs
+bulkgladly inbox show --json""",
+    "inbox replay": """\
+# all that are kept, as NDJSON
+bulkgladly inbox replay
+
+# those since a day, to a command
+bulkgladly inbox replay --since 2026-11-22 --to 'exec:tee events.ndjson'
+
+# new tasks only
+bulkgladly inbox replay --where "type == 'TASK/CREATED'"\
+""",
+    "inbox drop": """\
+bulkgladly inbox drop --before 2026-11-20
+
+# for programs
+bulkgladly inbox drop --before 2026-11-20T08:00Z --json""",
     "map": """\
 bulkgladly map init contacts.csv --to customers --out customers.toml
 bulkgladly map check contacts.csv --map customers.toml""",
@@ -117,6 +140,26 @@ bulkgladly schema show customers""",
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
 bulkgladly schema show ConversationExportReport --json""",
+    "listen": """\
+# receive webhooks behind a proxy, and land the events in a data set
+bulkgladly listen --out lake
+
+# with TLS of its own, and enabled again if Gladly has deactivated the webhook
+bulkgladly listen --out lake --at 0.0.0.0:8443 --tls-cert full.pem --heal""",
+    "listen register": """\
+# while `listen` runs behind this URL
+bulkgladly listen register https://hooks.example.org/gladly
+
+# only one type of events
+bulkgladly listen register https://hooks.example.org/t --events TASK/CREATED""",
+    "listen show": """\
+bulkgladly listen show
+bulkgladly listen show --json""",
+    "listen unregister": """\
+bulkgladly listen unregister https://hooks.example.org/gladly
+
+# one that somebody else has created
+bulkgladly listen unregister https://hooks.example.org/old --force""",
     "doctor": """\
 bulkgladly doctor
 

@@ -61,7 +61,8 @@ def usage_line(command: Any, name: str) -> str:
     """Return how a command is called: its arguments, the options that it cannot do without, and that there are more."""
     needed = [_term(item) for item in _parameters(command) if not _is_option(item) or item.required]
     if getattr(command, "commands", None):
-        return " ".join([name, *(["[OPTIONS]"] if len(command.params) > 1 else []), "COMMAND"])
+        last = "[COMMAND]" if command.invoke_without_command else "COMMAND"
+        return " ".join([name, *(["[OPTIONS]"] if len(command.params) > 1 else []), last])
     return " ".join([name, *needed, "[OPTIONS]"])
 
 

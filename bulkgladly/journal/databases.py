@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bulkgladly.errors import JournalDamaged, JournalError
@@ -12,7 +12,7 @@ from bulkgladly.journal.schema import JOURNAL, JOURNAL_VERSION, STATE, make_tabl
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error, file_error, is_locked
 
-__all__ = ("has_rows", "journal_version", "open_journal", "open_reader", "open_state", "reading")
+__all__ = ("has_rows", "journal_version", "open_durable", "open_journal", "open_reader", "open_state", "reading")
 
 LOCK_WAIT_S = 60.0
 
@@ -27,19 +27,32 @@ def open_journal(journal: Path) -> sqlite3.Connection:
         JournalDamaged: Not a journal, or one written by a newer version.
         JournalError: It cannot be opened.
     """
-    connection = _opened(journal)
+    # Claims touch pages all over the file: the rarer the checkpoints, the more changes share one copied page.
+    return open_durable(journal, JOURNAL, JOURNAL_VERSION, pragmas=("cache_size=-32000", "wal_autocheckpoint=8000"))
+
+
+def open_durable(
+    path: Path, tables: str, version: int, *, pragmas: Sequence[str] = (), wait_s: float = LOCK_WAIT_S
+) -> sqlite3.Connection:
+    """Open a database for its writer, or create it, with its tables. Each commit is on the disk when it returns.
+
+    `version` is the one that this program writes; an older file gets it. `wait_s` is how long a write waits for
+    another process that holds the file.
+
+    Raises:
+        DiskFull, JournalDamaged, JournalError: As `open_journal`.
+    """
+    connection = _opened(path, wait_s)
     try:
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-32000")
-        # Claims touch pages all over the file: the rarer the checkpoints, the more changes share one copied page.
-        connection.execute("PRAGMA wal_autocheckpoint=8000")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > JOURNAL_VERSION:
-            raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
-        make_tables(connection, JOURNAL, version=JOURNAL_VERSION if version < JOURNAL_VERSION else None)
+        for pragma in ("synchronous=FULL", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise JournalDamaged(f"{path} was written by a newer version of bulkgladly; use that version")
+        make_tables(connection, tables, version=version if found < version else None)
     except BaseException as error:
         connection.close()
-        raise _as_ours(error, journal) from error
+        raise _as_ours(error, path) from error
     return connection
 
 
@@ -112,8 +125,8 @@ def journal_version(journal: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def open_reader(journal: Path) -> sqlite3.Connection:
-    """Open a journal for reading beside its writer.
+def open_reader(journal: Path, newest: int = JOURNAL_VERSION) -> sqlite3.Connection:
+    """Open a journal, or another database whose newest version is `newest`, for reading beside its writer.
 
     Raises:
         JournalDamaged: There is no journal, its creation was interrupted, or it cannot be read.
@@ -121,7 +134,7 @@ def open_reader(journal: Path) -> sqlite3.Connection:
     version = journal_version(journal)
     if version == 0:
         raise JournalDamaged(f"{journal} cannot be read: it is missing, or it was never finished")
-    if version > JOURNAL_VERSION:
+    if version > newest:
         raise JournalDamaged(f"{journal} was written by a newer version of bulkgladly; use that version")
     try:
         return _connect_to_read(journal)
@@ -163,7 +176,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10, check_same_thread=False)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.records import Known
-from bulkgladly.storage.failures import database_error
+from bulkgladly.storage.failures import database_error, is_locked
 
 __all__ = ("Contents", "Writer", "earlier_vitals", "usable", "write_note")
 
@@ -161,8 +161,9 @@ class Writer(Generic[E]):
             answers = self._write(jobs)
         except Exception as error:  # noqa: BLE001 - the thread must not die silently: callers get the cause
             failure = self._failure or self._failed(error)
-            if self._outlives_errors and len(jobs) > 1:
-                # A call must not fail because of another one in its group: try each by itself.
+            if self._outlives_errors and len(jobs) > 1 and not is_locked(error):
+                # A call must not fail because of another one in its group: try each by itself. A lock, which was
+                # waited for already, would make each of them wait again.
                 for job in jobs:
                     self._serve([job])
                 return

@@ -31,7 +31,7 @@ AGENT_EVENTS: Mapping[str, int] = {
 class LiveAgent:
     """What is known of one agent; each field as of the newest event that told of it."""
 
-    status: Newest[tuple[str, str | None]] = field(default_factory=unset)
+    presence: Newest[tuple[str, str | None]] = field(default_factory=unset)
     """`active`, `away` or `logged_out`, and the reason."""
     available_for: Newest[tuple[str, ...]] = field(default_factory=unset)
     was_available_for: Newest[tuple[str, ...]] = field(default_factory=unset)
@@ -42,25 +42,25 @@ class LiveAgent:
 
     def last_moment(self) -> dt.datetime:
         """Return when the newest event about the agent happened."""
-        moments = (self.status.moment, self.available_for.moment, self.is_in_focus.moment)
+        moments = (self.presence.moment, self.available_for.moment, self.is_in_focus.moment)
         return max(moment for moment in moments if moment is not None)
 
     def state(self) -> tuple[AgentState, str | None, dt.datetime | None]:
         """Return the agent's state, the reason for it, and since when it is so."""
-        status, reason = self.status.value or (None, None)
-        if status == _OUT and self.available_for.value and self.available_for.is_after(self.status):
-            status, reason = None, None  # available after logging out: a login was missed
-        if status == _OUT:
-            return "logged_out", None, self.status.moment
-        if status == _AWAY:
-            return "away", reason, self.status.moment
+        presence, reason = self.presence.value or (None, None)
+        if presence == _OUT and self.available_for.value and self.available_for.is_after(self.presence):
+            presence, reason = None, None  # available after logging out: a login was missed
+        if presence == _OUT:
+            return "logged_out", None, self.presence.moment
+        if presence == _AWAY:
+            return "away", reason, self.presence.moment
         # A login that was missed also ends what is known from before it.
-        known = () if status is None else (self.status.moment,)
+        known = () if presence is None else (self.presence.moment,)
         if self.is_in_focus.value and self.is_in_focus.is_after(self.session):
             return "focus", reason, _latest(*known, self.is_in_focus.moment)
         works = self.works()
         if works is None:
-            return ("unknown" if status is None else "active"), reason, _latest(*known)
+            return ("unknown" if presence is None else "active"), reason, _latest(*known)
         word: AgentState = "available" if works else "unavailable"
         return word, reason, _latest(*known, self.available_for.moment, self.is_in_focus.moment)
 
@@ -77,7 +77,7 @@ def fold_agent(agent: LiveAgent, event: LiveEvent) -> bool:
         word, reason = _STATUS_EVENTS[event.type]
         name = None if reason is None else text(part(event.content, reason), "name")
         changed = event.type in _SESSION_EVENTS and agent.session.put(stamp, True)
-        return agent.status.put(stamp, (word, name)) or changed
+        return agent.presence.put(stamp, (word, name)) or changed
     is_focus = event.type in _FOCUS_EVENTS
     changed = is_focus and agent.is_in_focus.put(stamp, _FOCUS_EVENTS[event.type])
     works = texts(event.context if is_focus else event.content, "availableFor")

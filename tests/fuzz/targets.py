@@ -8,6 +8,7 @@ so that one input is one case. `tests/fuzz/corpus/<name>/` has seeds, and every 
 import atexit
 import contextlib
 import contextvars
+import datetime as dt
 import gzip
 import json
 import shutil
@@ -49,6 +50,8 @@ from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
+from bulkgladly.realtime.delivery_bodies import ReceivedBody, arrival_in, is_ping
+from bulkgladly.realtime.listen_secrets import ListenSecrets
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
@@ -397,6 +400,27 @@ def fuzz_manifest(data: bytes) -> None:
         note = orjson.loads(data)
         if isinstance(note, dict):
             ReportLayout.from_memo("report", note)
+
+
+# Webhooks.
+
+_ENCODINGS = ("", "gzip", "deflate", "br")
+_MOST_BYTES = 4096
+
+
+def fuzz_webhooks(data: bytes) -> None:
+    """The body of a delivery, packed or not: an event, or bytes that are kept with a reason, never an error."""
+    number, body = _choice(data)
+    received = ReceivedBody(body, _ENCODINGS[number % len(_ENCODINGS)], is_cut=number >= 128)
+    arrival = arrival_in(received, dt.datetime(2026, 11, 27, tzinfo=dt.UTC), _MOST_BYTES)
+
+    assert arrival.body == body or (not received.is_cut and len(arrival.body) <= _MOST_BYTES)
+    assert arrival.dedupe_id
+    arrival.row()
+    if not arrival.why:
+        assert orjson.loads(arrival.body)["id"]
+    is_ping(arrival)
+    ListenSecrets("gladly", ["a"], [("X-Token", "b")]).accepts(lambda _: [body.decode("utf-8", "surrogateescape")])
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {

@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from bulkgladly.gladly.change import Action, Change, Found, Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import (
@@ -33,13 +31,19 @@ from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
+from bulkgladly.gladly.webhook_requests import (
+    WEBHOOKS_PATH,
+    change_webhook,
+    create_webhook,
+    delete_webhook,
+    list_webhooks,
+)
 from bulkgladly.messages import Repeat, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 from bulkgladly.settings import is_loopback
 
 __all__ = ("OBJECT", "WEBHOOKS")
 
-_PATH = "/api/v1/webhooks"
 _FIELDS = (
     Field("id", Kind.ID, help="the id in Gladly of an existing webhook"),
     Field("url", required=MAKING, help="https, and unique among webhooks"),
@@ -73,21 +77,19 @@ _RULES = (_url_is_https, some_of("id", "url"))
 
 def _request(record: Record) -> Request:
     body = {name: record.payload[name] for name in (*_SHOWN, *_HIDDEN) if record.payload.get(name) is not None}
-    # It is created disabled: Gladly refuses an enabled one whose URL does not respond to its PING.
-    content = orjson.dumps({**body, "enabled": False})
-    return Request("createWebhook", "POST", _PATH, body=content, repeat=Repeat.DETECTED)
+    return create_webhook(body, repeat=Repeat.DETECTED)
 
 
 def _fetch(_record: Record, gladly_id: str) -> Request:
-    return Request("getWebhook", "GET", f"{_PATH}/{segment(gladly_id)}")
+    return Request("getWebhook", "GET", f"{WEBHOOKS_PATH}/{segment(gladly_id)}")
 
 
 def _change(_record: Record, gladly_id: str, changes: Held) -> Request:
-    return Request("updateWebhook", "PATCH", f"{_PATH}/{segment(gladly_id)}", body=orjson.dumps(changes))
+    return change_webhook(gladly_id, changes)
 
 
 def _remove(_record: Record, gladly_id: str) -> Request:
-    return Request("deleteWebhook", "DELETE", f"{_PATH}/{segment(gladly_id)}")
+    return delete_webhook(gladly_id)
 
 
 def _located(record: Record) -> Search:
@@ -101,7 +103,7 @@ def _located(record: Record) -> Search:
 
 
 def _by_url(record: Record) -> Look:
-    reply = yield Request("getWebhooks", "GET", _PATH)
+    reply = yield list_webhooks()
     if not reply.is_confirmed:
         return Found(record.id, reply=reply)
     url = record.payload.get("url")
@@ -265,6 +267,6 @@ _COLUMNS = (
 
 OBJECT = GladlyObject(
     writes=(WEBHOOKS,),
-    reads=(LiveExport("webhooks", "getWebhooks", "/api/v1/webhooks", "webhooks"),),
+    reads=(LiveExport("webhooks", "getWebhooks", WEBHOOKS_PATH, "webhooks"),),
     data_sets=(DataSetPlan("webhooks", _COLUMNS),),
 )
