@@ -8,6 +8,7 @@ const CHANNELS = {
   PHONE_CALL: "Phone", EMAIL: "Email", CHAT: "Chat", SMS: "SMS", VOICEMAIL: "Voicemail", WHATSAPP: "WhatsApp",
   FB_MESSENGER: "Messenger", INSTAGRAM_DIRECT: "Instagram",
 };
+const HERE_NOW = new Set(["PHONE_CALL", "CHAT"]);  // who waits there waits in person, and is listed first
 const WORKS = { MAIL: "mail", MESSAGING: "messaging", TASK: "tasks", VOICE: "voice" };
 const STATES = {
   available: "available", focus: "in focus", active: "logged in, availability unknown", unavailable: "not available",
@@ -146,7 +147,7 @@ function figure(id, value, more, kind) {
 
 /* Minutes on the phone matter more than hours by email, so these channels are told beside the longest wait. */
 function longestOf(channels, first) {
-  return channels.filter((channel) => channel !== first.channel).map((channel) => {
+  return channels.filter((channel) => channel !== first).map((channel) => {
     const queue = view.queues.find((each) => each.channel === channel && known(each.longest_waiting_since));
     return queue ? `${channelOf(queue).toLowerCase()} ${since(queue.longest_waiting_since, queue.is_at_least)}` : "";
   });
@@ -155,12 +156,12 @@ function longestOf(channels, first) {
 function showFigures(totals) {
   figure("available", totals.available, known(totals.agents) ? `of ${counted(totals.agents, "agent")} seen` : "no agent seen yet",
     totals.available > 0 ? "good" : "bad");
-  figure("waiting", totals.waiting, known(totals.contacts) ? joined(totals.waiting_overdue ? `${totals.waiting_overdue} overdue` : "", `of ${counted(totals.contacts, "open contact")} seen`) : "no contact seen yet");
-  const first = view.contacts[0];
-  const isWaiting = known(totals.longest_waiting_since) && first;
+  figure("waiting", totals.waiting, known(totals.contacts) ? joined(totals.waiting_overdue ? `${totals.waiting_overdue} overdue` : "", `of ${counted(totals.contacts, "open contact")} seen`) : "no contact seen yet",
+    totals.waiting_overdue > 0 ? "bad" : "");
+  const isWaiting = known(totals.longest_waiting_since);
   const value = isWaiting ? since(totals.longest_waiting_since, totals.longest_is_at_least) : known(totals.waiting) ? "none" : null;
-  const isLate = isWaiting && known(first.due_at) && Date.parse(first.due_at) < now();
-  figure("longest", value, isWaiting ? joined(channelOf(first), ...longestOf(["PHONE_CALL", "CHAT"], first)) : "", isLate ? "bad" : isWaiting ? "" : "none");
+  const channel = totals.longest_channel;
+  figure("longest", value, isWaiting ? joined(channelOf({ channel }), ...longestOf([...HERE_NOW], channel)) : "", isWaiting ? "" : "none");
   figure("overdue", totals.tasks_overdue, known(totals.tasks_due) ? `${totals.tasks_due.toLocaleString("en")} due later` : "no task seen yet",
     totals.tasks_overdue > 0 ? "bad" : "");
   document.title = known(totals.waiting) ? `${totals.waiting} waiting · Live` : "Live";
@@ -168,14 +169,16 @@ function showFigures(totals) {
 
 function showContacts(totals) {
   const rows = view.contacts.filter((row) => row.waiting !== "no");
-  const longest = known(totals.longest_waiting_since) ? now() - Date.parse(totals.longest_waiting_since) : 1;
+  const waits = (isHere) => rows.filter((row) => row.waiting === "yes" && HERE_NOW.has(row.channel) === isHere)
+    .map((row) => now() - Date.parse(row.waiting_since));
+  const longest = { true: Math.max(1, ...waits(true)), false: Math.max(1, ...waits(false)) };
   fill(byId("contacts"), rows, (row) => row.contact_id, (row) => {
     const isWaiting = row.waiting === "yes";
     const isLate = isWaiting && known(row.due_at) && Date.parse(row.due_at) < now();
-    const waits = isWaiting ? since(row.waiting_since, row.is_at_least) : "unknown";
-    const share = isWaiting ? Math.min(1, Math.max(0.02, (now() - Date.parse(row.waiting_since)) / Math.max(longest, 1))) : 0;
+    const lasts = isWaiting ? since(row.waiting_since, row.is_at_least) : "unknown";
+    const share = isWaiting ? Math.min(1, Math.max(0.02, (now() - Date.parse(row.waiting_since)) / longest[HERE_NOW.has(row.channel)])) : 0;
     return [
-      { main: waits, kind: `wait${isLate ? " late" : ""}${isWaiting ? "" : " unknown"}`, share: share.toFixed(3),
+      { main: lasts, kind: `wait${isLate ? " late" : ""}${isWaiting ? "" : " unknown"}`, share: share.toFixed(3),
         title: known(row.waiting_since) ? `since ${clock(row.waiting_since)}` : "no event has told whether the customer waits" },
       { main: channelOf(row), more: joined(inboxOf(row), nowOf(row), isWaiting && known(row.due_at) ? `due ${due(row.due_at)}` : ""), isNarrow: true,
         title: `contact ${row.contact_id}` },

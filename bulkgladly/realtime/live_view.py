@@ -120,6 +120,7 @@ class LiveTotals:
     """Those who wait although their reply was due before."""
     longest_waiting_since: dt.datetime | None
     longest_is_at_least: bool
+    longest_channel: str | None
     tasks_overdue: int | None
     tasks_due: int | None
     tasks_undated: int | None
@@ -129,6 +130,9 @@ class LiveTotals:
 @dataclass(frozen=True, slots=True)
 class LiveView:
     """Live state at one moment.
+
+    Contacts come in the order of waiting, those on the phone and in chat first; then those of whom it is not known
+    whether they wait, then the rest.
 
     Lists are bounded; `left_out` says how many of each are not in them. `silent` counts contacts that are not shown
     because no event has told of them for so long that their end was probably missed. `forgotten` counts what was open

@@ -34,11 +34,14 @@ SILENT_AFTER = {"PHONE_CALL": dt.timedelta(hours=6), "CHAT": dt.timedelta(hours=
 """After how long without any event a contact has probably ended, though its end was not seen."""
 SILENT_OTHERWISE = dt.timedelta(days=14)
 _STATE_ORDER = list(AGENT_STATES)
-_WAITING_ORDER: tuple[Waiting, ...] = ("yes", "unknown", "no")
+HERE_NOW = frozenset({"PHONE_CALL", "CHAT"})
+"""Channels on which a customer waits in person. They are listed first: emails that wait for hours would hide them."""
+_WAITING_OF: tuple[Waiting, ...] = ("yes", "yes", "unknown", "no")
+"""What the orders of open contacts mean: who waits in person, who waits, of whom it is not known, who does not."""
 
 
 class _Open(NamedTuple):
-    """An open contact, in the order in which it is shown: who waits longest comes first. `contact_id` is unique."""
+    """An open contact. They sort as they are shown: phone and chat first, then by the wait, at last by their ids."""
 
     order: int
     moment: dt.datetime
@@ -51,7 +54,7 @@ class _Open(NamedTuple):
 
     @property
     def waiting(self) -> Waiting:
-        return _WAITING_ORDER[self.order]
+        return _WAITING_OF[self.order]
 
     def is_overdue(self, now: dt.datetime) -> bool:
         # What was answered is no longer late, whatever its due time was.
@@ -130,9 +133,12 @@ def _open(contact_id: str, contact: LiveContact, facts: LiveFacts) -> _Open:
     assignee = facts.assignees.get(contact.conversation_id.value or "")
     inbox_id, agent_id = (None, None) if assignee is None or assignee.value is None else assignee.value
     since, is_at_least = contact.waiting_since()
-    waiting: Waiting = "yes" if since is not None else "no" if contact.is_start_known() else "unknown"
+    if since is not None:
+        order = 0 if contact.channel.value in HERE_NOW else 1
+    else:
+        order = 3 if contact.is_start_known() else 2
     return _Open(
-        order=_WAITING_ORDER.index(waiting),
+        order=order,
         moment=since or contact.last,
         contact_id=contact_id,
         contact=contact,
@@ -186,7 +192,7 @@ def _queues(contacts: Iterable[_Open], facts: LiveFacts) -> Iterator[QueueView]:
         groups.setdefault((row.contact.channel.value, row.inbox_id), []).append(row)
     for (channel, inbox_id), members in groups.items():
         states = Counter(each.waiting for each in members)
-        first = members[0]  # they come in the order of waiting
+        first = members[0]  # in one channel they come in the order of waiting
         yield QueueView(
             channel=_harmless(channel),
             inbox_id=_harmless(inbox_id),
@@ -204,6 +210,10 @@ def _queue_order(view: QueueView) -> tuple[Any, ...]:
     return since is None, since, view.channel or "", view.inbox_id or ""
 
 
+def _by_wait(row: _Open) -> tuple[dt.datetime, str]:
+    return row.moment, row.contact_id
+
+
 def _totals(
     facts: LiveFacts,
     agents: Sequence[AgentView],
@@ -213,6 +223,7 @@ def _totals(
     now: dt.datetime,
 ) -> LiveTotals:
     states = Counter(each.waiting for each in contacts)
+    longest = min((each for each in contacts if each.waiting_since is not None), key=_by_wait, default=None)
     overdue = sum(1 for due_at in due if due_at < now)
     knows_contacts, knows_tasks = bool(facts.contacts or facts.ended), bool(facts.tasks)
     return LiveTotals(
@@ -222,8 +233,9 @@ def _totals(
         waiting=states["yes"] if knows_contacts else None,
         waiting_unknown=states["unknown"] if knows_contacts else None,
         waiting_overdue=sum(1 for each in contacts if each.is_overdue(now)) if knows_contacts else None,
-        longest_waiting_since=contacts[0].waiting_since if contacts else None,
-        longest_is_at_least=bool(contacts) and contacts[0].is_at_least,
+        longest_waiting_since=None if longest is None else longest.waiting_since,
+        longest_is_at_least=longest is not None and longest.is_at_least,
+        longest_channel=None if longest is None else _harmless(longest.contact.channel.value),
         tasks_overdue=overdue if knows_tasks else None,
         tasks_due=len(due) - overdue if knows_tasks else None,
         tasks_undated=open_tasks - len(due) if knows_tasks else None,

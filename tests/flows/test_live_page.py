@@ -94,14 +94,16 @@ async def test_the_page_tells_who_is_available_and_who_waits_longest(tmp_path: P
         await open_page(page, scene)
 
         figures = [await page.evaluate(text_of(f"#{each}")) for each in ("available", "waiting", "longest", "overdue")]
-        first = await page.evaluate(
-            "[...document.querySelectorAll('#contacts tbody tr')[0].cells].map((cell) => cell.firstChild.textContent)"
+        rows = await page.evaluate(
+            "[...document.querySelectorAll('#contacts tbody tr')]"
+            ".map((row) => [...row.cells].map((cell) => cell.firstChild.textContent))"
         )
         agents = await page.evaluate(
             "[...document.querySelectorAll('#agents tbody tr')].map((row) => row.cells[0].firstChild.textContent)"
         )
         assert figures == ["2", "5", "4 h 20 min", "1"]
-        assert first[:4] == ["4 h 20 min", "Email", "Returns and exchanges", "queued"]
+        assert [row[1] for row in rows] == ["Chat", "Phone", "Email", "WhatsApp", "SMS"]
+        assert rows[2][:4] == ["4 h 20 min", "Email", "Returns and exchanges", "queued"]
         assert agents[:2] == ["Ada Okafor", "Ben Sørensen"]
         assert await page.evaluate("document.title") == "5 waiting · Live"
         headed = "[...document.querySelectorAll('table')].every((t) => t.querySelectorAll('th[scope=col]').length > 2)"

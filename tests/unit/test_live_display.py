@@ -100,7 +100,7 @@ def test_lines_tell_the_same_without_a_terminal() -> None:
     """A line for whoever waits, for each agent and each task; the same words as in the tables."""
     lines = list(live_lines(morning().snapshot(NOW)))
 
-    assert lines[1] == "waiting 4 h 20 min, Email, Returns and exchanges, queued, reply due in 45 min"
+    assert lines[3] == "waiting 4 h 20 min, Email, Returns and exchanges, queued, reply due in 45 min"
     assert "waiting 3 min, Phone, Tier 1, offered to Ada Okafor" in lines
     assert "agent Ada Okafor: available, for 3 h 09 min, messaging, voice, Front line" in lines
     assert "queue Phone, Tier 1: 1 open, 1 waiting" in lines
