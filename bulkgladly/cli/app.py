@@ -22,6 +22,7 @@ from bulkgladly.cli import (
     map_command,
     program_commands,
     resume_command,
+    rules_command,
     runs_command,
     schema_command,
 )
@@ -42,6 +43,7 @@ _SETTINGS: Mapping[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 _MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
+_EVENTS = "Events"
 
 app = typer.Typer(
     name="bulkgladly",
@@ -71,6 +73,7 @@ _PANELS: Mapping[str, str] = {
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
+    "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
     "dataset": (
         "Show, check and compact a data set.",

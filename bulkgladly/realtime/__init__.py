@@ -1,6 +1,10 @@
 """Events as they happen: received into the inbox, landed in the data set, passed on to sinks and rules.
 
 `realtime_options` has what a user decides.
+
+Rules: `rule_file` reads `rules.toml` (`rule_actions_file` what a rule does) into `event_rule`, with `event_expressions`
+in it. `rule_matching` finds the rules that an event concerns, `rule_engine` decides what fires, `rule_performing` does
+it, and `rule_runner` runs the three beside each other. `rule_trial` tries rules out on recorded events.
 """
 
 __all__: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from bulkgladly.errors import InputError
 
 __all__ = (
+    "append_lines",
     "below",
     "hash_of",
     "partial_of",
@@ -100,6 +101,28 @@ def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
             path.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def append_lines(path: Path, lines: bytes) -> None:
+    """Append whole lines to a file that only its owner can read; they are on the disk when this returns.
+
+    A line that an earlier process could not finish is ended first, so that it spoils no other.
+
+    Raises:
+        OSError: They cannot be written; a part of them may be there.
+    """
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            lines = b"\n" + lines
+        left = memoryview(lines)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(handle)
+    if is_new:
+        sync_folder(path.parent)
 
 
 def touch_private(path: Path) -> None:
