@@ -12,7 +12,7 @@ from bulkgladly.inbox.event_inbox import DEDUPE_FOR
 from bulkgladly.inbox.inbox_tables import INBOX, INBOX_VERSION
 from bulkgladly.journal.schema import make_tables
 
-__all__ = ("RULES_CURSOR", "QueuedAction", "RuleMemory", "Wait", "forgetful_memory")
+__all__ = ("RULES_CURSOR", "QueuedAction", "RuleMemory", "RuleWait", "forgetful_memory")
 
 RULES_CURSOR = "rules"
 """The name of the cursor of the rules."""
@@ -21,7 +21,7 @@ _ACTION = "id, rule, event_id, number, target, key, why, lineage, fired_ms, begu
 _HOUR_MS = 3_600_000
 
 
-class Wait(NamedTuple):
+class RuleWait(NamedTuple):
     """A timer (`kind` is after), or an event that is counted (count before it was looked at, then seen).
 
     Times are milliseconds since 1970. An event until `due_ms` can cancel a timer; it is looked at at `look_ms`.
@@ -84,22 +84,22 @@ class RuleMemory:
 
     # --- timers and counts ---
 
-    def add_wait(self, wait: Wait) -> None:
+    def add_wait(self, wait: RuleWait) -> None:
         """Add a timer, or an event to count."""
         self._connection.execute("INSERT OR IGNORE INTO rule_waits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", wait)
 
-    def first_due(self, now_ms: int) -> Wait | None:
+    def first_due(self, now_ms: int) -> RuleWait | None:
         """Return what is to be looked at first by now."""
         sql = f"SELECT {_WAIT} FROM rule_waits WHERE look_ms <= ? ORDER BY look_ms, time_ms, event_id LIMIT 1"  # noqa: S608 - our own names
         row = self._connection.execute(sql, (now_ms,)).fetchone()
-        return Wait(*row) if row else None
+        return RuleWait(*row) if row else None
 
     def next_look(self) -> int | None:
         """Return when something is to be looked at next."""
         row = self._connection.execute("SELECT MIN(look_ms) FROM rule_waits").fetchone()
         return None if row[0] is None else int(row[0])
 
-    def drop_wait(self, wait: Wait) -> None:
+    def drop_wait(self, wait: RuleWait) -> None:
         """Drop a timer, or an event that was counted."""
         self._connection.execute("DELETE FROM rule_waits WHERE rule = ? AND event_id = ?", (wait.rule, wait.event_id))
 
@@ -110,7 +110,7 @@ class RuleMemory:
             (rule, key, begin_ms, end_ms),
         )
 
-    def counted(self, wait: Wait, begin_ms: int) -> list[str]:
+    def counted(self, wait: RuleWait, begin_ms: int) -> list[str]:
         """Return the events that count from a time up to one of them, itself included, by id."""
         rows = self._connection.execute(
             "SELECT event_id FROM rule_waits WHERE rule = ? AND key = ? AND kind != 'after' AND time_ms >= ?"
@@ -124,7 +124,7 @@ class RuleMemory:
         rows = [(rule, event_id) for event_id in event_ids]
         self._connection.executemany("DELETE FROM rule_waits WHERE rule = ? AND event_id = ?", rows)
 
-    def keep_counting(self, wait: Wait, until_ms: int) -> None:
+    def keep_counting(self, wait: RuleWait, until_ms: int) -> None:
         """Note that an event was looked at and counts on until a time.
 
         Later ones that were looked at before it came, out of order, are looked at again.
@@ -175,7 +175,7 @@ class RuleMemory:
         ).fetchone()
         return int(row[0])
 
-    def add_action(self, wait: Wait, number: int, target: str, why: str, now_ms: int) -> None:
+    def add_action(self, wait: RuleWait, number: int, target: str, why: str, now_ms: int) -> None:
         """Add an action for an event; one that is there already is not added again."""
         row = (wait.rule, wait.event_id, number, target, wait.key, why, wait.lineage, now_ms, now_ms, wait.document)
         self._connection.execute(

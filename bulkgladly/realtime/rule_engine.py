@@ -17,7 +17,7 @@ end: nobody needs to hear at noon that a contact had been waiting at ten, if it 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from bulkgladly.inbox.rule_memory import RuleMemory, Wait
+from bulkgladly.inbox.rule_memory import RuleMemory, RuleWait
 from bulkgladly.realtime.event_expressions import duration_words
 from bulkgladly.realtime.event_rule import EventRule
 
@@ -110,23 +110,23 @@ def _told(rule: EventRule) -> str:
     return f"{duration_words(rule.after_s)} have passed" if rule.after_s else "the event happened"
 
 
-def _wait_of(match: Match, lineage: str, settle_ms: int) -> Wait:
+def _wait_of(match: Match, lineage: str, settle_ms: int) -> RuleWait:
     rule = match.rule
     due_ms = match.time_ms + round(rule.after_s * 1000)
     # A plain delay waits for no other event.
     look_ms = due_ms + (settle_ms if rule.count or rule.has_unless else 0)
     kind = "count" if rule.count else "after"
-    return Wait(rule.name, match.event_id, match.key, kind, match.time_ms, due_ms, look_ms, lineage, match.document)
+    return RuleWait(rule.name, match.event_id, match.key, kind, match.time_ms, due_ms, look_ms, lineage, match.document)
 
 
-def _is_cancelled(memory: RuleMemory, wait: Wait, now_ms: int) -> bool:
+def _is_cancelled(memory: RuleMemory, wait: RuleWait, now_ms: int) -> bool:
     """Tell whether an event that arrived before this one ends its timer."""
     is_late = wait.look_ms < now_ms - LATE_MS
     end_ms = _FAR_MS if is_late else wait.due_ms
     return memory.has_mark(wait.rule, wait.key, wait.time_ms, end_ms, but=wait.event_id)
 
 
-def _count(memory: RuleMemory, rule: EventRule, wait: Wait, now_ms: int, settle_ms: int) -> Sequence[Firing]:
+def _count(memory: RuleMemory, rule: EventRule, wait: RuleWait, now_ms: int, settle_ms: int) -> Sequence[Firing]:
     within_ms = round(rule.within_s * 1000)
     found = memory.counted(wait, wait.time_ms - within_ms)
     if len(found) < rule.count:
@@ -136,7 +136,7 @@ def _count(memory: RuleMemory, rule: EventRule, wait: Wait, now_ms: int, settle_
     return (_fire(memory, rule, wait, _told(rule), now_ms),)
 
 
-def _fire(memory: RuleMemory, rule: EventRule, wait: Wait, why: str, now_ms: int) -> Firing:
+def _fire(memory: RuleMemory, rule: EventRule, wait: RuleWait, why: str, now_ms: int) -> Firing:
     times = memory.fired(rule.name, now_ms)
     firing = Firing(rule.name, wait.event_id, wait.key, why, now_ms)
     if times > rule.most_per_hour:

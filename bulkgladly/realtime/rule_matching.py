@@ -11,7 +11,7 @@ from bulkgladly.realtime.event_rule import EventRule
 from bulkgladly.realtime.rule_engine import Match
 from bulkgladly.times import time_of
 
-__all__ = ("Fetch", "RuleEvent", "RuleMatcher", "fetched", "rule_event")
+__all__ = ("RuleEvent", "RuleFetch", "RuleMatcher", "fetched", "rule_event")
 
 _API = "API"
 _LOOKED_AT = (
@@ -20,7 +20,7 @@ _LOOKED_AT = (
 )
 
 
-class Fetch(Protocol):
+class RuleFetch(Protocol):
     """Gets what an event is about. Both raise `TransportError`, `Outage`, `Fatal` or `Withdrawn`."""
 
     async def customer(self, customer_id: str) -> Mapping[str, Any] | None:
@@ -70,7 +70,7 @@ class RuleMatcher:
         self.failures: dict[str, str] = {}
         """By rule, the last expression that could not be applied; the event counts as one that it does not hold for."""
 
-    async def matches(self, event: RuleEvent, fetch: Fetch | None) -> list[Match]:
+    async def matches(self, event: RuleEvent, fetch: RuleFetch | None) -> list[Match]:
         """Return the matches of an event, those that cancel first.
 
         Without `fetch`, what would have to be fetched counts as not there.
@@ -96,7 +96,9 @@ class RuleMatcher:
             return True
         return rule.unless_holds is not None and self._holds(rule, rule.unless_holds, document)
 
-    async def _starts(self, rule: EventRule, event: RuleEvent, document: dict[str, Any], fetch: Fetch | None) -> bool:
+    async def _starts(
+        self, rule: EventRule, event: RuleEvent, document: dict[str, Any], fetch: RuleFetch | None
+    ) -> bool:
         if not all(self._holds(rule, part, document) for part in rule.cheap):
             return False
         if rule.costly:
@@ -111,7 +113,7 @@ class RuleMatcher:
             return False
 
 
-async def fetched(document: dict[str, Any], needs: frozenset[str], event: RuleEvent, fetch: Fetch | None) -> None:
+async def fetched(document: dict[str, Any], needs: frozenset[str], event: RuleEvent, fetch: RuleFetch | None) -> None:
     """Add to a document what is needed and not there yet, with one request each.
 
     Raises:

@@ -20,7 +20,7 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import QueuedAction, RuleMemory
 from bulkgladly.realtime.event_expressions import Inapplicable
 from bulkgladly.realtime.event_rule import EventRule, RuleAction
-from bulkgladly.realtime.rule_matching import Fetch, fetched, rule_event
+from bulkgladly.realtime.rule_matching import RuleFetch, fetched, rule_event
 from bulkgladly.records import Outcome, Problem, Word
 from bulkgladly.storage.durable import append_lines
 from bulkgladly.storage.failures import writing
@@ -62,7 +62,7 @@ class RulePerformer:
         *,
         state_dir: Path,
         call_sink: RuleSinkCall,
-        fetch: Fetch,
+        fetch: RuleFetch,
         note: Callable[[str], None],
         now_ms: Callable[[], int],
         random: Callable[[], float],

@@ -19,7 +19,7 @@ from bulkgladly.inbox.rule_memory import RULES_CURSOR, QueuedAction, RuleMemory
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.realtime.event_rule import EventRule
 from bulkgladly.realtime.rule_engine import Firing, Match, look, take
-from bulkgladly.realtime.rule_matching import Fetch, RuleMatcher, rule_event
+from bulkgladly.realtime.rule_matching import RuleFetch, RuleMatcher, rule_event
 from bulkgladly.realtime.rule_performing import RulePerformer, RuleSinkCall
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.stages import Stop, run_stages
@@ -76,7 +76,7 @@ class RuleRunner:
         host: str,
         state_dir: Path,
         call_sink: RuleSinkCall,
-        fetch: Fetch,
+        fetch: RuleFetch,
         settle_s: float = 20.0,
         until_caught_up: Callable[[], Awaitable[None]] = _at_once,
         note: Callable[[str], None] = lambda _: None,
