@@ -1,7 +1,8 @@
 """Arguments in, exit code out.
 
 `app` has the commands and what each does with an error: `import_command`, `export_command`, `check_command`,
-`map_command`, `resume_command`, `rules_command`, `runs_command`, `dataset_command`, `schema_command` and `program_commands`.
+`map_command`, `resume_command`, `rules_command`, `runs_command`, `dataset_command`, `schema_command` and
+`program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags` and `lake_flags`; `values` reads
 their texts, `configuration` the settings file. `help_pages` and `examples` make the help.

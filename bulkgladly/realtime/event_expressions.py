@@ -189,6 +189,8 @@ class Template:
                 pieces.append(piece)
             elif (later := _LATER.fullmatch(piece.strip())) is not None:
                 pieces.append(_moment_after(duration_of(later[1]) or 0.0))
+            elif piece.strip().startswith("in "):
+                raise BadExpression(f"'{{{piece}}}' is not a moment; write it such as {{in 2h}}, with s, m, h or d")
             else:
                 expression = Expression.of(piece, known)
                 needs |= expression.needs

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from bulkgladly.choices import closest
 from bulkgladly.errors import UsageError
-from bulkgladly.files.columns import compile_columns
+from bulkgladly.files.columns import unknown_columns
 from bulkgladly.gladly.fields import Field, Kind
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
@@ -90,11 +91,10 @@ def _spec(table: Table, name: str) -> ImportSpec:
 def _row(table: Table, spec: ImportSpec) -> FillableRow:
     needs: set[str] = set()
     values = {name: _value(table, name, value, needs) for name, value in table.items()}
-    layout = compile_columns(values, spec.columns, extra_known=(KEY_COLUMN,))
-    if layout.problem is not None:
-        table.fail(
-            layout.problem.attr or spec.name, f"{layout.problem.detail}; see `bulkgladly schema show {spec.name}`"
-        )
+    for name in unknown_columns(values, spec.columns, extra_known=(KEY_COLUMN,)):
+        meant = closest(name, [*spec.columns.scalars, *(each.field for each in spec.columns.lists)])
+        hint = f"did you mean {meant}?" if meant else f"`bulkgladly schema show {spec.name}` lists them"
+        table.fail(name, f"is not a column of {spec.name}; {hint}")
     _try_out(table, spec, values)
     return FillableRow(values, frozenset(needs) - {"event", "rule"})
 
@@ -125,7 +125,8 @@ def _try_out(table: Table, spec: ImportSpec, values: Mapping[str, Any]) -> None:
 
 
 def _refuse_row(table: Table, spec: ImportSpec, problem: Problem) -> NoReturn:
-    table.fail(problem.attr or spec.name, f"{problem.detail}; see `bulkgladly schema show {spec.name}`")
+    attr = problem.attr or spec.name
+    table.fail(attr, f"{problem.detail.removeprefix(f'{attr} ')}; see `bulkgladly schema show {spec.name}`")
 
 
 def _sample(field: Field | None, value: Any) -> Any:

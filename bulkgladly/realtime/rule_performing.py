@@ -118,8 +118,8 @@ class RulePerformer:
             return await self._give_up(action, draft.detail)
         if spec.contacts_people and rule.contacts_people != "all" and not await self._is_first(action):
             return await self._give_up(action, _HELD)
-        await self._begin(action, fields, draft)
-        return await self._send(action, SingleRow(spec, fields, action.name, _seconds(action.begun_ms)))
+        begun = await self._begin(action, fields, draft)
+        return await self._send(begun, SingleRow(spec, fields, action.name, _seconds(action.begun_ms)))
 
     async def _is_first(self, action: QueuedAction) -> bool:
         # Committed before the message leaves.
@@ -137,16 +137,18 @@ class RulePerformer:
         document["rule"] = _about(action)
         return does.row.fill(document, fired_at) if does.row else {}
 
-    async def _begin(self, action: QueuedAction, fields: Mapping[str, Any], draft: Draft) -> None:
-        """Note that the row may leave, and which events it will cause."""
+    async def _begin(self, action: QueuedAction, fields: Mapping[str, Any], draft: Draft) -> QueuedAction:
+        """Note that the row may leave, and which events it will cause; return the action with its row."""
         payload, now_ms = draft.payload, self._now_ms()
         touched = {draft.id, *(str(payload[name]) for name in _TOUCHED if payload.get(name))}
+        row = orjson.dumps(fields)
 
         def begin(memory: RuleMemory) -> None:
-            memory.begin_action(action, orjson.dumps(fields), now_ms)
+            memory.begin_action(action, row, now_ms)
             memory.add_effects(action, touched, now_ms - _BEFORE_MS, now_ms + _WHILE_MS)
 
         await self._inbox.ask(lambda connection: begin(RuleMemory(connection)))
+        return action._replace(row=row)
 
     async def _send(self, action: QueuedAction, row: SingleRow) -> None:
         try:
