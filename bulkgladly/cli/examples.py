@@ -119,7 +119,7 @@ bulkgladly rules check rules.toml --events events.ndjson""",
 bulkgladly rules check rules.toml
 
 # show what the rules would have done for recorded events; nothing is sent
-bulkgladly rules check rules.toml --events events.ndjson --customers customers.ndjson""",
+bulkgladly rules check rules.toml --events events.ndjson""",
     "schema": """\
 bulkgladly schema show customers""",
     "schema show": """\

@@ -60,9 +60,23 @@ def check(
         print_json(_as_json(rules, found))
     else:
         print_lines(*(rule_sentence(rule) for rule in rules))
+        tell(*_only_by_webhook(rules))
         if found is not None:
             _tell(found, rules, events)
     raise typer.Exit(1 if found is not None and any(each.problem for each in found.actions) else 0)
+
+
+def _only_by_webhook(rules: "Sequence[EventRule]") -> list[str]:
+    """Return a line for each rule that looks at events which are not in the feed."""
+    from bulkgladly.choices import one_of
+    from bulkgladly.gladly.event_envelopes import WEBHOOK_ONLY
+
+    found = [(rule.name, sorted((rule.types or frozenset()) & WEBHOOK_ONLY.keys())) for rule in rules]
+    return [
+        f"{name}: {one_of(types)} comes by webhook only, so `follow` never sees it; use `listen`"
+        for name, types in found
+        if types
+    ]
 
 
 def _as_json(rules: "Sequence[EventRule]", trial: "Trial | None") -> dict[str, Any]:

@@ -33,8 +33,7 @@ _FAR_MS = 1 << 62
 class Match(NamedTuple):
     """An event that a rule looks at, because it can start it, or (`cancels`) end what it waits for.
 
-    `object_ids` are the ids in the event of something that was done by the API: they show whether an action of the
-    rules has caused it. They are empty if somebody else did it.
+    `object_ids` are the ids in an event that no person has caused: they show whether an action of the rules did.
     """
 
     rule: EventRule

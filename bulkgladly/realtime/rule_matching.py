@@ -13,7 +13,8 @@ from bulkgladly.times import time_of
 
 __all__ = ("RuleEvent", "RuleFetch", "RuleMatcher", "fetched", "rule_event")
 
-_API = "API"
+_PEOPLE = frozenset({"AGENT", "CUSTOMER", "INTERNAL", "EXTERNAL"})
+"""The initiators that are people. Which one Gladly names for what follows from an action of ours is UNKNOWN."""
 _LOOKED_AT = (
     *("conversationId", "taskId", "customerId", "contactId"),
     *("noteId", "commentId", "messageId"),
@@ -47,10 +48,10 @@ class RuleEvent(NamedTuple):
         return found if isinstance(found, dict) else {}
 
     @property
-    def api_ids(self) -> tuple[str, ...]:
-        """The ids of what it is about, if it was caused through the API, by us or by another integration."""
+    def object_ids(self) -> tuple[str, ...]:
+        """The ids of what it is about, if no person has caused it: it may be the API, through us or others."""
         initiator = self.event.get("initiator")
-        if not isinstance(initiator, dict) or initiator.get("type") != _API:
+        if isinstance(initiator, dict) and initiator.get("type") in _PEOPLE:
             return ()
         found = (self.content.get(name) for name in _LOOKED_AT)
         return tuple(value for value in found if isinstance(value, str) and value)
@@ -70,6 +71,10 @@ class RuleMatcher:
         self.failures: dict[str, str] = {}
         """By rule, the last expression that could not be applied; the event counts as one that it does not hold for."""
 
+    def concerns(self, event_type: str) -> bool:
+        """Tell whether a rule looks at events of a type."""
+        return any(rule.may_start(event_type) or rule.may_cancel(event_type) for rule in self._rules)
+
     async def matches(self, event: RuleEvent, fetch: RuleFetch | None) -> list[Match]:
         """Return the matches of an event, those that cancel first.
 
@@ -87,7 +92,7 @@ class RuleMatcher:
                 found.insert(0, Match(rule, event.id, key, event.time_ms, b"", cancels=True))
             if rule.may_start(event.type) and await self._starts(rule, event, document, fetch):
                 found.append(
-                    Match(rule, event.id, key, event.time_ms, orjson.dumps(document), object_ids=event.api_ids)
+                    Match(rule, event.id, key, event.time_ms, orjson.dumps(document), object_ids=event.object_ids)
                 )
         return found
 

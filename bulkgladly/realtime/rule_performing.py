@@ -6,24 +6,19 @@ is sent as an import sends it: what Gladly knows by our id exists once, and what
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import anyio.to_thread
 import orjson
 
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.gladly.spec import Draft, ImportSpec
 from bulkgladly.imports.single_rows import SingleRow, SingleRows, is_passing
-from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import QueuedAction, RuleMemory
 from bulkgladly.realtime.event_expressions import Inapplicable
 from bulkgladly.realtime.event_rule import EventRule, RuleAction
 from bulkgladly.realtime.rule_matching import RuleFetch, fetched, rule_event
+from bulkgladly.realtime.rule_store import RuleStore
 from bulkgladly.records import Outcome, Problem, Word
-from bulkgladly.storage.durable import append_lines
-from bulkgladly.storage.failures import writing
 from bulkgladly.times import to_milliseconds
 
 __all__ = ("RuleFate", "RulePerformer", "RuleSinkCall", "rule_line")
@@ -56,11 +51,10 @@ class RulePerformer:
 
     def __init__(
         self,
-        inbox: Inbox,
+        store: RuleStore,
         rules: Mapping[str, EventRule],
         rows: SingleRows,
         *,
-        state_dir: Path,
         call_sink: RuleSinkCall,
         fetch: RuleFetch,
         note: Callable[[str], None],
@@ -68,8 +62,8 @@ class RulePerformer:
         random: Callable[[], float],
     ) -> None:
         """`note` tells people of actions that fail. `now_ms` returns the time, in milliseconds since 1970."""
-        self._inbox, self._rules, self._rows = inbox, rules, rows
-        self._dead, self._call_sink, self._fetch = state_dir / "dead.ndjson", call_sink, fetch
+        self._store, self._rules, self._rows = store, rules, rows
+        self._call_sink, self._fetch = call_sink, fetch
         self._note, self._now_ms, self._random = note, now_ms, random
         self._told: dict[tuple[str, str], int] = {}
 
@@ -78,7 +72,7 @@ class RulePerformer:
 
         Raises:
             Withdrawn: Nothing may be sent any more. The action stays as it is.
-            DiskFull, JournalDamaged, JournalError: The inbox cannot be written.
+            JournalDamaged: The inbox cannot be used.
 
         Cancelled or killed: it is performed again, and looked up first if it may have been sent.
         """
@@ -123,7 +117,7 @@ class RulePerformer:
 
     async def _is_first(self, action: QueuedAction) -> bool:
         # Committed before the message leaves.
-        return await self._inbox.ask(lambda connection: RuleMemory(connection).is_first_message(action))
+        return await self._store.ask(lambda memory: memory.is_first_message(action))
 
     async def _fields(self, action: QueuedAction, does: RuleAction) -> dict[str, Any]:
         """Return the row of an action; it is filled in once, so that a repeat sends the same."""
@@ -147,7 +141,7 @@ class RulePerformer:
             memory.begin_action(action, row, now_ms)
             memory.add_effects(action, touched, now_ms - _BEFORE_MS, now_ms + _WHILE_MS)
 
-        await self._inbox.ask(lambda connection: begin(RuleMemory(connection)))
+        await self._store.ask(begin)
         return action._replace(row=row)
 
     async def _send(self, action: QueuedAction, row: SingleRow) -> None:
@@ -160,7 +154,7 @@ class RulePerformer:
         if is_passing(outcome, row.spec):
             return await self._put_off(action, outcome.detail or str(outcome.code))
         if outcome.word is Word.REJECTED:
-            await self._inbox.ask(lambda connection: RuleMemory(connection).was_not_sent(action))
+            await self._store.ask(lambda memory: memory.was_not_sent(action))
             return await self._give_up(action, outcome.detail or str(outcome.code))
         if outcome.word is Word.UNKNOWN:
             return await self._give_up(action, _UNKNOWN)
@@ -177,7 +171,7 @@ class RulePerformer:
             memory.end_effects(action, now_ms + _AFTER_MS)
             memory.end_action(action)
 
-        await self._inbox.ask(lambda connection: end(RuleMemory(connection)))
+        await self._store.ask(end)
 
     async def _put_off(self, action: QueuedAction, reason: str, *, retry_after_s: float | None = None) -> None:
         now_ms = self._now_ms()
@@ -187,10 +181,10 @@ class RulePerformer:
         wait_s = max(wait_s, min(retry_after_s or 0.0, _LONGEST_WAIT_S))
         self._tell(action, f"{reason}; it is tried again")
         next_ms = now_ms + round(wait_s * 1000)
-        return await self._inbox.ask(lambda connection: RuleMemory(connection).put_off(action, next_ms))
+        return await self._store.ask(lambda memory: memory.put_off(action, next_ms))
 
     async def _give_up(self, action: QueuedAction, reason: str) -> None:
-        self._tell(action, f"{reason}; it is in {self._dead}")
+        self._tell(action, f"{reason}; it is in {self._store.dead}")
         letter = {
             "rule": action.rule,
             "action": action.number,
@@ -201,8 +195,8 @@ class RulePerformer:
             "event": orjson.Fragment(rule_line(action)),
         }
         # First the file, then the inbox: killed in between, the line is there twice, and never missing.
-        await anyio.to_thread.run_sync(partial(_append, self._dead, orjson.dumps(letter) + b"\n"))
-        await self._inbox.ask(lambda connection: RuleMemory(connection).end_action(action))
+        await self._store.put_aside(orjson.dumps(letter) + b"\n")
+        await self._store.ask(lambda memory: memory.end_action(action))
 
     def _tell(self, action: QueuedAction, text: str) -> None:
         now_ms = self._now_ms()
@@ -237,8 +231,3 @@ def _moment(time_ms: int) -> dt.datetime:
 
 def _seconds(time_ms: int | None) -> float | None:
     return None if time_ms is None else time_ms / 1000
-
-
-def _append(path: Path, line: bytes) -> None:
-    with writing(path, "the rules go on by themselves"):
-        append_lines(path, line)

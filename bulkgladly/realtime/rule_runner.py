@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -21,6 +20,7 @@ from bulkgladly.realtime.event_rule import EventRule
 from bulkgladly.realtime.rule_engine import Firing, Match, look, take
 from bulkgladly.realtime.rule_matching import RuleFetch, RuleMatcher, rule_event
 from bulkgladly.realtime.rule_performing import RulePerformer, RuleSinkCall
+from bulkgladly.realtime.rule_store import RuleStore
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.stages import Stop, run_stages
 
@@ -32,8 +32,6 @@ _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
 _FORGET_MS = 600_000
 _MOST_AHEAD_MS = 24 * 3_600_000
-
-T = TypeVar("T")
 
 
 class GladlyClock:
@@ -94,11 +92,11 @@ class RuleRunner:
         self._rows = SingleRows(
             client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=environment.clock
         )
+        self._store = RuleStore(inbox, state_dir / "dead.ndjson", sleep=environment.sleep, note=note)
         self._performer = RulePerformer(
-            inbox,
+            self._store,
             self._rules,
             self._rows,
-            state_dir=state_dir,
             call_sink=call_sink,
             fetch=fetch,
             note=note,
@@ -110,6 +108,7 @@ class RuleRunner:
         self._next_look: int | None = 0
         self._seq = self._begun_at = 0
         self._backlog_is_done = anyio.Event()
+        self._busy_since: int | None = None
         self._forgot_ms = 0
         self._told_failures: dict[str, str] = {}
 
@@ -120,7 +119,7 @@ class RuleRunner:
 
         Raises:
             Fatal, Withdrawn: Nothing can be requested any more.
-            DiskFull, JournalDamaged, JournalError: The inbox cannot be used.
+            JournalDamaged: The inbox cannot be used.
 
         Cancelled or killed: what was taken in stays, and the next run goes on.
         """
@@ -145,12 +144,9 @@ class RuleRunner:
 
     async def _begin(self) -> None:
         names = list(self._rules)
-        for name, count in (await self._ask(lambda memory: memory.forget_rules(names))).items():
+        for name, count in (await self._store.ask(lambda memory: memory.forget_rules(names))).items():
             self._note(f"rule {name} is no longer in the file; {count:,} timers and actions of it are dropped")
-        self._rows.remember_made(await self._ask(lambda memory: memory.made_lately()))
-
-    async def _ask(self, question: Callable[[RuleMemory], T]) -> T:
-        return await self._inbox.ask(lambda connection: question(RuleMemory(connection)))
+        self._rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
 
     # --- events ---
 
@@ -163,8 +159,10 @@ class RuleRunner:
                 self._backlog_is_done.set()
                 await self._inbox.wait_beyond(self._seq)
                 continue
+            self._busy_since = self._clock.now_ms()
             matches = [match for stored in batch for match in await self._matches(stored)]
             await self._commit(matches, batch[-1].seq)
+            self._busy_since = None
 
     async def _commit(self, matches: Sequence[Match], seq: int) -> None:
         """Take matches in, and move the cursor: one step."""
@@ -176,15 +174,15 @@ class RuleRunner:
             memory.move(seq)
             return memory.next_look()
 
-        self._next_look = await self._ask(commit)
+        self._next_look = await self._store.ask(commit)
         self._seq = seq
         self._tell(fired)
 
     async def _matches(self, stored: StoredEvent) -> list[Match]:
         """Return the matches of an event; what it needs is requested until it can be had."""
-        if stored.why:
-            return []
         self._clock.note(stored.time_ms, stored.received_ms)
+        if stored.why or not self._matcher.concerns(stored.type):
+            return []
         received_at = dt.datetime.fromtimestamp(stored.received_ms / 1000, dt.UTC)
         event = rule_event(stored.parsed(), stored.dedupe_id, received_at)
         wait_s = 1.0
@@ -213,15 +211,19 @@ class RuleRunner:
         await self._backlog_is_done.wait()
         while True:
             now_ms = self._clock.now_ms()
-            if self._next_look is not None and self._next_look <= now_ms:
+            if self._next_look is not None and self._next_look <= now_ms and not self._is_behind(now_ms):
                 await self._look(now_ms)
             await self._forget(now_ms)
             await self._environment.sleep(_LOOK_S)
 
+    def _is_behind(self, now_ms: int) -> bool:
+        """Tell whether events wait for what they are about, so that one of them may cancel a timer."""
+        return self._busy_since is not None and now_ms - self._busy_since > self._settle_ms // 2
+
     async def _forget(self, now_ms: int) -> None:
         if now_ms - self._forgot_ms > _FORGET_MS:
             self._forgot_ms = now_ms
-            await self._ask(lambda memory: memory.forget(now_ms))
+            await self._store.ask(lambda memory: memory.forget(now_ms))
 
     async def _look(self, now_ms: int) -> None:
         fired: list[Firing] = []
@@ -230,7 +232,7 @@ class RuleRunner:
             fired[:] = look(memory, self._rules, now_ms=now_ms, settle_ms=self._settle_ms)
             return memory.next_look()
 
-        self._next_look = await self._ask(at_timers)
+        self._next_look = await self._store.ask(at_timers)
         self._tell(fired)
 
     def _tell(self, fired: Sequence[Firing]) -> None:
@@ -258,8 +260,8 @@ class RuleRunner:
             self._next_try[target] = None
             for action in await self._due(target, now_ms):
                 await self._performer.perform(action)
-            later = await self._ask(lambda memory: memory.next_try(target))
+            later = await self._store.ask(lambda memory: memory.next_try(target))
             self._next_try[target] = later if self._next_try[target] is None else self._next_try[target]
 
     async def _due(self, target: str, now_ms: int) -> list[QueuedAction]:
-        return await self._ask(lambda memory: memory.actions(target, now_ms, _ACTIONS))
+        return await self._store.ask(lambda memory: memory.actions(target, now_ms, _ACTIONS))

@@ -62,9 +62,12 @@ class AskGladly:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def customer(self, customer_id: str) -> Mapping[str, Any] | None:
         self.asked.append(customer_id)
+        await self.may_answer.wait()
         return (
             await self._client.send(Request("getCustomer", "GET", f"/api/v1/customer-profiles/{customer_id}"))
         ).object
@@ -85,10 +88,14 @@ class Ruling:
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     notes: list[str] = field(default_factory=list[str])
     asked: list[str] = field(default_factory=list[str])
+    may_answer: asyncio.Event | None = None
+    """If it is not set, nothing can be fetched."""
     fates: list[RuleFate] = field(default_factory=list[RuleFate])
     """How the sink takes the next events, in order; afterwards it takes all."""
     client: Callable[..., Client] | None = None
     number: int = 0
+    ticks: int = 0
+    """How often the loops of the rules have slept."""
 
     @property
     def state(self) -> Path:
@@ -105,7 +112,7 @@ class Ruling:
     async def running(self, rules: str | tuple[EventRule, ...], **more: Any) -> AsyncIterator[Inbox]:
         """Run rules on the inbox until the block ends, as the process does that receives."""
         parsed = parse_rules(rules, "rules.toml") if isinstance(rules, str) else rules
-        environment = replace(self.world.environment, sleep=_short)
+        environment = replace(self.world.environment, sleep=self._short)
         if self.client is not None:
             environment = replace(environment, client=self.client)
         credentials = self.world.credentials
@@ -114,6 +121,7 @@ class Ruling:
             async with connection.client as client:
                 fetch = AskGladly(client)
                 fetch.asked = self.asked
+                fetch.may_answer = self.may_answer or fetch.may_answer
                 runner = self._runner(inbox, parsed, client, fetch, environment, more)
                 task = asyncio.ensure_future(runner.run())
                 try:
@@ -162,6 +170,11 @@ class Ruling:
         }
 
     async def put(self, inbox: Inbox, *events: Mapping[str, Any]) -> None:
+        """Let events arrive, each when it is recorded, and wait until they are taken in."""
+        await self.let_in(inbox, *events)
+        await until(lambda: inbox.reader.cursors()[RULES_CURSOR] >= inbox.last_seq)
+
+    async def let_in(self, inbox: Inbox, *events: Mapping[str, Any]) -> None:
         """Let events arrive, each when it is recorded."""
         arrivals = []
         for event in events:
@@ -169,7 +182,6 @@ class Ruling:
             assert at is not None
             arrivals.append(arrival_of(orjson.dumps(event), Via.WEBHOOK, at))
         await inbox.put(arrivals)
-        await until(lambda: inbox.reader.cursors()[RULES_CURSOR] >= inbox.last_seq)
 
     def dead(self) -> list[dict[str, Any]]:
         """What was given up."""
@@ -184,7 +196,7 @@ class Ruling:
         """The events of a type that the emulator has recorded."""
         return [event.shown() for event in self.world.emulator.store.event_log if event.type == type_]
 
-
-async def _short(_seconds: float) -> None:
-    # The clock of the wall stands still, so that only the order of what happens matters.
-    await asyncio.sleep(0.001)
+    async def _short(self, _seconds: float) -> None:
+        # The clock of the wall stands still, so that only the order of what happens matters.
+        self.ticks += 1
+        await asyncio.sleep(0.001)

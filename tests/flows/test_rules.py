@@ -195,6 +195,25 @@ async def test_timers_wait_for_the_events_of_a_stop(ruling: Ruling) -> None:
     assert added["content"]["conversationId"] == "talk-ben"
 
 
+async def test_timers_wait_while_events_cannot_be_taken_in(ruling: Ruling) -> None:
+    """During an outage of Gladly, the end of a contact waits behind an event whose customer is requested."""
+    ruling.may_answer = asyncio.Event()
+    rules = sample("waiting_contacts") + sample("vip").replace("CONTACT/STARTED", "CONTACT/JOINED")
+    async with ruling.running(rules) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"), started(ruling, "ben"))
+        joined, ended = started(ruling, "ben", "JOINED"), started(ruling, "ada", "ENDED", at_s=300, status="ANSWERED")
+        await ruling.let_in(inbox, joined, ended)
+        await until(lambda: ruling.asked)
+        ruling.wall.now += 7_200
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 50)  # timers have every chance to fire too early
+        ruling.may_answer.set()
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED") and not ruling.waiting(inbox))
+
+    (added,) = ruling.own_events("CONVERSATION/TOPIC_ADDED")
+    assert added["content"]["conversationId"] == "talk-ben"
+
+
 async def test_events_before_the_first_rule_are_left_alone(ruling: Ruling) -> None:
     """A rules file that is added to an inbox with history does not act on history."""
     async with ruling.running(TELL.replace("tell", "other")) as inbox:

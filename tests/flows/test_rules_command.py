@@ -152,6 +152,18 @@ def test_a_mistake_in_the_rules(program: HeardProgram) -> None:
     )
 
 
+def test_types_that_only_webhooks_bring(program: HeardProgram) -> None:
+    """A rule on them would wait for ever beside `follow`."""
+    Path("rules.toml").write_text(RULES.replace('on = "CONTACT/STARTED"', 'on = "EXPORT_JOB/FAILED"', 1), "utf-8")
+
+    told = program("rules", "check", "rules.toml")
+
+    assert (told.code, told.err) == (
+        0,
+        "vip: EXPORT_JOB/FAILED comes by webhook only, so `follow` never sees it; use `listen`\n",
+    )
+
+
 def test_customers_without_events(program: HeardProgram) -> None:
     """There would be nothing to try."""
     write("customers.ndjson", CUSTOMERS)

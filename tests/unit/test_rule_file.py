@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.realtime.event_rule import rule_sentence
+from bulkgladly.gladly.event_envelopes import WEBHOOK_ONLY
+from bulkgladly.gladly.objects.events import EVENT_TYPES
+from bulkgladly.realtime.event_rule import KEYS, rule_sentence
 from bulkgladly.realtime.rule_file import load_rules, parse_rules
 
-SAMPLES = sorted((Path(__file__).parents[2] / "samples" / "rules").glob("*.toml"))
+ROOT = Path(__file__).parents[2]
+SAMPLES = sorted((ROOT / "samples" / "rules").glob("*.toml"))
+PAGE = (ROOT / "docs" / "rules.md").read_text("utf-8")
 RULE = """
 [[rules]]
 name = "waits"
@@ -156,6 +160,24 @@ def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
 def test_samples_are_valid(path: Path) -> None:
     """All that are shipped."""
     assert load_rules(path)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_rules_of_the_page_are_valid(number: int) -> None:
+    """Those of docs/rules.md, as they stand."""
+    text = PAGE.split("```toml")[number + 1].partition("\n")[2].partition("```")[0]
+
+    assert parse_rules(text, "docs/rules.md")
+
+
+def test_the_page_lists_all_types_and_fields() -> None:
+    """With what each can be told apart by."""
+    for name, fields in {**EVENT_TYPES, **WEBHOOK_ONLY}.items():
+        keys = ", ".join(key for key, field in KEYS.items() if field in fields) or "none"
+        kind = f"`{name}` (webhooks only)" if name in WEBHOOK_ONLY else f"`{name}`"
+        assert f"| {kind} | {keys} |" in PAGE
+    for field in ("name", "on", "when", "do", "key", "after", "unless", "most_per_hour", "contacts_people"):
+        assert f"| `{field}` |" in PAGE
 
 
 def test_there_are_samples() -> None:
