@@ -131,8 +131,14 @@ def _refuse_row(table: Table, spec: ImportSpec, problem: Problem) -> NoReturn:
 
 def _sample(field: Field | None, value: Any) -> Any:
     """Return a value of the kind that a column takes."""
-    if field is None or not isinstance(value, Template):
-        return value if not isinstance(value, Template) else "sample"
+    if isinstance(value, Mapping):
+        return {name: _sample(None, member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_sample(None, member) for member in value]
+    if not isinstance(value, Template):
+        return value
+    if field is None:
+        return value.text if value.is_constant else "sample"
     later = to_milliseconds(dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     samples: Mapping[Kind, Any] = {
         Kind.MOMENT: later,

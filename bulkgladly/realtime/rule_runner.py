@@ -115,10 +115,10 @@ class RuleRunner:
     # --- run ---
 
     async def run(self) -> None:
-        """Run the rules until it is cancelled.
+        """Run the rules until it is cancelled, or nothing may be sent any more.
 
         Raises:
-            Fatal, Withdrawn: Nothing can be requested any more.
+            Fatal: What a rule mentions cannot be requested, because the credentials are wrong.
             JournalDamaged: The inbox cannot be used.
 
         Cancelled or killed: what was taken in stays, and the next run goes on.
@@ -145,7 +145,7 @@ class RuleRunner:
     async def _begin(self) -> None:
         names = list(self._rules)
         for name, count in (await self._store.ask(lambda memory: memory.forget_rules(names))).items():
-            self._note(f"rule {name} is no longer in the file; {count:,} timers and actions of it are dropped")
+            self._note(f"rule {name} is no longer in the file; timers and actions that were dropped: {count:,}")
         self._rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
 
     # --- events ---

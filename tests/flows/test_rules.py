@@ -12,8 +12,11 @@ import pytest
 from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.messages import Reply, Request
 from bulkgladly.realtime.rule_performing import RuleFate
+from bulkgladly.realtime.rule_runner import GladlyClock
+from bulkgladly.realtime.rule_store import RuleStore
 from tests.flows.conftest import World
 from tests.flows.ruling import Ruling, until
 
@@ -419,3 +422,66 @@ async def test_the_limit_of_an_hour_is_told_once(ruling: Ruling) -> None:
 
     assert len(ruling.heard) == 3
     assert [line for line in ruling.notes if "has fired 3 times within this hour" in line] == ruling.notes
+
+
+async def test_a_row_may_name_keys_of_earlier_imports(ruling: Ruling) -> None:
+    """As the rows of an import may."""
+    await ruling.world.rows([{"crm": "C1", "name": "Cara", "emails": [{"original": "cara@example.org"}]}])
+    rules = sample("reopened").replace('customerId = "{event.content.customerId}"', 'customerKey = "C1"')
+    async with ruling.running(rules) as inbox:
+        await ruling.put(inbox, reopened(ruling))
+        await until(lambda: tasks(ruling) and not ruling.waiting(inbox))
+
+    (task,) = tasks(ruling)
+    customers = ruling.world.emulator.store.customers
+    assert customers[task["customerId"]]["name"] == "Cara"
+
+
+async def test_an_inbox_that_does_not_exist_is_told(ruling: Ruling) -> None:
+    """The row is put aside; others are sent."""
+    rules = sample("reopened").replace('"Support"', '"Suport"')
+    async with ruling.running(rules) as inbox:
+        await ruling.put(inbox, reopened(ruling))
+        await until(lambda: ruling.dead() and not ruling.waiting(inbox))
+
+    assert ruling.dead()[0]["reason"] == "inbox: the organisation has no inbox of this name"
+
+
+async def test_a_rule_that_is_gone_leaves_nothing_behind(ruling: Ruling) -> None:
+    """Its timers are dropped, and it is said."""
+    async with ruling.running(sample("waiting_contacts")) as inbox:
+        await ruling.put(inbox, started(ruling))
+    async with ruling.running(TELL) as inbox:
+        await until(lambda: ruling.notes)
+        assert inbox.reader.query("SELECT 1 FROM rule_waits") == []
+
+    assert ruling.notes == ["rule contact-waits is no longer in the file; timers and actions that were dropped: 1"]
+
+
+async def test_what_is_given_up_waits_for_room_on_the_disk(tmp_path: Path) -> None:
+    """Nothing is dropped because it could not be written down."""
+    told: list[str] = []
+    folder = tmp_path / "later"
+
+    async def make_room(_seconds: float) -> None:
+        folder.mkdir()
+
+    with Inbox(tmp_path / "state", "https://example.org") as inbox:
+        store = RuleStore(inbox, folder / "dead.ndjson", sleep=make_room, note=told.append)
+
+        await store.put_aside(b"{}\n")
+
+    assert (folder / "dead.ndjson").read_bytes() == b"{}\n"
+    assert len(told) == 1
+    assert told[0].startswith("rules wait: ")
+
+
+async def test_a_clock_that_is_behind_is_recognised() -> None:
+    """If all of the last events come from its future; one alone proves nothing."""
+    clock = GladlyClock(lambda: 1_000.0, events=3)
+    for time_ms in (1_000_000, 1_060_000, 1_060_000):
+        clock.note(time_ms, 1_000_000)
+    assert clock.now_ms() == 1_000_000
+
+    clock.note(1_050_000, 1_000_000)
+    assert clock.now_ms() == 1_050_000

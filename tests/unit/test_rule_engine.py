@@ -1,7 +1,9 @@
 """What fires: from the timestamps of events alone, whatever the order in which they come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from sqlite3 import Connection
 from typing import NamedTuple
 
 import orjson
@@ -319,3 +321,33 @@ def test_duplicates_change_nothing(marks: list[tuple[str, int, int, bool]], data
         ]
 
         assert sorted(ids(play(rule, [*happenings, *copies]))) == sorted(ids(play(rule, happenings)))
+
+
+@settings(max_examples=100)
+@given(st.lists(MARKS, max_size=10), st.lists(st.booleans(), min_size=40, max_size=40))
+def test_a_kill_at_any_commit_changes_nothing(marks: list[tuple[str, int, int, bool]], is_killed: list[bool]) -> None:
+    """What was not committed is done again by the next process, a little later, and each action is there once."""
+    for rule in (WAITING, TOGGLED):
+        happenings = happenings_of(marks, cancelling=rule is WAITING)
+        kills = iter(is_killed)
+        connection, memory = forgetful_memory()
+
+        def step(work: Callable[[], object], kills: Iterator[bool] = kills, on: Connection = connection) -> None:
+            """Do work in a transaction, after processes that die before its commit."""
+            while next(kills, False):
+                on.execute("BEGIN")
+                work()
+                on.execute("ROLLBACK")
+            on.execute("BEGIN")
+            work()
+            on.execute("COMMIT")
+
+        for one in sorted(happenings, key=lambda each: each.arrives_ms):
+            now_ms = one.arrives_ms
+            step(partial(look, memory, {rule.name: rule}, now_ms=now_ms, settle_ms=SETTLE_MS))
+            step(partial(take, memory, [match(rule, one)], now_ms=now_ms, settle_ms=SETTLE_MS))
+        step(partial(look, memory, {rule.name: rule}, now_ms=1 << 50, settle_ms=SETTLE_MS))
+
+        done = [action.event_id for action in memory.actions("-", 1 << 60, 999)]
+        connection.close()
+        assert sorted(done) == sorted(ids(play(rule, happenings)))
