@@ -200,11 +200,13 @@ class RuleMemory:
             "UPDATE rule_actions SET begun_ms = COALESCE(begun_ms, ?), row = ? WHERE id = ?", (now_ms, row, action.id)
         )
 
-    def put_off(self, action: QueuedAction, next_ms: int) -> None:
-        """Note that an action has failed and is tried again."""
+    def put_off(self, action: QueuedAction, next_ms: int, *, is_sent: bool) -> None:
+        """Note that an action has failed and is tried again; if nothing of it can have been sent, as if new."""
         self._connection.execute(
             "UPDATE rule_actions SET tries = tries + 1, next_ms = ? WHERE id = ?", (next_ms, action.id)
         )
+        if not is_sent:
+            self._connection.execute("UPDATE rule_actions SET begun_ms = NULL, row = NULL WHERE id = ?", (action.id,))
 
     def end_action(self, action: QueuedAction) -> None:
         """Drop an action that is done, or given up."""

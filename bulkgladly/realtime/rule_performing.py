@@ -120,16 +120,16 @@ class RulePerformer:
         return await self._store.ask(lambda memory: memory.is_first_message(action))
 
     async def _fields(self, action: QueuedAction, does: RuleAction) -> dict[str, Any]:
-        """Return the row of an action; it is filled in once, so that a repeat sends the same."""
+        """Return the row of an action. If it may have been sent, it is the same again."""
         if action.row is not None:
             found: dict[str, Any] = orjson.loads(action.row)
             return found
         document: dict[str, Any] = orjson.loads(action.document)
-        fired_at = _moment(action.fired_ms)
-        event = rule_event(document["event"], action.event_id, fired_at)
+        event = rule_event(document["event"], action.event_id, _moment(action.fired_ms))
         await fetched(document, does.needs, event, self._fetch)
         document["rule"] = _about(action)
-        return does.row.fill(document, fired_at) if does.row else {}
+        # From now on, and not from when the rule fired: after an outage, a date that has passed would be refused.
+        return does.row.fill(document, _moment(self._now_ms())) if does.row else {}
 
     async def _begin(self, action: QueuedAction, fields: Mapping[str, Any], draft: Draft) -> QueuedAction:
         """Note that the row may leave, and which events it will cause; return the action with its row."""
@@ -150,9 +150,11 @@ class RulePerformer:
         except Withdrawn:
             raise
         except BulkgladlyError as error:
-            return await self._put_off(action, str(error))
+            return await self._put_off(action, str(error), is_sent=error.lost > 0)
         if is_passing(outcome, row.spec):
-            return await self._put_off(action, outcome.detail or str(outcome.code))
+            # A record is rejected only if it is certain that nothing was written.
+            is_sent = outcome.word is Word.UNKNOWN
+            return await self._put_off(action, outcome.detail or str(outcome.code), is_sent=is_sent)
         if outcome.word is Word.REJECTED:
             await self._store.ask(lambda memory: memory.was_not_sent(action))
             return await self._give_up(action, outcome.detail or str(outcome.code))
@@ -173,7 +175,9 @@ class RulePerformer:
 
         await self._store.ask(end)
 
-    async def _put_off(self, action: QueuedAction, reason: str, *, retry_after_s: float | None = None) -> None:
+    async def _put_off(
+        self, action: QueuedAction, reason: str, *, is_sent: bool = False, retry_after_s: float | None = None
+    ) -> None:
         now_ms = self._now_ms()
         if now_ms - action.fired_ms > _GIVE_UP_MS:
             return await self._give_up(action, reason)
@@ -181,7 +185,9 @@ class RulePerformer:
         wait_s = max(wait_s, min(retry_after_s or 0.0, _LONGEST_WAIT_S))
         self._tell(action, f"{reason}; it is tried again")
         next_ms = now_ms + round(wait_s * 1000)
-        return await self._store.ask(lambda memory: memory.put_off(action, next_ms))
+        # An earlier attempt may have sent it, whatever became of this one.
+        is_sent = is_sent or action.begun_ms is not None
+        return await self._store.ask(lambda memory: memory.put_off(action, next_ms, is_sent=is_sent))
 
     async def _give_up(self, action: QueuedAction, reason: str) -> None:
         self._tell(action, f"{reason}; it is in {self._store.dead}")

@@ -365,6 +365,19 @@ async def test_a_server_that_fails_is_asked_again(ruling: Ruling) -> None:
     assert len(tasks(ruling)) == 1
 
 
+async def test_a_due_date_that_passes_during_an_outage_is_set_again(ruling: Ruling) -> None:
+    """It counts from when the task is sent."""
+    await fault(ruling, "createTask", *[status(503)] * 8)
+    async with ruling.running(sample("vip")) as inbox:
+        await ruling.put(inbox, started(ruling))
+        await until(lambda: ruling.notes)
+        ruling.wall.now += 7_200
+        await until(lambda: tasks(ruling) and not ruling.waiting(inbox))
+
+    (task,) = tasks(ruling)
+    assert task["dueAt"][:16] == ruling.wall.moment(900)[:16]
+
+
 # --- people and loops ---
 
 
@@ -485,3 +498,13 @@ async def test_a_clock_that_is_behind_is_recognised() -> None:
 
     clock.note(1_050_000, 1_000_000)
     assert clock.now_ms() == 1_050_000
+
+
+async def test_a_doubt_outlives_an_outage(ruling: Ruling) -> None:
+    """A note that a killed process may have sent is still looked for after a look that failed."""
+    await die_on_the_way(ruling, NOTE, dies_at=1, is_executed=True)
+    await fault(ruling, "getConversationItems", *[status(503)] * 40)
+    async with ruling.running(NOTE) as inbox:
+        await until(lambda: not ruling.waiting(inbox) or ruling.notes)
+
+    assert notes(ruling) == ["Reopened"]
