@@ -288,6 +288,7 @@ def counts_by_hand(happenings: Sequence[Happening]) -> set[str]:
     return fired
 
 
+@settings(deadline=None)
 @given(st.lists(MARKS, max_size=12))
 def test_timers_fire_as_the_history_says(marks: list[tuple[str, int, int, bool]]) -> None:
     """In whatever order the events come within the settle window."""
@@ -298,6 +299,7 @@ def test_timers_fire_as_the_history_says(marks: list[tuple[str, int, int, bool]]
     assert sorted(fired) == sorted(timers_by_hand(happenings))
 
 
+@settings(deadline=None)
 @given(st.lists(MARKS, max_size=14))
 def test_counts_fire_as_the_history_says(marks: list[tuple[str, int, int, bool]]) -> None:
     """In whatever order the events come within the settle window."""
@@ -308,7 +310,7 @@ def test_counts_fire_as_the_history_says(marks: list[tuple[str, int, int, bool]]
     assert sorted(fired) == sorted(counts_by_hand(happenings))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(MARKS, max_size=10), st.data())
 def test_duplicates_change_nothing(marks: list[tuple[str, int, int, bool]], data: st.DataObject) -> None:
     """A copy may come at any time, also after the rule has fired."""
@@ -323,7 +325,7 @@ def test_duplicates_change_nothing(marks: list[tuple[str, int, int, bool]], data
         assert sorted(ids(play(rule, [*happenings, *copies]))) == sorted(ids(play(rule, happenings)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(MARKS, max_size=10), st.lists(st.booleans(), min_size=40, max_size=40))
 def test_a_kill_at_any_commit_changes_nothing(marks: list[tuple[str, int, int, bool]], is_killed: list[bool]) -> None:
     """What was not committed is done again by the next process, a little later, and each action is there once."""
