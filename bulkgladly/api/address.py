@@ -13,7 +13,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.settings import base_url as normal_base_url
 from bulkgladly.settings import is_loopback
 
-__all__ = ("Address", "Elsewhere", "delay_s", "whole_number")
+__all__ = ("Address", "Elsewhere", "delay_s", "proxy_for", "whole_number")
 
 # What a path may hold as it is; a percent sign stands for itself, since callers quote ids.
 _SAFE = "/%-._~!$&'()*+,;=:@"
@@ -57,7 +57,7 @@ class Address:
 
     def proxy(self) -> str | None:
         """Return the proxy that the environment names for this host; None for loopback."""
-        return _proxy_for(self.host) if self.is_secure else None
+        return proxy_for(self.host) if self.is_secure else None
 
     def elsewhere(self, url: str) -> Elsewhere:
         """Check an absolute URL that a reply named (a `Location`).
@@ -84,12 +84,13 @@ class Address:
             self.host,
             own.port or _PORTS[own.scheme],
         )
-        proxy = _proxy_for(host) if parts.scheme == "https" else None
+        proxy = proxy_for(host) if parts.scheme == "https" else None
         # Not encoded again: the signature of a signed address covers it to the letter.
         return Elsewhere(URL(urldefrag(url).url, encoded=True), host, is_own, proxy)
 
 
-def _proxy_for(host: str) -> str | None:
+def proxy_for(host: str) -> str | None:
+    """Return the proxy that the environment names for https to a host; None for loopback."""
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get("https")

@@ -19,6 +19,7 @@ from bulkgladly.cli import (
     dataset_command,
     export_command,
     import_command,
+    inbox_command,
     map_command,
     program_commands,
     resume_command,
@@ -75,6 +76,11 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
+    "inbox": (
+        "Look at received events, and pass them on again.",
+        _INSPECT,
+        (inbox_command.show, inbox_command.replay, inbox_command.drop),
+    ),
     "dataset": (
         "Show, check and compact a data set.",
         _INSPECT,

@@ -96,6 +96,29 @@ bulkgladly dataset compact lake
 
 # of one data set
 bulkgladly dataset compact lake inboxes""",
+    "inbox": """\
+bulkgladly inbox show""",
+    "inbox show": """\
+# also while a process receives
+bulkgladly inbox show
+
+# for programs
+bulkgladly inbox show --json""",
+    "inbox replay": """\
+# all that are kept, as NDJSON
+bulkgladly inbox replay
+
+# those since a day, to a command
+bulkgladly inbox replay --since 2026-11-22 --to 'exec:tee events.ndjson'
+
+# new tasks only
+bulkgladly inbox replay --where "type == 'TASK/CREATED'"\
+""",
+    "inbox drop": """\
+bulkgladly inbox drop --before 2026-11-20
+
+# for programs
+bulkgladly inbox drop --before 2026-11-20T08:00Z --json""",
     "map": """\
 bulkgladly map init contacts.csv --to customers --out customers.toml
 bulkgladly map check contacts.csv --map customers.toml""",

@@ -17,7 +17,7 @@ from bulkgladly.errors import UsageError
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery
 
-__all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of")
+__all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of", "time_of_flag")
 
 MOST_LOOK_BACK_DAYS = 3650
 # Written out, because the command line loads nothing of what Gladly looks like. A test compares them.
@@ -58,7 +58,7 @@ class SpanFlags(FlagGroup):
         Raises:
             UsageError: The value of an option is not a time.
         """
-        since, until = _time("--since", self.since), _time("--until", self.until)
+        since, until = time_of_flag("--since", self.since), time_of_flag("--until", self.until)
         return {"since": since, "until": until, "refresh": self.refresh}
 
 
@@ -196,7 +196,12 @@ def _folders(text: str | None) -> tuple[str, ...] | None:
     return () if text in ("none", "") else words_of(text)
 
 
-def _time(flag: str, text: str | None) -> dt.datetime | None:
+def time_of_flag(flag: str, text: str | None) -> dt.datetime | None:
+    """Return a time in UTC, written as a day or a time; without a zone it is in UTC.
+
+    Raises:
+        UsageError: Neither.
+    """
     if text is None:
         return None
     try:

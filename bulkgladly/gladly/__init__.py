@@ -9,5 +9,6 @@ its id, `directory` for the names in it.
 How a record gets its outcome: `change` is the value, `decisions` make it, `upserts` and `once_steps` look and write,
 `outcomes` has the words.
 
-How a report is requested: `report_queries`, `report_windows`. What every event has: `event_envelopes`.
+How a report is requested: `report_queries`, `report_windows`. What every event has: `event_envelopes`, and which
+object it is about: `event_objects`.
 """

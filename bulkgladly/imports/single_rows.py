@@ -25,6 +25,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.row_names import fetch_directory
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.state import State
+from bulkgladly.judging import is_server_error
 from bulkgladly.records import Known, Outcome, Position, Problem, Row, Word
 
 __all__ = ("KEY_COLUMN", "SingleRow", "SingleRows", "draft_of_row", "is_passing")
@@ -169,7 +170,7 @@ def is_passing(outcome: Outcome, spec: ImportSpec) -> bool:
         return not spec.is_at_most_once
     if outcome.word is not Word.REJECTED:
         return False
-    return outcome.code in ("no_answer", "unreadable") or (outcome.status or 0) >= 500
+    return outcome.code in ("no_answer", "unreadable") or is_server_error(outcome.status or 0)
 
 
 class _StateMemory:

@@ -87,4 +87,23 @@ CREATE TABLE IF NOT EXISTS rule_hours ( -- how often each rule has fired within 
     fired INTEGER NOT NULL,
     PRIMARY KEY (rule, hour)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS delivered ( -- events that left out of the order of arrival, above the cursor of a reader
+    reader TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (reader, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS newest_left ( -- the newest time that left, for each object that events are about
+    reader  TEXT NOT NULL,
+    key     TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (reader, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failing (   -- events that a sink has not taken yet
+    reader   TEXT NOT NULL,
+    seq      INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    failed_s REAL NOT NULL,            -- for how long, in all processes that tried
+    reason   TEXT NOT NULL,
+    PRIMARY KEY (reader, seq)
+) WITHOUT ROWID;
 """

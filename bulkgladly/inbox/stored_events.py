@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +72,9 @@ class InboxReader:
 
     def close(self) -> None:
         """Close the file. Calling it twice is allowed."""
-        self._connection.close()
+        # A thread whose caller was cancelled may still be reading: SQLite does not survive a close under it.
+        with self._turn:
+            self._connection.close()
 
     # --- events ---
 
@@ -90,6 +92,12 @@ class InboxReader:
         while found := [StoredEvent(*row) for row in self._rows(sql, seq, begin)]:
             yield from found
             seq = found[-1].seq
+
+    def these(self, seqs: Sequence[int]) -> list[StoredEvent]:
+        """Return the events with these numbers, in their order of arrival. Those that were dropped are missing."""
+        marks = ",".join("?" * len(seqs))
+        sql = f"SELECT {_COLUMNS} FROM events WHERE seq IN ({marks}) AND body IS NOT NULL ORDER BY seq"  # noqa: S608 - our own names
+        return [StoredEvent(*row) for row in self._rows(sql, *seqs)]
 
     def last_seq(self) -> int:
         """Return the number of the latest arrival; 0 if there never was one."""
@@ -137,6 +145,13 @@ class InboxReader:
             self._rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size")
         )
         return int(count), int((pages - free) * each)
+
+    def arrival_at(self, share: float) -> dt.datetime | None:
+        """Return before when this share of the kept events arrived; None if there are none."""
+        count, _ = self.size()
+        sql = "SELECT received_ms FROM events WHERE body IS NOT NULL ORDER BY seq LIMIT 1 OFFSET ?"
+        rows = self._rows(sql, int(count * share))
+        return dt.datetime.fromtimestamp((rows[0][0] + 1) / 1000, dt.UTC) if rows else None
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query, for the other modules of this room."""

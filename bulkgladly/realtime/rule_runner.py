@@ -1,7 +1,6 @@
 """Runs the rules beside whatever receives events: takes events in, watches timers, and performs actions."""
 
 import datetime as dt
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -41,7 +40,7 @@ class GladlyClock:
     these differences is added. A clock that is ahead cannot be told from events that come late.
     """
 
-    def __init__(self, wall: Callable[[], float], *, events: int = 20) -> None:
+    def __init__(self, wall: Callable[[], dt.datetime], *, events: int = 20) -> None:
         self._wall, self._delays = wall, deque[int](maxlen=events)
 
     def note(self, time_ms: int, received_ms: int) -> None:
@@ -51,7 +50,7 @@ class GladlyClock:
     def now_ms(self) -> int:
         """Return the time."""
         ahead = -max(self._delays) if len(self._delays) == self._delays.maxlen else 0
-        return round(self._wall() * 1000) + min(max(ahead, 0), _MOST_AHEAD_MS)
+        return round(self._wall().timestamp() * 1000) + min(max(ahead, 0), _MOST_AHEAD_MS)
 
 
 async def _at_once() -> None:
@@ -79,16 +78,18 @@ class RuleRunner:
         until_caught_up: Callable[[], Awaitable[None]] = _at_once,
         note: Callable[[str], None] = lambda _: None,
         environment: Environment = USUAL,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        """`until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
+        """`wall` returns the time, by the server's clock if that is known; None for that of the environment.
+
+        `until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
 
         `note` tells people of what fails.
         """
         self._inbox, self._rules = inbox, {rule.name: rule for rule in rules}
         self._matcher, self._fetch, self._note = RuleMatcher(rules), fetch, note
         self._settle_ms, self._until_caught_up = round(settle_s * 1000), until_caught_up
-        self._environment, self._clock = environment, GladlyClock(wall)
+        self._environment, self._clock = environment, GladlyClock(wall or environment.wall)
         self._rows = SingleRows(
             client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=environment.clock
         )

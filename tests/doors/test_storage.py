@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkgladly.storage.durable import replacing, touch_private, write_new, write_private, write_whole
+from bulkgladly.storage.durable import append_lines, replacing, touch_private, write_new, write_private, write_whole
 from bulkgladly.storage.lock import Lock, LockHeld
 
 
@@ -114,3 +114,29 @@ def test_a_lock_whose_folder_is_gone_cannot_be_had(tmp_path: Path) -> None:
         lock.take()
 
     assert not lock.is_held_by_anybody()
+
+
+def test_appended_lines_are_whole(tmp_path: Path) -> None:
+    """A line that a killed process left unfinished spoils only itself; only the owner may read the file."""
+    path = tmp_path / "lines"
+    append_lines(path, b"one\n")
+    with path.open("ab") as file:
+        file.write(b"unfini")
+
+    append_lines(path, b"two\nthree\n")
+    append_lines(path, b"four\n")
+
+    assert path.read_bytes().splitlines() == [b"one", b"unfini", b"two", b"three", b"four"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_lines_are_not_appended_through_a_link(tmp_path: Path) -> None:
+    """As with all files of ours."""
+    other = tmp_path / "other"
+    other.write_bytes(b"mine\n")
+    (tmp_path / "lines").symlink_to(other)
+
+    with pytest.raises(OSError, match="symbolic links"):
+        append_lines(tmp_path / "lines", b"x\n")
+
+    assert other.read_bytes() == b"mine\n"

@@ -48,8 +48,8 @@ class Wall:
     def __init__(self) -> None:
         self.now = time.time()
 
-    def __call__(self) -> float:
-        return self.now
+    def __call__(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.now, dt.UTC)
 
     def moment(self, seconds: float = 0.0) -> str:
         """The time after so many seconds, as Gladly writes it."""

@@ -1,6 +1,7 @@
 """Rules end to end: events of the inbox become tasks, topics, notes, messages and lines, each as promised."""
 
 import asyncio
+import datetime as dt
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,14 +10,20 @@ from typing import Any
 import orjson
 import pytest
 
+from bulkgladly import Limits, Pace
 from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.errors import TransportError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.messages import Reply, Request
+from bulkgladly.realtime.object_fetch import ObjectFetch
 from bulkgladly.realtime.rule_performing import RuleFate
+from bulkgladly.realtime.rule_ports import RuleObjects, RuleSinks
 from bulkgladly.realtime.rule_runner import GladlyClock
 from bulkgladly.realtime.rule_store import RuleStore
+from bulkgladly.realtime.sink_choice import sink_of
+from bulkgladly.runs.connection import Connection
 from tests.flows.conftest import World
 from tests.flows.ruling import Ruling, until
 
@@ -489,9 +496,36 @@ async def test_what_is_given_up_waits_for_room_on_the_disk(tmp_path: Path) -> No
     assert told[0].startswith("rules wait: ")
 
 
+async def test_rules_use_the_sinks_and_the_objects_of_events(ruling: Ruling) -> None:
+    """As `--to` and `--fetch` do; a merged customer is followed, and what cannot be had is not taken for absent."""
+    emulator, told = ruling.world.emulator, list[str]()
+    connection = Connection(ruling.world.credentials, Pace(unlimited=True), Limits(), ruling.world.environment)
+    out = ruling.world.folder / "out.ndjson"
+    sinks = RuleSinks(lambda text: sink_of(text, told.append))
+    async with connection.client as client:
+        objects = RuleObjects(ObjectFetch(client, window_s=0.0, clock=lambda: 0.0))
+        ada = await objects.customer("ada")
+        assert ada is not None
+        assert ada["name"] == "Ada Ashby"
+        assert await objects.customer("nobody") is None
+        talk = await objects.object_of(reopened(ruling))
+        assert talk is not None
+        assert talk["id"] == "talk-ada"
+        emulator.faults.script("getConversation", [status(400)])
+        with pytest.raises(TransportError):
+            await objects.object_of(reopened(ruling, "ben"))
+
+    assert (await sinks(f"exec:sh -c 'cat >> {out}'", "a", b'{"id": "a"}')).is_taken
+    failed = await sinks("exec:false", "a", b'{"id": "a"}')
+    assert (failed.is_taken, failed.is_refused) == (False, False)
+    assert failed.reason
+    await sinks.close()
+    assert orjson.loads(out.read_bytes()) == {"id": "a"}
+
+
 async def test_a_clock_that_is_behind_is_recognised() -> None:
     """If all of the last events come from its future; one alone proves nothing."""
-    clock = GladlyClock(lambda: 1_000.0, events=3)
+    clock = GladlyClock(lambda: dt.datetime.fromtimestamp(1_000, dt.UTC), events=3)
     for time_ms in (1_000_000, 1_060_000, 1_060_000):
         clock.note(time_ms, 1_000_000)
     assert clock.now_ms() == 1_000_000
