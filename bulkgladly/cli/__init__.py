@@ -1,7 +1,7 @@
 """Arguments in, exit code out.
 
 `app` has the commands and what each does with an error: `import_command`, `export_command`, `check_command`,
-`map_command`, `resume_command`, `runs_command`, `dataset_command`, `inbox_command`, `schema_command`,
+`map_command`, `resume_command`, `runs_command`, `dataset_command`, `inbox_command`, `rules_command`, `schema_command`,
 `follow_command`, `listen_command` and `program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and

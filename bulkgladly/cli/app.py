@@ -26,6 +26,7 @@ from bulkgladly.cli import (
     map_command,
     program_commands,
     resume_command,
+    rules_command,
     runs_command,
     schema_command,
 )
@@ -81,6 +82,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
+    "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
     "inbox": (
         "Look at received events, and pass them on again.",

@@ -134,6 +134,15 @@ bulkgladly map check contacts.csv --map customers.toml
 
 # two rows, with their values
 bulkgladly map check contacts.csv --map customers.toml --rows 2 --show-values""",
+    "rules": """\
+bulkgladly rules check rules.toml
+bulkgladly rules check rules.toml --events events.ndjson""",
+    "rules check": """\
+# say what each rule does
+bulkgladly rules check rules.toml
+
+# show what the rules would have done for recorded events; nothing is sent
+bulkgladly rules check rules.toml --events events.ndjson""",
     "schema": """\
 bulkgladly schema show customers""",
     "schema show": """\

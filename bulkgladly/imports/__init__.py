@@ -3,5 +3,6 @@
 `run_import` begins or resumes a run with `import_options` and the files (`import_inputs`, `mapping_choice`);
 `retry_import` does so with the rejects of another. `import_work` is what the engine drives, and `import_records`
 the way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At the end
-`import_summary` accounts for every row. `dry_run` reads as an import does and sends nothing.
+`import_summary` accounts for every row. `dry_run` reads as an import does and sends nothing. `single_rows` sends rows
+that come one at a time, without a run.
 """

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 import orjson
@@ -29,6 +30,7 @@ __all__ = (
     "RECENT_IDS",
     "Delivery",
     "Pending",
+    "Precautions",
     "Settlement",
 )
 
@@ -49,10 +51,29 @@ class Pending:
     """When a request of it may first have been sent, by this process or an earlier one (our clock)."""
 
 
+class Precautions(Protocol):
+    """What must be on the disk before a request leaves, so that nothing is sent twice. A `Ledger` writes it.
+
+    All methods raise `DiskFull`, `JournalDamaged` or `JournalError`; the request must not leave then.
+    """
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        """Note that requests are about to leave whose repeat can be recognised."""
+        ...
+
+    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+        """Reserve the key of a record that is sent at most once; None if it may leave, else what is known of it."""
+        ...
+
+    async def withdraw(self, seqs: Sequence[int], *, reserved: Sequence[str] = ()) -> None:
+        """Take back intents, and reserved keys: their requests did not leave, or created nothing."""
+        ...
+
+
 class Delivery:
     """Sends records, any number at the same time, each by one caller."""
 
-    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Ledger, client: Client) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Precautions, client: Client) -> None:
         self._spec, self._policy, self._ledger, self._client = spec, policy, ledger, client
 
     def started(self, record: Record) -> Pending | Outcome:

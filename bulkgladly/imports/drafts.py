@@ -6,7 +6,7 @@ wrong with it, how many rows are read, and which earlier row it clashes with. No
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import anyio.to_thread
 
@@ -27,6 +27,7 @@ from bulkgladly.runs.environment import Bounds
 __all__ = (
     "AdmittedRow",
     "DraftReader",
+    "KeySource",
     "Linker",
     "Preparer",
     "admission_of",
@@ -135,10 +136,18 @@ class Preparer:
         return self._spec.prepare(row, nested, self._policy)
 
 
+class KeySource(Protocol):
+    """Knows the ids in Gladly of source keys that were imported before. A `Ledger` does."""
+
+    async def known_in(self, host: str, resource: str, namespace: str, keys: Sequence[str]) -> dict[str, str]:
+        """Return the ids of source keys, as far as they are known."""
+        ...
+
+
 class Linker:
     """Replaces names and keys in drafts by ids, one batch at a time."""
 
-    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Ledger, directory: Directory | None = None) -> None:
+    def __init__(self, spec: ImportSpec, policy: Policy, ledger: KeySource, directory: Directory | None = None) -> None:
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self.directory = directory or Directory()
 

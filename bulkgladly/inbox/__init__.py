@@ -2,7 +2,8 @@
 
 One SQLite file for one organisation. `event_inbox` is the file with its one writer; `arrivals` are what it is given,
 `stored_events` what it gives back, also to other processes; `inbox_tables` creates it. `deliveries` are what has left
-it for each sink, `upkeep` is what a person does with it.
+it for each sink, `upkeep` is what a person does with it. `rule_memory` is what the rules remember: timers, counts, and
+what is to be done.
 """
 
 __all__: tuple[str, ...] = ()

@@ -20,6 +20,11 @@ Passed on: `sink_choice` makes a sink of a `--to` (`stream_sink`, `exec_sink`, `
 says what each promises, and a `sink_loop` feeds one: `settling` puts the events in order, `outgoing` makes the lines,
 `object_fetch` adds objects, `sink_schedule` says when to try again, `dead_letters` keeps what was never taken. `replay`
 passes events on once more.
+
+Rules: `rule_file` reads `rules.toml` (`rule_actions_file` what a rule does) into `event_rule`, with `event_expressions`
+in it. `rule_matching` finds the rules that an event concerns, `rule_engine` decides what fires, `rule_performing` does
+it, and `rule_runner` runs the three beside each other, with their memory in `rule_store`. `rule_ports` gives them the
+sinks and the objects of events. `rule_trial` tries rules out on recorded events.
 """
 
 __all__: tuple[str, ...] = ()

@@ -69,6 +69,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The program in a folder with the files of the README and a few more; each call gets a line for a shell."""
     write_files_of(README, tmp_path)
     (tmp_path / "contacts.csv").write_text("Id,Full name,E-mail\nC1,Ada Ashby,ada@example.org\n", encoding="utf-8")
+    (tmp_path / "rules.toml").write_text(
+        '[[rules]]\nname = "reopened"\non = "CONVERSATION/REOPENED"\ndo = { to = "-" }\n', encoding="utf-8"
+    )
+    (tmp_path / "events.ndjson").write_text(
+        '{"id": "e1", "type": "CONVERSATION/REOPENED", "timestamp": "2026-11-02T10:00:00Z", "content": {}}\n', "utf-8"
+    )
     (tmp_path / "leavers.csv").write_text("crm_id\nC1\n", encoding="utf-8")
     (tmp_path / "bulkgladly.toml").write_text(
         '[profiles.sandbox]\nhost = "http://127.0.0.1:1"\nusername = "agent@example.org"\n'

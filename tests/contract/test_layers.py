@@ -320,7 +320,7 @@ def test_words_drag_nothing_in(word: str) -> None:
         ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
-        ("jmespath", {"bulkgladly.mapping.row_values"}),
+        ("jmespath", {"bulkgladly.mapping.row_values", "bulkgladly.realtime.event_expressions"}),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),

@@ -5,6 +5,7 @@ or an answer that depends on how the bytes were cut. The first byte of an input 
 so that one input is one case. `tests/fuzz/corpus/<name>/` has seeds, and every input that ever failed.
 """
 
+import asyncio
 import atexit
 import contextlib
 import contextvars
@@ -51,7 +52,11 @@ from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
 from bulkgladly.realtime.delivery_bodies import ReceivedBody, arrival_in, is_ping
+from bulkgladly.realtime.event_rule import rule_sentence
 from bulkgladly.realtime.listen_secrets import ListenSecrets
+from bulkgladly.realtime.rule_file import load_rules, parse_rules
+from bulkgladly.realtime.rule_matching import rule_event
+from bulkgladly.realtime.rule_trial import read_events, try_rules
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
@@ -332,6 +337,46 @@ _ROWS: tuple[Mapping[str, Any], ...] = (
     {"name": None, "id": 7, "comments": [{"id": 1, "text": "x" * 60}, {"id": 2}], "tags": ["a", "b"], "a": {"b": [1]}},
     {"name": ["a"], "id": 1.5, "comments": "none", "html": "<p>Hi<br>there</p>", "flag": True},
 )
+
+
+def fuzz_rules(data: bytes) -> None:
+    """A rules file, and what its rules would do for events of each sort."""
+    path = _file("rules.toml", data)
+    try:
+        rules = load_rules(path)
+    except UsageError:
+        return
+    trial = asyncio.run(try_rules(rules, _EVENTS, customers={"c": {"id": "c", "name": None}}))
+    assert {action.rule for action in trial.actions} <= {rule.name for rule in rules}
+    assert all(rule_sentence(rule).startswith(rule.name) for rule in rules)
+
+
+def fuzz_recorded_events(data: bytes) -> None:
+    """A file of recorded events, tried with a rule that looks at all of them."""
+    path = _file("events.ndjson", data)
+    try:
+        events = read_events(path)
+    except InputError:
+        return
+    trial = asyncio.run(try_rules(_ANY, events))
+    assert trial.events == trial.fired.get("any", 0) + trial.over.get("any", 0)
+
+
+_ANY = parse_rules('[[rules]]\nname = "any"\nwhen = "event.id"\ndo = { to = "-" }\n', "rules.toml")
+_EVENTS = [
+    rule_event(
+        {"id": f"e{number}", "type": name, "content": content}, f"e{number}", dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
+    )
+    for number, (name, content) in enumerate(
+        (name, content)
+        for name in ("CONTACT/STARTED", "CONTACT/ENDED", "CONVERSATION/REOPENED", "TASK/CREATED", "NEW/TYPE")
+        for content in (
+            {},
+            {"contactId": "k", "conversationId": "t", "customerId": "c", "channel": "CHAT"},
+            {"contactId": 1, "conversationId": None, "customerId": ["c"], "x": {"y": "\ud7ff" * 3}},
+        )
+    )
+]
 
 
 def fuzz_settings(data: bytes) -> None:

@@ -1,0 +1,60 @@
+"""The memory of the rules in the inbox, which waits while the disk is full or the file is locked."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+
+from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.rule_memory import RuleMemory
+from bulkgladly.storage.durable import append_lines
+from bulkgladly.storage.failures import writing
+
+__all__ = ("RuleStore",)
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
+
+T = TypeVar("T")
+
+
+class RuleStore:
+    """Asks the memory, and writes the file of what was given up. Nothing is lost while the disk is full."""
+
+    def __init__(
+        self, inbox: Inbox, dead: Path, *, sleep: Callable[[float], Awaitable[object]], note: Callable[[str], None]
+    ) -> None:
+        """`note` tells people that it waits, and why. `dead` is the file for what was given up."""
+        self._inbox, self.dead = inbox, dead
+        self._sleep, self._note = sleep, note
+
+    async def ask(self, question: Callable[[RuleMemory], T]) -> T:
+        """Return what a question answers, once its changes are on the disk. It may be asked several times.
+
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
+        return await self._patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
+
+    async def put_aside(self, line: bytes) -> None:
+        """Append a line to the file of what was given up; it is on the disk when this returns."""
+
+        def append() -> None:
+            with writing(self.dead, "the rules go on by themselves"):
+                append_lines(self.dead, line)
+
+        await self._patiently(lambda: anyio.to_thread.run_sync(append))
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                return await attempt()
+            except JournalDamaged:
+                raise
+            except (DiskFull, JournalError) as error:
+                if wait_s == _FIRST_WAIT_S:
+                    self._note(f"rules wait: {error}")
+            await self._sleep(wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
