@@ -3,8 +3,10 @@
 import datetime as dt
 from collections.abc import Awaitable, Callable
 
+import anyio
+
 from bulkgladly.api.client import Client
-from bulkgladly.errors import BulkgladlyError, Fatal, NotPermitted, NotTrusted, Outage
+from bulkgladly.errors import BulkgladlyError, Fatal, JournalDamaged, NotPermitted, NotTrusted, Outage, Withdrawn
 from bulkgladly.gladly.event_envelopes import EXPORT_JOB_COMPLETED, job_event
 from bulkgladly.gladly.objects.events import EVENTS_WINDOW
 from bulkgladly.gladly.objects.export_jobs import FIND_JOBS, Job, jobs_of
@@ -45,6 +47,10 @@ class FillLoop:
         self._client, self._inbox, self._feed, self._clock = client, inbox, feed, clock
         self._every_s, self._with_jobs, self._is_receiver = every_s, with_jobs, is_receiver
         self._sleep, self._monotonic, self._note = sleep, monotonic, note
+        self.has_greeted = anyio.Event()
+        """Set when Gladly has answered, so that its time is known."""
+        self.has_filled = anyio.Event()
+        """Set when the feed has been read once: what was missed while nobody received is in the inbox."""
         self._trouble = ""
         self._jobs_at: float | None = None
 
@@ -53,9 +59,11 @@ class FillLoop:
 
         Raises:
             Fatal, NotTrusted: The first contact shows that it can never work; later too, unless webhooks are received.
-            DiskFull, JournalError: Without webhooks, the inbox cannot be written.
+            JournalDamaged: The inbox cannot be used.
+            Withdrawn: The service ends.
         """
         await self.greet()
+        self.has_greeted.set()
         while True:
             await self.once()
             await self._sleep(self._every_s)
@@ -92,9 +100,10 @@ class FillLoop:
             if not self._is_receiver:
                 raise
             trouble = str(error)
+        except (JournalDamaged, Withdrawn):
+            raise
         except BulkgladlyError as error:
-            if error.exit_code != Outage.exit_code:
-                raise
+            # A full disk, a locked inbox, an outage: each passes, and the feed goes back a day.
             trouble = str(error)
         self._tell(trouble)
 
@@ -102,6 +111,8 @@ class FillLoop:
         filled = await self._feed.fill()
         if self._is_receiver and filled.receipt.new:
             await self._inbox.count(filled=filled.receipt.new)
+        if not filled.problem:
+            self.has_filled.set()
         return filled.problem and f"the feed of events could not be read: {filled.problem}"
 
     def _tell(self, trouble: str) -> None:

@@ -107,7 +107,7 @@ class RuleRunner:
         self._targets = tuple(dict.fromkeys(action.target for rule in rules for action in rule.actions))
         self._next_try: dict[str, int | None] = dict.fromkeys(self._targets, 0)
         self._next_look: int | None = 0
-        self._seq = self._begun_at = 0
+        self._seq = self._begun_at = self._since_ms = 0
         self._backlog_is_done = anyio.Event()
         self._busy_since: int | None = None
         self._forgot_ms = 0
@@ -126,6 +126,7 @@ class RuleRunner:
         """
         self._begun_at = self._inbox.last_seq
         self._seq = await self._inbox.begin_cursor(RULES_CURSOR, self._begun_at)
+        self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
         await self._begin()
         stop = Stop()
         await run_stages(
@@ -161,7 +162,9 @@ class RuleRunner:
                 await self._inbox.wait_beyond(self._seq)
                 continue
             self._busy_since = self._clock.now_ms()
-            matches = [match for stored in batch for match in await self._matches(stored)]
+            # At the first start the feed brings the day before it, which no rule must act on.
+            new = [stored for stored in batch if stored.time_ms >= self._since_ms]
+            matches = [match for stored in new for match in await self._matches(stored)]
             await self._commit(matches, batch[-1].seq)
             self._busy_since = None
 

@@ -134,6 +134,7 @@ class _Service:
         self._parts.stop_sinks(_SINK_GRACE_S)
         if self._sinks_left:
             await self._sinks_done.wait()
+        await self._parts.close_rules()
         await self._parts.land_rest()
 
     async def _tell_pace(self) -> None:

@@ -15,8 +15,10 @@ from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError, DataSetInUse
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.realtime import job_dumps, landing
 from bulkgladly.realtime.dead_letters import DeadLetters
+from bulkgladly.realtime.event_rule import EventRule
 from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.healing import HealLoop
@@ -30,8 +32,11 @@ from bulkgladly.realtime.object_fetch import ObjectFetch
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.registration import Registrar
 from bulkgladly.realtime.retention import Retention
+from bulkgladly.realtime.rule_file import load_rules
+from bulkgladly.realtime.rule_ports import RuleObjects, RuleSinks
+from bulkgladly.realtime.rule_runner import RuleRunner
 from bulkgladly.realtime.server_clock import ServerClock
-from bulkgladly.realtime.sink_choice import sinks_of
+from bulkgladly.realtime.sink_choice import sink_of, sinks_of
 from bulkgladly.realtime.sink_loop import SinkLoop
 from bulkgladly.realtime.sinks import Sink
 from bulkgladly.realtime.webhook_server import WebhookServer
@@ -61,6 +66,7 @@ class ServiceParts:
     terms: Terms
     sinks: list[Sink]
     listen_secrets: ListenSecrets | None
+    rules: tuple[EventRule, ...] = ()
     live_token: str = ""
     _inbox: Inbox | None = None
     _client: Client | None = None
@@ -68,7 +74,7 @@ class ServiceParts:
     _landing: Landing | None = None
     _server: WebhookServer | None = None
     _live: LiveLoop | None = None
-    _fetch: ObjectFetch | None = None
+    _rule_sinks: RuleSinks | None = None
     _loops: list[Loop] = field(default_factory=list[Loop])
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
     _knows_time: anyio.Event = field(default_factory=anyio.Event)
@@ -86,24 +92,28 @@ class ServiceParts:
         """
         sinks = sinks_of(options.sinks, terms.observer.note, sign_env=options.sign_env, environment=terms.environment)
         found = None if options.listen is None else ListenSecrets.from_environment(os.environ)
-        return cls(options, credentials, terms, sinks, found)
+        make = partial(sink_of, note=terms.observer.note, environment=terms.environment)
+        rules = () if options.rules is None else load_rules(options.rules, check_sink=make)
+        return cls(options, credentials, terms, sinks, found, rules)
 
     def make(self, inbox: Inbox, client: Client) -> None:
         """Make everything around an inbox. Nothing runs yet."""
         options, environment = self.options, self.terms.environment
         self._inbox, self._client, self._first_seq = inbox, client, inbox.last_seq
         self._clock = ServerClock(environment.wall, environment.clock)
-        self._fetch = ObjectFetch(client, window_s=options.fetch_window_s, clock=environment.clock)
-        self._make_filling(inbox, client, self._clock)
+        fetch = ObjectFetch(client, window_s=options.fetch_window_s, clock=environment.clock)
+        fill = self._make_filling(inbox, client, self._clock)
         self._make_landing(inbox)
         self._make_server(inbox, client)
-        self._make_sinks(inbox)
+        self._make_sinks(inbox, fetch if options.fetch else None)
+        if self.rules:
+            self._make_rules(inbox, client, fetch, fill)
         keep = Retention(
             inbox, self._readers, keep_days=options.keep_days, keep_bytes=options.keep_bytes, wall=environment.wall
         )
         self._loops.append(partial(keep.run, environment.sleep))
 
-    def _make_filling(self, inbox: Inbox, client: Client, clock: ServerClock) -> None:
+    def _make_filling(self, inbox: Inbox, client: Client, clock: ServerClock) -> FillLoop:
         options, environment = self.options, self.terms.environment
         feed = EventFeed(client, inbox, options.entities, clock, since=options.since, note=self.terms.observer.note)
         fill = FillLoop(
@@ -118,13 +128,9 @@ class ServiceParts:
             note=self.terms.observer.note,
             is_receiver=options.listen is not None,
         )
-
-        async def run() -> None:
-            await fill.greet()
-            self._knows_time.set()
-            await fill.run()
-
-        self._loops.append(run)
+        self._loops.append(fill.run)
+        self._knows_time = fill.has_greeted
+        return fill
 
     def _make_landing(self, inbox: Inbox) -> None:
         options = self.options
@@ -165,7 +171,7 @@ class ServiceParts:
             registrar = Registrar(client, name=_OUR_NAME, known=known)
             self._loops.append(HealLoop(registrar, sleep=environment.sleep, note=note, now=environment.wall).run)
 
-    def _make_sinks(self, inbox: Inbox) -> None:
+    def _make_sinks(self, inbox: Inbox, fetch: ObjectFetch | None) -> None:
         options = self.options
         dead = DeadLetters(options.state_dir)
         for sink in self.sinks:
@@ -176,11 +182,40 @@ class ServiceParts:
                 settle_s=options.settle_s,
                 give_up_s=options.give_up_s,
                 note=self.terms.observer.note,
-                fetch=self._fetch if options.fetch else None,
+                fetch=fetch,
                 environment=self.terms.environment,
             )
             self._sink_loops.append(loop)
             self._readers.append(sink.name)
+
+    def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop) -> None:
+        options, environment, note = self.options, self.terms.environment, self.terms.observer.note
+        self._rule_sinks = RuleSinks(partial(sink_of, note=note, environment=environment))
+        runner = RuleRunner(
+            inbox,
+            self.rules,
+            client,
+            host=self.credentials.host,
+            state_dir=options.state_dir,
+            call_sink=self._rule_sinks,
+            fetch=RuleObjects(fetch),
+            settle_s=options.settle_s,
+            until_caught_up=fill.has_filled.wait,
+            note=note,
+            environment=environment,
+            wall=self._clock.now if self._clock is not None else None,
+        )
+
+        async def run() -> None:
+            await self.begin_reader(RULES_CURSOR)
+            try:
+                await runner.run()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await runner.close()
+
+        self._loops.append(run)
+        self._readers.append(RULES_CURSOR)
 
     # --- begun and ended ---
 
@@ -212,9 +247,14 @@ class ServiceParts:
             await self._server.stop()
 
     def stop_sinks(self, grace_s: float) -> None:
-        """Let the sinks end; what they have begun has `grace_s`."""
+        """Let the sinks end; what they have begun has `grace_s`. Rules have ended before."""
         for sink in self._sink_loops:
             sink.stop(grace_s)
+
+    async def close_rules(self) -> None:
+        """Close what rules pass events on to."""
+        if self._rule_sinks is not None:
+            await self._rule_sinks.close()
 
     async def land_rest(self) -> None:
         """Land what is in the inbox. If another process writes the data set, it waits for the next start."""

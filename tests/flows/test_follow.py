@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import orjson
 import pytest
 
@@ -208,6 +209,8 @@ async def test_an_idle_feed_takes_two_requests_a_minute(followed: Followed, tmp_
 
     async def sleep(seconds: float) -> None:
         nonlocal passed
+        if seconds != RealtimeOptions().every_s:
+            await anyio.sleep_forever()
         passed += seconds
         if passed > 3600:
             raise Withdrawn("that is enough")
