@@ -174,7 +174,10 @@ class MachineBudget:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 - a bug here may slow the run, but must not stop it
+                self._be_away(f"internal error: {type(error).__name__}: {error}")
 
     def _look_well(self) -> bool:
         self._look()
@@ -217,7 +220,7 @@ class MachineBudget:
         def read(file: Reservations, _: Presence) -> bool:
             if was_away:
                 file.try_to_write()
-            for name, line in self._lines.items():
+            for name, line in list(self._lines.items()):
                 line.latest = file.news(name)
             return True
 
