@@ -257,8 +257,11 @@ class Schedule:
         return self._period_s / (self.limit * share * self._ease_now(now))
 
     def adopt(self, now: float, news: PaceNews) -> None:
-        """Believe what another process was told by the server, within the bounds that hold for replies."""
-        if news.limit is not None and news.limit != self.limit:
+        """Believe what another process was told by the server, as far as it is slower.
+
+        A higher limit is learned from the next own reply: what was told may be old.
+        """
+        if news.limit is not None and news.limit < self.limit:
             self._follow_limit(news.limit, refused=False)
         theirs = min(1.0, news.ease + _EASE_UP_PER_S * news.eased_for_s)
         if theirs < self._ease_now(now):

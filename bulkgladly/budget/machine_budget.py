@@ -11,17 +11,16 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from bulkgladly.budget.budget_database import ForeignFile, is_damaged
 from bulkgladly.budget.budget_files import boot_id, budget_path
+from bulkgladly.budget.budget_line import BudgetLine, Standing
 from bulkgladly.budget.presence import Presence, forget_unused
-from bulkgladly.budget.reservations import ForeignFile, News, Reservations, is_damaged
-from bulkgladly.messages import PaceNews
+from bulkgladly.budget.reservations import Reservations
 from bulkgladly.storage.failures import is_locked
 
-__all__ = ("BudgetLine", "MachineBudget")
-
-Standing = Literal["alone", "company", "away", "unknown"]
+__all__ = ("MachineBudget",)
 
 TRUSTED_S = 0.6
 """For how long a look at who is there counts. A newcomer waits that long, so that all others have seen it."""
@@ -30,7 +29,6 @@ _MARGIN_S = 0.05
 _QUIET_S = 2.0
 """How long nobody else must have been there before the pace is that of a process that is alone."""
 _AGAIN_S = 1.0
-_LEAST_WAIT_S = 0.001
 _PATIENCE_S = 0.25
 _PATIENCES = 4
 
@@ -174,7 +172,10 @@ class MachineBudget:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 - a bug here may slow the run, but must not stop it
+                self._be_away(f"internal error: {type(error).__name__}: {error}")
 
     def _look_well(self) -> bool:
         self._look()
@@ -217,7 +218,7 @@ class MachineBudget:
         def read(file: Reservations, _: Presence) -> bool:
             if was_away:
                 file.try_to_write()
-            for name, line in self._lines.items():
+            for name, line in list(self._lines.items()):
                 line.latest = file.news(name)
             return True
 
@@ -267,79 +268,3 @@ class MachineBudget:
             self._presence.leave()
             self._presence = None
         self._looked_at = -math.inf
-
-
-class BudgetLine:
-    """One class of requests of a budget."""
-
-    def __init__(self, budget: MachineBudget, name: str) -> None:
-        self.budget, self._name = budget, name
-        self.latest = News()
-        """What was told last, as of the last look."""
-
-    def open(self) -> None:
-        """Join those who use the budget. Each call needs a `close`."""
-        self.budget.open()
-
-    def close(self) -> None:
-        """Leave."""
-        self.budget.close()
-
-    def standing(self) -> Standing:
-        """Return whether others use the budget now: alone, company, away (that cannot be found out) or unknown."""
-        self.budget.look_soon()
-        return self.budget.standing()
-
-    async def look(self) -> None:
-        """Find out who is there and what was told; then the standing is known."""
-        await self.budget.look()
-
-    def news(self) -> PaceNews:
-        """Return what was told last, as of the last look."""
-        told, now = self.latest, self.budget.clock()
-        return PaceNews(
-            told.number, max(0.0, told.paused_until - now), told.limit, told.ease, max(0.0, now - told.eased_at)
-        )
-
-    def tell(self, *, paused_for_s: float, limit: int | None, ease: float) -> None:
-        """Tell all others of a pause, of the server's limit, and of the eased pace; nobody waits for it."""
-        self.budget.post(lambda file, _: file.tell(self._name, paused_for_s=paused_for_s, limit=limit, ease=ease))
-
-    async def reserve(self, gap_s: float, n: int = 1) -> float | None:
-        """Reserve the next `n` moments of the line, `gap_s` apart; return in how many seconds the first is.
-
-        None if the budget cannot be used. Cancelled: the moments may be lost.
-        """
-        at = await self.budget.ask(lambda file, _: file.reserve(self._name, gap_s, n))
-        return None if at is None else max(0.0, at - self.budget.clock())
-
-    async def enter(self, gap_s: float, places: int) -> float | None:
-        """Take one of the places of the line if its next moment has come. Each needs a `leave`.
-
-        Returns 0.0 if it was taken, else in how many seconds to ask again; None if the budget cannot be used.
-        Cancelled: none is taken.
-        """
-        owner, taken = self.budget.owner, False
-
-        def take(file: Reservations, presence: Presence) -> tuple[bool, float]:
-            nonlocal taken
-            held = presence.others() | {presence.seat}
-            found = file.enter(self._name, gap_s, places=places, seat=presence.seat, owner=owner, held=held)
-            taken = found[0]
-            return found
-
-        found = None
-        try:
-            found = await self.budget.ask(take)
-        finally:
-            if found is None:
-                # It may still be taken, or just have been.
-                self.budget.post(lambda file, _: file.leave(self._name, owner=owner, number=int(taken)))
-        if found is None:
-            return None
-        is_taken, at = found
-        return 0.0 if is_taken else max(_LEAST_WAIT_S, at - self.budget.clock())
-
-    def leave(self) -> None:
-        """Give one place back."""
-        self.budget.post(lambda file, _: file.leave(self._name, owner=self.budget.owner))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkgladly.budget.machine_budget import TRUSTED_S, BudgetLine, MachineBudget
+from bulkgladly.budget.budget_line import BudgetLine
+from bulkgladly.budget.machine_budget import TRUSTED_S, MachineBudget
 from bulkgladly.budget.presence import MOST_SEATS, Presence, forget_unused
 
 HOST = "https://one.gladly.com"

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bulkgladly.budget.budget_database import ForeignFile, is_damaged
 from bulkgladly.budget.budget_files import boot_id, budget_path
 from bulkgladly.budget.reservations import (
     FULL_WAIT_S,
     LONGEST_PAUSE_S,
     LONGEST_PLACE_S,
-    ForeignFile,
     Reservations,
-    is_damaged,
 )
 from tests.full_disk import fill_at_sync
 
@@ -117,7 +116,6 @@ def test_a_moment_that_no_process_can_have_put_there_is_not_believed(
     one = opened()
     one.reserve("default", GAP_S)
     with rows(tmp_path / "budget.sqlite") as connection:
-        connection.execute("PRAGMA ignore_check_constraints=1")
         connection.execute("UPDATE OR IGNORE lines SET free_at = ?, paused_until = ?", (told, told))
 
     at = one.reserve("default", GAP_S) - clock.now

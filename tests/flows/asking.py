@@ -1,6 +1,7 @@
 """A program that asks an organisation as fast as it may, until it is ended: `python -m tests.flows.asking NAME`.
 
-It creates one customer with that name and reads it over and over, so the emulator can tell who asked.
+It creates one customer with that name and reads it over and over, so the emulator can tell who asked. With the name
+`reports` it requests reports instead.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import sys
 import orjson
 
 from bulkgladly import Credentials, Limits, Pace
-from bulkgladly.messages import Repeat, Request
+from bulkgladly.messages import BudgetClass, Repeat, Request
 from bulkgladly.runs.connection import Connection
 
 PATH = "/api/v1/customer-profiles"
@@ -20,12 +21,16 @@ async def ask(name: str) -> None:
     """Ask with several requests in flight, as a run does."""
     connection = Connection(Credentials.from_environment(os.environ), Pace(), Limits())
     body = orjson.dumps({"id": name, "name": name, "emails": [{"original": f"{name}@example.org"}]})
+    next_one = Request("getCustomer", "GET", f"{PATH}/{name}")
+    if name == "reports":
+        next_one = Request("generateReport", "POST", "/api/v1/reports", body=b"{}", budget=BudgetClass.REPORTS)
     async with connection.client as client:
-        await client.send(Request("createCustomer", "POST", PATH, body=body, repeat=Repeat.DETECTED))
+        if name != "reports":
+            await client.send(Request("createCustomer", "POST", PATH, body=body, repeat=Repeat.DETECTED))
 
         async def worker() -> None:
             while True:
-                await client.send(Request("getCustomer", "GET", f"{PATH}/{name}"))
+                await client.send(next_one)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(8):

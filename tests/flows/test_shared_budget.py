@@ -180,6 +180,18 @@ async def test_a_pause_that_one_was_told_holds_for_all(machine: Machine) -> None
     assert len(machine.shares(refused)) == 2
 
 
+async def test_reports_are_one_line_as_well(machine: Machine) -> None:
+    """Ten a minute: the second report of all processes comes six seconds after the first, whoever requests it."""
+    for number in range(2):
+        machine.processes[f"p{number}"] = await machine.run("tests.flows.asking", "reports")
+
+    await machine.until(lambda: machine.emulator.requests.count("generateReport") >= 2)
+
+    first, second = list(machine.emulator.requests.recent)[:2]
+    assert second.at - first.at >= 4
+    assert machine.refused == 0
+
+
 async def test_two_imports_at_once_are_fine(machine: Machine) -> None:
     """As people start them: two commands, each with the default pace."""
     commands = []

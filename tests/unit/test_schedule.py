@@ -306,7 +306,7 @@ def test_a_new_limit_beside_others_changes_no_plan() -> None:
 
 
 def test_an_eased_pace_of_another_process_is_taken_over() -> None:
-    """As old as it is; one that is faster than the own is not."""
+    """As old as it is; a faster pace, or a higher limit, is not."""
     schedule = Schedule(10, reserve=0.0)
     schedule.share(0.0, "company")
     full = schedule.shared_gap_s(0.0)
@@ -315,6 +315,9 @@ def test_an_eased_pace_of_another_process_is_taken_over() -> None:
     schedule.adopt(0.0, PaceNews(2, ease=1.0))
 
     assert schedule.shared_gap_s(0.0) == pytest.approx(full / 0.9)
+    schedule.adopt(0.0, PaceNews(3, limit=20, ease=1.0))
+
+    assert schedule.limit == 10
     assert schedule.told(0.0)[1] == pytest.approx(0.9)
     assert schedule.shared_gap_s(20.0) == pytest.approx(full)
 
