@@ -5,11 +5,14 @@ Only numbers, keys and times are held, not the events themselves: a burst of 60,
 
 import bisect
 import heapq
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ("MOST_WAITING", "Settling", "Waiting", "late_ones", "sort_time_ms", "wait_s")
+__all__ = ("MOST_BYTES", "MOST_WAITING", "Settling", "Waiting", "late_ones", "sort_time_ms", "wait_s")
 
+MOST_BYTES = 8 << 20
+"""Most bytes of events that leave together, unless one alone is larger."""
 MOST_WAITING = 20_000
 """Most events that wait at a time; beyond it those that wait longest leave before their window ends."""
 _CLOCKS_DIFFER_MS = 5 * 60 * 1000
@@ -22,6 +25,7 @@ class Waiting(NamedTuple):
     seq: int
     key: str
     time_ms: int
+    size: int = 0
 
 
 def sort_time_ms(time_ms: int, received_ms: int) -> int:
@@ -75,10 +79,10 @@ class Settling:
         """How many more events may be added."""
         return max(0, self._most - self._count)
 
-    def add(self, seq: int, key: str, time_ms: int, due: float) -> None:
-        """Let an event wait until a time. Events are added in order of arrival."""
+    def add(self, seq: int, key: str, time_ms: int, due: float, *, size: int = 0) -> None:
+        """Let an event of `size` bytes wait until a time. Events are added in order of arrival."""
         self._open[seq] = None
-        self._put(Waiting((time_ms if self._by_time else 0, seq), seq, key, time_ms), due)
+        self._put(Waiting((time_ms if self._by_time else 0, seq), seq, key, time_ms, size), due)
 
     def put_back(self, events: Iterable[Waiting]) -> None:
         """Let events that were taken leave again: they are due at once, in their order."""
@@ -115,7 +119,10 @@ class Settling:
             if not self._due or (self._due[0][0] > now and self._count < self._most):
                 break
             leaving += self._with_older(heapq.heappop(self._due)[2], most - len(leaving))
-        return leaving
+        sizes = itertools.accumulate(one.size for one in leaving)
+        fits = max(1, sum(total <= MOST_BYTES for total in sizes))
+        self.put_back(leaving[fits:])
+        return leaving[:fits]
 
     def _with_older(self, one: Waiting, most: int) -> list[Waiting]:
         if not one.key:

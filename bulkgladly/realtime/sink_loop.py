@@ -36,7 +36,7 @@ from bulkgladly.runs.stages import side_by_side
 
 __all__ = ("SinkLoop",)
 
-_READ_AT_ONCE = 500
+_READ_AT_ONCE = 200
 _FETCHES_AT_ONCE = 8
 _CLOSE_S = 5.0
 _PRUNE_EVERY = 10_000
@@ -54,6 +54,7 @@ class _Arrived(NamedTuple):
     key: str
     time_ms: int
     received_ms: int
+    size: int
 
 
 class SinkLoop:
@@ -147,7 +148,7 @@ class SinkLoop:
             now, wall_ms = self._environment.clock(), round(time.time() * 1000)
             for one in rows:
                 due = now + wait_s(one.received_ms, wall_ms, self._settle_s)
-                self._settling.add(one.seq, one.key, one.time_ms, due)
+                self._settling.add(one.seq, one.key, one.time_ms, due, size=one.size)
             self._read = end if count == limit else max(end, last)
 
     def _rows(self, limit: int) -> tuple[list[_Arrived], int, int]:
@@ -389,4 +390,5 @@ def _is_passed_on(stored: StoredEvent) -> bool:
 def _read(stored: StoredEvent) -> _Arrived:
     content = stored.parsed().get("content")
     key = key_of(content if isinstance(content, dict) else {})
-    return _Arrived(stored.seq, key, sort_time_ms(stored.time_ms, stored.received_ms), stored.received_ms)
+    time_ms = sort_time_ms(stored.time_ms, stored.received_ms)
+    return _Arrived(stored.seq, key, time_ms, stored.received_ms, len(stored.body))

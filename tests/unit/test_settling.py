@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.realtime.settling import Settling, Waiting, late_ones, sort_time_ms, wait_s
+from bulkgladly.realtime.settling import MOST_BYTES, Settling, Waiting, late_ones, sort_time_ms, wait_s
 
 
 def seqs(events: list[Waiting]) -> list[int]:
@@ -43,6 +43,17 @@ def test_a_batch_ends_at_its_limit_and_the_rest_follows() -> None:
     settling.add(3, "a", 200, due=9.0)
 
     assert [seqs(settling.take(1.0, 2)), seqs(settling.take(1.0, 2))] == [[2, 3], [1]]
+
+
+def test_large_events_leave_in_smaller_batches() -> None:
+    """So that a batch does not fill the memory; one that is too large alone leaves alone."""
+    settling = Settling(20.0)
+    for seq, size in enumerate([MOST_BYTES // 2, MOST_BYTES // 2, 1, MOST_BYTES + 1, 1], start=1):
+        settling.add(seq, "a" if seq < 3 else "", seq, due=1.0, size=size)
+
+    batches = [seqs(settling.take(1.0, 100)) for _ in range(4)]
+
+    assert batches == [[1, 2], [3], [4], [5]]
 
 
 def test_a_blocked_key_waits_and_others_do_not() -> None:
