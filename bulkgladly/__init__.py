@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bulkgladly.imports.run_import import rehearse_import, resume_import, start_import
     from bulkgladly.journal.run_folder import RunFolder
     from bulkgladly.journal.runs import find_run, list_runs
+    from bulkgladly.realtime.following import Following, GladlyEvent, follow
     from bulkgladly.records import Mode, Word
     from bulkgladly.resume import resume_run
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose
@@ -68,6 +69,8 @@ __all__ = (
     "ExportOptions",
     "ExportReport",
     "Fatal",
+    "Following",
+    "GladlyEvent",
     "ImportOptions",
     "InputChanged",
     "InputError",
@@ -99,6 +102,7 @@ __all__ = (
     "dry_run",
     "dump",
     "find_run",
+    "follow",
     "list_runs",
     "rehearse_import",
     "resume_export",
@@ -161,6 +165,11 @@ _HOMES = {
         "rehearse_import",
         "resume_import",
         "start_import",
+    ),
+    "bulkgladly.realtime.following": (
+        "Following",
+        "GladlyEvent",
+        "follow",
     ),
     "bulkgladly.records": (
         "Mode",

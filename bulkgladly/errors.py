@@ -2,7 +2,8 @@
 
     BulkgladlyError
     ├─ UsageError              settings or arguments cannot work; nothing was sent       exit 2
-    │  └─ InputError           a file is not what its format says, or cannot be read     exit 2
+    │  ├─ InputError           a file is not what its format says, or cannot be read     exit 2
+    │  └─ DataSetInUse         another process writes the data set: wait, then try again  exit 2
     ├─ JournalError            the run's own files cannot be used                        exit 2
     │  ├─ InputChanged         the input is not the one with which the run began
     │  ├─ RunLocked            another process works on the run
@@ -27,6 +28,7 @@ A record that cannot be sent, or that Gladly refuses, is never an exception: it 
 __all__ = (
     "BodyTooLong",
     "BulkgladlyError",
+    "DataSetInUse",
     "DiskFull",
     "Fatal",
     "InputChanged",
@@ -63,6 +65,10 @@ class UsageError(BulkgladlyError):
 
 class InputError(UsageError):
     """A whole file cannot be used: missing, unreadable, or not what its format says."""
+
+
+class DataSetInUse(UsageError):
+    """Another process writes the data set at the moment. Nothing was changed; try again when it has ended."""
 
 
 class JournalError(BulkgladlyError):

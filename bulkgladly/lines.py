@@ -6,7 +6,7 @@ Text functions would also cut at U+2028 and others, which JSON and CSV allow wit
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ("BOM", "MAX_LINE_BYTES", "SHOWN_BYTES", "Line", "Stretch", "cut_lines", "stretches")
+__all__ = ("BOM", "MAX_LINE_BYTES", "SHOWN_BYTES", "Line", "LineCutter", "Stretch", "cut_lines", "stretches")
 
 BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 64 << 20
@@ -43,7 +43,7 @@ def stretches(
     Raises:
         Exception: `refusal`, if given, as soon as a line is too long. Without it the line is cut.
     """
-    cutter = _Cutter(max_line_bytes, refusal)
+    cutter = LineCutter(max_line_bytes, refusal)
     for block in blocks:
         cutter.take(block)
         if cutter.held_bytes >= batch_bytes:
@@ -77,9 +77,13 @@ def cut_lines(
             yield offset, last, True
 
 
-class _Cutter:
-    # Holds what was not yielded yet: whole blocks, or the beginning of a line.
-    def __init__(self, max_line_bytes: int, refusal: Exception | None) -> None:
+class LineCutter:
+    """Cuts blocks into stretches of whole lines, for callers to whom the blocks come one by one.
+
+    It holds what was not yielded yet: whole blocks, or the beginning of a line.
+    """
+
+    def __init__(self, max_line_bytes: int, refusal: Exception | None = None) -> None:
         self._max_line_bytes, self._refusal = max_line_bytes, refusal
         self._parts: list[bytes] = []
         self._has_newline = False
@@ -88,11 +92,13 @@ class _Cutter:
         self.held_bytes = 0
 
     def take(self, block: bytes) -> None:
+        """Add a block."""
         self._parts.append(block)
         self.held_bytes += len(block)
         self._has_newline = self._has_newline or b"\n" in block
 
     def whole_lines(self) -> Iterator[Stretch]:
+        """Yield the lines that have ended."""
         if not self._has_newline:
             self._skip_if_too_long()
             return
@@ -105,6 +111,7 @@ class _Cutter:
             yield from self._apart(data)
 
     def last_line(self) -> Iterator[Stretch]:
+        """Yield the line that the end of the stream has ended, if there is one."""
         if self._skipped is not None:
             yield Stretch(self._skipped, self._skipped_bytes, is_cut=True)
         elif data := b"".join(self._parts):

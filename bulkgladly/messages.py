@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bulkgladly.operations import Operation, operation_of
 
-__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "Repeat", "Reply", "Request")
+__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "PaceNews", "Repeat", "Reply", "Request")
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -23,6 +23,20 @@ class Repeat(enum.StrEnum):
     """A create under our id: a repeat is refused as taken, so it is recognised."""
     UNSAFE = "unsafe"
     """A repeat could create a duplicate: send at most once."""
+
+
+class PaceNews(NamedTuple):
+    """What the processes that share a budget have told each other about it last.
+
+    The number grows with each message. Requests are paused for `paused_for_s` from now on. `limit` is what the server
+    named last. After a 429 the pace was eased to the share `ease`, `eased_for_s` ago.
+    """
+
+    number: int = 0
+    paused_for_s: float = 0.0
+    limit: int | None = None
+    ease: float = 1.0
+    eased_for_s: float = 0.0
 
 
 class BudgetClass(enum.StrEnum):

@@ -90,8 +90,11 @@ class Mortals:
         at: int | None = None,
         of: str = DEEDS,
         within_s: float = 30,
+        program: str = "bulkgladly.cli.app",
     ) -> End:
         """Run `bulkgladly` with these arguments in a folder; with `at` it is killed before that step.
+
+        `program` is another module whose `run` is called instead.
 
         A process that takes longer than `within_s` is killed, too; its last step is `time`.
         """
@@ -104,6 +107,7 @@ class Mortals:
             "of": of,
             "within_s": within_s,
             "scratch": str(scratch),
+            "program": program,
         }
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
@@ -250,9 +254,7 @@ def _live(job: Mapping[str, Any]) -> NoReturn:
         sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: PTH123, SIM115
         reaper = _Reaper(job["at"], handles[2])
         (_watch_turns if job["of"] == TURNS else _watch_deeds)(reaper)
-        from bulkgladly.cli.app import run  # noqa: PLC0415
-
-        code = run()
+        code = importlib.import_module(job["program"]).run()
         reaper.note()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -167,6 +167,16 @@ class Attempts:
             return NO_REPLY, NOTHING_KNOWN, Failure.LOST
         return reply, judged, _FAILURES.get(judged.meaning)
 
+    def open(self) -> None:
+        """Join the processes that share the organisation's budget. Needs a `close`."""
+        self._pacer.open()
+        self._reports_pacer.open()
+
+    def close(self) -> None:
+        """Leave them."""
+        self._reports_pacer.close()
+        self._pacer.close()
+
     # --- waiting between them, and what is told of it ---
 
     async def rest(self, seconds: float, *, is_ours: bool = True) -> None:

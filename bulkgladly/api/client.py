@@ -167,6 +167,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._wire.connect()
+        self._attempts.open()
         self._pauses.start()
         return self
 
@@ -174,6 +175,8 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pauses.stop()
+        # Not before: requests may still be in flight until here.
+        self._attempts.close()
         await self._wire.close()
 
     # --- requests ---

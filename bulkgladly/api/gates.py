@@ -203,7 +203,7 @@ class ReportsGate:
         self._default.lost(_wider(ticket))
         if status == 429 and remaining == 0:
             # The header speaks of the current second: the next one has a new budget.
-            self._default.hold(self._default.budget.per_s, "throttled (429)")
+            self._default.throttle(self._default.budget.per_s)
 
     def ended(self, ticket: Ticket) -> None:
         """Make room for the next report."""

@@ -5,6 +5,8 @@ things can make it wait longer: a pause for all (a 429, an outage), too many req
 (`Budget.max_in_flight`), and the guard. The guard is an `AsyncLimiter` without burst at twice the
 budget, so that neither an error of the schedule nor a chain of late wake-ups lets out a
 burst. At exactly the budget it would add its own late wake-ups to every request.
+
+With a `SharedLine` the pacer also waits for its turn among the processes that share the budget.
 """
 
 import asyncio
@@ -17,7 +19,8 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from bulkgladly.api.retry import backoff
-from bulkgladly.api.schedule import Pacing, Schedule
+from bulkgladly.api.schedule import EVEN_SHARE, Pacing, Schedule
+from bulkgladly.api.shared_turn import SharedLine, SharedTurn
 from bulkgladly.api.window import Ticket
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Pace
@@ -81,6 +84,7 @@ class Pacer:
         rate: float | None = None,
         reserve: float = 0.1,
         unlimited: bool = False,
+        line: SharedLine | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -89,6 +93,7 @@ class Pacer:
 
         `rate` caps the requests per second below the limit, `reserve` is the share of the
         limit left to other clients, and `unlimited` paces nothing until a limit header is seen.
+        Other processes share the budget through the `line`; without one there are none.
 
         Raises:
             UsageError: A number cannot be a rate or a share.
@@ -106,6 +111,14 @@ class Pacer:
             is_unlimited=unlimited,
         )
         self._clock, self._sleep, self._random = clock, sleep, random
+        self._shared: SharedTurn | None = None
+        if line is not None:
+            # As late as this, moments of the even line still never put one request too many into a window.
+            late_s = (1 - EVEN_SHARE) * self.budget.per_s
+            places = self.budget.max_in_flight
+            self._shared = SharedTurn(
+                line, self._schedule, places=places, late_s=late_s, clock=clock, sleep=sleep, hold=self.hold
+            )
         self._turn = asyncio.Lock()
         self._asking = 0
         self._room: asyncio.Future[None] | None = None
@@ -121,6 +134,16 @@ class Pacer:
         self.throttled = 0
         self.held_s: dict[str, float] = {}
         """How long all requests were paused, in seconds by reason."""
+
+    def open(self) -> None:
+        """Join the processes that share the budget, if it is shared. Each call needs a `close`."""
+        if self._shared is not None:
+            self._shared.open()
+
+    def close(self) -> None:
+        """Leave them; nothing may be requested any more."""
+        if self._shared is not None:
+            self._shared.close()
 
     # --- leaving ---
 
@@ -141,7 +164,7 @@ class Pacer:
                 self._pacing_until = None
                 return self._let_out(self._clock())
         finally:
-            self._asking -= 1
+            self._asked()
 
     async def token_within(self, wider: "Pacer") -> Ticket:
         """Wait until one attempt may leave by this budget and by a wider one, and return its ticket.
@@ -168,7 +191,12 @@ class Pacer:
                     wider.unused(other)
                     await self._wait_at_the_head(is_guarded=True)
         finally:
-            self._asking -= 1
+            self._asked()
+
+    def _asked(self) -> None:
+        self._asking -= 1
+        if self._shared is not None and not self._asking:
+            self._shared.abandoned()
 
     def _may_leave(self, now: float) -> bool:
         return now >= self._held_until and self._has_room() and self._schedule.next_at(now) <= now + _EARLY_S
@@ -187,12 +215,16 @@ class Pacer:
                 # The guard may wait, and a pause may begin meanwhile: look again after it.
                 await guard.acquire()
                 is_guarded = True
-            else:
+            elif self._shared is None or (await self._shared.wait() and self._may_leave(self._clock())):
                 return
+            else:
+                self._pacing_until = self._shared.moment
 
     def _let_out(self, now: float) -> Ticket:
         self.sent += 1
         self.in_flight += 1
+        if self._shared is not None:
+            self._shared.used()
         return self._schedule.sent(now)
 
     def _has_room(self) -> bool:
@@ -244,9 +276,11 @@ class Pacer:
         retry_after_s: float | None = None,
     ) -> None:
         """Note the head of a reply, as `answered` does; it stays in flight until `ended`."""
-        now = self._clock()
+        now, before = self._clock(), self._schedule.limit
         self._schedule.answered(ticket, now, refused=status == 429, limit=limit, remaining=remaining)
         if status != 429:
+            if self._shared is not None and self._schedule.limit != before:
+                self._shared.tell()
             if ticket.sent_at > self._paused_at:
                 self._refusals_in_a_row = 0
             return
@@ -259,7 +293,7 @@ class Pacer:
         pause_s = backoff(step, base_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, random=self._random)
         if retry_after_s is not None:
             pause_s = min(retry_after_s, _LONGEST_RETRY_AFTER_S)
-        self.hold(pause_s, "throttled (429)")
+        self.throttle(pause_s)
 
     def ended(self, ticket: Ticket) -> None:  # noqa: ARG002  # a ticket ends where it was given out
         """Note that the body of a reply that was `heard` is over, whole or not."""
@@ -282,6 +316,8 @@ class Pacer:
 
     def _back(self) -> None:
         self.in_flight -= 1
+        if self._shared is not None:
+            self._shared.ended(self.in_flight)
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
@@ -296,6 +332,12 @@ class Pacer:
             self.held_s[reason] = self.held_s.get(reason, 0.0) + added
             self._held_until = until
             self._held_for = reason
+
+    def throttle(self, delay_s: float) -> None:
+        """Pause all requests for this long after a 429, in all processes that share the budget."""
+        self.hold(delay_s, "throttled (429)")
+        if self._shared is not None:
+            self._shared.tell(delay_s)
 
     def view(self) -> PaceView:
         """Return the pace as it is now."""
@@ -325,27 +367,29 @@ class Pacer:
 def default_pacer(
     pace: Pace,
     *,
+    line: SharedLine | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     random: Callable[[], float] = random_module.random,
 ) -> Pacer:
-    """Return the pacer of the default budget for a pace.
+    """Return the pacer of the default budget for a pace; other processes share it through the `line`.
 
     Raises:
         UsageError: A number cannot be a rate or a share.
     """
     rate, reserve, unlimited = pace.rate, pace.reserve, pace.unlimited
-    return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, clock=clock, sleep=sleep, random=random)
+    return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, line=line, clock=clock, sleep=sleep, random=random)
 
 
 def reports_pacer(
     pace: Pace,
     *,
+    line: SharedLine | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     random: Callable[[], float] = random_module.random,
 ) -> Pacer:
-    """Return the pacer of the reports budget for a pace.
+    """Return the pacer of the reports budget for a pace; other processes share it through the `line`.
 
     The reserve applies here, too. The rate is in requests per second and caps the default
     budget, which each report uses as well. Even if unlimited, only two reports are requested
@@ -354,4 +398,5 @@ def reports_pacer(
     Raises:
         UsageError: A number cannot be a share.
     """
-    return Pacer(REPORTS, reserve=pace.reserve, unlimited=pace.unlimited, clock=clock, sleep=sleep, random=random)
+    reserve, unlimited = pace.reserve, pace.unlimited
+    return Pacer(REPORTS, reserve=reserve, unlimited=unlimited, line=line, clock=clock, sleep=sleep, random=random)

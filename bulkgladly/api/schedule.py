@@ -5,16 +5,24 @@ fixed windows, it finds their edge from the `remaining` header, and then sends w
 at some distance from its edges; else it stays evenly spaced, just below the limit. All moments lie
 on an absolute time line: a late wake-up delays one request and not all that follow, and what was
 missed in a stall is not made up for.
+
+Beside other processes of ours the moments are reserved elsewhere, and the schedule only says how far they must be
+apart. If it cannot be found out whether there are any, it uses a fixed part of the limit.
 """
 
 import enum
 import math
 from collections import deque
+from typing import Literal
 
 from bulkgladly.api.window import Edge, JumpFinder, Spread, Ticket
 from bulkgladly.api.window_plan import GRACE_S, WindowPlan
+from bulkgladly.messages import PaceNews
 
-__all__ = ("Pacing", "Schedule")
+__all__ = ("Pacing", "Schedule", "Standing")
+
+Standing = Literal["alone", "company", "away", "unknown"]
+"""Whether other processes of ours use the same budget; `away` if that cannot be found out, `unknown` by now."""
 
 LEARNING_SHARE = 0.85
 EVEN_SHARE = 0.975
@@ -25,6 +33,8 @@ _LOOP_JITTER_S = 0.004
 _EASE_DOWN = 0.92
 _EASE_UP_PER_S = 0.01
 _LEAST_EASE = 0.1
+# The part of the limit that is used if other processes cannot be asked for theirs: four of them still fit.
+_AWAY_PART = 0.25
 # A limit header above this many times the documented limit counts as a mistake: believing it would
 # take their share from the organisation's other clients.
 _MOST_LIMITS = 10
@@ -45,12 +55,14 @@ class Pacing(enum.Enum):
     LEARNING = "learning"
     EVEN = "even"
     WINDOW = "window"
+    SHARED = "shared"
 
 
 class Schedule:
     """The plan of one budget. Call `next_at`, then `sent`, then `answered` or `lost`.
 
-    Chapters: how fast and when, what happened, the limit and our share of it, the edges of the server's windows.
+    Chapters: how fast and when, what happened, the limit and our share of it, other processes, the edges of the
+    server's windows.
     """
 
     def __init__(
@@ -62,13 +74,14 @@ class Schedule:
         reserve: float = 0.1,
         is_unlimited: bool = False,
     ) -> None:
-        self.limit = limit
+        self.limit = self._documented = limit
         self._most_limit = math.inf if is_unlimited else _MOST_LIMITS * limit
         self.mode = Pacing.FREE if is_unlimited else Pacing.LEARNING
         self._period_s = per_s
         self._rate, self._reserve = rate, reserve
         self._has_header = False
         self._is_unguided = False
+        self._standing, self._part = "alone", 1.0
         self._number = 0
         self._last_sent_at = -math.inf
         self._due = -math.inf
@@ -90,7 +103,7 @@ class Schedule:
     @property
     def others_share(self) -> bool:
         """Whether other clients were seen using the same budget lately."""
-        return self._windows is not None and self._windows.is_shared
+        return self.mode is Pacing.SHARED or (self._windows is not None and self._windows.is_shared)
 
     def rate(self, now: float) -> float:
         """Return the present requests per second; infinite if nothing is paced."""
@@ -98,6 +111,8 @@ class Schedule:
             return math.inf
         if self.mode is Pacing.WINDOW:
             return self._allowed(now) / self._period_s
+        if self.mode is Pacing.SHARED:
+            return min(1 / self.shared_gap_s(now), self._rate or math.inf)
         return 1 / self._gap_s(now)
 
     def next_at(self, now: float) -> float:
@@ -126,7 +141,9 @@ class Schedule:
             self._windows.sent(ticket)
         else:
             gap_s = self._gap_s(now)
-            is_on_time = now - self._due <= GRACE_S
+            # Beside others a request waits for its moment besides; its own rate must not lose by that.
+            grace_s = gap_s / 2 if self.mode is Pacing.SHARED else GRACE_S
+            is_on_time = now - self._due <= grace_s
             # Gaps shorter than the grace are made up for within it; otherwise late wake-ups would add up.
             self._due = (self._due if is_on_time else now - max(0.0, GRACE_S - gap_s)) + gap_s
         return ticket
@@ -158,7 +175,7 @@ class Schedule:
             self._eased_at = now
         if is_relearning:
             self._learn_again(now)
-        elif self._period_s == 1.0:
+        elif self._period_s == 1.0 and self._standing == "alone":
             self._look_for_edge(ticket, now, remaining)
 
     # --- the limit, and our share of it ---
@@ -168,6 +185,7 @@ class Schedule:
             return
         if limit is None or not 1 <= limit <= self._most_limit:
             is_guided = self._has_header or self._is_unguided or self.mode is Pacing.FREE or self._rate is None
+            is_guided = is_guided or self._standing != "alone"
             if not is_guided and not refused and self._rate is not None:
                 # The server names no limit, but the user named a rate: use that, up to the documented limit.
                 self._is_unguided = True
@@ -183,7 +201,7 @@ class Schedule:
         self._recent = deque(self._recent, maxlen=max(64, 2 * limit))
         if self._windows is not None:
             self._windows.limit = limit
-        else:
+        elif self._standing == "alone":
             self._learned = 0
             self.mode = Pacing.LEARNING
 
@@ -194,7 +212,7 @@ class Schedule:
         allowed = self.limit * (1 - self._reserve)
         if self._rate is not None:
             allowed = min(allowed, self._rate * self._period_s)
-        return allowed * self._ease_now(now)
+        return min(allowed, self.limit * self._part) * self._ease_now(now)
 
     def _ease_now(self, now: float) -> float:
         if self._ease >= 1.0:
@@ -202,15 +220,53 @@ class Schedule:
         return min(1.0, self._ease + _EASE_UP_PER_S * (now - self._eased_at))
 
     def _gap_s(self, now: float) -> float:
+        if self.mode is Pacing.SHARED:
+            return 0.0 if self._rate is None else 1 / self._rate
         share = 1.0
         if not self._is_unguided:
-            jitter_s = _JITTER_PART * self._spread.value_s() + _LOOP_JITTER_S
-            share = min(EVEN_SHARE, self._period_s / (self._period_s + jitter_s))
+            share = self._even_share()
             if self._roomy >= _DRAINING_PERIODS * self.limit:
                 share = 1.0
             elif self.mode is Pacing.LEARNING:
                 share = min(share, LEARNING_SHARE)
         return self._period_s / min(self._allowed(now), self.limit * share * self._ease_now(now))
+
+    def _even_share(self) -> float:
+        jitter_s = _JITTER_PART * self._spread.value_s() + _LOOP_JITTER_S
+        return min(EVEN_SHARE, self._period_s / (self._period_s + jitter_s))
+
+    # --- other processes ---
+
+    def share(self, now: float, standing: Standing) -> None:
+        """Follow whether other processes use the budget: alone, company, or away (that cannot be found out)."""
+        if standing == self._standing or self.mode is Pacing.FREE:
+            return
+        self._standing = standing
+        self._part = _AWAY_PART if standing == "away" else 1.0
+        # Beside a budget with another period there are no windows to know, and the even line stays what it is.
+        if self._period_s == 1.0:
+            self._due = max(now, self._last_sent_at + self.shared_gap_s(now))
+            self._learn_again(now)
+            if standing != "alone":
+                self._is_unguided, self.limit = False, self._documented if self._is_unguided else self.limit
+                self.mode = Pacing.SHARED if standing == "company" else Pacing.EVEN
+
+    def shared_gap_s(self, now: float) -> float:
+        """Return how far the requests of all processes together must be apart, as far as this one is concerned."""
+        share = min(self._even_share(), 1 - self._reserve)
+        return self._period_s / (self.limit * share * self._ease_now(now))
+
+    def adopt(self, now: float, news: PaceNews) -> None:
+        """Believe what another process was told by the server, within the bounds that hold for replies."""
+        if news.limit is not None and news.limit != self.limit:
+            self._follow_limit(news.limit, refused=False)
+        theirs = min(1.0, news.ease + _EASE_UP_PER_S * news.eased_for_s)
+        if theirs < self._ease_now(now):
+            self._ease, self._eased_at = max(_LEAST_EASE, theirs), now
+
+    def told(self, now: float) -> tuple[int | None, float]:
+        """Return what others should know: the limit that the server names, if it does, and the eased share of it."""
+        return int(self.limit) if self._has_header else None, self._ease_now(now)
 
     # --- the edges of the server's windows ---
 

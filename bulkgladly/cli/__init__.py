@@ -7,5 +7,6 @@
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags` and `lake_flags`; `values` reads
 their texts, `configuration` the settings file. `help_pages` and `examples` make the help.
 
-All text leaves through `output` and `display`, on `streams` that never fail.
+All text leaves through `output` and `display`, on `streams` that never fail. `live_command` shows live state, which
+`live_display` makes tables of, in the words of `live_words`.
 """

@@ -162,8 +162,10 @@ def compact(
     """
     from bulkgladly.cli.display import path_from_here
     from bulkgladly.errors import UsageError
+    from bulkgladly.gladly.objects.events import EVENTS
     from bulkgladly.lake.compact import compact as compacted
     from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.followers import lock_between_landings
     from bulkgladly.lake.summaries import clock_warnings
     from bulkgladly.runs.observer import counted
 
@@ -171,7 +173,7 @@ def compact(
     failed = 0
     # Of the four commands only this one writes, so only this one waits for the lock. One damaged
     # manifest must not keep the other data sets from being compacted.
-    with DataFolder.open(folder).lock() as opened:
+    with lock_between_landings(DataFolder.open(folder), EVENTS) as opened:
         opened.pass_over_damage()
         recovery = opened.recover()
         for text in clock_warnings(recovery.newest, opened.now()):

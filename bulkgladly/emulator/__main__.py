@@ -23,6 +23,9 @@ examples:
   # invented customers with conversations, kept in a file between two starts
   bulkgladly emulator --seed-customers 500 --seed-conversations 2 --state organisation.json
 
+  # an organisation in which something happens all the time
+  bulkgladly emulator --seed-customers 100 --live-traffic 6
+
   # as fast as it can, with a slow network
   bulkgladly emulator --rate 0 --latency-ms 80 --jitter-ms 20
 """
@@ -89,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_customer_choices(parser, usual)
     _add_conversation_choices(parser, usual)
     _add_answer_choices(parser, usual)
+    _add_delivery_choices(parser, usual)
     _add_export_choices(parser, usual)
     _add_report_choices(parser, usual)
     _add_event_choices(parser, usual)
@@ -185,8 +189,8 @@ def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
     add(
         "--sender", action="append", metavar="ADDRESS", help="a number or address that may send messages (default: any)"
     )
-    pinged = "who replies to a PING: every URL, a server on this machine, or none"
-    add("--ping", choices=("assume_ok", "send", "refuse"), default=usual.ping, help=pinged)
+    pinged = "who replies to a PING: a server on this machine, every URL, or none"
+    add("--ping", choices=("send", "assume_ok", "refuse"), default=usual.ping, help=pinged)
     add(
         "--ping-timeout",
         dest="ping_timeout_s",
@@ -195,6 +199,32 @@ def _add_answer_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions)
         metavar="SECONDS",
         help="time for the reply to a PING",
     )
+
+
+def _add_delivery_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
+    add = parser.add_argument_group("deliveries of events to webhooks").add_argument
+    scale = "divide the waits before redeliveries by this (default 1)"
+    add("--time-scale", type=float, default=usual.time_scale, metavar="N", help=scale)
+    add(
+        "--delivery-timeout",
+        dest="delivery_timeout_s",
+        type=float,
+        default=usual.delivery_timeout_s,
+        metavar="SECONDS",
+        help="time for the reply to an event (default 15)",
+    )
+    twice = "the share of events that are sent twice, from 0 to 1"
+    add("--delivery-duplicates", type=float, default=0.0, metavar="SHARE", help=twice)
+    add(
+        "--delivery-reorder",
+        dest="delivery_reorder_s",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="hold each event back by a random time up to this",
+    )
+    lost = "the share of replies that are not read, from 0 to 1"
+    add("--delivery-lost-replies", type=float, default=0.0, metavar="SHARE", help=lost)
 
 
 def _add_export_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
@@ -238,6 +268,8 @@ def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) 
     )
     start = "whether an event at startAt itself is sent"
     add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
+    live = "let so many contacts a minute start in an invented contact centre"
+    add("--live-traffic", type=float, default=0.0, metavar="PER_MINUTE", help=live)
 
 
 def _cap(text: str) -> tuple[str, int]:

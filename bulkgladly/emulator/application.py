@@ -10,6 +10,7 @@ from bulkgladly.emulator.operations.answers import CONTENT_TYPES
 from bulkgladly.emulator.operations.customers import create_customer
 from bulkgladly.emulator.operations.tasks import log_task_event
 from bulkgladly.emulator.operations.timeline import assignee_of, log_message_event, new_timeline_id
+from bulkgladly.emulator.operations.webhook_requests import deactivate
 from bulkgladly.emulator.organisation.event_log import APPLICATION
 from bulkgladly.emulator.organisation.store import Entity, Store
 
@@ -243,9 +244,7 @@ class Application:
         Raises:
             KeyError: There is no such webhook.
         """
-        now, webhooks = self.store.now(), self.store.collections["webhooks"]
-        disabled = {"enabled": False, "disabledAtDueToRetryLimit": now, "updatedAt": now}
-        webhooks[webhook_id] = webhooks[webhook_id] | disabled
+        deactivate(self.store, webhook_id)
 
 
 def _check(fields: Mapping[str, Any], known: frozenset[str], thing: str) -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import orjson
 
 from bulkgladly.emulator.application import Application
+from bulkgladly.emulator.deliveries.deliveries import Deliveries
 from bulkgladly.emulator.exports.exporter import Exporter
 from bulkgladly.emulator.faults.fault import FaultScriptError
 from bulkgladly.emulator.faults.fault_script import FaultScript
 from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
+from bulkgladly.emulator.organisation.event_log import Event
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.outgoing_requests import is_loopback
@@ -29,6 +31,8 @@ from bulkgladly.emulator.server.exchange import Exchange, ServerParts
 from bulkgladly.emulator.server.listener import Listener
 from bulkgladly.emulator.server.rate_limits import Limiter, ReportLimits
 from bulkgladly.emulator.server.request_log import RequestLog
+from bulkgladly.emulator.traffic.emitter import EventTypes
+from bulkgladly.emulator.traffic.traffic import Traffic
 
 __all__ = ("Emulator", "serve", "welcome")
 
@@ -42,8 +46,9 @@ class Emulator(Application):
     Keyword arguments are the fields of `EmulatorOptions`; they win over `options`. `host` is a loopback
     address, for tests that need an emulator on an address of its own. `more_operations` are answered beside
     those of the API; what they keep is theirs to hold.
-    `store`, `exports`, `reports`, `faults`, `requests`, `limiter` and `report_limits` exist from the beginning
-    and outlive the stop, so you can fill them before and read them afterwards. An emulator can start once.
+    `store`, `exports`, `reports`, `faults`, `requests`, `limiter`, `report_limits`, `deliveries` and `traffic`
+    exist from the beginning and outlive the stop, so you can fill them before and read them afterwards. Webhooks
+    get what happens in between. An emulator can start once.
 
     Raises:
         ValueError, TypeError: An option does not exist, or its value is not allowed.
@@ -77,6 +82,8 @@ class Emulator(Application):
             clock=clock,
         )
         self.report_limits = ReportLimits(options, clock)
+        self.deliveries = Deliveries(self.store, options)
+        self.traffic = Traffic(self, seed=options.seed)
         self._listener: Listener | None = None
         self._exchange: Exchange | None = None
         self._url = ""
@@ -101,35 +108,49 @@ class Emulator(Application):
         """
         return self.store.customers[customer_id]
 
+    def emit(
+        self,
+        types: EventTypes = None,
+        content: Mapping[str, Any] | None = None,
+        *,
+        count: int = 1,
+        initiator: Mapping[str, Any] | None = None,
+    ) -> list[Event]:
+        """Let events of any types happen now, and return them; see `Emitter.emit`.
+
+        Raises:
+            ValueError: A type does not exist, or the count is not from 1 to 10,000. Nothing happened.
+        """
+        return self.traffic.emitter.emit(types, content, count=count, initiator=initiator)
+
+    async def emit_at_rate(self, per_second: float, count: int, types: EventTypes = None) -> list[Event]:
+        """Let events happen at a steady rate, and return them after the last one; see `Emitter.emit_at_rate`.
+
+        Raises:
+            ValueError: A type does not exist, or the rate or the count is not positive. Nothing happened.
+        """
+        return await self.traffic.emitter.emit_at_rate(per_second, count, types)
+
     async def start(self) -> None:
         """Listen.
 
         Raises:
             OSError: The port is taken.
         """
-        control = Control(self.store, self.limiter, self.faults, self.requests, self.exports.add_job, self.refuse)
-        parts = ServerParts(
-            self.options,
-            self.clock,
-            self.store,
-            self.limiter,
-            self.report_limits,
-            self.faults,
-            self.requests,
-            Router(self._operations),
-            control,
-            self.refuse,
-        )
         # Here and not before, so that its requests begin with the start.
         if self.options.neighbour_rate:
             self.limiter.add_neighbour(self.options.neighbour_rate, seed=self.options.seed)
-        self._exchange = Exchange(parts)
+        self._exchange = Exchange(self._server_parts())
         self._listener = listener = Listener(self._exchange, self.faults, self._host)
         await listener.start(self.options.port)
         self._url = listener.url
+        self.deliveries.start()
+        self.traffic.live(self.options.live_traffic)
 
     async def stop(self) -> None:
         """Stop listening, end pending responses, close all connections, and write the state file if one is set.
+
+        Deliveries that are pending are forgotten.
 
         Raises:
             OSError: The state could not be written; the emulator has stopped anyway.
@@ -137,6 +158,8 @@ class Emulator(Application):
         if self._listener is None or self._exchange is None:
             return
         listener, self._listener = self._listener, None
+        await self.traffic.stop()
+        await self.deliveries.stop()
         # First what waits on purpose, or the listener would wait for it.
         self._exchange.stop()
         await listener.stop()
@@ -159,6 +182,21 @@ class Emulator(Application):
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def _server_parts(self) -> ServerParts:
+        more = {**self.deliveries.endpoints(), **self.traffic.endpoints()}
+        return ServerParts(
+            self.options,
+            self.clock,
+            self.store,
+            self.limiter,
+            self.report_limits,
+            self.faults,
+            self.requests,
+            Router(self._operations),
+            Control(self.store, self.limiter, self.faults, self.requests, self.exports.add_job, self.refuse, more=more),
+            self.refuse,
+        )
 
     def _fill(self) -> None:
         # First of all, because events must be in order.

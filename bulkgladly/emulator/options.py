@@ -1,5 +1,6 @@
 """All options of the emulator, with their defaults. Where Gladly documents nothing, there is an option."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -43,12 +44,14 @@ _CHOICES = {
     "limited_data": ("flag", "value"),
     "capped_end": ("newest", "oldest"),
     "closed_assignee": ("refuse", "unchanged"),
-    "ping": ("assume_ok", "send", "refuse"),
+    "ping": ("send", "assume_ok", "refuse"),
     "report_oddity": ODDITIES,
     "empty_report": ("empty", "header"),
     "report_times": get_args(TimeForm),
     "events_start": ("inclusive", "exclusive"),
 }
+_SHARES = ("delivery_duplicates", "delivery_lost_replies")
+_POSITIVE = ("ping_timeout_s", "delivery_timeout_s", "time_scale")
 _LIMITS = ("rate", "report_rate", "report_concurrency")
 _NOT_NEGATIVE = (
     "latency_s",
@@ -63,6 +66,8 @@ _NOT_NEGATIVE = (
     "report_lag_s",
     "seed_events",
     "events_lag_s",
+    "delivery_reorder_s",
+    "live_traffic",
 )
 
 
@@ -162,11 +167,21 @@ class EmulatorOptions:
     """Types of answer contents whose deletion is `not implemented`; Gladly does not say which those are."""
     senders: tuple[str, ...] | None = None
     """The organisation's own numbers (E.164) and addresses, which may send messages; None means any."""
-    ping: Literal["assume_ok", "send", "refuse"] = "assume_ok"
-    """Who replies to the PING of a webhook: every URL, none, or with `send` the server at the URL. A PING is
-    sent only to loopback addresses; with `send` all other addresses count as having replied."""
+    ping: Literal["send", "assume_ok", "refuse"] = "send"
+    """Who replies to the PING of a webhook: with `send` the server at the URL, or else every URL, or none. A PING
+    is sent only to loopback addresses; with `send` all other addresses count as having replied."""
     ping_timeout_s: float = 15.0
     """How long a server may take to reply to a PING."""
+    time_scale: float = 1.0
+    """Divides the four waits before redeliveries: with 1000, the first is 30 ms long."""
+    delivery_timeout_s: float = 15.0
+    """How long a server may take to reply to an event."""
+    delivery_duplicates: float = 0.0
+    """The share of events that are sent to a webhook twice."""
+    delivery_reorder_s: float = 0.0
+    """Each event is held back by a random time up to this, so that they come in another order."""
+    delivery_lost_replies: float = 0.0
+    """The share of deliveries whose reply is not read, so that they count as failed and are sent again."""
 
     # Reports
 
@@ -199,25 +214,34 @@ class EmulatorOptions:
     """Each event appears late by a part of this that depends on its id; at Gladly that is up to 15 s."""
     events_start: Literal["inclusive", "exclusive"] = "inclusive"
     """Whether an event at `startAt` itself is sent; Gladly does not say."""
+    live_traffic: float = 0.0
+    """How many contacts start a minute in a contact centre that works while the emulator runs."""
 
     def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
+        self._check_numbers()
+        if self.seed_jobs > RETENTION.days:
+            raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")
+        self._check_lists()
+
+    def _check_numbers(self) -> None:
         for name in _LIMITS:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}: it must be 1 or more, or None for no limit")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: it can be {', '.join(choices)}")
         for name in _NOT_NEGATIVE:
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: it cannot be negative or infinite")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be more than 0")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be from 0 to 1")
         if self.burst is not None and self.burst < 1:
             raise ValueError(f"burst is {self.burst}: it must be 1 or more")
-        if self.ping_timeout_s <= 0:
-            raise ValueError(f"ping_timeout_s is {self.ping_timeout_s}: it must be more than 0")
-        if self.seed_jobs > RETENTION.days:
-            raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")
-        self._check_lists()
 
     def _check_lists(self) -> None:
         for name, cap in self.caps.items():

@@ -5,9 +5,11 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from bulkgladly.api.client import Client
 from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
+from bulkgladly.lake.followers import Follower, running_follower
 from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.published_rows import recent_keys
 from bulkgladly.lake.rows import Origin
@@ -16,7 +18,7 @@ from bulkgladly.lake.summaries import coverage_of
 from bulkgladly.lake.unit_writer import OncePerKey
 from bulkgladly.messages import ApiProblem, Reply
 
-__all__ = ("Events", "EventsUnit", "Plan", "plan_of")
+__all__ = ("MARGIN", "OVERLAP", "SETTLING", "STEP_IN", "Events", "EventsUnit", "Plan", "plan_of", "refused_entities")
 
 OVERLAP = dt.timedelta(seconds=60)
 """This much before the latest event is read again: events that share its millisecond, or that became
@@ -26,6 +28,8 @@ SETTLING = EVENT_LAG
 MARGIN = dt.timedelta(minutes=1)
 """The first window begins this much after the oldest event that Gladly still returns: the request takes
 time, and the clocks differ."""
+PATIENCE = dt.timedelta(minutes=5)
+"""This much later than it should, a follower of the data set may publish, and clocks may differ."""
 STEP_IN = dt.timedelta(minutes=59)
 """If Gladly still refuses the beginning as too early, its clock differs: then this much more is left out."""
 
@@ -79,10 +83,18 @@ class Events:
     workers = 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
-        """Yield the gap before the window, if there is one, and the window."""
+        """Yield the gap before the window, if there is one, and the window; nothing if a follower brings the events."""
         manifests: list[Manifest] = await context.in_thread(context.folder.manifests, _EVENTS.name)
         covered = [manifest.covered for manifest in manifests if manifest.covered]
-        times = [part.max_timestamp for manifest in manifests for part in manifest.parts if part.max_timestamp]
+        follower: Follower | None = await context.in_thread(running_follower, context.folder, _EVENTS.name)
+        if follower is not None and (until := _left_until(follower, covered, context)) is not None:
+            _lost_after(until, context)
+            context.note(
+                f"events: not fetched, because a running follower brings them; complete until {until:%H:%M} UTC"
+            )
+            return
+        # Only of units that cover their time: single events that webhooks brought do not tell how far was read.
+        times = [part.max_timestamp for one in manifests if one.covered for part in one.parts if part.max_timestamp]
         options = context.options
         plan = plan_of(covered, max(times, default=None), context.clock(), options.since, options.until)
         if plan.gap is not None:
@@ -93,8 +105,7 @@ class Events:
             )
             yield SettledUnit(_EVENTS.name, f"gap {text}", UnitResult(UnitState.GONE, detail=detail))
         if plan.window is not None:
-            lost_from = plan.window[1] + EVENTS_WINDOW
-            context.next_loss = min(context.next_loss or lost_from, lost_from)
+            _lost_after(plan.window[1], context)
             yield EventsUnit(plan.window, plan.gap, _last_empty(manifests, plan.window))
 
 
@@ -153,22 +164,12 @@ class EventsUnit:
                 f"events: Gladly refuses {first:%H:%M:%S} UTC as too early; requesting from {later:%H:%M:%S} on"
             )
             return True
-        refused = _named(problems, self.entities) or await self._refused_alone(context)
+        refused = await refused_entities(context.client, problems, self.entities, self.window[1])
         if not refused or len(refused) == len(self.entities):
             return False
         self.entities = [name for name in self.entities if name not in refused]
         context.note(f"events: Gladly refuses {', '.join(refused)}; the other entities are read without them")
         return True
-
-    async def _refused_alone(self, context: Context) -> list[str]:
-        """Request one second of each entity alone, and return those that are refused."""
-        end = self.window[1]
-        refused = []
-        for name in self.entities:
-            reply = await context.client.send(events_request(end - _PROBE, end, [name]))
-            if reply.is_refused:
-                refused.append(name)
-        return refused
 
     def _commit(self, found: Converted) -> Manifest:
         start, end = self.window
@@ -186,6 +187,30 @@ class EventsUnit:
         return found.commit(covered=(start, end), about=about, replaces=replaces)
 
 
+# --- A follower of the same data set ---
+
+
+def _left_until(follower: Follower, covered: Sequence[Span], context: Context) -> dt.datetime | None:
+    """Return until when a running follower has brought all events, which need not be fetched; None if it does not."""
+    options = context.options
+    if options.since is not None or options.until is not None or options.refresh:
+        return None  # a window was asked for by name
+    now = context.clock()
+    until = coverage_of(covered).until
+    latest = now - 2 * dt.timedelta(seconds=follower.land_every_s) - PATIENCE
+    # What has landed is believed, and not that a process runs: its feed may be refused, or its folder another one.
+    is_whole = set(follower.entities) >= set(EVENT_ENTITIES)
+    if not is_whole or until is None or not latest <= min(follower.landed_at, until):
+        return None
+    return until if max(follower.landed_at, until) <= now + PATIENCE else None
+
+
+def _lost_after(until: dt.datetime, context: Context) -> None:
+    """Note that what follows the end of what is covered is lost a day later."""
+    lost_from = until + EVENTS_WINDOW
+    context.next_loss = min(context.next_loss or lost_from, lost_from)
+
+
 def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
     """Return the last unit if it is empty and the new window touches its window."""
     last = max(manifests, key=lambda one: one.covered[1] if one.covered else window[0], default=None)
@@ -194,9 +219,22 @@ def _last_empty(manifests: Sequence[Manifest], window: Span) -> Manifest | None:
     return last if last.covered[1] >= window[0] else None
 
 
-def _named(problems: Sequence[ApiProblem], entities: Sequence[str]) -> list[str]:
+async def refused_entities(
+    client: Client, problems: Sequence[ApiProblem], entities: Sequence[str], end: dt.datetime
+) -> list[str]:
+    """Return which entities a refusal is about: those it names, else those that are refused alone.
+
+    Each is requested for the second before `end`.
+    """
     said = {word for problem in problems for word in _WORD.findall(f"{problem.attr} {problem.detail}")}
-    return [name for name in entities if name in said]
+    if named := [name for name in entities if name in said]:
+        return named
+    refused = []
+    for name in entities:
+        reply = await client.send(events_request(end - _PROBE, end, [name]))
+        if reply.is_refused:
+            refused.append(name)
+    return refused
 
 
 def _in_milliseconds(time: dt.datetime) -> dt.datetime:

@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from bulkgladly.choices import closest
 from bulkgladly.commands import next_command
-from bulkgladly.errors import JournalError, UsageError
+from bulkgladly.errors import DataSetInUse, JournalError, UsageError
 from bulkgladly.exports.event_windows import Events
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
@@ -24,6 +24,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.units import kept_in
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.followers import LANDING_S, running_follower
 from bulkgladly.lake.summaries import clock_warnings
 from bulkgladly.runs.beginning import NewRun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
@@ -86,6 +87,8 @@ def kinds_for(options: ExportOptions) -> list[ExportKind]:
 EXPORT = "export"
 _DUMP = "dump"
 _MOST_NAMED = 3
+_LOOK_S = 0.2
+"""Between two attempts to lock a data set that a follower writes to."""
 
 
 async def start_export(
@@ -205,9 +208,19 @@ async def _work(run: RunFolder, folder: DataFolder, options: ExportOptions, term
 
 
 async def _opened(options: ExportOptions, terms: Terms) -> DataFolder:
-    """Open the data set and lock it."""
-    host = terms.credentials.host
-    return await anyio.to_thread.run_sync(lambda: DataFolder.open(options.out, host=host, create=True).lock())
+    """Open the data set and lock it, between two landings of a follower if there is one."""
+    host, environment = terms.credentials.host, terms.environment
+    folder = await anyio.to_thread.run_sync(lambda: DataFolder.open(options.out, host=host, create=True))
+    latest = environment.clock() + LANDING_S
+    while True:
+        try:
+            return await anyio.to_thread.run_sync(folder.lock)
+        except DataSetInUse:
+            # Not within the thread: a signal would have to wait for it.
+            follower = await anyio.to_thread.run_sync(running_follower, folder, EVENTS)
+            if follower is None or environment.clock() > latest:
+                raise
+        await environment.sleep(_LOOK_S)
 
 
 def _unfinished(options: ExportOptions, credentials: Credentials) -> Sequence[RunFolder]:

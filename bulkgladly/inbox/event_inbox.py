@@ -27,6 +27,7 @@ _LOOK_S = 0.05
 _HOST = "host"
 
 T = TypeVar("T")
+Span = tuple[dt.datetime, dt.datetime]
 
 
 def inbox_lock(state_dir: Path) -> Path:
@@ -92,20 +93,24 @@ class Inbox:
 
     # --- what comes in ---
 
-    async def put(self, arrivals: Sequence[Arrival], *, facts: Mapping[str, str] | None = None) -> Receipt:
+    async def put(
+        self, arrivals: Sequence[Arrival], *, facts: Mapping[str, str] | None = None, gap: Span | None = None
+    ) -> Receipt:
         """Store arrivals, and facts about them, in one transaction, and return what became of them.
+
+        `gap` is a time whose events cannot be had any more.
 
         When this returns, they survive a power failure. An event that is there already is not stored again. Cancelled,
         they may be stored all the same.
         """
-        numbers: list[int] = await self._writer.ask(lambda: self._store(arrivals, facts or {}))
+        numbers: list[int] = await self._writer.ask(lambda: self._store(arrivals, facts or {}, gap))
         new, strange, last = numbers
         if new:
             self._last = max(self._last, last)
             self._wake()
         return Receipt(new, len(arrivals) - new, strange)
 
-    def _store(self, arrivals: Sequence[Arrival], facts: Mapping[str, str]) -> list[int]:
+    def _store(self, arrivals: Sequence[Arrival], facts: Mapping[str, str], gap: Span | None) -> list[int]:
         new = strange = 0
         counts: dict[str, int] = {}
         for arrival in arrivals:
@@ -122,6 +127,8 @@ class Inbox:
             counts["strange"] = strange
         self._count(counts)
         self._keep(facts)
+        if gap is not None:
+            self._connection.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, 0)", [time.isoformat() for time in gap])
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         return [new, strange, row[0] if row else 0]
 
@@ -183,15 +190,6 @@ class Inbox:
     async def drop_cursor(self, name: str) -> None:
         """Forget a reader."""
         await self.ask(lambda connection: connection.execute("DELETE FROM cursors WHERE name = ?", (name,)) and None)
-
-    async def add_gap(self, begins: dt.datetime, ends: dt.datetime) -> bool:
-        """Note a time whose events cannot be had any more, and tell whether it is new."""
-
-        def add(connection: sqlite3.Connection) -> int:
-            row = (begins.isoformat(), ends.isoformat())
-            return connection.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, 0)", row).rowcount
-
-        return bool(await self.ask(add))
 
     async def land_gaps(self, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) -> None:
         """Note that the data set says of these gaps, too."""

@@ -146,6 +146,13 @@ class InboxReader:
         )
         return int(count), int((pages - free) * each)
 
+    def arrival_at(self, share: float) -> dt.datetime | None:
+        """Return before when this share of the kept events arrived; None if there are none."""
+        count, _ = self.size()
+        sql = "SELECT received_ms FROM events WHERE body IS NOT NULL ORDER BY seq LIMIT 1 OFFSET ?"
+        rows = self._rows(sql, int(count * share))
+        return dt.datetime.fromtimestamp((rows[0][0] + 1) / 1000, dt.UTC) if rows else None
+
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query, for the other modules of this room."""
         return self._rows(sql, *values)

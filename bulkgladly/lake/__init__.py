@@ -2,13 +2,14 @@
 
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
-files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact` and
-`verify` maintain it.
+files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact`,
+`merged_units` and `verify` maintain it.
 
 Each module imports only modules on floors below its own (a test reads this picture):
 
        the folder                         lines into rows          rows into parts           rows again
-    7  verify                                                      unit_writer               compact
+    8                                                              merged_units
+    7  verify followers                                            unit_writer               compact
     6  folder                                                      part_writer               published_rows
     5  publishing summaries findings      report_table             part_files
     4  catalogue current_folder           conversion               file_formats side_files   merge

@@ -31,6 +31,7 @@ __all__ = (
     "ConversionSummary",
     "ConvertOptions",
     "Parser",
+    "by_partition",
     "convert",
     "read_line_by_line",
 )
@@ -235,7 +236,7 @@ def _read_bundle(bundle: Bundle, data_set: DataSet) -> BundleResult:
     if not bundle.is_doubtful:
         try:
             batch = read_fitting(data_set.shape_of(bundle.kind), bundle.data, bundle.numbers)
-            return BundleResult(list(_by_partition(batch, bundle.kind, data_set)))
+            return BundleResult(list(by_partition(batch, bundle.kind, data_set)))
         except Unfit:
             pass
     return read_line_by_line(bundle, data_set)
@@ -261,7 +262,7 @@ def read_line_by_line(bundle: Bundle, data_set: DataSet, parse: Parser = read_fi
         groups.setdefault(fitted.kind, []).append(_Read(fitted.line, line, number))
     for kind, group in groups.items():
         for batch in _read_all(kind, group, data_set, result, parse):
-            result.rows.extend(_by_partition(batch, kind, data_set))
+            result.rows.extend(by_partition(batch, kind, data_set))
     result.drift = list(log)
     return result
 
@@ -284,7 +285,8 @@ def _read_all(
             yield from _read_all(kind, part, data_set, result, parse)
 
 
-def _by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) -> Iterator[Rows]:
+def by_partition(batch: pa.RecordBatch, kind: str | None, data_set: DataSet) -> Iterator[Rows]:
+    """Yield rows of one kind, which need a `timestamp` if the data set has partitions by date, by partition."""
     folders = tuple((name, _OF_KIND[name](kind) if kind else kind) for name in data_set.partitions if name != "date")
     if "date" not in data_set.partitions:
         yield Rows(folders, batch)

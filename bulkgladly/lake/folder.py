@@ -12,7 +12,7 @@ from typing import Any, Self
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.documents import as_json, members_of
-from bulkgladly.errors import InputError, UsageError
+from bulkgladly.errors import DataSetInUse, InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.current_folder import settle_folders, settle_manifests
 from bulkgladly.lake.manifest import Manifest, read_manifest
@@ -119,18 +119,20 @@ class DataFolder(Catalogue):
         """Whether this object may write."""
         return self._lock.is_held
 
-    def lock(self) -> Self:
+    def lock(self, *, wait_s: float = _LOOK_S) -> Self:
         """Take the lock, which writing requires. It ends with `close`, or with the process, however that ends.
 
+        `wait_s` is how long to wait for another process that holds it.
+
         Raises:
-            UsageError: Another process writes, the folder cannot be written, or another
-                organisation took it meanwhile.
+            DataSetInUse: Another process writes.
+            UsageError: The folder cannot be written, or another organisation took it meanwhile.
             DiskFull: No space.
         """
         try:
-            self._lock.take(wait_s=_LOOK_S)
+            self._lock.take(wait_s=wait_s)
         except LockHeld as held:
-            raise UsageError(
+            raise DataSetInUse(
                 f"{self.path} is in use by process {held.holder}; wait for it to finish, or stop it"
             ) from held
         except OSError as exc:

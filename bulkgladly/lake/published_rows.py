@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -50,6 +50,8 @@ __all__ = (
 _LINES = 2048
 _BLOCK_BYTES = 80 << 20
 """A block must hold at least one record, and a line may have 64 MiB."""
+_UNTIMED_FOR = dt.timedelta(days=2)
+"""Rows without a time count as recent for so long after they were written: Gladly repeats an event for a day."""
 _COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
 
 
@@ -231,20 +233,28 @@ def values_in(folder: Catalogue, data_set: str, columns: Sequence[str]) -> Itera
                 yield list(zip(*(_plain(table.column(name)) for name in columns), strict=True))
 
 
-def recent_keys(folder: Catalogue, data_set: str, key: str, since: dt.datetime) -> set[str]:
-    """Return the keys of the rows whose `timestamp` is at or after a time. Parts that end before it are not read.
+def recent_keys(
+    folder: Catalogue, data_set: str, key: str, since: dt.datetime, *, among: Iterable[str] | None = None
+) -> set[str]:
+    """Return the keys of the rows whose `timestamp` is at or after a time, or null. Older parts are not read.
+
+    With `among`, only these keys are returned: memory does not grow with the data set then.
 
     Raises:
         InputError: A part is missing or cannot be read, and the folder does not pass over damage.
     """
     found: set[str] = set()
+    wanted = None if among is None else pa.array(list(among), pa.string())
     for manifest in folder.manifests(data_set):
         for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
-            if part.max_timestamp is None or part.max_timestamp < since:
+            if (part.max_timestamp or manifest.written_at + _UNTIMED_FOR) < since:
                 continue
             for table in _tables(folder, manifest, path, (key, "timestamp")):
                 is_recent = pc.greater_equal(table.column("timestamp"), scalar(since, TIMESTAMP))
-                found.update(cast("Any", table.filter(is_recent)).column(key).drop_null().to_pylist())
+                keys = cast("Any", table.filter(pc.fill_null(is_recent, scalar(True, pa.bool_())))).column(key)
+                if wanted is not None:
+                    keys = keys.filter(pc.is_in(keys, wanted))
+                found.update(keys.drop_null().to_pylist())
     return found
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
 from bulkgladly.lake.arrow import in_schema, integers, scalar
-from bulkgladly.lake.conversion import ConversionSummary, convert
+from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
 from bulkgladly.lake.part_writer import PartOptions, PartWriter
@@ -170,9 +170,14 @@ class UnitWriter:
         """The number of rows added so far."""
         return self._rows
 
+    @property
+    def rejected(self) -> int:
+        """The number of lines rejected so far."""
+        return self._rejects.count
+
     # --- adding rows ---
 
-    def convert(self, blocks: Iterable[bytes]) -> ConversionSummary:
+    def convert(self, blocks: Iterable[bytes], *, options: ConvertOptions | None = None) -> ConversionSummary:
         """Read a body of JSON lines, cut anywhere, into rows and rejects. For a worker thread.
 
         Call it again for another body of the same unit. The summary is that of this body, and counts
@@ -184,7 +189,9 @@ class UnitWriter:
         """
         self._prepare()
         with full_disk_named(self._folder.path):
-            report = convert(self._passed_on(blocks), self._data_set, write=self._take_read, reject=self.reject)
+            report = convert(
+                self._passed_on(blocks), self._data_set, write=self._take_read, reject=self.reject, options=options
+            )
         self._blank += report.blank
         self._drift.take(report.drift)
         return report

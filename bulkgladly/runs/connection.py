@@ -11,7 +11,7 @@ from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
 from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
 from bulkgladly.api.single_exchange import no_organisation
-from bulkgladly.messages import GET_ORGANIZATION
+from bulkgladly.messages import GET_ORGANIZATION, BudgetClass
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
 
@@ -40,8 +40,13 @@ class Connection:
         """Build the client; nothing is opened until it is entered."""
         self.host = credentials.host
         clock, sleep, random = environment.clock, environment.sleep, environment.random
-        self.pacer: Pacer = default_pacer(pace, clock=clock, sleep=sleep, random=random)
-        self.reports: Pacer = reports_pacer(pace, clock=clock, sleep=sleep, random=random)
+        # An emulator without a pace has no budget to share.
+        is_shared = not pace.unlimited
+        self._budget = environment.budget(credentials.host) if environment.budget and is_shared else None
+        lines = {each: self._budget.line(each) if self._budget else None for each in BudgetClass}
+        default, reports = lines[BudgetClass.DEFAULT], lines[BudgetClass.REPORTS]
+        self.pacer: Pacer = default_pacer(pace, line=default, clock=clock, sleep=sleep, random=random)
+        self.reports: Pacer = reports_pacer(pace, line=reports, clock=clock, sleep=sleep, random=random)
         self.concurrency = concurrency_of(pace)
         self.client: Client = environment.client(
             credentials.host,
@@ -65,11 +70,19 @@ class Connection:
         self.started = time.monotonic()
         self.earlier: Mapping[str, Any] = {}
         self._ticks: list[tuple[float, int]] = []
+        self._is_told = False
 
     @property
     def seconds(self) -> float:
         """For how many seconds this session has been working."""
         return time.monotonic() - self.started
+
+    def trouble(self) -> str | None:
+        """Return for people, once, why the pace cannot be shared with other processes; None if it can."""
+        if self._budget is None or self._budget.trouble is None or self._is_told:
+            return None
+        self._is_told = True
+        return self._budget.trouble
 
     def momentum(self) -> Momentum:
         """Return how fast requests go. Call it about once a second: it averages over the last ten calls."""

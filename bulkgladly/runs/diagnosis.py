@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,8 @@ async def diagnose(credentials: Credentials, *, environment: Environment = USUAL
     """
     name = f"{credentials.username} at {credentials.host}; the token is set and not shown"
     yield Diagnosis("credentials", True, name)
-    async with Connection(credentials, Pace(), Limits(), environment).client as client:
+    # Without the shared budget: for a single request it is not worth while, and a wait for others is no latency.
+    async with Connection(credentials, Pace(), Limits(), replace(environment, budget=None)).client as client:
         started = time.perf_counter()
         reply = await client.send(GET_ORGANIZATION)
         seconds = time.perf_counter() - started

@@ -1,6 +1,7 @@
 """What a run takes from outside besides its options: time, chance, patience, client and ledger. Tests pass others."""
 
 import asyncio
+import datetime as dt
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import MAX_BODY_BYTES, Timeouts
 from bulkgladly.api.retry import RetryPolicy
+from bulkgladly.api.shared_turn import SharedBudget
+from bulkgladly.budget.machine_budget import MachineBudget
 from bulkgladly.journal.ledger import Ledger
 
 __all__ = ("USUAL", "Bounds", "Environment")
@@ -36,15 +39,18 @@ class Bounds:
 class Environment:
     """Time, chance and patience of a run, and what makes its client and its ledger.
 
-    `clock` returns seconds that never decrease, and `sleep` waits by it; `random` returns numbers from 0 to 1, from
+    `clock` returns seconds that never decrease, and `sleep` waits by it; `wall` returns this machine's time, which can
+    be wrong; `random` returns numbers from 0 to 1, from
     which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
     repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
     has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
     to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
-    record, and can end the session between two of them.
+    record, and can end the session between two of them. `budget` returns the budget that processes share, from the
+    base URL of an organisation; without it a run has its pace for itself.
     """
 
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     random: Callable[[], float] = random.random
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -54,7 +60,8 @@ class Environment:
     bounds: Bounds = field(default_factory=Bounds)
     client: Callable[..., Client] = Client
     ledger: Callable[..., Ledger] = Ledger
+    budget: Callable[[str], SharedBudget] | None = None
 
 
-USUAL = Environment()
+USUAL = Environment(budget=MachineBudget)
 """The environment of a real run."""

@@ -221,7 +221,7 @@ class Session:
             await work.settle()
         except BulkgladlyError as error:
             self.stop.fail(error)
-        self.observer.tick(self.view(work))
+        self._tick(work)
         # The files first, the status last: a run is not complete before its files are written.
         common = partial(common_fields, self.run, self.connection.vitals())
         summary, problem = await anyio.to_thread.run_sync(lambda: written(self.run, work.summary(common())))
@@ -234,7 +234,12 @@ class Session:
     async def _show(self, work: Work[S]) -> None:
         while True:
             await anyio.sleep(self.observer.interval_s)
-            self.observer.tick(self.view(work))
+            self._tick(work)
+
+    def _tick(self, work: Work[S]) -> None:
+        self.observer.tick(self.view(work))
+        if (trouble := self.connection.trouble()) is not None:
+            self.observer.note(trouble)
 
     async def _end_in_time(self) -> None:
         limit = self.limits.max_duration_s or 0.0

@@ -14,7 +14,7 @@ import anyio.abc
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.runs.observer import counted
 
-__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "side_by_side", "stopping")
+__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "side_by_side", "stopping")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
@@ -256,3 +256,27 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
         if not isinstance(error, anyio.get_cancelled_exc_class()):
             return error
     return group
+
+
+async def serve(
+    stop: Stop,
+    *,
+    loops: Sequence[Callable[[], Awaitable[None]]],
+    finish: Callable[[], Awaitable[None]],
+    beside: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> None:
+    """Run loops that have no end, until the service stops; then `finish`, which an abort cancels.
+
+    The loops are cancelled when the service drains. What runs `beside` them goes on until `finish` is done, which
+    can tell it to end. Errors are treated as in `run_stages`.
+    """
+    drained = anyio.Event()
+
+    async def close() -> None:
+        drained.set()
+
+    async def finisher() -> None:
+        await drained.wait()
+        await finish()
+
+    await run_stages(stop, sources=loops, close=close, work=finisher, workers=1, beside=beside)

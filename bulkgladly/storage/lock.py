@@ -70,6 +70,15 @@ class Lock:
             os.close(self._handle)
             self._handle = None
 
+    def is_in_place(self) -> bool:
+        """Return whether this object holds the lock, and others would still find its file under its name."""
+        if self._handle is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except OSError:
+            return False
+
     def is_held_by_anybody(self) -> bool:
         """Return whether the lock is held now, by this object or another.
 

@@ -14,6 +14,9 @@ FACTS: dict[str, Any] = json.loads(Path(__file__).with_name("facts.json").read_t
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("data_sets.json").read_text(encoding="utf-8"))
 """Each data set as it was declared when its version was made."""
 
+ONLY_BY_WEBHOOK = {"CONVERSATION_STATUS/UPDATED", "CUSTOMER_PROFILE/MERGED"}
+"""Types of events that are not in the feed, and whose content has columns."""
+
 
 @pytest.mark.parametrize(
     ("name", "fact"),
@@ -21,7 +24,10 @@ RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("data_sets.json")
 )
 def test_every_published_kind_is_declared(name: str, fact: str) -> None:
     """And no other: a kind that is not published is drift."""
-    assert set(DATA_SETS[name].shapes) == set(FACTS[fact])
+    others = ONLY_BY_WEBHOOK if name == "events" else set()
+
+    assert set(DATA_SETS[name].shapes) - others == set(FACTS[fact])
+    assert others <= {*FACTS["webhook_event"], *FACTS["webhook_event_extra"], *FACTS["webhook_event_deprecated"]}
 
 
 def test_every_file_of_an_export_job_has_a_data_set() -> None:
@@ -39,7 +45,7 @@ def test_every_file_of_an_export_job_has_a_data_set() -> None:
 
 def test_every_entity_asked_for_is_a_folder() -> None:
     """The types of the stream begin with the entities, but for one that has none of its own."""
-    folders = {kind.partition("/")[0] for kind in DATA_SETS["events"].shapes}
+    folders = {kind.partition("/")[0] for kind in set(DATA_SETS["events"].shapes) - ONLY_BY_WEBHOOK}
 
     assert folders == {*FACTS["event_stream_entity"], "CONVERSATION_ASSIGNEE"}
 
@@ -103,7 +109,10 @@ def test_names_of_data_sets_are_folder_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_data_set_is_declared_as_it_was(name: str) -> None:
-    """A version of a data set never changes: its columns, types, keys, and which JSON each kind of line holds."""
+    """A version of a data set never changes: its columns, types, keys, and which JSON each kind of line holds.
+
+    A kind may be added that no line of that version had.
+    """
     data_set = DATA_SETS[name]
     shapes = {"": data_set.unknown, **data_set.shapes}
 

@@ -7,12 +7,20 @@ from typing import Any, get_args
 import pytest
 
 from bulkgladly.emulator.application import CampaignType
+from bulkgladly.emulator.deliveries.deliveries import REDELIVERY_WAITS_S
 from bulkgladly.emulator.exports.job_files import FILE_NAMES
 from bulkgladly.emulator.operations import answers, business_hours, item_types, items, message_replies, tasks, webhooks
 from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST_OPERATIONS
 from bulkgladly.emulator.operations.answers import CONTENT_TYPES
 from bulkgladly.emulator.operations.customers import FIND_CAP
-from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WEBHOOK_EVENTS, WORDS, entity_of
+from bulkgladly.emulator.operations.event_types import (
+    ENTITIES,
+    EVENT_SHAPES,
+    WEBHOOK_EVENTS,
+    WEBHOOK_ONLY_SHAPES,
+    WORDS,
+    entity_of,
+)
 from bulkgladly.emulator.operations.events import LOOKBACK
 from bulkgladly.emulator.operations.identity_tokens import IDENTITY_TYPES
 from bulkgladly.emulator.operations.outbound_messages import MAX_SUBJECT
@@ -177,6 +185,9 @@ def test_webhooks_follow_the_facts() -> None:
     assert FACTS["list_caps"]["webhooks_per_organization"] == webhooks.MAX_WEBHOOKS
     assert FACTS["field_limits"]["webhook_name"] == webhooks.MAX_NAME
     assert FACTS["windows"]["webhook_timeout_seconds"] == EmulatorOptions().ping_timeout_s
+    assert FACTS["windows"]["webhook_timeout_seconds"] == EmulatorOptions().delivery_timeout_s
+    assert FACTS["windows"]["webhook_retry_schedule_seconds"] == list(REDELIVERY_WAITS_S)
+    assert set(WEBHOOK_EVENTS) == {*EVENT_SHAPES, *WEBHOOK_ONLY_SHAPES}
 
 
 def test_other_limits_and_words_follow_the_facts() -> None:

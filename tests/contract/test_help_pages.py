@@ -124,7 +124,7 @@ def test_the_examples_of_the_emulator_are_valid(capsys: pytest.CaptureFixture[st
         program("bulkgladly help emulator")
 
     lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  bulkgladly ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         options_from(shlex.split(line)[2:])
 

@@ -33,12 +33,13 @@ WORDS = (
     "times",
     "_version",
 )
-DOORS = ("storage", "gladly", "api", "files", "journal", "lake", "mapping")
+DOORS = ("storage", "gladly", "api", "budget", "files", "journal", "lake", "mapping")
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(WORDS, 0),
     "storage": 1,
     "gladly": 1,
     "api": 2,
+    "budget": 2,
     "files": 2,
     "journal": 2,
     "lake": 2,
@@ -57,11 +58,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "storage": frozenset(WORDS),
     "gladly": frozenset(WORDS),
     **dict.fromkeys(("api", "mapping"), frozenset(WORDS)),
-    **dict.fromkeys(("files", "journal"), frozenset({*WORDS, "storage"})),
+    **dict.fromkeys(("budget", "files", "journal"), frozenset({*WORDS, "storage"})),
     "lake": frozenset({*WORDS, "storage", "gladly"}),
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
-    "runs": frozenset({*WORDS, "storage", "api", "journal"}),
+    "runs": frozenset({*WORDS, "storage", "api", "budget", "journal"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
@@ -85,6 +86,8 @@ EMULATOR_MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "application": frozenset({"organisation", "operations"}),
     "seeding": frozenset({"organisation", "operations"}),
     "exports": frozenset({"organisation", "seeding"}),
+    "deliveries": frozenset({"organisation", "options", "protocol", "operations"}),
+    "traffic": frozenset({"organisation", "operations", "application", "seeding"}),
     "server": frozenset({"organisation", "options", "protocol", "faults"}),
 }
 """The folders of the emulator, and the modules beside them, in the order of their layers.
@@ -304,8 +307,11 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        # Of the two one speaks to Gladly, with its credentials, and one to a receiver of the user's, with none.
-        ("aiohttp", {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink"}),
+        # One speaks to Gladly, with its credentials, one to receivers, with none; the third serves a page.
+        (
+            "aiohttp",
+            {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink", "bulkgladly.realtime.live_routes"},
+        ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),

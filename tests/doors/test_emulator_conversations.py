@@ -10,7 +10,7 @@ import pytest
 
 from bulkgladly.emulator import Clock, Emulator, EmulatorOptions
 from bulkgladly.emulator.__main__ import options_from
-from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WORDS, Field
+from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WEBHOOK_ONLY_SHAPES, WORDS, Field
 from bulkgladly.emulator.organisation.event_log import EventLog
 from bulkgladly.emulator.organisation.indexes import OwnedObjects
 from tests.signing import basic_auth
@@ -162,7 +162,8 @@ async def test_closing_and_reopening_leave_their_marks() -> None:
         assert [item["content"] for item in items] == [
             {"type": "CONVERSATION_STATUS_CHANGE", "status": status} for status in ("CLOSED", "OPEN")
         ]
-        assert types_noted(emulator)[-2:] == ["CONVERSATION/CLOSED", "CONVERSATION/REOPENED"]
+        status, closed_event, reopened = "CONVERSATION_STATUS/UPDATED", "CONVERSATION/CLOSED", "CONVERSATION/REOPENED"
+        assert types_noted(emulator)[-4:] == [status, closed_event, status, reopened]
         assert list(emulator.store.event_log)[-1].content == {
             "customerId": "c-1",
             "conversationId": "v-1",
@@ -171,14 +172,14 @@ async def test_closing_and_reopening_leave_their_marks() -> None:
 
 
 async def test_waiting_conversation_that_is_opened_is_not_reopened() -> None:
-    """The status changes; nothing was closed, so nothing tells of it."""
+    """The status changes; nothing was closed, so only the webhooks' event of a status tells of it."""
     async with started() as (emulator, client):
         emulator.add_conversation("c-1", id="v-1", status="WAITING")
 
         assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "OPEN"}}))[0] == 204
 
         assert emulator.store.conversations["v-1"]["status"] == "OPEN"
-        assert types_noted(emulator)[-1] == "CONVERSATION/CREATED"
+        assert types_noted(emulator)[-2:] == ["CONVERSATION/CREATED", "CONVERSATION_STATUS/UPDATED"]
 
 
 @pytest.mark.parametrize(
@@ -679,9 +680,9 @@ async def test_whatever_is_noted_has_the_documented_shape() -> None:
         *(f"CONVERSATION/{word}" for word in ("CREATED", "CLOSED", "REOPENED", "NOTE_CREATED")),
         *(f"CONVERSATION/{what}_{how}ED" for what in ("TOPIC", "CUSTOM_ATTRIBUTE") for how in ("ADD", "REMOV")),
         *(f"TASK/{word}" for word in ("CREATED", "CLOSED", "REOPENED", "COMMENT_ADDED", "CONTENT_UPDATED")),
-        *("TASK/DUE_DATE_UPDATED", "TASK/ASSIGNEE_UPDATED", "CUSTOMER/MERGED"),
-        *(f"CUSTOMER_PROFILE/{word}" for word in ("CREATED", "UPDATED", "DELETED")),
+        *("TASK/DUE_DATE_UPDATED", "TASK/ASSIGNEE_UPDATED", "CUSTOMER/MERGED", "CONVERSATION_STATUS/UPDATED"),
+        *(f"CUSTOMER_PROFILE/{word}" for word in ("CREATED", "UPDATED", "DELETED", "MERGED")),
     }
     for event in noted:
-        assert event.initiator is not None
-        check(event.content, EVENT_SHAPES[event.type])
+        assert (event.initiator is None) == (event.type in WEBHOOK_ONLY_SHAPES)
+        check(event.content, {**EVENT_SHAPES, **WEBHOOK_ONLY_SHAPES}[event.type])

@@ -16,6 +16,7 @@ from bulkgladly.emulator import Emulator
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.runs.environment import Bounds, Environment
 from tests.flows.exporting import Lake, a_lake
+from tests.flows.followed import Followed, Told
 from tests.flows.quickly import QUICK, resume_import, retry_import, start_import
 
 TOKEN = "planted-token-7f3a9c"
@@ -248,3 +249,10 @@ async def make_lake(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             return lake
 
         yield make
+
+
+@pytest.fixture
+async def followed(tmp_path: Path) -> AsyncIterator[Followed]:
+    """An organisation without events, and a state directory without an inbox."""
+    async with Emulator(token=TOKEN, rate=None) as emulator:
+        yield Followed(emulator, tmp_path / "state", Told())

@@ -37,7 +37,7 @@ def filled(folder: Path) -> Inbox:
         await inbox.begin_cursor("sink exec slack 00ff")
         await note_left(inbox, "sink exec slack 00ff", [Left(1, "", 0), Left(3, "", 0)], done_up_to=1)
         await note_failures(inbox, "sink exec slack 00ff", [Failing(2, 7, 60.0, "exit code 1")])
-        await inbox.add_gap(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 2, tzinfo=dt.UTC))
+        await inbox.put([], gap=(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 2, tzinfo=dt.UTC)))
 
     asyncio.run(fill())
     return inbox

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.api.schedule import EVEN_SHARE, LEARNING_SHARE, Pacing, Schedule
+from bulkgladly.api.schedule import EVEN_SHARE, LEARNING_SHARE, Pacing, Schedule, Standing
 from bulkgladly.api.window import Edge, JumpFinder, Spread, Ticket, Use
 from bulkgladly.api.window_plan import WindowPlan
+from bulkgladly.messages import PaceNews
 
 
 def drive(
@@ -274,3 +275,54 @@ def test_the_spread_has_a_ceiling() -> None:
     for number in range(48):
         spread.add(float(number % 20))
     assert spread.value_s() == 0.25
+
+
+@pytest.mark.parametrize("standing", ["company", "away"])
+def test_a_rate_without_a_limit_header_is_no_limit_for_others(standing: Standing) -> None:
+    """The documented limit is what all processes share; the rate caps this one."""
+    schedule = Schedule(10, rate=2, reserve=0.0)
+    now = drive(schedule, 5, limit=None)
+    assert schedule.limit == 2
+
+    schedule.share(now, standing)
+    now = drive(schedule, 5, now=now, limit=None)
+
+    assert schedule.limit == 10
+    assert schedule.rate(now) == 2
+    assert schedule.shared_gap_s(now) == pytest.approx(1 / (10 * EVEN_SHARE))
+
+
+def test_a_new_limit_beside_others_changes_no_plan() -> None:
+    """The moments are still reserved, at the gaps of the new limit; alone, it is learned again."""
+    schedule = Schedule(10, reserve=0.2)
+    schedule.share(0.0, "company")
+
+    now = drive(schedule, 3, limit=5)
+    beside, gap_s = schedule.mode, schedule.shared_gap_s(now)
+    schedule.share(now, "alone")
+
+    assert gap_s == pytest.approx(1 / 4)
+    assert [beside, schedule.mode] == [Pacing.SHARED, Pacing.LEARNING]
+
+
+def test_an_eased_pace_of_another_process_is_taken_over() -> None:
+    """As old as it is; one that is faster than the own is not."""
+    schedule = Schedule(10, reserve=0.0)
+    schedule.share(0.0, "company")
+    full = schedule.shared_gap_s(0.0)
+
+    schedule.adopt(0.0, PaceNews(1, ease=0.8, eased_for_s=10.0))
+    schedule.adopt(0.0, PaceNews(2, ease=1.0))
+
+    assert schedule.shared_gap_s(0.0) == pytest.approx(full / 0.9)
+    assert schedule.told(0.0)[1] == pytest.approx(0.9)
+    assert schedule.shared_gap_s(20.0) == pytest.approx(full)
+
+
+def test_an_unlimited_pace_is_not_shared() -> None:
+    """It asks nobody."""
+    schedule = Schedule(10, is_unlimited=True)
+
+    schedule.share(0.0, "company")
+
+    assert schedule.mode is Pacing.FREE

@@ -49,8 +49,9 @@ class Exporter:
 
         Without `files`, a completed job gets four files generated from the present store, with `items`
         conversation items (by default as many as the options say); any other job gets none.
-        `updated_at` is now by default. A job with a later date appears when the clock reaches it. The
-        exported period is by default the day before `updated_at`.
+        `updated_at` is now by default. A job with a later date appears when the clock reaches it. A completed
+        or failed job causes an event unless its date lies in the future. The exported period is by default the
+        day before `updated_at`.
 
         Raises:
             ValueError: A time, a status or a number is not valid, or the period ends before it starts.
@@ -116,14 +117,20 @@ class Exporter:
                 shortest_timestamp(end),
                 {},
             )
-            self._put(job, None, None, cast)
+            self._put(job, None, None, cast=cast, past=True)
 
     def _dated(self, updated_at: Moment | None) -> tuple[str, datetime]:
         moment = self._store.jobs.now() if updated_at is None else _utc(updated_at)
         return updated_at if isinstance(updated_at, str) else shortest_timestamp(moment), moment
 
     def _put(
-        self, job: ExportJob, files: Mapping[str, FileContent] | None, items: int | None, cast: Cast | None = None
+        self,
+        job: ExportJob,
+        files: Mapping[str, FileContent] | None,
+        items: int | None,
+        *,
+        cast: Cast | None = None,
+        past: bool = False,
     ) -> None:
         if job.status not in JOB_STATUSES:
             raise ValueError(f"status is {job.status!r}: it can be {', '.join(JOB_STATUSES)}")
@@ -137,6 +144,9 @@ class Exporter:
             period = moment_of(job.start_at), moment_of(job.end_at)
             made = generated_files(job.id, cast or cast_of(self._store), period, count)
         self._store.jobs.put(replace(job, files=made))
+        # A job that is dated in the future is not there yet, so nobody can be told of it.
+        if not past and job.status in ("COMPLETED", "FAILED") and job.moment <= self._store.jobs.now():
+            self._store.event_log.add(f"EXPORT_JOB/{job.status}", {"jobId": job.id})
 
 
 def _utc(moment: Moment) -> datetime:

@@ -16,7 +16,7 @@ from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.replies import Reply, json_reply, no_content
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("LABEL_OPERATIONS",)
+__all__ = ("LABEL_OPERATIONS", "change_topics")
 
 _TOPICS = "/api/v1/conversations/{conversationId}/topics"
 _ATTRIBUTES = "/api/v1/customer-history/{customerId}/conversations/{conversationId}/custom-attributes"
@@ -33,7 +33,7 @@ def _add_topics(call: Call) -> Reply:
             fields.fault("topicIds", "invalid", "an archived topic cannot be applied")
     fields.refuse_faults()
     present = conversation.get("topicIds", [])
-    _change_topics(call.store, conversation, added=[t for t in wanted if t not in present], removed=[])
+    change_topics(call.store, conversation, added=[t for t in wanted if t not in present], removed=[])
     return no_content()
 
 
@@ -41,11 +41,12 @@ def _remove_topic(call: Call) -> Reply:
     conversation, topic_id = existing_conversation(call), call.params["topicId"]
     # The reply for a topic that the conversation does not have is UNKNOWN; the result is the same.
     removed = [topic_id] if topic_id in conversation.get("topicIds", []) else []
-    _change_topics(call.store, conversation, added=[], removed=removed)
+    change_topics(call.store, conversation, added=[], removed=removed)
     return no_content()
 
 
-def _change_topics(store: Store, conversation: Entity, *, added: list[str], removed: list[str]) -> None:
+def change_topics(store: Store, conversation: Entity, *, added: list[str], removed: list[str]) -> None:
+    """Add and remove topics of a conversation, with an item and an event for each topic."""
     if not added and not removed:
         return
     left = [topic_id for topic_id in conversation.get("topicIds", []) if topic_id not in removed]

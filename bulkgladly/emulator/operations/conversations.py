@@ -12,11 +12,12 @@ from typing import NamedTuple
 from bulkgladly.emulator.operations.item_types import is_shown
 from bulkgladly.emulator.operations.timeline import (
     add_conversation_item,
-    assignee_of,
-    change_conversation,
+    assign_conversation,
+    close_conversation,
     existing_conversation,
     is_customer_waiting,
     log_conversation_event,
+    open_conversation,
 )
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
@@ -90,11 +91,11 @@ def _patch(call: Call) -> Reply:
         _check_closing(fields, call, conversation, force=force)
     fields.refuse_faults()
     if value == "OPEN":
-        conversation = _open(call.store, conversation)
+        conversation = open_conversation(call.store, conversation)
     if assignee is not None and reassigns:
-        conversation = _assign(call.store, conversation, assignee)
+        conversation = assign_conversation(call.store, conversation, assignee.agent_id, inbox_id=assignee.inbox_id)
     if value == "CLOSED" and conversation["status"] != "CLOSED":
-        _close(call.store, conversation)
+        close_conversation(call.store, conversation)
     return no_content()
 
 
@@ -119,35 +120,6 @@ def _check_closing(fields: Fields, call: Call, conversation: Entity, *, force: b
             "invalid_state",
             "the customer is waiting for a reply; use force to close the conversation anyway",
         )
-
-
-def _open(store: Store, conversation: Entity) -> Entity:
-    if conversation["status"] == "OPEN":
-        return conversation
-    opened = change_conversation(store, conversation, status="OPEN", closedAt=None)
-    if conversation["status"] == "CLOSED":
-        add_conversation_item(store, opened, {"type": "CONVERSATION_STATUS_CHANGE", "status": "OPEN"})
-        log_conversation_event(store, "CONVERSATION/REOPENED", opened, context={"assignee": assignee_of(conversation)})
-    return opened
-
-
-def _close(store: Store, conversation: Entity) -> None:
-    closed = change_conversation(store, conversation, status="CLOSED", closedAt=store.now())
-    add_conversation_item(store, closed, {"type": "CONVERSATION_STATUS_CHANGE", "status": "CLOSED"})
-    log_conversation_event(store, "CONVERSATION/CLOSED", closed, context={"assignee": assignee_of(conversation)})
-
-
-def _assign(store: Store, conversation: Entity, assignee: Assignee) -> Entity:
-    assigned = change_conversation(store, conversation, inboxId=assignee.inbox_id, agentId=assignee.agent_id)
-    log_conversation_event(
-        store,
-        "CONVERSATION_ASSIGNEE/UPDATED",
-        assigned,
-        reason="MANUAL",
-        assignee=assignee_of(assigned),
-        context={"assignee": assignee_of(conversation)},
-    )
-    return assigned
 
 
 def _add_note(call: Call) -> Reply:

@@ -16,6 +16,7 @@ __all__ = (
     "ENTITIES",
     "EVENT_SHAPES",
     "WEBHOOK_EVENTS",
+    "WEBHOOK_ONLY_SHAPES",
     "WORDS",
     "EventEntity",
     "Field",
@@ -135,6 +136,14 @@ TASK/FOLLOWER_REMOVED | TASK agentId* TX
 """
 
 
+_WEBHOOK_ONLY_ROWS = """
+CONVERSATION_STATUS/UPDATED | TALK
+CUSTOMER_PROFILE/MERGED | sourceCustomerId* destinationCustomerId*
+EXPORT_JOB/COMPLETED | jobId*
+EXPORT_JOB/FAILED | jobId*
+"""
+
+
 def _words(text: str) -> Iterator[str]:
     for word in re.findall(r"[{}]|[^\s{}]+", text):
         yield from _words(_PARTS[word]) if word in _PARTS else (word,)
@@ -161,8 +170,15 @@ def _shape(row: str) -> tuple[str, tuple[Field, ...]]:
     return event, _fields(_words(content))
 
 
-EVENT_SHAPES: Mapping[str, tuple[Field, ...]] = dict(map(_shape, filter(None, _ROWS.splitlines())))
+def _shapes(rows: str) -> Mapping[str, tuple[Field, ...]]:
+    return dict(map(_shape, filter(None, rows.splitlines())))
+
+
+EVENT_SHAPES = _shapes(_ROWS)
 """The content of each type of the stream."""
+
+WEBHOOK_ONLY_SHAPES = _shapes(_WEBHOOK_ONLY_ROWS)
+"""The content of each type that only webhooks get. These events have no initiator."""
 
 
 def entity_of(event: str) -> str:

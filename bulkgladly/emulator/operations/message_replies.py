@@ -10,9 +10,7 @@ from typing import Any
 from bulkgladly.emulator.operations.items import existing_item
 from bulkgladly.emulator.operations.timeline import (
     add_conversation_item,
-    assignee_of,
-    change_conversation,
-    log_conversation_event,
+    assign_conversation,
     log_message_event,
 )
 from bulkgladly.emulator.organisation.event_log import API_USER
@@ -102,15 +100,7 @@ def _read_option(option: Fields) -> dict[str, str]:
 
 
 def _assign_to_the_sender(store: Store, conversation: Entity) -> None:
-    assigned = change_conversation(store, conversation, agentId=API_USER["id"])
-    log_conversation_event(
-        store,
-        "CONVERSATION_ASSIGNEE/UPDATED",
-        assigned,
-        reason="MESSAGE_OUTBOUND",
-        assignee=assignee_of(assigned),
-        context={"assignee": assignee_of(conversation)},
-    )
+    assign_conversation(store, conversation, API_USER["id"], reason="MESSAGE_OUTBOUND")
 
 
 REPLY_OPERATIONS = (

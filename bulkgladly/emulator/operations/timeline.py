@@ -15,14 +15,18 @@ __all__ = (
     "CHANNELS",
     "MESSAGE_TYPES",
     "add_conversation_item",
+    "assign_conversation",
     "assignee_of",
     "change_conversation",
     "chosen_timeline_id",
+    "close_conversation",
+    "contact_of",
     "existing_conversation",
     "is_customer_waiting",
     "log_conversation_event",
     "log_message_event",
     "new_timeline_id",
+    "open_conversation",
 )
 
 CHANNELS = {
@@ -115,10 +119,77 @@ def change_conversation(store: Store, conversation: Mapping[str, Any], **fields:
     return changed
 
 
-def log_conversation_event(store: Store, type: str, conversation: Mapping[str, Any], **content: Any) -> None:  # noqa: A002
+def log_conversation_event(
+    store: Store,
+    type: str,  # noqa: A002
+    conversation: Mapping[str, Any],
+    *,
+    initiator: Entity = API_USER,
+    **content: Any,
+) -> None:
     """Add an event of a conversation to the log; `content` is what it has besides the two ids."""
     ids = {"customerId": conversation["customerId"], "conversationId": conversation["id"]}
-    store.event_log.add(type, {**ids, **content}, API_USER)
+    store.event_log.add(type, {**ids, **content}, initiator)
+
+
+def open_conversation(store: Store, conversation: Entity, *, initiator: Entity = API_USER) -> Entity:
+    """Give a conversation the status OPEN, and return it. Only a closed one is reopened, with an item and an event."""
+    if conversation["status"] == "OPEN":
+        return conversation
+    opened = change_conversation(store, conversation, status="OPEN", closedAt=None)
+    _log_status(store, opened)
+    if conversation["status"] == "CLOSED":
+        item = {"type": "CONVERSATION_STATUS_CHANGE", "status": "OPEN"}
+        add_conversation_item(store, opened, item, initiator=initiator)
+        context = {"assignee": assignee_of(conversation)}
+        log_conversation_event(store, "CONVERSATION/REOPENED", opened, initiator=initiator, context=context)
+    return opened
+
+
+def close_conversation(store: Store, conversation: Entity, *, initiator: Entity = API_USER) -> Entity:
+    """Close a conversation that is not closed, with an item and an event, and return it."""
+    closed = change_conversation(store, conversation, status="CLOSED", closedAt=store.now())
+    item = {"type": "CONVERSATION_STATUS_CHANGE", "status": "CLOSED"}
+    add_conversation_item(store, closed, item, initiator=initiator)
+    _log_status(store, closed)
+    context = {"assignee": assignee_of(conversation)}
+    log_conversation_event(store, "CONVERSATION/CLOSED", closed, initiator=initiator, context=context)
+    return closed
+
+
+def assign_conversation(
+    store: Store,
+    conversation: Entity,
+    agent_id: str | None,
+    *,
+    inbox_id: str | None = None,
+    reason: str = "MANUAL",
+    initiator: Entity = API_USER,
+) -> Entity:
+    """Give a conversation another agent, or none, and perhaps another inbox, with an event; return it."""
+    inbox_id = inbox_id or conversation["inboxId"]
+    assigned = change_conversation(store, conversation, inboxId=inbox_id, agentId=agent_id)
+    log_conversation_event(
+        store,
+        "CONVERSATION_ASSIGNEE/UPDATED",
+        assigned,
+        initiator=initiator,
+        reason=reason,
+        assignee=assignee_of(assigned),
+        context={"assignee": assignee_of(conversation)},
+    )
+    return assigned
+
+
+def contact_of(conversation_id: str, channel: str) -> str:
+    """Return the id of the contact of a conversation on a channel; here it has one on each."""
+    return derived_id(f"contact:{channel}:{conversation_id}")
+
+
+def _log_status(store: Store, conversation: Entity) -> None:
+    """Add the event of a new status, which only webhooks get and which has no initiator."""
+    ids = {"customerId": conversation["customerId"], "conversationId": conversation["id"]}
+    store.event_log.add("CONVERSATION_STATUS/UPDATED", ids)
 
 
 def log_message_event(store: Store, conversation: Mapping[str, Any], item: Mapping[str, Any]) -> None:
@@ -130,7 +201,7 @@ def log_message_event(store: Store, conversation: Mapping[str, Any], item: Mappi
         return
     content = {
         "channel": channel,
-        "contactId": derived_id(f"contact:{channel}:{conversation['id']}"),
+        "contactId": contact_of(conversation["id"], channel),
         "conversationId": conversation["id"],
         "customerId": conversation["customerId"],
         "messageId": item["id"],

@@ -1,30 +1,27 @@
-"""The five operations on webhooks. Events are not delivered; a PING is sent if the options say so.
+"""The five operations on webhooks. Their PING is sent if the options say so.
 
 Facts: endpoints.md, rows 74 to 78, events.md, "Webhooks in brief", and schemas.md, section 10, of
 the fact sheet. The URL must reply to a PING with 200 when a webhook is created enabled, is enabled, or gets
-another URL; otherwise nothing changes. The schema of a PING is not documented: here it is an event without
-an initiator and with empty content. The texts and codes of createWebhook's refusals are UNKNOWN. The
+another URL; otherwise nothing changes. The texts and codes of createWebhook's refusals are UNKNOWN. The
 refusal to delete an enabled webhook has no body.
 
 Credentials and headers, which are write-only, are in the store and in the state file unencrypted.
 """
 
-import base64
 import re
 from collections.abc import Callable, MutableMapping
 
-import orjson
 from yarl import URL
 
 from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING, WEBHOOK_EVENTS
-from bulkgladly.emulator.organisation.clock import timestamp
+from bulkgladly.emulator.operations.webhook_requests import log_webhook_request, ping_request
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.fields import Fields
 from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest, is_loopback
-from bulkgladly.emulator.protocol.replies import JSON, Refusal, Reply, created, json_reply, no_content, problem, refuse
+from bulkgladly.emulator.protocol.replies import Refusal, Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
 
-__all__ = ("LOG_DAYS", "LOG_LENGTH", "MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS", "log_ping", "ping_request")
+__all__ = ("MAX_NAME", "MAX_WEBHOOKS", "WEBHOOK_OPERATIONS")
 
 
 MAX_NAME = 200
@@ -36,12 +33,6 @@ _SUBSCRIBABLE = frozenset({*WEBHOOK_EVENTS, DEPRECATED_SPELLING})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _WRITE_ONLY = ("credentials", "headers")
-
-LOG_LENGTH = 100
-LOG_DAYS = 31
-"""The log shows the last 100 requests of the past month."""
-
-_DAY_S = 86_400
 
 
 def _list(call: Call) -> Reply:
@@ -112,7 +103,7 @@ def _after_ping(call: Call, webhook: Entity, commit: Callable[[], Reply]) -> Rep
     is_sent = call.options.ping == "send" and is_loopback(webhook["url"])
 
     def then(status: int | None) -> Reply:
-        log_ping(call.store, webhook, status, is_sent=is_sent)
+        log_webhook_request(call.store, webhook, "PING", status, is_sent=is_sent)
         if status != 200:
             raise refuse(400, problem("invalid", "the URL did not reply to the PING with 200", attr="url"))
         return commit()
@@ -195,33 +186,6 @@ def _headers(body: Fields) -> dict[str, str]:
     if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text) for name, text in headers.items()):
         body.fault("headers", "invalid", "headers must have names and values that HTTP allows")
     return headers
-
-
-def ping_request(
-    store: Store, webhook: Entity, then: Callable[[int | None], Reply], *, within_s: float
-) -> OutgoingRequest:
-    """Return the PING to the webhook's URL, with its headers and Basic credentials."""
-    ping = {"id": store.new_id("webhook_log"), "type": "PING", "timestamp": store.now(), "content": {}}
-    headers = {**webhook.get("headers", {}), "Content-Type": JSON}
-    credentials = webhook.get("credentials")
-    if credentials:
-        pair = f"{credentials['username']}:{credentials['password']}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return OutgoingRequest(webhook["url"], orjson.dumps(ping), headers, within_s, then)
-
-
-def log_ping(store: Store, webhook: Entity, status: int | None, *, is_sent: bool) -> None:
-    """Add a PING to the log, the collection `webhook_log`, and remove entries that are too old.
-
-    A webhook that was not created because its PING failed has an entry as well.
-    """
-    entry = {"id": store.new_id("webhook_log"), "webhookId": webhook["id"], "url": webhook["url"], "type": "PING"}
-    log = store.collections["webhook_log"]
-    log[entry["id"]] = {**entry, "timestamp": store.now(), "status": status, "sent": is_sent}
-    oldest = timestamp(store.clock.wall() - LOG_DAYS * _DAY_S)
-    kept = [key for key, line in log.items() if line["timestamp"] >= oldest][-LOG_LENGTH:]
-    for key in log.keys() - kept:
-        del log[key]
 
 
 WEBHOOK_OPERATIONS = (

@@ -5,7 +5,7 @@ kept, never the texts that people wrote.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from bulkgladly.emulator.organisation.clock import Clock, timestamp
@@ -56,7 +56,8 @@ class EventLog:
     """The last `keep` events, oldest first; `len` and iteration work as on a list.
 
     Ids and timestamps are made only when they are read, so adding an event costs almost nothing.
-    Events are not part of the state file.
+    Events are not part of the state file. `listener`, if there is one, is called with each new event. It must
+    return at once: the operation that caused the event is not finished yet.
     """
 
     def __init__(self, clock: Clock, *, seed: int = 0, keep: int = 100_000) -> None:
@@ -65,6 +66,7 @@ class EventLog:
         self._kept: deque[Event] = deque(maxlen=keep)
         self._count = 0
         self._last_ms = 0
+        self.listener: Callable[[Event], None] | None = None
 
     def add(self, type: str, content: dict[str, Any], initiator: dict[str, Any] | None = None) -> Event:  # noqa: A002
         """Add an event that happens now. The content is not copied: do not change it afterwards.
@@ -75,6 +77,8 @@ class EventLog:
         self._count += 1
         event = Event(type, content, initiator, epoch_ms, self._count, self._seed)
         self._kept.append(event)
+        if self.listener is not None:
+            self.listener(event)
         return event
 
     def begin_with(self, past: Iterable[Event]) -> None:

@@ -191,6 +191,8 @@ class Store:
                 belongings[entity["id"]] = entity | {"customerId": new}
         self.replace_customer(_united_profile(loser, winner) | {"updatedAt": self.now()})
         content = {"sourceCustomerId": old, "destinationCustomerId": new}
+        # The deprecated type, which only webhooks get, has no initiator.
+        self.event_log.add("CUSTOMER_PROFILE/MERGED", dict(content))
         content |= {"sourceConversationId": absorbed, "destinationConversationId": absorbing}
         self.event_log.add("CUSTOMER/MERGED", content, APPLICATION)
 

@@ -7,11 +7,16 @@ POST /_emulator/merge      {"old": "id", "new": "id"}
 POST /_emulator/jobs       {"items": 500}               create an export job, as Gladly does every night
 POST /_emulator/refuse     {"for_s": 2}                 refuse connections for this many seconds
 POST /_emulator/faults     [...]                        see `faults.fault_script`; DELETE drops all
+GET  /_emulator/deliveries
+POST /_emulator/deliveries {"paused": true}             or let a share of them go wrong
+GET  /_emulator/webhook_log
+POST /_emulator/events     {"type": "TASK/CREATED", "count": 100, "per_second": 50}
+POST /_emulator/live       {"per_minute": 6}            a contact centre at work; 0 ends it
 """
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -22,14 +27,20 @@ from bulkgladly.emulator.protocol.replies import Reply, failure, json_reply
 from bulkgladly.emulator.server.rate_limits import Limiter
 from bulkgladly.emulator.server.request_log import RequestLog
 
-__all__ = ("CONTROL_PREFIX", "Control")
+__all__ = ("CONTROL_PREFIX", "Control", "Endpoint")
 
 CONTROL_PREFIX = "/_emulator/"
 _REPLY_WITHIN_S = 0.05
 
+Endpoint = Callable[[Any], object]
+"""Does what the JSON of a request says, and returns what is replied as JSON."""
+
 
 class Control:
-    """The control endpoints. A request that cannot be carried out gets 400 with the reason, and changes nothing."""
+    """The control endpoints, and `more` of other parts of the emulator.
+
+    A request that cannot be carried out gets 400 with the reason, and changes nothing.
+    """
 
     def __init__(
         self,
@@ -39,10 +50,12 @@ class Control:
         requests: RequestLog,
         add_job: Callable[..., str],
         refuse: Callable[[float], None],
+        *,
+        more: Mapping[tuple[str, str], Endpoint],
     ) -> None:
         self._store, self._limiter, self._faults, self._requests = store, limiter, faults, requests
         self._make_job, self._refuse = add_job, refuse
-        self._endpoints: dict[tuple[str, str], Callable[[Any], object]] = {
+        self._endpoints: dict[tuple[str, str], Endpoint] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "rate"): self._set_rate,
             ("POST", "neighbour"): self._set_neighbour,
@@ -51,6 +64,7 @@ class Control:
             ("POST", "refuse"): self._begin_refusing,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._drop_faults,
+            **more,
         }
 
     def reply(self, method: str, path: str, body: bytes) -> Reply:

@@ -3,8 +3,10 @@
 import asyncio
 import math
 import random
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from email.utils import formatdate
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -207,9 +209,12 @@ class Exchange:
         return max(0.0, self._options.latency_s + self._random.uniform(-jitter_s, jitter_s))
 
     def _rate_headers(self, verdict: Verdict | None) -> dict[str, str]:
+        wall = self._parts.clock.wall
+        # The framework's own date is the machine's, which a clock that a test moves is not.
+        headers = {} if wall is time.time else {"Date": formatdate(wall(), usegmt=True)}
         if verdict is None or not self._options.headers:
-            return {}
-        return {
+            return headers
+        return headers | {
             "Ratelimit-Limit-Second": str(self._parts.limiter.rate),
             "Ratelimit-Remaining-Second": str(verdict.remaining),
         }

@@ -166,11 +166,21 @@ The contract requires two fields that it does not define: `messageId` of CONTACT
 """
 
 
-def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str] = EVENT_ENTITIES) -> Request:
-    """Return the request for the events recorded from `start` to `end`, both aware; all entities at once."""
+_OUTSIDE_THE_FEED: Mapping[str, tuple[str, ...]] = {
+    "CONVERSATION_STATUS/UPDATED": _CONVERSATION,
+    "CUSTOMER_PROFILE/MERGED": ("sourceCustomerId", "destinationCustomerId"),
+}
+"""Types that only webhooks bring and whose content has columns. That of EXPORT_JOB has none: it goes to _extra."""
+
+
+def events_request(start: dt.datetime, end: dt.datetime | None, entities: Sequence[str] = EVENT_ENTITIES) -> Request:
+    """Return the request for the events recorded from `start` to `end`, both aware; all entities at once.
+
+    Without an end, Gladly takes its own present time.
+    """
     query = [
         ("startAt", to_milliseconds(start)),
-        ("endAt", to_milliseconds(end)),
+        *([("endAt", to_milliseconds(end))] if end is not None else []),
         *(("entities", name) for name in entities),
     ]
     return Request("listEvents", "GET", "/api/v1/events", tuple(query), accept="application/x-jsonlines")
@@ -178,7 +188,7 @@ def events_request(start: dt.datetime, end: dt.datetime, entities: Sequence[str]
 
 def _places(kind: str | None) -> tuple[ValuePlace, ...]:
     # A field that its type does not declare goes to _extra, and so does every content of an unknown type.
-    names = EVENT_TYPES[kind] if kind is not None else ()
+    names = {**EVENT_TYPES, **_OUTSIDE_THE_FEED}[kind] if kind is not None else ()
     top = [ValuePlace(column.name, (column.name,)) for column in _ENVELOPE]
     return (*top, *(ValuePlace(name, ("content", name)) for name in names))
 
@@ -190,7 +200,7 @@ OBJECT = GladlyObject(
             (*_ENVELOPE, *_CONTENT),
             kind_path=_KIND_PATH,
             places=_places(None),
-            kinds={kind: _places(kind) for kind in EVENT_TYPES},
+            kinds={kind: _places(kind) for kind in (*EVENT_TYPES, *_OUTSIDE_THE_FEED)},
             partitions=("entity", "date"),
         ),
     )

@@ -1,0 +1,150 @@
+"""The loop that fills the inbox from Gladly: the feed, and the list of export jobs, which the feed does not have."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+from bulkgladly.api.client import Client
+from bulkgladly.errors import BulkgladlyError, Fatal, NotPermitted, NotTrusted, Outage
+from bulkgladly.gladly.event_envelopes import EXPORT_JOB_COMPLETED, job_event
+from bulkgladly.gladly.objects.events import EVENTS_WINDOW
+from bulkgladly.gladly.objects.export_jobs import FIND_JOBS, Job, jobs_of
+from bulkgladly.inbox.arrivals import Via, arrival_of
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.messages import GET_ORGANIZATION
+from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.realtime.server_clock import ServerClock
+
+__all__ = ("FillLoop",)
+
+_JOBS_EVERY_S = 600.0
+_LONGEST_WAIT_S = 600.0
+_EXPORT_FAILED = "EXPORT_JOB/FAILED"
+
+
+class FillLoop:
+    """Reads the feed every `every_s` seconds, and every ten minutes the list of jobs in its place.
+
+    With webhooks the feed only fills what they missed. `greet` proves once that host and credentials work; what goes
+    wrong later is told once, and tried again: Gladly may be away for hours.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        inbox: Inbox,
+        feed: EventFeed,
+        clock: ServerClock,
+        *,
+        every_s: float,
+        with_jobs: bool,
+        sleep: Callable[[float], Awaitable[object]],
+        monotonic: Callable[[], float],
+        note: Callable[[str], None],
+        is_receiver: bool = False,
+    ) -> None:
+        self._client, self._inbox, self._feed, self._clock = client, inbox, feed, clock
+        self._every_s, self._with_jobs, self._is_receiver = every_s, with_jobs, is_receiver
+        self._sleep, self._monotonic, self._note = sleep, monotonic, note
+        self._trouble = ""
+        self._jobs_at: float | None = None
+
+    async def run(self) -> None:
+        """Fill the inbox until it is cancelled.
+
+        Raises:
+            Fatal, NotTrusted: The first contact shows that it can never work; later too, unless webhooks are received.
+            DiskFull, JournalError: Without webhooks, the inbox cannot be written.
+        """
+        await self.greet()
+        while True:
+            await self.once()
+            await self._sleep(self._every_s)
+
+    async def greet(self) -> None:
+        """Prove that host and credentials work, and learn what time it is there; an outage is waited out.
+
+        Raises:
+            Fatal, NotTrusted: They can never work.
+        """
+        while True:
+            try:
+                reply = await self._client.send(GET_ORGANIZATION)
+            except Outage as error:
+                self._tell(str(error))
+                await self._sleep(min(self._every_s, _LONGEST_WAIT_S))
+                continue
+            self._clock.heard(reply.headers)
+            if (apart := self._clock.difference()) is not None:
+                hours = abs(apart) / dt.timedelta(minutes=1)
+                word = "ahead of" if apart > dt.timedelta() else "behind"
+                self._note(f"this machine's clock is {hours:.0f} min {word} Gladly's; events are not lost by that")
+            return
+
+    async def once(self) -> None:
+        """Read what is due, once. Trouble that may pass is told and not raised."""
+        try:
+            if self._jobs_are_due():
+                await self.fill_jobs()
+                trouble = ""
+            else:
+                trouble = await self._fill()
+        except (Fatal, NotTrusted) as error:
+            if not self._is_receiver:
+                raise
+            trouble = str(error)
+        except BulkgladlyError as error:
+            if error.exit_code != Outage.exit_code:
+                raise
+            trouble = str(error)
+        self._tell(trouble)
+
+    async def _fill(self) -> str:
+        filled = await self._feed.fill()
+        if self._is_receiver and filled.receipt.new:
+            await self._inbox.count(filled=filled.receipt.new)
+        return filled.problem and f"the feed of events could not be read: {filled.problem}"
+
+    def _tell(self, trouble: str) -> None:
+        """Tell of trouble when it begins, and when it is over."""
+        if trouble and trouble != self._trouble:
+            self._note(f"{trouble}; trying again, nothing is lost within 24 hours")
+        if self._trouble and not trouble:
+            self._note("Gladly answers again")
+        self._trouble = trouble
+
+    # --- jobs ---
+
+    def _jobs_are_due(self) -> bool:
+        # Not before the feed has been read once: events count more than jobs.
+        if not self._with_jobs:
+            return False
+        if self._jobs_at is None:
+            self._jobs_at = self._monotonic() - _JOBS_EVERY_S
+            return False
+        return self._monotonic() - self._jobs_at >= _JOBS_EVERY_S
+
+    async def fill_jobs(self) -> None:
+        """Store an event for each export job that ended within the last day; the webhook's event is the same one."""
+        self._jobs_at = self._monotonic()
+        try:
+            reply = await self._client.send(FIND_JOBS)
+        except NotPermitted as error:
+            self._with_jobs = False
+            self._note(f"{error}; export jobs are not followed")
+            return
+        self._clock.heard(reply.headers)
+        if not reply.is_confirmed:
+            return
+        jobs, _ = jobs_of(reply.objects)
+        after = self._clock.certain() - EVENTS_WINDOW
+        now = dt.datetime.now(dt.UTC)
+        bodies = [body for job in jobs if (body := _event_of(job, after)) is not None]
+        if bodies:
+            await self._inbox.put([arrival_of(body, Via.JOBS, now) for body in bodies])
+
+
+def _event_of(job: Job, after: dt.datetime) -> bytes | None:
+    event_type = EXPORT_JOB_COMPLETED if job.has_files else _EXPORT_FAILED if job.status == "FAILED" else None
+    if event_type is None or job.updated_at is None or job.updated_at < after:
+        return None
+    return job_event(job.id, event_type, job.updated_at)

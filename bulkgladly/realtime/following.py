@@ -1,0 +1,252 @@
+"""`follow` for Python: events one after the other, each until it was used."""
+
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.to_thread
+
+from bulkgladly.gladly.event_envelopes import entities_of, key_of
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.stored_events import StoredEvent
+from bulkgladly.local_paths import AnyPath, local_path
+from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.realtime.fill_loop import FillLoop
+from bulkgladly.realtime.retention import Retention
+from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.runs.connection import Connection
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.settings import Credentials, Limits, Pace
+
+__all__ = ("Following", "GladlyEvent", "follow")
+
+_KEEP_DAYS, _KEEP_BYTES = 7.0, 2 << 30
+_TIDY_EVERY_S = 600.0
+_LOG = logging.getLogger("bulkgladly")
+
+
+@dataclass(frozen=True, slots=True)
+class GladlyEvent:
+    """One event. `content` has the fields of its type; `raw` are the bytes as they came.
+
+    `time` is when Gladly recorded it (when it arrived, if it has no timestamp), `received_at` when it arrived here.
+    """
+
+    id: str
+    type: str
+    time: dt.datetime
+    content: Mapping[str, Any]
+    initiator: Mapping[str, Any] | None
+    received_at: dt.datetime
+    via: str
+    raw: bytes
+
+    @property
+    def key(self) -> str:
+        """What it is about, such as `conversationId:...`: conversation, else task, customer, or agent."""
+        return key_of(self.content)
+
+    @property
+    def customer_id(self) -> str | None:
+        """The customer it is about, if any."""
+        return self._text("customerId")
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation it is about, if any."""
+        return self._text("conversationId")
+
+    @property
+    def contact_id(self) -> str | None:
+        """The contact it is about, if any."""
+        return self._text("contactId")
+
+    @property
+    def task_id(self) -> str | None:
+        """The task it is about, if any."""
+        return self._text("taskId")
+
+    @property
+    def agent_id(self) -> str | None:
+        """The agent it is about, if any."""
+        return self._text("agentId")
+
+    def _text(self, name: str) -> str | None:
+        value = self.content.get(name)
+        return value if isinstance(value, str) else None
+
+
+def follow(
+    credentials: Credentials,
+    *,
+    types: Sequence[str] = (),
+    entities: Sequence[str] = EVENT_ENTITIES,
+    since: dt.datetime | None = None,
+    reader: str = "python",
+    every_s: float = 30.0,
+    state_dir: AnyPath = ".bulkgladly",
+    pace: Pace | None = None,
+    environment: Environment = USUAL,
+) -> "Following":
+    """Return the events of an organisation as they happen, 15 to 45 seconds late, for `async for`.
+
+        async with follow(Credentials.from_environment()) as events:
+            async for event in events:
+                print(event.time, event.type, event.customer_id)
+
+    They are stored in the inbox of `state_dir` first. An event counts as used by `reader` when the next one is asked
+    for; after an error, a break or a kill the next `follow` with the same reader begins with the first that was not
+    used, so that none is missed and a few may come twice (their `id` is the same). A new reader begins at `since`, at
+    most 24 hours back. `types` chooses among the events; with it only their entities are requested.
+
+    Raises (when the iteration begins):
+        UsageError: Another process receives into this inbox, or it belongs to another organisation.
+        NotAuthenticated, NotPermitted, WrongOrganisation, NotTrusted: Gladly refuses.
+        DiskFull, JournalError: The inbox cannot be used.
+    """
+    wanted = entities_of(types) if types else tuple(entities)
+    return Following(
+        credentials,
+        types=frozenset(types),
+        entities=wanted or tuple(entities),
+        since=since,
+        reader=f"reader {reader}",
+        every_s=every_s,
+        state_dir=state_dir,
+        connection=Connection(credentials, pace or Pace(), Limits(), environment),
+        environment=environment,
+    )
+
+
+class Following(AsyncIterator[GladlyEvent]):
+    """An iterator over events, made by `follow`. Close it with `async with` or `aclose`."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        types: frozenset[str],
+        entities: Sequence[str],
+        since: dt.datetime | None,
+        reader: str,
+        every_s: float,
+        state_dir: AnyPath,
+        connection: Connection,
+        environment: Environment,
+    ) -> None:
+        self._host, self._types, self._entities, self._since = credentials.host, types, entities, since
+        self._reader, self._every_s, self._state_dir = reader, every_s, local_path(state_dir)
+        self._connection, self._environment = connection, environment
+        self._inbox: Inbox | None = None
+        self._fill: FillLoop | None = None
+        self._batch: list[StoredEvent] = []
+        self._used = self._moved = 0
+        self._given = 0
+        self._polled_at: float | None = None
+        self._tidied_at: float | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _open(self) -> tuple[Inbox, FillLoop]:
+        if self._inbox is not None and self._fill is not None:
+            return self._inbox, self._fill
+        inbox = await anyio.to_thread.run_sync(Inbox, self._state_dir, self._host)
+        try:
+            await self._connection.client.__aenter__()
+            clock = ServerClock(self._environment.wall, self._environment.clock)
+            client = self._connection.client
+            feed = EventFeed(client, inbox, self._entities, clock, since=self._since, note=_LOG.warning)
+            fill = FillLoop(
+                client,
+                inbox,
+                feed,
+                clock,
+                every_s=self._every_s,
+                with_jobs=False,
+                sleep=self._environment.sleep,
+                monotonic=self._environment.clock,
+                note=_LOG.warning,
+            )
+            await fill.greet()
+            self._used = self._moved = await inbox.begin_cursor(self._reader)
+            self._inbox, self._fill = inbox, fill
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._connection.client.__aexit__(None, None, None)
+                await anyio.to_thread.run_sync(inbox.close)
+            raise
+        return inbox, fill
+
+    async def aclose(self) -> None:
+        """Note what was used, and close the inbox. Calling it twice is allowed."""
+        inbox, self._inbox = self._inbox, None
+        if inbox is None:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._move(inbox)
+            finally:
+                await self._connection.client.__aexit__(None, None, None)
+                await anyio.to_thread.run_sync(inbox.close)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> GladlyEvent:
+        inbox, fill = await self._open()
+        self._used = max(self._used, self._given)
+        while True:
+            while self._batch:
+                found = self._batch.pop(0)
+                self._given = found.seq
+                if not found.why and (not self._types or found.type in self._types):
+                    return _typed(found)
+                self._used = found.seq
+            await self._move(inbox)
+            self._batch = await anyio.to_thread.run_sync(inbox.reader.after, self._used)
+            if not self._batch:
+                await self._poll(inbox, fill)
+
+    async def _poll(self, inbox: Inbox, fill: FillLoop) -> None:
+        clock = self._environment.clock
+        if self._tidied_at is None or clock() - self._tidied_at > _TIDY_EVERY_S:
+            self._tidied_at = clock()
+            wall = self._environment.wall
+            readers = list(inbox.reader.cursors())
+            await Retention(inbox, readers, keep_days=_KEEP_DAYS, keep_bytes=_KEEP_BYTES, wall=wall).tidy()
+        if self._polled_at is not None and (left := self._polled_at + self._every_s - clock()) > 0:
+            await self._environment.sleep(left)
+        self._polled_at = clock()
+        await fill.once()
+
+    async def _move(self, inbox: Inbox) -> None:
+        if self._used > self._moved:
+            await inbox.move_cursor(self._reader, self._used)
+            self._moved = self._used
+
+
+def _typed(found: StoredEvent) -> GladlyEvent:
+    body = found.parsed()
+    content, initiator = body.get("content"), body.get("initiator")
+    return GladlyEvent(
+        id=str(body["id"]),
+        type=found.type,
+        time=found.time,
+        content=content if isinstance(content, dict) else {},
+        initiator=initiator if isinstance(initiator, dict) else None,
+        received_at=dt.datetime.fromtimestamp(found.received_ms / 1000, dt.UTC),
+        via=found.via,
+        raw=found.body,
+    )

@@ -1,0 +1,132 @@
+"""A real browser without a window, driven through its DevTools protocol."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+__all__ = ("CHROMIUM", "Page", "browser_page")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""The browser's program, or None."""
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--lang=en-GB",
+    "--remote-debugging-port=0",
+    "about:blank",
+]
+_PATIENCE_S = 20.0
+
+
+class Page:
+    """One page of the browser. What it asked the network for and what went wrong in it is kept."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self.requests: list[str] = []
+        self.problems: list[str] = []
+
+    async def read(self) -> None:
+        """Read all that the browser says, until it closes the connection."""
+        async for message in self._socket:
+            said = message.json()
+            if "id" in said:
+                self._waiting.pop(said["id"]).set_result(said)
+            elif said["method"] == "Network.requestWillBeSent":
+                self.requests.append(said["params"]["request"]["url"])
+            elif said["method"] == "Runtime.exceptionThrown":
+                self.problems.append(str(said["params"]["exceptionDetails"]))
+            elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
+                self.problems.append(said["params"]["entry"]["text"])
+
+    async def send(self, method: str, **params: Any) -> Any:
+        """Send a command and return its result."""
+        number = next(self._numbers)
+        reply = self._waiting[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        said = await asyncio.wait_for(reply, _PATIENCE_S)
+        assert "error" not in said, said["error"]
+        return said["result"]
+
+    async def look(self, *, width: int, height: int = 900, scheme: str = "light") -> None:
+        """Set the size of the window and whether the user prefers light or dark."""
+        await self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def evaluate(self, script: str) -> Any:
+        """Return the value of an expression in the page."""
+        said = await self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in said, said["exceptionDetails"]
+        return said["result"].get("value")
+
+    async def wait_for(self, script: str) -> None:
+        """Wait until an expression is true in the page."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not await self.evaluate(f"Boolean({script})"):  # noqa: ASYNC110  # the page sets no event of ours
+                await asyncio.sleep(0.02)
+
+    async def screenshot(self, path: Path, *, whole: bool = True) -> None:
+        """Write a picture of the page as PNG."""
+        taken = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(taken["data"]))  # noqa: ASYNC240
+
+
+@asynccontextmanager
+async def browser_page(folder: Path) -> AsyncIterator[Page]:
+    """Start a browser with an empty profile in a folder, and give its one page."""
+    assert CHROMIUM is not None
+    profile = folder / "profile"
+    with (folder / "browser.log").open("wb") as log:
+        browser = subprocess.Popen(  # noqa: ASYNC220  # it starts without waiting
+            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+    try:
+        port = await asyncio.to_thread(_port_of, profile / "DevToolsActivePort", browser)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as reply:
+                address = next(each["webSocketDebuggerUrl"] for each in await reply.json() if each["type"] == "page")
+            async with session.ws_connect(address, max_msg_size=0) as socket:
+                page = Page(socket)
+                reading = asyncio.create_task(page.read())
+                for domain in ("Network", "Runtime", "Log", "Page"):
+                    await page.send(f"{domain}.enable")
+                yield page
+                reading.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reading
+    finally:
+        browser.terminate()
+        await asyncio.to_thread(browser.wait)
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def _port_of(path: Path, browser: subprocess.Popen[bytes]) -> int:
+    """Return the port that the browser writes into its profile when it listens."""
+    end = time.monotonic() + _PATIENCE_S * 2
+    while not (path.exists() and (lines := path.read_text().split())):
+        assert browser.poll() is None, "the browser has ended"
+        assert time.monotonic() < end, "the browser does not listen"
+        time.sleep(0.05)
+    return int(lines[0])

@@ -1,0 +1,223 @@
+"""`follow`: events from the feed, each once in the inbox, whatever happens to Gladly, to our clock and to us."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bulkgladly import Credentials, Limits, Pace
+from bulkgladly.emulator import Clock, Emulator
+from bulkgladly.emulator.faults.fault import Fault, half_body, reset, status
+from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
+from bulkgladly.errors import Withdrawn
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.realtime.fill_loop import FillLoop
+from bulkgladly.realtime.realtime_options import RealtimeOptions
+from bulkgladly.realtime.run_realtime import start_realtime
+from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.runs.connection import Connection
+from tests.flows.exporting import TOKEN, Wall
+from tests.flows.followed import Followed, Told
+from tests.flows.quickly import QUICK
+
+HOUR = dt.timedelta(hours=1)
+
+
+async def test_events_come_in_the_order_of_the_feed(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED", "TASK/CLOSED", "CUSTOMER_PROFILE/UPDATED")
+
+    report = await followed.follow()
+
+    assert followed.ids() == ids
+    assert (report.events["feed"], report.requests) == (3, {"getOrganization": 1, "listEvents": 1})
+
+
+async def test_what_is_read_again_is_stored_once(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+
+    def more(_: int) -> None:
+        ids.extend(followed.add("TASK/CLOSED"))
+
+    report = await followed.follow(4, between=more)
+
+    assert followed.ids() == ids[:4]
+    assert report.events == {"feed": 4, "seen_twice": 6}
+
+
+async def test_only_the_entities_that_are_wanted_are_requested(followed: Followed) -> None:
+    followed.add("TASK/CREATED", "CUSTOMER_PROFILE/UPDATED")
+
+    await followed.follow(entities=("TASK",))
+    assert [found.type for found in followed.stored()] == ["TASK/CREATED"]
+
+    await followed.follow()
+    assert [found.type for found in followed.stored()] == ["TASK/CREATED", "CUSTOMER_PROFILE/UPDATED"]
+
+
+async def test_a_later_start_goes_on_where_the_first_ended(followed: Followed) -> None:
+    """The second requests from a minute before the end of the first, not a day."""
+    ids = followed.add("TASK/CREATED")
+    await followed.follow()
+    ids += followed.add("TASK/CLOSED")
+    await followed.follow()
+
+    assert followed.ids() == ids
+    # A day back there would be more.
+    assert followed.emulator.requests.by_operation["listEvents"] == 2
+
+
+async def test_a_pause_of_more_than_a_day_is_told_and_kept(followed: Followed) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with Inbox(followed.state, followed.credentials.host) as inbox:
+        await inbox.put(
+            [],
+            facts={
+                "covered_from": (now - 90 * HOUR).isoformat(),
+                "covered_until": (now - 60 * HOUR).isoformat(),
+                "covered_entities": ",".join(RealtimeOptions().entities),
+            },
+        )
+    report = await followed.follow(2)
+
+    ((begins, ends),) = report.gaps
+    assert begins == (now - 60 * HOUR).isoformat()
+    assert dt.timedelta(0) <= dt.datetime.fromisoformat(ends) - (now - 24 * HOUR) < dt.timedelta(minutes=3)
+    assert len([line for line in followed.told.lines if "are lost" in line]) == 1
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -30 * HOUR, 30 * HOUR])
+async def test_a_wrong_clock_of_ours_loses_nothing(followed: Followed, off: dt.timedelta) -> None:
+    ids = followed.add("TASK/CREATED")
+
+    def more(_: int) -> None:
+        ids.extend(followed.add("TASK/CLOSED"))
+
+    await followed.follow(3, between=more, wall=lambda: dt.datetime.now(dt.UTC) + off)
+    await followed.follow(1)
+
+    assert followed.ids() == ids
+    assert any("this machine's clock is" in line for line in followed.told.lines)
+
+
+PAGE = Fault(reply=Reply(200, b"<html>a gateway</html>", content_type="text/html"))
+
+
+@pytest.mark.parametrize(
+    "fault", [PAGE, half_body(), reset(), status(200), status(503), Fault(coding="gzip_cut")], ids=repr
+)
+async def test_a_reply_that_is_no_feed_covers_nothing(followed: Followed, fault: Fault) -> None:
+    """The next request still begins where the last whole reply ended, and brings all."""
+    ids = followed.add("TASK/CREATED", "TASK/CLOSED")
+    followed.emulator.faults.script("listEvents", [fault] * 7)
+
+    await followed.follow(4)
+
+    assert followed.ids() == ids
+    assert not [found for found in followed.stored() if found.why]
+
+
+async def test_a_line_that_is_no_event_is_kept_among_events(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+    (good,) = followed.emulator.store.event_log
+    body = b"".join(line + b"\n" for line in (orjson.dumps(good.shown()), b'{"type": "TASK/CREATED"}', b"nonsense"))
+    followed.emulator.faults.script(
+        "listEvents", [Fault(reply=Reply(200, body, content_type="application/x-jsonlines"))] * 2
+    )
+
+    report = await followed.follow(2)
+
+    assert [found.body for found in followed.stored() if found.why] == [b'{"type": "TASK/CREATED"}', b"nonsense"]
+    assert [found.dedupe_id for found in followed.stored() if not found.why] == ids
+    assert report.events == {"feed": 3, "strange": 2, "seen_twice": 3}
+
+
+async def test_wrong_credentials_end_it(followed: Followed) -> None:
+    wrong = Credentials(followed.emulator.url, "someone@example.org", "wrong")
+    report = await start_realtime(RealtimeOptions(state_dir=followed.state), wrong, environment=QUICK)
+
+    assert report.exit_code == 4
+    assert "credentials" in (report.reason or "")
+
+
+async def test_an_entity_that_gladly_does_not_know_is_left_out(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+    refusal = refuse(400, problem("invalid", "entities cannot be CUSTOMER_PROFILE", attr="entities")).reply
+    followed.emulator.faults.script("listEvents", [Fault(reply=refusal)])
+
+    await followed.follow(2)
+
+    assert followed.ids() == ids
+    assert "events: Gladly refuses CUSTOMER_PROFILE; the other entities are read without them" in followed.told.lines
+
+
+async def test_completed_export_jobs_are_events_where_there_is_a_data_set(followed: Followed) -> None:
+    """Once, and not those of earlier days."""
+    emulator = followed.emulator
+    now = dt.datetime.now(dt.UTC)
+    new = emulator.exports.add_job({"agents.jsonl": b""}, updated_at=now)
+    emulator.exports.add_job({"agents.jsonl": b""}, updated_at=now - 30 * HOUR)
+
+    with Inbox(followed.state, followed.credentials.host) as inbox:
+        async with Connection(followed.credentials, Pace(unlimited=True), Limits(), QUICK).client as client:
+            clock = ServerClock(QUICK.wall, QUICK.clock)
+            feed = EventFeed(client, inbox, EVENT_ENTITIES, clock)
+            loop = FillLoop(
+                client,
+                inbox,
+                feed,
+                clock,
+                every_s=1,
+                with_jobs=True,
+                sleep=QUICK.sleep,
+                monotonic=QUICK.clock,
+                note=followed.told.note,
+            )
+            await loop.fill_jobs()
+            await loop.fill_jobs()
+
+    assert followed.ids() == [f"EXPORT_JOB/COMPLETED:{new}"]
+
+
+@pytest.mark.parametrize(("away_h", "lost"), [(20, 0), (30, 6)])
+async def test_a_stop_loses_only_what_the_feed_has_no_more(tmp_path: Path, away_h: int, lost: int) -> None:
+    """Something happens every hour while nobody follows; what is lost is exactly the gap that is told."""
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        ids = followed.add("TASK/CREATED")
+        await followed.follow(wall=lambda: wall.now)
+        for _ in range(away_h):
+            wall.now += HOUR
+            ids += followed.add("TASK/CLOSED")
+        wall.now += dt.timedelta(minutes=1)
+        report = await followed.follow(2, wall=lambda: wall.now)
+
+    assert followed.ids() == ids[:1] + ids[1 + lost :]
+    assert len(report.gaps) == bool(lost)
+    for begins, ends in report.gaps:
+        assert dt.datetime.fromisoformat(ends) - dt.datetime.fromisoformat(begins) >= lost * HOUR
+
+
+async def test_an_idle_feed_takes_two_requests_a_minute(followed: Followed, tmp_path: Path) -> None:
+    """An hour by the clock of the waits: 30 seconds between two requests, those for jobs included."""
+    passed = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        if passed > 3600:
+            raise Withdrawn("that is enough")
+
+    await start_realtime(
+        RealtimeOptions(state_dir=followed.state, pace=Pace(unlimited=True), out=tmp_path / "lake"),
+        followed.credentials,
+        environment=replace(QUICK, sleep=sleep, clock=lambda: passed),
+    )
+
+    asked = followed.emulator.requests.by_operation
+    assert asked["findJobs"] >= 5
+    assert asked["findJobs"] + asked["listEvents"] <= 121
