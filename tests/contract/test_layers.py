@@ -307,11 +307,8 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        # One speaks to Gladly, with its credentials, one to receivers, with none; the third serves a page.
-        (
-            "aiohttp",
-            {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink", "bulkgladly.realtime.live_routes"},
-        ),
+        # One speaks to Gladly, with its credentials; one to receivers of the user's, with none; one to browsers.
+        ("aiohttp", {"bulkgladly.api.wire", "bulkgladly.realtime.https_sink", "bulkgladly.realtime.live_routes"}),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jmespath", {"bulkgladly.mapping.row_values"}),
