@@ -15,6 +15,7 @@ import re
 import sys
 
 import nats
+from nats.errors import Error as NatsError
 from nats.js.api import StreamConfig
 
 __all__ = ("main",)
@@ -51,7 +52,7 @@ def main() -> int:
     lines = [line for line in sys.stdin.buffer.read().splitlines() if line.strip()]
     try:
         asyncio.run(publish(url, lines))
-    except (OSError, nats.errors.Error) as error:
+    except (OSError, NatsError) as error:
         print(f"NATS did not take the events: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

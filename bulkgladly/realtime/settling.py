@@ -5,23 +5,27 @@ Only numbers, keys and times are held, not the events themselves: a burst of 60,
 
 import bisect
 import heapq
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ("MOST_WAITING", "Settling", "Waiting", "late_ones", "sort_time_ms", "wait_s")
+__all__ = ("MOST_BYTES", "MOST_WAITING", "Settling", "Unsent", "late_ones", "sort_time_ms", "wait_s")
 
+MOST_BYTES = 8 << 20
+"""Most bytes of events that leave together, unless one alone is larger."""
 MOST_WAITING = 20_000
 """Most events that wait at a time; beyond it those that wait longest leave before their window ends."""
 _CLOCKS_DIFFER_MS = 5 * 60 * 1000
 
 
-class Waiting(NamedTuple):
+class Unsent(NamedTuple):
     """An event that waits to leave. `order` is its place among those of its key; `key` is empty if it has none."""
 
     order: tuple[int, int]
     seq: int
     key: str
     time_ms: int
+    size: int = 0
 
 
 def sort_time_ms(time_ms: int, received_ms: int) -> int:
@@ -37,7 +41,7 @@ def wait_s(received_ms: int, now_ms: int, settle_s: float) -> float:
     return min(max((received_ms - now_ms) / 1000 + settle_s, 0.0), settle_s)
 
 
-def late_ones(leaving: Sequence[Waiting], newest: Mapping[str, int]) -> set[int]:
+def late_ones(leaving: Sequence[Unsent], newest: Mapping[str, int]) -> set[int]:
     """Return the numbers of those that leave although a newer one of their key has left; `newest` is by key."""
     left = dict(newest)
     late: set[int] = set()
@@ -61,9 +65,9 @@ class Settling:
     def __init__(self, settle_s: float, most: int = MOST_WAITING) -> None:
         self._by_time = settle_s > 0
         self._most = most
-        self._keys: dict[str, list[Waiting]] = {}
-        self._due: list[tuple[float, int, Waiting]] = []
-        self._blocked: dict[str, list[Waiting]] = {}
+        self._keys: dict[str, list[Unsent]] = {}
+        self._due: list[tuple[float, int, Unsent]] = []
+        self._blocked: dict[str, list[Unsent]] = {}
         self._open: dict[int, None] = {}
         """All that have not been resolved, in order of arrival, also those that were taken."""
         self._count = 0
@@ -75,12 +79,12 @@ class Settling:
         """How many more events may be added."""
         return max(0, self._most - self._count)
 
-    def add(self, seq: int, key: str, time_ms: int, due: float) -> None:
-        """Let an event wait until a time. Events are added in order of arrival."""
+    def add(self, seq: int, key: str, time_ms: int, due: float, *, size: int = 0) -> None:
+        """Let an event of `size` bytes wait until a time. Events are added in order of arrival."""
         self._open[seq] = None
-        self._put(Waiting((time_ms if self._by_time else 0, seq), seq, key, time_ms), due)
+        self._put(Unsent((time_ms if self._by_time else 0, seq), seq, key, time_ms, size), due)
 
-    def put_back(self, events: Iterable[Waiting]) -> None:
+    def put_back(self, events: Iterable[Unsent]) -> None:
         """Let events that were taken leave again: they are due at once, in their order."""
         for one in events:
             self._put(one, float("-inf"))
@@ -94,7 +98,7 @@ class Settling:
         """Return up to which number all events are done, if all up to `read` have been added."""
         return next(iter(self._open), read + 1) - 1
 
-    def _put(self, one: Waiting, due: float) -> None:
+    def _put(self, one: Unsent, due: float) -> None:
         if one.key:
             bisect.insort(self._keys.setdefault(one.key, []), one)
         heapq.heappush(self._due, (due, one.seq, one))
@@ -107,17 +111,20 @@ class Settling:
         self._drop_gone()
         return self._due[0][0] if self._due else None
 
-    def take(self, now: float, most: int) -> list[Waiting]:
+    def take(self, now: float, most: int) -> list[Unsent]:
         """Return the events that leave now, in their order."""
-        leaving: list[Waiting] = []
+        leaving: list[Unsent] = []
         while len(leaving) < most:
             self._drop_gone()
             if not self._due or (self._due[0][0] > now and self._count < self._most):
                 break
             leaving += self._with_older(heapq.heappop(self._due)[2], most - len(leaving))
-        return leaving
+        sizes = itertools.accumulate(one.size for one in leaving)
+        fits = max(1, sum(total <= MOST_BYTES for total in sizes))
+        self.put_back(leaving[fits:])
+        return leaving[:fits]
 
-    def _with_older(self, one: Waiting, most: int) -> list[Waiting]:
+    def _with_older(self, one: Unsent, most: int) -> list[Unsent]:
         if not one.key:
             self._count -= 1
             return [one]
@@ -144,7 +151,7 @@ class Settling:
             else:
                 return
 
-    def _waits(self, one: Waiting) -> bool:
+    def _waits(self, one: Unsent) -> bool:
         queue = self._keys.get(one.key, [])
         at = bisect.bisect_left(queue, one)
         return at < len(queue) and queue[at] is one

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -28,7 +27,7 @@ from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.realtime.dead_letters import DeadLetter, DeadLetters
 from bulkgladly.realtime.object_fetch import ObjectFetch
 from bulkgladly.realtime.outgoing import Outgoing, outgoing_of, passed_on
-from bulkgladly.realtime.settling import Settling, Waiting, late_ones, sort_time_ms, wait_s
+from bulkgladly.realtime.settling import Settling, Unsent, late_ones, sort_time_ms, wait_s
 from bulkgladly.realtime.sink_schedule import FIRST_WAIT_S, SinkSchedule, retry_wait_s
 from bulkgladly.realtime.sinks import Fate, Note, Sink, SinkEnded, SinkReply
 from bulkgladly.runs.environment import USUAL, Environment
@@ -37,7 +36,7 @@ from bulkgladly.runs.stages import side_by_side
 
 __all__ = ("SinkLoop",)
 
-_READ_AT_ONCE = 500
+_READ_AT_ONCE = 200
 _FETCHES_AT_ONCE = 8
 _CLOSE_S = 5.0
 _PRUNE_EVERY = 10_000
@@ -55,6 +54,7 @@ class _Arrived(NamedTuple):
     key: str
     time_ms: int
     received_ms: int
+    size: int
 
 
 class SinkLoop:
@@ -92,6 +92,8 @@ class SinkLoop:
         self._dead_count, self._tell_dead_at = 0, 1
         self._since_pruned = _PRUNE_EVERY
         self._is_stopping = False
+        self._over: anyio.Event | None = None
+        """Set once `run` has ended; None before it has begun."""
         self._scope: anyio.CancelScope | None = None
         self._grace_s = 0.0
 
@@ -109,9 +111,10 @@ class SinkLoop:
 
     async def run(self) -> None:
         """Pass events on until `stop` is called, the sink ends by itself (`ended`), or this is cancelled."""
-        if self._read < 0:
-            await self.begin()
+        self._over = anyio.Event()
         try:
+            if self._read < 0:
+                await self.begin()
             while not self._is_stopping:
                 if not await self._step():
                     await self._idle()
@@ -121,12 +124,19 @@ class SinkLoop:
         finally:
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await self.sink.close()
+            self._over.set()
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Let `run` return. The batch under way has `grace_s` to end; if it does not, it is passed on again later."""
         self._is_stopping = True
         if self._scope is not None:
             self._scope.deadline = min(self._scope.deadline, anyio.current_time() + min(self._grace_s, grace_s))
+
+    async def finish(self, grace_s: float = STOP_GRACE_S) -> None:
+        """As `stop`, and return when `run` has ended."""
+        self.stop(grace_s)
+        if self._over is not None:
+            await self._over.wait()
 
     # --- reading the inbox ---
 
@@ -148,10 +158,10 @@ class SinkLoop:
             last = self._inbox.last_seq
             limit = min(room, _READ_AT_ONCE)
             rows, count, end = await anyio.to_thread.run_sync(self._rows, limit)
-            now, wall_ms = self._environment.clock(), round(time.time() * 1000)
+            now, wall_ms = self._environment.clock(), round(self._environment.wall().timestamp() * 1000)
             for one in rows:
                 due = now + wait_s(one.received_ms, wall_ms, self._settle_s)
-                self._settling.add(one.seq, one.key, one.time_ms, due)
+                self._settling.add(one.seq, one.key, one.time_ms, due, size=one.size)
             self._read = end if count == limit else max(end, last)
 
     def _rows(self, limit: int) -> tuple[list[_Arrived], int, int]:
@@ -165,7 +175,7 @@ class SinkLoop:
 
     # --- one batch ---
 
-    async def _pass_on(self, batch: Sequence[Waiting], *, is_probe: bool) -> None:
+    async def _pass_on(self, batch: Sequence[Unsent], *, is_probe: bool) -> None:
         outgoing = await self._patiently(partial(self._prepared, batch))
         if outgoing is None:
             self._give_back(batch)
@@ -183,7 +193,7 @@ class SinkLoop:
             return
         await self._settle(present, replies, outgoing, is_probe=is_probe)
 
-    async def _prepared(self, batch: Sequence[Waiting]) -> Mapping[int, Outgoing]:
+    async def _prepared(self, batch: Sequence[Unsent]) -> Mapping[int, Outgoing]:
         """Return what is passed on, by number, with the objects if they are wanted."""
         reader, name = self._inbox.reader, self.sink.name
 
@@ -205,7 +215,7 @@ class SinkLoop:
 
     async def _settle(
         self,
-        batch: Sequence[Waiting],
+        batch: Sequence[Unsent],
         replies: Sequence[SinkReply],
         outgoing: Mapping[int, Outgoing],
         *,
@@ -238,10 +248,10 @@ class SinkLoop:
             await self._rest(pause_s)
 
     async def _put_aside(
-        self, failed: Sequence[tuple[Waiting, SinkReply]], now: float
-    ) -> list[tuple[Waiting, SinkReply]]:
+        self, failed: Sequence[tuple[Unsent, SinkReply]], now: float
+    ) -> list[tuple[Unsent, SinkReply]]:
         """Let events that failed alone wait, and return those that are given up."""
-        given_up: list[tuple[Waiting, SinkReply]] = []
+        given_up: list[tuple[Unsent, SinkReply]] = []
         for one, reply in failed:
             known = self._failing.get(one.seq, Failing(one.seq, 0, 0.0, ""))
             earlier = known.attempts
@@ -262,8 +272,8 @@ class SinkLoop:
         return given_up
 
     async def _bury(
-        self, refused: Sequence[tuple[Waiting, SinkReply]], outgoing: Mapping[int, Outgoing]
-    ) -> list[Waiting]:
+        self, refused: Sequence[tuple[Unsent, SinkReply]], outgoing: Mapping[int, Outgoing]
+    ) -> list[Unsent]:
         """Add events to the dead letters and return them; none, to be tried again, if that was not possible."""
         letters = [
             DeadLetter(
@@ -293,7 +303,7 @@ class SinkLoop:
             )
         return events
 
-    async def _leave(self, done: Sequence[Waiting]) -> None:
+    async def _leave(self, done: Sequence[Unsent]) -> None:
         """Note in the inbox that events have left. Until that is on the disk, nothing else is passed on."""
         seqs = [one.seq for one in done]
         for one in done:
@@ -310,7 +320,7 @@ class SinkLoop:
             self._since_pruned = 0
             await self._patiently(partial(prune_newest, self._inbox, self.sink.name))
 
-    def _give_back(self, events: Sequence[Waiting]) -> None:
+    def _give_back(self, events: Sequence[Unsent]) -> None:
         # Those that were put aside stay there.
         self._settling.put_back(one for one in events if not self._schedule.holds(one.seq))
 
@@ -394,4 +404,5 @@ def _is_passed_on(stored: StoredEvent) -> bool:
 def _read(stored: StoredEvent) -> _Arrived:
     content = stored.parsed().get("content")
     key = key_of(content if isinstance(content, dict) else {})
-    return _Arrived(stored.seq, key, sort_time_ms(stored.time_ms, stored.received_ms), stored.received_ms)
+    time_ms = sort_time_ms(stored.time_ms, stored.received_ms)
+    return _Arrived(stored.seq, key, time_ms, stored.received_ms, len(stored.body))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkgladly.inbox.deliveries import Failing
-from bulkgladly.realtime.settling import Waiting
+from bulkgladly.realtime.settling import Unsent
 from bulkgladly.realtime.sinks import MOST_AT_ONCE
 
 __all__ = ("FIRST_WAIT_S", "LONGEST_WAIT_S", "Aside", "SinkSchedule", "retry_wait_s")
@@ -24,7 +24,7 @@ _REALLY_DOWN = 3
 class Aside(NamedTuple):
     """An event that failed alone: what is known of it, when it may be tried again, and when it was tried last."""
 
-    event: Waiting
+    event: Unsent
     failing: Failing
     not_before: float
     tried_at: float
@@ -83,7 +83,7 @@ class SinkSchedule:
         return min((one.not_before for one in self._aside.values()), default=None)
 
     def put_aside(
-        self, event: Waiting, known: Failing, now: float, *, reason: str, give_up_s: float, retry_after_s: float | None
+        self, event: Unsent, known: Failing, now: float, *, reason: str, give_up_s: float, retry_after_s: float | None
     ) -> Failing:
         """Let an event that failed alone wait, and return what is known of it now. The caller looks at `failed_s`."""
         earlier = self._aside.get(event.seq)

@@ -46,9 +46,15 @@ class StreamSink(Sink):
         poll.register(self._handle, select.POLLOUT)
         left = memoryview(lines)
         while left:
-            if not poll.poll(0):
+            count = self._some(left[:_PIECE]) if poll.poll(0) else 0
+            if not count:
                 await self._sleep(_LOOK_S)
                 continue
-            count = os.write(self._handle, left[:_PIECE])
             left = left[count:]
             self._is_torn = bool(left)
+
+    def _some(self, data: memoryview) -> int:
+        try:
+            return os.write(self._handle, data)
+        except BlockingIOError:  # another process has set the shared stream to non-blocking, and it has just filled up
+            return 0

@@ -254,7 +254,7 @@ async def test_a_new_sink_begins_with_what_arrives_from_now_on(inbox: Inbox) -> 
         await put(inbox, [event(2)])
         running = asyncio.ensure_future(new.run())
         await soon(inbox, sink.name, 2)
-        new.stop()
+        await new.finish()
         await running
 
     assert ids(sink.events) == ["e2"]

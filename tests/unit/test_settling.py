@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.realtime.settling import Settling, Waiting, late_ones, sort_time_ms, wait_s
+from bulkgladly.realtime.settling import MOST_BYTES, Settling, Unsent, late_ones, sort_time_ms, wait_s
 
 
-def seqs(events: list[Waiting]) -> list[int]:
+def seqs(events: list[Unsent]) -> list[int]:
     return [one.seq for one in events]
 
 
@@ -43,6 +43,17 @@ def test_a_batch_ends_at_its_limit_and_the_rest_follows() -> None:
     settling.add(3, "a", 200, due=9.0)
 
     assert [seqs(settling.take(1.0, 2)), seqs(settling.take(1.0, 2))] == [[2, 3], [1]]
+
+
+def test_large_events_leave_in_smaller_batches() -> None:
+    """So that a batch does not fill the memory; one that is too large alone leaves alone."""
+    settling = Settling(20.0)
+    for seq, size in enumerate([MOST_BYTES // 2, MOST_BYTES // 2, 1, MOST_BYTES + 1, 1], start=1):
+        settling.add(seq, "a" if seq < 3 else "", seq, due=1.0, size=size)
+
+    batches = [seqs(settling.take(1.0, 100)) for _ in range(4)]
+
+    assert batches == [[1, 2], [3], [4], [5]]
 
 
 def test_a_blocked_key_waits_and_others_do_not() -> None:
@@ -91,11 +102,11 @@ def test_a_full_window_lets_the_oldest_leave_early() -> None:
 def test_late_is_what_leaves_after_a_newer_one() -> None:
     """By key; an event without a key is never late, and an equal time is not late."""
     leaving = [
-        Waiting((0, seq), seq, key, time) for seq, key, time in [(1, "a", 5), (2, "a", 7), (3, "b", 1), (4, "", 0)]
+        Unsent((0, seq), seq, key, time) for seq, key, time in [(1, "a", 5), (2, "a", 7), (3, "b", 1), (4, "", 0)]
     ]
 
     assert late_ones(leaving, {"a": 6, "b": 1}) == {1}
-    assert late_ones([*leaving, Waiting((0, 5), 5, "a", 6)], {}) == {5}
+    assert late_ones([*leaving, Unsent((0, 5), 5, "a", 6)], {}) == {5}
 
 
 def test_clocks_that_lie_change_little() -> None:
@@ -117,7 +128,7 @@ def test_each_event_leaves_once_and_in_the_order_of_its_key(
     left: list[int] = []
     now = 0.0
 
-    def leave() -> Iterator[list[Waiting]]:
+    def leave() -> Iterator[list[Unsent]]:
         while batch := settling.take(now, limit):
             yield batch
 
@@ -129,7 +140,7 @@ def test_each_event_leaves_once_and_in_the_order_of_its_key(
                 settling.resolve(seqs(batch))
         settling.add(seq, key, time_ms, due=now + 5.0)
     now += 100.0
-    last: list[Waiting] = [one for batch in leave() for one in batch]
+    last: list[Unsent] = [one for batch in leave() for one in batch]
     left += seqs(last)
     settling.resolve(seqs(last))
 

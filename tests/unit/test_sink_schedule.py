@@ -3,15 +3,15 @@
 import pytest
 
 from bulkgladly.inbox.deliveries import Failing
-from bulkgladly.realtime.settling import Waiting
+from bulkgladly.realtime.settling import Unsent
 from bulkgladly.realtime.sink_schedule import SinkSchedule, retry_wait_s
 
 NEW = Failing(0, 0, 0.0, "")
 DAY_S = 86400.0
 
 
-def waiting(seq: int) -> Waiting:
-    return Waiting((seq, seq), seq, f"key {seq}", seq)
+def waiting(seq: int) -> Unsent:
+    return Unsent((seq, seq), seq, f"key {seq}", seq)
 
 
 def put(schedule: SinkSchedule, seq: int, now: float, known: Failing = NEW, *, give_up_s: float = DAY_S) -> Failing:
