@@ -50,6 +50,7 @@ Loop = Callable[[], Awaitable[None]]
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
 _OUR_NAME = "bulkgladly"
+_CATCH_UP_S = 300.0
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
 
@@ -190,7 +191,15 @@ class ServiceParts:
 
     def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop) -> None:
         options, environment, note = self.options, self.terms.environment, self.terms.observer.note
-        self._rule_sinks = RuleSinks(partial(sink_of, note=note, environment=environment))
+        secret = os.environ.get(options.sign_env, "") if options.sign_env is not None else None
+        make = partial(sink_of, note=note, signing_secret=secret, sign_env=options.sign_env, environment=environment)
+        self._rule_sinks = RuleSinks(make)
+
+        async def caught_up() -> None:
+            # Timers wait for what was missed while nobody received, but not for an outage of hours.
+            with anyio.move_on_after(_CATCH_UP_S):
+                await fill.has_filled.wait()
+
         runner = RuleRunner(
             inbox,
             self.rules,
@@ -200,7 +209,7 @@ class ServiceParts:
             call_sink=self._rule_sinks,
             fetch=RuleObjects(fetch),
             settle_s=options.settle_s,
-            until_caught_up=fill.has_filled.wait,
+            until_caught_up=caught_up,
             note=note,
             environment=environment,
             wall=self._clock.now if self._clock is not None else None,
