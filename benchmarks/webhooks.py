@@ -39,9 +39,9 @@ import pyarrow.parquet as pq
 from benchmarks.setting import machine, pin
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent, inbox_path
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.realtime_options import ListenOptions
-from bulkgladly.realtime.webhook_server import WebhookServer
+from bulkgladly.webhooks.listen_options import ListenOptions
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.webhook_server import WebhookServer
 
 __all__ = ("main",)
 

@@ -102,12 +102,12 @@ def replay(
     import anyio
 
     from bulkgladly.inbox.stored_events import InboxReader, inbox_path
-    from bulkgladly.realtime.replay import Replayed, event_filter
-    from bulkgladly.realtime.replay import replay as replayed
-    from bulkgladly.realtime.sink_choice import sinks_of
-    from bulkgladly.realtime.sinks import SinkEnded
     from bulkgladly.runs.environment import USUAL
     from bulkgladly.runs.observer import counted
+    from bulkgladly.sinks.replay import Replayed, event_filter
+    from bulkgladly.sinks.replay import replay as replayed
+    from bulkgladly.sinks.sink_choice import sinks_of
+    from bulkgladly.sinks.sinks import SinkEnded
 
     environment: Any = context.obj.environment or USUAL
     passes, begin = event_filter(where), time_of_flag("--since", since)
@@ -170,7 +170,7 @@ def drop(
 
 
 def _dead_path(state_dir: Path) -> Path:
-    from bulkgladly.realtime.dead_letters import dead_letters_path
+    from bulkgladly.sinks.dead_letters import dead_letters_path
 
     return dead_letters_path(state_dir)
 

@@ -82,7 +82,8 @@ def listen(
         _refuse_options(context)
         return
     from bulkgladly.cli.realtime_output import serve_and_leave
-    from bulkgladly.realtime.realtime_options import ListenOptions, RealtimeOptions
+    from bulkgladly.realtime.realtime_options import RealtimeOptions
+    from bulkgladly.webhooks.listen_options import ListenOptions
 
     options = RealtimeOptions(
         listen=ListenOptions(**receive.chosen()),
@@ -129,10 +130,10 @@ def register(
     """
     import os
 
-    from bulkgladly.realtime.known_webhook import KnownWebhook, known_webhook, remember_webhook
-    from bulkgladly.realtime.listen_secrets import ListenSecrets
-    from bulkgladly.realtime.registration import Registrar, check_events, check_url
     from bulkgladly.runs.observer import counted
+    from bulkgladly.webhooks.known_webhook import KnownWebhook, known_webhook, remember_webhook
+    from bulkgladly.webhooks.listen_secrets import ListenSecrets
+    from bulkgladly.webhooks.registration import Registrar, check_events, check_url
 
     credentials = where.credentials(context)
     check_url(url, credentials.host)
@@ -156,8 +157,8 @@ def register(
 @with_flags
 def show(*, context: typer.Context, name: Name = _OUR_NAME, where: WhereFlags, json: flags.Json = False) -> None:
     """List the webhooks in Gladly, and whether each is enabled."""
-    from bulkgladly.realtime.known_webhook import known_webhook
-    from bulkgladly.realtime.registration import Registrar
+    from bulkgladly.webhooks.known_webhook import known_webhook
+    from bulkgladly.webhooks.registration import Registrar
 
     credentials = where.credentials(context)
     known = known_webhook(where.state_dir, credentials.host)
@@ -198,8 +199,8 @@ def unregister(
     where: WhereFlags,
 ) -> None:
     """Disable a webhook in Gladly and delete it."""
-    from bulkgladly.realtime.known_webhook import forget_webhook, known_webhook
-    from bulkgladly.realtime.registration import Registrar
+    from bulkgladly.webhooks.known_webhook import forget_webhook, known_webhook
+    from bulkgladly.webhooks.registration import Registrar
 
     credentials = where.credentials(context)
     known = known_webhook(where.state_dir, credentials.host)

@@ -13,8 +13,8 @@ from bulkgladly.cli.flags import OUTPUT, call_option, option
 from bulkgladly.cli.output import print_json, print_lines, tell
 
 if TYPE_CHECKING:
-    from bulkgladly.realtime.live_state import LiveState
-    from bulkgladly.realtime.live_view import LiveView
+    from bulkgladly.live.live_state import LiveState
+    from bulkgladly.live.live_view import LiveView
 
 __all__ = ("EventSource", "Every", "Once", "live", "show_live")
 
@@ -40,8 +40,8 @@ def live(
     --state-dir, else from Gladly's feed, at two requests a minute.
     """
     from bulkgladly.cli.values import seconds_of
+    from bulkgladly.live.live_state import LiveState
     from bulkgladly.realtime.live_source import LiveSource
-    from bulkgladly.realtime.live_state import LiveState
     from bulkgladly.runs.environment import USUAL
 
     environment = context.obj.environment or USUAL

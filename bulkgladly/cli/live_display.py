@@ -24,7 +24,7 @@ from bulkgladly.cli.live_words import (
 )
 
 if TYPE_CHECKING:
-    from bulkgladly.realtime.live_view import LiveView
+    from bulkgladly.live.live_view import LiveView
 
 __all__ = ("live_table",)
 

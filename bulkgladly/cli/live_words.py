@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bulkgladly.realtime.live_view import AgentView, ContactView, LiveView, QueueView, TaskView
+    from bulkgladly.live.live_view import AgentView, ContactView, LiveView, QueueView, TaskView
 
 __all__ = (
     "UNKNOWN",
@@ -160,7 +160,7 @@ def step_text(contact: "ContactView") -> str:
 
 def state_text(agent: "AgentView") -> str:
     """Return an agent's state."""
-    from bulkgladly.realtime.live_view import AGENT_STATES
+    from bulkgladly.live.live_view import AGENT_STATES
 
     return AGENT_STATES[agent.state]
 

@@ -11,8 +11,8 @@ from bulkgladly.cli.output import print_json, print_lines, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bulkgladly.realtime.event_rule import EventRule
-    from bulkgladly.realtime.rule_trial import Trial
+    from bulkgladly.workflows.event_rule import EventRule
+    from bulkgladly.workflows.rule_trial import Trial
 
 __all__ = ("check",)
 
@@ -40,9 +40,9 @@ def check(
     import anyio
 
     from bulkgladly.errors import UsageError
-    from bulkgladly.realtime.event_rule import rule_sentence
-    from bulkgladly.realtime.rule_file import load_rules
-    from bulkgladly.realtime.rule_trial import read_customers, read_events, try_rules
+    from bulkgladly.workflows.event_rule import rule_sentence
+    from bulkgladly.workflows.rule_file import load_rules
+    from bulkgladly.workflows.rule_trial import read_customers, read_events, try_rules
 
     rules = load_rules(file)
     if customers is not None and events is None:
@@ -80,7 +80,7 @@ def _only_by_webhook(rules: "Sequence[EventRule]") -> list[str]:
 
 
 def _as_json(rules: "Sequence[EventRule]", trial: "Trial | None") -> dict[str, Any]:
-    from bulkgladly.realtime.event_rule import rule_sentence
+    from bulkgladly.workflows.event_rule import rule_sentence
 
     about: dict[str, Any] = {"rules": [{"name": rule.name, "says": rule_sentence(rule)} for rule in rules]}
     if trial is not None:

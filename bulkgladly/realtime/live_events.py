@@ -13,9 +13,9 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.objects.events import EVENTS_WINDOW
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import InboxReader, StoredEvent
+from bulkgladly.live.live_feed import LiveFeed
+from bulkgladly.live.live_state import LiveState
 from bulkgladly.messages import Request
-from bulkgladly.realtime.live_feed import LiveFeed
-from bulkgladly.realtime.live_state import LiveState
 from bulkgladly.times import time_of
 
 __all__ = ("LiveLoop", "events_beside", "events_within", "names_from", "recent")

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.upkeep import view_of
 from bulkgladly.realtime.progress_lines import ProgressLines
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.service_parts import ServiceParts
@@ -39,7 +40,9 @@ class RealtimeReport:
     deliveries: Mapping[str, int] = field(default_factory=dict)
     """How the requests to `listen` ended, by name."""
     waiting: Mapping[str, int] = field(default_factory=dict)
-    """How many events each reader of the inbox has not used yet."""
+    """How many events the data set and each sink have not used yet, by the names of their cursors."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What each of these does with an event, in words for people."""
     gaps: tuple[tuple[str, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,7 +114,8 @@ class _Service:
         return self._parts.loops()
 
     def _beside(self) -> list[Callable[[], Awaitable[None]]]:
-        progress = ProgressLines(self._inbox, self._before, wall=self._environment.wall, note=self._note)
+        readers = self._parts.people_read()
+        progress = ProgressLines(self._inbox, self._before, readers, wall=self._environment.wall, note=self._note)
         found: list[Callable[[], Awaitable[None]]] = [partial(progress.run, self._environment.sleep), self._tell_pace]
         sinks = self._parts.sink_loops()
         self._sinks_left = len(sinks)
@@ -161,6 +165,7 @@ class _Service:
             requests=dict(self._connection.client.sent),
             events={name: number - self._before.get(name, 0) for name, number in now.items()},
             deliveries=self._parts.deliveries(),
-            waiting={name: reader.waiting(seq) for name, seq in reader.cursors().items()},
+            waiting={one.name: one.waiting for one in view_of(reader).readers if one.name in self._parts.people_read()},
+            told=self._parts.people_read(),
             gaps=tuple((begins.isoformat(), ends.isoformat()) for begins, ends in reader.gaps()),
         )

@@ -16,32 +16,32 @@ from bulkgladly.errors import BulkgladlyError, DataSetInUse
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
+from bulkgladly.live.live_routes import add_live_routes
 from bulkgladly.realtime import job_dumps, landing
-from bulkgladly.realtime.dead_letters import DeadLetters
-from bulkgladly.realtime.event_rule import EventRule
 from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
-from bulkgladly.realtime.healing import HealLoop
 from bulkgladly.realtime.job_dumps import JobDumps
-from bulkgladly.realtime.known_webhook import known_webhook
 from bulkgladly.realtime.landing import Landing, LandingTimes
-from bulkgladly.realtime.listen_secrets import ListenSecrets
 from bulkgladly.realtime.live_events import LiveLoop
-from bulkgladly.realtime.live_routes import add_live_routes
-from bulkgladly.realtime.object_fetch import ObjectFetch
 from bulkgladly.realtime.realtime_options import RealtimeOptions
-from bulkgladly.realtime.registration import Registrar
 from bulkgladly.realtime.retention import Retention
-from bulkgladly.realtime.rule_file import load_rules
-from bulkgladly.realtime.rule_ports import RuleObjects, RuleSinks
-from bulkgladly.realtime.rule_runner import RuleRunner
 from bulkgladly.realtime.server_clock import ServerClock
-from bulkgladly.realtime.sink_choice import sink_of, sinks_of
-from bulkgladly.realtime.sink_loop import SinkLoop
-from bulkgladly.realtime.sinks import Sink
-from bulkgladly.realtime.webhook_server import WebhookServer
 from bulkgladly.runs.session import Terms
 from bulkgladly.settings import Credentials
+from bulkgladly.sinks.dead_letters import DeadLetters
+from bulkgladly.sinks.object_fetch import ObjectFetch
+from bulkgladly.sinks.sink_choice import sink_of, sinks_of
+from bulkgladly.sinks.sink_loop import SinkLoop
+from bulkgladly.sinks.sinks import Sink
+from bulkgladly.webhooks.healing import HealLoop
+from bulkgladly.webhooks.known_webhook import known_webhook
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.registration import Registrar
+from bulkgladly.webhooks.webhook_server import WebhookServer
+from bulkgladly.workflows.event_rule import EventRule
+from bulkgladly.workflows.rule_file import load_rules
+from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
+from bulkgladly.workflows.rule_runner import RuleRunner
 
 __all__ = ("ServiceParts",)
 
@@ -279,6 +279,11 @@ class ServiceParts:
     def deliveries(self) -> Mapping[str, int]:
         """Return how the requests to the server ended."""
         return dict(self._server.counts) if self._server is not None else {}
+
+    def people_read(self) -> dict[str, str]:
+        """Return the readers of the inbox that people follow, by their cursors: what each does with an event."""
+        found = {sink.name: f"passed on to {sink.label}" for sink in self.sinks}
+        return {landing.CURSOR: "in the data set", **found} if self._landing is not None else found
 
     # --- the loops ---
 

@@ -68,9 +68,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
-    "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "exports"}),
+    "live": frozenset(WORDS),
+    "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
+    "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox"}),
+    "workflows": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "sinks"}),
+    "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "exports", "live", "sinks", "webhooks", "workflows"}),
     "cli": frozenset(
-        {*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "realtime", "emulator"}
+        {
+            *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "emulator"),
+            *("live", "sinks", "webhooks", "workflows", "realtime"),
+        }
     ),
     "emulator": frozenset(),
 }
@@ -312,15 +319,15 @@ def test_words_drag_nothing_in(word: str) -> None:
             "aiohttp",
             {
                 "bulkgladly.api.wire",
-                "bulkgladly.realtime.http_connections",
-                "bulkgladly.realtime.https_sink",
-                "bulkgladly.realtime.live_routes",
-                "bulkgladly.realtime.webhook_server",
+                "bulkgladly.webhooks.http_connections",
+                "bulkgladly.sinks.https_sink",
+                "bulkgladly.live.live_routes",
+                "bulkgladly.webhooks.webhook_server",
             },
         ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
-        ("jmespath", {"bulkgladly.mapping.row_values", "bulkgladly.realtime.event_expressions"}),
+        ("jmespath", {"bulkgladly.mapping.row_values", "bulkgladly.workflows.event_expressions"}),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),

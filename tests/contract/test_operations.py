@@ -22,7 +22,7 @@ JUDGES = {
     "api/pacer.py",
     "api/gates.py",
     # Not Gladly's: receivers of the user's own, who take an event or do not.
-    "realtime/https_sink.py",
+    "sinks/https_sink.py",
 }
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkgladly.realtime.exec_sink import ExecSink
-from bulkgladly.realtime.outgoing import Outgoing
-from bulkgladly.realtime.sink_choice import sink_of
-from bulkgladly.realtime.sinks import Fate, SinkEnded, SinkReply, SinkTimes
-from bulkgladly.realtime.stream_sink import StreamSink
+from bulkgladly.sinks.exec_sink import ExecSink
+from bulkgladly.sinks.outgoing import Outgoing
+from bulkgladly.sinks.sink_choice import sink_of
+from bulkgladly.sinks.sinks import Fate, SinkEnded, SinkReply, SinkTimes
+from bulkgladly.sinks.stream_sink import StreamSink
 from tests.flows.sink_setting import until
 
 

@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
 from bulkgladly.errors import UsageError
-from bulkgladly.realtime.https_sink import HttpsSink
-from bulkgladly.realtime.outgoing import Outgoing
-from bulkgladly.realtime.sink_choice import sink_of, sinks_of
-from bulkgladly.realtime.sinks import Fate, SinkTimes
+from bulkgladly.sinks.https_sink import HttpsSink
+from bulkgladly.sinks.outgoing import Outgoing
+from bulkgladly.sinks.sink_choice import sink_of, sinks_of
+from bulkgladly.sinks.sinks import Fate, SinkTimes
 from tests.doors.serving_tls import CERTIFICATE, proxy, secure_server, server_context
 
 SECRET = "whsec_" + "A" * 42 + "E="

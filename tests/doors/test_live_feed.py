@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from bulkgladly.errors import UsageError
-from bulkgladly.realtime.live_feed import LiveFeed
-from bulkgladly.realtime.live_page import live_page
-from bulkgladly.realtime.live_routes import add_live_routes
-from bulkgladly.realtime.live_state import LiveState
+from bulkgladly.live.live_feed import LiveFeed
+from bulkgladly.live.live_page import live_page
+from bulkgladly.live.live_routes import add_live_routes
+from bulkgladly.live.live_state import LiveState
 from bulkgladly.times import to_milliseconds
 from tests.flows.live_scene import TOKEN, scene_event, served_live
 

@@ -28,9 +28,9 @@ from aiohttp import web
 from bulkgladly.errors import UsageError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.realtime_options import ListenOptions
-from bulkgladly.realtime.webhook_server import ServerBounds, WebhookServer
+from bulkgladly.webhooks.listen_options import ListenOptions
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.webhook_server import ServerBounds, WebhookServer
 from tests.doors.serving_tls import CERTIFICATE
 
 HOST = "https://example.gladly.com"

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkgladly.realtime.live_feed import LiveFeed
-from bulkgladly.realtime.live_routes import add_live_routes
-from bulkgladly.realtime.live_state import LiveState
+from bulkgladly.live.live_feed import LiveFeed
+from bulkgladly.live.live_routes import add_live_routes
+from bulkgladly.live.live_state import LiveState
 from bulkgladly.times import to_milliseconds
 
 __all__ = ("NAMES", "TOKEN", "LiveScene", "a_morning", "scene_event", "served_live")

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.dead_letters import DeadLetters
-from bulkgladly.realtime.sink_choice import sink_of
-from bulkgladly.realtime.sink_loop import SinkLoop
+from bulkgladly.sinks.dead_letters import DeadLetters
+from bulkgladly.sinks.sink_choice import sink_of
+from bulkgladly.sinks.sink_loop import SinkLoop
 from tests.flows.sink_setting import HOST, IMPATIENT, event, put, soon
 
 __all__ = ("main",)

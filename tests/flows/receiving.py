@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.realtime_options import ListenOptions
-from bulkgladly.realtime.webhook_server import WebhookServer
+from bulkgladly.webhooks.listen_options import ListenOptions
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.webhook_server import WebhookServer
 
 __all__ = ("HOST", "PASSWORD", "USERNAME")
 

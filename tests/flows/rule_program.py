@@ -15,11 +15,11 @@ import orjson
 from bulkgladly import Limits, Pace
 from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.rule_file import parse_rules
-from bulkgladly.realtime.rule_performing import RuleFate
-from bulkgladly.realtime.rule_runner import RuleRunner
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials
+from bulkgladly.workflows.rule_file import parse_rules
+from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.workflows.rule_runner import RuleRunner
 from tests.flows.conftest import TOKEN
 from tests.flows.quickly import QUICK
 from tests.flows.ruling import AskGladly, moment_of_ms

@@ -17,13 +17,13 @@ from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.messages import Request
-from bulkgladly.realtime.event_rule import EventRule
-from bulkgladly.realtime.rule_file import parse_rules
-from bulkgladly.realtime.rule_performing import RuleFate
-from bulkgladly.realtime.rule_runner import RuleRunner
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import Environment
 from bulkgladly.times import time_of, to_milliseconds
+from bulkgladly.workflows.event_rule import EventRule
+from bulkgladly.workflows.rule_file import parse_rules
+from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.workflows.rule_runner import RuleRunner
 from tests.flows.conftest import World
 
 PATIENCE_S = 20.0

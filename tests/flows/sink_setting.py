@@ -13,11 +13,11 @@ import orjson
 
 from bulkgladly.inbox.arrivals import Arrival, Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.dead_letters import DeadLetters, dead_letters_path
-from bulkgladly.realtime.outgoing import Outgoing
-from bulkgladly.realtime.sink_loop import SinkLoop
-from bulkgladly.realtime.sinks import Fate, Sink, SinkReply
 from bulkgladly.runs.environment import Environment
+from bulkgladly.sinks.dead_letters import DeadLetters, dead_letters_path
+from bulkgladly.sinks.outgoing import Outgoing
+from bulkgladly.sinks.sink_loop import SinkLoop
+from bulkgladly.sinks.sinks import Fate, Sink, SinkReply
 
 __all__ = (
     "HOST",

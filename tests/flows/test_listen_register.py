@@ -21,19 +21,19 @@ from bulkgladly.errors import BulkgladlyError, ReplyLost, UsageError, Withdrawn
 from bulkgladly.gladly.event_envelopes import KNOWN_TYPES
 from bulkgladly.gladly.webhook_requests import Webhook
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.healing import Healing, HealLoop, WebhookState, heal
-from bulkgladly.realtime.known_webhook import (
+from bulkgladly.runs.connection import Connection
+from bulkgladly.webhooks.healing import Healing, HealLoop, WebhookState, heal
+from bulkgladly.webhooks.known_webhook import (
     OUR_NAME,
     KnownWebhook,
     forget_webhook,
     known_webhook,
     remember_webhook,
 )
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.realtime_options import ListenOptions
-from bulkgladly.realtime.registration import Registrar, check_events, check_url
-from bulkgladly.realtime.webhook_server import WebhookServer
-from bulkgladly.runs.connection import Connection
+from bulkgladly.webhooks.listen_options import ListenOptions
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.registration import Registrar, check_events, check_url
+from bulkgladly.webhooks.webhook_server import WebhookServer
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
 

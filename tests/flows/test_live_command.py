@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.cli.live_command import show_live
-from bulkgladly.realtime.live_state import LiveState
+from bulkgladly.live.live_state import LiveState
 from tests.flows.live_scene import NAMES, a_morning
 
 NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
@@ -32,7 +32,7 @@ from typing import Any
 import anyio
 
 from bulkgladly.cli.live_command import show_live
-from bulkgladly.realtime.live_state import LiveState
+from bulkgladly.live.live_state import LiveState
 from tests.flows.live_scene import NAMES, a_morning
 
 

@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.sink_choice import sink_of
+from bulkgladly.sinks.sink_choice import sink_of
 from tests.flows.sink_setting import HOST, event, passing_on, put, soon, until
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "nats_sink.py"

@@ -12,7 +12,7 @@ import pytest
 from bulkgladly.api import Client, ClientOptions, Pacer
 from bulkgladly.emulator import Emulator, status
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.object_fetch import ObjectFetch
+from bulkgladly.sinks.object_fetch import ObjectFetch
 from tests.flows.quickly import HASTY, QUICK
 from tests.flows.sink_setting import HOST, ListSink, passing_on, put, soon, until
 

@@ -75,7 +75,8 @@ class Listening:
 
     def landed(self) -> list[str]:
         """The ids in the data set."""
-        return sorted(pads.dataset(self.lake / "events", partitioning="hive").to_table(["id"]).column("id").to_pylist())
+        table = pads.dataset(self.lake / "events", partitioning="hive").to_table(["id"])
+        return sorted(map(str, table.column("id").to_pylist()))
 
     def sent_on(self) -> list[str]:
         """The ids that the sink got, in the order in which it got them. A kill can cut the last line of a batch."""

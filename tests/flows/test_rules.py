@@ -17,13 +17,13 @@ from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import TransportError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.messages import Reply, Request
-from bulkgladly.realtime.object_fetch import ObjectFetch
-from bulkgladly.realtime.rule_performing import RuleFate
-from bulkgladly.realtime.rule_ports import RuleObjects, RuleSinks
-from bulkgladly.realtime.rule_runner import GladlyClock
-from bulkgladly.realtime.rule_store import RuleStore
-from bulkgladly.realtime.sink_choice import sink_of
 from bulkgladly.runs.connection import Connection
+from bulkgladly.sinks.object_fetch import ObjectFetch
+from bulkgladly.sinks.sink_choice import sink_of
+from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
+from bulkgladly.workflows.rule_runner import GladlyClock
+from bulkgladly.workflows.rule_store import RuleStore
 from tests.flows.conftest import World
 from tests.flows.ruling import Ruling, until
 

@@ -8,10 +8,10 @@ import pytest
 
 from bulkgladly.inbox.deliveries import delivered_between, failing_events
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.dead_letters import DeadLetters, dead_letters_path
-from bulkgladly.realtime.sink_loop import SinkLoop
-from bulkgladly.realtime.sinks import Fate, SinkEnded, SinkReply
 from bulkgladly.runs.environment import Environment
+from bulkgladly.sinks.dead_letters import DeadLetters, dead_letters_path
+from bulkgladly.sinks.sink_loop import SinkLoop
+from bulkgladly.sinks.sinks import Fate, SinkEnded, SinkReply
 from tests.flows.sink_setting import (
     HOST,
     IMPATIENT,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.dead_letters import DeadLetters
-from bulkgladly.realtime.sink_loop import SinkLoop
-from bulkgladly.realtime.sinks import Fate, SinkReply
+from bulkgladly.sinks.dead_letters import DeadLetters
+from bulkgladly.sinks.sink_loop import SinkLoop
+from bulkgladly.sinks.sinks import Fate, SinkReply
 from tests.flows.sink_setting import HOST, IMPATIENT, ListSink, dead_events, event, put, soon
 
 COUNT = 60

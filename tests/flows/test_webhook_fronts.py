@@ -21,9 +21,9 @@ import aiohttp
 import pytest
 
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.realtime_options import ListenOptions
-from bulkgladly.realtime.webhook_server import WebhookServer
+from bulkgladly.webhooks.listen_options import ListenOptions
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.webhook_server import WebhookServer
 from tests.contract.test_docs import DOCS, blocks_of
 from tests.doors.serving_tls import CERTIFICATE
 

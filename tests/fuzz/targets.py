@@ -51,15 +51,15 @@ from bulkgladly.lake.schemas import DATA_SETS, DataSet
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
-from bulkgladly.realtime.delivery_bodies import ReceivedBody, arrival_in, is_ping
-from bulkgladly.realtime.event_rule import rule_sentence
-from bulkgladly.realtime.listen_secrets import ListenSecrets
-from bulkgladly.realtime.rule_file import load_rules, parse_rules
-from bulkgladly.realtime.rule_matching import rule_event
-from bulkgladly.realtime.rule_trial import read_events, try_rules
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
+from bulkgladly.webhooks.delivery_bodies import ReceivedBody, arrival_in, is_ping
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
+from bulkgladly.workflows.event_rule import rule_sentence
+from bulkgladly.workflows.rule_file import load_rules, parse_rules
+from bulkgladly.workflows.rule_matching import rule_event
+from bulkgladly.workflows.rule_trial import read_events, try_rules
 
 __all__ = ("TARGETS",)
 

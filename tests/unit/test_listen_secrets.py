@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.errors import UsageError
-from bulkgladly.realtime.listen_secrets import ListenSecrets
+from bulkgladly.webhooks.listen_secrets import ListenSecrets
 
 USERNAME, PASSWORD, HEADER = (f"BULKGLADLY_LISTEN_{name}" for name in ("USERNAME", "PASSWORD", "HEADER"))
 

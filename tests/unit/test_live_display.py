@@ -8,8 +8,8 @@ from rich.console import Console
 
 from bulkgladly.cli.live_display import live_table
 from bulkgladly.cli.live_words import headline, live_lines
-from bulkgladly.realtime.live_state import LiveState
-from bulkgladly.realtime.live_view import LiveView
+from bulkgladly.live.live_state import LiveState
+from bulkgladly.live.live_view import LiveView
 from tests.flows.live_scene import NAMES, a_morning, scene_event
 
 NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)

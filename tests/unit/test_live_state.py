@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.emulator.operations.event_types import EVENT_SHAPES
-from bulkgladly.realtime.live_state import LiveBounds, LiveState
-from bulkgladly.realtime.live_view import AgentView, ContactView, LiveView, TaskView
+from bulkgladly.live.live_state import LiveBounds, LiveState
+from bulkgladly.live.live_view import AgentView, ContactView, LiveView, TaskView
 
 NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
 NAMES = {"ada": "Ada Okafor", "first": "Tier 1"}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.inbox.rule_memory import QueuedAction, RuleMemory, forgetful_memory
-from bulkgladly.realtime.event_rule import EventRule, RuleAction
-from bulkgladly.realtime.rule_engine import LATE_MS, Firing, Match, look, take
+from bulkgladly.workflows.event_rule import EventRule, RuleAction
+from bulkgladly.workflows.rule_engine import LATE_MS, Firing, Match, look, take
 
 SETTLE_MS = 20_000
 MINUTE = 60_000

@@ -7,8 +7,8 @@ import pytest
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.gladly.event_envelopes import WEBHOOK_ONLY
 from bulkgladly.gladly.objects.events import EVENT_TYPES
-from bulkgladly.realtime.event_rule import KEYS, rule_sentence
-from bulkgladly.realtime.rule_file import load_rules, parse_rules
+from bulkgladly.workflows.event_rule import KEYS, rule_sentence
+from bulkgladly.workflows.rule_file import load_rules, parse_rules
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "samples" / "rules").glob("*.toml"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.realtime.settling import MOST_BYTES, Settling, Unsent, late_ones, sort_time_ms, wait_s
+from bulkgladly.sinks.settling import MOST_BYTES, Settling, Unsent, late_ones, sort_time_ms, wait_s
 
 
 def seqs(events: list[Unsent]) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from bulkgladly.errors import UsageError
-from bulkgladly.realtime.signatures import read_secrets, signed_headers
+from bulkgladly.sinks.signatures import read_secrets, signed_headers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OTHER = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()

@@ -3,8 +3,8 @@
 import pytest
 
 from bulkgladly.inbox.deliveries import Failing
-from bulkgladly.realtime.settling import Unsent
-from bulkgladly.realtime.sink_schedule import SinkSchedule, retry_wait_s
+from bulkgladly.sinks.settling import Unsent
+from bulkgladly.sinks.sink_schedule import SinkSchedule, retry_wait_s
 
 NEW = Failing(0, 0, 0.0, "")
 DAY_S = 86400.0
