@@ -1,12 +1,13 @@
-"""`make demo`: an import at Gladly's real pace, killed in the middle and resumed, then a dump of the result.
+"""`make demo`: an import at Gladly's real pace, killed and resumed, a dump of the result, and a look at what happens.
 
 Everything stays on this machine: the emulator listens on a loopback port, and the runs write to
-`.demo/`. It takes about a minute.
+`.demo/`. It takes a minute and a half.
 """
 
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,9 @@ HERE = Path(os.path.relpath(Path(__file__).parent))
 DEMO = HERE.parent / ".demo"
 PROGRAM = [sys.executable, "-m", "bulkgladly"]
 SECONDS_BEFORE_THE_KILL = 10
+SECONDS_OF_FOLLOWING = 10
+COUNT = "awk '/CONTACT\\/STARTED/ {n++} END {print n+0, \"contacts started\"}'"
+"""A command to which events are passed on: any program that reads lines."""
 QUICK = 100  # a second: an import ignores a limit above ten times the documented one, as a mistake
 
 
@@ -29,7 +33,7 @@ def say(text: str) -> None:
 
 def show(command: list[str]) -> None:
     """Print a command as a user would type it."""
-    print("$ bulkgladly " + " ".join(command), flush=True)
+    print("$ bulkgladly " + shlex.join(command), flush=True)
 
 
 def run(environment: dict[str, str], *command: str) -> int:
@@ -103,11 +107,22 @@ def main() -> int:
         run(environment, "dump", lake)
         say("The next dump fetches only what is new.")
         run(environment, "dump", lake)
+        follow_for_a_moment(environment, url, lake)
         run(environment, "dataset", "show", lake)
         return verdict(created, DEMO / "lake")
     finally:
         emulator.terminate()
         emulator.wait()
+
+
+def follow_for_a_moment(environment: dict[str, str], url: str, lake: str) -> None:
+    """Let a contact centre open, and follow what happens in it."""
+    say("A contact centre opens: people write and call. `follow` receives what happens, without a public address.")
+    ask(url, "live", {"per_minute": 90})
+    often = ("--every", "2s", "--settle", "1s", "--max-duration", f"{SECONDS_OF_FOLLOWING}s")
+    run(environment, "follow", "--out", lake, "--entities", "CONTACT", "--to", f"exec:{COUNT}", *often)
+    say("Who is available, and who waits?")
+    run(environment, "live", "--once")
 
 
 def check_customers(url: str) -> int:
