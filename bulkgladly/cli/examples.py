@@ -153,8 +153,8 @@ bulkgladly schema show ConversationExportReport --json""",
 # print events as they happen
 bulkgladly follow
 
-# keep them in a data set, and pass contacts and tasks on to a command
-bulkgladly follow --out lake --entities CONTACT,TASK --to "exec:python notify.py"
+# keep them in a data set, and pass tasks on to a command
+bulkgladly follow --out lake --entities TASK --to "exec:python notify.py"
 
 # those of the last hour as well, each with its object
 bulkgladly follow --since 2026-11-27T08:00 --fetch""",
