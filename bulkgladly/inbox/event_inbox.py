@@ -43,8 +43,8 @@ class Inbox:
     nothing. A process that is killed leaves all that was confirmed, and nothing in part.
     """
 
-    def __init__(self, state_dir: Path, host: str) -> None:
-        """Lock the inbox, and open it or create it.
+    def __init__(self, state_dir: Path, host: str, *, wait_s: float = _WAIT_S) -> None:
+        """Lock the inbox, and open it or create it. A write waits `wait_s` for another process that holds the file.
 
         Raises:
             UsageError: Another process receives into it, or it belongs to another organisation.
@@ -53,7 +53,7 @@ class Inbox:
         self.path = inbox_path(state_dir)
         self._lock = _locked(state_dir)
         try:
-            self._connection = open_durable(self.path, INBOX, INBOX_VERSION, wait_s=_WAIT_S)
+            self._connection = open_durable(self.path, INBOX, INBOX_VERSION, wait_s=wait_s)
             self._writer: Writer[None] = Writer(self.path, self._connection, outlives_errors=True)
         except BaseException:
             self._lock.release()

@@ -72,7 +72,7 @@ def steps(mortals: Mortals) -> int:
 @pytest.mark.timeout(120)
 def test_started_again_after_a_kill_at_some_steps(mortals: Mortals) -> None:
     """Evenly spread over all there are."""
-    refuse([wrong for at in spread(steps(mortals), 16) if (wrong := wrong_after(mortals, at)) is not None])
+    refuse([wrong for at in spread(steps(mortals), 5) if (wrong := wrong_after(mortals, at)) is not None])
 
 
 @pytest.mark.soak

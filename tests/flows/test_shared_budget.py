@@ -105,7 +105,7 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
             await machine.end()
 
 
-@pytest.mark.parametrize("number", [2, 4])
+@pytest.mark.parametrize("number", [pytest.param(2, marks=pytest.mark.soak), 4])
 async def test_processes_share_the_limit_by_themselves(machine: Machine, number: int) -> None:
     """None is refused, and each gets its share, without a flag."""
     names = [f"p{each}" for each in range(number)]
@@ -149,6 +149,7 @@ async def test_a_stopped_process_harms_nobody(machine: Machine) -> None:
     assert machine.refused == 0
 
 
+@pytest.mark.soak
 async def test_a_process_alone_wakes_up_beside_another(machine: Machine) -> None:
     """It was stopped while it had the limit for itself: before its next request it looks."""
     await machine.ask("alone")
@@ -180,6 +181,7 @@ async def test_a_pause_that_one_was_told_holds_for_all(machine: Machine) -> None
     assert len(machine.shares(refused)) == 2
 
 
+@pytest.mark.soak
 async def test_reports_are_one_line_as_well(machine: Machine) -> None:
     """Ten a minute: the second report of all processes comes six seconds after the first, whoever requests it."""
     for number in range(2):

@@ -89,7 +89,7 @@ def assert_in_order(got: list[dict[str, object]]) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("settle_s", [0.0, 0.05])
+@pytest.mark.parametrize("settle_s", [0.0, pytest.param(0.05, marks=pytest.mark.soak)])
 def test_a_command_gets_all_events_through_kills(tmp_path: Path, settle_s: float) -> None:
     """Killed at many moments: nothing is lost, and only batches under way come again."""
     out = tmp_path / "out.ndjson"

@@ -639,7 +639,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), history=histories())
 def test_order_and_repetition_do_not_matter(data: st.DataObject, history: list[dict[str, Any]]) -> None:
     """Any order of the same events, with any of them repeated, ends in the same view."""
