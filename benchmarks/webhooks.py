@@ -2,10 +2,10 @@
 
     python -m benchmarks.webhooks [--seconds 60] [--folder DIR ...] [--check]
 
-The receiver has a process and a core of its own; the load comes from another process on another core. While it
-receives, the receiver also reads its inbox and writes Parquet, as landing does. Latency counts from the moment at which
-a delivery is due, so that a receiver which falls behind cannot hide it. Each setting runs once in memory (/dev/shm, if
-there is one) and once on the disk of the folder for temporary files; `--folder` names others.
+The receiver is the whole service of `listen` in a process and on a core of its own: it lands every two seconds and
+passes everything on to a command. The load comes from another process on another core. Latency counts from the moment
+at which a delivery is due, so that a receiver which falls behind cannot hide it. Each setting runs once in memory
+(/dev/shm, if there is one) and once on the disk of the folder for temporary files; `--folder` names others.
 
 Bars: 200 deliveries a second, p99 of the acknowledgement 100 ms; 1,000 a second, nothing lost, and the peak of the
 memory grows by less than 32 MB after the first sixth.
@@ -15,11 +15,14 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import io
 import multiprocessing
 import os
+import re
 import resource
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -31,17 +34,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-import anyio.to_thread
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.dataset as pads
 
 from benchmarks.setting import machine, pin
-from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.inbox.stored_events import StoredEvent, inbox_path
+from bulkgladly import Credentials, Observer, Pace
+from bulkgladly.emulator import Emulator
+from bulkgladly.inbox.stored_events import inbox_path
+from bulkgladly.realtime.realtime_options import RealtimeOptions
+from bulkgladly.realtime.run_realtime import start_realtime
+from bulkgladly.times import to_milliseconds
 from bulkgladly.webhooks.listen_options import ListenOptions
-from bulkgladly.webhooks.listen_secrets import ListenSecrets
-from bulkgladly.webhooks.webhook_server import WebhookServer
 
 __all__ = ("main",)
 
@@ -52,7 +55,6 @@ P99_BAR_MS = 100.0
 GROWTH_BAR_MB = 32.0
 WORKERS = 100
 LAND_EVERY_S = 2.0
-LAND_ROWS = 500
 
 
 class Result(NamedTuple):
@@ -64,6 +66,7 @@ class Result(NamedTuple):
     late_ms: list[float]
     stored: int
     landed: int
+    passed_on: int
     growth_mb: float
     core: float
     """Which share of one core the receiver and the landing beside it used."""
@@ -74,8 +77,8 @@ class Result(NamedTuple):
 
     def missed(self) -> str | None:
         """Return which bar is missed."""
-        if self.statuses[200] != self.sent or self.stored != self.sent:
-            return f"{self.sent} sent, {dict(self.statuses)} acknowledged, {self.stored} stored"
+        if not self.statuses[200] == self.stored == self.landed == self.sent or self.passed_on != self.sent:
+            return f"{self.sent} sent, {dict(self.statuses)} acknowledged, {self.stored} stored, {self.landed} landed"
         if self.rate == SETTINGS[0][0] and self.quantile(0.99) > P99_BAR_MS:
             return f"p99 {self.quantile(0.99):.1f} ms, wanted {P99_BAR_MS:.0f} ms"
         if self.growth_mb > GROWTH_BAR_MB:
@@ -86,48 +89,46 @@ class Result(NamedTuple):
 # --- the receiver ---
 
 
-def _serve(pipe: Connection, folder: str) -> None:
+def _serve(pipe: Connection, folder: str, gladly: str) -> None:
     pin(0)
-    asyncio.run(_receive(pipe, Path(folder)))
+    os.environ["BULKGLADLY_LISTEN_USERNAME"], os.environ["BULKGLADLY_LISTEN_PASSWORD"] = USERNAME, PASSWORD
+    asyncio.run(_receive(pipe, Path(folder), gladly))
 
 
-async def _receive(pipe: Connection, folder: Path) -> None:
-    secrets = ListenSecrets(USERNAME, [PASSWORD])
-    with Inbox(folder / "state", "https://example.gladly.com") as inbox:
-        server = WebhookServer(inbox, ListenOptions(at="127.0.0.1:0"), secrets)
-        await server.start()
-        sample = StoredEvent(0, "warm-up", "", 0, 0, "webhook", "", _event(0))
-        _write([sample], folder / "warm-up.parquet")  # so that loading pyarrow does not look like a leak
-        landing = asyncio.create_task(_land(inbox, folder))
-        pipe.send(server.url)
-        began = time.process_time()
-        while await asyncio.to_thread(pipe.recv) == "memory":
-            pipe.send(_peak_mb())
-        landing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await landing
-        await server.stop()
-        pipe.send((_peak_mb(), inbox.reader.cursors().get("lake", 0), time.process_time() - began))
+async def _receive(pipe: Connection, folder: Path, gladly: str) -> None:
+    options = RealtimeOptions(
+        out=folder / "lake",
+        sinks=(f"exec:sh -c 'cat >> {folder}/passed_on'",),
+        settle_s=0.0,
+        land_every_s=LAND_EVERY_S,
+        listen=ListenOptions(at="127.0.0.1:0"),
+        pace=Pace(unlimited=True),
+        state_dir=folder / "state",
+    )
+    observer = _Address(pipe)
+    began = time.process_time()
+    service = asyncio.create_task(
+        start_realtime(
+            options, Credentials(gladly, "agent@example.org", "emulator-token"), observer=observer, with_signals=True
+        )
+    )
+    while await asyncio.to_thread(pipe.recv) == "memory":
+        pipe.send(_peak_mb())
+    # As Ctrl-C does: what sinks have begun ends, and what is there lands.
+    os.kill(os.getpid(), signal.SIGINT)
+    await service
+    pipe.send((_peak_mb(), time.process_time() - began))
 
 
-async def _land(inbox: Inbox, folder: Path) -> None:
-    """Write what has arrived to Parquet files, all the time, and move the cursor behind each."""
-    done = await inbox.begin_cursor("lake")
-    while True:
-        events = await anyio.to_thread.run_sync(inbox.reader.after, done, LAND_ROWS)
-        if events:
-            done = events[-1].seq
-            await anyio.to_thread.run_sync(_write, events, folder / f"part-{done:09}.parquet")
-            await inbox.move_cursor("lake", done)
-        if len(events) < LAND_ROWS:
-            await asyncio.sleep(LAND_EVERY_S)
+class _Address(Observer):
+    """Sends the address at which the service listens."""
 
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
 
-def _write(events: Sequence[StoredEvent], path: Path) -> None:
-    rows = [{**each.parsed(), "content": orjson.dumps(each.parsed()["content"]).decode()} for each in events]
-    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    def note(self, text: str) -> None:
+        if found := re.match(r"listening at (\S+)", text):
+            self._pipe.send(found[1])
 
 
 def _peak_mb() -> float:
@@ -182,32 +183,34 @@ def _event(number: int) -> bytes:
         {
             "id": f"eVnT{number:018}",
             "type": "CONVERSATION/TOPIC_ADDED",
-            "timestamp": "2026-11-27T10:00:00.123Z",
+            "timestamp": to_milliseconds(dt.datetime.now(dt.UTC)),
             "initiator": {"id": "WmQ3x5T1R6yB0aC2dE4fGg", "type": "AGENT"},
             "content": content,
         }
     )
 
 
-def _measured(folder: Path, rate: int, seconds: float) -> Result:
+async def _measured(folder: Path, rate: int, seconds: float) -> Result:
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
-    process.start()
-    try:
-        load = _Load(pipe.recv(), rate, round(rate * seconds))
-        warm_mb = asyncio.run(_with_memory(load, pipe, seconds / 6))
-        pipe.send("stop")
-        peak_mb, landed, cpu_s = pipe.recv()
-    finally:
-        process.join(20)
+    async with Emulator(rate=None) as emulator:
+        process = context.Process(target=_serve, args=(theirs, str(folder), emulator.url), daemon=True)
+        process.start()
+        try:
+            load = _Load(await asyncio.to_thread(pipe.recv), rate, round(rate * seconds))
+            warm_mb = await _with_memory(load, pipe, seconds / 6)
+            pipe.send("stop")
+            peak_mb, cpu_s = await asyncio.to_thread(pipe.recv)
+        finally:
+            await asyncio.to_thread(process.join, 20)
     return Result(
         rate,
         round(rate * seconds),
         load.statuses,
         load.late_ms,
         _stored(folder),
-        landed,
+        pads.dataset(folder / "lake" / "events", partitioning="hive").count_rows(),
+        len(set((folder / "passed_on").read_bytes().splitlines())),
         max(0.0, peak_mb - warm_mb),
         cpu_s / seconds,
     )
@@ -249,12 +252,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for rate, share in SETTINGS:
             folder = Path(tempfile.mkdtemp(prefix="webhooks-", dir=parent))
             try:
-                found = _measured(folder, rate, given.seconds * share)
+                found = asyncio.run(_measured(folder, rate, given.seconds * share))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             print(
                 f"  {parent!s:<12} {rate:>5}/s: {found.statuses[200]:,} of {found.sent:,} acknowledged, "
-                f"{found.stored:,} stored, {found.landed:,} landed; p50 {found.quantile(0.5):.1f} ms, "
+                f"{found.stored:,} stored, {found.landed:,} landed, {found.passed_on:,} passed on; p50 {found.quantile(0.5):.1f} ms, "
                 f"p99 {found.quantile(0.99):.1f} ms, most {found.late_ms[-1]:.0f} ms; "
                 f"memory +{found.growth_mb:.1f} MB, {found.core:.0%} of a core",
                 flush=True,
