@@ -1,7 +1,6 @@
 """Runs the rules beside whatever receives events: takes events in, watches timers, and performs actions."""
 
 import datetime as dt
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,34 +22,13 @@ from bulkgladly.workflows.rule_matching import RuleFetch, RuleMatcher, rule_even
 from bulkgladly.workflows.rule_performing import RulePerformer, RuleSinkCall
 from bulkgladly.workflows.rule_store import RuleStore
 
-__all__ = ("GladlyClock", "RuleRunner")
+__all__ = ("RuleRunner",)
 
 _BATCH = 100
 _ACTIONS = 20
 _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
 _FORGET_MS = 600_000
-_MOST_AHEAD_MS = 24 * 3_600_000
-
-
-class GladlyClock:
-    """What time it is by the timestamps of Gladly, in milliseconds.
-
-    That is our time, unless all of the last events come from our future: then our clock is behind, and the least of
-    these differences is added. A clock that is ahead cannot be told from events that come late.
-    """
-
-    def __init__(self, wall: Callable[[], dt.datetime], *, events: int = 20) -> None:
-        self._wall, self._delays = wall, deque[int](maxlen=events)
-
-    def note(self, time_ms: int, received_ms: int) -> None:
-        """Note when an event was recorded, and when it was received."""
-        self._delays.append(received_ms - time_ms)
-
-    def now_ms(self) -> int:
-        """Return the time."""
-        ahead = -max(self._delays) if len(self._delays) == self._delays.maxlen else 0
-        return round(self._wall().timestamp() * 1000) + min(max(ahead, 0), _MOST_AHEAD_MS)
 
 
 async def _at_once() -> None:
@@ -80,7 +58,7 @@ class RuleRunner:
         environment: Environment = USUAL,
         wall: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        """`wall` returns the time, by the server's clock if that is known; None for that of the environment.
+        """`wall` returns the time at Gladly, as far as it is known; None for that of the environment.
 
         `until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
 
@@ -89,7 +67,7 @@ class RuleRunner:
         self._inbox, self._rules = inbox, {rule.name: rule for rule in rules}
         self._matcher, self._fetch, self._note = RuleMatcher(rules), fetch, note
         self._settle_ms, self._until_caught_up = round(settle_s * 1000), until_caught_up
-        self._environment, self._clock = environment, GladlyClock(wall or environment.wall)
+        self._environment, self._wall = environment, wall or environment.wall
         self._rows = SingleRows(
             client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=environment.clock
         )
@@ -101,7 +79,7 @@ class RuleRunner:
             call_sink=call_sink,
             fetch=fetch,
             note=note,
-            now_ms=self._clock.now_ms,
+            now_ms=self._now_ms,
             random=environment.random,
         )
         self._targets = tuple(dict.fromkeys(action.target for rule in rules for action in rule.actions))
@@ -150,6 +128,9 @@ class RuleRunner:
             self._note(f"rule {name} is no longer in the file; timers and actions that were dropped: {count:,}")
         self._rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
 
+    def _now_ms(self) -> int:
+        return round(self._wall().timestamp() * 1000)
+
     # --- events ---
 
     async def _take_in(self) -> None:
@@ -161,7 +142,7 @@ class RuleRunner:
                 self._backlog_is_done.set()
                 await self._inbox.wait_beyond(self._seq)
                 continue
-            self._busy_since = self._clock.now_ms()
+            self._busy_since = self._now_ms()
             # At the first start the feed brings the day before it, which no rule must act on.
             new = [stored for stored in batch if stored.time_ms >= self._since_ms]
             matches = [match for stored in new for match in await self._matches(stored)]
@@ -170,7 +151,7 @@ class RuleRunner:
 
     async def _commit(self, matches: Sequence[Match], seq: int) -> None:
         """Take matches in, and move the cursor: one step."""
-        now_ms, settle_ms = self._clock.now_ms(), self._settle_ms
+        now_ms, settle_ms = self._now_ms(), self._settle_ms
         fired: list[Firing] = []
 
         def commit(memory: RuleMemory) -> int | None:
@@ -184,7 +165,6 @@ class RuleRunner:
 
     async def _matches(self, stored: StoredEvent) -> list[Match]:
         """Return the matches of an event; what it needs is requested until it can be had."""
-        self._clock.note(stored.time_ms, stored.received_ms)
         if stored.why or not self._matcher.concerns(stored.type):
             return []
         received_at = dt.datetime.fromtimestamp(stored.received_ms / 1000, dt.UTC)
@@ -214,7 +194,7 @@ class RuleRunner:
         await self._until_caught_up()
         await self._backlog_is_done.wait()
         while True:
-            now_ms = self._clock.now_ms()
+            now_ms = self._now_ms()
             if self._next_look is not None and self._next_look <= now_ms and not self._is_behind(now_ms):
                 await self._look(now_ms)
             await self._forget(now_ms)
@@ -255,7 +235,7 @@ class RuleRunner:
 
     async def _act(self, target: str) -> None:
         while True:
-            now_ms = self._clock.now_ms()
+            now_ms = self._now_ms()
             at = self._next_try[target]
             if at is None or at > now_ms:
                 await self._environment.sleep(_LOOK_S)

@@ -15,14 +15,15 @@ from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import TransportError
+from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.connection import Connection
 from bulkgladly.sinks.object_fetch import ObjectFetch
 from bulkgladly.sinks.sink_choice import sink_of
 from bulkgladly.workflows.rule_performing import RuleFate
 from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
-from bulkgladly.workflows.rule_runner import GladlyClock
 from bulkgladly.workflows.rule_store import RuleStore
 from tests.flows.conftest import World
 from tests.flows.ruling import Ruling, until
@@ -523,15 +524,19 @@ async def test_rules_use_the_sinks_and_the_objects_of_events(ruling: Ruling) -> 
     assert orjson.loads(out.read_bytes()) == {"id": "a"}
 
 
-async def test_a_clock_that_is_behind_is_recognised() -> None:
-    """If all of the last events come from its future; one alone proves nothing."""
-    clock = GladlyClock(lambda: dt.datetime.fromtimestamp(1_000, dt.UTC), events=3)
-    for time_ms in (1_000_000, 1_060_000, 1_060_000):
-        clock.note(time_ms, 1_000_000)
-    assert clock.now_ms() == 1_000_000
+async def test_a_clock_of_the_machine_that_is_behind_fires_no_timer_early(ruling: Ruling) -> None:
+    """Timers go by Gladly's clock alone, whatever ours says of when events arrived."""
+    async with ruling.running(TELL + 'after = "7m"\n') as inbox:
+        events = [reopened(ruling) for _ in range(30)]
+        received_at = ruling.wall() - dt.timedelta(hours=1)
+        await inbox.put([arrival_of(orjson.dumps(event), Via.WEBHOOK, received_at) for event in events])
+        await until(lambda: inbox.reader.cursors()[RULES_CURSOR] >= inbox.last_seq)
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 20)
+        assert not ruling.heard
 
-    clock.note(1_050_000, 1_000_000)
-    assert clock.now_ms() == 1_050_000
+        ruling.wall.now += 7 * 60 + 1
+        await until(lambda: len(ruling.heard) == len(events))
 
 
 async def test_a_doubt_outlives_an_outage(ruling: Ruling) -> None:
