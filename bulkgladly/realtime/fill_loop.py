@@ -1,7 +1,7 @@
 """The loop that fills the inbox from Gladly: the feed, and the list of export jobs, which the feed does not have."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -15,6 +15,7 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.runs.environment import Environment
 
 __all__ = ("FillLoop",)
 
@@ -34,19 +35,22 @@ class FillLoop:
         self,
         client: Client,
         inbox: Inbox,
-        feed: EventFeed,
-        clock: ServerClock,
+        entities: Sequence[str],
         *,
         every_s: float,
-        with_jobs: bool,
-        sleep: Callable[[float], Awaitable[object]],
-        monotonic: Callable[[], float],
         note: Callable[[str], None],
+        environment: Environment,
+        since: dt.datetime | None = None,
+        with_jobs: bool = False,
         is_receiver: bool = False,
     ) -> None:
-        self._client, self._inbox, self._feed, self._clock = client, inbox, feed, clock
+        """`since` is from when on a new inbox wants events, `note` tells people, `is_receiver` says of webhooks."""
+        self._client, self._inbox, self._note = client, inbox, note
         self._every_s, self._with_jobs, self._is_receiver = every_s, with_jobs, is_receiver
-        self._sleep, self._monotonic, self._note = sleep, monotonic, note
+        self._sleep, self._monotonic = environment.sleep, environment.clock
+        self.clock = ServerClock(environment.wall, environment.clock)
+        """What time it is at Gladly."""
+        self._feed = EventFeed(client, inbox, entities, self.clock, since=since, note=note)
         self.has_greeted = anyio.Event()
         """Set when Gladly has answered, so that its time is known."""
         self.has_filled = anyio.Event()
@@ -81,8 +85,8 @@ class FillLoop:
                 self._tell(str(error))
                 await self._sleep(min(self._every_s, _LONGEST_WAIT_S))
                 continue
-            self._clock.heard(reply.headers)
-            if (apart := self._clock.difference()) is not None:
+            self.clock.heard(reply.headers)
+            if (apart := self.clock.difference()) is not None:
                 hours = abs(apart) / dt.timedelta(minutes=1)
                 word = "ahead of" if apart > dt.timedelta() else "behind"
                 self._note(f"this machine's clock is {hours:.0f} min {word} Gladly's; events are not lost by that")
@@ -143,11 +147,11 @@ class FillLoop:
             self._with_jobs = False
             self._note(f"{error}; export jobs are not followed")
             return
-        self._clock.heard(reply.headers)
+        self.clock.heard(reply.headers)
         if not reply.is_confirmed:
             return
         jobs, _ = jobs_of(reply.objects)
-        after = self._clock.certain() - EVENTS_WINDOW
+        after = self.clock.certain() - EVENTS_WINDOW
         now = dt.datetime.now(dt.UTC)
         bodies = [body for job in jobs if (body := _event_of(job, after)) is not None]
         if bodies:

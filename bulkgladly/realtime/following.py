@@ -15,10 +15,8 @@ from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.retention import Retention
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -165,19 +163,14 @@ class Following(AsyncIterator[GladlyEvent]):
         inbox = await anyio.to_thread.run_sync(Inbox, self._state_dir, self._host)
         try:
             await self._connection.client.__aenter__()
-            clock = ServerClock(self._environment.wall, self._environment.clock)
-            client = self._connection.client
-            feed = EventFeed(client, inbox, self._entities, clock, since=self._since, note=_LOG.warning)
             fill = FillLoop(
-                client,
+                self._connection.client,
                 inbox,
-                feed,
-                clock,
+                self._entities,
+                since=self._since,
                 every_s=self._every_s,
-                with_jobs=False,
-                sleep=self._environment.sleep,
-                monotonic=self._environment.clock,
                 note=_LOG.warning,
+                environment=self._environment,
             )
             await fill.greet()
             self._used = self._moved = await inbox.begin_cursor(self._reader)

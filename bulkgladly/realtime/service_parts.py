@@ -18,14 +18,12 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.live.live_routes import add_live_routes
 from bulkgladly.realtime import job_dumps, landing
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.job_dumps import JobDumps
 from bulkgladly.realtime.landing import Landing, LandingTimes
 from bulkgladly.realtime.live_events import LiveLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.retention import Retention
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.session import Terms
 from bulkgladly.settings import Credentials
 from bulkgladly.sinks.dead_letters import DeadLetters
@@ -34,7 +32,7 @@ from bulkgladly.sinks.sink_choice import sink_of, sinks_of
 from bulkgladly.sinks.sink_loop import SinkLoop
 from bulkgladly.sinks.sinks import Sink
 from bulkgladly.webhooks.healing import HealLoop
-from bulkgladly.webhooks.known_webhook import known_webhook
+from bulkgladly.webhooks.known_webhook import OUR_NAME, known_webhook
 from bulkgladly.webhooks.listen_secrets import ListenSecrets
 from bulkgladly.webhooks.registration import Registrar
 from bulkgladly.webhooks.webhook_server import WebhookServer
@@ -49,7 +47,6 @@ Loop = Callable[[], Awaitable[None]]
 
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
-_OUR_NAME = "bulkgladly"
 _CATCH_UP_S = 300.0
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
@@ -70,15 +67,13 @@ class ServiceParts:
     rules: tuple[EventRule, ...] = ()
     live_token: str = ""
     _inbox: Inbox | None = None
-    _client: Client | None = None
-    _clock: ServerClock | None = None
+    _fill: FillLoop | None = None
     _landing: Landing | None = None
     _server: WebhookServer | None = None
     _live: LiveLoop | None = None
     _rule_sinks: RuleSinks | None = None
     _loops: list[Loop] = field(default_factory=list[Loop])
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
-    _knows_time: anyio.Event = field(default_factory=anyio.Event)
     _readers: list[str] = field(default_factory=list[str])
     _first_seq: int = 0
 
@@ -100,10 +95,9 @@ class ServiceParts:
     def make(self, inbox: Inbox, client: Client) -> None:
         """Make everything around an inbox. Nothing runs yet."""
         options, environment = self.options, self.terms.environment
-        self._inbox, self._client, self._first_seq = inbox, client, inbox.last_seq
-        self._clock = ServerClock(environment.wall, environment.clock)
+        self._inbox, self._first_seq = inbox, inbox.last_seq
         fetch = ObjectFetch(client, window_s=options.fetch_window_s, clock=environment.clock)
-        fill = self._make_filling(inbox, client, self._clock)
+        fill = self._make_filling(inbox, client)
         self._make_landing(inbox)
         self._make_server(inbox, client)
         self._make_sinks(inbox, fetch if options.fetch else None)
@@ -114,24 +108,21 @@ class ServiceParts:
         )
         self._loops.append(partial(keep.run, environment.sleep))
 
-    def _make_filling(self, inbox: Inbox, client: Client, clock: ServerClock) -> FillLoop:
-        options, environment = self.options, self.terms.environment
-        feed = EventFeed(client, inbox, options.entities, clock, since=options.since, note=self.terms.observer.note)
-        fill = FillLoop(
+    def _make_filling(self, inbox: Inbox, client: Client) -> FillLoop:
+        options = self.options
+        self._fill = FillLoop(
             client,
             inbox,
-            feed,
-            clock,
+            options.entities,
+            since=options.since,
             every_s=options.every_s if options.listen is None else _FILL_EVERY_S,
-            with_jobs=options.out is not None or options.listen is not None,
-            sleep=environment.sleep,
-            monotonic=environment.clock,
             note=self.terms.observer.note,
+            environment=self.terms.environment,
+            with_jobs=options.out is not None or options.listen is not None,
             is_receiver=options.listen is not None,
         )
-        self._loops.append(fill.run)
-        self._knows_time = fill.has_greeted
-        return fill
+        self._loops.append(self._fill.run)
+        return self._fill
 
     def _make_landing(self, inbox: Inbox) -> None:
         options = self.options
@@ -169,7 +160,7 @@ class ServiceParts:
         self._server = server()
         if listen.heal:
             known = known_webhook(self.options.state_dir, self.credentials.host)
-            registrar = Registrar(client, name=_OUR_NAME, known=known)
+            registrar = Registrar(client, name=OUR_NAME, known=known)
             self._loops.append(HealLoop(registrar, sleep=environment.sleep, note=note, now=environment.wall).run)
 
     def _make_sinks(self, inbox: Inbox, fetch: ObjectFetch | None) -> None:
@@ -212,7 +203,7 @@ class ServiceParts:
             until_caught_up=caught_up,
             note=note,
             environment=environment,
-            wall=self._clock.now if self._clock is not None else None,
+            wall=fill.clock.now,
         )
 
         async def run() -> None:
@@ -304,7 +295,7 @@ class ServiceParts:
 
         The feed also brings the day before the first start, which nobody expects to get as news.
         """
-        if self._inbox is None or self._clock is None:
+        if self._inbox is None or self._fill is None:
             raise RuntimeError("make the parts first")
         known = self._inbox.reader.cursors().get(name)
         if known is not None:
@@ -313,5 +304,6 @@ class ServiceParts:
         if since is not None:
             return await self._inbox.begin_cursor(name, 0, since=since)
         # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
-        await self._knows_time.wait()
-        return await self._inbox.begin_cursor(name, self._first_seq, since=self._clock.certain() - _NEW_READERS_BEGIN)
+        await self._fill.has_greeted.wait()
+        since = self._fill.clock.certain() - _NEW_READERS_BEGIN
+        return await self._inbox.begin_cursor(name, self._first_seq, since=since)

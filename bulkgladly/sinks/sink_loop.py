@@ -154,24 +154,18 @@ class SinkLoop:
 
     async def _read_on(self) -> None:
         while (room := self._settling.room) and self._inbox.last_seq > self._read:
-            # Taken before reading: what is dropped or no event must not be waited for.
-            last = self._inbox.last_seq
-            limit = min(room, _READ_AT_ONCE)
-            rows, count, end = await anyio.to_thread.run_sync(self._rows, limit)
+            rows, end = await anyio.to_thread.run_sync(self._rows, min(room, _READ_AT_ONCE))
             now, wall_ms = self._environment.clock(), round(self._environment.wall().timestamp() * 1000)
             for one in rows:
                 due = now + wait_s(one.received_ms, wall_ms, self._settle_s)
                 self._settling.add(one.seq, one.key, one.time_ms, due, size=one.size)
-            self._read = end if count == limit else max(end, last)
+            self._read = end
 
-    def _rows(self, limit: int) -> tuple[list[_Arrived], int, int]:
-        found = self._inbox.reader.after(self._read, limit)
-        if not found:
-            return [], 0, self._read
-        end = found[-1].seq
-        gone = delivered_between(self._inbox.reader, self.sink.name, found[0].seq, end)
+    def _rows(self, limit: int) -> tuple[list[_Arrived], int]:
+        found, end = self._inbox.reader.read_on(self._read, limit)
+        gone = delivered_between(self._inbox.reader, self.sink.name, self._read + 1, end)
         wanted = [one for one in found if _is_passed_on(one) and one.time_ms >= self._since_ms and one.seq not in gone]
-        return [_read(one) for one in wanted], len(found), end
+        return [_read(one) for one in wanted], end
 
     # --- one batch ---
 

@@ -135,10 +135,9 @@ class RuleRunner:
 
     async def _take_in(self) -> None:
         while True:
-            last = self._inbox.last_seq
-            batch = await anyio.to_thread.run_sync(self._inbox.reader.after, self._seq, _BATCH)
+            batch, end = await anyio.to_thread.run_sync(self._inbox.reader.read_on, self._seq, _BATCH)
             if not batch:
-                self._seq = max(self._seq, last)
+                self._seq = end
                 self._backlog_is_done.set()
                 await self._inbox.wait_beyond(self._seq)
                 continue
@@ -146,7 +145,7 @@ class RuleRunner:
             # At the first start the feed brings the day before it, which no rule must act on.
             new = [stored for stored in batch if stored.time_ms >= self._since_ms]
             matches = [match for stored in new for match in await self._matches(stored)]
-            await self._commit(matches, batch[-1].seq)
+            await self._commit(matches, end)
             self._busy_since = None
 
     async def _commit(self, matches: Sequence[Match], seq: int) -> None:

@@ -15,11 +15,9 @@ from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.run_realtime import start_realtime
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.connection import Connection
 from tests.flows.exporting import TOKEN, Wall
 from tests.flows.followed import Followed, Told
@@ -164,18 +162,14 @@ async def test_completed_export_jobs_are_events_where_there_is_a_data_set(follow
 
     with Inbox(followed.state, followed.credentials.host) as inbox:
         async with Connection(followed.credentials, Pace(unlimited=True), Limits(), QUICK).client as client:
-            clock = ServerClock(QUICK.wall, QUICK.clock)
-            feed = EventFeed(client, inbox, EVENT_ENTITIES, clock)
             loop = FillLoop(
                 client,
                 inbox,
-                feed,
-                clock,
+                EVENT_ENTITIES,
                 every_s=1,
                 with_jobs=True,
-                sleep=QUICK.sleep,
-                monotonic=QUICK.clock,
                 note=followed.told.note,
+                environment=QUICK,
             )
             await loop.fill_jobs()
             await loop.fill_jobs()
