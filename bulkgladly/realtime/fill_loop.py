@@ -16,6 +16,7 @@ from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.environment import Environment
+from bulkgladly.runs.quiet_notes import TroubleNotes
 
 __all__ = ("FillLoop",)
 
@@ -55,7 +56,7 @@ class FillLoop:
         """Set when Gladly has answered, so that its time is known."""
         self.has_filled = anyio.Event()
         """Set when the feed has been read once: what was missed while nobody received is in the inbox."""
-        self._trouble = ""
+        self._trouble = TroubleNotes(note, "events are received from Gladly again")
         self._jobs_at: float | None = None
 
     async def run(self) -> None:
@@ -120,12 +121,10 @@ class FillLoop:
         return filled.problem and f"the feed of events could not be read: {filled.problem}"
 
     def _tell(self, trouble: str) -> None:
-        """Tell of trouble when it begins, and when it is over."""
-        if trouble and trouble != self._trouble:
-            self._note(f"{trouble}; trying again, nothing is lost within 24 hours")
-        if self._trouble and not trouble:
-            self._note("Gladly answers again")
-        self._trouble = trouble
+        if trouble:
+            self._trouble.tell(trouble, f"{trouble}; trying again, nothing is lost within 24 hours")
+        else:
+            self._trouble.is_over()
 
     # --- jobs ---
 

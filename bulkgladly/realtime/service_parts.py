@@ -38,7 +38,7 @@ from bulkgladly.webhooks.registration import Registrar
 from bulkgladly.webhooks.webhook_server import WebhookServer
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_file import load_rules
-from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
+from bulkgladly.workflows.rule_ports import RuleObjects, RulePorts, RuleSinks, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 
 __all__ = ("ServiceParts",)
@@ -100,9 +100,10 @@ class ServiceParts:
         fill = self._make_filling(inbox, client)
         self._make_landing(inbox)
         self._make_server(inbox, client)
-        self._make_sinks(inbox, fetch if options.fetch else None)
+        dead = DeadLetters(options.state_dir)
+        self._make_sinks(inbox, dead, fetch if options.fetch else None)
         if self.rules:
-            self._make_rules(inbox, client, fetch, fill)
+            self._make_rules(inbox, client, fetch, fill, dead)
         keep = Retention(
             inbox, self._readers, keep_days=options.keep_days, keep_bytes=options.keep_bytes, wall=environment.wall
         )
@@ -163,9 +164,8 @@ class ServiceParts:
             registrar = Registrar(client, name=OUR_NAME, known=known)
             self._loops.append(HealLoop(registrar, sleep=environment.sleep, note=note, now=environment.wall).run)
 
-    def _make_sinks(self, inbox: Inbox, fetch: ObjectFetch | None) -> None:
+    def _make_sinks(self, inbox: Inbox, dead: DeadLetters, fetch: ObjectFetch | None) -> None:
         options = self.options
-        dead = DeadLetters(options.state_dir)
         for sink in self.sinks:
             loop = SinkLoop(
                 inbox,
@@ -180,7 +180,7 @@ class ServiceParts:
             self._sink_loops.append(loop)
             self._readers.append(sink.name)
 
-    def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop) -> None:
+    def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop, dead: DeadLetters) -> None:
         options, environment, note = self.options, self.terms.environment, self.terms.observer.note
         secret = os.environ.get(options.sign_env, "") if options.sign_env is not None else None
         make = partial(sink_of, note=note, signing_secret=secret, sign_env=options.sign_env, environment=environment)
@@ -191,14 +191,11 @@ class ServiceParts:
             with anyio.move_on_after(_CATCH_UP_S):
                 await fill.has_filled.wait()
 
+        rows = rule_rows(client, self.credentials.host, options.state_dir, environment.clock)
         runner = RuleRunner(
             inbox,
             self.rules,
-            client,
-            host=self.credentials.host,
-            state_dir=options.state_dir,
-            call_sink=self._rule_sinks,
-            fetch=RuleObjects(fetch),
+            RulePorts(rows, self._rule_sinks, RuleObjects(fetch), dead),
             settle_s=options.settle_s,
             until_caught_up=caught_up,
             note=note,

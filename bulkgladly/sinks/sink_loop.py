@@ -26,6 +26,7 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import counted, duration_text
+from bulkgladly.runs.quiet_notes import TroubleNotes
 from bulkgladly.runs.stages import side_by_side
 from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
@@ -88,7 +89,7 @@ class SinkLoop:
         self._failing: dict[int, Failing] = {}
         self._read = self._noted = -1
         self._since_ms = 0
-        self._told = ""
+        self._trouble = TroubleNotes(note, f"{sink.label}: takes events again")
         self._dead_count, self._tell_dead_at = 0, 1
         self._since_pruned = _PRUNE_EVERY
         self._is_stopping = False
@@ -222,7 +223,7 @@ class SinkLoop:
         is_bad = bool(failed) and not done and is_probe
         if done:
             self._schedule.went_well(now)
-            self._recovered()
+            self._trouble.is_over()
         self._give_back([one for one, _ in by[Fate.UNTRIED]])
         asked_s = max((reply.retry_after_s for reply in replies if reply.retry_after_s is not None), default=None)
         if failed and self.sink.takes_whole and len(batch) > 1:
@@ -271,7 +272,7 @@ class SinkLoop:
         """Add events to the dead letters and return them; none, to be tried again, if that was not possible."""
         letters = [
             DeadLetter(
-                self.sink.label,
+                {"sink": self.sink.label},
                 reply.reason,
                 known.attempts if (known := self._failing.get(one.seq)) else 1,
                 outgoing[one.seq].line,
@@ -318,17 +319,9 @@ class SinkLoop:
         # Those that were put aside stay there.
         self._settling.put_back(one for one in events if not self._schedule.holds(one.seq))
 
-    # --- what is told, once for each trouble ---
-
     def _tell_failure(self, reason: str, pause_s: float) -> None:
-        if reason != self._told:
-            self._say(f"{self.sink.label}: {reason}; trying again in {duration_text(pause_s)}, then less often")
-        self._told = reason
-
-    def _recovered(self) -> None:
-        if self._told:
-            self._say(f"{self.sink.label}: takes events again")
-        self._told = ""
+        text = f"{self.sink.label}: {reason}; trying again in {duration_text(pause_s)}, then less often"
+        self._trouble.tell(reason, text)
 
     # --- waiting ---
 

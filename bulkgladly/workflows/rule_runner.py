@@ -3,23 +3,22 @@
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from bulkgladly.api.client import Client
 from bulkgladly.errors import Outage, TransportError
-from bulkgladly.imports.single_rows import SingleRows
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR, QueuedAction, RuleMemory
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.quiet_notes import RareNotes
 from bulkgladly.runs.stages import Stop, run_stages
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_engine import Firing, Match, look, take
-from bulkgladly.workflows.rule_matching import RuleFetch, RuleMatcher, rule_event
-from bulkgladly.workflows.rule_performing import RulePerformer, RuleSinkCall
+from bulkgladly.workflows.rule_matching import RuleMatcher, rule_event
+from bulkgladly.workflows.rule_performing import RulePerformer
+from bulkgladly.workflows.rule_ports import RulePorts
 from bulkgladly.workflows.rule_store import RuleStore
 
 __all__ = ("RuleRunner",)
@@ -29,6 +28,7 @@ _ACTIONS = 20
 _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
 _FORGET_MS = 600_000
+_TELL_AGAIN_S = 600.0
 
 
 async def _at_once() -> None:
@@ -46,12 +46,8 @@ class RuleRunner:
         self,
         inbox: Inbox,
         rules: Sequence[EventRule],
-        client: Client,
+        ports: RulePorts,
         *,
-        host: str,
-        state_dir: Path,
-        call_sink: RuleSinkCall,
-        fetch: RuleFetch,
         settle_s: float = 20.0,
         until_caught_up: Callable[[], Awaitable[None]] = _at_once,
         note: Callable[[str], None] = lambda _: None,
@@ -65,22 +61,13 @@ class RuleRunner:
         `note` tells people of what fails.
         """
         self._inbox, self._rules = inbox, {rule.name: rule for rule in rules}
-        self._matcher, self._fetch, self._note = RuleMatcher(rules), fetch, note
+        self._matcher, self._ports, self._note = RuleMatcher(rules), ports, note
+        self._notes = RareNotes(note, environment.clock, every_s=_TELL_AGAIN_S)
         self._settle_ms, self._until_caught_up = round(settle_s * 1000), until_caught_up
         self._environment, self._wall = environment, wall or environment.wall
-        self._rows = SingleRows(
-            client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=environment.clock
-        )
-        self._store = RuleStore(inbox, state_dir / "dead.ndjson", sleep=environment.sleep, note=note)
+        self._store = RuleStore(inbox, ports.dead, sleep=environment.sleep, note=note)
         self._performer = RulePerformer(
-            self._store,
-            self._rules,
-            self._rows,
-            call_sink=call_sink,
-            fetch=fetch,
-            note=note,
-            now_ms=self._now_ms,
-            random=environment.random,
+            self._store, self._rules, ports, notes=self._notes, now_ms=self._now_ms, random=environment.random
         )
         self._targets = tuple(dict.fromkeys(action.target for rule in rules for action in rule.actions))
         self._next_try: dict[str, int | None] = dict.fromkeys(self._targets, 0)
@@ -89,7 +76,6 @@ class RuleRunner:
         self._backlog_is_done = anyio.Event()
         self._busy_since: int | None = None
         self._forgot_ms = 0
-        self._told_failures: dict[str, str] = {}
 
     # --- run ---
 
@@ -120,13 +106,13 @@ class RuleRunner:
 
     async def close(self) -> None:
         """Close the files that rows are kept track of in. Calling it twice is allowed."""
-        await anyio.to_thread.run_sync(self._rows.close)
+        await anyio.to_thread.run_sync(self._ports.rows.close)
 
     async def _begin(self) -> None:
         names = list(self._rules)
         for name, count in (await self._store.ask(lambda memory: memory.forget_rules(names))).items():
             self._note(f"rule {name} is no longer in the file; timers and actions that were dropped: {count:,}")
-        self._rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
+        self._ports.rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
 
     def _now_ms(self) -> int:
         return round(self._wall().timestamp() * 1000)
@@ -171,9 +157,9 @@ class RuleRunner:
         wait_s = 1.0
         while True:
             try:
-                matches = await self._matcher.matches(event, self._fetch)
+                matches = await self._matcher.matches(event, self._ports.fetch)
             except (Outage, TransportError) as error:
-                self._note(f"rules wait, because what an event is about cannot be requested: {error}")
+                self._notes.tell("fetch", f"rules wait, because what an event is about cannot be requested: {error}")
                 await self._environment.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_FETCH_WAIT_S)
                 continue
@@ -181,10 +167,10 @@ class RuleRunner:
             return matches
 
     def _tell_failures(self) -> None:
-        for name, why in self._matcher.failures.items():
-            if self._told_failures.get(name) != why:
-                self._told_failures[name] = why
-                self._note(f"rule {name}: {why}; the event counts as one that the rule is not about")
+        while self._matcher.failures:
+            name, why = self._matcher.failures.popitem()
+            text = f"rule {name}: {why}; the event counts as one that the rule is not about"
+            self._notes.tell(text, text)
 
     # --- timers ---
 

@@ -20,9 +20,10 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.connection import Connection
+from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
 from bulkgladly.sinks.sink_choice import sink_of
-from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.sinks.sinks import Fate, SinkReply
 from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
 from bulkgladly.workflows.rule_store import RuleStore
 from tests.flows.conftest import World
@@ -325,13 +326,13 @@ async def test_a_row_that_gladly_refuses_is_put_aside(ruling: Ruling) -> None:
 
 async def test_a_sink_that_fails_gets_the_event_again(ruling: Ruling) -> None:
     """With the same id; one that refuses it does not."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down"), RuleFate(is_taken=True)]
+    ruling.fates += [SinkReply(Fate.FAILED, "down"), SinkReply(Fate.TAKEN)]
     async with ruling.running(TELL) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: ruling.notes)
         ruling.wall.now += 2
         await until(lambda: ruling.heard and not ruling.waiting(inbox))
-        ruling.fates += [RuleFate(is_taken=False, is_refused=True, reason="HTTP 410")]
+        ruling.fates += [SinkReply(Fate.REFUSED, "HTTP 410")]
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: not ruling.waiting(inbox))
 
@@ -342,7 +343,7 @@ async def test_a_sink_that_fails_gets_the_event_again(ruling: Ruling) -> None:
 
 async def test_a_sink_that_stays_down_is_given_up_after_a_day(ruling: Ruling) -> None:
     """Nothing waits for ever, and nothing is dropped without a trace."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down")] * 2
+    ruling.fates += [SinkReply(Fate.FAILED, "down")] * 2
     async with ruling.running(TELL) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: len(ruling.fates) == 1)
@@ -355,7 +356,7 @@ async def test_a_sink_that_stays_down_is_given_up_after_a_day(ruling: Ruling) ->
 
 async def test_a_slow_sink_does_not_hold_up_rows(ruling: Ruling) -> None:
     """Each sink and Gladly are served beside each other."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down")]
+    ruling.fates += [SinkReply(Fate.FAILED, "down")]
     async with ruling.running(TELL + NOTE) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: notes(ruling) and ruling.waiting(inbox) == 1)
@@ -488,11 +489,12 @@ async def test_what_is_given_up_waits_for_room_on_the_disk(tmp_path: Path) -> No
         folder.mkdir()
 
     with Inbox(tmp_path / "state", "https://example.org") as inbox:
-        store = RuleStore(inbox, folder / "dead.ndjson", sleep=make_room, note=told.append)
+        store = RuleStore(inbox, DeadLetters(folder), sleep=make_room, note=told.append)
 
-        await store.put_aside(b"{}\n")
+        await store.put_aside(DeadLetter({"rule": "tell"}, "down", 2, b"{}"))
 
-    assert (folder / "dead.ndjson").read_bytes() == b"{}\n"
+    letter = orjson.loads((folder / "dead.ndjson").read_bytes())
+    assert (letter.pop("at")[:2], letter) == ("20", {"rule": "tell", "reason": "down", "attempts": 2, "event": {}})
     assert len(told) == 1
     assert told[0].startswith("rules wait: ")
 
@@ -516,9 +518,9 @@ async def test_rules_use_the_sinks_and_the_objects_of_events(ruling: Ruling) -> 
         with pytest.raises(TransportError):
             await objects.object_of(reopened(ruling, "ben"))
 
-    assert (await sinks(f"exec:sh -c 'cat >> {out}'", "a", b'{"id": "a"}')).is_taken
+    assert (await sinks(f"exec:sh -c 'cat >> {out}'", "a", b'{"id": "a"}')).fate is Fate.TAKEN
     failed = await sinks("exec:false", "a", b'{"id": "a"}')
-    assert (failed.is_taken, failed.is_refused) == (False, False)
+    assert failed.fate is Fate.FAILED
     assert failed.reason
     await sinks.close()
     assert orjson.loads(out.read_bytes()) == {"id": "a"}
