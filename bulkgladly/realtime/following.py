@@ -10,7 +10,7 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 
-from bulkgladly.gladly.event_envelopes import entities_of, key_of
+from bulkgladly.gladly.event_envelopes import content_of, entities_of, key_of
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
@@ -232,12 +232,12 @@ class Following(AsyncIterator[GladlyEvent]):
 
 def _typed(found: StoredEvent) -> GladlyEvent:
     body = found.parsed()
-    content, initiator = body.get("content"), body.get("initiator")
+    initiator = body.get("initiator")
     return GladlyEvent(
         id=str(body["id"]),
         type=found.type,
         time=found.time,
-        content=content if isinstance(content, dict) else {},
+        content=content_of(body),
         initiator=initiator if isinstance(initiator, dict) else None,
         received_at=dt.datetime.fromtimestamp(found.received_ms / 1000, dt.UTC),
         via=found.via,

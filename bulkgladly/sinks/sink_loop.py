@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from bulkgladly.errors import DiskFull, Fatal, JournalError, NotTrusted, Outage, TransportError, Withdrawn
-from bulkgladly.gladly.event_envelopes import PING, key_of
+from bulkgladly.gladly.event_envelopes import PING, content_of, key_of
 from bulkgladly.inbox.deliveries import (
     Failing,
     Left,
@@ -389,7 +389,6 @@ def _is_passed_on(stored: StoredEvent) -> bool:
 
 
 def _read(stored: StoredEvent) -> _Arrived:
-    content = stored.parsed().get("content")
-    key = key_of(content if isinstance(content, dict) else {})
+    key = key_of(content_of(stored.parsed()))
     time_ms = sort_time_ms(stored.time_ms, stored.received_ms)
     return _Arrived(stored.seq, key, time_ms, stored.received_ms, len(stored.body))
