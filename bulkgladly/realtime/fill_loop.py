@@ -93,7 +93,7 @@ class FillLoop:
         try:
             if self._jobs_are_due():
                 await self.fill_jobs()
-                trouble = ""
+                trouble = self._trouble  # the list of jobs says nothing about the feed
             else:
                 trouble = await self._fill()
         except (Fatal, NotTrusted) as error:
@@ -120,7 +120,7 @@ class FillLoop:
         if trouble and trouble != self._trouble:
             self._note(f"{trouble}; trying again, nothing is lost within 24 hours")
         if self._trouble and not trouble:
-            self._note("Gladly answers again")
+            self._note("the feed of events is read again")
         self._trouble = trouble
 
     # --- jobs ---

@@ -125,7 +125,7 @@ class RuleRunner:
         Cancelled or killed: what was taken in stays, and the next run goes on.
         """
         self._begun_at = self._inbox.last_seq
-        self._seq = await self._inbox.begin_cursor(RULES_CURSOR, self._begun_at)
+        self._seq = await self._store.patiently(lambda: self._inbox.begin_cursor(RULES_CURSOR, self._begun_at))
         self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
         await self._begin()
         stop = Stop()

@@ -35,7 +35,7 @@ class RuleStore:
         Raises:
             JournalDamaged: The inbox cannot be used.
         """
-        return await self._patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
+        return await self.patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
 
     async def put_aside(self, line: bytes) -> None:
         """Append a line to the file of what was given up; it is on the disk when this returns."""
@@ -44,9 +44,14 @@ class RuleStore:
             with writing(self.dead, "the rules go on by themselves"):
                 append_lines(self.dead, line)
 
-        await self._patiently(lambda: anyio.to_thread.run_sync(append))
+        await self.patiently(lambda: anyio.to_thread.run_sync(append))
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what an attempt returns, trying again while the disk is full or the inbox is locked.
+
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
         wait_s = _FIRST_WAIT_S
         while True:
             try:
