@@ -73,6 +73,7 @@ class ServiceParts:
     _inbox: Inbox | None = None
     _client: Client | None = None
     _clock: ServerClock | None = None
+    _feed: EventFeed | None = None
     _landing: Landing | None = None
     _server: WebhookServer | None = None
     _live: LiveLoop | None = None
@@ -134,6 +135,7 @@ class ServiceParts:
         )
         self._loops.append(fill.run)
         self._knows_time = fill.has_greeted
+        self._feed = feed
         return fill
 
     def _make_landing(self, inbox: Inbox) -> None:
@@ -213,6 +215,9 @@ class ServiceParts:
             fetch=RuleObjects(fetch),
             settle_s=options.settle_s,
             until_caught_up=caught_up,
+            # Webhooks bring events one by one; the feed brings those of half a minute at once.
+            known_until=lambda: None if self._feed is None or options.listen is not None else self._feed.read_until,
+            patience_s=max(_CATCH_UP_S, 2 * options.every_s),
             note=note,
             environment=environment,
             wall=self._clock.now if self._clock is not None else None,

@@ -534,6 +534,42 @@ async def test_a_clock_that_is_behind_is_recognised() -> None:
     assert clock.now_ms() == 1_050_000
 
 
+async def test_a_clock_that_is_right_is_not_corrected() -> None:
+    """Events are stamped by this machine's clock, which is an hour behind; the time itself is Gladly's."""
+    moment = dt.datetime.fromtimestamp(1_000_000, dt.UTC)
+    clock = GladlyClock(lambda: moment, stamps=lambda: moment - dt.timedelta(hours=1), events=3)
+    for _ in range(3):
+        clock.note(999_970_000, 996_400_000)  # it took 30 seconds
+
+    assert clock.now_ms() == 1_000_000_000
+
+
+async def test_timers_wait_until_the_feed_was_read_up_to_their_end(ruling: Ruling) -> None:
+    """The end of the contact is in the next portion of the feed, 40 seconds after it happened."""
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"), started(ruling, "ben"))
+        ended = started(ruling, "ada", "ENDED", at_s=419, status="ANSWERED")
+        ruling.wall.now += 459
+        known = ruling.wall() - dt.timedelta(seconds=45)
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 50)  # timers have every chance to fire too early
+        await ruling.let_in(inbox, ended)
+        known = ruling.wall() - dt.timedelta(seconds=15)
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED") and not ruling.waiting(inbox))
+
+    (added,) = ruling.own_events("CONVERSATION/TOPIC_ADDED")
+    assert added["content"]["conversationId"] == "talk-ben"
+
+
+async def test_timers_do_not_wait_for_an_outage_of_the_feed(ruling: Ruling) -> None:
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"))
+        ruling.wall.now += 7 * 60 + 20 + 300
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED"))
+
+
 async def test_a_doubt_outlives_an_outage(ruling: Ruling) -> None:
     """A note that a killed process may have sent is still looked for after a look that failed."""
     await die_on_the_way(ruling, NOTE, dies_at=1, is_executed=True)
