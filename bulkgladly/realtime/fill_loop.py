@@ -51,12 +51,13 @@ class FillLoop:
         self._sleep, self._monotonic = environment.sleep, environment.clock
         self.clock = ServerClock(environment.wall, environment.clock)
         """What time it is at Gladly."""
-        self._feed = EventFeed(client, inbox, entities, self.clock, since=since, note=note)
+        self.feed = EventFeed(client, inbox, entities, self.clock, since=since, note=note)
+        """What it reads, and how far it has read."""
         self.has_greeted = anyio.Event()
         """Set when Gladly has answered, so that its time is known."""
         self.has_filled = anyio.Event()
         """Set when the feed has been read once: what was missed while nobody received is in the inbox."""
-        self._trouble = TroubleNotes(note, "events are received from Gladly again")
+        self._trouble = TroubleNotes(note, "the feed of events is read again")
         self._jobs_at: float | None = None
 
     async def run(self) -> None:
@@ -98,9 +99,8 @@ class FillLoop:
         try:
             if self._jobs_are_due():
                 await self.fill_jobs()
-                trouble = ""
-            else:
-                trouble = await self._fill()
+                return  # the list of jobs says nothing about the feed
+            trouble = await self._fill()
         except (Fatal, NotTrusted) as error:
             if not self._is_receiver:
                 raise
@@ -113,7 +113,7 @@ class FillLoop:
         self._tell(trouble)
 
     async def _fill(self) -> str:
-        filled = await self._feed.fill()
+        filled = await self.feed.fill()
         if self._is_receiver and filled.receipt.new:
             await self._inbox.count(filled=filled.receipt.new)
         if not filled.problem:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import BulkgladlyError, DataSetInUse
+from bulkgladly.errors import BulkgladlyError, DataSetInUse, DiskFull, JournalError
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.job_files import JOB_WORDS
@@ -72,7 +72,7 @@ class JobDumps:
 
     async def run(self) -> None:
         """Dump completed jobs, until cancelled."""
-        done = await self._inbox.begin_cursor(CURSOR)
+        done = await self._begun()
         while True:
             await self._inbox.wait_beyond(done)
             # Also without a job: so that a burst of events is looked through a few times only.
@@ -81,6 +81,14 @@ class JobDumps:
             if jobs:
                 await self._dump(jobs)
             await self._move(done)
+
+    async def _begun(self) -> int:
+        while True:
+            try:
+                return await self._inbox.begin_cursor(CURSOR)
+            except (DiskFull, JournalError) as error:
+                self._note(f"export jobs: {error}")
+                await anyio.sleep(self._times.first_retry_s)
 
     async def _move(self, done: int) -> None:
         try:

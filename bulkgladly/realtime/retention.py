@@ -1,8 +1,10 @@
 """What the inbox keeps: used events for some days, fewer if they take too much room, and never an unused one less."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 
+from bulkgladly.errors import DiskFull, JournalError
 from bulkgladly.inbox.event_inbox import Inbox
 
 __all__ = ("Retention",)
@@ -30,9 +32,15 @@ class Retention:
         self._keep, self._keep_bytes = dt.timedelta(days=keep_days), keep_bytes
 
     async def run(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """Tidy up every ten minutes until it is cancelled."""
+        """Tidy up every ten minutes until it is cancelled. A full disk or a locked inbox only puts it off.
+
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
         while True:
-            await self.tidy()
+            # Whoever has something to store tells people of it.
+            with contextlib.suppress(DiskFull, JournalError):
+                await self.tidy()
             await sleep(_EVERY_S)
 
     async def tidy(self) -> int:

@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 
 from bulkgladly.api.client import Client
-from bulkgladly.errors import BulkgladlyError, DataSetInUse
+from bulkgladly.errors import BulkgladlyError, DataSetInUse, DiskFull, JournalError
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
@@ -48,6 +48,7 @@ Loop = Callable[[], Awaitable[None]]
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
 _CATCH_UP_S = 300.0
+_BEGIN_AGAIN_S = 5.0
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
 
@@ -76,6 +77,8 @@ class ServiceParts:
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
     _readers: list[str] = field(default_factory=list[str])
     _first_seq: int = 0
+    _beginnings: list[anyio.CancelScope] = field(default_factory=list[anyio.CancelScope])
+    """Of the sinks that have not begun yet."""
 
     # --- made ---
 
@@ -198,13 +201,16 @@ class ServiceParts:
             RulePorts(rows, self._rule_sinks, RuleObjects(fetch), dead),
             settle_s=options.settle_s,
             until_caught_up=caught_up,
+            # Webhooks bring events one by one; the feed brings those of half a minute at once.
+            known_until=lambda: None if options.listen is not None else fill.feed.read_until,
+            patience_s=max(_CATCH_UP_S, 2 * options.every_s),
             note=note,
             environment=environment,
             wall=fill.clock.now,
         )
 
         async def run() -> None:
-            await self.begin_reader(RULES_CURSOR)
+            await self._insist(partial(self.begin_reader, RULES_CURSOR))
             try:
                 await runner.run()
             finally:
@@ -245,6 +251,8 @@ class ServiceParts:
 
     def stop_sinks(self, grace_s: float) -> None:
         """Let the sinks end; what they have begun has `grace_s`. Rules have ended before."""
+        for beginning in self._beginnings:
+            beginning.cancel()
         for sink in self._sink_loops:
             sink.stop(grace_s)
 
@@ -284,8 +292,28 @@ class ServiceParts:
         return [partial(self._run_sink, loop) for loop in self._sink_loops]
 
     async def _run_sink(self, loop: SinkLoop) -> None:
-        await loop.begin(after=await self.begin_reader(loop.sink.name))
+        # A sink that is new waits for Gladly's time. During an outage a stop must not wait for that.
+        with anyio.CancelScope() as beginning:
+            self._beginnings.append(beginning)
+            await self._insist(partial(self._begin_sink, loop))
+        if beginning.cancelled_caught:
+            await loop.sink.close()
+            return
         await loop.run()
+
+    async def _begin_sink(self, loop: SinkLoop) -> None:
+        await loop.begin(after=await self.begin_reader(loop.sink.name))
+
+    async def _insist(self, begin: Callable[[], Awaitable[object]]) -> None:
+        """Begin something, again and again while the disk is full or another process holds the inbox."""
+        while True:
+            try:
+                await begin()
+            except (DiskFull, JournalError) as error:
+                self.terms.observer.note(f"{error}; trying again")
+                await self.terms.environment.sleep(_BEGIN_AGAIN_S)
+            else:
+                return
 
     async def begin_reader(self, name: str) -> int:
         """Fix where a reader of the inbox begins that is new, and return it: with what happens from now on, or `since`.

@@ -50,6 +50,8 @@ class RuleRunner:
         *,
         settle_s: float = 20.0,
         until_caught_up: Callable[[], Awaitable[None]] = _at_once,
+        known_until: Callable[[], dt.datetime | None] = lambda: None,
+        patience_s: float = 300.0,
         note: Callable[[str], None] = lambda _: None,
         environment: Environment = USUAL,
         wall: Callable[[], dt.datetime] | None = None,
@@ -57,6 +59,8 @@ class RuleRunner:
         """`wall` returns the time at Gladly, as far as it is known; None for that of the environment.
 
         `until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
+        `known_until` returns up to when all events have been received, if they come in portions: an event of the last
+        seconds may be in the next one, so timers wait for it, but not longer than `patience_s`.
 
         `note` tells people of what fails.
         """
@@ -73,6 +77,10 @@ class RuleRunner:
         self._next_try: dict[str, int | None] = dict.fromkeys(self._targets, 0)
         self._next_look: int | None = 0
         self._seq = self._begun_at = self._since_ms = 0
+        self._known_until, self._patience_ms = known_until, round(patience_s * 1000)
+        self._known_ms: int | None = None
+        self._coming: tuple[int, int] | None = None
+        """Up to when all events are in the inbox, and which of them must have been taken in before that counts."""
         self._backlog_is_done = anyio.Event()
         self._busy_since: int | None = None
         self._forgot_ms = 0
@@ -89,7 +97,7 @@ class RuleRunner:
         Cancelled or killed: what was taken in stays, and the next run goes on.
         """
         self._begun_at = self._inbox.last_seq
-        self._seq = await self._inbox.begin_cursor(RULES_CURSOR, self._begun_at)
+        self._seq = await self._store.patiently(lambda: self._inbox.begin_cursor(RULES_CURSOR, self._begun_at))
         self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
         await self._begin()
         stop = Stop()
@@ -180,10 +188,22 @@ class RuleRunner:
         await self._backlog_is_done.wait()
         while True:
             now_ms = self._now_ms()
-            if self._next_look is not None and self._next_look <= now_ms and not self._is_behind(now_ms):
-                await self._look(now_ms)
+            until_ms = self._certain_ms(now_ms)
+            if self._next_look is not None and self._next_look <= until_ms and not self._is_behind(now_ms):
+                await self._look(now_ms, until_ms)
             await self._forget(now_ms)
             await self._environment.sleep(_LOOK_S)
+
+    def _certain_ms(self, now_ms: int) -> int:
+        """Return up to when what is to be looked at can be: all events that have a say are taken in."""
+        if self._coming is None and (known := self._known_until()) is not None:
+            self._coming = round(known.timestamp() * 1000), self._inbox.last_seq
+        if self._coming is not None and self._seq >= self._coming[1]:
+            (self._known_ms, _), self._coming = self._coming, None
+        if self._known_ms is None:
+            return now_ms
+        # After an outage of hours, late is better than never.
+        return min(now_ms, max(self._known_ms + self._settle_ms, now_ms - self._patience_ms))
 
     def _is_behind(self, now_ms: int) -> bool:
         """Tell whether events wait for what they are about, so that one of them may cancel a timer."""
@@ -194,11 +214,11 @@ class RuleRunner:
             self._forgot_ms = now_ms
             await self._store.ask(lambda memory: memory.forget(now_ms))
 
-    async def _look(self, now_ms: int) -> None:
+    async def _look(self, now_ms: int, until_ms: int) -> None:
         fired: list[Firing] = []
 
         def at_timers(memory: RuleMemory) -> int | None:
-            fired[:] = look(memory, self._rules, now_ms=now_ms, settle_ms=self._settle_ms)
+            fired[:] = look(memory, self._rules, now_ms=now_ms, settle_ms=self._settle_ms, until_ms=until_ms)
             return memory.next_look()
 
         self._next_look = await self._store.ask(at_timers)

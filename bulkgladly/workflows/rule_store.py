@@ -36,13 +36,18 @@ class RuleStore:
         Raises:
             JournalDamaged: The inbox cannot be used.
         """
-        return await self._patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
+        return await self.patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
 
     async def put_aside(self, letter: DeadLetter) -> None:
         """Keep what was given up; it is on the disk when this returns."""
-        await self._patiently(lambda: self.dead.add([letter]))
+        await self.patiently(lambda: self.dead.add([letter]))
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what an attempt returns, trying again while the disk is full or the inbox is locked.
+
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
         wait_s = _FIRST_WAIT_S
         while True:
             try:

@@ -114,7 +114,7 @@ class Ruling:
     async def running(self, rules: str | tuple[EventRule, ...], **more: Any) -> AsyncIterator[Inbox]:
         """Run rules on the inbox until the block ends, as the process does that receives."""
         parsed = parse_rules(rules, "rules.toml") if isinstance(rules, str) else rules
-        environment = replace(self.world.environment, sleep=self._short)
+        environment = replace(self.world.environment, sleep=self._short, wall=self.wall)
         if self.client is not None:
             environment = replace(environment, client=self.client)
         credentials = self.world.credentials

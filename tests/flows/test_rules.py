@@ -541,6 +541,32 @@ async def test_a_clock_of_the_machine_that_is_behind_fires_no_timer_early(ruling
         await until(lambda: len(ruling.heard) == len(events))
 
 
+async def test_timers_wait_until_the_feed_was_read_up_to_their_end(ruling: Ruling) -> None:
+    """The end of the contact is in the next portion of the feed, 40 seconds after it happened."""
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"), started(ruling, "ben"))
+        ended = started(ruling, "ada", "ENDED", at_s=419, status="ANSWERED")
+        ruling.wall.now += 459
+        known = ruling.wall() - dt.timedelta(seconds=45)
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 50)  # timers have every chance to fire too early
+        await ruling.let_in(inbox, ended)
+        known = ruling.wall() - dt.timedelta(seconds=15)
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED") and not ruling.waiting(inbox))
+
+    (added,) = ruling.own_events("CONVERSATION/TOPIC_ADDED")
+    assert added["content"]["conversationId"] == "talk-ben"
+
+
+async def test_timers_do_not_wait_for_an_outage_of_the_feed(ruling: Ruling) -> None:
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"))
+        ruling.wall.now += 7 * 60 + 20 + 300
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED"))
+
+
 async def test_a_doubt_outlives_an_outage(ruling: Ruling) -> None:
     """A note that a killed process may have sent is still looked for after a look that failed."""
     await die_on_the_way(ruling, NOTE, dies_at=1, is_executed=True)
