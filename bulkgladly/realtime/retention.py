@@ -1,10 +1,9 @@
 """What the inbox keeps: used events for some days, fewer if they take too much room, and never an unused one less."""
 
-import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 
-from bulkgladly.errors import DiskFull, JournalError
+from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
 from bulkgladly.inbox.event_inbox import Inbox
 
 __all__ = ("Retention",)
@@ -38,9 +37,12 @@ class Retention:
             JournalDamaged: The inbox cannot be used.
         """
         while True:
-            # Whoever has something to store tells people of it.
-            with contextlib.suppress(DiskFull, JournalError):
+            try:
                 await self.tidy()
+            except JournalDamaged:
+                raise
+            except (DiskFull, JournalError):
+                pass  # whoever has something to store tells people of it
             await sleep(_EVERY_S)
 
     async def tidy(self) -> int:

@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 
 from bulkgladly.api.client import Client
-from bulkgladly.errors import BulkgladlyError, DataSetInUse, DiskFull, JournalError
+from bulkgladly.errors import BulkgladlyError, DataSetInUse
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
@@ -25,6 +25,7 @@ from bulkgladly.realtime.live_events import LiveLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.retention import Retention
 from bulkgladly.runs.session import Terms
+from bulkgladly.runs.when_writable import when_writable
 from bulkgladly.settings import Credentials
 from bulkgladly.sinks.dead_letters import DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
@@ -48,7 +49,6 @@ Loop = Callable[[], Awaitable[None]]
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
 _CATCH_UP_S = 300.0
-_BEGIN_AGAIN_S = 5.0
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
 
@@ -306,14 +306,8 @@ class ServiceParts:
 
     async def _insist(self, begin: Callable[[], Awaitable[object]]) -> None:
         """Begin something, again and again while the disk is full or another process holds the inbox."""
-        while True:
-            try:
-                await begin()
-            except (DiskFull, JournalError) as error:
-                self.terms.observer.note(f"{error}; trying again")
-                await self.terms.environment.sleep(_BEGIN_AGAIN_S)
-            else:
-                return
+        environment, note = self.terms.environment, self.terms.observer.note
+        await when_writable(begin, sleep=environment.sleep, note=lambda why: note(f"{why}; trying again"))
 
     async def begin_reader(self, name: str) -> int:
         """Fix where a reader of the inbox begins that is new, and return it: with what happens from now on, or `since`.

@@ -3,14 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RuleMemory
+from bulkgladly.runs.when_writable import when_writable
 from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 
 __all__ = ("RuleStore",)
-
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
 T = TypeVar("T")
 
@@ -48,14 +46,4 @@ class RuleStore:
         Raises:
             JournalDamaged: The inbox cannot be used.
         """
-        wait_s = _FIRST_WAIT_S
-        while True:
-            try:
-                return await attempt()
-            except JournalDamaged:
-                raise
-            except (DiskFull, JournalError) as error:
-                if wait_s == _FIRST_WAIT_S:
-                    self._note(f"rules wait: {error}")
-            await self._sleep(wait_s)
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+        return await when_writable(attempt, sleep=self._sleep, note=lambda why: self._note(f"rules wait: {why}"))
