@@ -10,18 +10,18 @@ import anyio
 import anyio.to_thread
 
 from bulkgladly.gladly.event_envelopes import PING, content_of, key_of
-from bulkgladly.inbox.deliveries import (
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.sink_progress import (
     Failing,
     Left,
-    begin_deliveries,
-    delivered_between,
+    begin_sink_cursor,
     failing_events,
+    left_between,
     newest_left,
     note_failures,
     note_left,
     prune_newest,
 )
-from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import counted, duration_text
@@ -99,7 +99,7 @@ class SinkLoop:
         What was recorded before `since` is not passed on to a new one. Call it before anything is received; `run` does
         so by itself if it was not called.
         """
-        self._read = self._noted = await begin_deliveries(self._inbox, self.sink.name, after=after, since=since)
+        self._read = self._noted = await begin_sink_cursor(self._inbox, self.sink.name, after=after, since=since)
         self._since_ms = self._inbox.reader.since_ms(self.sink.name)
         self._failing = {one.seq: one for one in failing_events(self._inbox.reader, self.sink.name)}
 
@@ -155,7 +155,7 @@ class SinkLoop:
 
     def _rows(self, limit: int) -> tuple[list[_Arrived], int]:
         found, end = self._inbox.reader.read_on(self._read, limit)
-        gone = delivered_between(self._inbox.reader, self.sink.name, self._read + 1, end)
+        gone = left_between(self._inbox.reader, self.sink.name, self._read + 1, end)
         wanted = [one for one in found if _is_passed_on(one) and one.time_ms >= self._since_ms and one.seq not in gone]
         return [_read(one) for one in wanted], end
 
