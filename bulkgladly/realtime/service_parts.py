@@ -39,7 +39,7 @@ from bulkgladly.webhooks.registration import Registrar
 from bulkgladly.webhooks.webhook_server import WebhookServer
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_file import load_rules
-from bulkgladly.workflows.rule_ports import RuleObjects, RulePorts, RuleSinks, rule_rows
+from bulkgladly.workflows.rule_ports import RuleObjects, RulePorts, RuleSinks, RuleTime, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 
 __all__ = ("ServiceParts",)
@@ -199,14 +199,16 @@ class ServiceParts:
             inbox,
             self.rules,
             RulePorts(rows, self._rule_sinks, RuleObjects(fetch), dead),
+            time=RuleTime(
+                fill.clock.now,
+                caught_up,
+                # Webhooks bring events one by one; the feed brings those of half a minute at once.
+                known_until=lambda: None if options.listen is not None else fill.feed.read_until,
+                patience_s=max(_CATCH_UP_S, 2 * options.every_s),
+            ),
             settle_s=options.settle_s,
-            until_caught_up=caught_up,
-            # Webhooks bring events one by one; the feed brings those of half a minute at once.
-            known_until=lambda: None if options.listen is not None else fill.feed.read_until,
-            patience_s=max(_CATCH_UP_S, 2 * options.every_s),
             note=note,
             environment=environment,
-            wall=fill.clock.now,
         )
 
         async def run() -> None:

@@ -1,8 +1,11 @@
-"""What rules act through: the sinks of `--to`, the objects that `--fetch` requests, rows of imports, dead letters."""
+"""What rules get from outside: the sinks of `--to`, objects of events, rows of imports, dead letters, and the time."""
 
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import anyio.lowlevel
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import TransportError
@@ -13,7 +16,7 @@ from bulkgladly.sinks.outgoing import Outgoing
 from bulkgladly.sinks.sinks import Fate, Sink, SinkEnded, SinkReply
 from bulkgladly.workflows.rule_matching import RuleFetch
 
-__all__ = ("RuleObjects", "RulePorts", "RuleSinkCall", "RuleSinks", "rule_rows")
+__all__ = ("RuleObjects", "RulePorts", "RuleSinkCall", "RuleSinks", "RuleTime", "rule_rows")
 
 RuleSinkCall = Callable[[str, str, bytes], Awaitable[SinkReply]]
 """Passes one event on to a sink: its text, the id that shows a copy, and the event as a line of JSON."""
@@ -26,6 +29,18 @@ class RulePorts(NamedTuple):
     call_sink: RuleSinkCall
     fetch: RuleFetch
     dead: DeadLetters
+
+
+class RuleTime(NamedTuple):
+    """What time it is at Gladly, and up to when its events are known."""
+
+    wall: Callable[[], dt.datetime]
+    until_caught_up: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    """Returns when the events of a stop have been received; timers wait for it after a start."""
+    known_until: Callable[[], dt.datetime | None] = lambda: None
+    """Returns up to when all events have been received, if they come in portions: timers wait for those of the next."""
+    patience_s: float = 300.0
+    """For how long they wait at most."""
 
 
 def rule_rows(client: Client, host: str, state_dir: Path, clock: Callable[[], float]) -> SingleRows:

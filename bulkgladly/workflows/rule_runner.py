@@ -1,10 +1,11 @@
 """Runs the rules beside whatever receives events: takes events in, watches timers, and performs actions."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from bulkgladly.errors import Outage, TransportError
@@ -13,12 +14,12 @@ from bulkgladly.inbox.rule_memory import RULES_CURSOR, QueuedAction, RuleMemory
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.quiet_notes import RareNotes
-from bulkgladly.runs.stages import Stop, run_stages
+from bulkgladly.runs.stages import Stop, serve
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_engine import Firing, Match, look, take
 from bulkgladly.workflows.rule_matching import RuleMatcher, rule_event
 from bulkgladly.workflows.rule_performing import RulePerformer
-from bulkgladly.workflows.rule_ports import RulePorts
+from bulkgladly.workflows.rule_ports import RulePorts, RuleTime
 from bulkgladly.workflows.rule_store import RuleStore
 
 __all__ = ("RuleRunner",)
@@ -29,10 +30,6 @@ _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
 _FORGET_MS = 600_000
 _TELL_AGAIN_S = 600.0
-
-
-async def _at_once() -> None:
-    return
 
 
 class RuleRunner:
@@ -48,27 +45,17 @@ class RuleRunner:
         rules: Sequence[EventRule],
         ports: RulePorts,
         *,
+        time: RuleTime | None = None,
         settle_s: float = 20.0,
-        until_caught_up: Callable[[], Awaitable[None]] = _at_once,
-        known_until: Callable[[], dt.datetime | None] = lambda: None,
-        patience_s: float = 300.0,
         note: Callable[[str], None] = lambda _: None,
         environment: Environment = USUAL,
-        wall: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        """`wall` returns the time at Gladly, as far as it is known; None for that of the environment.
-
-        `until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
-        `known_until` returns up to when all events have been received, if they come in portions: an event of the last
-        seconds may be in the next one, so timers wait for it, but not longer than `patience_s`.
-
-        `note` tells people of what fails.
-        """
+        """`note` tells people of what fails. Without `time`, the clock is that of the environment."""
         self._inbox, self._rules = inbox, {rule.name: rule for rule in rules}
         self._matcher, self._ports, self._note = RuleMatcher(rules), ports, note
         self._notes = RareNotes(note, environment.clock, every_s=_TELL_AGAIN_S)
-        self._settle_ms, self._until_caught_up = round(settle_s * 1000), until_caught_up
-        self._environment, self._wall = environment, wall or environment.wall
+        self._settle_ms = round(settle_s * 1000)
+        self._environment, self._time = environment, time or RuleTime(environment.wall)
         self._store = RuleStore(inbox, ports.dead, sleep=environment.sleep, note=note)
         self._performer = RulePerformer(
             self._store, self._rules, ports, notes=self._notes, now_ms=self._now_ms, random=environment.random
@@ -77,7 +64,6 @@ class RuleRunner:
         self._next_try: dict[str, int | None] = dict.fromkeys(self._targets, 0)
         self._next_look: int | None = 0
         self._seq = self._begun_at = self._since_ms = 0
-        self._known_until, self._patience_ms = known_until, round(patience_s * 1000)
         self._known_ms: int | None = None
         self._coming: tuple[int, int] | None = None
         """Up to when all events are in the inbox, and which of them must have been taken in before that counts."""
@@ -101,12 +87,10 @@ class RuleRunner:
         self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
         await self._begin()
         stop = Stop()
-        await run_stages(
+        await serve(
             stop,
-            sources=(self._take_in, self._watch),
-            close=_at_once,
-            work=_at_once,
-            workers=0,
+            loops=(self._take_in, self._watch),
+            finish=anyio.lowlevel.checkpoint,
             beside=[partial(self._act, target) for target in self._targets],
         )
         if stop.error is not None:
@@ -123,7 +107,7 @@ class RuleRunner:
         self._ports.rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
 
     def _now_ms(self) -> int:
-        return round(self._wall().timestamp() * 1000)
+        return round(self._time.wall().timestamp() * 1000)
 
     # --- events ---
 
@@ -184,7 +168,7 @@ class RuleRunner:
 
     async def _watch(self) -> None:
         # Events that were missed during a stop may cancel timers that ended in it.
-        await self._until_caught_up()
+        await self._time.until_caught_up()
         await self._backlog_is_done.wait()
         while True:
             now_ms = self._now_ms()
@@ -196,14 +180,14 @@ class RuleRunner:
 
     def _certain_ms(self, now_ms: int) -> int:
         """Return up to when what is to be looked at can be: all events that have a say are taken in."""
-        if self._coming is None and (known := self._known_until()) is not None:
+        if self._coming is None and (known := self._time.known_until()) is not None:
             self._coming = round(known.timestamp() * 1000), self._inbox.last_seq
         if self._coming is not None and self._seq >= self._coming[1]:
             (self._known_ms, _), self._coming = self._coming, None
         if self._known_ms is None:
             return now_ms
         # After an outage of hours, late is better than never.
-        return min(now_ms, max(self._known_ms + self._settle_ms, now_ms - self._patience_ms))
+        return min(now_ms, max(self._known_ms + self._settle_ms, now_ms - round(self._time.patience_s * 1000)))
 
     def _is_behind(self, now_ms: int) -> bool:
         """Tell whether events wait for what they are about, so that one of them may cancel a timer."""

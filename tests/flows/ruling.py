@@ -24,7 +24,7 @@ from bulkgladly.sinks.sinks import Fate, SinkReply
 from bulkgladly.times import time_of, to_milliseconds
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_file import parse_rules
-from bulkgladly.workflows.rule_ports import RulePorts, rule_rows
+from bulkgladly.workflows.rule_ports import RulePorts, RuleTime, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 from tests.flows.conftest import World
 
@@ -157,8 +157,7 @@ class Ruling:
             ),
             note=self.notes.append,
             environment=environment,
-            wall=self.wall,
-            **more,
+            time=RuleTime(self.wall, **more),
         )
 
     def event(self, type_: str, *, at_s: float = 0.0, by: str = "AGENT", **content: Any) -> dict[str, Any]:
