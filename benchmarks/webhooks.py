@@ -257,8 +257,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
             print(
                 f"  {parent!s:<12} {rate:>5}/s: {found.statuses[200]:,} of {found.sent:,} acknowledged, "
-                f"{found.stored:,} stored, {found.landed:,} landed, {found.passed_on:,} passed on; p50 {found.quantile(0.5):.1f} ms, "
-                f"p99 {found.quantile(0.99):.1f} ms, most {found.late_ms[-1]:.0f} ms; "
+                f"{found.stored:,} stored, {found.landed:,} landed, {found.passed_on:,} passed on; "
+                f"p50 {found.quantile(0.5):.1f} ms, p99 {found.quantile(0.99):.1f} ms, "
+                f"most {found.late_ms[-1]:.0f} ms; "
                 f"memory +{found.growth_mb:.1f} MB, {found.core:.0%} of a core",
                 flush=True,
             )
