@@ -2,13 +2,16 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.lake_flags import time_of_flag
 from bulkgladly.cli.output import print_json, print_lines, tell
+
+if TYPE_CHECKING:
+    from bulkgladly.sinks.replay import Replayed
 
 __all__ = ("drop", "replay", "show")
 
@@ -99,30 +102,13 @@ def replay(
 
     What readers have yet to do does not change. Receivers recognise copies by `id`.
     """
-    import anyio
-
-    from bulkgladly.inbox.stored_events import InboxReader, inbox_path
-    from bulkgladly.runs.environment import USUAL
     from bulkgladly.runs.observer import counted
-    from bulkgladly.sinks.replay import Replayed, event_filter
-    from bulkgladly.sinks.replay import replay as replayed
-    from bulkgladly.sinks.sink_choice import sinks_of
+    from bulkgladly.sinks.replay import event_filter
     from bulkgladly.sinks.sinks import SinkEnded
 
-    environment: Any = context.obj.environment or USUAL
-    passes, begin = event_filter(where), time_of_flag("--since", since)
-    (sink,) = sinks_of((to,), tell, sign_env=sign_env, environment=environment)
-    reader = InboxReader(inbox_path(state_dir))
-
-    async def work() -> Replayed:
-        try:
-            return await replayed(reader, sink, since=begin, where=passes, note=tell, environment=environment)
-        finally:
-            await sink.close()
-            reader.close()
-
+    chosen = {"since": time_of_flag("--since", since), "where": event_filter(where)}
     try:
-        done = anyio.run(work)
+        done = _replayed(context, state_dir, to, sign_env, chosen)
     except SinkEnded as ended:
         # As every command does whose reader has seen enough.
         tell(str(ended))
@@ -132,6 +118,32 @@ def replay(
     if done.refused:
         tell(f"{counted(done.refused, 'event')} not taken")
         raise typer.Exit(1)
+
+
+def _replayed(
+    context: typer.Context, state_dir: Path, to: str, sign_env: str | None, chosen: dict[str, Any]
+) -> "Replayed":
+    """Pass the chosen events on to one sink, and return how many that were."""
+    from contextlib import closing
+
+    import anyio
+
+    from bulkgladly.inbox.stored_events import InboxReader, inbox_path
+    from bulkgladly.runs.environment import USUAL
+    from bulkgladly.sinks.replay import replay as passed_on
+    from bulkgladly.sinks.sink_choice import sinks_of
+
+    environment = context.obj.environment or USUAL
+    (sink,) = sinks_of((to,), tell, sign_env=sign_env, environment=environment)
+
+    async def work(reader: InboxReader) -> "Replayed":
+        try:
+            return await passed_on(reader, sink, note=tell, environment=environment, **chosen)
+        finally:
+            await sink.close()
+
+    with closing(InboxReader(inbox_path(state_dir))) as reader:
+        return anyio.run(work, reader)
 
 
 def drop(

@@ -103,13 +103,13 @@ class SinkFlags(FlagGroup):
         str,
         option("--sink-give-up", "Put an event aside if a sink has not taken it after this time.", _SINKS, "TIME"),
     ] = "24h"
-    sign_with: Annotated[
+    sign_env: Annotated[
         str | None,
         option(
-            "--sign-with",
+            "--sign-env",
             "Sign what goes to https sinks with the secret in this environment variable (Standard Webhooks).",
             _SINKS,
-            "VARIABLE",
+            "NAME",
         ),
     ] = None
 
@@ -126,7 +126,7 @@ class SinkFlags(FlagGroup):
             "rules": self.rules,
             "settle_s": _seconds_or_none("--settle", self.settle),
             "give_up_s": seconds_of("--sink-give-up", self.sink_give_up),
-            "sign_env": self.sign_with,
+            "sign_env": self.sign_env,
         }
 
 

@@ -19,6 +19,7 @@ __all__ = (
     "PING",
     "WEBHOOK_ONLY",
     "Envelope",
+    "content_of",
     "entities_of",
     "entity_of",
     "job_event",
@@ -66,8 +67,7 @@ def read_envelope(body: bytes) -> Envelope | str:
         value = found.get(name)
         if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST or not value.isprintable():
             return f"{name!r} is missing, or not a text of 1 to {_LONGEST} printable characters"
-    content = found.get("content")
-    fields = content if isinstance(content, dict) else {}
+    fields = content_of(found)
     at = time_of(found.get("timestamp"))
     return Envelope(found["id"], found["type"], at, _dedupe_id(found["id"], found["type"], fields), fields)
 
@@ -78,6 +78,12 @@ def _dedupe_id(event_id: str, event_type: str, content: Mapping[str, Any]) -> st
     if event_type.startswith(_JOBS) and isinstance(job, str) and job:
         return f"{event_type}:{job}"
     return event_id
+
+
+def content_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the content of an event that has been parsed; an empty one if it has none."""
+    found = event.get("content")
+    return found if isinstance(found, dict) else {}
 
 
 def job_event(job_id: str, event_type: str, at: dt.datetime) -> bytes:

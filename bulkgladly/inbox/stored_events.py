@@ -83,6 +83,17 @@ class InboxReader:
         sql = f"SELECT {_COLUMNS} FROM events WHERE seq > ? AND body IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608 - our own names
         return [StoredEvent(*row) for row in self._rows(sql, seq, limit)]
 
+    def read_on(self, seq: int, limit: int = 500) -> tuple[list[StoredEvent], int]:
+        """Return the events that arrived after a number, and up to which number there are no others.
+
+        That is beyond the last of them if later ones were dropped, so that nobody waits for those.
+        """
+        # Before the events: what arrives in between is for the next call.
+        last = self.last_seq()
+        found = self.after(seq, limit)
+        end = found[-1].seq if found else seq
+        return found, end if len(found) >= limit else max(end, last)
+
     def since(self, time: dt.datetime) -> Iterator[StoredEvent]:
         """Yield the events that Gladly recorded at a time or later, in order of arrival, some hundreds at a time."""
         sql = (

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkgladly.errors import UsageError
-from bulkgladly.inbox.deliveries import failing_events, forget_deliveries
 from bulkgladly.inbox.event_inbox import drop_events
 from bulkgladly.inbox.inbox_tables import INBOX, INBOX_VERSION
+from bulkgladly.inbox.sink_progress import failing_events, forget_reader
 from bulkgladly.inbox.stored_events import InboxReader, inbox_path
 from bulkgladly.journal.databases import open_durable
 from bulkgladly.storage.failures import database_error
@@ -88,7 +88,7 @@ def drop_beside(state_dir: Path, before: dt.datetime, *, forget: Sequence[str] =
 
 def _drop(connection: sqlite3.Connection, before: dt.datetime, forget: Sequence[str]) -> Dropped:
     for name in forget:
-        if not forget_deliveries(connection, name):
+        if not forget_reader(connection, name):
             names = [row[0] for row in connection.execute("SELECT name FROM cursors ORDER BY name")]
             raise UsageError(f"the inbox has no reader {name!r}; choose from: {', '.join(names) or 'there is none'}")
     cursors = dict(connection.execute("SELECT name, seq FROM cursors ORDER BY name"))

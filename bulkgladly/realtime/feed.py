@@ -97,6 +97,8 @@ class EventFeed:
         self._client, self._inbox, self._clock, self._since, self._note = client, inbox, clock, since, note
         self.entities = list(entities)
         self._steps_in = dt.timedelta()
+        self.read_until: dt.datetime | None = None
+        """Up to when this session has read all events, by the server's clock."""
 
     async def fill(self) -> Filled:
         """Read all that is new into the inbox, once. A feed that cannot be read now is a `problem` of the result.
@@ -143,7 +145,7 @@ class EventFeed:
 
         async def once(_: int) -> Reply | None:
             # Asked before the request leaves: what is visible then is what counts as covered.
-            until = self._clock.certain() - SETTLING
+            until, read_until = self._clock.certain() - SETTLING, self._clock.now() - SETTLING
             request = events_request(window.begin, None, self.entities)
             async with self._client.stream(request) as download:
                 self._clock.heard(download.headers)
@@ -151,6 +153,7 @@ class EventFeed:
                     return await download.reply()
                 blocks = BelievedBlocks(download, _BLOCK_BYTES, key=("id",), cut_at=cut_at, tries=_TRIES)
                 await self._store(blocks, window.gap, self._facts(window, until), filled)
+                self.read_until = read_until
             return None
 
         return await self._client.repeated(once, tries=_TRIES)

@@ -1,7 +1,7 @@
 """The loop that fills the inbox from Gladly: the feed, and the list of export jobs, which the feed does not have."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -15,6 +15,8 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.runs.environment import Environment
+from bulkgladly.runs.quiet_notes import TroubleNotes
 
 __all__ = ("FillLoop",)
 
@@ -34,24 +36,28 @@ class FillLoop:
         self,
         client: Client,
         inbox: Inbox,
-        feed: EventFeed,
-        clock: ServerClock,
+        entities: Sequence[str],
         *,
         every_s: float,
-        with_jobs: bool,
-        sleep: Callable[[float], Awaitable[object]],
-        monotonic: Callable[[], float],
         note: Callable[[str], None],
+        environment: Environment,
+        since: dt.datetime | None = None,
+        with_jobs: bool = False,
         is_receiver: bool = False,
     ) -> None:
-        self._client, self._inbox, self._feed, self._clock = client, inbox, feed, clock
+        """`since` is from when on a new inbox wants events, `note` tells people, `is_receiver` says of webhooks."""
+        self._client, self._inbox, self._note = client, inbox, note
         self._every_s, self._with_jobs, self._is_receiver = every_s, with_jobs, is_receiver
-        self._sleep, self._monotonic, self._note = sleep, monotonic, note
+        self._sleep, self._monotonic = environment.sleep, environment.clock
+        self.clock = ServerClock(environment.wall, environment.clock)
+        """What time it is at Gladly."""
+        self.feed = EventFeed(client, inbox, entities, self.clock, since=since, note=note)
+        """What it reads, and how far it has read."""
         self.has_greeted = anyio.Event()
         """Set when Gladly has answered, so that its time is known."""
         self.has_filled = anyio.Event()
         """Set when the feed has been read once: what was missed while nobody received is in the inbox."""
-        self._trouble = ""
+        self._trouble = TroubleNotes(note, "the feed of events is read again")
         self._jobs_at: float | None = None
 
     async def run(self) -> None:
@@ -81,8 +87,8 @@ class FillLoop:
                 self._tell(str(error))
                 await self._sleep(min(self._every_s, _LONGEST_WAIT_S))
                 continue
-            self._clock.heard(reply.headers)
-            if (apart := self._clock.difference()) is not None:
+            self.clock.heard(reply.headers)
+            if (apart := self.clock.difference()) is not None:
                 hours = abs(apart) / dt.timedelta(minutes=1)
                 word = "ahead of" if apart > dt.timedelta() else "behind"
                 self._note(f"this machine's clock is {hours:.0f} min {word} Gladly's; events are not lost by that")
@@ -93,9 +99,8 @@ class FillLoop:
         try:
             if self._jobs_are_due():
                 await self.fill_jobs()
-                trouble = ""
-            else:
-                trouble = await self._fill()
+                return  # the list of jobs says nothing about the feed
+            trouble = await self._fill()
         except (Fatal, NotTrusted) as error:
             if not self._is_receiver:
                 raise
@@ -108,7 +113,7 @@ class FillLoop:
         self._tell(trouble)
 
     async def _fill(self) -> str:
-        filled = await self._feed.fill()
+        filled = await self.feed.fill()
         if self._is_receiver and filled.receipt.new:
             await self._inbox.count(filled=filled.receipt.new)
         if not filled.problem:
@@ -116,12 +121,10 @@ class FillLoop:
         return filled.problem and f"the feed of events could not be read: {filled.problem}"
 
     def _tell(self, trouble: str) -> None:
-        """Tell of trouble when it begins, and when it is over."""
-        if trouble and trouble != self._trouble:
-            self._note(f"{trouble}; trying again, nothing is lost within 24 hours")
-        if self._trouble and not trouble:
-            self._note("Gladly answers again")
-        self._trouble = trouble
+        if trouble:
+            self._trouble.tell(trouble, f"{trouble}; trying again, nothing is lost within 24 hours")
+        else:
+            self._trouble.is_over()
 
     # --- jobs ---
 
@@ -143,11 +146,11 @@ class FillLoop:
             self._with_jobs = False
             self._note(f"{error}; export jobs are not followed")
             return
-        self._clock.heard(reply.headers)
+        self.clock.heard(reply.headers)
         if not reply.is_confirmed:
             return
         jobs, _ = jobs_of(reply.objects)
-        after = self._clock.certain() - EVENTS_WINDOW
+        after = self.clock.certain() - EVENTS_WINDOW
         now = dt.datetime.now(dt.UTC)
         bodies = [body for job in jobs if (body := _event_of(job, after)) is not None]
         if bodies:

@@ -2,23 +2,22 @@
 
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 import anyio.to_thread
 
-from bulkgladly.gladly.event_envelopes import entities_of, key_of
+from bulkgladly.gladly.event_envelopes import content_of, entities_of, key_of
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.retention import Retention
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -109,17 +108,27 @@ def follow(
         NotAuthenticated, NotPermitted, WrongOrganisation, NotTrusted: Gladly refuses.
         DiskFull, JournalError: The inbox cannot be used.
     """
-    wanted = entities_of(types) if types else tuple(entities)
+    connection = Connection(credentials, pace or Pace(), Limits(), environment)
+
+    def fill_loop(inbox: Inbox) -> FillLoop:
+        return FillLoop(
+            connection.client,
+            inbox,
+            entities_of(types) or tuple(entities),
+            since=since,
+            every_s=every_s,
+            note=_LOG.warning,
+            environment=environment,
+        )
+
     return Following(
-        credentials,
+        connection,
+        environment,
+        fill_loop,
         types=frozenset(types),
-        entities=wanted or tuple(entities),
-        since=since,
         reader=f"reader {reader}",
         every_s=every_s,
-        state_dir=state_dir,
-        connection=Connection(credentials, pace or Pace(), Limits(), environment),
-        environment=environment,
+        state_dir=local_path(state_dir),
     )
 
 
@@ -128,20 +137,18 @@ class Following(AsyncIterator[GladlyEvent]):
 
     def __init__(
         self,
-        credentials: Credentials,
-        *,
-        types: frozenset[str],
-        entities: Sequence[str],
-        since: dt.datetime | None,
-        reader: str,
-        every_s: float,
-        state_dir: AnyPath,
         connection: Connection,
         environment: Environment,
+        fill_loop: Callable[[Inbox], FillLoop],
+        *,
+        types: frozenset[str],
+        reader: str,
+        every_s: float,
+        state_dir: Path,
     ) -> None:
-        self._host, self._types, self._entities, self._since = credentials.host, types, entities, since
-        self._reader, self._every_s, self._state_dir = reader, every_s, local_path(state_dir)
-        self._connection, self._environment = connection, environment
+        """`fill_loop` makes what reads the feed into an inbox; `types` are those that are yielded, all if empty."""
+        self._connection, self._environment, self._fill_loop = connection, environment, fill_loop
+        self._types, self._reader, self._every_s, self._state_dir = types, reader, every_s, state_dir
         self._inbox: Inbox | None = None
         self._fill: FillLoop | None = None
         self._batch: list[StoredEvent] = []
@@ -162,23 +169,10 @@ class Following(AsyncIterator[GladlyEvent]):
     async def _open(self) -> tuple[Inbox, FillLoop]:
         if self._inbox is not None and self._fill is not None:
             return self._inbox, self._fill
-        inbox = await anyio.to_thread.run_sync(Inbox, self._state_dir, self._host)
+        inbox = await anyio.to_thread.run_sync(Inbox, self._state_dir, self._connection.host)
         try:
             await self._connection.client.__aenter__()
-            clock = ServerClock(self._environment.wall, self._environment.clock)
-            client = self._connection.client
-            feed = EventFeed(client, inbox, self._entities, clock, since=self._since, note=_LOG.warning)
-            fill = FillLoop(
-                client,
-                inbox,
-                feed,
-                clock,
-                every_s=self._every_s,
-                with_jobs=False,
-                sleep=self._environment.sleep,
-                monotonic=self._environment.clock,
-                note=_LOG.warning,
-            )
+            fill = self._fill_loop(inbox)
             await fill.greet()
             self._used = self._moved = await inbox.begin_cursor(self._reader)
             self._inbox, self._fill = inbox, fill
@@ -239,12 +233,12 @@ class Following(AsyncIterator[GladlyEvent]):
 
 def _typed(found: StoredEvent) -> GladlyEvent:
     body = found.parsed()
-    content, initiator = body.get("content"), body.get("initiator")
+    initiator = body.get("initiator")
     return GladlyEvent(
         id=str(body["id"]),
         type=found.type,
         time=found.time,
-        content=content if isinstance(content, dict) else {},
+        content=content_of(body),
         initiator=initiator if isinstance(initiator, dict) else None,
         received_at=dt.datetime.fromtimestamp(found.received_ms / 1000, dt.UTC),
         via=found.via,

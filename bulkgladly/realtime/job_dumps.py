@@ -6,6 +6,7 @@ A nightly dump remains the net below: it fetches whatever this loop has given up
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from bulkgladly.gladly.event_envelopes import EXPORT_JOB_COMPLETED
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import InboxReader
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.when_writable import when_writable
 from bulkgladly.settings import Credentials
 
 __all__ = ("CURSOR", "DumpTimes", "JobDumps")
@@ -72,7 +74,8 @@ class JobDumps:
 
     async def run(self) -> None:
         """Dump completed jobs, until cancelled."""
-        done = await self._inbox.begin_cursor(CURSOR)
+        begin = partial(self._inbox.begin_cursor, CURSOR)
+        done = await when_writable(begin, sleep=anyio.sleep, note=lambda why: self._note(f"export jobs wait: {why}"))
         while True:
             await self._inbox.wait_beyond(done)
             # Also without a job: so that a burst of events is looked through a few times only.

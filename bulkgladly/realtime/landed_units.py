@@ -1,6 +1,7 @@
 """What the units of landed events say about themselves, and which of them a day's unit replaces. Pure."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ __all__ = (
     "DayUnit",
     "LandingSource",
     "days_to_merge",
+    "digest_of",
     "gap_name",
+    "landed_after",
     "last_landed",
     "source_of",
     "span_of",
@@ -36,6 +39,9 @@ class LandingSource(NamedTuple):
     last_seq: int
     day: dt.date
     entities: tuple[str, ...]
+    digest: str = ""
+    """Of the ids of these arrivals, so that an inbox that was restored from an older copy is not taken for this one.
+    Empty for a unit without arrivals, and for one that replaces several."""
 
     def about(self) -> dict[str, Any]:
         """Return it as a manifest holds it."""
@@ -52,6 +58,7 @@ def source_of(manifest: Manifest) -> LandingSource | None:
             int(about["last_seq"]),
             dt.date.fromisoformat(about["day"]),
             tuple(str(name) for name in about["entities"]),
+            str(about.get("digest", "")),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -68,7 +75,10 @@ def unit_name(source: LandingSource, number: int = 1) -> str:
 
 def takes_over(old: Manifest, source: LandingSource, covered: Span | None) -> bool:
     """Tell whether a new unit can replace one without rows, so that quiet hours leave one unit and not many."""
-    if old.parts or old.others or source_of(old) != source._replace(last_seq=old.source.get("last_seq", 0)):
+    before = source_of(old)
+    if old.parts or old.others or before is None:
+        return False
+    if before != source._replace(last_seq=before.last_seq, digest=before.digest):
         return False
     spans = [span for span in (old.covered, covered) if span is not None]
     return len(coverage_of(spans).spans) <= 1
@@ -82,8 +92,23 @@ def gap_name(inbox: str, gap: Span) -> str:
 
 def last_landed(manifests: Iterable[Manifest], inbox: str) -> int | None:
     """Return up to which number the events of an inbox have landed; None if it never landed any here."""
+    return max((source.last_seq for source in _from(manifests, inbox)), default=None)
+
+
+def digest_of(ids: Iterable[str]) -> str:
+    """Return what tells a sequence of arrivals from any other."""
+    return hashlib.blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
+
+
+def landed_after(manifests: Iterable[Manifest], inbox: str, seq: int) -> list[LandingSource]:
+    """Return what landed from an inbox beyond a number, in order: what the inbox itself did not get to note."""
+    found = [source for source in _from(manifests, inbox) if source.first_seq > seq and source.digest]
+    return sorted(found, key=lambda source: source.first_seq)
+
+
+def _from(manifests: Iterable[Manifest], inbox: str) -> Iterator[LandingSource]:
     found = (source_of(manifest) for manifest in manifests)
-    return max((source.last_seq for source in found if source is not None and source.inbox == inbox), default=None)
+    return (source for source in found if source is not None and source.inbox == inbox)
 
 
 def span_of(
@@ -139,7 +164,7 @@ def _merged(run: Sequence[tuple[LandingSource, Manifest]]) -> Iterator[DayUnit]:
     # The name of the first one: it is replaced as well, and no other unit can have it.
     yield DayUnit(
         run[0][1].unit,
-        first._replace(last_seq=last_seq),
+        first._replace(last_seq=last_seq, digest=""),
         spans[0] if spans else None,
         tuple(manifest for _, manifest in run),
     )

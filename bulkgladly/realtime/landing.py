@@ -18,6 +18,7 @@ from bulkgladly.errors import BulkgladlyError, DataSetInUse
 from bulkgladly.inbox.event_inbox import Inbox, inbox_lock
 from bulkgladly.lake.folder import utc_now
 from bulkgladly.realtime.one_landing import Landed, OneLanding, Place, waiting_in
+from bulkgladly.runs.quiet_notes import TroubleNotes
 from bulkgladly.storage.failures import os_problem
 
 __all__ = ("CURSOR", "Landing", "LandingTimes")
@@ -70,7 +71,7 @@ class Landing:
         self._done = 0
         self._has_landed = False
         self._told: set[str] = set()
-        self._trouble = ""
+        self._trouble = TroubleNotes(note, f"events are written to {out} again")
         self._in_use_since: float | None = None
 
     async def land(self) -> Landed:
@@ -141,16 +142,11 @@ class Landing:
             self._tell(_said(error))
             return self._times.trouble_s
         self._in_use_since = None
-        if self._trouble:
-            self._trouble = ""
-            self._note(f"events are written to {self._place.out} again")
+        self._trouble.is_over()
         return None
 
     def _tell(self, trouble: str) -> None:
-        """Tell a person why events wait, once for each cause until one landing succeeds."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._note(f"events wait in the inbox: {trouble}")
+        self._trouble.tell(trouble, f"events wait in the inbox: {trouble}")
 
     def _tell_once(self, texts: Sequence[str]) -> None:
         for text in texts:

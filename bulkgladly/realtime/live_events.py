@@ -1,7 +1,7 @@
 """Live state from the inbox: what it has of the last 24 hours, and what comes."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,47 +18,37 @@ from bulkgladly.live.live_state import LiveState
 from bulkgladly.messages import Request
 from bulkgladly.times import time_of
 
-__all__ = ("LiveLoop", "events_beside", "events_within", "names_from", "recent")
+__all__ = ("LiveLoop", "live_events", "names_from")
 
 _AT_ONCE = 500
-_LOOK_S = 1.0
 _NAMED = (Request("getAgents", "GET", "/api/v1/agents"), Request("getInboxes", "GET", "/api/v1/inboxes"))
 
 
-def recent(reader: InboxReader, now: dt.datetime) -> list[StoredEvent]:
-    """Return the events of the last 24 hours."""
-    return [found for found in reader.since(now - EVENTS_WINDOW) if not found.why]
+async def live_events(
+    reader: InboxReader, now: dt.datetime, more: Callable[[int], Awaitable[object]] | None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield the events of the last 24 hours of an inbox, and then those that come, some of them twice.
 
-
-async def events_within(inbox: Inbox, now: dt.datetime, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield the events of the last 24 hours, and with `follow` those that come, until it is cancelled."""
-    seq = 0
-    for found in await anyio.to_thread.run_sync(recent, inbox.reader, now):
-        seq = max(seq, found.seq)
+    `more` gets the number up to which all were yielded, and returns when it is worth looking for later ones; None if
+    those that are there are enough.
+    """
+    # Before the events are read: what arrives in between must not be missed.
+    seq = await anyio.to_thread.run_sync(reader.last_seq)
+    for found in await anyio.to_thread.run_sync(_recent, reader, now - EVENTS_WINDOW):
         yield found.parsed()
-    while follow:
-        await inbox.wait_beyond(seq)
-        some = await anyio.to_thread.run_sync(inbox.reader.after, seq, _AT_ONCE)
-        seq = max(inbox.last_seq if not some else some[-1].seq, seq)
-        for found in some:
-            if not found.why:
-                yield found.parsed()
+    while more is not None:
+        await more(seq)
+        is_read = False
+        while not is_read:
+            some, seq = await anyio.to_thread.run_sync(reader.read_on, seq, _AT_ONCE)
+            is_read = len(some) < _AT_ONCE
+            for found in some:
+                if not found.why:
+                    yield found.parsed()
 
 
-async def events_beside(reader: InboxReader, now: dt.datetime, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield the same from an inbox into which another process receives."""
-    seq = 0
-    for found in await anyio.to_thread.run_sync(recent, reader, now):
-        seq = max(seq, found.seq)
-        yield found.parsed()
-    while follow:
-        some = await anyio.to_thread.run_sync(reader.after, seq, _AT_ONCE)
-        if not some:
-            await anyio.sleep(_LOOK_S)
-        for found in some:
-            seq = found.seq
-            if not found.why:
-                yield found.parsed()
+def _recent(reader: InboxReader, since: dt.datetime) -> list[StoredEvent]:
+    return [found for found in reader.since(since) if not found.why]
 
 
 async def names_from(client: Client) -> dict[str, str]:
@@ -92,7 +82,7 @@ class LiveLoop:
             self._state.known_since = max(since, self._wall() - EVENTS_WINDOW)
         self._names.update(await names_from(self._client))
         count = 0
-        async for event in events_within(self._inbox, self._wall(), follow=True):
+        async for event in live_events(self._inbox.reader, self._wall(), self._inbox.wait_beyond):
             if self._state.apply(event, received_at=self._wall()):
                 self.feed.changed()
             count += 1

@@ -11,10 +11,8 @@ import anyio.to_thread
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 from bulkgladly.inbox.event_inbox import Inbox, inbox_lock
 from bulkgladly.inbox.stored_events import InboxReader, inbox_path
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
-from bulkgladly.realtime.live_events import events_beside, names_from, recent
-from bulkgladly.realtime.server_clock import ServerClock
+from bulkgladly.realtime.live_events import live_events, names_from
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -25,7 +23,8 @@ __all__ = ("LiveSource",)
 _OWN = "live"
 """The folder of its own inbox, so that `follow` or `listen` can start at any time."""
 _FEED_EVERY_S = 30.0
-_AT_ONCE = 500
+_LOOK_S = 1.0
+"""How often the inbox of another process is looked at."""
 
 
 class LiveSource:
@@ -59,11 +58,15 @@ class LiveSource:
             if await anyio.to_thread.run_sync(self._is_received):
                 self.names.update(await names_from(connection.client))
                 with closing(InboxReader(inbox_path(self._state_dir))) as reader:
-                    async for event in events_beside(reader, self._environment.wall(), follow=follow):
+                    more = self._look_again if follow else None
+                    async for event in live_events(reader, self._environment.wall(), more):
                         yield event
                 return
             async for event in self._from_feed(connection, follow=follow):
                 yield event
+
+    async def _look_again(self, _: int) -> None:
+        await self._environment.sleep(_LOOK_S)
 
     def _is_received(self) -> bool:
         return inbox_path(self._state_dir).exists() and Lock(inbox_lock(self._state_dir)).is_held_by_anybody()
@@ -71,31 +74,18 @@ class LiveSource:
     async def _from_feed(self, connection: Connection, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
         environment, client = self._environment, connection.client
         with Inbox(self._state_dir / _OWN, self._credentials.host) as inbox:
-            clock = ServerClock(environment.wall, environment.clock)
             fill = FillLoop(
-                client,
-                inbox,
-                EventFeed(client, inbox, EVENT_ENTITIES, clock, note=self._note),
-                clock,
-                every_s=_FEED_EVERY_S,
-                with_jobs=False,
-                sleep=environment.sleep,
-                monotonic=environment.clock,
-                note=self._note,
+                client, inbox, EVENT_ENTITIES, every_s=_FEED_EVERY_S, note=self._note, environment=environment
             )
             await fill.greet()
             self.names.update(await names_from(client))
             # What is older than a day is of no use here.
             await inbox.drop(environment.wall() - dt.timedelta(days=1), done_by=())
             await fill.once()
-            seq = inbox.last_seq
-            for found in await anyio.to_thread.run_sync(recent, inbox.reader, clock.now()):
-                yield found.parsed()
-            while follow:
+
+            async def more(_: int) -> None:
                 await environment.sleep(_FEED_EVERY_S)
                 await fill.once()
-                while some := await anyio.to_thread.run_sync(inbox.reader.after, seq, _AT_ONCE):
-                    seq = some[-1].seq
-                    for found in some:
-                        if not found.why:
-                            yield found.parsed()
+
+            async for event in live_events(inbox.reader, fill.clock.now(), more if follow else None):
+                yield event

@@ -28,7 +28,9 @@ from bulkgladly.lake.unit_writer import OncePerKey, StampedRows, UnitWriter
 from bulkgladly.realtime.landed_units import (
     LandingSource,
     days_to_merge,
+    digest_of,
     gap_name,
+    landed_after,
     last_landed,
     span_of,
     takes_over,
@@ -158,10 +160,11 @@ class OneLanding:
 
     def _land_events(self, folder: DataFolder) -> None:
         waiting = self.waiting
-        before = last_landed(folder.manifests(EVENTS), waiting.inbox)
+        manifests = folder.manifests(EVENTS)
+        before = last_landed(manifests, waiting.inbox)
         follower = follower_of(folder, EVENTS)
         is_ours = follower is not None and follower.inbox == waiting.inbox
-        self.done = max(waiting.cursor, min(before or 0, waiting.last_seq))
+        self.done = self._unnoted(landed_after(manifests, waiting.inbox, waiting.cursor))
         covered = self._covered(is_known=is_ours or before is not None)
         if is_ours and follower is not None and set(follower.entities) != set(self.place.entities):
             covered = None  # some of what waits was received while other entities were followed
@@ -172,6 +175,22 @@ class OneLanding:
             self._publish(folder, (), covered)
         self.done = max(self.done, waiting.last_seq)
         self.until = self._settled()
+
+    def _unnoted(self, landed: Sequence[LandingSource]) -> int:
+        """Return up to which number all has landed, also if the process was killed before it could note that.
+
+        The numbers alone do not say so: an inbox that was restored from an older copy gives them again, to others.
+        """
+        done = self.waiting.cursor
+        with closing(InboxReader(self.path)) as reader:
+            for source in landed:
+                next_seq = reader.query("SELECT MIN(seq) FROM events WHERE seq > ?", done)[0][0]
+                sql = "SELECT dedupe_id FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"
+                ids = [row[0] for row in reader.query(sql, source.first_seq, source.last_seq)]
+                if source.first_seq != next_seq or digest_of(ids) != source.digest:
+                    break
+                done = source.last_seq
+        return min(done, self.waiting.last_seq)
 
     def _settled(self) -> dt.datetime | None:
         until = self.waiting.covered_until
@@ -210,7 +229,8 @@ class OneLanding:
     def _publish(self, folder: DataFolder, events: Sequence[StoredEvent], covered: Span | None) -> None:
         """Publish events that the data set does not have; nothing if that would be an empty unit without a cover."""
         first, last = (events[0].seq, events[-1].seq) if events else (self.done + 1, self.done)
-        source = LandingSource(self.waiting.inbox, first, last, self.clock().date(), self.place.entities)
+        digest = digest_of(event.dedupe_id for event in events) if events else ""
+        source = LandingSource(self.waiting.inbox, first, last, self.clock().date(), self.place.entities, digest)
         name, old = _free_name(folder, source, covered)
         good = [event for event in events if not event.why and event.type != PING]
         strange = [event for event in events if event.why]

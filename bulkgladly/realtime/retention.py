@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 
+from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
 from bulkgladly.inbox.event_inbox import Inbox
 
 __all__ = ("Retention",)
@@ -30,9 +31,18 @@ class Retention:
         self._keep, self._keep_bytes = dt.timedelta(days=keep_days), keep_bytes
 
     async def run(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """Tidy up every ten minutes until it is cancelled."""
+        """Tidy up every ten minutes until it is cancelled. A full disk or a locked inbox only puts it off.
+
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
         while True:
-            await self.tidy()
+            try:
+                await self.tidy()
+            except JournalDamaged:
+                raise
+            except (DiskFull, JournalError):
+                pass  # whoever has something to store tells people of it
             await sleep(_EVERY_S)
 
     async def tidy(self) -> int:

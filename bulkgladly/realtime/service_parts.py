@@ -18,15 +18,14 @@ from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.live.live_routes import add_live_routes
 from bulkgladly.realtime import job_dumps, landing
-from bulkgladly.realtime.feed import EventFeed
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.job_dumps import JobDumps
 from bulkgladly.realtime.landing import Landing, LandingTimes
 from bulkgladly.realtime.live_events import LiveLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.retention import Retention
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.session import Terms
+from bulkgladly.runs.when_writable import when_writable
 from bulkgladly.settings import Credentials
 from bulkgladly.sinks.dead_letters import DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
@@ -34,13 +33,13 @@ from bulkgladly.sinks.sink_choice import sink_of, sinks_of
 from bulkgladly.sinks.sink_loop import SinkLoop
 from bulkgladly.sinks.sinks import Sink
 from bulkgladly.webhooks.healing import HealLoop
-from bulkgladly.webhooks.known_webhook import known_webhook
+from bulkgladly.webhooks.known_webhook import OUR_NAME, known_webhook
 from bulkgladly.webhooks.listen_secrets import ListenSecrets
 from bulkgladly.webhooks.registration import Registrar
 from bulkgladly.webhooks.webhook_server import WebhookServer
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_file import load_rules
-from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
+from bulkgladly.workflows.rule_ports import RuleObjects, RulePorts, RuleSinks, RuleTime, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 
 __all__ = ("ServiceParts",)
@@ -49,7 +48,6 @@ Loop = Callable[[], Awaitable[None]]
 
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
-_OUR_NAME = "bulkgladly"
 _CATCH_UP_S = 300.0
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
@@ -70,17 +68,17 @@ class ServiceParts:
     rules: tuple[EventRule, ...] = ()
     live_token: str = ""
     _inbox: Inbox | None = None
-    _client: Client | None = None
-    _clock: ServerClock | None = None
+    _fill: FillLoop | None = None
     _landing: Landing | None = None
     _server: WebhookServer | None = None
     _live: LiveLoop | None = None
     _rule_sinks: RuleSinks | None = None
     _loops: list[Loop] = field(default_factory=list[Loop])
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
-    _knows_time: anyio.Event = field(default_factory=anyio.Event)
     _readers: list[str] = field(default_factory=list[str])
     _first_seq: int = 0
+    _beginnings: list[anyio.CancelScope] = field(default_factory=list[anyio.CancelScope])
+    """Of the sinks that have not begun yet."""
 
     # --- made ---
 
@@ -100,38 +98,35 @@ class ServiceParts:
     def make(self, inbox: Inbox, client: Client) -> None:
         """Make everything around an inbox. Nothing runs yet."""
         options, environment = self.options, self.terms.environment
-        self._inbox, self._client, self._first_seq = inbox, client, inbox.last_seq
-        self._clock = ServerClock(environment.wall, environment.clock)
+        self._inbox, self._first_seq = inbox, inbox.last_seq
         fetch = ObjectFetch(client, window_s=options.fetch_window_s, clock=environment.clock)
-        fill = self._make_filling(inbox, client, self._clock)
+        fill = self._make_filling(inbox, client)
         self._make_landing(inbox)
         self._make_server(inbox, client)
-        self._make_sinks(inbox, fetch if options.fetch else None)
+        dead = DeadLetters(options.state_dir)
+        self._make_sinks(inbox, dead, fetch if options.fetch else None)
         if self.rules:
-            self._make_rules(inbox, client, fetch, fill)
+            self._make_rules(inbox, client, fetch, fill, dead)
         keep = Retention(
             inbox, self._readers, keep_days=options.keep_days, keep_bytes=options.keep_bytes, wall=environment.wall
         )
         self._loops.append(partial(keep.run, environment.sleep))
 
-    def _make_filling(self, inbox: Inbox, client: Client, clock: ServerClock) -> FillLoop:
-        options, environment = self.options, self.terms.environment
-        feed = EventFeed(client, inbox, options.entities, clock, since=options.since, note=self.terms.observer.note)
-        fill = FillLoop(
+    def _make_filling(self, inbox: Inbox, client: Client) -> FillLoop:
+        options = self.options
+        self._fill = FillLoop(
             client,
             inbox,
-            feed,
-            clock,
+            options.entities,
+            since=options.since,
             every_s=options.every_s if options.listen is None else _FILL_EVERY_S,
-            with_jobs=options.out is not None or options.listen is not None,
-            sleep=environment.sleep,
-            monotonic=environment.clock,
             note=self.terms.observer.note,
+            environment=self.terms.environment,
+            with_jobs=options.out is not None or options.listen is not None,
             is_receiver=options.listen is not None,
         )
-        self._loops.append(fill.run)
-        self._knows_time = fill.has_greeted
-        return fill
+        self._loops.append(self._fill.run)
+        return self._fill
 
     def _make_landing(self, inbox: Inbox) -> None:
         options = self.options
@@ -169,12 +164,11 @@ class ServiceParts:
         self._server = server()
         if listen.heal:
             known = known_webhook(self.options.state_dir, self.credentials.host)
-            registrar = Registrar(client, name=_OUR_NAME, known=known)
+            registrar = Registrar(client, name=OUR_NAME, known=known)
             self._loops.append(HealLoop(registrar, sleep=environment.sleep, note=note, now=environment.wall).run)
 
-    def _make_sinks(self, inbox: Inbox, fetch: ObjectFetch | None) -> None:
+    def _make_sinks(self, inbox: Inbox, dead: DeadLetters, fetch: ObjectFetch | None) -> None:
         options = self.options
-        dead = DeadLetters(options.state_dir)
         for sink in self.sinks:
             loop = SinkLoop(
                 inbox,
@@ -189,7 +183,7 @@ class ServiceParts:
             self._sink_loops.append(loop)
             self._readers.append(sink.name)
 
-    def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop) -> None:
+    def _make_rules(self, inbox: Inbox, client: Client, fetch: ObjectFetch, fill: FillLoop, dead: DeadLetters) -> None:
         options, environment, note = self.options, self.terms.environment, self.terms.observer.note
         secret = os.environ.get(options.sign_env, "") if options.sign_env is not None else None
         make = partial(sink_of, note=note, signing_secret=secret, sign_env=options.sign_env, environment=environment)
@@ -200,23 +194,25 @@ class ServiceParts:
             with anyio.move_on_after(_CATCH_UP_S):
                 await fill.has_filled.wait()
 
+        rows = rule_rows(client, self.credentials.host, options.state_dir, environment.clock)
         runner = RuleRunner(
             inbox,
             self.rules,
-            client,
-            host=self.credentials.host,
-            state_dir=options.state_dir,
-            call_sink=self._rule_sinks,
-            fetch=RuleObjects(fetch),
+            RulePorts(rows, self._rule_sinks, RuleObjects(fetch), dead),
+            time=RuleTime(
+                fill.clock.now,
+                caught_up,
+                # Webhooks bring events one by one; the feed brings those of half a minute at once.
+                known_until=lambda: None if options.listen is not None else fill.feed.read_until,
+                patience_s=max(_CATCH_UP_S, 2 * options.every_s),
+            ),
             settle_s=options.settle_s,
-            until_caught_up=caught_up,
             note=note,
             environment=environment,
-            wall=self._clock.now if self._clock is not None else None,
         )
 
         async def run() -> None:
-            await self.begin_reader(RULES_CURSOR)
+            await self._insist(partial(self.begin_reader, RULES_CURSOR))
             try:
                 await runner.run()
             finally:
@@ -257,6 +253,8 @@ class ServiceParts:
 
     def stop_sinks(self, grace_s: float) -> None:
         """Let the sinks end; what they have begun has `grace_s`. Rules have ended before."""
+        for beginning in self._beginnings:
+            beginning.cancel()
         for sink in self._sink_loops:
             sink.stop(grace_s)
 
@@ -296,15 +294,29 @@ class ServiceParts:
         return [partial(self._run_sink, loop) for loop in self._sink_loops]
 
     async def _run_sink(self, loop: SinkLoop) -> None:
-        await loop.begin(after=await self.begin_reader(loop.sink.name))
+        # A sink that is new waits for Gladly's time. During an outage a stop must not wait for that.
+        with anyio.CancelScope() as beginning:
+            self._beginnings.append(beginning)
+            await self._insist(partial(self._begin_sink, loop))
+        if beginning.cancelled_caught:
+            await loop.sink.close()
+            return
         await loop.run()
+
+    async def _begin_sink(self, loop: SinkLoop) -> None:
+        await loop.begin(after=await self.begin_reader(loop.sink.name))
+
+    async def _insist(self, begin: Callable[[], Awaitable[object]]) -> None:
+        """Begin something, again and again while the disk is full or another process holds the inbox."""
+        environment, note = self.terms.environment, self.terms.observer.note
+        await when_writable(begin, sleep=environment.sleep, note=lambda why: note(f"{why}; trying again"))
 
     async def begin_reader(self, name: str) -> int:
         """Fix where a reader of the inbox begins that is new, and return it: with what happens from now on, or `since`.
 
         The feed also brings the day before the first start, which nobody expects to get as news.
         """
-        if self._inbox is None or self._clock is None:
+        if self._inbox is None or self._fill is None:
             raise RuntimeError("make the parts first")
         known = self._inbox.reader.cursors().get(name)
         if known is not None:
@@ -313,5 +325,6 @@ class ServiceParts:
         if since is not None:
             return await self._inbox.begin_cursor(name, 0, since=since)
         # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
-        await self._knows_time.wait()
-        return await self._inbox.begin_cursor(name, self._first_seq, since=self._clock.certain() - _NEW_READERS_BEGIN)
+        await self._fill.has_greeted.wait()
+        since = self._fill.clock.certain() - _NEW_READERS_BEGIN
+        return await self._inbox.begin_cursor(name, self._first_seq, since=since)

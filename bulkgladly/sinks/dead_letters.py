@@ -1,10 +1,11 @@
-"""Events that a sink did not take, in `dead.ndjson` of the state directory: one line each, with the reason."""
+"""Events that a sink or a rule has given up, in `dead.ndjson` of the state directory: one line each, with why."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import anyio.to_thread
 import orjson
@@ -22,16 +23,23 @@ def dead_letters_path(state_dir: Path) -> Path:
 
 
 class DeadLetter(NamedTuple):
-    """An event that a sink did not take, as the line that was sent."""
+    """An event that was given up, as the line that was sent.
 
-    sink: str
+    `source` is the `sink` that did not take it, or the `rule` and its `action`, and `more` what else is worth keeping.
+    """
+
+    source: Mapping[str, Any]
     reason: str
     attempts: int
     line: bytes
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 class DeadLetters:
-    """Writes the file. A process that is killed right after may write an event again: `event.id` tells."""
+    """Writes the file; one for all sinks and rules of a process, so that no line is written into another.
+
+    A process that is killed right after may write an event again: `event.id` tells.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self.path = dead_letters_path(state_dir)
@@ -47,10 +55,11 @@ class DeadLetters:
         lines = b"".join(
             orjson.dumps(
                 {
-                    "sink": one.sink,
+                    **one.source,
                     "reason": one.reason,
                     "at": at,
                     "attempts": one.attempts,
+                    **one.more,
                     "event": orjson.Fragment(one.line),
                 }
             )
@@ -62,5 +71,5 @@ class DeadLetters:
             await anyio.to_thread.run_sync(partial(self._append, lines))
 
     def _append(self, lines: bytes) -> None:
-        with writing(self.path, "the sink goes on by itself"):
+        with writing(self.path, "bulkgladly goes on by itself"):
             append_lines(self.path, lines)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -156,7 +155,7 @@ def _checked(text: str) -> tuple[URL, str]:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
-        url: Any = URL(text)
+        url = URL(text)
     except ValueError:
         raise UsageError("--to https://... is not a valid address; use https://HOST/PATH") from None
     if not host or not text.isprintable() or " " in text:

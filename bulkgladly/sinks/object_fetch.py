@@ -7,6 +7,7 @@ import anyio
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import NotPermitted, TransportError
+from bulkgladly.gladly.event_envelopes import content_of
 from bulkgladly.gladly.event_objects import EventObject, customer_of_event, object_of_event
 from bulkgladly.messages import Reply, Request
 
@@ -39,7 +40,7 @@ class ObjectFetch:
 
     async def object_members(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the members that `--fetch` adds to an event; none if it is about no object that can be requested."""
-        wanted = object_of_event(event["type"], _content(event))
+        wanted = object_of_event(event["type"], content_of(event))
         if wanted is None:
             return {}
         found = await self.fetch(wanted)
@@ -52,7 +53,7 @@ class ObjectFetch:
 
     async def customer(self, event: Mapping[str, Any]) -> Fetched | None:
         """Return the customer of an event; None if the event names none. A merge is not followed."""
-        wanted = customer_of_event(_content(event))
+        wanted = customer_of_event(content_of(event))
         return None if wanted is None else await self.fetch(wanted)
 
     async def fetch(self, wanted: EventObject) -> Fetched:
@@ -106,8 +107,3 @@ def _read(reply: Reply) -> Fetched:
     if reply.is_refused:
         return Fetched(None, error=told or f"HTTP {reply.status}")
     return Fetched(None, error=f"no clear response (HTTP {reply.status})" if reply.status else "no response")
-
-
-def _content(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    content = event.get("content")
-    return content if isinstance(content, dict) else {}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.gladly.event_envelopes import key_of
+from bulkgladly.gladly.event_envelopes import content_of, key_of
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.times import to_milliseconds
 
@@ -43,5 +43,4 @@ def passed_on(stored: StoredEvent, *, is_late: bool = False, added: Mapping[str,
 
 def outgoing_of(event: Mapping[str, Any]) -> Outgoing:
     """Return an event as it is passed on, as a line."""
-    content = event.get("content")
-    return Outgoing(event["id"], key_of(content if isinstance(content, dict) else {}), orjson.dumps(event))
+    return Outgoing(event["id"], key_of(content_of(event)), orjson.dumps(event))

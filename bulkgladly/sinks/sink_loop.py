@@ -2,37 +2,38 @@
 
 import datetime as dt
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import DiskFull, Fatal, JournalError, NotTrusted, Outage, TransportError, Withdrawn
-from bulkgladly.gladly.event_envelopes import PING, key_of
-from bulkgladly.inbox.deliveries import (
+from bulkgladly.gladly.event_envelopes import PING, content_of, key_of
+from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.sink_progress import (
     Failing,
     Left,
-    begin_deliveries,
-    delivered_between,
+    begin_sink_cursor,
     failing_events,
+    left_between,
     newest_left,
     note_failures,
     note_left,
     prune_newest,
 )
-from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import counted, duration_text
+from bulkgladly.runs.quiet_notes import TroubleNotes
 from bulkgladly.runs.stages import side_by_side
 from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
 from bulkgladly.sinks.outgoing import Outgoing, outgoing_of, passed_on
 from bulkgladly.sinks.settling import Settling, Unsent, late_ones, sort_time_ms, wait_s
-from bulkgladly.sinks.sink_schedule import FIRST_WAIT_S, SinkSchedule, retry_wait_s
+from bulkgladly.sinks.sink_schedule import SinkSchedule, retry_wait_s
 from bulkgladly.sinks.sinks import Fate, Note, Sink, SinkEnded, SinkReply
+from bulkgladly.sinks.stoppable_calls import STOP_GRACE_S, StoppableCalls
 
 __all__ = ("SinkLoop",)
 
@@ -40,11 +41,6 @@ _READ_AT_ONCE = 200
 _FETCHES_AT_ONCE = 8
 _CLOSE_S = 5.0
 _PRUNE_EVERY = 10_000
-STOP_GRACE_S = 10.0
-_PASSES = (DiskFull, JournalError, TransportError, Fatal, Outage, NotTrusted)
-"""What is waited out: nothing is dropped because the disk is full, or because Gladly cannot be asked."""
-
-T = TypeVar("T")
 
 
 class _Arrived(NamedTuple):
@@ -85,17 +81,15 @@ class SinkLoop:
         self._environment = environment
         self._settling = Settling(settle_s)
         self._schedule = SinkSchedule(environment.random)
+        self._calls = StoppableCalls(environment, self._tell_failure)
         self._failing: dict[int, Failing] = {}
         self._read = self._noted = -1
         self._since_ms = 0
-        self._told = ""
+        self._trouble = TroubleNotes(note, f"{sink.label}: takes events again")
         self._dead_count, self._tell_dead_at = 0, 1
         self._since_pruned = _PRUNE_EVERY
-        self._is_stopping = False
         self._over: anyio.Event | None = None
         """Set once `run` has ended; None before it has begun."""
-        self._scope: anyio.CancelScope | None = None
-        self._grace_s = 0.0
 
     # --- begun and ended ---
 
@@ -105,7 +99,7 @@ class SinkLoop:
         What was recorded before `since` is not passed on to a new one. Call it before anything is received; `run` does
         so by itself if it was not called.
         """
-        self._read = self._noted = await begin_deliveries(self._inbox, self.sink.name, after=after, since=since)
+        self._read = self._noted = await begin_sink_cursor(self._inbox, self.sink.name, after=after, since=since)
         self._since_ms = self._inbox.reader.since_ms(self.sink.name)
         self._failing = {one.seq: one for one in failing_events(self._inbox.reader, self.sink.name)}
 
@@ -115,7 +109,7 @@ class SinkLoop:
         try:
             if self._read < 0:
                 await self.begin()
-            while not self._is_stopping:
+            while not self._calls.is_stopping:
                 if not await self._step():
                     await self._idle()
         except SinkEnded as ended:
@@ -128,9 +122,7 @@ class SinkLoop:
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Let `run` return. The batch under way has `grace_s` to end; if it does not, it is passed on again later."""
-        self._is_stopping = True
-        if self._scope is not None:
-            self._scope.deadline = min(self._scope.deadline, anyio.current_time() + min(self._grace_s, grace_s))
+        self._calls.stop(grace_s)
 
     async def finish(self, grace_s: float = STOP_GRACE_S) -> None:
         """As `stop`, and return when `run` has ended."""
@@ -154,29 +146,23 @@ class SinkLoop:
 
     async def _read_on(self) -> None:
         while (room := self._settling.room) and self._inbox.last_seq > self._read:
-            # Taken before reading: what is dropped or no event must not be waited for.
-            last = self._inbox.last_seq
-            limit = min(room, _READ_AT_ONCE)
-            rows, count, end = await anyio.to_thread.run_sync(self._rows, limit)
+            rows, end = await anyio.to_thread.run_sync(self._rows, min(room, _READ_AT_ONCE))
             now, wall_ms = self._environment.clock(), round(self._environment.wall().timestamp() * 1000)
             for one in rows:
                 due = now + wait_s(one.received_ms, wall_ms, self._settle_s)
                 self._settling.add(one.seq, one.key, one.time_ms, due, size=one.size)
-            self._read = end if count == limit else max(end, last)
+            self._read = end
 
-    def _rows(self, limit: int) -> tuple[list[_Arrived], int, int]:
-        found = self._inbox.reader.after(self._read, limit)
-        if not found:
-            return [], 0, self._read
-        end = found[-1].seq
-        gone = delivered_between(self._inbox.reader, self.sink.name, found[0].seq, end)
+    def _rows(self, limit: int) -> tuple[list[_Arrived], int]:
+        found, end = self._inbox.reader.read_on(self._read, limit)
+        gone = left_between(self._inbox.reader, self.sink.name, self._read + 1, end)
         wanted = [one for one in found if _is_passed_on(one) and one.time_ms >= self._since_ms and one.seq not in gone]
-        return [_read(one) for one in wanted], len(found), end
+        return [_read(one) for one in wanted], end
 
     # --- one batch ---
 
     async def _pass_on(self, batch: Sequence[Unsent], *, is_probe: bool) -> None:
-        outgoing = await self._patiently(partial(self._prepared, batch))
+        outgoing = await self._calls.patiently(partial(self._prepared, batch))
         if outgoing is None:
             self._give_back(batch)
             return
@@ -187,7 +173,7 @@ class SinkLoop:
             await self._leave(missing)
         if not present:
             return
-        replies = await self._within_grace(lambda: self.sink.deliver([outgoing[one.seq] for one in present]))
+        replies = await self._calls.within_grace(lambda: self.sink.deliver([outgoing[one.seq] for one in present]))
         if replies is None:
             self._give_back(present)
             return
@@ -228,7 +214,7 @@ class SinkLoop:
         is_bad = bool(failed) and not done and is_probe
         if done:
             self._schedule.went_well(now)
-            self._recovered()
+            self._trouble.is_over()
         self._give_back([one for one, _ in by[Fate.UNTRIED]])
         asked_s = max((reply.retry_after_s for reply in replies if reply.retry_after_s is not None), default=None)
         if failed and self.sink.takes_whole and len(batch) > 1:
@@ -245,7 +231,7 @@ class SinkLoop:
             await self._leave(left)
         if pause_s:
             self._tell_failure(failed[0][1].reason if failed else "asks to wait", pause_s)
-            await self._rest(pause_s)
+            await self._calls.rest(pause_s)
 
     async def _put_aside(
         self, failed: Sequence[tuple[Unsent, SinkReply]], now: float
@@ -268,7 +254,7 @@ class SinkLoop:
                 self._say(f"{self.sink.label}: one event fails ({reply.reason}) and is tried again; others go on")
         noted = [self._failing[one.seq] for one, _ in failed]
         if noted:
-            await self._patiently(partial(note_failures, self._inbox, self.sink.name, noted))
+            await self._calls.patiently(partial(note_failures, self._inbox, self.sink.name, noted))
         return given_up
 
     async def _bury(
@@ -277,7 +263,7 @@ class SinkLoop:
         """Add events to the dead letters and return them; none, to be tried again, if that was not possible."""
         letters = [
             DeadLetter(
-                self.sink.label,
+                {"sink": self.sink.label},
                 reply.reason,
                 known.attempts if (known := self._failing.get(one.seq)) else 1,
                 outgoing[one.seq].line,
@@ -290,7 +276,7 @@ class SinkLoop:
             return True
 
         events = [one for one, _ in refused]
-        if not await self._patiently(add, is_wanted=True):
+        if not await self._calls.patiently(add, is_wanted=True):
             self._give_back(events)
             return []
         self._dead_count += len(letters)
@@ -313,28 +299,22 @@ class SinkLoop:
         self._settling.resolve(seqs)
         left = [Left(one.seq, one.key, one.time_ms) for one in done]
         up_to = self._settling.done_up_to(self._read)
-        await self._patiently(partial(note_left, self._inbox, self.sink.name, left, done_up_to=up_to), is_wanted=True)
+        await self._calls.patiently(
+            partial(note_left, self._inbox, self.sink.name, left, done_up_to=up_to), is_wanted=True
+        )
         self._noted = up_to
         self._since_pruned += len(left)
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
-            await self._patiently(partial(prune_newest, self._inbox, self.sink.name))
+            await self._calls.patiently(partial(prune_newest, self._inbox, self.sink.name))
 
     def _give_back(self, events: Sequence[Unsent]) -> None:
         # Those that were put aside stay there.
         self._settling.put_back(one for one in events if not self._schedule.holds(one.seq))
 
-    # --- what is told, once for each trouble ---
-
     def _tell_failure(self, reason: str, pause_s: float) -> None:
-        if reason != self._told:
-            self._say(f"{self.sink.label}: {reason}; trying again in {duration_text(pause_s)}, then less often")
-        self._told = reason
-
-    def _recovered(self) -> None:
-        if self._told:
-            self._say(f"{self.sink.label}: takes events again")
-        self._told = ""
+        text = f"{self.sink.label}: {reason}; trying again in {duration_text(pause_s)}, then less often"
+        self._trouble.tell(reason, text)
 
     # --- waiting ---
 
@@ -355,45 +335,7 @@ class SinkLoop:
                 else:
                     await anyio.sleep_forever()
 
-        await self._within_grace(wait, grace_s=0.0)
-
-    async def _rest(self, seconds: float) -> None:
-        await self._within_grace(lambda: self._environment.sleep(seconds), grace_s=0.0)
-
-    async def _patiently(self, call: Callable[[], Awaitable[T]], *, is_wanted: bool = False) -> T | None:
-        """Return what a call returns, trying again while the disk or Gladly does not let it. None if stopped meanwhile.
-
-        With `is_wanted` a stop still waits for one attempt.
-        """
-        failures = 0
-        while True:
-            try:
-                if is_wanted:
-                    return await call()
-                return await self._within_grace(call)
-            except Withdrawn:
-                # The run ends: this loop is about to be stopped as well.
-                await self._rest(FIRST_WAIT_S)
-                return None
-            except _PASSES as error:
-                failures += 1
-                pause_s = retry_wait_s(failures, self._environment.random)
-                self._tell_failure(str(error), pause_s)
-            if self._is_stopping:
-                return None
-            await self._rest(pause_s)
-
-    async def _within_grace(self, call: Callable[[], Awaitable[T]], *, grace_s: float = STOP_GRACE_S) -> T | None:
-        """Return what a call returns; None if it was stopped and did not end within the grace."""
-        if self._is_stopping:
-            return None
-        self._grace_s = grace_s
-        try:
-            with anyio.CancelScope() as self._scope:
-                return await call()
-            return None
-        finally:
-            self._scope = None
+        await self._calls.within_grace(wait, grace_s=0.0)
 
 
 def _is_passed_on(stored: StoredEvent) -> bool:
@@ -402,7 +344,6 @@ def _is_passed_on(stored: StoredEvent) -> bool:
 
 
 def _read(stored: StoredEvent) -> _Arrived:
-    content = stored.parsed().get("content")
-    key = key_of(content if isinstance(content, dict) else {})
+    key = key_of(content_of(stored.parsed()))
     time_ms = sort_time_ms(stored.time_ms, stored.received_ms)
     return _Arrived(stored.seq, key, time_ms, stored.received_ms, len(stored.body))

@@ -7,7 +7,7 @@ fails alone; it is put aside with waits of its own, and another one is tried: if
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bulkgladly.inbox.deliveries import Failing
+from bulkgladly.inbox.sink_progress import Failing
 from bulkgladly.sinks.settling import Unsent
 from bulkgladly.sinks.sinks import MOST_AT_ONCE
 

@@ -13,13 +13,13 @@ from aiohttp import web
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.inbox.arrivals import Arrival, Via, strange_arrival
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.runs.quiet_notes import RareNotes
 from bulkgladly.times import to_milliseconds
 from bulkgladly.webhooks.delivery_bodies import ReceivedBody, arrival_in, is_ping
 from bulkgladly.webhooks.http_connections import Connections, HttpConnection
 from bulkgladly.webhooks.listen_address import HEALTH, bound_by, check_path, tls_of
 from bulkgladly.webhooks.listen_options import ListenOptions
 from bulkgladly.webhooks.listen_secrets import ListenSecrets
-from bulkgladly.webhooks.rare_notes import RareNotes
 from bulkgladly.webhooks.server_health import LAST_PING, ServerHealth
 
 __all__ = ("ServerBounds", "WebhookServer")

@@ -80,12 +80,22 @@ def take(memory: RuleMemory, matches: Iterable[Match], *, now_ms: int, settle_ms
 
 
 def look(
-    memory: RuleMemory, rules: Mapping[str, EventRule], *, now_ms: int, settle_ms: int, most: int = 200
+    memory: RuleMemory,
+    rules: Mapping[str, EventRule],
+    *,
+    now_ms: int,
+    settle_ms: int,
+    until_ms: int | None = None,
+    most: int = 200,
 ) -> list[Firing]:
-    """Look at up to `most` timers and counted events whose time has come, and return what fires."""
+    """Look at up to `most` timers and counted events whose time has come, and return what fires.
+
+    What is to be looked at after `until_ms` waits, also if it is due: not all events are known yet.
+    """
+    last_ms = now_ms if until_ms is None else min(now_ms, until_ms)
     fired: list[Firing] = []
     for _ in range(most):
-        if (wait := memory.first_due(now_ms)) is None:
+        if (wait := memory.first_due(last_ms)) is None:
             break
         rule = rules.get(wait.rule)
         if rule is None or wait.kind == "seen" or (wait.kind == "count") != bool(rule.count):

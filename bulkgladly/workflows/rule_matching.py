@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from bulkgladly.gladly.event_envelopes import content_of
 from bulkgladly.times import time_of
-from bulkgladly.workflows.event_expressions import Inapplicable
+from bulkgladly.workflows.event_expressions import Expression, Inapplicable
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_engine import Match
 
@@ -44,8 +45,7 @@ class RuleEvent(NamedTuple):
     @property
     def content(self) -> Mapping[str, Any]:
         """Its content."""
-        found = self.event.get("content")
-        return found if isinstance(found, dict) else {}
+        return content_of(self.event)
 
     @property
     def object_ids(self) -> tuple[str, ...]:
@@ -110,9 +110,9 @@ class RuleMatcher:
             await fetched(document, rule.needs, event, fetch)
         return all(self._holds(rule, part, document) for part in rule.costly)
 
-    def _holds(self, rule: EventRule, expression: Any, document: Mapping[str, Any]) -> bool:
+    def _holds(self, rule: EventRule, expression: Expression, document: Mapping[str, Any]) -> bool:
         try:
-            return bool(expression.holds(document))
+            return expression.holds(document)
         except Inapplicable as error:
             self.failures[rule.name] = str(error)
             return False

@@ -5,45 +5,35 @@ is sent as an import sends it: what Gladly knows by our id exists once, and what
 """
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.gladly.spec import Draft, ImportSpec
-from bulkgladly.imports.single_rows import SingleRow, SingleRows, is_passing
+from bulkgladly.imports.single_rows import SingleRow, is_passing
 from bulkgladly.inbox.rule_memory import QueuedAction, RuleMemory
 from bulkgladly.records import Outcome, Problem, Word
+from bulkgladly.runs.quiet_notes import RareNotes
+from bulkgladly.sinks.dead_letters import DeadLetter
+from bulkgladly.sinks.sink_schedule import retry_wait_s
+from bulkgladly.sinks.sinks import Fate
 from bulkgladly.times import to_milliseconds
 from bulkgladly.workflows.event_expressions import Inapplicable
 from bulkgladly.workflows.event_rule import EventRule, RuleAction
-from bulkgladly.workflows.rule_matching import RuleFetch, fetched, rule_event
+from bulkgladly.workflows.rule_matching import fetched, rule_event
+from bulkgladly.workflows.rule_ports import RulePorts
 from bulkgladly.workflows.rule_store import RuleStore
 
-__all__ = ("RuleFate", "RulePerformer", "RuleSinkCall", "rule_line")
+__all__ = ("RulePerformer", "rule_line")
 
 _GIVE_UP_MS = 24 * 3_600_000
 _BEFORE_MS, _AFTER_MS, _WHILE_MS = 60_000, 120_000, 600_000
 """How long before its start, after its end, and after its start if that is unknown, an action causes events."""
-_LONGEST_WAIT_S = 600.0
-_TELL_AGAIN_MS = 600_000
 _TOUCHED = ("id", "conversationId", "taskId")
 _HELD = 'the rule sends one message for you to check; write contacts_people = "all" in the rule to send further ones'
 _UNKNOWN = "it may have been sent, and is not sent again; check in Gladly"
-
-
-class RuleFate(NamedTuple):
-    """How a sink took an event: `is_refused` says that it never will."""
-
-    is_taken: bool
-    is_refused: bool = False
-    reason: str = ""
-    retry_after_s: float | None = None
-
-
-RuleSinkCall = Callable[[str, str, bytes], Awaitable[RuleFate]]
-"""Passes one event on to a sink: its text, the id that shows a copy, and the event as a line of JSON."""
 
 
 class RulePerformer:
@@ -53,19 +43,16 @@ class RulePerformer:
         self,
         store: RuleStore,
         rules: Mapping[str, EventRule],
-        rows: SingleRows,
+        ports: RulePorts,
         *,
-        call_sink: RuleSinkCall,
-        fetch: RuleFetch,
-        note: Callable[[str], None],
+        notes: RareNotes,
         now_ms: Callable[[], int],
         random: Callable[[], float],
     ) -> None:
-        """`note` tells people of actions that fail. `now_ms` returns the time, in milliseconds since 1970."""
-        self._store, self._rules, self._rows = store, rules, rows
-        self._call_sink, self._fetch = call_sink, fetch
-        self._note, self._now_ms, self._random = note, now_ms, random
-        self._told: dict[tuple[str, str], int] = {}
+        """`notes` tells people of actions that fail. `now_ms` returns the time, in milliseconds since 1970."""
+        self._store, self._rules, self._rows = store, rules, ports.rows
+        self._call_sink, self._fetch = ports.call_sink, ports.fetch
+        self._notes, self._now_ms, self._random = notes, now_ms, random
 
     async def perform(self, action: QueuedAction) -> None:
         """Perform an action, or put it off, or put it aside for good in `dead.ndjson`.
@@ -88,13 +75,13 @@ class RulePerformer:
     # --- sinks ---
 
     async def _pass_on(self, action: QueuedAction, does: RuleAction) -> None:
-        fate = await self._call_sink(does.to, action.name, rule_line(action))
-        if fate.is_taken:
+        reply = await self._call_sink(does.to, action.name, rule_line(action))
+        if reply.fate is Fate.TAKEN:
             await self._end(action)
-        elif fate.is_refused:
-            await self._give_up(action, fate.reason)
+        elif reply.fate is Fate.REFUSED:
+            await self._give_up(action, reply.reason)
         else:
-            await self._put_off(action, fate.reason, retry_after_s=fate.retry_after_s)
+            await self._put_off(action, reply.reason, retry_after_s=reply.retry_after_s)
 
     # --- rows of imports ---
 
@@ -181,8 +168,7 @@ class RulePerformer:
         now_ms = self._now_ms()
         if now_ms - action.fired_ms > _GIVE_UP_MS:
             return await self._give_up(action, reason)
-        wait_s = min(2.0 ** min(action.tries, 16), _LONGEST_WAIT_S) * (0.5 + 0.5 * self._random())
-        wait_s = max(wait_s, min(retry_after_s or 0.0, _LONGEST_WAIT_S))
+        wait_s = retry_wait_s(action.tries + 1, self._random, retry_after_s)
         self._tell(action, f"{reason}; it is tried again")
         next_ms = now_ms + round(wait_s * 1000)
         # An earlier attempt may have sent it, whatever became of this one.
@@ -190,28 +176,21 @@ class RulePerformer:
         return await self._store.ask(lambda memory: memory.put_off(action, next_ms, is_sent=is_sent))
 
     async def _give_up(self, action: QueuedAction, reason: str) -> None:
-        self._tell(action, f"{reason}; it is in {self._store.dead}")
-        letter = {
-            "rule": action.rule,
-            "action": action.number,
-            "reason": reason,
-            "at": to_milliseconds(dt.datetime.now(dt.UTC)),
-            "attempts": action.tries + 1,
-            "row": orjson.loads(action.row) if action.row else None,
-            "event": orjson.Fragment(rule_line(action)),
-        }
+        self._tell(action, f"{reason}; it is in {self._store.dead.path}")
+        letter = DeadLetter(
+            {"rule": action.rule, "action": action.number},
+            reason,
+            action.tries + 1,
+            rule_line(action),
+            {"row": orjson.loads(action.row) if action.row else None},
+        )
         # First the file, then the inbox: killed in between, the line is there twice, and never missing.
-        await self._store.put_aside(orjson.dumps(letter) + b"\n")
+        await self._store.put_aside(letter)
         await self._store.ask(lambda memory: memory.end_action(action))
 
     def _tell(self, action: QueuedAction, text: str) -> None:
-        now_ms = self._now_ms()
-        # One line for each cause in ten minutes: an outage would print one for every action.
-        told = action.rule, text
-        if now_ms - self._told.get(told, -_TELL_AGAIN_MS) >= _TELL_AGAIN_MS:
-            self._told = {cause: at for cause, at in self._told.items() if now_ms - at < _TELL_AGAIN_MS}
-            self._told[told] = now_ms
-            self._note(f"rule {action.rule}, action {action.number}: {text}")
+        # An outage would print a line for every action.
+        self._notes.tell(f"{action.rule}: {text}", f"rule {action.rule}, action {action.number}: {text}")
 
 
 def rule_line(action: QueuedAction) -> bytes:

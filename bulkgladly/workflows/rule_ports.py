@@ -1,15 +1,51 @@
-"""What rules use of the rest: the sinks of `--to`, and the objects that `--fetch` requests."""
+"""What rules get from outside: the sinks of `--to`, objects of events, rows of imports, dead letters, and the time."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import anyio.lowlevel
+
+from bulkgladly.api.client import Client
 from bulkgladly.errors import TransportError
+from bulkgladly.imports.single_rows import SingleRows
+from bulkgladly.sinks.dead_letters import DeadLetters
 from bulkgladly.sinks.object_fetch import Fetched, ObjectFetch
 from bulkgladly.sinks.outgoing import Outgoing
-from bulkgladly.sinks.sinks import Fate, Sink, SinkEnded
-from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.sinks.sinks import Fate, Sink, SinkEnded, SinkReply
+from bulkgladly.workflows.rule_matching import RuleFetch
 
-__all__ = ("RuleObjects", "RuleSinks")
+__all__ = ("RuleObjects", "RulePorts", "RuleSinkCall", "RuleSinks", "RuleTime", "rule_rows")
+
+RuleSinkCall = Callable[[str, str, bytes], Awaitable[SinkReply]]
+"""Passes one event on to a sink: its text, the id that shows a copy, and the event as a line of JSON."""
+
+
+class RulePorts(NamedTuple):
+    """What the rules of one process act through."""
+
+    rows: SingleRows
+    call_sink: RuleSinkCall
+    fetch: RuleFetch
+    dead: DeadLetters
+
+
+class RuleTime(NamedTuple):
+    """What time it is at Gladly, and up to when its events are known."""
+
+    wall: Callable[[], dt.datetime]
+    until_caught_up: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    """Returns when the events of a stop have been received; timers wait for it after a start."""
+    known_until: Callable[[], dt.datetime | None] = lambda: None
+    """Returns up to when all events have been received, if they come in portions: timers wait for those of the next."""
+    patience_s: float = 300.0
+    """For how long they wait at most."""
+
+
+def rule_rows(client: Client, host: str, state_dir: Path, clock: Callable[[], float]) -> SingleRows:
+    """Return what sends the rows of rules, whose keys have a space of their own. `close` it after use."""
+    return SingleRows(client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=clock)
 
 
 class RuleObjects:
@@ -51,19 +87,13 @@ class RuleSinks:
         self._make = make
         self._sinks: dict[str, Sink] = {}
 
-    async def __call__(self, to: str, event_id: str, line: bytes) -> RuleFate:
+    async def __call__(self, to: str, event_id: str, line: bytes) -> SinkReply:
         """Pass one event on, and tell how it ended. One caller at a time for each sink."""
         sink = self._sinks.get(to) or self._sinks.setdefault(to, self._make(to))
         try:
-            reply = (await sink.deliver([Outgoing(event_id, "", line)]))[0]
+            return (await sink.deliver([Outgoing(event_id, "", line)]))[0]
         except SinkEnded as ended:
-            return RuleFate(is_taken=False, reason=str(ended))
-        return RuleFate(
-            is_taken=reply.fate is Fate.TAKEN,
-            is_refused=reply.fate is Fate.REFUSED,
-            reason=reply.reason,
-            retry_after_s=reply.retry_after_s,
-        )
+            return SinkReply(Fate.FAILED, str(ended))
 
     async def close(self) -> None:
         """Close the sinks. Calling it twice is allowed."""

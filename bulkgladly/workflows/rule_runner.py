@@ -1,60 +1,35 @@
 """Runs the rules beside whatever receives events: takes events in, watches timers, and performs actions."""
 
 import datetime as dt
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
-from bulkgladly.api.client import Client
 from bulkgladly.errors import Outage, TransportError
-from bulkgladly.imports.single_rows import SingleRows
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR, QueuedAction, RuleMemory
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.runs.environment import USUAL, Environment
-from bulkgladly.runs.stages import Stop, run_stages
+from bulkgladly.runs.quiet_notes import RareNotes
+from bulkgladly.runs.stages import Stop, serve
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_engine import Firing, Match, look, take
-from bulkgladly.workflows.rule_matching import RuleFetch, RuleMatcher, rule_event
-from bulkgladly.workflows.rule_performing import RulePerformer, RuleSinkCall
+from bulkgladly.workflows.rule_matching import RuleMatcher, rule_event
+from bulkgladly.workflows.rule_performing import RulePerformer
+from bulkgladly.workflows.rule_ports import RulePorts, RuleTime
 from bulkgladly.workflows.rule_store import RuleStore
 
-__all__ = ("GladlyClock", "RuleRunner")
+__all__ = ("RuleRunner",)
 
 _BATCH = 100
 _ACTIONS = 20
 _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
 _FORGET_MS = 600_000
-_MOST_AHEAD_MS = 24 * 3_600_000
-
-
-class GladlyClock:
-    """What time it is by the timestamps of Gladly, in milliseconds.
-
-    That is our time, unless all of the last events come from our future: then our clock is behind, and the least of
-    these differences is added. A clock that is ahead cannot be told from events that come late.
-    """
-
-    def __init__(self, wall: Callable[[], dt.datetime], *, events: int = 20) -> None:
-        self._wall, self._delays = wall, deque[int](maxlen=events)
-
-    def note(self, time_ms: int, received_ms: int) -> None:
-        """Note when an event was recorded, and when it was received."""
-        self._delays.append(received_ms - time_ms)
-
-    def now_ms(self) -> int:
-        """Return the time."""
-        ahead = -max(self._delays) if len(self._delays) == self._delays.maxlen else 0
-        return round(self._wall().timestamp() * 1000) + min(max(ahead, 0), _MOST_AHEAD_MS)
-
-
-async def _at_once() -> None:
-    return
+_TELL_AGAIN_S = 600.0
 
 
 class RuleRunner:
@@ -68,50 +43,33 @@ class RuleRunner:
         self,
         inbox: Inbox,
         rules: Sequence[EventRule],
-        client: Client,
+        ports: RulePorts,
         *,
-        host: str,
-        state_dir: Path,
-        call_sink: RuleSinkCall,
-        fetch: RuleFetch,
+        time: RuleTime | None = None,
         settle_s: float = 20.0,
-        until_caught_up: Callable[[], Awaitable[None]] = _at_once,
         note: Callable[[str], None] = lambda _: None,
         environment: Environment = USUAL,
-        wall: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        """`wall` returns the time, by the server's clock if that is known; None for that of the environment.
-
-        `until_caught_up` returns when the events of a stop have been received; timers wait for it after a start.
-
-        `note` tells people of what fails.
-        """
+        """`note` tells people of what fails. Without `time`, the clock is that of the environment."""
         self._inbox, self._rules = inbox, {rule.name: rule for rule in rules}
-        self._matcher, self._fetch, self._note = RuleMatcher(rules), fetch, note
-        self._settle_ms, self._until_caught_up = round(settle_s * 1000), until_caught_up
-        self._environment, self._clock = environment, GladlyClock(wall or environment.wall)
-        self._rows = SingleRows(
-            client, host=host, state_dir=state_dir, namespace="rules", run="rules", clock=environment.clock
-        )
-        self._store = RuleStore(inbox, state_dir / "dead.ndjson", sleep=environment.sleep, note=note)
+        self._matcher, self._ports, self._note = RuleMatcher(rules), ports, note
+        self._notes = RareNotes(note, environment.clock, every_s=_TELL_AGAIN_S)
+        self._settle_ms = round(settle_s * 1000)
+        self._environment, self._time = environment, time or RuleTime(environment.wall)
+        self._store = RuleStore(inbox, ports.dead, sleep=environment.sleep, note=note)
         self._performer = RulePerformer(
-            self._store,
-            self._rules,
-            self._rows,
-            call_sink=call_sink,
-            fetch=fetch,
-            note=note,
-            now_ms=self._clock.now_ms,
-            random=environment.random,
+            self._store, self._rules, ports, notes=self._notes, now_ms=self._now_ms, random=environment.random
         )
         self._targets = tuple(dict.fromkeys(action.target for rule in rules for action in rule.actions))
         self._next_try: dict[str, int | None] = dict.fromkeys(self._targets, 0)
         self._next_look: int | None = 0
         self._seq = self._begun_at = self._since_ms = 0
+        self._known_ms: int | None = None
+        self._coming: tuple[int, int] | None = None
+        """Up to when all events are in the inbox, and which of them must have been taken in before that counts."""
         self._backlog_is_done = anyio.Event()
         self._busy_since: int | None = None
         self._forgot_ms = 0
-        self._told_failures: dict[str, str] = {}
 
     # --- run ---
 
@@ -125,16 +83,14 @@ class RuleRunner:
         Cancelled or killed: what was taken in stays, and the next run goes on.
         """
         self._begun_at = self._inbox.last_seq
-        self._seq = await self._inbox.begin_cursor(RULES_CURSOR, self._begun_at)
+        self._seq = await self._store.patiently(lambda: self._inbox.begin_cursor(RULES_CURSOR, self._begun_at))
         self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
         await self._begin()
         stop = Stop()
-        await run_stages(
+        await serve(
             stop,
-            sources=(self._take_in, self._watch),
-            close=_at_once,
-            work=_at_once,
-            workers=0,
+            loops=(self._take_in, self._watch),
+            finish=anyio.lowlevel.checkpoint,
             beside=[partial(self._act, target) for target in self._targets],
         )
         if stop.error is not None:
@@ -142,35 +98,37 @@ class RuleRunner:
 
     async def close(self) -> None:
         """Close the files that rows are kept track of in. Calling it twice is allowed."""
-        await anyio.to_thread.run_sync(self._rows.close)
+        await anyio.to_thread.run_sync(self._ports.rows.close)
 
     async def _begin(self) -> None:
         names = list(self._rules)
         for name, count in (await self._store.ask(lambda memory: memory.forget_rules(names))).items():
             self._note(f"rule {name} is no longer in the file; timers and actions that were dropped: {count:,}")
-        self._rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
+        self._ports.rows.remember_made(await self._store.ask(lambda memory: memory.made_lately()))
+
+    def _now_ms(self) -> int:
+        return round(self._time.wall().timestamp() * 1000)
 
     # --- events ---
 
     async def _take_in(self) -> None:
         while True:
-            last = self._inbox.last_seq
-            batch = await anyio.to_thread.run_sync(self._inbox.reader.after, self._seq, _BATCH)
+            batch, end = await anyio.to_thread.run_sync(self._inbox.reader.read_on, self._seq, _BATCH)
             if not batch:
-                self._seq = max(self._seq, last)
+                self._seq = end
                 self._backlog_is_done.set()
                 await self._inbox.wait_beyond(self._seq)
                 continue
-            self._busy_since = self._clock.now_ms()
+            self._busy_since = self._now_ms()
             # At the first start the feed brings the day before it, which no rule must act on.
             new = [stored for stored in batch if stored.time_ms >= self._since_ms]
             matches = [match for stored in new for match in await self._matches(stored)]
-            await self._commit(matches, batch[-1].seq)
+            await self._commit(matches, end)
             self._busy_since = None
 
     async def _commit(self, matches: Sequence[Match], seq: int) -> None:
         """Take matches in, and move the cursor: one step."""
-        now_ms, settle_ms = self._clock.now_ms(), self._settle_ms
+        now_ms, settle_ms = self._now_ms(), self._settle_ms
         fired: list[Firing] = []
 
         def commit(memory: RuleMemory) -> int | None:
@@ -184,7 +142,6 @@ class RuleRunner:
 
     async def _matches(self, stored: StoredEvent) -> list[Match]:
         """Return the matches of an event; what it needs is requested until it can be had."""
-        self._clock.note(stored.time_ms, stored.received_ms)
         if stored.why or not self._matcher.concerns(stored.type):
             return []
         received_at = dt.datetime.fromtimestamp(stored.received_ms / 1000, dt.UTC)
@@ -192,9 +149,9 @@ class RuleRunner:
         wait_s = 1.0
         while True:
             try:
-                matches = await self._matcher.matches(event, self._fetch)
+                matches = await self._matcher.matches(event, self._ports.fetch)
             except (Outage, TransportError) as error:
-                self._note(f"rules wait, because what an event is about cannot be requested: {error}")
+                self._notes.tell("fetch", f"rules wait, because what an event is about cannot be requested: {error}")
                 await self._environment.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_FETCH_WAIT_S)
                 continue
@@ -202,23 +159,35 @@ class RuleRunner:
             return matches
 
     def _tell_failures(self) -> None:
-        for name, why in self._matcher.failures.items():
-            if self._told_failures.get(name) != why:
-                self._told_failures[name] = why
-                self._note(f"rule {name}: {why}; the event counts as one that the rule is not about")
+        while self._matcher.failures:
+            name, why = self._matcher.failures.popitem()
+            text = f"rule {name}: {why}; the event counts as one that the rule is not about"
+            self._notes.tell(text, text)
 
     # --- timers ---
 
     async def _watch(self) -> None:
         # Events that were missed during a stop may cancel timers that ended in it.
-        await self._until_caught_up()
+        await self._time.until_caught_up()
         await self._backlog_is_done.wait()
         while True:
-            now_ms = self._clock.now_ms()
-            if self._next_look is not None and self._next_look <= now_ms and not self._is_behind(now_ms):
-                await self._look(now_ms)
+            now_ms = self._now_ms()
+            until_ms = self._certain_ms(now_ms)
+            if self._next_look is not None and self._next_look <= until_ms and not self._is_behind(now_ms):
+                await self._look(now_ms, until_ms)
             await self._forget(now_ms)
             await self._environment.sleep(_LOOK_S)
+
+    def _certain_ms(self, now_ms: int) -> int:
+        """Return up to when what is to be looked at can be: all events that have a say are taken in."""
+        if self._coming is None and (known := self._time.known_until()) is not None:
+            self._coming = round(known.timestamp() * 1000), self._inbox.last_seq
+        if self._coming is not None and self._seq >= self._coming[1]:
+            (self._known_ms, _), self._coming = self._coming, None
+        if self._known_ms is None:
+            return now_ms
+        # After an outage of hours, late is better than never.
+        return min(now_ms, max(self._known_ms + self._settle_ms, now_ms - round(self._time.patience_s * 1000)))
 
     def _is_behind(self, now_ms: int) -> bool:
         """Tell whether events wait for what they are about, so that one of them may cancel a timer."""
@@ -229,11 +198,11 @@ class RuleRunner:
             self._forgot_ms = now_ms
             await self._store.ask(lambda memory: memory.forget(now_ms))
 
-    async def _look(self, now_ms: int) -> None:
+    async def _look(self, now_ms: int, until_ms: int) -> None:
         fired: list[Firing] = []
 
         def at_timers(memory: RuleMemory) -> int | None:
-            fired[:] = look(memory, self._rules, now_ms=now_ms, settle_ms=self._settle_ms)
+            fired[:] = look(memory, self._rules, now_ms=now_ms, settle_ms=self._settle_ms, until_ms=until_ms)
             return memory.next_look()
 
         self._next_look = await self._store.ask(at_timers)
@@ -255,7 +224,7 @@ class RuleRunner:
 
     async def _act(self, target: str) -> None:
         while True:
-            now_ms = self._clock.now_ms()
+            now_ms = self._now_ms()
             at = self._next_try[target]
             if at is None or at > now_ms:
                 await self._environment.sleep(_LOOK_S)

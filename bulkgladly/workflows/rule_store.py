@@ -1,31 +1,30 @@
-"""The memory of the rules in the inbox, which waits while the disk is full or the file is locked."""
+"""The memory of the rules in the inbox, and their dead letters: waits while the disk is full or a file is locked."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
-import anyio.to_thread
-
-from bulkgladly.errors import DiskFull, JournalDamaged, JournalError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RuleMemory
-from bulkgladly.storage.durable import append_lines
-from bulkgladly.storage.failures import writing
+from bulkgladly.runs.when_writable import when_writable
+from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 
 __all__ = ("RuleStore",)
-
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
 T = TypeVar("T")
 
 
 class RuleStore:
-    """Asks the memory, and writes the file of what was given up. Nothing is lost while the disk is full."""
+    """Asks the memory, and keeps what was given up. Nothing is lost while the disk is full."""
 
     def __init__(
-        self, inbox: Inbox, dead: Path, *, sleep: Callable[[float], Awaitable[object]], note: Callable[[str], None]
+        self,
+        inbox: Inbox,
+        dead: DeadLetters,
+        *,
+        sleep: Callable[[float], Awaitable[object]],
+        note: Callable[[str], None],
     ) -> None:
-        """`note` tells people that it waits, and why. `dead` is the file for what was given up."""
+        """`note` tells people that it waits, and why."""
         self._inbox, self.dead = inbox, dead
         self._sleep, self._note = sleep, note
 
@@ -35,26 +34,16 @@ class RuleStore:
         Raises:
             JournalDamaged: The inbox cannot be used.
         """
-        return await self._patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
+        return await self.patiently(lambda: self._inbox.ask(lambda connection: question(RuleMemory(connection))))
 
-    async def put_aside(self, line: bytes) -> None:
-        """Append a line to the file of what was given up; it is on the disk when this returns."""
+    async def put_aside(self, letter: DeadLetter) -> None:
+        """Keep what was given up; it is on the disk when this returns."""
+        await self.patiently(lambda: self.dead.add([letter]))
 
-        def append() -> None:
-            with writing(self.dead, "the rules go on by themselves"):
-                append_lines(self.dead, line)
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what an attempt returns, trying again while the disk is full or the inbox is locked.
 
-        await self._patiently(lambda: anyio.to_thread.run_sync(append))
-
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        wait_s = _FIRST_WAIT_S
-        while True:
-            try:
-                return await attempt()
-            except JournalDamaged:
-                raise
-            except (DiskFull, JournalError) as error:
-                if wait_s == _FIRST_WAIT_S:
-                    self._note(f"rules wait: {error}")
-            await self._sleep(wait_s)
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+        Raises:
+            JournalDamaged: The inbox cannot be used.
+        """
+        return await when_writable(attempt, sleep=self._sleep, note=lambda why: self._note(f"rules wait: {why}"))

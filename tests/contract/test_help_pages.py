@@ -169,6 +169,12 @@ def test_help_prints_the_same_page(name: str, program: Program, capsys: pytest.C
     assert capsys.readouterr().out == page
 
 
+@pytest.mark.parametrize("name", ["follow", "listen", "inbox replay"])
+def test_whoever_passes_events_on_signs_them_by_the_same_option(name: str) -> None:
+    """The one that docs/sinks.md and the messages of sinks name."""
+    assert "--sign-env NAME" in help_page(COMMANDS[name], f"bulkgladly {name}", 80)
+
+
 def test_choices_are_shown_as_choices() -> None:
     """Those of the command line itself, and those that Gladly has."""
     page = help_page(COMMANDS["import"], "bulkgladly import", 80)

@@ -70,7 +70,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
-    "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox"}),
+    "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox", "runs"}),
     "workflows": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "sinks"}),
     "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "exports", "live", "sinks", "webhooks", "workflows"}),
     "cli": frozenset(

@@ -204,6 +204,29 @@ async def test_the_standard_output_waits_for_a_slow_reader() -> None:
     assert bytes(got) == b"".join(one.line + b"\n" for one in batch)
 
 
+async def test_two_sinks_of_the_standard_output_do_not_mix_their_lines() -> None:
+    """Events of `--to -` and of a rule with `to = "-"` share it, also while its reader is slow."""
+    reader, writer = os.pipe()
+    batches = [events(20, 5_000), events(20, 9_000)]
+    wanted = sorted(one.line for batch in batches for one in batch)
+    got = bytearray()
+    os.set_blocking(reader, False)
+
+    async def read_slowly() -> None:
+        while got.count(b"\n") < len(wanted):
+            with contextlib.suppress(BlockingIOError):
+                got.extend(os.read(reader, 4_096))
+            await asyncio.sleep(0.001)
+
+    reading = asyncio.ensure_future(read_slowly())
+    await asyncio.gather(*(StreamSink(writer, nap).deliver(batch) for batch in batches))
+    await reading
+    os.close(reader)
+    os.close(writer)
+
+    assert sorted(got.splitlines()) == wanted
+
+
 async def test_a_line_that_was_cut_off_spoils_no_other() -> None:
     """After a cancel in its middle the next batch begins on a new line."""
     reader, writer = os.pipe()

@@ -117,6 +117,18 @@ async def test_only_what_all_have_used_is_dropped_and_its_id_is_known(inbox: Inb
     assert await inbox.drop(NOW - DEDUPE_FOR, done_by=["lake"]) == 0
 
 
+async def test_who_reads_on_does_not_wait_for_what_was_dropped(inbox: Inbox) -> None:
+    await put(inbox, *(event(number) for number in range(1, 6)))
+    await inbox.begin_cursor("lake", 5)
+    await inbox.drop(NOW + dt.timedelta(seconds=1), done_by=["lake"])
+    assert inbox.reader.read_on(2) == ([], 5)
+
+    await put(inbox, event(6), event(7))
+    some, end = inbox.reader.read_on(2, limit=1)
+    assert ([found.seq for found in some], end) == ([6], 6)
+    assert inbox.reader.read_on(7) == ([], 7)
+
+
 async def test_ids_are_forgotten_when_no_copy_can_come(tmp_path: Path) -> None:
     old = NOW - 2 * DEDUPE_FOR
     with Inbox(tmp_path, HOST) as inbox:

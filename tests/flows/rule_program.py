@@ -17,8 +17,10 @@ from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials
+from bulkgladly.sinks.dead_letters import DeadLetters
+from bulkgladly.sinks.sinks import Fate, SinkReply
 from bulkgladly.workflows.rule_file import parse_rules
-from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.workflows.rule_ports import RulePorts, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 from tests.flows.conftest import TOKEN
 from tests.flows.quickly import QUICK
@@ -74,20 +76,18 @@ async def main(state: Path, host: str, out: Path, first_ms: int, count: int) -> 
     handle = os.open(out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     connection = Connection(Credentials(host, "agent@example.org", TOKEN), Pace(unlimited=True), Limits(), QUICK)
 
-    async def sink(_to: str, name: str, _line: bytes) -> RuleFate:
+    async def sink(_to: str, name: str, _line: bytes) -> SinkReply:
         os.write(handle, name.encode() + b"\n")
-        return RuleFate(is_taken=True)
+        return SinkReply(Fate.TAKEN)
 
     with Inbox(state, connection.host) as inbox:
         async with connection.client as client:
             runner = RuleRunner(
                 inbox,
                 parse_rules(RULES, "rules.toml"),
-                client,
-                host=connection.host,
-                state_dir=state,
-                call_sink=sink,
-                fetch=AskGladly(client),
+                RulePorts(
+                    rule_rows(client, connection.host, state, QUICK.clock), sink, AskGladly(client), DeadLetters(state)
+                ),
                 settle_s=0.1,
                 environment=QUICK,
             )

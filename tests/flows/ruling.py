@@ -19,10 +19,12 @@ from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.messages import Request
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import Environment
+from bulkgladly.sinks.dead_letters import DeadLetters
+from bulkgladly.sinks.sinks import Fate, SinkReply
 from bulkgladly.times import time_of, to_milliseconds
 from bulkgladly.workflows.event_rule import EventRule
 from bulkgladly.workflows.rule_file import parse_rules
-from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.workflows.rule_ports import RulePorts, RuleTime, rule_rows
 from bulkgladly.workflows.rule_runner import RuleRunner
 from tests.flows.conftest import World
 
@@ -90,7 +92,7 @@ class Ruling:
     asked: list[str] = field(default_factory=list[str])
     may_answer: asyncio.Event | None = None
     """If it is not set, nothing can be fetched."""
-    fates: list[RuleFate] = field(default_factory=list[RuleFate])
+    fates: list[SinkReply] = field(default_factory=list[SinkReply])
     """How the sink takes the next events, in order; afterwards it takes all."""
     client: Callable[..., Client] | None = None
     number: int = 0
@@ -101,18 +103,18 @@ class Ruling:
     def state(self) -> Path:
         return self.world.state
 
-    async def sink(self, to: str, event_id: str, line: bytes) -> RuleFate:
+    async def sink(self, to: str, event_id: str, line: bytes) -> SinkReply:
         """Take an event, or not."""
-        fate = self.fates.pop(0) if self.fates else RuleFate(is_taken=True)
-        if fate.is_taken:
+        reply = self.fates.pop(0) if self.fates else SinkReply(Fate.TAKEN)
+        if reply.fate is Fate.TAKEN:
             self.heard.append((event_id, {**orjson.loads(line), "_to": to}))
-        return fate
+        return reply
 
     @asynccontextmanager
     async def running(self, rules: str | tuple[EventRule, ...], **more: Any) -> AsyncIterator[Inbox]:
         """Run rules on the inbox until the block ends, as the process does that receives."""
         parsed = parse_rules(rules, "rules.toml") if isinstance(rules, str) else rules
-        environment = replace(self.world.environment, sleep=self._short)
+        environment = replace(self.world.environment, sleep=self._short, wall=self.wall)
         if self.client is not None:
             environment = replace(environment, client=self.client)
         credentials = self.world.credentials
@@ -147,15 +149,15 @@ class Ruling:
         return RuleRunner(
             inbox,
             rules,
-            client,
-            host=self.world.credentials.host,
-            state_dir=self.state,
-            call_sink=self.sink,
-            fetch=fetch,
+            RulePorts(
+                rule_rows(client, self.world.credentials.host, self.state, environment.clock),
+                self.sink,
+                fetch,
+                DeadLetters(self.state),
+            ),
             note=self.notes.append,
             environment=environment,
-            wall=self.wall,
-            **more,
+            time=RuleTime(self.wall, **more),
         )
 
     def event(self, type_: str, *, at_s: float = 0.0, by: str = "AGENT", **content: Any) -> dict[str, Any]:

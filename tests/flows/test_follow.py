@@ -1,6 +1,10 @@
 """`follow`: events from the feed, each once in the inbox, whatever happens to Gladly, to our clock and to us."""
 
 import datetime as dt
+import os
+import signal
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +18,17 @@ from bulkgladly.emulator.faults.fault import Fault, half_body, reset, status
 from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.inbox import event_inbox
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.realtime.feed import EventFeed
+from bulkgladly.inbox.stored_events import InboxReader, inbox_path
+from bulkgladly.realtime import retention
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.run_realtime import start_realtime
-from bulkgladly.realtime.server_clock import ServerClock
 from bulkgladly.runs.connection import Connection
 from tests.flows.exporting import TOKEN, Wall
 from tests.flows.followed import Followed, Told
-from tests.flows.quickly import QUICK
+from tests.flows.quickly import HASTY, QUICK
 
 HOUR = dt.timedelta(hours=1)
 
@@ -164,18 +169,14 @@ async def test_completed_export_jobs_are_events_where_there_is_a_data_set(follow
 
     with Inbox(followed.state, followed.credentials.host) as inbox:
         async with Connection(followed.credentials, Pace(unlimited=True), Limits(), QUICK).client as client:
-            clock = ServerClock(QUICK.wall, QUICK.clock)
-            feed = EventFeed(client, inbox, EVENT_ENTITIES, clock)
             loop = FillLoop(
                 client,
                 inbox,
-                feed,
-                clock,
+                EVENT_ENTITIES,
                 every_s=1,
                 with_jobs=True,
-                sleep=QUICK.sleep,
-                monotonic=QUICK.clock,
                 note=followed.told.note,
+                environment=QUICK,
             )
             await loop.fill_jobs()
             await loop.fill_jobs()
@@ -224,3 +225,46 @@ async def test_an_idle_feed_takes_two_requests_a_minute(followed: Followed, tmp_
     asked = followed.emulator.requests.by_operation
     assert asked["findJobs"] >= 5
     assert asked["findJobs"] + asked["listEvents"] <= 121
+
+
+async def test_a_locked_inbox_is_waited_for(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what tidies up nor what reads the feed ends the service."""
+    monkeypatch.setattr(event_inbox, "_WAIT_S", 0.02)
+    monkeypatch.setattr(retention, "_EVERY_S", 0.5)
+    ids = followed.add("TASK/CREATED")
+    holder: list[sqlite3.Connection] = []
+
+    def hold(number: int) -> None:
+        ids.extend(followed.add("TASK/CLOSED"))
+        if number == 1:
+            holder.append(sqlite3.connect(followed.state / "inbox.sqlite", isolation_level=None))
+            holder[0].execute("BEGIN IMMEDIATE")
+        if number == 3:
+            holder[0].close()
+
+    report = await followed.follow(5, between=hold)
+
+    assert report.reason == "that is enough"
+    assert followed.ids() == ids[:5]
+    assert len([line for line in followed.told.lines if "is locked by another process" in line]) == 1
+    assert "the feed of events is read again" in followed.told.lines
+
+
+async def test_a_stop_during_an_outage_does_not_wait_for_sinks_that_are_new(tmp_path: Path) -> None:
+    told = Told()
+
+    async def stop() -> None:
+        while not any("no connection" in line for line in told.lines):  # noqa: ASYNC110 - a note wakes nobody
+            await anyio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    options = RealtimeOptions(state_dir=tmp_path / "state", sinks=("exec:true",), out=tmp_path / "lake")
+    nobody = Credentials("http://127.0.0.1:9", "someone", TOKEN)
+    async with anyio.create_task_group() as group:
+        group.start_soon(stop)
+        report = await start_realtime(options, nobody, observer=told, with_signals=True, environment=HASTY)
+
+    assert report.exit_code == 0
+    with closing(InboxReader(inbox_path(tmp_path / "state"))) as reader:
+        # It has not begun, so that the next start does not take the last day for news.
+        assert set(reader.cursors()) == {"data set", "job dumps"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkgladly.inbox.deliveries import Failing, Left, note_failures, note_left
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.sink_progress import Failing, Left, note_failures, note_left
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.sink_setting import HOST, IMPATIENT, event, put
 

@@ -206,6 +206,27 @@ async def test_an_inbox_that_was_lost_costs_nothing_that_landed(follower: Follow
 # --- what is covered ---
 
 
+async def test_an_inbox_that_was_restored_lands_what_arrives_anew(tmp_path: Path) -> None:
+    """Its numbers are given again, to other events than those that landed under them."""
+    state, wall = tmp_path / "state", Wall(NOW)
+    with Following(state, tmp_path / "lake", wall) as follower:
+        await follower.put(*samples(range(5), NOW))
+        await follower.land()
+    shutil.copytree(state, tmp_path / "copy")
+    with Following(state, tmp_path / "lake", wall) as follower:
+        await follower.put(*samples(range(5, 15), NOW))
+        await follower.land()
+
+    shutil.rmtree(state)
+    (tmp_path / "copy").rename(state)
+    with Following(state, tmp_path / "lake", wall) as follower:
+        await follower.put(*samples([*range(100, 112), *range(5, 15)], NOW))
+        landed = await follower.land()
+
+        assert (landed.rows, landed.known) == (12, 10)
+        assert follower.cursor() == follower.inbox.last_seq
+
+
 async def test_quiet_hours_leave_one_unit_whose_cover_grows(follower: Following) -> None:
     for _ in range(4):
         await follower.put(covered=(NOW - HOUR, follower.wall.now - MINUTE))

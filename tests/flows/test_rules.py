@@ -15,14 +15,16 @@ from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import TransportError
+from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.rule_memory import RULES_CURSOR
 from bulkgladly.messages import Reply, Request
 from bulkgladly.runs.connection import Connection
+from bulkgladly.sinks.dead_letters import DeadLetter, DeadLetters
 from bulkgladly.sinks.object_fetch import ObjectFetch
 from bulkgladly.sinks.sink_choice import sink_of
-from bulkgladly.workflows.rule_performing import RuleFate
+from bulkgladly.sinks.sinks import Fate, SinkReply
 from bulkgladly.workflows.rule_ports import RuleObjects, RuleSinks
-from bulkgladly.workflows.rule_runner import GladlyClock
 from bulkgladly.workflows.rule_store import RuleStore
 from tests.flows.conftest import World
 from tests.flows.ruling import Ruling, until
@@ -324,13 +326,13 @@ async def test_a_row_that_gladly_refuses_is_put_aside(ruling: Ruling) -> None:
 
 async def test_a_sink_that_fails_gets_the_event_again(ruling: Ruling) -> None:
     """With the same id; one that refuses it does not."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down"), RuleFate(is_taken=True)]
+    ruling.fates += [SinkReply(Fate.FAILED, "down"), SinkReply(Fate.TAKEN)]
     async with ruling.running(TELL) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: ruling.notes)
         ruling.wall.now += 2
         await until(lambda: ruling.heard and not ruling.waiting(inbox))
-        ruling.fates += [RuleFate(is_taken=False, is_refused=True, reason="HTTP 410")]
+        ruling.fates += [SinkReply(Fate.REFUSED, "HTTP 410")]
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: not ruling.waiting(inbox))
 
@@ -341,7 +343,7 @@ async def test_a_sink_that_fails_gets_the_event_again(ruling: Ruling) -> None:
 
 async def test_a_sink_that_stays_down_is_given_up_after_a_day(ruling: Ruling) -> None:
     """Nothing waits for ever, and nothing is dropped without a trace."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down")] * 2
+    ruling.fates += [SinkReply(Fate.FAILED, "down")] * 2
     async with ruling.running(TELL) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: len(ruling.fates) == 1)
@@ -354,7 +356,7 @@ async def test_a_sink_that_stays_down_is_given_up_after_a_day(ruling: Ruling) ->
 
 async def test_a_slow_sink_does_not_hold_up_rows(ruling: Ruling) -> None:
     """Each sink and Gladly are served beside each other."""
-    ruling.fates += [RuleFate(is_taken=False, reason="down")]
+    ruling.fates += [SinkReply(Fate.FAILED, "down")]
     async with ruling.running(TELL + NOTE) as inbox:
         await ruling.put(inbox, reopened(ruling))
         await until(lambda: notes(ruling) and ruling.waiting(inbox) == 1)
@@ -487,11 +489,12 @@ async def test_what_is_given_up_waits_for_room_on_the_disk(tmp_path: Path) -> No
         folder.mkdir()
 
     with Inbox(tmp_path / "state", "https://example.org") as inbox:
-        store = RuleStore(inbox, folder / "dead.ndjson", sleep=make_room, note=told.append)
+        store = RuleStore(inbox, DeadLetters(folder), sleep=make_room, note=told.append)
 
-        await store.put_aside(b"{}\n")
+        await store.put_aside(DeadLetter({"rule": "tell"}, "down", 2, b"{}"))
 
-    assert (folder / "dead.ndjson").read_bytes() == b"{}\n"
+    letter = orjson.loads((folder / "dead.ndjson").read_bytes())
+    assert (letter.pop("at")[:2], letter) == ("20", {"rule": "tell", "reason": "down", "attempts": 2, "event": {}})
     assert len(told) == 1
     assert told[0].startswith("rules wait: ")
 
@@ -515,23 +518,53 @@ async def test_rules_use_the_sinks_and_the_objects_of_events(ruling: Ruling) -> 
         with pytest.raises(TransportError):
             await objects.object_of(reopened(ruling, "ben"))
 
-    assert (await sinks(f"exec:sh -c 'cat >> {out}'", "a", b'{"id": "a"}')).is_taken
+    assert (await sinks(f"exec:sh -c 'cat >> {out}'", "a", b'{"id": "a"}')).fate is Fate.TAKEN
     failed = await sinks("exec:false", "a", b'{"id": "a"}')
-    assert (failed.is_taken, failed.is_refused) == (False, False)
+    assert failed.fate is Fate.FAILED
     assert failed.reason
     await sinks.close()
     assert orjson.loads(out.read_bytes()) == {"id": "a"}
 
 
-async def test_a_clock_that_is_behind_is_recognised() -> None:
-    """If all of the last events come from its future; one alone proves nothing."""
-    clock = GladlyClock(lambda: dt.datetime.fromtimestamp(1_000, dt.UTC), events=3)
-    for time_ms in (1_000_000, 1_060_000, 1_060_000):
-        clock.note(time_ms, 1_000_000)
-    assert clock.now_ms() == 1_000_000
+async def test_a_clock_of_the_machine_that_is_behind_fires_no_timer_early(ruling: Ruling) -> None:
+    """Timers go by Gladly's clock alone, whatever ours says of when events arrived."""
+    async with ruling.running(TELL + 'after = "7m"\n') as inbox:
+        events = [reopened(ruling) for _ in range(30)]
+        received_at = ruling.wall() - dt.timedelta(hours=1)
+        await inbox.put([arrival_of(orjson.dumps(event), Via.WEBHOOK, received_at) for event in events])
+        await until(lambda: inbox.reader.cursors()[RULES_CURSOR] >= inbox.last_seq)
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 20)
+        assert not ruling.heard
 
-    clock.note(1_050_000, 1_000_000)
-    assert clock.now_ms() == 1_050_000
+        ruling.wall.now += 7 * 60 + 1
+        await until(lambda: len(ruling.heard) == len(events))
+
+
+async def test_timers_wait_until_the_feed_was_read_up_to_their_end(ruling: Ruling) -> None:
+    """The end of the contact is in the next portion of the feed, 40 seconds after it happened."""
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"), started(ruling, "ben"))
+        ended = started(ruling, "ada", "ENDED", at_s=419, status="ANSWERED")
+        ruling.wall.now += 459
+        known = ruling.wall() - dt.timedelta(seconds=45)
+        ticks = ruling.ticks
+        await until(lambda: ruling.ticks > ticks + 50)  # timers have every chance to fire too early
+        await ruling.let_in(inbox, ended)
+        known = ruling.wall() - dt.timedelta(seconds=15)
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED") and not ruling.waiting(inbox))
+
+    (added,) = ruling.own_events("CONVERSATION/TOPIC_ADDED")
+    assert added["content"]["conversationId"] == "talk-ben"
+
+
+async def test_timers_do_not_wait_for_an_outage_of_the_feed(ruling: Ruling) -> None:
+    known = ruling.wall()
+    async with ruling.running(sample("waiting_contacts"), known_until=lambda: known) as inbox:
+        await ruling.put(inbox, started(ruling, "ada"))
+        ruling.wall.now += 7 * 60 + 20 + 300
+        await until(lambda: ruling.own_events("CONVERSATION/TOPIC_ADDED"))
 
 
 async def test_a_doubt_outlives_an_outage(ruling: Ruling) -> None:

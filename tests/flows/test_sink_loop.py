@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkgladly.inbox.deliveries import delivered_between, failing_events
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.inbox.sink_progress import failing_events, left_between
 from bulkgladly.runs.environment import Environment
 from bulkgladly.sinks.dead_letters import DeadLetters, dead_letters_path
 from bulkgladly.sinks.sink_loop import SinkLoop
@@ -84,14 +84,14 @@ async def test_what_left_above_the_cursor_does_not_leave_again(tmp_path: Path) -
     with Inbox(tmp_path, HOST) as inbox:
         async with passing_on(inbox, first):
             await put(inbox, [event(number) for number in range(1, 6)])
-            await until(lambda: len(first.events) == 4 and bool(delivered_between(inbox.reader, first.name, 5, 5)))
+            await until(lambda: len(first.events) == 4 and bool(left_between(inbox.reader, first.name, 5, 5)))
         assert inbox.reader.cursors()[first.name] == 1
-        assert delivered_between(inbox.reader, first.name, 1, 9) == {3, 4, 5}
+        assert left_between(inbox.reader, first.name, 1, 9) == {3, 4, 5}
     is_well = True
     with Inbox(tmp_path, HOST) as inbox:
         async with passing_on(inbox, second):
             await soon(inbox, second.name, 5)
-        assert delivered_between(inbox.reader, first.name, 1, 9) == set()
+        assert left_between(inbox.reader, first.name, 1, 9) == set()
         assert failing_events(inbox.reader, first.name) == []
 
     assert ids(second.events) == ["e2"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkgladly.inbox.deliveries import Failing
+from bulkgladly.inbox.sink_progress import Failing
 from bulkgladly.sinks.settling import Unsent
 from bulkgladly.sinks.sink_schedule import SinkSchedule, retry_wait_s
 

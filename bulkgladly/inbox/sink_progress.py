@@ -16,10 +16,10 @@ from bulkgladly.inbox.stored_events import InboxReader
 __all__ = (
     "Failing",
     "Left",
-    "begin_deliveries",
-    "delivered_between",
+    "begin_sink_cursor",
     "failing_events",
-    "forget_deliveries",
+    "forget_reader",
+    "left_between",
     "newest_left",
     "note_failures",
     "note_left",
@@ -47,7 +47,7 @@ class Failing(NamedTuple):
     reason: str
 
 
-async def begin_deliveries(
+async def begin_sink_cursor(
     inbox: Inbox, reader: str, *, after: int | None = None, since: dt.datetime | None = None
 ) -> int:
     """Return up to which number a reader is done. One that is new begins after `after`; None for what arrives later.
@@ -96,7 +96,7 @@ async def note_failures(inbox: Inbox, reader: str, failures: Iterable[Failing]) 
     )
 
 
-def delivered_between(inbox: InboxReader, reader: str, first: int, last: int) -> set[int]:
+def left_between(inbox: InboxReader, reader: str, first: int, last: int) -> set[int]:
     """Return which of the events from one number to another have left already."""
     sql = "SELECT seq FROM delivered WHERE reader = ? AND seq BETWEEN ? AND ?"
     return {row[0] for row in inbox.query(sql, reader, first, last)}
@@ -120,7 +120,7 @@ def failing_events(inbox: InboxReader, reader: str) -> list[Failing]:
     return [Failing(*row) for row in inbox.query(sql, reader)]
 
 
-def forget_deliveries(connection: sqlite3.Connection, reader: str) -> bool:
+def forget_reader(connection: sqlite3.Connection, reader: str) -> bool:
     """Forget a reader and all that it has done, within the open transaction; tell whether there was one."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE reader = ?", (reader,))  # noqa: S608 - our own names
