@@ -10,8 +10,8 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 
-from bulkgladly.gladly.event_envelopes import entities_of, key_of
-from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.gladly.event_envelopes import PING, entities_of, key_of
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.local_paths import AnyPath, local_path
@@ -27,6 +27,7 @@ __all__ = ("Following", "GladlyEvent", "follow")
 
 _KEEP_DAYS, _KEEP_BYTES = 7.0, 2 << 30
 _TIDY_EVERY_S = 600.0
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LOG = logging.getLogger("bulkgladly")
 
 
@@ -146,7 +147,7 @@ class Following(AsyncIterator[GladlyEvent]):
         self._fill: FillLoop | None = None
         self._batch: list[StoredEvent] = []
         self._used = self._moved = 0
-        self._given = 0
+        self._given = self._since_ms = 0
         self._polled_at: float | None = None
         self._tidied_at: float | None = None
 
@@ -180,7 +181,10 @@ class Following(AsyncIterator[GladlyEvent]):
                 note=_LOG.warning,
             )
             await fill.greet()
-            self._used = self._moved = await inbox.begin_cursor(self._reader)
+            self._used = self._moved = await inbox.begin_cursor(
+                self._reader, since=max(clock.certain() - EVENTS_WINDOW, self._since or _LONG_AGO)
+            )
+            self._since_ms = inbox.reader.since_ms(self._reader)
             self._inbox, self._fill = inbox, fill
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -211,13 +215,18 @@ class Following(AsyncIterator[GladlyEvent]):
             while self._batch:
                 found = self._batch.pop(0)
                 self._given = found.seq
-                if not found.why and (not self._types or found.type in self._types):
+                if self._is_wanted(found):
                     return _typed(found)
                 self._used = found.seq
             await self._move(inbox)
             self._batch = await anyio.to_thread.run_sync(inbox.reader.after, self._used)
             if not self._batch:
                 await self._poll(inbox, fill)
+
+    def _is_wanted(self, found: StoredEvent) -> bool:
+        if found.why or found.type == PING or found.time_ms < self._since_ms:
+            return False
+        return not self._types or found.type in self._types
 
     async def _poll(self, inbox: Inbox, fill: FillLoop) -> None:
         clock = self._environment.clock
