@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-__all__ = ("Reading", "ServerClock")
+__all__ = ("ClockTimes", "ServerClock")
 
 _DIFFERS = dt.timedelta(minutes=2)
 
 
-class Reading(NamedTuple):
+class ClockTimes(NamedTuple):
     """What both clocks said at one moment: the server's by its last reply, None if it never said, and this one's."""
 
     date: dt.datetime | None
@@ -44,15 +44,17 @@ class ServerClock:
             return
         self._known = (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).astimezone(dt.UTC), self._monotonic()
 
-    def read(self) -> Reading:
+    def read(self) -> ClockTimes:
         """Return what both clocks say."""
         wall = self._wall()
         if self._known is None:
-            return Reading(None, wall)
+            return ClockTimes(None, wall)
         date, at = self._known
-        return Reading(date + dt.timedelta(seconds=self._monotonic() - at), wall)
+        return ClockTimes(date + dt.timedelta(seconds=self._monotonic() - at), wall)
 
-    def learn(self, reading: Reading, *, after: dt.datetime | None = None, before: dt.datetime | None = None) -> None:
+    def learn(
+        self, reading: ClockTimes, *, after: dt.datetime | None = None, before: dt.datetime | None = None
+    ) -> None:
         """Note that it was later, or not later, than a time at the server when the clocks were read."""
         if reading.date is None or not reading.differs:
             self._wrong = ""
@@ -76,7 +78,7 @@ class ServerClock:
             return [self._likely(reading)]
         return sorted((reading.date, reading.wall))
 
-    def certain(self, reading: Reading | None = None) -> dt.datetime:
+    def certain(self, reading: ClockTimes | None = None) -> dt.datetime:
         """Return a time that has passed at the server, unless both clocks are ahead.
 
         What counts as covered must not lie in the future: of two clocks that differ, the one behind is taken, unless
@@ -87,7 +89,7 @@ class ServerClock:
             return self._likely(found)
         return min(found.date, found.wall)
 
-    def _likely(self, reading: Reading) -> dt.datetime:
+    def _likely(self, reading: ClockTimes) -> dt.datetime:
         if reading.date is None or (reading.differs and self._wrong == "date"):
             return reading.wall
         return reading.date
