@@ -18,9 +18,9 @@ from bulkgladly.exports.event_windows import MARGIN, OVERLAP, SETTLING, STEP_IN,
 from bulkgladly.exports.export_context import period_text, why
 from bulkgladly.exports.first_lines import BelievedBlocks
 from bulkgladly.gladly.objects.events import EVENTS_WINDOW, events_request
-from bulkgladly.inbox.arrivals import Arrival, Receipt, Via, arrival_of
+from bulkgladly.inbox.arrivals import Arrival, Receipt, Via, arrival_of, strange_arrival
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.lines import LineCutter, Stretch
+from bulkgladly.lines import BOM, LineCutter, Stretch
 from bulkgladly.messages import Reply
 from bulkgladly.realtime.server_clock import ServerClock
 
@@ -83,7 +83,8 @@ def window_of(
     if covered is None and lapsed is not None:
         return FeedWindow(edge, (lapsed, edge) if lapsed < edge else None, edge)
     if covered is None:
-        begin = max(edge, since) if since is not None else edge
+        # One in the future would be refused again and again until then.
+        begin = max(edge, min(since, now - OVERLAP)) if since is not None else edge
         return FeedWindow(begin, None, begin)
     first, end = covered
     if end > now:
@@ -200,8 +201,13 @@ class EventFeed:
         self, blocks: AsyncIterator[bytes], gap: Span | None, facts: dict[str, str], filled: Filled
     ) -> None:
         arrived: list[Arrival] = []
-        async for line in _lines(blocks):
-            arrived.append(arrival_of(line, Via.FEED, dt.datetime.now(dt.UTC)))
+        async for line, is_cut in _lines(blocks):
+            now = dt.datetime.now(dt.UTC)
+            arrived.append(
+                strange_arrival(line, Via.FEED, now, f"longer than {_LONGEST_LINE:,} bytes: these are the first")
+                if is_cut
+                else arrival_of(line, Via.FEED, now)
+            )
             if len(arrived) >= _AT_ONCE:
                 filled.add(await self._inbox.put(arrived))
                 arrived = []
@@ -249,13 +255,17 @@ def _is_too_early(reply: Reply) -> bool:
     return reply.is_refused and any(problem.attr == "startAt" for problem in reply.problems)
 
 
-async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a body, without empty ones; of a line that is too long only the beginning."""
+async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
+    """Yield the lines of a body, without empty ones; of a line that is too long, which is told, only the beginning."""
     cutter = LineCutter(_LONGEST_LINE)
+    is_first = True
 
-    def cut(found: Iterable[Stretch]) -> Iterator[bytes]:
+    def cut(found: Iterable[Stretch]) -> Iterator[tuple[bytes, bool]]:
+        nonlocal is_first
         for stretch in found:
-            yield from (line for line in stretch.data.split(b"\n") if line.strip())
+            data = stretch.data.removeprefix(BOM) if is_first else stretch.data
+            is_first = False
+            yield from ((line, stretch.is_cut) for line in data.split(b"\n") if line.strip())
 
     async for block in blocks:
         cutter.take(block)

@@ -81,6 +81,7 @@ class ServiceParts:
     _loops: list[Loop] = field(default_factory=list[Loop])
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
     _knows_time: anyio.Event = field(default_factory=anyio.Event)
+    _has_filled: anyio.Event = field(default_factory=anyio.Event)
     _readers: list[str] = field(default_factory=list[str])
     _first_seq: int = 0
     _beginnings: list[anyio.CancelScope] = field(default_factory=list[anyio.CancelScope])
@@ -134,7 +135,7 @@ class ServiceParts:
             is_receiver=options.listen is not None,
         )
         self._loops.append(fill.run)
-        self._knows_time = fill.has_greeted
+        self._knows_time, self._has_filled = fill.has_greeted, fill.has_filled
         self._feed = feed
         return fill
 
@@ -344,4 +345,12 @@ class ServiceParts:
             return await self._inbox.begin_cursor(name, 0, since=since)
         # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
         await self._knows_time.wait()
-        return await self._inbox.begin_cursor(name, self._first_seq, since=self._clock.certain() - _NEW_READERS_BEGIN)
+        began = self.terms.environment.clock()
+        if self._clock.difference() is not None:
+            # What the feed accepts shows which clock is wrong: by one of ours that is behind, old events would be news.
+            with anyio.move_on_after(_CATCH_UP_S):
+                await self._has_filled.wait()
+        waited = dt.timedelta(seconds=self.terms.environment.clock() - began)
+        return await self._inbox.begin_cursor(
+            name, self._first_seq, since=self._clock.certain() - waited - _NEW_READERS_BEGIN
+        )

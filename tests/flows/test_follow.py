@@ -216,6 +216,54 @@ async def test_a_line_that_is_no_event_is_kept_among_events(followed: Followed) 
     assert report.events == {"feed": 3, "strange": 2, "seen_twice": 3}
 
 
+async def test_a_body_may_begin_with_a_byte_order_mark(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+    (good,) = followed.emulator.store.event_log
+    body = b"\xef\xbb\xbf" + orjson.dumps(good.shown()) + b"\n" + b"x" * 1_000_001 + b"\n"
+    followed.emulator.faults.script(
+        "listEvents", [Fault(reply=Reply(200, body, content_type="application/x-jsonlines"))]
+    )
+
+    await followed.follow()
+
+    assert [found.dedupe_id for found in followed.stored() if not found.why] == ids
+    assert [found.why for found in followed.stored() if found.why] == [
+        "longer than 1,000,000 bytes: these are the first"
+    ]
+
+
+async def test_a_since_that_has_not_come_is_now(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+
+    await followed.follow(3, since=dt.datetime.now(dt.UTC) + HOUR)
+
+    assert followed.ids() == ids
+    assert followed.emulator.requests.by_operation["listEvents"] == 3
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -30 * HOUR, 30 * HOUR])
+async def test_a_new_sink_gets_no_history_by_a_wrong_clock(tmp_path: Path, off: dt.timedelta) -> None:
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    out = tmp_path / "out"
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        for _ in range(20):
+            followed.add("TASK/CREATED")
+            wall.now += HOUR
+        news: list[str] = []
+
+        def more(_: int) -> None:
+            news.extend(followed.add("TASK/CLOSED"))
+
+        sinks = (f"exec:sh -c 'cat >> {out}'",)
+        for _ in range(3):
+            await followed.follow(5, between=more, wall=lambda: wall.now + off, sinks=sinks, settle_s=0)
+
+    passed = [orjson.loads(line)["id"] for line in out.read_bytes().splitlines()] if out.exists() else []
+    assert passed == news[: len(passed)]
+    assert len(passed) >= 4
+
+
 async def test_wrong_credentials_end_it(followed: Followed) -> None:
     wrong = Credentials(followed.emulator.url, "someone@example.org", "wrong")
     report = await start_realtime(RealtimeOptions(state_dir=followed.state), wrong, environment=QUICK)
