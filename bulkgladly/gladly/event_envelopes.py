@@ -40,6 +40,8 @@ WEBHOOK_ONLY: Mapping[str, tuple[str, ...]] = {
 KNOWN_TYPES = frozenset({*EVENT_TYPES, *WEBHOOK_ONLY})
 
 _LONGEST = 200
+_DEEP = 200
+"""So many brackets make it worth a look whether JSON this deep can be written again: at about 250 it cannot."""
 _JOBS = "EXPORT_JOB/"
 _KEYS = ("conversationId", "taskId", "customerId", "agentId", "contactId", "paymentRequestId")
 
@@ -67,9 +69,19 @@ def read_envelope(body: bytes) -> Envelope | str:
         value = found.get(name)
         if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST or not value.isprintable():
             return f"{name!r} is missing, or not a text of 1 to {_LONGEST} printable characters"
+    if body.count(b"{") + body.count(b"[") > _DEEP and not _can_be_written(found):
+        return "nested too deeply"
     fields = content_of(found)
     at = time_of(found.get("timestamp"))
     return Envelope(found["id"], found["type"], at, _dedupe_id(found["id"], found["type"], fields), fields)
+
+
+def _can_be_written(found: Any) -> bool:
+    try:
+        orjson.dumps({"event": found})
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def _dedupe_id(event_id: str, event_type: str, content: Mapping[str, Any]) -> str:

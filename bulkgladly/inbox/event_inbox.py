@@ -17,7 +17,7 @@ from bulkgladly.journal.writer import Writer
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
 
-__all__ = ("DEDUPE_FOR", "Inbox", "inbox_lock")
+__all__ = ("DEDUPE_FOR", "DROPPED_UP_TO", "Inbox", "inbox_lock")
 
 DEDUPE_FOR = dt.timedelta(hours=48)
 """How long the id of an event is kept, whatever else is dropped: the feed and the webhooks repeat it for a day."""
@@ -25,6 +25,8 @@ _WAIT_S = 5.0
 """How long a write waits for another process that holds the file: Gladly waits 15 s for its answer."""
 _LOOK_S = 0.05
 _HOST = "host"
+DROPPED_UP_TO = "dropped_up_to"
+"""The fact up to which number events were dropped: a reader that is not that far has missed some."""
 
 T = TypeVar("T")
 Span = tuple[dt.datetime, dt.datetime]
@@ -223,6 +225,16 @@ def drop_events(connection: sqlite3.Connection, before: dt.datetime, *, done_by:
     now = dt.datetime.now(dt.UTC)
     before_ms, forget_ms = (round(time.timestamp() * 1000) for time in (before, min(before, now - DEDUPE_FOR)))
     rule = "seq <= ? AND received_ms < ?"
+    last = connection.execute(
+        f"SELECT MAX(seq) FROM events WHERE body IS NOT NULL AND {rule}",  # noqa: S608 - our own names
+        (floor, before_ms),
+    ).fetchone()[0]
+    if last is not None:
+        connection.execute(
+            "INSERT INTO facts VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = MAX(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+            (DROPPED_UP_TO, str(last)),
+        )
     emptied = connection.execute(
         f"UPDATE events SET body = NULL WHERE body IS NOT NULL AND {rule}",  # noqa: S608 - our own names
         (floor, before_ms),

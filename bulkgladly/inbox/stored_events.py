@@ -150,6 +150,10 @@ class InboxReader:
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
         return rows[0][0] if rows else None
 
+    def dropped_up_to(self) -> int:
+        """Return up to which number events were dropped; a reader that is not that far has missed some."""
+        return int(self.fact("dropped_up_to") or 0)
+
     def gaps(self, *, landed: bool | None = None) -> list[tuple[dt.datetime, dt.datetime]]:
         """Return the times whose events cannot be had any more, oldest first; `landed` chooses some of them."""
         rows = self._rows("SELECT begins, ends, landed FROM gaps ORDER BY begins")

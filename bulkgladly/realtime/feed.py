@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import orjson
+
 from bulkgladly.api.client import Client
 from bulkgladly.api.downloads import BrokeOff
 from bulkgladly.errors import BodyTooLong
@@ -16,9 +18,9 @@ from bulkgladly.exports.event_windows import MARGIN, OVERLAP, SETTLING, STEP_IN,
 from bulkgladly.exports.export_context import period_text, why
 from bulkgladly.exports.first_lines import BelievedBlocks
 from bulkgladly.gladly.objects.events import EVENTS_WINDOW, events_request
-from bulkgladly.inbox.arrivals import Arrival, Receipt, Via, arrival_of
+from bulkgladly.inbox.arrivals import Arrival, Receipt, Via, arrival_of, strange_arrival
 from bulkgladly.inbox.event_inbox import Inbox
-from bulkgladly.lines import LineCutter, Stretch
+from bulkgladly.lines import BOM, LineCutter, Stretch
 from bulkgladly.messages import Reply
 from bulkgladly.realtime.server_clock import ServerClock
 
@@ -26,11 +28,17 @@ __all__ = ("COVERED_ENTITIES", "COVERED_FROM", "COVERED_UNTIL", "EventFeed", "Fe
 
 COVERED_FROM, COVERED_UNTIL, COVERED_ENTITIES = "covered_from", "covered_until", "covered_entities"
 """Facts of the inbox: from when to when it has all events of the feed, and of which entities."""
+COVERED_EACH = "covered_each"
+"""Until when it was read for each entity, also for those that this session does not want. JSON."""
 
 _AT_ONCE = 500
 _BLOCK_BYTES = 1 << 18
 _TRIES = 3
 _LONGEST_LINE = 1_000_000
+
+NO_TIME = dt.timedelta()
+_PROBE = dt.timedelta(seconds=1)
+_MOST_STEPS = 8
 
 Span = tuple[dt.datetime, dt.datetime]
 
@@ -58,15 +66,25 @@ class Filled:
 
 
 def window_of(
-    covered: Span | None, now: dt.datetime, *, newest: dt.datetime | None, since: dt.datetime | None
+    covered: Span | None,
+    now: dt.datetime,
+    *,
+    newest: dt.datetime | None,
+    since: dt.datetime | None,
+    lapsed: dt.datetime | None = None,
+    step: dt.timedelta = NO_TIME,
 ) -> FeedWindow:
-    """Choose from when on to request: shortly before what is covered ends, at most 24 hours back.
+    """Choose from when on to request: shortly before what is covered ends, at most 24 hours back, less a `step`.
 
-    `now` is the server's time, `newest` the newest event that is known. `since` counts only if nothing is covered.
+    `now` is the server's time, `newest` the newest event that is known. `since` counts only if nothing was ever
+    covered. If not all that is wanted now is covered, `lapsed` is when the first of these was read last.
     """
-    edge = now - EVENTS_WINDOW + MARGIN
+    edge = now - EVENTS_WINDOW + MARGIN + step
+    if covered is None and lapsed is not None:
+        return FeedWindow(edge, (lapsed, edge) if lapsed < edge else None, edge)
     if covered is None:
-        begin = max(edge, since) if since is not None else edge
+        # One in the future would be refused again and again until then.
+        begin = max(edge, min(since, now - OVERLAP)) if since is not None else edge
         return FeedWindow(begin, None, begin)
     first, end = covered
     if end > now:
@@ -96,7 +114,7 @@ class EventFeed:
     ) -> None:
         self._client, self._inbox, self._clock, self._since, self._note = client, inbox, clock, since, note
         self.entities = list(entities)
-        self._steps_in = dt.timedelta()
+        self._has_told_early = False
         self.read_until: dt.datetime | None = None
         """Up to when this session has read all events, by the server's clock."""
 
@@ -108,14 +126,12 @@ class EventFeed:
             DiskFull, JournalError: The inbox cannot be written; what came before is in it.
         """
         filled = Filled()
-        window = window_of(
-            self._covered(), self._clock.now(), newest=self._inbox.reader.newest_time(), since=self._since
-        )
-        if self._steps_in:
-            window = window._replace(begin=max(window.begin, self._clock.now() - EVENTS_WINDOW + self._steps_in))
+        window = next(self._windows())
         try:
+            steps = 0
             while (refused := await self._read(window, filled)) is not None:
-                narrowed = await self._give_way(window, refused)
+                steps += 1
+                narrowed = await self._give_way(window, refused) if steps < _MOST_STEPS else None
                 if narrowed is None:
                     filled.problem = why(refused)
                     return filled
@@ -123,8 +139,7 @@ class EventFeed:
         except (BodyTooLong, BrokeOff) as error:
             filled.problem = str(error)
             return filled
-        if window.gap is not None:
-            filled.gap = window.gap
+        if filled.gap is not None and window.gap is not None:
             self._note(f"events from {period_text(*window.gap)} are lost: Gladly returns only the last 24 hours")
         return filled
 
@@ -137,6 +152,22 @@ class EventFeed:
             return None
         return dt.datetime.fromisoformat(begins), dt.datetime.fromisoformat(ends)
 
+    def _windows(self) -> Iterator[FeedWindow]:
+        """Yield what may be requested, the longest first: by both clocks if they differ, and then an hour less."""
+        covered, newest, lapsed = self._covered(), self._inbox.reader.newest_time(), self._lapsed()
+        times = self._clock.candidates()
+        for now, step in (*((time, NO_TIME) for time in times), (times[-1], STEP_IN)):
+            yield window_of(covered, now, newest=newest, since=self._since, lapsed=lapsed, step=step)
+
+    def _each(self) -> dict[str, str]:
+        found: dict[str, str] = orjson.loads(self._inbox.reader.fact(COVERED_EACH) or "{}")
+        return found
+
+    def _lapsed(self) -> dt.datetime | None:
+        """Return when the first of the entities that are wanted now was read last; of those that ever were."""
+        each = self._each()
+        return min((dt.datetime.fromisoformat(each[name]) for name in self.entities if name in each), default=None)
+
     # --- one reading ---
 
     async def _read(self, window: FeedWindow, filled: Filled) -> Reply | None:
@@ -145,14 +176,22 @@ class EventFeed:
 
         async def once(_: int) -> Reply | None:
             # Asked before the request leaves: what is visible then is what counts as covered.
-            until, read_until = self._clock.certain() - SETTLING, self._clock.now() - SETTLING
+            reading, read_until = self._clock.read(), self._clock.now() - SETTLING
             request = events_request(window.begin, None, self.entities)
             async with self._client.stream(request) as download:
                 self._clock.heard(download.headers)
                 if not download.is_success:
-                    return await download.reply()
+                    reply = await download.reply()
+                    if _is_too_early(reply):
+                        self._clock.learn(reading, after=window.begin + EVENTS_WINDOW)
+                    return reply
+                self._clock.learn(reading, before=window.begin + EVENTS_WINDOW)
+                until = self._clock.certain(reading) - SETTLING
                 blocks = BelievedBlocks(download, _BLOCK_BYTES, key=("id",), cut_at=cut_at, tries=_TRIES)
-                await self._store(blocks, window.gap, self._facts(window, until), filled)
+                facts = self._facts(window, until)
+                # Told with what is covered from then on, and therefore once.
+                filled.gap = window.gap if facts else None
+                await self._store(blocks, filled.gap, facts, filled)
                 self.read_until = read_until
             return None
 
@@ -162,8 +201,13 @@ class EventFeed:
         self, blocks: AsyncIterator[bytes], gap: Span | None, facts: dict[str, str], filled: Filled
     ) -> None:
         arrived: list[Arrival] = []
-        async for line in _lines(blocks):
-            arrived.append(arrival_of(line, Via.FEED, dt.datetime.now(dt.UTC)))
+        async for line, is_cut in _lines(blocks):
+            now = dt.datetime.now(dt.UTC)
+            arrived.append(
+                strange_arrival(line, Via.FEED, now, f"longer than {_LONGEST_LINE:,} bytes: these are the first")
+                if is_cut
+                else arrival_of(line, Via.FEED, now)
+            )
             if len(arrived) >= _AT_ONCE:
                 filled.add(await self._inbox.put(arrived))
                 arrived = []
@@ -180,6 +224,7 @@ class EventFeed:
             COVERED_FROM: window.covered_from.isoformat(),
             COVERED_UNTIL: until.isoformat(),
             COVERED_ENTITIES: ",".join(self.entities),
+            COVERED_EACH: orjson.dumps({**self._each(), **dict.fromkeys(self.entities, until.isoformat())}).decode(),
         }
 
     # --- when Gladly refuses ---
@@ -188,12 +233,16 @@ class EventFeed:
         """Return the window to request instead, if it can be found out what Gladly refused."""
         if not reply.is_refused:
             return None
-        later = self._clock.now() - EVENTS_WINDOW + MARGIN + STEP_IN
-        if any(problem.attr == "startAt" for problem in reply.problems) and window.begin < later and not self._steps_in:
-            self._steps_in = MARGIN + STEP_IN
-            self._note(f"events: Gladly refuses {window.begin:%H:%M:%S} UTC as too early; its clock differs from ours")
-            gap = window.gap and (window.gap[0], later)
-            return FeedWindow(later, gap, later if gap or window.covered_from < later else window.covered_from)
+        if _is_too_early(reply):
+            # Its reply told what time it is, so that the first window can be another one now: after a sleep of days.
+            later = next((one for one in self._windows() if one.begin > window.begin + _PROBE), None)
+            if later is not None and not self._has_told_early and later.gap is None:
+                self._has_told_early = True
+                self._note(
+                    f"events: Gladly refuses {window.begin:%H:%M:%S} UTC as too early; its clock differs from ours"
+                )
+            if later is not None:
+                return later
         refused = await refused_entities(self._client, reply.problems, self.entities, self._clock.certain())
         if not refused or len(refused) == len(self.entities):
             return None
@@ -202,13 +251,21 @@ class EventFeed:
         return window
 
 
-async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a body, without empty ones; of a line that is too long only the beginning."""
-    cutter = LineCutter(_LONGEST_LINE)
+def _is_too_early(reply: Reply) -> bool:
+    return reply.is_refused and any(problem.attr == "startAt" for problem in reply.problems)
 
-    def cut(found: Iterable[Stretch]) -> Iterator[bytes]:
+
+async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
+    """Yield the lines of a body, without empty ones; of a line that is too long, which is told, only the beginning."""
+    cutter = LineCutter(_LONGEST_LINE)
+    is_first = True
+
+    def cut(found: Iterable[Stretch]) -> Iterator[tuple[bytes, bool]]:
+        nonlocal is_first
         for stretch in found:
-            yield from (line for line in stretch.data.split(b"\n") if line.strip())
+            data = stretch.data.removeprefix(BOM) if is_first else stretch.data
+            is_first = False
+            yield from ((line, stretch.is_cut) for line in data.split(b"\n") if line.strip())
 
     async for block in blocks:
         cutter.take(block)

@@ -11,8 +11,8 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 
-from bulkgladly.gladly.event_envelopes import content_of, entities_of, key_of
-from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.gladly.event_envelopes import PING, content_of, entities_of, key_of
+from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENTS_WINDOW
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import StoredEvent
 from bulkgladly.local_paths import AnyPath, local_path
@@ -26,6 +26,7 @@ __all__ = ("Following", "GladlyEvent", "follow")
 
 _KEEP_DAYS, _KEEP_BYTES = 7.0, 2 << 30
 _TIDY_EVERY_S = 600.0
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LOG = logging.getLogger("bulkgladly")
 
 
@@ -126,6 +127,7 @@ def follow(
         environment,
         fill_loop,
         types=frozenset(types),
+        since=since,
         reader=f"reader {reader}",
         every_s=every_s,
         state_dir=local_path(state_dir),
@@ -142,18 +144,20 @@ class Following(AsyncIterator[GladlyEvent]):
         fill_loop: Callable[[Inbox], FillLoop],
         *,
         types: frozenset[str],
+        since: dt.datetime | None,
         reader: str,
         every_s: float,
         state_dir: Path,
     ) -> None:
         """`fill_loop` makes what reads the feed into an inbox; `types` are those that are yielded, all if empty."""
         self._connection, self._environment, self._fill_loop = connection, environment, fill_loop
+        self._since = since
         self._types, self._reader, self._every_s, self._state_dir = types, reader, every_s, state_dir
         self._inbox: Inbox | None = None
         self._fill: FillLoop | None = None
         self._batch: list[StoredEvent] = []
         self._used = self._moved = 0
-        self._given = 0
+        self._given = self._since_ms = 0
         self._polled_at: float | None = None
         self._tidied_at: float | None = None
 
@@ -174,7 +178,10 @@ class Following(AsyncIterator[GladlyEvent]):
             await self._connection.client.__aenter__()
             fill = self._fill_loop(inbox)
             await fill.greet()
-            self._used = self._moved = await inbox.begin_cursor(self._reader)
+            self._used = self._moved = await inbox.begin_cursor(
+                self._reader, since=max(fill.clock.certain() - EVENTS_WINDOW, self._since or _LONG_AGO)
+            )
+            self._since_ms = inbox.reader.since_ms(self._reader)
             self._inbox, self._fill = inbox, fill
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -205,13 +212,18 @@ class Following(AsyncIterator[GladlyEvent]):
             while self._batch:
                 found = self._batch.pop(0)
                 self._given = found.seq
-                if not found.why and (not self._types or found.type in self._types):
+                if self._is_wanted(found):
                     return _typed(found)
                 self._used = found.seq
             await self._move(inbox)
             self._batch = await anyio.to_thread.run_sync(inbox.reader.after, self._used)
             if not self._batch:
                 await self._poll(inbox, fill)
+
+    def _is_wanted(self, found: StoredEvent) -> bool:
+        if found.why or found.type == PING or found.time_ms < self._since_ms:
+            return False
+        return not self._types or found.type in self._types
 
     async def _poll(self, inbox: Inbox, fill: FillLoop) -> None:
         clock = self._environment.clock

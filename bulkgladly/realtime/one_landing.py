@@ -70,6 +70,8 @@ class Unlanded(NamedTuple):
     last_seq: int
     is_whole: bool
     """Whether the inbox still has every event that ever arrived."""
+    has_dropped: bool
+    """Whether events beyond the cursor were dropped, while nobody landed them."""
     covered_from: dt.datetime | None
     covered_until: dt.datetime | None
     landed_until: dt.datetime | None
@@ -101,7 +103,8 @@ def waiting_in(path: Path, inbox: str, cursor: int) -> Unlanded:
         last = reader.last_seq()
         oldest = reader.after(0, 1)
         is_whole = oldest[0].seq == 1 if oldest else last == 0
-        return Unlanded(inbox, cursor, last, is_whole, first, until, landed, gaps)
+        has_dropped = reader.dropped_up_to() > cursor
+        return Unlanded(inbox, cursor, last, is_whole, has_dropped, first, until, landed, gaps)
 
 
 @dataclass(slots=True)
@@ -203,6 +206,12 @@ class OneLanding:
             return None
         if not is_known and (waiting.cursor > 0 or not waiting.is_whole):
             # Earlier events went to another folder, or were dropped. From this landing on nothing is missing.
+            return None
+        if waiting.has_dropped:
+            self.troubles.append(
+                "events that arrived while nobody landed them have been dropped from the inbox (--keep, --keep-size); "
+                "the data set does not have them"
+            )
             return None
         if not is_known:
             return span_of(waiting.covered_from, self._settled(), None)

@@ -326,5 +326,11 @@ class ServiceParts:
             return await self._inbox.begin_cursor(name, 0, since=since)
         # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
         await self._fill.has_greeted.wait()
-        since = self._fill.clock.certain() - _NEW_READERS_BEGIN
+        began = self.terms.environment.clock()
+        if self._fill.clock.difference() is not None:
+            # What the feed accepts shows which clock is wrong: by one of ours that is behind, old events would be news.
+            with anyio.move_on_after(_CATCH_UP_S):
+                await self._fill.has_filled.wait()
+        waited = dt.timedelta(seconds=self.terms.environment.clock() - began)
+        since = self._fill.clock.certain() - waited - _NEW_READERS_BEGIN
         return await self._inbox.begin_cursor(name, self._first_seq, since=since)

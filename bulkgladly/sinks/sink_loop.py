@@ -102,6 +102,11 @@ class SinkLoop:
         self._read = self._noted = await begin_sink_cursor(self._inbox, self.sink.name, after=after, since=since)
         self._since_ms = self._inbox.reader.since_ms(self.sink.name)
         self._failing = {one.seq: one for one in failing_events(self._inbox.reader, self.sink.name)}
+        if self._inbox.reader.dropped_up_to() > self._read:
+            self._say(
+                f"{self.sink.label}: events that arrived while it was not in use have been dropped from the inbox "
+                "(--keep, --keep-size), and are not passed on"
+            )
 
     async def run(self) -> None:
         """Pass events on until `stop` is called, the sink ends by itself (`ended`), or this is cancelled."""

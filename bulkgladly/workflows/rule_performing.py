@@ -29,6 +29,8 @@ from bulkgladly.workflows.rule_store import RuleStore
 __all__ = ("RulePerformer", "rule_line")
 
 _GIVE_UP_MS = 24 * 3_600_000
+_FEWEST_TRIES = 10
+"""They take about a quarter of an hour: a process that did not run for a day has not tried for a day."""
 _BEFORE_MS, _AFTER_MS, _WHILE_MS = 60_000, 120_000, 600_000
 """How long before its start, after its end, and after its start if that is unknown, an action causes events."""
 _TOUCHED = ("id", "conversationId", "taskId")
@@ -166,7 +168,7 @@ class RulePerformer:
         self, action: QueuedAction, reason: str, *, is_sent: bool = False, retry_after_s: float | None = None
     ) -> None:
         now_ms = self._now_ms()
-        if now_ms - action.fired_ms > _GIVE_UP_MS:
+        if now_ms - action.fired_ms > _GIVE_UP_MS and action.tries + 1 >= _FEWEST_TRIES:
             return await self._give_up(action, reason)
         wait_s = retry_wait_s(action.tries + 1, self._random, retry_after_s)
         self._tell(action, f"{reason}; it is tried again")

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from email.utils import format_datetime
 from pathlib import Path
 
 import anyio
@@ -109,6 +110,72 @@ async def test_a_wrong_clock_of_ours_loses_nothing(followed: Followed, off: dt.t
     assert any("this machine's clock is" in line for line in followed.told.lines)
 
 
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -30 * HOUR, 30 * HOUR])
+async def test_a_wrong_date_of_replies_loses_nothing(followed: Followed, off: dt.timedelta) -> None:
+    """Something on the way writes it. What the feed accepts and refuses shows that our clock is right."""
+    wrong = Fault(headers={"Date": format_datetime(dt.datetime.now(dt.UTC) + off, usegmt=True)})
+    for operation in ("getOrganization", "listEvents"):
+        followed.emulator.faults.script(operation, [wrong] * 20)
+    ids = followed.add("TASK/CREATED")
+
+    def more(_: int) -> None:
+        ids.extend(followed.add("TASK/CLOSED"))
+
+    report = await followed.follow(3, between=more)
+    again = await followed.follow(2, between=more)
+
+    assert followed.ids() == ids[:-1]
+    assert report.gaps == again.gaps == ()
+    assert followed.emulator.requests.by_operation["listEvents"] <= 7
+    with closing(InboxReader(inbox_path(followed.state))) as reader:
+        until = dt.datetime.fromisoformat(reader.fact("covered_until") or "")
+    assert dt.timedelta() < dt.datetime.now(dt.UTC) - until < max(-off, dt.timedelta(minutes=1)) + HOUR / 60
+
+
+async def test_a_machine_that_slept_for_days_tells_what_is_lost(tmp_path: Path) -> None:
+    """The process goes on as if no time had passed, and only the next reply says what time it is."""
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        ids = followed.add("TASK/CREATED")
+
+        def sleep(polled: int) -> None:
+            if polled == 1:
+                for _ in range(30):
+                    wall.now += HOUR
+                    ids.extend(followed.add("TASK/CLOSED"))
+
+        report = await followed.follow(3, between=sleep, wall=lambda: wall.now)
+
+    assert followed.ids() == ids[:1] + ids[-24:]
+    ((begins, ends),) = report.gaps
+    lost = dt.datetime.fromisoformat(ends) - dt.datetime.fromisoformat(begins)
+    assert 6 * HOUR <= lost <= 6 * HOUR + dt.timedelta(minutes=2)
+    assert len([line for line in followed.told.lines if "are lost" in line]) == 1
+
+
+async def test_what_was_not_followed_for_more_than_a_day_is_told(tmp_path: Path) -> None:
+    """All entities, then tasks only, and all again: what happened to the others meanwhile is lost."""
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        followed.add("TASK/CREATED")
+        await followed.follow(wall=lambda: wall.now)
+        wall.now += 3 * HOUR
+        await followed.follow(entities=("TASK",), wall=lambda: wall.now)
+        followed.add("CUSTOMER_PROFILE/UPDATED")
+        wall.now += 3 * HOUR
+        assert (await followed.follow(wall=lambda: wall.now)).gaps == ()
+        for _ in range(30):
+            wall.now += HOUR
+            await followed.follow(entities=("TASK",), wall=lambda: wall.now)
+        report = await followed.follow(3, wall=lambda: wall.now)
+
+    ((begins, _),) = report.gaps
+    assert dt.datetime.fromisoformat(begins) == dt.datetime(2026, 3, 19, 17, 59, 45, tzinfo=dt.UTC)
+    assert len([line for line in followed.told.lines if "are lost" in line]) == 1
+
+
 PAGE = Fault(reply=Reply(200, b"<html>a gateway</html>", content_type="text/html"))
 
 
@@ -139,6 +206,54 @@ async def test_a_line_that_is_no_event_is_kept_among_events(followed: Followed) 
     assert [found.body for found in followed.stored() if found.why] == [b'{"type": "TASK/CREATED"}', b"nonsense"]
     assert [found.dedupe_id for found in followed.stored() if not found.why] == ids
     assert report.events == {"feed": 3, "strange": 2, "seen_twice": 3}
+
+
+async def test_a_body_may_begin_with_a_byte_order_mark(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+    (good,) = followed.emulator.store.event_log
+    body = b"\xef\xbb\xbf" + orjson.dumps(good.shown()) + b"\n" + b"x" * 1_000_001 + b"\n"
+    followed.emulator.faults.script(
+        "listEvents", [Fault(reply=Reply(200, body, content_type="application/x-jsonlines"))]
+    )
+
+    await followed.follow()
+
+    assert [found.dedupe_id for found in followed.stored() if not found.why] == ids
+    assert [found.why for found in followed.stored() if found.why] == [
+        "longer than 1,000,000 bytes: these are the first"
+    ]
+
+
+async def test_a_since_that_has_not_come_is_now(followed: Followed) -> None:
+    ids = followed.add("TASK/CREATED")
+
+    await followed.follow(3, since=dt.datetime.now(dt.UTC) + HOUR)
+
+    assert followed.ids() == ids
+    assert followed.emulator.requests.by_operation["listEvents"] == 3
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -30 * HOUR, 30 * HOUR])
+async def test_a_new_sink_gets_no_history_by_a_wrong_clock(tmp_path: Path, off: dt.timedelta) -> None:
+    wall = Wall(dt.datetime(2026, 3, 19, 12, 0, tzinfo=dt.UTC))
+    out = tmp_path / "out"
+    async with Emulator(token=TOKEN, rate=None, clock=Clock(wall=wall)) as emulator:
+        followed = Followed(emulator, tmp_path / "state", Told())
+        for _ in range(20):
+            followed.add("TASK/CREATED")
+            wall.now += HOUR
+        news: list[str] = []
+
+        def more(_: int) -> None:
+            news.extend(followed.add("TASK/CLOSED"))
+
+        sinks = (f"exec:sh -c 'cat >> {out}'",)
+        for _ in range(3):
+            await followed.follow(5, between=more, wall=lambda: wall.now + off, sinks=sinks, settle_s=0)
+
+    passed = [orjson.loads(line)["id"] for line in out.read_bytes().splitlines()] if out.exists() else []
+    assert passed == news[: len(passed)]
+    assert len(passed) >= 4
 
 
 async def test_wrong_credentials_end_it(followed: Followed) -> None:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bulkgladly import Credentials, Following, NotAuthenticated, Pace, UsageError, follow
 from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import DEDUPE_FOR, Inbox
 from bulkgladly.realtime.retention import Retention
+from bulkgladly.times import to_milliseconds
 from tests.flows.followed import Followed
 from tests.flows.quickly import QUICK
 
@@ -45,6 +47,25 @@ async def test_an_event_is_used_when_the_next_is_asked_for(followed: Followed) -
         assert await take(events, 3) == ids[2:]  # the third was not known to be used
     async with events_of(followed, reader="another") as events:
         assert await take(events, 1) == ids[:1]
+
+
+async def test_a_new_reader_begins_at_since(followed: Followed) -> None:
+    """Also if the inbox holds what others have used before."""
+    now = dt.datetime.now(dt.UTC)
+    old = [
+        orjson.dumps({"id": f"old-{age}", "type": "TASK/CREATED", "timestamp": to_milliseconds(now - age)})
+        for age in (dt.timedelta(hours=30), dt.timedelta(hours=2))
+    ]
+    with Inbox(followed.state, followed.credentials.host) as inbox:
+        await inbox.put([arrival_of(body, Via.WEBHOOK, now) for body in old])
+    ids = followed.add("TASK/CREATED")
+
+    async with events_of(followed, reader="late", since=now - dt.timedelta(hours=1)) as events:
+        assert await take(events, 1) == ids
+    async with events_of(followed, reader="late") as events:
+        assert await take(events, 1) == ids  # what it began with stays
+    async with events_of(followed, reader="usual") as events:
+        assert await take(events, 2) == ["old-2:00:00", *ids]
 
 
 async def test_it_waits_for_what_happens_later(followed: Followed) -> None:

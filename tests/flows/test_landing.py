@@ -321,6 +321,23 @@ async def test_events_that_were_dropped_before_the_first_landing_are_not_covered
     assert spans(follower) == ()
 
 
+async def test_events_that_were_dropped_between_two_landings_are_not_covered(follower: Following) -> None:
+    """They came while nobody landed them, and were kept for no longer than others needed them."""
+    await follower.put(sample(1, NOW - 3 * HOUR), covered=(NOW - 4 * HOUR, NOW - 3 * HOUR))
+    await follower.land()
+    await follower.put(sample(2, NOW - 2 * HOUR), covered=(NOW - 4 * HOUR, NOW - 2 * HOUR))
+    await follower.inbox.drop(NOW + HOUR, done_by=())
+    await follower.put(sample(3, NOW - HOUR), covered=(NOW - 4 * HOUR, NOW - HOUR))
+    landed = await follower.land()
+    assert landed.rows == 1
+    assert [note for note in follower.notes if "have been dropped" in note]
+
+    await follower.put(sample(4, NOW), covered=(NOW - 4 * HOUR, NOW))
+    await follower.land()
+
+    assert spans(follower) == ((NOW - 4 * HOUR, NOW - 3 * HOUR), (NOW - HOUR, NOW))
+
+
 async def test_a_gap_is_recorded_once(follower: Following) -> None:
     """In a unit of its own, as a dump records it, and the inbox knows."""
     gaps = [(NOW - 90 * HOUR, NOW - 80 * HOUR), (NOW - 50 * HOUR, NOW - 24 * HOUR)]

@@ -343,15 +343,33 @@ async def test_a_sink_that_fails_gets_the_event_again(ruling: Ruling) -> None:
 
 async def test_a_sink_that_stays_down_is_given_up_after_a_day(ruling: Ruling) -> None:
     """Nothing waits for ever, and nothing is dropped without a trace."""
-    ruling.fates += [SinkReply(Fate.FAILED, "down")] * 2
+    ruling.fates += [SinkReply(Fate.FAILED, "down")] * 10
     async with ruling.running(TELL) as inbox:
         await ruling.put(inbox, reopened(ruling))
-        await until(lambda: len(ruling.fates) == 1)
-        ruling.wall.now += 25 * 3600
+        for left in range(9, -1, -1):
+            await until(lambda left=left: len(ruling.fates) <= left)  # type: ignore[misc]
+            ruling.wall.now += 3 * 3600
         await until(lambda: not ruling.waiting(inbox))
 
     (dead,) = ruling.dead()
-    assert (dead["reason"], dead["attempts"]) == ("down", 2)
+    assert (dead["reason"], dead["attempts"]) == ("down", 10)
+
+
+async def test_a_stop_of_a_day_does_not_count_as_trying(ruling: Ruling) -> None:
+    """The network is not there yet when the machine starts again."""
+    ruling.fates += [SinkReply(Fate.FAILED, "down")] * 4
+    async with ruling.running(TELL) as inbox:
+        await ruling.put(inbox, reopened(ruling))
+        await until(lambda: len(ruling.fates) < 4)
+    ruling.wall.now += 30 * 3600
+    async with ruling.running(TELL) as inbox:
+        for left in range(2, -1, -1):
+            await until(lambda left=left: len(ruling.fates) <= left)  # type: ignore[misc]
+            ruling.wall.now += 60
+        await until(lambda: not ruling.waiting(inbox))
+
+    assert len(ruling.heard) == 1
+    assert ruling.dead() == []
 
 
 async def test_a_slow_sink_does_not_hold_up_rows(ruling: Ruling) -> None:

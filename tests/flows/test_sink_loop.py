@@ -1,6 +1,7 @@
 """Events on their way from the inbox to sinks: order, failures, and what is remembered."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,6 +259,24 @@ async def test_a_new_sink_begins_with_what_arrives_from_now_on(inbox: Inbox) -> 
         await running
 
     assert ids(sink.events) == ["e2"]
+
+
+async def test_a_sink_is_told_what_was_dropped_while_it_was_not_in_use(inbox: Inbox, tmp_path: Path) -> None:
+    notes: list[str] = []
+    used, unused = (
+        SinkLoop(inbox, ListSink(name=name), DeadLetters(tmp_path), settle_s=0, give_up_s=1, note=notes.append)
+        for name in ("sink used", "sink unused")
+    )
+    for loop in (used, unused):
+        await loop.begin()
+    await put(inbox, [event(1)])
+    await inbox.move_cursor("sink used", inbox.last_seq)
+    await inbox.drop(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), done_by=["sink used"])
+
+    for loop in (used, unused):
+        await loop.begin()
+
+    assert [note.partition(":")[0] for note in notes] == ["sink unused"]
 
 
 async def test_a_burst_flows(inbox: Inbox) -> None:

@@ -112,3 +112,12 @@ def test_every_type_of_the_feed_has_an_entity_and_no_other_has() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_an_event_or_say_why(body: bytes) -> None:
     assert read_envelope(body)
+
+
+@pytest.mark.parametrize(("depth", "why"), [(200, None), (300, "nested too deeply"), (1000, "nested too deeply")])
+def test_what_could_not_be_passed_on_is_not_an_event(depth: int, why: str | None) -> None:
+    """It can be read, but not written: in the inbox it would end each process that passes it on."""
+    content = b'{"a":' * depth + b"1" + b"}" * depth
+    found = read_envelope(b'{"id":"e","type":"TASK/CREATED","content":' + content + b"}")
+
+    assert found == why if why is not None else isinstance(found, Envelope)

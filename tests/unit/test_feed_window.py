@@ -83,3 +83,21 @@ def test_a_date_that_is_none_or_from_a_cache_is_not_heard() -> None:
 
     assert clock.now() == NOW
     assert clock.difference() is None
+
+
+def test_what_the_feed_says_shows_which_clock_is_wrong() -> None:
+    clock = ServerClock(lambda: NOW, lambda: 0.0)
+    clock.heard({"Date": format_datetime(NOW - 30 * HOUR, usegmt=True)})
+    assert clock.candidates() == [NOW - 30 * HOUR, NOW]
+
+    clock.learn(clock.read(), after=NOW - 29 * HOUR)
+    assert clock.candidates() == [clock.now()] == [clock.certain()] == [NOW]
+    clock.learn(clock.read(), before=NOW + HOUR)
+    assert clock.now() == NOW
+
+    clock.heard({"Date": format_datetime(NOW, usegmt=True)})
+    clock.learn(clock.read(), before=NOW + HOUR)
+    clock.heard({"Date": format_datetime(NOW + HOUR, usegmt=True)})
+    assert clock.certain() == NOW  # what was learned is over when the clocks agree
+    clock.learn(clock.read(), before=NOW - HOUR)
+    assert clock.candidates() == [NOW, NOW + HOUR]  # both cannot be wrong
