@@ -45,8 +45,10 @@ async def events_within(inbox: Inbox, now: dt.datetime, *, follow: bool) -> Asyn
                 yield found.parsed()
 
 
-async def events_beside(reader: InboxReader, now: dt.datetime, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield the same from an inbox into which another process receives."""
+async def events_beside(
+    reader: InboxReader, now: dt.datetime, *, follow: bool, is_over: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield the same from an inbox into which another process receives, until that is over."""
     seq = 0
     for found in await anyio.to_thread.run_sync(recent, reader, now):
         seq = max(seq, found.seq)
@@ -54,6 +56,8 @@ async def events_beside(reader: InboxReader, now: dt.datetime, *, follow: bool) 
     while follow:
         some = await anyio.to_thread.run_sync(reader.after, seq, _AT_ONCE)
         if not some:
+            if await anyio.to_thread.run_sync(is_over):
+                return
             await anyio.sleep(_LOOK_S)
         for found in some:
             seq = found.seq
