@@ -79,6 +79,7 @@ class ServiceParts:
     _loops: list[Loop] = field(default_factory=list[Loop])
     _sink_loops: list[SinkLoop] = field(default_factory=list[SinkLoop])
     _knows_time: anyio.Event = field(default_factory=anyio.Event)
+    _begin_waits: list[anyio.CancelScope] = field(default_factory=list[anyio.CancelScope])
     _readers: list[str] = field(default_factory=list[str])
     _first_seq: int = 0
 
@@ -245,6 +246,8 @@ class ServiceParts:
             return
         await self._server.start()
         note(f"listening at {self._server.url}{where}; Ctrl-C stops safely")
+        if not (options.out or options.sinks or options.rules or self._live):
+            note("events are kept in the inbox, and nothing is done with them; use --out, --to or --rules")
         if self._live is not None:
             note(f"live page: {self._server.base_url}/live?token={self.live_token}")
 
@@ -257,8 +260,15 @@ class ServiceParts:
 
     def stop_sinks(self, grace_s: float) -> None:
         """Let the sinks end; what they have begun has `grace_s`. Rules have ended before."""
+        for wait in self._begin_waits:
+            wait.cancel()
         for sink in self._sink_loops:
             sink.stop(grace_s)
+
+    @property
+    def has_only_sinks(self) -> bool:
+        """Whether nothing but the sinks uses what comes in, so that there is nothing to do once they have ended."""
+        return self._landing is None and self._server is None and not self.rules
 
     async def close_rules(self) -> None:
         """Close what rules pass events on to."""
@@ -296,8 +306,20 @@ class ServiceParts:
         return [partial(self._run_sink, loop) for loop in self._sink_loops]
 
     async def _run_sink(self, loop: SinkLoop) -> None:
+        # Until Gladly has answered, a new sink does not know where it begins: a stop must not wait for that.
+        with anyio.CancelScope() as wait:
+            self._begin_waits.append(wait)
+            await self._until_begun(loop.sink.name)
+        if wait.cancelled_caught:
+            await loop.sink.close()
+            return
         await loop.begin(after=await self.begin_reader(loop.sink.name))
         await loop.run()
+
+    async def _until_begun(self, name: str) -> None:
+        """Wait for Gladly's time if this reader needs it in order to begin."""
+        if self._inbox is None or (self._inbox.reader.cursors().get(name) is None and self.options.since is None):
+            await self._knows_time.wait()
 
     async def begin_reader(self, name: str) -> int:
         """Fix where a reader of the inbox begins that is new, and return it: with what happens from now on, or `since`.
