@@ -32,7 +32,7 @@ _AT_ONCE = 500
 class LiveSource:
     """Yields the events of the last 24 hours, and those that come. `names` fills with the names of agents and inboxes.
 
-    If a process receives into the inbox of `state_dir`, its events are read, at no request; else Gladly's feed is,
+    If a process receives into the inbox of `state_dir`, its events are read; else Gladly's feed is,
     twice a minute. When that process ends, it goes on with the feed.
     """
 

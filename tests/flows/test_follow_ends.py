@@ -116,6 +116,16 @@ def test_the_result_and_the_events_do_not_share_stdout(
     assert "--json prints the result on stdout, where the events go; leave it out" in found.err
 
 
+async def test_since_is_for_a_first_start(followed: Followed) -> None:
+    """A second start goes on where the first ended, and says so rather than doing nothing."""
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    for _ in range(2):
+        await followed.follow(sinks=("exec:cat",), settle_s=0, since=since)
+
+    found = [line for line in followed.told.lines if "--since" in line]
+    assert found == ["--since does not apply to exec:cat: it goes on where it ended; see `bulkgladly inbox replay`"]
+
+
 async def test_wrong_credentials_are_all_that_is_told(followed: Followed) -> None:
     """No line counts zero events."""
     wrong = Credentials(followed.emulator.url, followed.emulator.options.username, "wrong")
