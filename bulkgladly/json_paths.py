@@ -10,13 +10,21 @@ from typing import Any
 
 import orjson
 
-__all__ = ("Path", "general", "parsed", "put", "shown")
+__all__ = ("Path", "expression_mistake", "general", "parsed", "put", "shown")
 
 Path = tuple[str | int, ...]
 """Keys and list indexes from the top of a line."""
 
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _STEP = re.compile(r'\.?([A-Za-z_$][A-Za-z0-9_$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
+
+
+_OF_LIBRARY = re.compile(r"(Bad|Invalid) jmespath expression: ", re.IGNORECASE)
+
+
+def expression_mistake(error: Exception) -> str:
+    """Return what is wrong with a JMESPath, in the words of the library's error, without the picture of the place."""
+    return _OF_LIBRARY.sub("", str(error).partition("\n")[0]).rstrip(":.")
 
 
 def shown(path: Path) -> str:

@@ -280,7 +280,8 @@ def _read_secret(path: Path, name: str) -> str:
     try:
         return path.expanduser().read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{name} names {path}, which cannot be read: {type(error).__name__}") from error
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"{name} names {path}, which cannot be read: {why}; check the path") from error
 
 
 def _run_for_secret(command: object) -> str:

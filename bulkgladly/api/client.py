@@ -12,6 +12,8 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
+import anyio
+
 from bulkgladly.api.address import Address
 from bulkgladly.api.attempts import Attempts
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
@@ -31,6 +33,7 @@ from bulkgladly.settings import trusted_certificates
 __all__ = ("Client",)
 
 _NEVER = -1
+_CLOSE_S = 5.0
 
 T = TypeVar("T")
 
@@ -177,7 +180,9 @@ class Client:
         self._pauses.stop()
         # Not before: requests may still be in flight until here.
         self._attempts.close()
-        await self._wire.close()
+        # Also in a task that is cancelled: connections that stay open are complained about on standard error.
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            await self._wire.close()
 
     # --- requests ---
 

@@ -13,7 +13,10 @@ from bulkgladly.errors import Outage, TransportError
 from bulkgladly.judging import Judgement
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
 
-__all__ = ("HostWatch", "absence_judged")
+__all__ = ("HOW_TO_GO_ON", "HostWatch", "absence_judged")
+
+HOW_TO_GO_ON = ". What was done is kept; resume later"
+"""How the message of an outage ends, for a run that is ended by it."""
 
 _PROBE_BASE_S = 0.5
 _PROBE_CAP_S = 30.0
@@ -85,7 +88,7 @@ class HostWatch:
     def _outage(self) -> Outage:
         host, trouble = self._address.host, self._health.trouble
         # Without a single reply nothing was done, and `doctor` has nothing to resume.
-        advice, kept = "", ". What was done is kept; resume later" if self._health.is_known else ""
+        advice, kept = "", HOW_TO_GO_ON if self._health.is_known else ""
         if trouble is Trouble.NAME:
             advice = "; check the organisation name in GLADLY_HOST, and the network"
         elif not self._health.is_known:

@@ -108,8 +108,8 @@ bulkgladly inbox show --json""",
 # all that are kept, as NDJSON
 bulkgladly inbox replay
 
-# those since a day, to a command
-bulkgladly inbox replay --since 2026-11-22 --to 'exec:tee events.ndjson'
+# those of the last two days, to a command
+bulkgladly inbox replay --since 2d --to 'exec:tee events.ndjson'
 
 # new tasks only
 bulkgladly inbox replay --where "type == 'TASK/CREATED'"\
@@ -154,10 +154,10 @@ bulkgladly schema show ConversationExportReport --json""",
 bulkgladly follow
 
 # keep them in a data set, and pass tasks on to a command
-bulkgladly follow --out lake --entities TASK --to "exec:python notify.py"
+bulkgladly follow --out lake --entities TASK --to 'exec:jq -c .type'
 
 # those of the last hour as well, each with its object
-bulkgladly follow --since 2026-11-27T08:00 --fetch""",
+bulkgladly follow --since 1h --fetch""",
     "live": """\
 bulkgladly live
 
@@ -167,8 +167,11 @@ bulkgladly live --json""",
 # receive webhooks behind a proxy, and land the events in a data set
 bulkgladly listen --out lake
 
-# with TLS of its own, and enabled again if Gladly has deactivated the webhook
-bulkgladly listen --out lake --at 0.0.0.0:8443 --tls-cert full.pem --heal""",
+# enable the webhook again whenever Gladly has deactivated it
+bulkgladly listen --out lake --heal
+
+# with TLS of its own, without a proxy
+bulkgladly listen --out lake --at 0.0.0.0:443 --tls-cert c.pem --tls-key k.pem""",
     "listen register": """\
 # while `listen` runs behind this URL
 bulkgladly listen register https://hooks.example.org/gladly

@@ -29,6 +29,7 @@ __all__ = (
     "PaceFlags",
     "RateFlags",
     "RowStopFlags",
+    "SessionLimitFlags",
     "StopFlags",
     "WhereFlags",
     "with_flags",
@@ -114,12 +115,11 @@ class PaceFlags(RateFlags):
 
 
 @dataclass(frozen=True)
-class StopFlags(FlagGroup):
-    """Limits that stop a run. Requests and rows count from the start in each session."""
+class SessionLimitFlags(FlagGroup):
+    """Limits of one session, for what waits until an outage of Gladly is over."""
 
     max_duration: flags.MaxDuration = None
     max_requests: flags.MaxRequests = None
-    give_up_after: flags.GiveUpAfter = None
 
     def over(self, stored: Limits | None = None) -> Limits:
         """Return limits, changed by the options that are given. `--limit` and `--max-requests` are never kept.
@@ -130,11 +130,23 @@ class StopFlags(FlagGroup):
         limits = stored or Limits()
         if self.max_duration is not None:
             limits = replace(limits, max_duration_s=seconds_of("--max-duration", self.max_duration))
-        if self.give_up_after is not None:
-            limits = replace(limits, give_up_after_s=seconds_of("--give-up-after", self.give_up_after))
         # Not taken from `stored`: a look at the first 100 requests must not bind the resume that follows.
         most = None if self.max_requests is None else bounded(self.max_requests)
         return replace(limits, max_requests=most, max_rows=None)
+
+
+@dataclass(frozen=True)
+class StopFlags(SessionLimitFlags):
+    """Limits that stop a run. Requests and rows count from the start in each session."""
+
+    give_up_after: flags.GiveUpAfter = None
+
+    def over(self, stored: Limits | None = None) -> Limits:
+        """Return limits, changed by the options that are given, as `SessionLimitFlags` does."""
+        limits = super().over(stored)
+        if self.give_up_after is None:
+            return limits
+        return replace(limits, give_up_after_s=seconds_of("--give-up-after", self.give_up_after))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import typer
 
-from bulkgladly.cli.flag_groups import OutputFlags, PaceFlags, StopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import OutputFlags, PaceFlags, SessionLimitFlags, WhereFlags, with_flags
 from bulkgladly.cli.realtime_flags import EventFlags, KeepFlags, LandFlags, SinkFlags
 
 __all__ = ("follow",)
@@ -17,7 +17,7 @@ def follow(
     sinks: SinkFlags,
     keep: KeepFlags,
     pace: PaceFlags,
-    stop: StopFlags,
+    stop: SessionLimitFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:

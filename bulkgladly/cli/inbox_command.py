@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.lake_flags import time_of_flag
+from bulkgladly.cli.lake_flags import time_or_age_of_flag
 from bulkgladly.cli.output import print_json, print_lines, tell
 
 if TYPE_CHECKING:
     from bulkgladly.sinks.replay import Replayed
 
 __all__ = ("drop", "replay", "show")
+
+_EVENTS = "Events"
 
 _WAYS = {
     "webhook": "by webhook",
@@ -46,7 +48,12 @@ def show(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fal
         )
         return
     print_lines(f"{counted(view.events, 'event')} in {view.bytes / 1e6:,.1f} MB")
-    ways = [f"{number:,} {_WAYS.get(name, name)}" for name, number in view.counters.items() if number]
+    ways = [
+        f"{number:,} {_WAYS.get(name, name)}"
+        for name, number in view.counters.items()
+        # All that came from the feed is said already; and without a webhook none of it was missed.
+        if number and (name != "filled" or number != view.counters.get("feed"))
+    ]
     if ways:
         print_lines(f"  received in all: {', '.join(ways)}")
     if view.newest is not None:
@@ -70,8 +77,8 @@ def replay(
         str | None,
         flags.call_option(
             "--since",
-            "Only events that Gladly recorded since this day or time. (default: all that are kept)",
-            flags.RECORDS,
+            "Only events that Gladly recorded since this time, or since 8h ago. (default: all that are kept)",
+            _EVENTS,
             "TIME",
         ),
     ] = None,
@@ -80,7 +87,7 @@ def replay(
         flags.call_option(
             "--where",
             "Only events for which this JMESPath is true, for example: type == 'TASK/CREATED'",
-            flags.RECORDS,
+            _EVENTS,
             "EXPR",
         ),
     ] = None,
@@ -93,7 +100,10 @@ def replay(
     sign_env: Annotated[
         str | None,
         flags.call_option(
-            "--sign-env", "The environment variable with the secret that signs https requests.", flags.OUTPUT, "NAME"
+            "--sign-env",
+            "Sign https requests with the secret in this environment variable (Standard Webhooks).",
+            flags.OUTPUT,
+            "NAME",
         ),
     ] = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
@@ -106,7 +116,7 @@ def replay(
     from bulkgladly.sinks.replay import event_filter
     from bulkgladly.sinks.sinks import SinkEnded
 
-    chosen = {"since": time_of_flag("--since", since), "where": event_filter(where)}
+    chosen = {"since": time_or_age_of_flag("--since", since), "where": event_filter(where)}
     try:
         done = _replayed(context, state_dir, to, sign_env, chosen)
     except SinkEnded as ended:
@@ -149,14 +159,16 @@ def _replayed(
 def drop(
     before: Annotated[
         str,
-        flags.call_option("--before", "Drop events that arrived before this day or time.", flags.RECORDS, "TIME"),
+        flags.call_option(
+            "--before", "Drop events that arrived before this time, or more than 30d ago.", _EVENTS, "TIME"
+        ),
     ],
     forget: Annotated[
         list[str] | None,
         flags.call_option(
             "--forget",
             "Forget a reader that is not used any more, by its name in `inbox show`.",
-            flags.RECORDS,
+            _EVENTS,
             "READER",
         ),
     ] = None,
@@ -167,7 +179,7 @@ def drop(
     from bulkgladly.inbox.upkeep import drop_beside
     from bulkgladly.runs.observer import counted
 
-    time = time_of_flag("--before", before)
+    time = time_or_age_of_flag("--before", before)
     assert time is not None  # noqa: S101 - it was given
     done = drop_beside(state_dir, time, forget=forget or [])
     if json:

@@ -1,6 +1,7 @@
 """The options of `export` and `dump`: what is fetched, for which ids, which reports, and in which files."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,15 +12,26 @@ from bulkgladly.choices import OutputFormat
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import call_option, choices_of, option
 from bulkgladly.cli.row_flags import words_of
-from bulkgladly.cli.values import bytes_of
+from bulkgladly.cli.values import bytes_of, seconds_of
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.exports.export_options import ReportQuery
 
-__all__ = ("FileFlags", "LookBack", "OutFolder", "ParentFlags", "ReportFlags", "SpanFlags", "day_of", "time_of_flag")
+__all__ = (
+    "FileFlags",
+    "LookBack",
+    "OutFolder",
+    "ParentFlags",
+    "ReportFlags",
+    "SpanFlags",
+    "day_of",
+    "time_of_flag",
+    "time_or_age_of_flag",
+)
 
 MOST_LOOK_BACK_DAYS = 3650
+_AGE = re.compile(r"\d+(\.\d+)?[smhd]")
 # Written out, because the command line loads nothing of what Gladly looks like. A test compares them.
 _AGGREGATIONS = "halfHourly|daily|weekly|monthly|quarterly"
 _WHAT, _IDS, _REPORTS, _FILES = "What to export", "For which ids", "Reports", "Files"
@@ -210,6 +222,22 @@ def time_of_flag(flag: str, text: str | None) -> dt.datetime | None:
     except (ValueError, OverflowError):
         raise UsageError(
             f"{flag} {text} is not a day or a time; use 2026-11-22 or 2026-11-22T08:00Z, for example"
+        ) from None
+
+
+def time_or_age_of_flag(flag: str, text: str | None) -> dt.datetime | None:
+    """Return a time in UTC, written as `time_of_flag` takes it, or as an age: 90s, 30m, 8h or 2d ago.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if text is not None and _AGE.fullmatch(text):
+        return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds_of(flag, text))
+    try:
+        return time_of_flag(flag, text)
+    except UsageError:
+        raise UsageError(
+            f"{flag} {text} is not a time; use 8h (that long ago), 2026-11-22 or 2026-11-22T08:00Z, for example"
         ) from None
 
 

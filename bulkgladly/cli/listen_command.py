@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, StopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, SessionLimitFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.realtime_flags import EventFlags, KeepFlags, LandFlags, SinkFlags
@@ -67,7 +67,7 @@ def listen(
     sinks: SinkFlags,
     keep: KeepFlags,
     pace: PaceFlags,
-    stop: StopFlags,
+    stop: SessionLimitFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:

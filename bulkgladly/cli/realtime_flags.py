@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from bulkgladly.choices import closest
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import call_option, option
-from bulkgladly.cli.lake_flags import time_of_flag
+from bulkgladly.cli.lake_flags import time_or_age_of_flag
 from bulkgladly.cli.row_flags import words_of
 from bulkgladly.cli.values import bytes_of, seconds_of
 from bulkgladly.errors import UsageError
@@ -30,14 +30,13 @@ class EventFlags(FlagGroup):
         str | None,
         call_option(
             "--since",
-            "From when on, if nothing was received before; at most 24 hours ago. (default: 24 hours ago)",
+            "Where a first start begins: a time, or 8h ago; at most 24 hours. "
+            "(default: sinks and rules begin now, the data set 24 hours ago)",
             _EVENTS,
             "TIME",
         ),
     ] = None
-    every: Annotated[
-        str, option("--every", "Seconds between two looks at Gladly's feed of events.", _EVENTS, "TIME")
-    ] = "30s"
+    every: Annotated[str, option("--every", "How often to read Gladly's feed of events.", _EVENTS, "TIME")] = "30s"
 
     def chosen(self) -> dict[str, Any]:
         """Return these options as fields of `RealtimeOptions`.
@@ -46,7 +45,7 @@ class EventFlags(FlagGroup):
             UsageError: The value of an option is not valid.
         """
         found = {
-            "since": time_of_flag("--since", self.since),
+            "since": time_or_age_of_flag("--since", self.since),
             "every_s": seconds_of("--every", self.every),
         }
         return {**found, "entities": entities_in(self.entities)} if self.entities else found
@@ -107,7 +106,7 @@ class SinkFlags(FlagGroup):
         str | None,
         option(
             "--sign-env",
-            "Sign what goes to https sinks with the secret in this environment variable (Standard Webhooks).",
+            "Sign https requests with the secret in this environment variable (Standard Webhooks).",
             _SINKS,
             "NAME",
         ),

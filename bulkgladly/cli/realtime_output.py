@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bulkgladly.realtime.run_realtime import RealtimeReport
     from bulkgladly.settings import Credentials
 
-__all__ = ("serve_and_leave",)
+__all__ = ("ending_lines", "serve_and_leave")
 
 
 def serve_and_leave(
@@ -23,20 +23,26 @@ def serve_and_leave(
     import anyio
 
     from bulkgladly.cli.display import display_for, logger_for
+    from bulkgladly.errors import UsageError
     from bulkgladly.realtime.run_realtime import start_realtime
     from bulkgladly.runs.environment import USUAL
 
+    if output.json and "-" in options.sinks:
+        raise UsageError(
+            "--json prints the result on stdout, where the events go; leave it out, or pass events on elsewhere "
+            "(--out, --to)"
+        )
     with display_for(output.progress, logger_for(output.log_format)) as observer:
         environment = context.obj.environment or USUAL
         work = partial(start_realtime, options, credentials, observer=observer)
         report: Any = anyio.run(partial(work, with_signals=True, environment=environment))
-    tell(*_ending(report, "listen" if options.listen is not None else "follow"))
+    tell(*ending_lines(report, "listen" if options.listen is not None else "follow"))
     if output.json:
         print_json(report.as_dict())
     raise typer.Exit(report.exit_code)
 
 
-def _ending(report: "RealtimeReport", command: str) -> list[str]:
+def ending_lines(report: "RealtimeReport", command: str) -> list[str]:
     """Return the end of a session as lines: what came, what became of it, and what it cost."""
     from bulkgladly.realtime.progress_lines import WAYS
     from bulkgladly.runs.observer import counted, duration_text
@@ -44,19 +50,38 @@ def _ending(report: "RealtimeReport", command: str) -> list[str]:
     events = report.events
     ways = [f"{events[name]:,} {way}" for name, way in WAYS.items() if events.get(name)]
     came = f"{counted(sum(events.get(name, 0) for name in WAYS), 'event')} received"
+    # All that came from the feed is said already; and without a webhook none of it was missed.
+    filled = events.get("filled", 0)
+    filled = 0 if filled == events.get("feed") else filled
     more = [
-        f"{events[name]:,} {said}"
-        for name, said in (("filled", "of them missed by the webhook"), ("strange", "of them not events"))
-        if events.get(name)
+        f"{number:,} {said}"
+        for number, said in (
+            (filled, "of them missed by the webhook"),
+            (events.get("strange", 0), "of them not events"),
+        )
+        if number
     ]
-    by = f" ({', '.join(ways)})" if len(ways) > 1 else ""
-    lines = [
-        f"{command}: {'stopped' if report.exit_code == 0 else report.reason or 'ended'}",
-        f"  {', '.join([came + by, *more])}",
-    ]
+    by = f" ({', '.join(ways)})" if len(ways) > 1 or (ways and command == "listen") else ""
+    has_come = any(events.get(name) for name in WAYS)
+    waits = any(report.waiting.get(name) for name in report.told)
+    lines = [f"{command}: {_how_it_ended(report)}"]
+    if has_come or waits:
+        lines.append(f"  {', '.join([came + by, *more])}")
     for name, does in report.told.items():
-        left = report.waiting.get(name, 0)
-        lines.append(f"  {counted(left, 'event')} not yet {does}" if left else f"  all {does}")
+        if left := report.waiting.get(name, 0):
+            lines.append(f"  {counted(left, 'event')} not yet {does}; the next start goes on with them")
+        elif has_come:
+            lines.append(f"  all {does}")
+    if not has_come and not waits and report.exit_code == 0:
+        lines.append("  no events received")
     requests = sum(report.requests.values())
     lines.append(f"  {counted(requests, 'request')} in {duration_text(report.seconds)}")
     return lines
+
+
+def _how_it_ended(report: "RealtimeReport") -> str:
+    if report.exit_code == 0:
+        return "stopped"
+    if report.exit_code in (130, 143):
+        return "stopped at once; what was not finished is kept for the next start"
+    return report.reason or "ended"

@@ -72,6 +72,12 @@ class Inbox:
 
     def _settle_host(self, host: str) -> None:
         def settle() -> str:
+            # Without an event or any other fact, the host has never answered: most likely it was mistyped.
+            self._connection.execute(
+                "DELETE FROM facts WHERE name = ? AND NOT EXISTS (SELECT 1 FROM events)"
+                " AND (SELECT count(*) FROM facts) = 1",
+                (_HOST,),
+            )
             self._connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (_HOST, host))
             row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (_HOST,)).fetchone()
             return str(row[0])

@@ -13,6 +13,7 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from bulkgladly.json_paths import expression_mistake
 from bulkgladly.mapping.tables import Table
 
 __all__ = (
@@ -112,7 +113,7 @@ def compile_path(text: str, table: Table, key: str) -> Reference:
     try:
         compiled = jmespath.compile(text)
     except JMESPathError as error:
-        reason = str(error).partition("\n")[0]
+        reason = expression_mistake(error)
         table.fail(key, f"{text!r} is not a valid JMESPath: {reason}")
     if _PLAIN.fullmatch(text):
         names = tuple(text.split("."))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from bulkgladly.api.client import Client
+from bulkgladly.api.host_watch import HOW_TO_GO_ON
 from bulkgladly.errors import BulkgladlyError, Fatal, JournalDamaged, NotPermitted, NotTrusted, Outage, Withdrawn
 from bulkgladly.gladly.event_envelopes import EXPORT_JOB_COMPLETED, job_event
 from bulkgladly.gladly.objects.events import EVENTS_WINDOW
@@ -84,7 +85,7 @@ class FillLoop:
             try:
                 reply = await self._client.send(GET_ORGANIZATION)
             except Outage as error:
-                self._tell(str(error))
+                self._tell(_of_outage(error))
                 await self._sleep(min(self._every_s, _LONGEST_WAIT_S))
                 continue
             self.clock.heard(reply.headers)
@@ -109,7 +110,7 @@ class FillLoop:
             raise
         except BulkgladlyError as error:
             # A full disk, a locked inbox, an outage: each passes, and the feed goes back a day.
-            trouble = str(error)
+            trouble = _of_outage(error)
         self._tell(trouble)
 
     async def _fill(self) -> str:
@@ -122,7 +123,7 @@ class FillLoop:
 
     def _tell(self, trouble: str) -> None:
         if trouble:
-            self._trouble.tell(trouble, f"{trouble}; trying again, nothing is lost within 24 hours")
+            self._trouble.tell(trouble, f"{trouble}; trying again (nothing is lost unless this lasts 24 hours)")
         else:
             self._trouble.is_over()
 
@@ -155,6 +156,11 @@ class FillLoop:
         bodies = [body for job in jobs if (body := _event_of(job, after)) is not None]
         if bodies:
             await self._inbox.put([arrival_of(body, Via.JOBS, now) for body in bodies])
+
+
+def _of_outage(error: BulkgladlyError) -> str:
+    """Return the message of an error without the advice for a run, which has to be resumed."""
+    return str(error).removesuffix(HOW_TO_GO_ON)
 
 
 def _event_of(job: Job, after: dt.datetime) -> bytes | None:

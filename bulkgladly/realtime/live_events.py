@@ -25,19 +25,19 @@ _NAMED = (Request("getAgents", "GET", "/api/v1/agents"), Request("getInboxes", "
 
 
 async def live_events(
-    reader: InboxReader, now: dt.datetime, more: Callable[[int], Awaitable[object]] | None
+    reader: InboxReader, now: dt.datetime, more: Callable[[int], Awaitable[bool | None]] | None
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield the events of the last 24 hours of an inbox, and then those that come, some of them twice.
 
-    `more` gets the number up to which all were yielded, and returns when it is worth looking for later ones; None if
-    those that are there are enough.
+    `more` gets the number up to which all were yielded, and returns when it is worth looking for later ones: False if
+    none will come. Pass None if those that are there are enough.
     """
     # Before the events are read: what arrives in between must not be missed.
     seq = await anyio.to_thread.run_sync(reader.last_seq)
     for found in await anyio.to_thread.run_sync(_recent, reader, now - EVENTS_WINDOW):
         yield found.parsed()
     while more is not None:
-        await more(seq)
+        is_over = await more(seq) is False
         is_read = False
         while not is_read:
             some, seq = await anyio.to_thread.run_sync(reader.read_on, seq, _AT_ONCE)
@@ -45,6 +45,8 @@ async def live_events(
             for found in some:
                 if not found.why:
                     yield found.parsed()
+        if is_over:
+            return
 
 
 def _recent(reader: InboxReader, since: dt.datetime) -> list[StoredEvent]:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ _LOOK_S = 1.0
 class LiveSource:
     """Yields the events of the last 24 hours, and those that come. `names` fills with the names of agents and inboxes.
 
-    If a process receives into the inbox of `state_dir`, its events are read, at no request; else Gladly's feed is,
-    twice a minute.
+    If a process receives into the inbox of `state_dir`, its events are read; else Gladly's feed is,
+    twice a minute. When that process ends, it goes on with the feed.
     """
 
     def __init__(
@@ -55,21 +56,39 @@ class LiveSource:
         """
         connection = Connection(self._credentials, Pace(), Limits(), self._environment)
         async with connection.client:
-            if await anyio.to_thread.run_sync(self._is_received):
+            while (folder := await anyio.to_thread.run_sync(self._receiving)) is not None:
                 self.names.update(await names_from(connection.client))
-                with closing(InboxReader(inbox_path(self._state_dir))) as reader:
-                    more = self._look_again if follow else None
+                more = partial(self._look_again, folder) if follow else None
+                with closing(InboxReader(inbox_path(folder))) as reader:
                     async for event in live_events(reader, self._environment.wall(), more):
                         yield event
-                return
+                if not follow:
+                    return
+                self._note(f"no process receives into {folder} any more; looking for events again")
             async for event in self._from_feed(connection, follow=follow):
                 yield event
 
-    async def _look_again(self, _: int) -> None:
+    async def _look_again(self, folder: Path, _: int) -> bool:
+        """Wait a moment, and tell whether events can still come."""
+        # Before the wait: what came until the receiver ended is read once more.
+        has_ended = await anyio.to_thread.run_sync(self._has_ended, folder)
         await self._environment.sleep(_LOOK_S)
+        return not has_ended
 
-    def _is_received(self) -> bool:
-        return inbox_path(self._state_dir).exists() and Lock(inbox_lock(self._state_dir)).is_held_by_anybody()
+    def _receiving(self) -> Path | None:
+        """Return the folder of an inbox into which a process receives this organisation's events; None if none does."""
+        # Another `live` has an inbox of its own: two of them on one machine need only one feed.
+        return next((one for one in (self._state_dir, self._state_dir / _OWN) if self._is_received(one)), None)
+
+    def _is_received(self, folder: Path) -> bool:
+        if not inbox_path(folder).exists() or self._has_ended(folder):
+            return False
+        with closing(InboxReader(inbox_path(folder))) as reader:
+            return reader.fact("host") == self._credentials.host
+
+    @staticmethod
+    def _has_ended(folder: Path) -> bool:
+        return not Lock(inbox_lock(folder)).is_held_by_anybody()
 
     async def _from_feed(self, connection: Connection, *, follow: bool) -> AsyncIterator[Mapping[str, Any]]:
         environment, client = self._environment, connection.client

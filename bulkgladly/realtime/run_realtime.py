@@ -1,7 +1,7 @@
 """The service behind `follow` and `listen`: all loops around one inbox, until a signal or an error ends them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,8 @@ __all__ = ("RealtimeReport", "start_realtime")
 
 _SIGNALS = (130, 143)
 _SINK_GRACE_S = 10.0
+_STOP_TOLD_AFTER_S = 1.0
+_OUTAGE_TOLD_AFTER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class RealtimeReport:
     gaps: tuple[tuple[str, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as values for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Return the report as values for JSON, without the words for people."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "told"}
 
 
 async def start_realtime(
@@ -70,7 +72,8 @@ async def start_realtime(
     refuse_unlimited(options.pace, credentials)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     parts = ServiceParts.read(options, credentials, terms)
-    inbox = await anyio.to_thread.run_sync(Inbox, options.state_dir, credentials.host)
+    make = partial(Inbox, options.state_dir, credentials.host, wait_s=environment.lock_wait_s)
+    inbox = await anyio.to_thread.run_sync(make)
     try:
         return await _Service(inbox, parts, terms).run()
     finally:
@@ -85,7 +88,9 @@ class _Service:
         self._inbox, self._parts, self._terms = inbox, parts, terms
         self._options, self._environment = parts.options, terms.environment
         self._note = terms.observer.note
-        self._connection = Connection(terms.credentials, self._options.pace, self._options.limits, terms.environment)
+        # Every loop waits for the end of an outage by itself: it is told of soon, and ends nothing.
+        limits = replace(self._options.limits, give_up_after_s=_OUTAGE_TOLD_AFTER_S)
+        self._connection = Connection(terms.credentials, self._options.pace, limits, terms.environment)
         self._stop = Stop(self._connection.client.withdraw)
         self._before = inbox.reader.counters()
         self._sinks_left = 0
@@ -131,12 +136,19 @@ class _Service:
             self._sinks_left -= 1
             if not self._sinks_left:
                 self._sinks_done.set()
+                if self._parts.has_only_sinks and not self._stop.is_draining:
+                    # `follow | head`: as any command whose reader has seen enough.
+                    self._stop.drain(0, "nothing is left to pass events on to")
 
     async def _finish(self) -> None:
         """End in order: nothing more comes in, what sinks have begun ends, and what is there lands."""
         await self._parts.stop_server()
         self._parts.stop_sinks(_SINK_GRACE_S)
         if self._sinks_left:
+            with anyio.move_on_after(_STOP_TOLD_AFTER_S):
+                await self._sinks_done.wait()
+            if self._sinks_left:
+                self._note("stopping: waiting for what is being passed on; press Ctrl-C again to stop at once")
             await self._sinks_done.wait()
         await self._parts.close_rules()
         await self._parts.land_rest()

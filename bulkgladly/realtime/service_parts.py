@@ -236,13 +236,21 @@ class ServiceParts:
             # Once before anything is received: a folder of another organisation is found out now.
             with contextlib.suppress(DataSetInUse):
                 await self._landing.land()
+        if options.since is not None and (begun := self._begun_sinks()):
+            note(f"--since does not apply to {begun}: it goes on where it ended; see `bulkgladly inbox replay`")
         if self._server is None:
             note(f"following {self.credentials.host}{where}; Ctrl-C stops safely")
             return
         await self._server.start()
         note(f"listening at {self._server.url}{where}; Ctrl-C stops safely")
+        if not (options.out or options.sinks or options.rules or self._live):
+            note("events are kept in the inbox, and nothing is done with them; use --out, --to or --rules")
         if self._live is not None:
             note(f"live page: {self._server.base_url}/live?token={self.live_token}")
+
+    def _begun_sinks(self) -> str:
+        cursors = {} if self._inbox is None else self._inbox.reader.cursors()
+        return ", ".join(sink.label for sink in self.sinks if sink.name in cursors)
 
     async def stop_server(self) -> None:
         """Receive nothing more. Calling it twice is allowed."""
@@ -257,6 +265,11 @@ class ServiceParts:
             beginning.cancel()
         for sink in self._sink_loops:
             sink.stop(grace_s)
+
+    @property
+    def has_only_sinks(self) -> bool:
+        """Whether nothing but the sinks uses what comes in, so that there is nothing to do once they have ended."""
+        return self._landing is None and self._server is None and not self.rules
 
     async def close_rules(self) -> None:
         """Close what rules pass events on to."""

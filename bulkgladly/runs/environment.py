@@ -42,7 +42,8 @@ class Environment:
     `clock` returns seconds that never decrease, and `sleep` waits by it; `wall` returns this machine's time, which can
     be wrong; `random` returns numbers from 0 to 1, from
     which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
-    repeated. A host that never replied is given up after `first_contact_s`. A reply that is read whole
+    repeated. A host that never replied is given up after `first_contact_s`. A write to the inbox waits `lock_wait_s` for
+    another process that holds the file: Gladly waits 15 s for the response to a webhook. A reply that is read whole
     has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
     to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
     record, and can end the session between two of them. `budget` returns the budget that processes share, from the
@@ -56,6 +57,7 @@ class Environment:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
     first_contact_s: float = 30.0
+    lock_wait_s: float = 5.0
     max_body_bytes: int = MAX_BODY_BYTES
     bounds: Bounds = field(default_factory=Bounds)
     client: Callable[..., Client] = Client

@@ -72,8 +72,10 @@ def sink_of(
     }
     if scheme in makers:
         return makers[scheme]()
-    what = f"{scheme}:..." if scheme else "a file or a word"
-    raise UsageError(f"--to {what} is not supported; {_FORMS}")
+    if not scheme:
+        # The text is not shown: it may be an address with a secret, without its scheme.
+        raise UsageError(f"--to is not a sink; {_FORMS}. To write to a file, use --to - and > FILE")
+    raise UsageError(f"--to {scheme}:... is not supported; {_FORMS}")
 
 
 def _https(text: str, secret: str | None, name: str | None, times: SinkTimes | None) -> Sink:

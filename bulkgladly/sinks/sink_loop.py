@@ -119,7 +119,7 @@ class SinkLoop:
                     await self._idle()
         except SinkEnded as ended:
             self.ended = str(ended)
-            self._say(f"{self.sink.label}: {ended}; nothing more is passed on to it until the next start")
+            self._say(f"{ended}; nothing more is passed on to it until the next start")
         finally:
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await self.sink.close()

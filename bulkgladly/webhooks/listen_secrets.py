@@ -41,6 +41,8 @@ class ListenSecrets:
             UsageError: There is nothing to check deliveries by, or a part could not be sent by HTTP.
         """
         self._username, self._passwords, self._headers = username, tuple(passwords), tuple(headers)
+        if username and not self._passwords and not self._headers:
+            raise UsageError(f"{PASSWORD} is not set, but {USERNAME} is; set both")
         if not self._passwords and not self._headers:
             raise UsageError(
                 f"no secret is set for webhooks, so anybody could send events; set {USERNAME} and {PASSWORD}, for "

@@ -16,6 +16,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 
 from bulkgladly.choices import one_of
+from bulkgladly.json_paths import expression_mistake
 from bulkgladly.times import to_milliseconds
 
 __all__ = ("BadExpression", "Expression", "Inapplicable", "Template", "duration_of", "duration_words")
@@ -70,7 +71,7 @@ class Expression:
         try:
             parsed = jmespath.compile(text)
         except JMESPathError as error:
-            reason = str(error).partition("\n")[0]
+            reason = expression_mistake(error)
             raise BadExpression(f"{text!r} is not valid JMESPath: {reason}") from None
         roots = frozenset(_roots(parsed.parsed))
         if unknown := sorted(roots - {*known}):

@@ -48,7 +48,8 @@ def read_actions(rule: Table, *, contacts_people: str, check_sink: SinkCheck) ->
     given = rule.value("do")
     listed = given if isinstance(given, list) else [given]
     if not listed or not all(isinstance(each, dict) for each in listed):
-        rule.fail("do", 'must be a table or a list of tables, such as do = { to = "exec:./notify" }')
+        what = "is missing; say what the rule does" if given is None else "must be a table or a list of tables"
+        rule.fail("do", what + ', such as do = { to = "exec:./notify" }')
     actions = tuple(
         _action(Table(rule.file, f"{rule.name}, do{f' {number}' if len(listed) > 1 else ''}", each), number, check_sink)
         for number, each in enumerate(listed, 1)

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import anyio
 import pytest
 
 from bulkgladly.api import Client, ClientOptions, Pacer, RetryPolicy, Timeouts, reports_pacer
@@ -242,3 +244,16 @@ async def test_downloads_from_other_hosts_are_not_counted() -> None:
 
 async def says_ok(writer: asyncio.StreamWriter) -> None:
     writer.write(OK)
+
+
+async def test_a_client_that_ends_by_a_cancel_closes_its_connections() -> None:
+    """As `live` at Ctrl-C. An open session would be complained about, which is an error in a test."""
+    async with Server() as server:
+        with anyio.CancelScope() as scope:
+            async with patient(server.url) as sender:
+                await sender.send(get())
+                scope.cancel()
+                await anyio.sleep_forever()
+        gc.collect()
+
+    assert scope.cancelled_caught

@@ -153,11 +153,22 @@ async def test_two_processes_do_not_receive_into_one_inbox(tmp_path: Path, inbox
 
 
 async def test_an_inbox_belongs_to_one_organisation(tmp_path: Path) -> None:
-    Inbox(tmp_path, HOST).close()
+    with Inbox(tmp_path, HOST) as inbox:
+        await inbox.keep(covered_from="2026-05-01T10:00:00+00:00")
 
     with pytest.raises(UsageError, match="holds events of https://sample"):
         Inbox(tmp_path, "https://other.example.org")
     Inbox(tmp_path, HOST).close()  # and is not locked by the failed try
+
+
+async def test_a_mistyped_host_does_not_keep_the_inbox(tmp_path: Path) -> None:
+    """As long as nothing has come from a host, the inbox takes another one; then it is settled."""
+    Inbox(tmp_path, "https://smaple.example.org").close()
+    with Inbox(tmp_path, HOST) as inbox:
+        await put(inbox, event(1))
+
+    with pytest.raises(UsageError, match="holds events of https://sample"):
+        Inbox(tmp_path, "https://smaple.example.org")
 
 
 async def test_others_read_while_it_is_written(tmp_path: Path, inbox: Inbox) -> None:

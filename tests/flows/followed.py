@@ -49,6 +49,7 @@ class Followed:
         *,
         between: Callable[[int], None] = lambda _: None,
         wall: Callable[[], dt.datetime] = QUICK.wall,
+        lock_wait_s: float = QUICK.lock_wait_s,
         **options: Any,
     ) -> RealtimeReport:
         """Follow until the feed has been read `polls` times; `between` is called after each with its number."""
@@ -64,7 +65,7 @@ class Followed:
             await asyncio.sleep(0)
 
         chosen = RealtimeOptions(state_dir=self.state, every_s=EVERY_S, pace=Pace(unlimited=True))
-        environment = replace(QUICK, wall=wall, sleep=sleep, random=lambda: 0.5)
+        environment = replace(QUICK, wall=wall, sleep=sleep, random=lambda: 0.5, lock_wait_s=lock_wait_s)
         return await start_realtime(
             replace(chosen, **options), self.credentials, observer=self.told, environment=environment
         )

@@ -19,10 +19,8 @@ from bulkgladly.emulator.faults.fault import Fault, half_body, reset, status
 from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
-from bulkgladly.inbox import event_inbox
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import InboxReader, inbox_path
-from bulkgladly.realtime import retention
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.run_realtime import start_realtime
@@ -342,10 +340,8 @@ async def test_an_idle_feed_takes_two_requests_a_minute(followed: Followed, tmp_
     assert asked["findJobs"] + asked["listEvents"] <= 121
 
 
-async def test_a_locked_inbox_is_waited_for(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_locked_inbox_is_waited_for(followed: Followed) -> None:
     """Neither what tidies up nor what reads the feed ends the service."""
-    monkeypatch.setattr(event_inbox, "_WAIT_S", 0.02)
-    monkeypatch.setattr(retention, "_EVERY_S", 0.5)
     ids = followed.add("TASK/CREATED")
     holder: list[sqlite3.Connection] = []
 
@@ -357,7 +353,7 @@ async def test_a_locked_inbox_is_waited_for(followed: Followed, monkeypatch: pyt
         if number == 3:
             holder[0].close()
 
-    report = await followed.follow(5, between=hold)
+    report = await followed.follow(5, between=hold, lock_wait_s=0.02)
 
     assert report.reason == "that is enough"
     assert followed.ids() == ids[:5]

@@ -95,9 +95,9 @@ def test_events_are_passed_on_again(program: HeardProgram, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--where", "type =="), "--where: 'type ==' is not a valid JMESPath"),
+        (("--where", "type =="), "--where: 'type ==' is not a valid JMESPath: Incomplete expression\n"),
         (("--to", "kafka:x"), "--to kafka:... is not supported; use - for the standard output, exec:COMMAND"),
-        (("--to", "out.ndjson"), "is not supported; use -"),
+        (("--to", "out.ndjson"), "--to is not a sink; use -"),
         (("--to", "exec:"), "has no command"),
         (("--to", "exec:no-such-program x"), "there is no program 'no-such-program' in PATH"),
         (("--to", "exec:echo 'open"), "close the quotes"),
@@ -105,7 +105,7 @@ def test_events_are_passed_on_again(program: HeardProgram, tmp_path: Path) -> No
         (("--to", "https://user:s3cret@hooks.example.org/x"), "names a user"),
         (("--to", "https://"), "not a valid address"),
         (("--to", "https://hooks.example.org/x", "--sign-env", "NO_SUCH"), "NO_SUCH is not set or empty"),
-        (("--since", "yesterday"), "--since yesterday is not a day or a time"),
+        (("--since", "yesterday"), "--since yesterday is not a time; use 8h (that long ago)"),
     ],
 )
 def test_bad_arguments_are_refused_with_the_fix(

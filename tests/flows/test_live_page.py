@@ -83,6 +83,7 @@ async def test_the_page_fits_and_can_be_read_on_every_screen(tmp_path: Path) -> 
 async def keep_picture(page: Page, name: str) -> None:
     """Keep a picture of the page for people in the folder BULKGLADLY_PICTURES, if it is set."""
     if folder := os.environ.get("BULKGLADLY_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
         await page.screenshot(Path(folder) / name)
 
 

@@ -241,7 +241,7 @@ async def test_a_sink_that_ends_leaves_the_others(inbox: Inbox) -> None:
         await until(lambda: loop.ended is not None)
 
     assert inbox.reader.cursors()[ended.name] == 0
-    assert notes == ["sink -: the standard output is closed; nothing more is passed on to it until the next start"]
+    assert notes == ["the standard output is closed; nothing more is passed on to it until the next start"]
 
 
 async def test_a_new_sink_begins_with_what_arrives_from_now_on(inbox: Inbox) -> None:

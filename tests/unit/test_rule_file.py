@@ -117,7 +117,7 @@ def test_all_events_of_an_entity() -> None:
         (RULE, '"waits"', '"it waits"', "[rule it waits] name: must be 1 to 60 letters, digits, - or _"),
         (RULE, '"-"', '"file.txt"', "[rule waits, do] to: 'file.txt' is not a sink"),
         (RULE, "to =", "too =", "[rule waits, do] to: or import is needed, and only one"),
-        (RULE, "do = { to = \"-\" }", "", "do: must be a table or a list of tables"),
+        (RULE, "do = { to = \"-\" }", "", "do: is missing; say what the rule does"),
         (RULE, "unless", "unles", "unles: is not a known option; did you mean unless?"),
         (RULE, 'key = "contact"', 'key = "contact"\ncontacts_people = "all"', "is only for rules that send messages"),
         (COUNT, 'within = "5m"', "", "count: needs a time; add within"),
