@@ -39,15 +39,15 @@ class Bounds:
 class Environment:
     """Time, chance and patience of a run, and what makes its client and its ledger.
 
-    `clock` returns seconds that never decrease, and `sleep` waits by it; `wall` returns this machine's time, which can
-    be wrong; `random` returns numbers from 0 to 1, from
-    which waits are drawn. `retry` says how often and after which waits a request, or a download that broke off, is
-    repeated. A host that never replied is given up after `first_contact_s`. A write to the inbox waits `lock_wait_s` for
-    another process that holds the file: Gladly waits 15 s for the response to a webhook. A reply that is read whole
-    has at most `max_body_bytes`, and `bounds` limits what waits in memory. `client` and `ledger` create what talks
-    to Gladly and what an import writes down: a test that passes a subclass sees each request and each step of a
-    record, and can end the session between two of them. `budget` returns the budget that processes share, from the
-    base URL of an organisation; without it a run has its pace for itself.
+    `clock` returns seconds that never decrease, and `sleep` waits by it; `wall` returns this machine's time, which
+    can be wrong; `random` returns numbers from 0 to 1, from which waits are drawn. `retry` says how often and after
+    which waits a request, or a download that broke off, is repeated. A host that never replied is given up after
+    `first_contact_s`. A write to the inbox waits `lock_wait_s` for another process that holds the file: Gladly
+    waits 15 s for the response to a webhook. A reply that is read whole has at most `max_body_bytes`, and `bounds`
+    limits what waits in memory. `client` and `ledger` create what talks to Gladly and what an import writes down: a
+    test that passes a subclass sees each request and each step of a record, and can end the session between two of
+    them. `budget` returns the budget that processes share, from the base URL of an organisation; without it a run
+    has its pace for itself.
     """
 
     clock: Callable[[], float] = time.monotonic
