@@ -21,6 +21,7 @@ from bulkgladly.cli import (
     follow_command,
     import_command,
     inbox_command,
+    init_command,
     listen_command,
     live_command,
     map_command,
@@ -68,6 +69,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "follow": follow_command.follow,
     "listen": listen_command.listen,
     "live": live_command.live,
+    "init": init_command.init,
     "doctor": program_commands.doctor,
 }
 """The commands whose options the settings file may give."""

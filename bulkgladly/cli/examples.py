@@ -149,6 +149,12 @@ bulkgladly schema show customers""",
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
 bulkgladly schema show ConversationExportReport --json""",
+    "init": """\
+# asks for host and user
+bulkgladly init
+
+# without a terminal
+bulkgladly init --host acme --user ops@example.org --token-file token""",
     "follow": """\
 # print events as they happen
 bulkgladly follow
