@@ -27,10 +27,11 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         return
     if not rows:
         tell(f"no runs in {state_dir}")
-    names, states = (max((len(row[part]) for row in rows), default=0) for part in ("run", "status"))
-    for row in rows:
-        told = row.get("problem") or _counts_text(row["counts"])
-        print_lines(f"{row['run']:<{names}}  {row['status']:<{states}}  {told}".rstrip())
+        return
+    lines = [("run", "status", "records or downloads")]
+    lines += [(row["run"], row["status"], row.get("problem") or _counts_text(row["counts"])) for row in rows]
+    names, states = (max(len(line[part]) for line in lines) for part in (0, 1))
+    print_lines(*(f"{run:<{names}}  {status:<{states}}  {told}".rstrip() for run, status, told in lines))
 
 
 def about_run(run: Any) -> dict[str, Any]:
