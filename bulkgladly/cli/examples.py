@@ -75,6 +75,11 @@ bulkgladly runs show
 
 # one run, by a part of its name
 bulkgladly runs show tasks --json""",
+    "runs purge": """\
+bulkgladly runs purge --older-than 90d
+
+# of the dumps, which keep their runs elsewhere
+bulkgladly runs purge --older-than 14d --state-dir dumps""",
     "dataset": """\
 bulkgladly dataset show lake
 bulkgladly dataset verify lake""",
