@@ -21,6 +21,7 @@ from bulkgladly.cli import (
     follow_command,
     import_command,
     inbox_command,
+    init_command,
     listen_command,
     live_command,
     map_command,
@@ -68,6 +69,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "follow": follow_command.follow,
     "listen": listen_command.listen,
     "live": live_command.live,
+    "init": init_command.init,
     "doctor": program_commands.doctor,
 }
 """The commands whose options the settings file may give."""
@@ -83,7 +85,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
-    "runs": ("List and inspect runs.", _INSPECT, (runs_command.list_, runs_command.show)),
+    "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
     "inbox": (
         "Look at received events, and pass them on again.",
         _INSPECT,

@@ -4,13 +4,16 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.commands import next_command
+
+if TYPE_CHECKING:
+    from bulkgladly.lake.summaries import DataSetSummary
 
 __all__ = ("compact", "drift", "show", "verify")
 
@@ -73,20 +76,48 @@ def _tell_verdict(folder: Path, found: Any) -> None:
         tell(f"only names, sizes, row counts and columns were compared; `{command}` reads every byte")
 
 
-def show(folder: Folder, json: flags.Json = False) -> None:
+def show(
+    folder: Folder,
+    json: flags.Json = False,
+    max_age: Annotated[
+        str | None,
+        typer.Option(help="Exit with 1 if nothing was written for longer than this, such as 26h.", metavar="TIME"),
+    ] = None,
+) -> None:
     """Show the rows, files and time span of each data set in a folder."""
+    from bulkgladly.cli.values import seconds_of
+
+    age = None if max_age is None else dt.timedelta(seconds=seconds_of("--max-age", max_age))
+    summaries = _show(folder, as_json=json)
+    if age is not None:
+        _demand_fresh(folder, summaries, age, max_age or "")
+
+
+def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.timedelta, said: str) -> None:
+    """Leave with exit code 1 if the newest file is older than that, or if there is none."""
+    newest = max((one.last_written_at for one in summaries if one.last_written_at), default=None)
+    if newest is None:
+        tell(f"{folder} has no data yet, so it is older than {said}")
+    elif dt.datetime.now(dt.UTC) - newest > age:
+        tell(f"{folder} was last written at {_shown(newest)} (UTC), more than {said} ago")
+    else:
+        return
+    raise typer.Exit(1)
+
+
+def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.summaries import summaries_of
     from bulkgladly.runs.observer import counted
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
-    if json:
+    if as_json:
         print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
-        return
+        return summaries
     if not summaries:
         tell(f"{folder} has no data yet")
-        return
+        return summaries
     _print_table(
         (
             "data set",
@@ -124,6 +155,7 @@ def show(folder: Folder, json: flags.Json = False) -> None:
             print_lines(f"{one.data_set} is incomplete in {counted(one.incomplete, 'place')}; `{why}` lists them")
     if any(one.drift for one in summaries):
         print_lines(f"`{next_command('dataset', 'drift', folder)}` lists the values without a column of their own")
+    return summaries
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:

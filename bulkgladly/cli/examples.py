@@ -75,6 +75,11 @@ bulkgladly runs show
 
 # one run, by a part of its name
 bulkgladly runs show tasks --json""",
+    "runs purge": """\
+bulkgladly runs purge --older-than 90d
+
+# of the dumps, which keep their runs elsewhere
+bulkgladly runs purge --older-than 14d --state-dir dumps""",
     "dataset": """\
 bulkgladly dataset show lake
 bulkgladly dataset verify lake""",
@@ -149,6 +154,12 @@ bulkgladly schema show customers""",
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
 bulkgladly schema show ConversationExportReport --json""",
+    "init": """\
+# asks for host and user
+bulkgladly init
+
+# without a terminal
+bulkgladly init --host acme --user ops@example.org --token-file token""",
     "follow": """\
 # print events as they happen
 bulkgladly follow

@@ -17,7 +17,7 @@ from bulkgladly.shown import escaped_json, shown
 if TYPE_CHECKING:
     from bulkgladly.cli.flag_groups import OutputFlags
 
-__all__ = ("print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
+__all__ = ("ask", "print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
 
 
 def print_lines(*lines: str) -> None:
@@ -38,6 +38,14 @@ def tell(*lines: str) -> None:
     """Print lines for people on stderr. Line breaks within a line are escaped."""
     sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
     sys.stderr.flush()
+
+
+def ask(question: str) -> str | None:
+    """Print a question on stderr, and return what a person types; None if the input has ended."""
+    sys.stderr.write(shown(question) + " ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None
 
 
 def print_json(content: Any, *, kept_in: str | None = None) -> None:

@@ -1,5 +1,6 @@
-"""`runs list` and `runs show`: the runs of a state directory, read from their folders alone."""
+"""`runs list`, `runs show` and `runs purge`: the runs of a state directory, read from their folders alone."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.commands import next_command
 
-__all__ = ("about_run", "list_", "show")
+__all__ = ("about_run", "list_", "purge", "show")
 
 EXAMPLES = 5
 _UNITS = "units "
@@ -27,10 +28,11 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
         return
     if not rows:
         tell(f"no runs in {state_dir}")
-    names, states = (max((len(row[part]) for row in rows), default=0) for part in ("run", "status"))
-    for row in rows:
-        told = row.get("problem") or _counts_text(row["counts"])
-        print_lines(f"{row['run']:<{names}}  {row['status']:<{states}}  {told}".rstrip())
+        return
+    lines = [("run", "status", "records or downloads")]
+    lines += [(row["run"], row["status"], row.get("problem") or _counts_text(row["counts"])) for row in rows]
+    names, states = (max(len(line[part]) for line in lines) for part in (0, 1))
+    print_lines(*(f"{run:<{names}}  {status:<{states}}  {told}".rstrip() for run, status, told in lines))
 
 
 def about_run(run: Any) -> dict[str, Any]:
@@ -97,6 +99,31 @@ def show(
         print_lines(f"  next: {next_command('resume', folder.name, state_dir=state_dir, connects=True)}")
     elif about["status"] == "complete" and header.mode != "export" and about["counts"].get("rejected"):
         print_lines(f"  next: {next_command('retry', folder.name, state_dir=state_dir, connects=True)}")
+
+
+def purge(
+    older_than: Annotated[
+        str, typer.Option(help="Remove complete runs that began longer ago than this, such as 90d.", metavar="TIME")
+    ],
+    state_dir: flags.StateDir = Path(".bulkgladly"),
+    json: flags.Json = False,
+) -> None:
+    """Remove old runs with their files. Their results are gone then, and their rejects cannot be retried.
+
+    Runs that can be resumed stay. So does what bulkgladly remembers of records between runs: a later import of the same
+    file still sends nothing twice.
+    """
+    from bulkgladly.cli.values import seconds_of
+    from bulkgladly.journal.runs import purge_runs
+    from bulkgladly.runs.observer import counted
+
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds_of("--older-than", older_than))
+    found = purge_runs(state_dir, before)
+    if json:
+        print_json(found._asdict())
+        return
+    print_lines(f"removed {counted(len(found.removed), 'run')} ({found.bytes / 1e6:,.1f} MB)")
+    print_lines(*(f"kept {name}: {why}" for name, why in found.kept.items()))
 
 
 def _show_run(about: Mapping[str, Any]) -> None:

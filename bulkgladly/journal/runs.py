@@ -1,9 +1,11 @@
 """The runs of a state directory: listing them, finding one by its name, and letting one at a time begin."""
 
 import contextlib
+import datetime as dt
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull, RunLocked, UsageError
@@ -12,7 +14,16 @@ from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
 
-__all__ = ("all_folders", "beginning", "find_run", "list_runs", "open_to_others", "unusable_runs")
+__all__ = (
+    "Purged",
+    "all_folders",
+    "beginning",
+    "find_run",
+    "list_runs",
+    "open_to_others",
+    "purge_runs",
+    "unusable_runs",
+)
 
 _BEGIN_WAIT_S = 30.0
 _MOST_NAMED = 4
@@ -127,3 +138,36 @@ def open_to_others(state_dir: Path) -> str | None:
         return None
     what = "can be changed" if mode & 0o022 else "can be listed"
     return f"{state_dir} {what} by other users (mode {mode:o}); to stop that: chmod 700 {shlex.quote(str(state_dir))}"
+
+
+class Purged(NamedTuple):
+    """The runs that a purge removed, their bytes, and those that it kept although they are old, with the reason."""
+
+    removed: tuple[str, ...]
+    bytes: int
+    kept: Mapping[str, str]
+
+
+def purge_runs(state_dir: AnyPath, before: dt.datetime) -> Purged:
+    """Remove the complete runs that began before a time. What outlives runs (`state.sqlite`) stays.
+
+    Runs that can be resumed, that cannot be read, or on which a process works are kept. Killed in between, a run is
+    there or removed, or counts as one that never began.
+    """
+    removed, size, kept = [], 0, {}
+    for run in all_folders(state_dir):
+        try:
+            if dt.datetime.fromisoformat(run.header().created_at) >= before:
+                continue
+            if (status := run.live_status()) != "complete":
+                kept[run.name] = status
+                continue
+            found = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+            with run.lock():
+                run.remove()
+        except (BulkgladlyError, OSError, ValueError) as error:
+            kept[run.name] = str(error)
+            continue
+        removed.append(run.name)
+        size += found
+    return Purged(tuple(removed), size, kept)

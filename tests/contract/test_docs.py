@@ -254,6 +254,7 @@ def run_in_order(page: Path, desk: Path, environment: dict[str, str]) -> int:
     return len(lines)
 
 
+@pytest.mark.timeout(180)
 def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str]) -> None:
     """They run in order, in one folder, and end with the exit codes that the README names."""
     assert run_in_order(README, desk, environment) >= 6

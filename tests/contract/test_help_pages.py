@@ -25,8 +25,8 @@ Program = Callable[[str], int]
 
 COMMANDS = {name.removeprefix("bulkgladly").strip(): command for name, command in all_commands()}
 GROUPS = {name for name, command in COMMANDS.items() if getattr(command, "commands", None)}
-ENDLESS = {"follow", "listen", "live"}
-"""Commands that run until they are stopped: of their examples only the arguments are read."""
+ENDLESS = {"follow", "init", "listen", "live"}
+"""Commands that run until they are stopped, or ask a person: of their examples only the arguments are read."""
 IMPORT = "bulkgladly import customers customers.csv --key crm_id"
 EXPORT = "bulkgladly export agents-list inboxes profiles --emails customers.csv --out lake"
 MAP = "bulkgladly map init contacts.csv --to customers --out customers.toml"

@@ -105,6 +105,16 @@ def test_show_tells_what_there_is(program: Program, data: Path, capsys: pytest.C
     ]
 
 
+@pytest.mark.parametrize(("age", "code"), [("3650d", 0), ("1s", 1)])
+def test_a_monitor_learns_whether_a_data_set_is_fresh(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str], age: str, code: int
+) -> None:
+    assert program("dataset", "show", "data", "--json", "--max-age", age) == code
+    told = capsys.readouterr()
+    assert json.loads(told.out)["data_sets"]
+    assert ("was last written at" in told.err) is bool(code)
+
+
 def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Numbers and times, and whose data it is."""
     assert program("dataset", "show", "data", "--json") == 0

@@ -1,6 +1,7 @@
 """Runs: limits, resuming, refusing, retrying; and nothing on the disk that should not be there."""
 
 import asyncio
+import datetime as dt
 import gzip
 import io
 import logging
@@ -25,6 +26,7 @@ from bulkgladly import (
     Limits,
     Observer,
     Pace,
+    RunFolder,
     RunLocked,
     UsageError,
     dry_run,
@@ -36,6 +38,7 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.import_summary import Closing, publish
 from bulkgladly.journal.databases import open_journal
 from bulkgladly.journal.ledger import Ledger, Openings
+from bulkgladly.journal.runs import purge_runs
 from bulkgladly.records import Mark
 from bulkgladly.runs.summary import common_fields
 from tests.flows.conftest import TOKEN, World, check_report, people, person
@@ -682,3 +685,28 @@ async def test_the_limit_of_requests_is_kept_to_the_request(most: int, world: Wo
 
     assert report.requests_total == most
     assert report.exit_code == 10
+
+
+async def test_old_complete_runs_are_removed_and_what_is_remembered_stays(world: World) -> None:
+    """A run that can be resumed stays; the same rows again send nothing."""
+    await world.rows(people(3))
+    stopped = await world.run(world.ndjson(people(9)), new_run=True, max_requests=5)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+
+    assert purge_runs(world.state, later - dt.timedelta(hours=1)) == ((), 0, {})
+    found = purge_runs(world.state, later)
+
+    assert (len(found.removed), dict(found.kept)) == (1, {stopped.run: "stopped"})
+    assert found.bytes > 0
+    assert [run.name for run in list_runs(world.state)] == [stopped.run]
+    again = await world.rows(people(3))
+    assert again.counts["unchanged"] == 3
+
+
+async def test_a_run_at_work_is_not_removed(world: World) -> None:
+    report = await world.rows(people(1))
+    with RunFolder(world.state / "runs" / report.run).lock():
+        found = purge_runs(world.state, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1))
+
+    assert found.removed == ()
+    assert list(found.kept) == [report.run]
