@@ -32,11 +32,16 @@ def serve_and_leave(
             "--json prints the result on stdout, where the events go; leave it out, or pass events on elsewhere "
             "(--out, --to)"
         )
-    with display_for(output.progress, logger_for(output.log_format)) as observer:
+    logger = logger_for(output.log_format)
+    with display_for(output.progress, logger) as observer:
         environment = context.obj.environment or USUAL
         work = partial(start_realtime, options, credentials, observer=observer)
         report: Any = anyio.run(partial(work, with_signals=True, environment=environment))
-    tell(*ending_lines(report, "listen" if options.listen is not None else "follow"))
+    command = "listen" if options.listen is not None else "follow"
+    if output.log_format == "json":
+        logger.info("%s", f"{command} ended", extra={"event": "finished", "report": report.as_dict()})
+    else:
+        tell(*ending_lines(report, command))
     if output.json:
         print_json(report.as_dict())
     raise typer.Exit(report.exit_code)

@@ -37,6 +37,7 @@ _TRIES = 3
 _LONGEST_LINE = 1_000_000
 
 NO_TIME = dt.timedelta()
+_PROBE_AGAIN = dt.timedelta(hours=1)
 _PROBE = dt.timedelta(seconds=1)
 _MOST_STEPS = 8
 
@@ -114,6 +115,7 @@ class EventFeed:
     ) -> None:
         self._client, self._inbox, self._clock, self._since, self._note = client, inbox, clock, since, note
         self.entities = list(entities)
+        self._probe_after = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._has_told_early = False
         self.read_until: dt.datetime | None = None
         """Up to when this session has read all events, by the server's clock."""
@@ -243,6 +245,10 @@ class EventFeed:
                 )
             if later is not None:
                 return later
+        if self._clock.now() < self._probe_after:
+            return None
+        # Finding out takes a request for each entity: not at every poll of a feed that is refused for another reason.
+        self._probe_after = self._clock.now() + _PROBE_AGAIN
         refused = await refused_entities(self._client, reply.problems, self.entities, self._clock.certain())
         if not refused or len(refused) == len(self.entities):
             return None

@@ -49,6 +49,8 @@ Loop = Callable[[], Awaitable[None]]
 _FILL_EVERY_S = 600.0
 """How often the feed fills what webhooks missed."""
 _CATCH_UP_S = 300.0
+_LEAST_SETTLE_S = 20.0
+"""For rules: the feed shows an event up to 15 s late."""
 _NEW_READERS_BEGIN = dt.timedelta(minutes=1)
 """How far before its first start a new sink begins: what just happened may appear in the feed only now."""
 
@@ -206,7 +208,8 @@ class ServiceParts:
                 known_until=lambda: None if options.listen is not None else fill.feed.read_until,
                 patience_s=max(_CATCH_UP_S, 2 * options.every_s),
             ),
-            settle_s=options.settle_s,
+            # An event that comes late must be able to cancel a timer, also if sinks get theirs as they come.
+            settle_s=max(options.settle_s, _LEAST_SETTLE_S),
             note=note,
             environment=environment,
         )
@@ -337,13 +340,30 @@ class ServiceParts:
         since = self.options.since
         if since is not None:
             return await self._inbox.begin_cursor(name, 0, since=since)
+        first_seq, first_wall = await self._first_start(name)
         # By Gladly's clock as soon as it is known: by one of ours that is ahead, news would be left out.
         await self._fill.has_greeted.wait()
-        began = self.terms.environment.clock()
         if self._fill.clock.difference() is not None:
             # What the feed accepts shows which clock is wrong: by one of ours that is behind, old events would be news.
             with anyio.move_on_after(_CATCH_UP_S):
                 await self._fill.has_filled.wait()
-        waited = dt.timedelta(seconds=self.terms.environment.clock() - began)
+        # Of our own clock only the difference counts, which is right also if the clock is wrong.
+        waited = max(dt.timedelta(), self.terms.environment.wall() - first_wall)
         since = self._fill.clock.certain() - waited - _NEW_READERS_BEGIN
-        return await self._inbox.begin_cursor(name, self._first_seq, since=since)
+        return await self._inbox.begin_cursor(name, first_seq, since=since)
+
+    async def _first_start(self, name: str) -> tuple[int, dt.datetime]:
+        """Return after which arrival, and when by our clock, a reader was first wanted, which is kept.
+
+        A process that ends before Gladly has answered has not fixed where the reader begins. What `listen` received
+        until then must not be left out by the next one.
+        """
+        if self._inbox is None:
+            raise RuntimeError("make the parts first")
+        fact = f"first start of {name}"
+        now = self.terms.environment.wall()
+        if (kept := self._inbox.reader.fact(fact)) is None:
+            await self._inbox.keep(**{fact: f"{self._first_seq} {now.isoformat()}"})
+            return self._first_seq, now
+        seq, _, wall = kept.partition(" ")
+        return int(seq), dt.datetime.fromisoformat(wall)

@@ -28,6 +28,8 @@ _BATCH = 100
 _ACTIONS = 20
 _LOOK_S = 0.5
 _LONGEST_FETCH_WAIT_S = 60.0
+_MOST_BACK_MS = 24 * 3_600_000
+"""Rules act on what a stop of this length has missed, as far as the feed goes back."""
 _FORGET_MS = 600_000
 _TELL_AGAIN_S = 600.0
 
@@ -84,7 +86,8 @@ class RuleRunner:
         """
         self._begun_at = self._inbox.last_seq
         self._seq = await self._store.patiently(lambda: self._inbox.begin_cursor(RULES_CURSOR, self._begun_at))
-        self._since_ms = self._inbox.reader.since_ms(RULES_CURSOR)
+        # After days without rules nobody expects them to act on what happened meanwhile.
+        self._since_ms = max(self._inbox.reader.since_ms(RULES_CURSOR), self._now_ms() - _MOST_BACK_MS)
         await self._begin()
         stop = Stop()
         await serve(

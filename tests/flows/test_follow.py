@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import orjson
@@ -19,12 +20,15 @@ from bulkgladly.emulator.faults.fault import Fault, half_body, reset, status
 from bulkgladly.emulator.protocol.replies import Reply, problem, refuse
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.stored_events import InboxReader, inbox_path
 from bulkgladly.realtime.fill_loop import FillLoop
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.run_realtime import start_realtime
+from bulkgladly.realtime.service_parts import ServiceParts
 from bulkgladly.runs.connection import Connection
+from bulkgladly.runs.session import Terms
 from tests.flows.exporting import TOKEN, Wall
 from tests.flows.followed import Followed, Told
 from tests.flows.quickly import HASTY, QUICK
@@ -371,11 +375,43 @@ async def test_a_stop_during_an_outage_does_not_wait_for_sinks_that_are_new(tmp_
 
     options = RealtimeOptions(state_dir=tmp_path / "state", sinks=("exec:true",), out=tmp_path / "lake")
     nobody = Credentials("http://127.0.0.1:9", "someone", TOKEN)
+    reports = []
     async with anyio.create_task_group() as group:
         group.start_soon(stop)
-        report = await start_realtime(options, nobody, observer=told, with_signals=True, environment=HASTY)
+        reports += [await start_realtime(options, nobody, observer=told, with_signals=True, environment=HASTY)]
 
-    assert report.exit_code == 0
+    assert [report.exit_code for report in reports] == [0]
     with closing(InboxReader(inbox_path(tmp_path / "state"))) as reader:
         # It has not begun, so that the next start does not take the last day for news.
         assert set(reader.cursors()) == {"data set", "job dumps"}
+
+
+async def test_what_came_before_gladly_first_answered_is_passed_on_by_the_next_start(
+    followed: Followed, tmp_path: Path
+) -> None:
+    """A new sink begins at its first start, although that start never learned Gladly's time."""
+    log = tmp_path / "log"
+    options: dict[str, Any] = {"sinks": (f"exec:tee -a {log}",), "settle_s": 0.0}
+    nobody = Credentials("http://127.0.0.1:9", "someone", TOKEN)
+    started = anyio.Event()
+    with Inbox(followed.state, followed.credentials.host) as inbox:
+        parts = ServiceParts.read(RealtimeOptions(state_dir=followed.state, **options), nobody, Terms(nobody))
+        parts.make(inbox, Connection(nobody, Pace(), Limits(), HASTY).client)
+        async with anyio.create_task_group() as group:
+
+            async def wanted() -> None:
+                started.set()
+                await parts.begin_reader(parts.sinks[0].name)
+
+            group.start_soon(wanted)
+            await started.wait()
+            while inbox.reader.fact(f"first start of {parts.sinks[0].name}") is None:  # noqa: ASYNC110 - it wakes nobody
+                await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+        (new,) = followed.add("TASK/CLOSED")
+        shown = next(one for one in followed.emulator.store.event_log if one.id == new).shown()
+        await inbox.put([arrival_of(orjson.dumps(shown), Via.WEBHOOK, QUICK.wall())])
+
+    await followed.follow(3, **options)
+
+    assert new in log.read_text(encoding="utf-8")

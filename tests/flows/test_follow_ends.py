@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import orjson
 import pytest
 
 from bulkgladly import Credentials, Limits
@@ -123,3 +124,15 @@ async def test_wrong_credentials_are_all_that_is_told(followed: Followed) -> Non
     first, second = ending_lines(report, "follow")
     assert "does not accept the credentials" in first
     assert second.startswith("  1 request in ")
+
+
+def test_with_json_lines_the_end_is_one_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(Emulator()) as emulator:
+        found = heard(program_in(tmp_path, monkeypatch, emulator), capsys)(
+            "follow", "--out", "lake", "--log-format", "json", "--max-duration", "1s"
+        )
+
+    lines = [orjson.loads(line) for line in found.err.splitlines()]
+    assert (found.code, lines[-1]["event"], lines[-1]["report"]["exit_code"]) == (10, "finished", 10)
