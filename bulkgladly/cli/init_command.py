@@ -1,7 +1,6 @@
 """`init`: ask for host and user, write a profile into the settings file, and check that it works."""
 
 import re
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.flags import call_option
-from bulkgladly.cli.output import ask, print_lines, tell
+from bulkgladly.cli.output import ask, can_ask, print_lines, tell
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import CONFIG_FILE, base_url, load_toml
 
@@ -101,7 +100,7 @@ def _asked(question: str, flag: str) -> str:
         UsageError: There is no terminal.
         Abort: The person has ended the input.
     """
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError(f"{flag} is missing; pass it, because there is no terminal to ask")
     if (typed := ask(question)) is None:
         raise typer.Abort

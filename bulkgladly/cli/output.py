@@ -17,7 +17,7 @@ from bulkgladly.shown import escaped_json, shown
 if TYPE_CHECKING:
     from bulkgladly.cli.flag_groups import OutputFlags
 
-__all__ = ("ask", "print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
+__all__ = ("ask", "can_ask", "print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
 
 
 def print_lines(*lines: str) -> None:
@@ -38,6 +38,11 @@ def tell(*lines: str) -> None:
     """Print lines for people on stderr. Line breaks within a line are escaped."""
     sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
     sys.stderr.flush()
+
+
+def can_ask() -> bool:
+    """Tell whether the standard input is a terminal, at which a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def ask(question: str) -> str | None:
