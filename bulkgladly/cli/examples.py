@@ -96,6 +96,12 @@ bulkgladly dataset compact lake
 
 # of one data set
 bulkgladly dataset compact lake inboxes""",
+    "dataset sql": """\
+# views with the newest row of each key, and views that join them
+bulkgladly dataset sql lake -o views.sql
+
+# to the standard output
+bulkgladly dataset sql lake""",
     "inbox": """\
 bulkgladly inbox show""",
     "inbox show": """\
