@@ -127,7 +127,7 @@ class EmulatorOptions:
     are not part of the state file."""
     seed_history: int = 0
     """Of how many days there is one history, told alike by items, conversations, tasks, events, export jobs (as
-    many as days, at most 14) and reports. Without other customers there are 60 (not when a state file is loaded)."""
+    many as days, at most 14) and reports. Without other customers there are 150 (not when a state file is loaded)."""
     items_per_job: int = 180
     """Invented conversation items of a generated export job."""
     faults_file: Path | None = None

@@ -18,7 +18,7 @@ from bulkgladly.emulator.seeding.seed_organisation import seed_customers
 
 __all__ = ("History", "begin_events", "seed_history")
 
-_CUSTOMERS = 60
+_CUSTOMERS = 150
 _MORE_TOPICS: tuple[Entity, ...] = (
     {"id": "topic-4", "name": "Returns", "disabled": False},
     {"id": "topic-5", "name": "Refunds", "disabled": False, "parentId": "topic-4"},
