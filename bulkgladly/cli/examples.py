@@ -154,7 +154,10 @@ bulkgladly schema show customers""",
     "schema show": """\
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
-bulkgladly schema show ConversationExportReport --json""",
+bulkgladly schema show ConversationExportReport --json
+
+# which report answers which question
+bulkgladly schema show --reports""",
     "follow": """\
 # print events as they happen
 bulkgladly follow

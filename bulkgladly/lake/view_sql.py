@@ -18,7 +18,7 @@ from bulkgladly.lake.view_sources import (
     view_name,
 )
 
-__all__ = ("ViewScript", "views_of")
+__all__ = ("ViewScript", "view_sql", "views_of")
 
 
 class ViewScript(NamedTuple):
@@ -46,7 +46,7 @@ def views_of(folder: Catalogue) -> ViewScript:
             f"{folder.path} has no data that a view could read; run `{next_command('export', '--help')}` for how to "
             "fill it"
         )
-    parts = [_head(folder), *map(_view, sources), *(_joined(name, sql) for name, sql in JOINED_VIEWS.items())]
+    parts = [_head(folder), *map(view_sql, sources), *(_joined(name, sql) for name, sql in JOINED_VIEWS.items())]
     remarks = tuple(source.remark for source in sources if "not Parquet" in source.remark)
     return ViewScript("\n\n".join(parts) + "\n", len(found), remarks)
 
@@ -77,7 +77,8 @@ def _head(folder: Catalogue) -> str:
     )
 
 
-def _view(source: ViewSource) -> str:
+def view_sql(source: ViewSource) -> str:
+    """Return the statement that creates the view of one data set."""
     head = f"CREATE OR REPLACE VIEW {quoted(source.view)} AS"
     if source.files is None:
         return f"-- {' '.join(source.remark.splitlines())}\n{head}\n{_no_rows(source.columns)};"

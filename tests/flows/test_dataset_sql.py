@@ -17,8 +17,8 @@ from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
-from bulkgladly.lake.view_sources import view_name
-from bulkgladly.lake.view_sql import views_of
+from bulkgladly.lake.view_sources import source_of, view_name
+from bulkgladly.lake.view_sql import view_sql, views_of
 from tests.flows.exporting import Lake, a_lake, as_lines
 from tests.flows.programs import Program, program_in
 
@@ -142,6 +142,31 @@ async def test_all_lists_of_an_organisation_open(duck: duckdb.DuckDBPyConnection
     assert duck.sql("SELECT email_addresses FROM customers_enriched ORDER BY ALL").fetchall()[0] == (
         ["ada.sample.0@example.org"],
     )
+
+
+async def test_a_new_value_that_does_not_fit_is_named(duck: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """It never becomes null silently; the command run again keeps the column a text."""
+    metric_set, day = "AgentLoginTimeReport", dt.date(2026, 3, 17)
+    (first, *_) = lake.emulator.reports.rows(metric_set, day=day)
+    async with lake.emulator:
+        await lake.export("report", report=ReportQuery((metric_set,), first=day, last=day))
+        opened(duck, lake.out)
+        odd = {**first, "Log-ins": "many"}
+        lake.emulator.reports.add_rows(metric_set, [odd], day=day + DAY, whole=True)
+        await lake.export("report", report=ReportQuery((metric_set,), first=day + DAY, last=day + DAY))
+    with pytest.raises(duckdb.ConversionException, match="many"):
+        duck.sql("SELECT log_ins FROM report_agent_login_time").fetchall()
+    found = opened(duck, lake.out).sql("SELECT log_ins FROM report_agent_login_time").fetchall()
+    assert ("many",) in found
+
+
+def test_columns_that_no_file_has_are_null(duck: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """As in parts that an earlier version wrote."""
+    put(tmp_path, "agents", [[{"id": "a", "name": "A"}]])
+    source = source_of(DataFolder.open(tmp_path), "agents", "agents", {"shift": "VARCHAR", "since": "TIMESTAMPTZ"})
+    assert source is not None
+    duck.execute(view_sql(source))
+    assert duck.sql("SELECT id, shift, since FROM agents").fetchall() == [("a", None, None)]
 
 
 def test_names_of_views() -> None:
