@@ -14,6 +14,7 @@ from bulkgladly.emulator.seeding.seed_history import History
 from bulkgladly.exports.export_options import ReportQuery
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.view_sources import view_name
 from bulkgladly.lake.view_sql import views_of
 from tests.flows.exporting import Lake, a_lake
 from tests.flows.history_answers import ANSWERS, Row
@@ -81,6 +82,18 @@ def rounded(rows: Sequence[Row]) -> list[Row]:
 def test_the_page_has_ten_questions() -> None:
     """Each in both languages."""
     assert list(blocks("sql")) == list(blocks("py")) == [0, *ANSWERS] == list(range(11))
+
+
+def test_views_have_the_rows_of_compact(dumped: Dumped, duck: duckdb.DuckDBPyConnection) -> None:
+    """One for each key, and the same ones, although no view reads what `compact` wrote."""
+    folder = DataFolder.open(dumped.path)
+    for name in folder.data_sets():
+        if name.startswith("reports/"):  # whose views have other types
+            continue
+        kept = f"read_parquet('{dumped.path}/current/{name}/*.parquet')"
+        view = f'"{view_name(name)}"'
+        differ = f"(FROM {view} EXCEPT ALL FROM {kept}) UNION ALL (FROM {kept} EXCEPT ALL FROM {view})"
+        assert duck.sql(f"SELECT count(*) FROM ({differ})").fetchall() == [(0,)], name  # noqa: S608
 
 
 @pytest.mark.parametrize("number", ANSWERS)
