@@ -1,6 +1,7 @@
 """`dataset sql`: its views open in DuckDB, whatever the folder holds and is called."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ def test_views_without_a_data_set_have_no_rows(duck: duckdb.DuckDBPyConnection, 
     counts = {name: duck.sql(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] for name in JOINED_VIEWS}  # noqa: S608
     assert counts.pop("all_agents") == 1
     assert set(counts.values()) == {0}
+
+
+def test_every_column_of_a_joined_view_is_explained(duck: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """In docs/model.md, and no column that does not exist."""
+    put(tmp_path, "agents", [[{"id": "a", "name": "A"}]])
+    opened(duck, tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    table = page[page.index("| column | view | what it means |") :].split("\n\n")[0]
+    explained = {
+        (view, column)
+        for columns, views in re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", table, re.MULTILINE)
+        for view in re.findall(r"`(\w+)`", views)
+        for column in re.findall(r"`(\w+)`", columns)
+    }
+
+    described = set(JOINED_VIEWS) - {"all_items", "work_sessions"}  # which have the columns of a data set
+    columns = {(view, column) for view in described for column, *_ in duck.sql(f'DESCRIBE "{view}"').fetchall()}
+    assert columns <= explained
+    assert {view for view, _ in explained} == described
 
 
 @pytest.mark.parametrize("name", ["it's", 'say "hi"', "50%; DROP", "a[b]*?c", "date=2020-01-01", "größe"])
