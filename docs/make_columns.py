@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bulkgladly.gladly.data_sets import DataSetPlan, ListOf, OpenMap, Struct, ValueType
+from bulkgladly.gladly.data_sets import DataSetPlan, type_words
 from bulkgladly.gladly.exports import LiveExport, Parent
 from bulkgladly.gladly.report_windows import Grain
 from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS, METRIC_SETS
@@ -25,7 +25,8 @@ UNKNOWN means that Gladly's documents do not say it.
 METRIC_SETS_HEAD = """\
 `bulkgladly export report NAME` requests one of these ([reports](exporting.md#reports)). The columns
 are those that Gladly sends; where they are known, `bulkgladly schema show NAME` lists them. The
-flags are those that the set accepts besides the days.
+flags are those that the set accepts besides the days. Where a star follows, Gladly's documents do not
+describe the report, and only its name says what it answers.
 """
 GRAINS = {
     Grain.THING: "an object",
@@ -82,10 +83,11 @@ def _metric_sets() -> str:
             GRAINS[found.grain],
             ", ".join(f"`{flag}`" for field, flag in FLAGS.items() if field in found.takes),
             ", ".join(f"`{column}`" for column in found.key),
+            f"{found.question}{'' if found.is_described else ' *'}",
         )
         for name, found in sorted(METRIC_SETS.items())
     ]
-    return _table(("metric set", "one row is", "flags", "key"), rows)
+    return _table(("metric set", "one row is", "flags", "key", "answers"), rows)
 
 
 def _section(plan: DataSetPlan) -> str:
@@ -93,16 +95,8 @@ def _section(plan: DataSetPlan) -> str:
     key = ", ".join(f"`{name}`" for name in plan.key)
     folders = ", ".join(f"`{name}=`" for name in plan.partitions)
     about = f"{come}. Version {plan.version}, key {key}{f', folders {folders}' if folders else ''}."
-    rows = [(f"`{column.name}`", _named(column.type), column.meaning) for column in plan.all_columns]
+    rows = [(f"`{column.name}`", type_words(column.type, "`"), column.meaning) for column in plan.all_columns]
     return "\n\n".join((f"### {plan.name}", about, _table(("column", "type", "what it means"), rows)))
-
-
-def _named(plain: ValueType) -> str:
-    if isinstance(plain, ListOf):
-        return f"list of {_named(plain.element)}"
-    if isinstance(plain, Struct):
-        return f"object ({', '.join(f'`{name}`' for name in plain.members)})"
-    return "map of texts" if isinstance(plain, OpenMap) else plain.value
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -94,7 +94,10 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "dataset": (
         "Show, check and compact a data set.",
         _INSPECT,
-        (dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
+        (
+            *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
+            dataset_command.sql,
+        ),
     ),
 }
 

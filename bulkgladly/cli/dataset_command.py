@@ -1,7 +1,8 @@
-"""`dataset show`, `verify`, `drift` and `compact`: what was exported to a folder, read from it alone."""
+"""`dataset show`, `verify`, `drift`, `compact` and `sql`: what was exported to a folder, read from it alone."""
 
 import datetime as dt
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import flags
-from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
 
 if TYPE_CHECKING:
     from bulkgladly.lake.summaries import DataSetSummary
 
-__all__ = ("compact", "drift", "show", "verify")
+__all__ = ("compact", "drift", "show", "sql", "verify")
 
 Folder = Annotated[Path, typer.Argument(help="The folder, as given to --out.", metavar="DIR")]
 
@@ -234,6 +235,45 @@ def compact(
         tell(f"{folder} has no data yet")
     if failed:
         raise typer.Exit(1)
+
+
+def sql(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the SQL here. (default: the standard output)", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Write views for DuckDB: the newest row of each key, and joins such as `conversations_enriched`.
+
+    The views read the files where they are now. Run the command again after a data set was added.
+    """
+    from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.view_sql import views_of
+    from bulkgladly.runs.observer import counted
+
+    script = views_of(DataFolder.open(folder))
+    for remark in script.remarks:
+        tell(f"warning: {remark}")
+    if out is None or str(out) == "-":
+        print_text(script.sql)
+        return
+    _write_script(out, script.sql)
+    tell(f"wrote views of {counted(script.data_sets, 'data set')} to {out}; run `duckdb -init {shlex.quote(str(out))}`")
+
+
+def _write_script(path: Path, text: str) -> None:
+    """Write a script, in place of an earlier one only."""
+    from bulkgladly.errors import UsageError
+    from bulkgladly.storage.durable import write_whole
+
+    mark = text[:12].encode()
+    try:
+        if path.exists() and path.stat().st_size and not path.read_bytes().startswith(mark):
+            raise UsageError(f"{path} exists and is not a script of `dataset sql`; choose another name")
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _has_rows(folder: Any, data_set: str) -> bool:

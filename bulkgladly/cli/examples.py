@@ -101,6 +101,12 @@ bulkgladly dataset compact lake
 
 # of one data set
 bulkgladly dataset compact lake inboxes""",
+    "dataset sql": """\
+# views with the newest row of each key, and views that join them
+bulkgladly dataset sql lake -o views.sql
+
+# to the standard output
+bulkgladly dataset sql lake""",
     "inbox": """\
 bulkgladly inbox show""",
     "inbox show": """\
@@ -153,7 +159,10 @@ bulkgladly schema show customers""",
     "schema show": """\
 # what an import of customers takes, and what an export of them holds
 bulkgladly schema show customers
-bulkgladly schema show ConversationExportReport --json""",
+bulkgladly schema show ConversationExportReport --json
+
+# which report answers which question
+bulkgladly schema show --reports""",
     "init": """\
 # asks for host and user
 bulkgladly init

@@ -1,5 +1,8 @@
 """`schema show`: the columns of what is imported and exported, with their types."""
 
+import shutil
+import textwrap
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -16,19 +19,25 @@ KINDS = {"text": "text", "flag": "true or false"}
 
 def show(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="An object to import, a data set or a report (metric set), such as customers.", metavar="OBJECT"
         ),
-    ],
+    ] = None,
+    reports: Annotated[bool, typer.Option("--reports", help="Show which report answers which question.")] = False,
     json: flags.Json = False,
 ) -> None:
     """Show the columns of an object: those that an import takes, and those of a data set or report."""
+    if reports:
+        _show_reports(name, json=json)
+        return
+    if name is None:
+        raise UsageError("nothing to show; name an object, such as customers, or pass --reports")
     found = {"name": name, **_resource(name), **_data_set(name), **_report(name)}
     if len(found) == 1:
         raise UsageError(_unknown(name))
     if json:
-        print_json(found)
+        print_json(_without_words(found))
         return
     if "modes" in found:
         print_lines(f"Columns of {name} to import (modes: {', '.join(found['modes'])})")
@@ -42,12 +51,13 @@ def show(
             f"partitioned by {folders}" if folders else "",
         ]
         print_lines(f"Columns of the data set {name} ({'; '.join(part for part in parts if part)})")
-        order = ("column", "means", "type")
-        _print(("column", "what it means", "type"), [tuple(row[part] for part in order) for row in about["columns"]])
+        order = ("column", "words", "means")
+        _print(("column", "type", "what it means"), [tuple(row[part] for part in order) for row in about["columns"]])
     if "report" in found:
         if found["report"]:
-            print_lines(f"Known columns of the report {name}; any other becomes text, named after its header")
+            print_lines(f"Known columns of the report {name}")
             _print(("column", "header", "type"), [tuple(row.values()) for row in found["report"]])
+            print_lines("Any other column becomes text, named after its header.")
         else:
             print_lines(f"Each column of the report {name} becomes text, named after its header")
 
@@ -66,14 +76,23 @@ def _resource(name: str) -> dict[str, Any]:
 
 
 def _data_set(name: str) -> dict[str, Any]:
+    from bulkgladly.gladly.data_sets import type_words
     from bulkgladly.gladly.table import DATA_SET_PLANS
     from bulkgladly.lake.schemas import DATA_SETS
 
     found = DATA_SETS.get(name)
     if found is None:
         return {}
-    meanings = {column.name: column.meaning for column in DATA_SET_PLANS[name].all_columns}
-    columns = [{"column": field.name, "type": str(field.type), "means": meanings[field.name]} for field in found.schema]
+    declared = {column.name: column for column in DATA_SET_PLANS[name].all_columns}
+    columns = [
+        {
+            "column": field.name,
+            "type": str(field.type),
+            "means": declared[field.name].meaning,
+            "words": type_words(declared[field.name].type),
+        }
+        for field in found.schema
+    ]
     about = {"version": found.version, "key": list(found.key), "partitions": list(found.partitions)}
     return {"data_set": {**about, "columns": columns}}
 
@@ -88,6 +107,28 @@ def _report(name: str) -> dict[str, Any]:
     return {"report": known}
 
 
+def _without_words(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found for programs, which get the exact types instead of words."""
+    if "data_set" not in found:
+        return found
+    about = found["data_set"]
+    columns = [{name: value for name, value in row.items() if name != "words"} for row in about["columns"]]
+    return {**found, "data_set": {**about, "columns": columns}}
+
+
+def _show_reports(name: str | None, *, json: bool) -> None:
+    from bulkgladly.gladly.table import METRIC_SETS
+
+    if name is not None:
+        raise UsageError(f"--reports lists all reports; leave out {name!r}, or leave out --reports for its columns")
+    rows = [(each.name, each.question, each.is_described) for _, each in sorted(METRIC_SETS.items())]
+    if json:
+        print_json([{"report": one, "answers": two, "is_described": three} for one, two, three in rows])
+        return
+    _print(("report", "answers"), [(one, f"{two}{'' if three else ' *'}") for one, two, three in rows])
+    print_lines("* Gladly does not describe this report; only its name says what it answers.")
+
+
 def _unknown(name: str) -> str:
     from bulkgladly.gladly.table import IMPORTS, METRIC_SETS
     from bulkgladly.lake.schemas import DATA_SETS
@@ -99,9 +140,31 @@ def _unknown(name: str) -> str:
 
 
 def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    """Print a table. On a terminal its cells are wrapped to the width; in a pipe each row stays one line."""
+    widths = _widths(head, rows, shutil.get_terminal_size((_UNLIMITED, 24)).columns)
     for row in (head, *rows):
-        print_lines("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+        for lines in zip_longest(*cells, fillvalue=""):
+            padded = (line.ljust(width) for line, width in zip(lines, widths, strict=True))
+            print_lines("  " + "  ".join(padded).rstrip())
+
+
+_UNLIMITED = 100_000
+_NARROWEST = 24
+
+
+def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], most: int) -> list[int]:
+    """Return the widths of columns: as wide as needed; if that is too much, those in the middle give way first."""
+    columns = [[row[at] for row in (head, *rows)] for at in range(len(head))]
+    widths = [max(map(len, cells)) for cells in columns]
+    excess = sum(widths) + 2 * len(widths) - most
+    for at in (*range(1, len(widths) - 1), len(widths) - 1):
+        words = max(len(word) for cell in columns[at] for word in cell.split() or ("",))
+        least = max(words, _NARROWEST if at == len(widths) - 1 else 0)
+        cut = min(max(0, excess), max(0, widths[at] - least))
+        widths[at] -= cut
+        excess -= cut
+    return widths
 
 
 def _rows(plan: Any) -> Any:

@@ -120,6 +120,8 @@ def _add_data(parser: argparse.ArgumentParser, usual: EmulatorOptions) -> None:
     conversations = "start with N conversations of each customer, with tasks"
     add("--seed-conversations", type=int, default=0, metavar="N", help=conversations)
     add("--seed-jobs", type=int, default=0, metavar="N", help="start with N daily export jobs (at most 14)")
+    history = "start with one history of N days, told alike by objects, jobs, events and reports"
+    add("--seed-history", type=int, default=0, metavar="N", help=history)
     items = f"conversation items in a generated job (default {usual.items_per_job})"
     add("--items-per-job", type=int, default=usual.items_per_job, metavar="N", help=items)
     add("--seed-events", type=int, default=0, metavar="N", help="start with N invented events in the last 24 hours")

@@ -17,6 +17,7 @@ from bulkgladly.emulator.operations.all_operations import OPERATIONS, OTHER_HOST
 from bulkgladly.emulator.options import EmulatorOptions
 from bulkgladly.emulator.organisation.clock import Clock
 from bulkgladly.emulator.organisation.event_log import Event
+from bulkgladly.emulator.organisation.export_jobs import RETENTION
 from bulkgladly.emulator.organisation.state_file import load_state, save_state
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.protocol.outgoing_requests import is_loopback
@@ -25,6 +26,7 @@ from bulkgladly.emulator.reports.reports import Reports
 from bulkgladly.emulator.seeding.seed_answers import seed_knowledge
 from bulkgladly.emulator.seeding.seed_conversations import seed_conversations, seed_custom_attributes
 from bulkgladly.emulator.seeding.seed_events import seed_events
+from bulkgladly.emulator.seeding.seed_history import History, begin_events, seed_history
 from bulkgladly.emulator.seeding.seed_organisation import seed_customers, seed_directory
 from bulkgladly.emulator.server.control import Control
 from bulkgladly.emulator.server.exchange import Exchange, ServerParts
@@ -48,7 +50,8 @@ class Emulator(Application):
     those of the API; what they keep is theirs to hold.
     `store`, `exports`, `reports`, `faults`, `requests`, `limiter`, `report_limits`, `deliveries` and `traffic`
     exist from the beginning and outlive the stop, so you can fill them before and read them afterwards. Webhooks
-    get what happens in between. An emulator can start once.
+    get what happens in between. `history` is what happened before, if the options ask for it. An emulator can
+    start once.
 
     Raises:
         ValueError, TypeError: An option does not exist, or its value is not allowed.
@@ -84,6 +87,7 @@ class Emulator(Application):
         self.report_limits = ReportLimits(options, clock)
         self.deliveries = Deliveries(self.store, options)
         self.traffic = Traffic(self, seed=options.seed)
+        self.history: History | None = None
         self._listener: Listener | None = None
         self._exchange: Exchange | None = None
         self._url = ""
@@ -199,8 +203,9 @@ class Emulator(Application):
         )
 
     def _fill(self) -> None:
+        options = self.options
         # First of all, because events must be in order.
-        seed_events(self.store, self.options.seed_events, seed=self.options.seed)
+        seed_events(self.store, options.seed_events, seed=options.seed)
         state_file, faults_file = self.options.state_file, self.options.faults_file
         if state_file is not None and state_file.exists():
             load_state(self.store, state_file)
@@ -208,9 +213,13 @@ class Emulator(Application):
             seed_directory(self.store)
             seed_knowledge(self.store)
             seed_custom_attributes(self.store)
-            seed_customers(self.store, self.options.seed_customers)
-            seed_conversations(self.store, self.options.seed_conversations, seed=self.options.seed)
-        self.exports.seed_jobs(self.options.seed_jobs)
+            seed_customers(self.store, options.seed_customers)
+            if options.seed_history:
+                self.history = seed_history(self.store, options.seed_history, seed=options.seed)
+                begin_events(self.store, self.history, seed=options.seed)
+            seed_conversations(self.store, options.seed_conversations, seed=options.seed)
+        nights = min(options.seed_history, RETENTION.days) if self.history is not None else 0
+        self.exports.seed_jobs(options.seed_jobs or nights)
         if faults_file is not None:
             try:
                 self.faults.load(orjson.loads(faults_file.read_bytes()))

@@ -50,6 +50,7 @@ _CHOICES = {
     "report_times": get_args(TimeForm),
     "events_start": ("inclusive", "exclusive"),
 }
+_LONGEST_HISTORY = 366
 _SHARES = ("delivery_duplicates", "delivery_lost_replies")
 _POSITIVE = ("ping_timeout_s", "delivery_timeout_s", "time_scale")
 _LIMITS = ("rate", "report_rate", "report_concurrency")
@@ -59,6 +60,7 @@ _NOT_NEGATIVE = (
     "seed_customers",
     "seed_conversations",
     "seed_jobs",
+    "seed_history",
     "items_per_job",
     "neighbour_rate",
     "report_rows_per_day",
@@ -123,6 +125,9 @@ class EmulatorOptions:
     seed_jobs: int = 0
     """How many daily export jobs exist at the start, the newest for yesterday; Gladly keeps 14. They
     are not part of the state file."""
+    seed_history: int = 0
+    """Of how many days there is one history, told alike by items, conversations, tasks, events, export jobs (as
+    many as days, at most 14) and reports. Without other customers there are 150 (not when a state file is loaded)."""
     items_per_job: int = 180
     """Invented conversation items of a generated export job."""
     faults_file: Path | None = None
@@ -224,6 +229,10 @@ class EmulatorOptions:
         self._check_numbers()
         if self.seed_jobs > RETENTION.days:
             raise ValueError(f"seed_jobs is {self.seed_jobs}: jobs are kept for {RETENTION.days} days")
+        if self.seed_history > _LONGEST_HISTORY:
+            raise ValueError(f"seed_history is {self.seed_history}: it can be at most {_LONGEST_HISTORY} days")
+        if self.seed_history and self.seed_events:
+            raise ValueError("seed_history has events of its own: leave out seed_events")
         self._check_lists()
 
     def _check_numbers(self) -> None:

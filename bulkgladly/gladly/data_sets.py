@@ -31,6 +31,7 @@ __all__ = (
     "ValuePlace",
     "ValueType",
     "texts_of",
+    "type_words",
 )
 
 
@@ -137,3 +138,12 @@ class DataSetPlan:
 def texts_of(*names: str) -> Struct:
     """Return a struct of texts."""
     return Struct(dict.fromkeys(names, TEXT))
+
+
+def type_words(plain: ValueType, mark: str = "") -> str:
+    """Return a type in words, such as `list of text`; `mark` stands around the names of members."""
+    if isinstance(plain, ListOf):
+        return f"list of {type_words(plain.element, mark)}"
+    if isinstance(plain, Struct):
+        return f"object ({', '.join(f'{mark}{name}{mark}' for name in plain.members)})"
+    return "map of texts" if isinstance(plain, OpenMap) else plain.value

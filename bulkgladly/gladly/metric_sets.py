@@ -68,7 +68,8 @@ class MetricSet:
     columns with the time of a row, of which the first that has a value counts; only sets whose
     periods may overlap have one. `periods` are the forms in which a period can be given, the
     likelier first. `columns` are those that are known before a report is read, in the order of
-    the source. `is_listed` is false for a name that is not in the document's list.
+    the source. `is_listed` is false for a name that is not in the document's list. `question` is what the
+    report answers, in a few words.
     """
 
     name: str
@@ -81,6 +82,12 @@ class MetricSet:
     path: str = "/api/v1/reports"
     operation: str = "generateReport"
     is_listed: bool = True
+    question: str = ""
+
+    @property
+    def is_described(self) -> bool:
+        """Whether a source says what is in the report; otherwise only its name does."""
+        return bool(self.columns)
 
     @property
     def has_own_path(self) -> bool:

@@ -3,20 +3,20 @@
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
 files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact`,
-`merged_units` and `verify` maintain it.
+`merged_units` and `verify` maintain it. `view_sql` writes views over it for a database.
 
 Each module imports only modules on floors below its own (a test reads this picture):
 
        the folder                         lines into rows          rows into parts           rows again
-    8                                                              merged_units
-    7  verify followers                                            unit_writer               compact
+    8  view_sql                                                    merged_units
+    7  verify followers                                            unit_writer               compact view_sources
     6  folder                                                      part_writer               published_rows
     5  publishing summaries findings      report_table             part_files
     4  catalogue current_folder           conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines                            row_keys
                                           line_bundles report_csv
     2                                                              rows                      schemas
-    1  places                                                      arrow
+    1  places joined_views                                         arrow
 """
 
 import os

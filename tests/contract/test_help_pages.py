@@ -43,7 +43,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
-    **dict.fromkeys(("dataset verify", "dataset show", "dataset drift", "dataset compact"), (EXPORT,)),
+    **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql")), (EXPORT,)),
 }
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {

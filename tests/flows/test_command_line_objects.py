@@ -1,11 +1,13 @@
 """The program with other objects than customers: what it refuses, asks, and joins."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.gladly.table import METRIC_SETS
 from tests.flows.programs import Program
 from tests.flows.test_command_line import emulator, program
 
@@ -82,6 +84,38 @@ def test_schema_show_says_what_each_column_of_a_data_set_means(
     assert columns["parameters"]["means"].endswith("whether the end is included is UNKNOWN.")
     assert columns["parameters"]["type"].startswith("struct<")
     assert "no longer lists" in columns["_gone_since"]["means"]
+
+
+@pytest.mark.parametrize("name", ["items", "customers", "ConversationExportReport"])
+def test_schema_show_fits_the_terminal(
+    name: str, program: Program, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentences are wrapped between words, and nothing is cut; in a pipe each column is one line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert program("schema", "show", name) == 0
+    narrow = capsys.readouterr().out
+    monkeypatch.delenv("COLUMNS")
+    assert program("schema", "show", name) == 0
+    wide = capsys.readouterr().out
+
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert sorted(narrow.split()) == sorted(wide.split())
+    assert len(wide.splitlines()) <= len(narrow.splitlines())
+
+
+def test_schema_show_says_which_report_answers_what(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line for each, with a star where only its name says so."""
+    assert program("schema", "show", "--reports", "--json") == 0
+    found = {each["report"]: each for each in json.loads(capsys.readouterr().out)}
+    assert program("schema", "show", "--reports") == 0
+    shown = capsys.readouterr().out
+
+    assert set(found) == set(METRIC_SETS)
+    assert [name for name, each in found.items() if not each["answers"].endswith(("?", "."))] == []
+    assert found["ContactTimestampsReport"]["is_described"]
+    assert re.search(r"TaskSummaryReport +How many tasks were there\? \*\n", shown)
+    assert program("schema", "show", "customers", "--reports") == 2
+    assert program("schema", "show") == 2
 
 
 def test_schema_show_tells_fields_and_modes(program: Program, capsys: pytest.CaptureFixture[str]) -> None:

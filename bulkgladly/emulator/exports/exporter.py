@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bulkgladly.emulator.exports.job_files import cast_of, generated_files
+from bulkgladly.emulator.exports.job_files import cast_of, generated_files, recorded_files
 from bulkgladly.emulator.exports.job_items import Cast
 from bulkgladly.emulator.organisation.clock import moment_of, shortest_timestamp
 from bulkgladly.emulator.organisation.export_jobs import JOB_STATUSES, ExportFile, ExportJob, JobStatus
@@ -48,7 +48,8 @@ class Exporter:
         """Add a job and return its id.
 
         Without `files`, a completed job gets four files generated from the present store, with `items`
-        conversation items (by default as many as the options say); any other job gets none.
+        invented conversation items (by default as many as the options say, or those of the period, if the
+        organisation has a history); any other job gets none.
         `updated_at` is now by default. A job with a later date appears when the clock reaches it. A completed
         or failed job causes an event unless its date lies in the future. The exported period is by default the
         day before `updated_at`.
@@ -142,7 +143,13 @@ class Exporter:
             made = {name: ExportFile.of(content) for name, content in files.items()}
         elif job.status == "COMPLETED":
             period = moment_of(job.start_at), moment_of(job.end_at)
-            made = generated_files(job.id, cast or cast_of(self._store), period, count)
+            cast = cast or cast_of(self._store)
+            is_recorded = self._store.told is not None and items is None
+            made = (
+                recorded_files(self._store, cast, period)
+                if is_recorded
+                else generated_files(job.id, cast, period, count)
+            )
         self._store.jobs.put(replace(job, files=made))
         # A job that is dated in the future is not there yet, so nobody can be told of it.
         if not past and job.status in ("COMPLETED", "FAILED") and job.moment <= self._store.jobs.now():

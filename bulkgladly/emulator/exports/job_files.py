@@ -12,11 +12,12 @@ from typing import Any
 import orjson
 
 from bulkgladly.emulator.exports.job_items import Cast, InventedItems
+from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.export_jobs import ExportFile
 from bulkgladly.emulator.organisation.store import Entity, Store
 from bulkgladly.emulator.seeding.seed_organisation import invented_customer
 
-__all__ = ("FILE_NAMES", "cast_of", "generated_files")
+__all__ = ("FILE_NAMES", "cast_of", "generated_files", "recorded_files")
 
 FILE_NAMES = ("agents.jsonl", "conversation_items.jsonl", "customers.jsonl", "topics.jsonl")
 
@@ -36,15 +37,29 @@ def cast_of(store: Store) -> Cast:
     return Cast(customers, agents, tuple(store.collections["topics"].values()))
 
 
+def recorded_files(store: Store, cast: Cast, period: tuple[datetime, datetime]) -> dict[str, ExportFile]:
+    """Return the files by name, with the items of the store that happened in the period, its end not included."""
+    start, end = period
+    # The store replaces items and never changes them, so that the list is a snapshot.
+    items = [item for item in store.items.values() if start <= moment_of(item["timestamp"]) < end]
+    items.sort(key=lambda item: str(item["timestamp"]))
+    files = (_listing(cast.agents, dict), _listing(items, _exported), *_others(cast))
+    return dict(zip(FILE_NAMES, files, strict=True))
+
+
+def _exported(item: Mapping[str, Any]) -> Entity:
+    # The export has no session at the top of a line.
+    return {name: value for name, value in item.items() if name != "sessionId"}
+
+
+def _others(cast: Cast) -> tuple[ExportFile, ExportFile]:
+    return _listing(cast.customers, _flat), _listing(cast.topics, dict)
+
+
 def generated_files(job_id: str, cast: Cast, period: tuple[datetime, datetime], items: int) -> dict[str, ExportFile]:
     """Return the files by name. They are generated in blocks while they are read."""
     invented = InventedItems(job_id, items, cast, period)
-    files = (
-        _listing(cast.agents, dict),
-        ExportFile(invented.blocks, invented.size),
-        _listing(cast.customers, _flat),
-        _listing(cast.topics, dict),
-    )
+    files = (_listing(cast.agents, dict), ExportFile(invented.blocks, invented.size), *_others(cast))
     return dict(zip(FILE_NAMES, files, strict=True))
 
 

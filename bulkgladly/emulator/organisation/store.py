@@ -9,6 +9,7 @@ from bulkgladly.emulator.organisation.export_jobs import ExportJobs
 from bulkgladly.emulator.organisation.identifiers import generated_ids
 from bulkgladly.emulator.organisation.indexes import AddressBook, OwnedObjects
 from bulkgladly.emulator.organisation.report_corrections import ReportCorrections
+from bulkgladly.emulator.organisation.told_facts import ToldFacts
 
 __all__ = ("COLLECTIONS", "Entity", "Store", "Taken")
 
@@ -74,6 +75,7 @@ class Store:
         self.jobs = ExportJobs(self.clock)
         self.event_log = EventLog(self.clock, seed=seed)
         self.report_corrections = ReportCorrections()
+        self.told: ToldFacts | None = None
         self.merged: dict[str, str] = {}
         self.deleted: set[str] = set()
         self._book = AddressBook()

@@ -1,11 +1,12 @@
 """The texts of cells: for each word of the column table, how it is read from a fact."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from bulkgladly.emulator.organisation.store import Entity
 from bulkgladly.emulator.reports.facts import Fact
 
-__all__ = ("MEASURES", "VALUES")
+__all__ = ("measure_of", "text_of")
 
 _REASONS = ("MANUAL", "CONTACT_INBOUND", "AUTOMATED_ASSIGNMENT", "REROUTED_UNASSIGN")
 _PAUSES = ("Lunch", "Training, in house", 'Meeting "stand-up"', "")
@@ -182,3 +183,29 @@ MEASURES: Mapping[str, Callable[[Fact], float]] = {
     "amount": lambda t: (t.bits >> 36) % 20_000 / 100,
 }
 """The numbers that are summed in reports with buckets."""
+
+
+def text_of(fact: Fact, word: str) -> str:
+    """Return the text of a cell.
+
+    Raises:
+        KeyError: There is no such word.
+    """
+    if word not in fact.known:
+        return VALUES[word](fact)
+    value = fact.known[word]
+    if isinstance(value, datetime):
+        return fact.write(value)
+    return "" if value is None else value if isinstance(value, str) else f"{value:.3f}".rstrip("0").removesuffix(".")
+
+
+def measure_of(fact: Fact, name: str) -> float:
+    """Return a number that is summed.
+
+    Raises:
+        KeyError: There is no such measure.
+    """
+    if name not in fact.known:
+        return MEASURES[name](fact)
+    value = fact.known[name]
+    return value if isinstance(value, float) else 0.0

@@ -7,10 +7,12 @@ same in every report and with every filter.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkgladly.emulator.options import TimeForm
 from bulkgladly.emulator.organisation.store import Entity, Store
+from bulkgladly.emulator.organisation.told_facts import KnownValue
 
 __all__ = ("CHANNELS", "Directory", "Fact", "ReportView", "directory_of", "facts_of", "moment_text")
 
@@ -106,6 +108,9 @@ class Fact:
     """
 
     __slots__ = ("_day", "_directory", "_owner", "_place", "bits", "moment", "view")
+
+    known: Mapping[str, KnownValue] = MappingProxyType({})
+    """Values of cells that are not invented, by the words of the columns."""
 
     def __init__(self, day: datetime, owner: int, bits: int, directory: Directory, view: ReportView) -> None:
         self._day, self._owner, self._directory = day, owner, directory

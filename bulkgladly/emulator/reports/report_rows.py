@@ -8,10 +8,12 @@ from zlib import crc32
 
 from bulkgladly.emulator.organisation.clock import moment_of
 from bulkgladly.emulator.organisation.report_corrections import RestatedDay
-from bulkgladly.emulator.reports.cell_values import MEASURES, VALUES
+from bulkgladly.emulator.organisation.told_facts import ToldFacts
+from bulkgladly.emulator.reports.cell_values import measure_of, text_of
 from bulkgladly.emulator.reports.facts import CHANNELS, Directory, Fact, ReportView, facts_of
 from bulkgladly.emulator.reports.metric_sets import Column, MetricSet
 from bulkgladly.emulator.reports.periods import Level, Period, buckets, days
+from bulkgladly.emulator.reports.recorded_facts import recorded_facts
 
 __all__ = ("ANCHORS", "FIRST_DAY", "Cells", "ReportRequest", "RowSources", "rows_of")
 
@@ -50,6 +52,7 @@ class RowSources(NamedTuple):
     per_day: int
     empty_days: frozenset[date]
     restated: Mapping[date, RestatedDay]
+    told: ToldFacts | None = None
 
 
 class _Row(NamedTuple):
@@ -71,7 +74,7 @@ def _fact_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
         restated = sources.restated.get(day.date())
         if restated is None:
             wanted = filter(_filter_for(request), _facts(request, sources, day))
-            yield from ([VALUES[column.value](fact) for column in columns] for fact in wanted)
+            yield from ([text_of(fact, column.value) for column in columns] for fact in wanted)
         else:
             yield from _restated_rows(request, sources, day, restated)
 
@@ -79,6 +82,10 @@ def _fact_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
 def _facts(request: ReportRequest, sources: RowSources, day: datetime) -> Iterator[Fact]:
     if day.date() in sources.empty_days:
         return iter(())
+    if sources.told is not None:
+        found = recorded_facts(sources.told, request.metric_set, day, sources.directory, request.view)
+        if found is not None:
+            return found
     return facts_of(
         request.metric_set.subject, day, sources.per_day, sources.directory, request.view, seed=sources.seed
     )
@@ -103,7 +110,7 @@ def _restated_rows(
 ) -> Iterator[Cells]:
     columns = request.metric_set.columns
     rows = [
-        _Row([VALUES[c.value](t) for c in columns], t.moment, t.inbox["id"], t.agent["id"], t.channel)
+        _Row([text_of(t, c.value) for c in columns], t.moment, t.inbox["id"], t.agent["id"], t.channel)
         for t in (() if restated.whole else _facts(request, sources, day))
     ]
     known = [row.cells for row in rows]
@@ -173,7 +180,7 @@ class _Group:
     def add(self, fact: Fact) -> None:
         self.moments.append(fact.moment)
         for name in self.sums:
-            self.sums[name] += MEASURES[name](fact)
+            self.sums[name] += measure_of(fact, name)
 
     def cell(self, column: Column, bucket: Period) -> str:
         match column.value.split():
@@ -192,7 +199,7 @@ class _Group:
             case ["mean", name]:
                 return _number(self.sums[name] / len(self.moments))
             case _:
-                return VALUES[column.value](self.first)
+                return text_of(self.first, column.value)
 
 
 def _number(value: float) -> str:
@@ -200,7 +207,7 @@ def _number(value: float) -> str:
 
 
 def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]:
-    columns, by = request.metric_set.columns, VALUES[request.metric_set.by or "moment"]
+    columns, by = request.metric_set.columns, request.metric_set.by or "moment"
     measures = {column.value.split()[1] for column in columns if column.value.startswith(("sum ", "mean "))}
     # Buckets follow the report's time zone, facts the days of UTC, so two days in memory are enough.
     facts = lru_cache(maxsize=2)(lambda day: tuple(_facts(request, sources, day)))
@@ -209,7 +216,7 @@ def _bucket_rows(request: ReportRequest, sources: RowSources) -> Iterator[Cells]
         groups: dict[str, _Group] = {}
         for day in days(bucket):
             for fact in filter(wanted, facts(day)):
-                name = by(fact)
+                name = text_of(fact, by)
                 group = groups.get(name) or groups.setdefault(name, _Group(fact, measures))
                 group.add(fact)
         rows = [[group.cell(column, bucket) for column in columns] for group in groups.values()]

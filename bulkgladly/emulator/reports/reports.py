@@ -34,9 +34,9 @@ _ERROR_TEXT = b"Unexpected error occurred\n"
 
 
 class Reports:
-    """The reports of one organisation: invented rows, and the corrections of tests.
+    """The reports of one organisation: its history or else invented rows, and the corrections of tests.
 
-    Rows depend only on the seed, the subject, the day and the directory, not on the period or the filters
+    Invented rows depend only on the seed, the subject, the day and the directory, not on the period or the filters
     of the request, nor on the time. Reports are not part of the state file.
     """
 
@@ -116,6 +116,7 @@ class Reports:
             options.report_rows_per_day,
             self._empty_days,
             self._store.report_corrections.restated(found.data),
+            self._store.told,
         )
 
 

@@ -80,11 +80,71 @@ _AGENT_SUMMARY = known_columns(
 _ANSWER_USAGE = known_columns("timezone_filter; date; answer_name; number_of_clicks|i", exact=False)
 _CONTACT_POINTS = known_columns("timezone_filter; start_at; end_at; url; chats|i", exact=False)
 
+# --- the questions: what a source says, or for sets without columns above only what the name says ---
+
+_QUESTIONS = {
+    "AgentAwayTimeReport": "How long were agents away?",
+    "AgentAvailableTimeReportV2": "How long were agents available?",
+    "AgentDurationsReport": "When was each agent active or away, for how long, and why?",
+    "AgentDurationsReportV2": "The same as AgentDurationsReport, to the millisecond.",
+    "AgentLoginTimeReport": "How long were agents logged in?",
+    "AgentSummary": "What did each agent do? An older version of AgentSummaryV2.",
+    "AgentSummaryV2": "How long was each agent logged in and away, and how much did they do?",
+    "AgentSummaryGlanceReport": "A shorter summary of agents.",
+    "AgentSummaryGlanceReportV2": "A shorter summary of agents, newer version.",
+    "AgentTimestampsReport": "When did each agent log in, log out, go away, return or change availability?",
+    "FirstContactResolutionByAgentV2Report": "How often did one contact solve the matter, by agent?",
+    "PaymentsByAgentReport": "Which payments did each agent request?",
+    "WorkSessionEventsReportV3": "An older version of WorkSessionEventsReportV4.",
+    "WorkSessionEventsReportV4": "How long did each agent work on each contact, and was it within the SLA?",
+    "WorkSessionsReport": "The work sessions of agents.",
+    "WorkSessionsReportV3": "The work sessions of agents, newer version.",
+    "AnswerUsageReport": "How often is each answer used?",
+    "AnswerUsageByAgentReport": "How often does each agent use each answer?",
+    "ChannelMixReportV2": "How is the work divided among channels?",
+    "ChannelWaitTimeReport": "How long do customers wait, by channel?",
+    "ChannelWaitTimeReportV2": "How long do customers wait, by channel? Newer version.",
+    "ContactExportReportV3": "Which contacts were there, on which channel, and who started them?",
+    "ContactSummaryReport": "How many contacts were there, and how long did they take?",
+    "ContactSummaryReportV2": "How many contacts were there, and how long did they take? Newer version.",
+    "ContactSummaryCountsReport": "How many contacts were there?",
+    "ContactSummaryDurationsReport": "How long did contacts take?",
+    "ContactSummaryDurationsReportV2": "How long did contacts take? Newer version.",
+    "ContactTimestampsReport": "What happened to each contact, and when?",
+    "ConversationExportReport": "Which conversations were there: status, agent, inbox, topics, handle time?",
+    "ConversationSidekickExportReport": "Which conversations did Gladly AI take part in?",
+    "ConversationSummaryReport": "How many conversations were there?",
+    "ConversationTimestampsReport": "What happened to each conversation, and when?",
+    "AbandonedCallsInIVRReport": "How many callers hung up in the phone menu?",
+    "AutoThrottleMissedConversationsReport": "Which conversations were missed while channels were throttled?",
+    "IVRExecutiveSummaryReportV2": "What happened in the phone menu of a number?",
+    "IvrEndStatesReportV2": "How did calls leave the phone menu of a number?",
+    "PaymentsSummaryReport": "How many payments were requested?",
+    "ProactiveVoiceSummaryReport": "How did proactive calls go?",
+    "TopicHierarchyReport": "How often did each topic come up, with its parents?",
+    "TaskExportReport": "Which tasks were there?",
+    "TaskSummaryReport": "How many tasks were there?",
+    "TaskTimestampsReport": "What happened to each task, and when?",
+    "TopicSummaryReport": "How often did each topic come up?",
+    "AutoThrottleChangesReport": "When did throttling change?",
+    "ChatDisplayPctChangesReport": "When did the share of visitors who see the chat change?",
+    "HelpCenterAnswerSearchReport": "What did people search for in the help center?",
+    "HelpCenterAnswerUsageReport": "How often was each answer in the help center clicked, by day?",
+    "QuickActionsUsageReport": "How often were quick actions used?",
+    "SelfServiceThreadsReport": "Which self-service threads were there?",
+    "SidekickAssistsByClassificationTopicReport": "How often did Gladly AI assist, by topic?",
+    "GladAppAnswerSearchReport": "What did people search for in the chat window?",
+    "GladAppAnswerUsageReport": "How often was each answer in the chat window used?",
+    "GladAppContactPointsReport": "On which pages did chats begin?",
+    "GladlyAISessionsDetailReport": "Which sessions did Gladly AI have, and with whom?",
+    "GladlyAISessionsDetailWithMessagesReport": "The same as GladlyAISessionsDetailReport, with the messages.",
+}
+
 # --- the sets ---
 
 
 def _listed(name: str, grain: Grain, *takes: str, **more: Any) -> MetricSet:
-    return MetricSet(name, grain, frozenset(takes), **more)
+    return MetricSet(name, grain, frozenset(takes), question=_QUESTIONS.get(name, ""), **more)
 
 
 _SETS = (
@@ -158,6 +218,7 @@ _SETS = (
         path="/api/v1/reports/work-session-events",
         operation="generateWorkSessionReport",
         columns=_WORK_SESSION_EVENTS,
+        question="The same as WorkSessionEventsReportV4, version 2; Gladly says that figures may differ.",
     ),
 )
 """The 55 metric sets of the document, and the work sessions.
