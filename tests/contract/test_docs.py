@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from bulkgladly.records import Position
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.runs.summary import COUNT_WORDS
 from bulkgladly.settings import base_url
+from tests.dying import Mortals
 
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -233,31 +235,29 @@ def test_commands_in_the_documents_exist(line: Line) -> None:
     command.make_context("documented", words)
 
 
-def run_in_order(page: Path, desk: Path, environment: dict[str, str]) -> int:
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[Mortals]:
+    """Processes in which everything is imported already: the pages have some fifty commands."""
+    with ExitStack() as stack:
+        yield stack.enter_context(Mortals())
+
+
+def run_in_order(page: Path, desk: Path, environment: dict[str, str], mortals: Mortals) -> int:
     """Run the commands of a page in one folder, and return how many there are.
 
     Each has to end with the exit code that the page names.
     """
     lines = [line for block in blocks_of(page, "sh") for line in command_lines(block)]
     for line in lines:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", *line.words],
-            cwd=desk,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-        assert done.returncode == line.exit_code, f"{' '.join(line.words)}\n{done.stdout}{done.stderr}"
+        assert line.words[0] == "bulkgladly"
+        done = mortals.run(*line.words[1:], environment=environment, folder=desk, within_s=50)
+        assert done.status == line.exit_code, f"{' '.join(line.words)}\n{done.output}{done.errors}"
     return len(lines)
 
 
-@pytest.mark.timeout(180)
-def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str]) -> None:
+def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str, str], mortals: Mortals) -> None:
     """They run in order, in one folder, and end with the exit codes that the README names."""
-    assert run_in_order(README, desk, environment) >= 6
+    assert run_in_order(README, desk, environment, mortals) >= 6
 
     runs = [json.loads(path.read_bytes()) for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
     counts = [run["counts"] for run in runs if run["resource"] == "customers"]
@@ -266,24 +266,26 @@ def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str,
     assert [run["counts"]["created"] for run in runs if run["resource"] == "tasks"] == [2]
 
 
-@pytest.mark.timeout(180)
-def test_the_commands_of_the_mapping_page_do_what_they_say(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_commands_of_the_mapping_page_do_what_they_say(
+    tmp_path: Path, environment: dict[str, str], mortals: Mortals
+) -> None:
     """With the files that the page shows; its mappings bring in the customers and what was said with them."""
     write_files_of(DOCS / "mapping.md", tmp_path)
 
-    assert run_in_order(DOCS / "mapping.md", tmp_path, environment) >= 8
+    assert run_in_order(DOCS / "mapping.md", tmp_path, environment, mortals) >= 8
 
     reports = [json.loads(path.read_bytes()) for path in tmp_path.glob(".bulkgladly/runs/*/report.json")]
     made = {report["resource"]: report["counts"]["created"] for report in reports}
     assert made == {"customers": 3, "activities": 2}
 
 
-@pytest.mark.timeout(180)
-def test_the_commands_of_the_guide_do_what_they_say(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_commands_of_the_guide_do_what_they_say(
+    tmp_path: Path, environment: dict[str, str], mortals: Mortals
+) -> None:
     """With the sample that it speaks of, copied as it says."""
     desk = shutil.copytree(ROOT / "samples" / "zendesk", tmp_path / "migration")
 
-    assert run_in_order(DOCS / "migrate-from-zendesk.md", desk, environment) >= 10
+    assert run_in_order(DOCS / "migrate-from-zendesk.md", desk, environment, mortals) >= 10
 
     reports = [json.loads(path.read_bytes()) for path in desk.glob(".bulkgladly/runs/*/report.json")]
     made = Counter({report["resource"]: 0 for report in reports})
