@@ -67,7 +67,9 @@ _FIXES: Mapping[str, str] = {
     "html_style": 'remove the styles; in a mapping, set html = "clean"',
     "mapping": "correct the row or the mapping; `bulkgladly map check` shows rows before and after",
     "mapping_skipped": "none needed: the mapping skips these rows",
-    "header_again": "remove the line",
+    "header_again": "none needed: the line is skipped",
+    "blank_row": "none needed: blank rows are skipped",
+    "nameless_column": "give the column a name in the header, or empty it",
     "ragged_row": "put cells that hold the delimiter in quotes",
     "malformed_csv": "close every quote, and double the quotes within a quoted cell",
     "malformed_json": "correct the line",
@@ -198,6 +200,8 @@ class CheckReport:
     not_judged: Mapping[str, int]
     estimates: Mapping[str, Estimate]
     seconds: float
+    notes: Sequence[str] = ()
+    """What was recognised in the files without being told, a line each."""
 
     @property
     def exit_code(self) -> int:
@@ -210,6 +214,7 @@ class CheckReport:
             "resource": self.resource,
             "mode": self.mode,
             "files": list(self.files),
+            "notes": list(self.notes),
             "exit_code": self.exit_code,
             "counts": dict(self.counts),
             "findings": [finding.as_dict() for finding in self.findings],

@@ -26,7 +26,8 @@ from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.records import Mode, Problem, Row
+from bulkgladly.records import Mode, Problem, Row, Word
+from bulkgladly.shown import escaped_toml
 
 __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
 
@@ -88,11 +89,12 @@ def draft_for(
         refuse_wrong_delimiter(reader)
     read = [row for reader in inputs.readers for row in reader.sample(rows)]
     samples = [row.fields for row in read if row.fields is not None]
-    problems = [row.problem.detail for row in read if row.problem is not None]
+    problems = [one.problem.detail for one in read if one.problem and one.problem.word is not Word.SKIPPED]
     if not samples:
         why = f"; the first row {problems[0]}" if problems else ""
         raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from{why}")
-    return draft_mapping(
+    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
+    return recognised + draft_mapping(
         samples,
         targets_of(spec),
         to=spec.name,

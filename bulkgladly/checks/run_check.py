@@ -31,7 +31,7 @@ from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import CsvReader
+from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
@@ -173,6 +173,7 @@ class _Checker:
                 for mode in self._spec.procedures
             },
             seconds=time.monotonic() - started,
+            notes=self._inputs.notes,
         )
 
     def _judged(self, row: Row) -> Traits | None:
@@ -277,13 +278,7 @@ def _parentless(reference: RowReference) -> Problem:
 
 def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
     """Give examples a place that an editor understands: file and line, or the row of a table."""
-    for number, (name, reader) in enumerate(zip(inputs.names, inputs.readers, strict=True)):
-        here = [one for one in examples if one.position.file == number]
-        lines = reader.lines_before(one.position.offset for one in here) if isinstance(reader, CsvReader) else None
-        for one in here:
-            if lines is not None:
-                one.place = f"{name}:{lines[one.position.offset] + 1}"
-            elif reader.columns() is None:
-                one.place = f"{name}:{one.position.number}"
-            else:
-                one.place = f"{name}, row {one.position.number}"
+    for one in examples:
+        name, number = inputs.names[one.position.file], one.position.number
+        is_text = isinstance(inputs.readers[one.position.file], TextReader)
+        one.place = f"{name}:{number}" if is_text else f"{name}, row {number}"

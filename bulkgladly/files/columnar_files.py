@@ -61,6 +61,11 @@ class _ColumnarReader(ABC):
         """Read from an open file if its path is deleted, as `Reader` says."""
         self._held = handle
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: the format leaves nothing to recognise."""
+        return ()
+
     def columns(self) -> tuple[str, ...]:
         """Return the names of the top-level columns."""
         return self._rows.names

@@ -78,6 +78,18 @@ class Inputs:
         self.names = tuple(names or (str(reader.path) for reader in readers))
         self._held: list[int] = []
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each thing that was recognised in the files; files with the same one share a line."""
+        found: dict[str, list[str]] = {}
+        for name, reader in zip(self.names, self.readers, strict=True):
+            for note in reader.notes:
+                found.setdefault(note, []).append(name)
+        return tuple(
+            f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+            for note, names in found.items()
+        )
+
     def hold(self) -> None:
         """Keep the files open, so that they can be read to their end even if somebody deletes or replaces them."""
         for reader in self.readers:

@@ -3,8 +3,9 @@
 import codecs
 import csv
 from abc import ABC, abstractmethod
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
+from bulkgladly.files.table_form import DELIMITERS, delimiter_of, header_hint, sep_line, shown_delimiter
+from bulkgladly.files.text_form import has_cr_ends, not_utf8, page_instead
 from bulkgladly.lines import BOM, cut_lines
-from bulkgladly.records import Part, Position, Problem, Row, Stage
+from bulkgladly.records import Part, Position, Problem, Row, Stage, Word
 from bulkgladly.strict_json import parse_object
 
 __all__ = (
     "CsvReader",
     "NdjsonReader",
     "TextReader",
+    "encoding_for",
     "refuse_wrong_delimiter",
     "too_large",
 )
@@ -34,6 +38,7 @@ class TextReader(ABC):
     """What the readers of both formats share: batches, samples and an estimate of the rows."""
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, source: Source) -> None:
+        self._notes: list[str] = []
         self._path = path
         self._file_index = file_index
         self._options = options
@@ -43,6 +48,11 @@ class TextReader(ABC):
     def path(self) -> Path:
         """The file, as the user named it."""
         return self._path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was recognised in the file, as `Reader` says."""
+        return tuple(self._notes)
 
     def hold(self, handle: int | None) -> None:
         """Read from an open file if its path is deleted, as `Reader` says."""
@@ -100,6 +110,36 @@ class TextReader(ABC):
         """Return the estimated length of the whole stream, from the share of the file that is read so far."""
         return self._source.size() * stream.offset / max(1, stream.consumed)
 
+    def _recognised(self, quote: bytes | None = None, *, is_json: bool = False) -> bytes:
+        """Return the head of the file, and set how its lines end.
+
+        Raises:
+            InputError: It is something else, such as a web page, or in another encoding.
+        """
+        head = self._source.head()
+        if instead := page_instead(head, is_json_fine=is_json):
+            raise InputError(f"{self._path}: {instead}")
+        if self._source.transcode_from and self._options.encoding is None:
+            self._notes.append(f"is {self._source.transcode_from.upper()}, by its byte order mark")
+        elif self._options.encoding is None and (found := not_utf8(head)):
+            line, fix = found
+            raise InputError(f"{self._path}: line {line} is not UTF-8; {fix}")
+        if has_cr_ends(head, quote):
+            self._source.has_cr_ends = True
+            self._notes.append("ends lines with a carriage return alone, as on old Macs")
+            head = self._source.head()
+        return head
+
+
+def encoding_for(path: Path, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> str:
+    """Return the encoding in which a text file is read: as told, by its byte order mark, or else UTF-8.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    told = options.encoding or Source(path, block_bytes=block_bytes).mark() or "utf-8"
+    return codecs.lookup(told).name.removesuffix("-sig")
+
 
 def too_large(options: ReadOptions) -> Problem:
     """Return the problem of a record above the limit; only the beginning of such a record is kept."""
@@ -121,10 +161,10 @@ class NdjsonReader(TextReader):
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
-        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        encoding = encoding_for(path, options, block_bytes=block_bytes)
         source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
-        if source.head().removeprefix(BOM).lstrip().startswith(b"["):
+        if self._recognised(is_json=True).removeprefix(BOM).lstrip().startswith(b"["):
             advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
             raise InputError(f"{path}: is a single JSON array; write one object per line, for example with {advice}")
 
@@ -167,35 +207,68 @@ def _part_of(note: object) -> Part | None:
 # --- CSV ---
 
 MAX_RECORD_LINES = 10_000
-_OTHER_DELIMITERS = {";": "';'", "\t": r"$'\t'", "|": "'|'", ",": ","}
-"""Delimiters that spreadsheets and databases write, as a shell takes them."""
 _AROUND = " \t\ufeff"
+_BLANKS = " \t"
+_SAMPLED_ROWS = 100
 
 
 class CsvReader(TextReader):
     """Reads records in the form of RFC 4180; every cell is text, unchanged.
 
     A quote that is never closed, or closed in the wrong place, costs the first line of its record: reading goes on
-    with the next line. Rows are numbered from the first record after the header; blank lines do not count. A
-    repeated header, as in concatenated files, is a row with a problem. A row holds its bytes only if it has a problem.
+    with the next line. Rows are numbered by the line at which they begin, as editors show it. A row of delimiters only
+    and a repeated header, as in concatenated files, are rows that are skipped. A row holds its bytes only if it has a
+    problem.
+
+    - *header*: `_read_header`, `_begin`, `_delimiter_for`, `_named_columns`
+    - *rows*: `_rows`, `_irregular`, `_problem`
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
-        is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
-        self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
         quote = options.quotechar
-        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
-            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
-        )
-        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        encoding = encoding_for(path, options, block_bytes=block_bytes)
         # To cut lines before decoding is faster, and keeps bad bytes in one record; not every encoding allows it.
-        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (quote or ""))
+        is_cut_first = cuts_at_bytes(encoding, "\r\n" + (options.delimiter or "".join(DELIMITERS)) + (quote or ""))
         self._encoding = encoding if is_cut_first else "utf-8"
         source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
-        if source.head().startswith(BOM) and self._encoding != "utf-8":
+        head = self._recognised(None if quote is None else quote.encode())
+        if head.startswith(BOM) and self._encoding != "utf-8":
             raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
-        self._names, self._body = self._read_header()
+        self._delimiter, self._lines_skipped = options.delimiter or "", 0
+        begin = self._begin(head)
+        text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).removeprefix("\ufeff")
+        self._delimiter = self._delimiter or self._delimiter_for(text)
+        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
+            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+        )
+        if options.skip_lines is None and not begin and (hint := header_hint(text, self._delimiter, quote)):
+            named = ", ".join(hint.names[:3]) + (", …" if len(hint.names) > 3 else "")
+            fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
+            raise InputError(f"{path}: line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}")
+        self._names, self._body = self._read_header(begin)
+
+    def _begin(self, head: bytes) -> int:
+        """Return where the header begins, and set the delimiter if it is known."""
+        if self._options.skip_lines:
+            self._lines_skipped = self._options.skip_lines
+            with self._source.open() as stream:
+                lines = cut_lines(stream, max_line_bytes=self._options.max_record_bytes)
+                ahead = next(islice(lines, self._options.skip_lines, None), None)
+                return stream.offset if ahead is None else ahead[0]
+        found = sep_line(head)
+        if found is None or self._encoding == "utf-16":
+            return 0
+        self._delimiter, self._lines_skipped = self._delimiter or found[0], 1
+        self._notes.append(f"names its delimiter in the first line: {shown_delimiter(self._delimiter)}")
+        return found[1]
+
+    def _delimiter_for(self, text: str) -> str:
+        usual = "\t" if ".tsv" in [suffix.lower() for suffix in self._path.suffixes[-2:]] else ","
+        found = delimiter_of(text, usual, self._options.quotechar)
+        if found != usual:
+            self._notes.append(f"has its columns separated by {shown_delimiter(found)}")
+        return found
 
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header."""
@@ -204,22 +277,41 @@ class CsvReader(TextReader):
     def likely_delimiter(self) -> str | None:
         """Return another delimiter that the column names contain, at least once for each of them; None if none is."""
         text = "".join(self._names)
-        others = (char for char in _OTHER_DELIMITERS if char != self._delimiter)
+        others = (char for char in DELIMITERS if char != self._delimiter)
         return next((char for char in others if text.count(char) >= len(self._names)), None)
 
     def _first_position(self) -> Position:
-        return Position(self._file_index, self._body, 1)
+        return Position(self._file_index, self._body, self._body_line)
 
-    def _read_header(self) -> tuple[tuple[str, ...], int]:
-        """Return the column names, and the offset at which the records begin."""
-        with self._source.open() as stream:
+    def _read_header(self, begin: int) -> tuple[tuple[str, ...], int]:
+        """Return the column names, and the offset at which the records begin; `begin` is that of the header."""
+        with self._source.open(begin) as stream:
             records = self._records(stream)
             for cells in records.records(**self._dialect):
                 if isinstance(cells, CsvFault):
                     raise InputError(f"{self._path}: the header cannot be read: {self._problem(cells).detail}")
-                _check_header(self._path, cells)
-                return tuple(cells), records.next_offset(stream.offset)
+                if not any(cell.strip() for cell in cells):
+                    continue
+                body = records.next_offset(stream.offset)
+                self._body_line = self._lines_skipped + records.first_line + len(records.taken)
+                self._width, self._nameless = len(cells), _nameless(cells)
+                names = [name for at, name in enumerate(cells) if at not in self._nameless]
+                _check_header(self._path, names)
+                self._refuse_nameless_values(records)
+                return tuple(names), body
         raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
+
+    def _refuse_nameless_values(self, records: CsvRecords) -> None:
+        """Refuse a file whose first rows have values in a column without a name."""
+        if not self._nameless:
+            return
+        for cells in islice(records.records(**self._dialect), _SAMPLED_ROWS):
+            for at in self._nameless if isinstance(cells, list) and len(cells) == self._width else ():
+                if cells[at].strip():
+                    raise InputError(
+                        f"{self._path}: column {at + 1} of {self._width} has values but no name in the header; "
+                        "give it a name, or remove it (in pandas: to_csv(index=False))"
+                    )
 
     def _records(self, stream: Stream) -> CsvRecords:
         limit = self._options.max_record_bytes
@@ -227,23 +319,45 @@ class CsvReader(TextReader):
         return CsvRecords(lines, self._encoding, max_bytes=limit, max_lines=MAX_RECORD_LINES)
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
-        file_index, names, width = self._file_index, self._names, len(self._names)
+        file_index, names, width = self._file_index, self._names, self._width
         records, first = self._records(stream), names[0].strip(_AROUND)
-        lines_before: int | None = None
-        for number, cells in enumerate(records.records(**self._dialect), start.number):
-            position = Position(file_index, records.taken[0][0], number)
-            if isinstance(cells, list) and len(cells) == width:
-                if first not in cells[0] or not _is_header(cells, names):
-                    yield Row(position, dict(zip(names, cells, strict=True)))
-                    continue
-                problem = Problem("header_again", "repeats the header; delete the line")
+        is_plain, line_before = not self._nameless, start.number - 1
+        for cells in records.records(**self._dialect):
+            position = Position(file_index, records.taken[0][0], line_before + records.first_line)
+            if (
+                is_plain
+                and isinstance(cells, list)
+                and len(cells) == width
+                and cells[0].strip(_BLANKS)
+                and first not in cells[0]
+            ):
+                yield Row(position, dict(zip(names, cells, strict=True)))
+                continue
+            found = self._irregular(cells)
+            if isinstance(found, dict):
+                yield Row(position, found)
             else:
-                problem = self._problem(cells) if isinstance(cells, CsvFault) else _ragged(len(cells), width)
-            if lines_before is None:
-                # After a resume the lines before the start are unknown. Counted only for the first bad row.
-                lines_before = self.lines_before([start.offset])[start.offset]
-            detail = f"line {lines_before + records.first_line}: {problem.detail}"
-            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
+                yield Row(position, None, replace(found, stage=Stage.READ), records.raw())
+
+    def _irregular(self, cells: list[str] | CsvFault) -> dict[str, str] | Problem:
+        """Return the fields of a record that needs a closer look, or what is wrong with it."""
+        if isinstance(cells, CsvFault):
+            return self._problem(cells)
+        width, names = self._width, self._names
+        if not any(cell.strip(_BLANKS) for cell in cells):
+            return Problem("blank_row", "is blank; nothing to do", word=Word.SKIPPED)
+        # Spreadsheets write empty cells behind the last column.
+        if len(cells) < width or any(cell.strip(_BLANKS) for cell in cells[width:]):
+            return _ragged(len(cells), width)
+        del cells[width:]
+        valued = next((at for at in self._nameless if cells[at].strip(_BLANKS)), None)
+        if valued is not None:
+            detail = f"has a value in column {valued + 1}, which has no name in the header; name the column"
+            return Problem("nameless_column", detail)
+        kept = [cell for at, cell in enumerate(cells) if at not in self._nameless] if self._nameless else cells
+        if _is_header(kept, names):
+            return Problem("header_again", "repeats the header; nothing to do", word=Word.SKIPPED)
+        return dict(zip(names, kept, strict=True))
 
     def _problem(self, fault: CsvFault) -> Problem:
         match fault.code:
@@ -258,28 +372,6 @@ class CsvReader(TextReader):
                 fix = "close every quote, and double the quotes inside a quoted cell"
                 return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
 
-    def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
-        """Return how many lines end before each offset; reads the file up to the last one.
-
-        Needed only when a message must name a line: records themselves are found by offset.
-
-        Raises:
-            InputError: The file cannot be read further.
-        """
-        counts: dict[int, int] = {}
-        count = at = 0
-        waiting = deque(sorted(set(offsets)))
-        with self._source.open() as stream:
-            for block in stream:
-                while waiting and waiting[0] <= at + len(block):
-                    offset = waiting.popleft()
-                    counts[offset] = count + block.count(b"\n", 0, offset - at)
-                if not waiting:
-                    break
-                count += block.count(b"\n")
-                at += len(block)
-        return counts
-
 
 def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:
     """Refuse a CSV file whose header was evidently read with the wrong delimiter, for a caller that cannot use it.
@@ -291,15 +383,16 @@ def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:
     """
     char = reader.likely_delimiter() if isinstance(reader, CsvReader) else None
     if char is not None:
-        shown = "a tab" if char == "\t" else repr(char)
-        fix = f"pass --delimiter {_OTHER_DELIMITERS[char]}"
-        raise InputError(f"{name or reader.path}: the columns seem to be separated by {shown}; {fix}")
+        fix = f"pass --delimiter {DELIMITERS[char]}"
+        raise InputError(f"{name or reader.path}: the columns seem to be separated by {shown_delimiter(char)}; {fix}")
+
+
+def _nameless(names: list[str]) -> frozenset[int]:
+    """Return the columns that have no name: spreadsheets write some behind the last column."""
+    return frozenset(at for at, name in enumerate(names) if not name.strip(_AROUND))
 
 
 def _check_header(path: Path, names: list[str]) -> None:
-    for number, name in enumerate(names, 1):
-        if not name.strip():
-            raise InputError(f"{path}: column {number} of {len(names)} has no name in the header; give it one")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or remove one")
 

@@ -109,7 +109,7 @@ async def begin_import(
             look=partial(others.make_way, new_run=new_run) if parent is None else tuple,
             take_over=take_over,
         )
-        for line in told:
+        for line in (*inputs.notes, *told):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
         return await _work(session, spec, options, inputs, digests=[file.digest for file in files])
