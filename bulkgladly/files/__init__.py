@@ -2,7 +2,7 @@
 
 `opening` finds the files and chooses a reader, `inputs` reads several as one sequence of rows. Readers offer what
 `contract` says: `text_files` (on the byte streams of `sources`) and `columnar_files` (whose values `cells` converts).
-What the first lines of a text file show is recognised by `text_form` (encoding, line ends, whether it is text at all)
-and `table_form` (delimiter, header).
+What the first lines of a text file show is recognised by `text_form` (encoding, line ends, whether it is text at all),
+`table_form` (delimiter, header) and `json_form` (JSON that is not one object per line).
 Flat `columns` become nested payloads by the `layouts` of a row.
 """

@@ -13,9 +13,10 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.json_form import JsonForm, cut_values, json_form
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.files.table_form import DELIMITERS, delimiter_of, header_hint, sep_line, shown_delimiter
-from bulkgladly.files.text_form import has_cr_ends, not_utf8, page_instead
+from bulkgladly.files.text_form import HEAD_BYTES, has_cr_ends, not_utf8, page_instead
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row, Stage, Word
 from bulkgladly.strict_json import parse_object
@@ -154,7 +155,7 @@ _OURS = "_bulkgladly"
 
 
 class NdjsonReader(TextReader):
-    """Reads one object per line. Blank lines are skipped but count as lines.
+    """Reads one object per line, or the values of JSON in another form. Blank lines are skipped but count as lines.
 
     What our own rejects file adds to a row is taken out, so that the file can be imported again as it is; the row
     keeps only which of its records was meant. A row holds its bytes only if it has a problem.
@@ -164,17 +165,42 @@ class NdjsonReader(TextReader):
         encoding = encoding_for(path, options, block_bytes=block_bytes)
         source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
-        if self._recognised(is_json=True).removeprefix(BOM).lstrip().startswith(b"["):
-            advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
-            raise InputError(f"{path}: is a single JSON array; write one object per line, for example with {advice}")
+        head = self._recognised(is_json=True)
+        self._form = json_form(head, is_all=len(head) < HEAD_BYTES)
+        self._first_line = 1
+        if self._form is not None:
+            self._notes.append(self._form.note)
+            self._first_line += head.count(b"\n", 0, self._form.begin)
 
     def columns(self) -> None:
         """Return None: each line has its own keys."""
 
     def _first_position(self) -> Position:
-        return Position(self._file_index, 0, 1)
+        return Position(self._file_index, self._form.begin if self._form else 0, self._first_line)
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        return self._lines(stream, start) if self._form is None else self._values(stream, start, self._form)
+
+    def _values(self, stream: Stream, start: Position, form: JsonForm) -> Iterator[Row]:
+        limit = self._options.max_record_bytes
+        for offset, line, data, fault in cut_values(
+            stream, offset=stream.offset, line=start.number, max_bytes=limit, is_list=form.is_list
+        ):
+            position = Position(self._file_index, offset, line)
+            if fault:
+                problem = too_large(self._options) if fault == "too_large" else _misplaced(fault)
+                yield Row(position, None, problem, data)
+            else:
+                yield self._row_of(position, data)
+
+    def _row_of(self, position: Position, data: bytes) -> Row:
+        fields = parse_object(data)
+        if isinstance(fields, Problem):
+            return Row(position, None, fields, data)
+        note = fields.pop(_OURS, None)
+        return Row(position, fields, part=None if note is None else _part_of(note))
+
+    def _lines(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, number = self._file_index, start.number - 1
         limit = self._options.max_record_bytes
         for offset, data, is_whole in cut_lines(stream, max_line_bytes=limit, offset=stream.offset):
@@ -187,13 +213,15 @@ class NdjsonReader(TextReader):
                 line = line.removeprefix(BOM)
             if not line or not line.strip(_BLANK):
                 continue
-            fields = parse_object(line)
-            if isinstance(fields, Problem):
-                yield Row(Position(file_index, offset, number), None, fields, line)
-                continue
-            note = fields.pop(_OURS, None)
-            part = None if note is None else _part_of(note)
-            yield Row(Position(file_index, offset, number), fields, part=part)
+            yield self._row_of(Position(file_index, offset, number), line)
+
+
+def _misplaced(fault: str) -> Problem:
+    """Return the problem of what is not a row, in JSON that is not one object per line."""
+    if fault == "unclosed":
+        return Problem("malformed_json", "is not closed before the file ends; download it again", stage=Stage.READ)
+    detail = "follows the list of rows and is not read; save the lists as files of their own, for example with jq"
+    return Problem("malformed_json", detail, stage=Stage.READ)
 
 
 def _part_of(note: object) -> Part | None:

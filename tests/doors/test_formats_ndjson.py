@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.text_files import NdjsonReader
@@ -155,13 +154,6 @@ def test_long_lines_make_short_batches(tmp_path: Path) -> None:
     reader = reader_of(tmp_path, (b'{"a":"' + b"x" * 1_500_000 + b'"}\n') * 12)
 
     assert max(len(batch) for batch in reader.batches(size=256)) <= 4
-
-
-@pytest.mark.parametrize("content", [b'[{"a":1}]', b' \n [\n{"a":1}]', b"\xef\xbb\xbf[]"])
-def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path, content: bytes) -> None:
-    """A whole document is no sequence of lines."""
-    with pytest.raises(InputError, match=r"customers\.ndjson: .*jq -c '\.\[\]'"):
-        reader_of(tmp_path, content)
 
 
 def test_other_encodings_are_read_when_told(tmp_path: Path) -> None:
