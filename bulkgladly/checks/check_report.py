@@ -75,6 +75,12 @@ _FIXES: Mapping[str, str] = {
     "malformed_json": "correct the line",
     "invalid_utf8": "save the file as UTF-8, or pass its encoding, such as --encoding cp1252",
     "invalid_encoding": "pass the encoding of the file, such as --encoding cp1252",
+    "placeholder": 'empty the cells, if they mean no value; in a mapping: values = { "N/A" = "" }, otherwise = "keep"',
+    "number_rounded": "export the column as text again: digits are lost",
+    "number_decimal": "export the column as text (in pandas: dtype=str)",
+    "number_apostrophe": "export the column as plain text, or remove the apostrophes",
+    "cell_formula": 'export the column as plain text, or replace ="4711" by 4711',
+    "rows_in_cell": "open the file at this line, and correct the quotes there and in the lines after it",
     "nul_character": "remove the NUL characters",
     "record_too_large": "shorten the row, or look for a missing quote",
 }
@@ -97,6 +103,8 @@ class Severity(enum.StrEnum):
     """It would be refused unless Gladly holds the object already."""
     CHANGED = "changed"
     """Gladly may not keep it as it is sent."""
+    NOTED = "noted"
+    """It would be sent as it is, and a person should look whether that is meant."""
     SKIPPED = "skipped"
     """It would be skipped, because an option or a mapping of the user says so."""
 

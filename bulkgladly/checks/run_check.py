@@ -30,6 +30,7 @@ from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
+from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
@@ -112,6 +113,8 @@ class _Checker:
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
         self._judge = Judge(spec, policy, options.ignore_columns)
+        keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
+        self._values = ValueScreen(inputs, findings, keys=keys)
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
@@ -122,6 +125,7 @@ class _Checker:
         for rows in self._pieces.batches():
             if self._spec.arrange is not None:
                 refuse_too_many(self._spec, self._pieces.rows, USUAL.bounds.rows_in_order)
+            self._values.look(rows)
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
             for row, traits in zip(rows, cleared, strict=True):

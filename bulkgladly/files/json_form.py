@@ -8,7 +8,7 @@ import orjson
 
 from bulkgladly.lines import BOM, SHOWN_BYTES
 
-__all__ = ("Cut", "JsonForm", "cut_values", "json_form")
+__all__ = ("JsonForm", "JsonValue", "cut_values", "json_form")
 
 _GAP = re.compile(rb"[ \t\r\n,]*")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
@@ -40,7 +40,7 @@ class JsonForm(NamedTuple):
     is_list: bool
 
 
-class Cut(NamedTuple):
+class JsonValue(NamedTuple):
     """A value as it stands in the file: its offset, its line, its bytes.
 
     `fault` is why these are not a value: `too_large` and `unclosed`, with only the beginning kept, or `after_list` for
@@ -83,7 +83,7 @@ def json_form(head: bytes, *, is_all: bool) -> JsonForm | None:
 
 def cut_values(
     blocks: Iterable[bytes], *, offset: int, line: int, max_bytes: int, is_list: bool = False, is_open: bool = False
-) -> Iterator[Cut]:
+) -> Iterator[JsonValue]:
     """Yield the values of a stream that stands at `offset`, in this line, between two values.
 
     Commas and blanks may be between them. A list ends with its bracket; another list may follow, or the small rest of
@@ -108,8 +108,8 @@ class _Cutter:
         self._max_bytes, self._is_list = max_bytes, is_list
         self._from = self._at = self._depth = 0
         self._is_within = self._is_done = False
-        self._too_large: Cut | None = None
-        self._after_list: Cut | None = None
+        self._too_large: JsonValue | None = None
+        self._after_list: JsonValue | None = None
 
     def take(self, block: bytes) -> None:
         """Add a block."""
@@ -119,7 +119,7 @@ class _Cutter:
         self._buffer = self._buffer[self._from :] + block
         self._from, self._at = 0, self._at - self._from
 
-    def values(self, *, is_end: bool) -> Iterator[Cut]:
+    def values(self, *, is_end: bool) -> Iterator[JsonValue]:
         """Yield the values that have ended; with `is_end` also what is left."""
         while not self._is_done:
             if not self._is_within and not self._reach_value(is_end=is_end):
@@ -186,9 +186,9 @@ class _Cutter:
             self._too_large = self._too_large or self._cut(len(self._buffer), "too_large")
             self._go_to(self._at)
 
-    def _cut(self, end: int, fault: str) -> Cut:
+    def _cut(self, end: int, fault: str) -> JsonValue:
         last = min(end, self._from + min(SHOWN_BYTES, self._max_bytes)) if fault else end
-        return Cut(self._offset + self._from, self._line, self._buffer[self._from : last], fault)
+        return JsonValue(self._offset + self._from, self._line, self._buffer[self._from : last], fault)
 
     def _behind_gap(self, at: int) -> int:
         gap = _GAP.match(self._buffer, at)

@@ -302,6 +302,11 @@ class CsvReader(TextReader):
         """Return the names in the header."""
         return self._names
 
+    @property
+    def delimiter(self) -> str:
+        """What stands between the columns."""
+        return self._delimiter
+
     def likely_delimiter(self) -> str | None:
         """Return another delimiter that the column names contain, at least once for each of them; None if none is."""
         text = "".join(self._names)

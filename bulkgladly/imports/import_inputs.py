@@ -1,5 +1,6 @@
 """Opens, hashes and checks the files of an import before anything is sent."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -95,9 +96,7 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
             refuse_wrong_delimiter(reader, file)
-            meant = closest(options.key, columns)
-            hint = f" (did you mean {meant}?)" if meant else ""
-            raise UsageError(f"{file}: no column {options.key}{hint}, which --key names")
+            raise UsageError(f"{file}: no column {options.key}, which --key names{_key_advice(options.key, columns)}")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
             refuse_wrong_delimiter(reader, file)
@@ -114,6 +113,12 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
                 f"{file}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
                 f"`bulkgladly schema show {spec.name}` lists the columns{mapping}"
             )
+
+
+def _key_advice(key: str, columns: Sequence[str]) -> str:
+    bare = {column.strip(" \t\xa0\ufeff").casefold(): column for column in columns}
+    meant = bare.get(key.strip().casefold()) or closest(key, columns)
+    return f"; did you mean --key {shlex.quote(meant)}?" if meant else ""
 
 
 def _column_advice(spec: ImportSpec) -> str:

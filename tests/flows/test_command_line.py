@@ -143,7 +143,7 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (
             ("import", "customers", "customers.csv", "--key", "crm"),
             2,
-            "(did you mean crm_id?), which --key names",
+            "which --key names; did you mean --key crm_id?",
         ),
         (
             ("import", "customers", "customers.csv", "--on-conflict", "maybe"),
