@@ -4,7 +4,7 @@ import codecs
 import contextlib
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ class ReadOptions:
     `encoding` and `delimiter` None mean what the beginning of a file clearly shows, or else UTF-8, and a comma (a tab
     in `.tsv` files). With `quotechar` None, quotes in CSV files are ordinary characters. `skip_lines` is how many lines
     of CSV files stand before the header; None refuses files in which the header seems to come later.
+    `folders` are the folders that were given as inputs: in them, `column=value` in the name of a folder is a column.
 
     Raises:
         UsageError: No file can be read with these options.
@@ -38,6 +39,7 @@ class ReadOptions:
     max_record_bytes: int = 64 * 1024 * 1024
     format: str | None = None
     skip_lines: int | None = None
+    folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.encoding is not None and not _is_text_encoding(self.encoding):
@@ -100,6 +102,10 @@ class Reader(Protocol):
     @abstractmethod
     def sample(self, n: int) -> list[Row]:
         """Return the first `n` rows, or all if there are fewer."""
+
+    @abstractmethod
+    def add_columns(self, values: Mapping[str, str]) -> None:
+        """Give all rows these columns as well, unless they have them."""
 
     @abstractmethod
     def hold(self, handle: int | None) -> None:

@@ -4,7 +4,7 @@ import codecs
 import csv
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.folders import added_note
 from bulkgladly.files.json_form import JsonForm, cut_values, json_form
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.files.table_form import DELIMITERS, delimiter_of, header_hint, sep_line, shown_delimiter
@@ -40,6 +41,7 @@ class TextReader(ABC):
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, source: Source) -> None:
         self._notes: list[str] = []
+        self._added: dict[str, str] = {}
         self._path = path
         self._file_index = file_index
         self._options = options
@@ -54,6 +56,21 @@ class TextReader(ABC):
     def notes(self) -> tuple[str, ...]:
         """What was recognised in the file, as `Reader` says."""
         return tuple(self._notes)
+
+    def add_columns(self, values: Mapping[str, str]) -> None:
+        """Give all rows these columns as well, as `Reader` says."""
+        self._added = dict(values)
+        self._notes.append(added_note(values))
+
+    def _read(self, stream: Stream, start: Position) -> Iterator[Row]:
+        rows = self._rows(stream, start)
+        return rows if not self._added else self._with_added(rows)
+
+    def _with_added(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            if row.fields is not None:
+                row.fields = {**self._added, **row.fields}
+            yield row
 
     def hold(self, handle: int | None) -> None:
         """Read from an open file if its path is deleted, as `Reader` says."""
@@ -76,7 +93,7 @@ class TextReader(ABC):
         start = start or self._first_position()
         with self._source.open(start.offset) as stream:
             batch: list[Row] = []
-            for row in self._rows(stream, start):
+            for row in self._read(stream, start):
                 batch.append(row)
                 # A few long records fill the memory as much as many short ones.
                 if len(batch) >= size or row.position.offset - batch[0].position.offset >= _BATCH_BYTES:
@@ -89,7 +106,7 @@ class TextReader(ABC):
         """Return the first `n` rows, or all if there are fewer."""
         start = self._first_position()
         with self._source.open(start.offset) as stream:
-            return list(islice(self._rows(stream, start), max(0, n)))
+            return list(islice(self._read(stream, start), max(0, n)))
 
     def estimate_rows(self) -> tuple[int, bool]:
         """Return how many rows the file has, estimated from the size of its first rows."""
@@ -300,7 +317,7 @@ class CsvReader(TextReader):
 
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header."""
-        return self._names
+        return self._names + tuple(name for name in self._added if name not in self._names)
 
     @property
     def delimiter(self) -> str:

@@ -169,3 +169,20 @@ async def test_an_array_is_imported_in_two_sessions(world: World, tmp_path: Path
 
     check_report(report)
     assert report.counts["created"] == 3
+
+
+async def test_a_folder_is_imported_in_two_sessions(world: World, tmp_path: Path) -> None:
+    """With the columns that its folders name, in both of them."""
+    for number, place in enumerate(("DE", "FR")):
+        folder = tmp_path / "out" / f"customAttribute:country={place}"
+        folder.mkdir(parents=True)
+        written(folder / "part-0.csv", f"crm_id,name\n{number}a,Ada\n{number}b,Ben\n")
+    written(tmp_path / "out" / "_SUCCESS", "")
+
+    await world.run(tmp_path / "out", key="crm_id", max_rows=1)
+    report = await world.resume()
+
+    check_report(report)
+    assert report.counts["created"] == 4
+    found = [one["customAttributes"]["country"] for one in world.emulator.store.customers.values()]
+    assert sorted(found) == ["DE", "DE", "FR", "FR"]
