@@ -47,6 +47,7 @@ _FIXES: Mapping[str, str] = {
     "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
     "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
     "key_spelling": "none needed: both spellings are one key",
+    "key_twin": "if both are one object, write its key in one way; as they are, they become two",
     "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
     "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
     "too_old": "remove the row; ask Gladly to import older history",

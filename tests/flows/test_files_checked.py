@@ -186,3 +186,16 @@ async def test_a_folder_is_imported_in_two_sessions(world: World, tmp_path: Path
     assert report.counts["created"] == 4
     found = [one["customAttributes"]["country"] for one in world.emulator.store.customers.values()]
     assert sorted(found) == ["DE", "DE", "FR", "FR"]
+
+
+async def test_keys_that_are_nearly_the_same_are_counted(tmp_path: Path) -> None:
+    """By case and by Unicode form; not those that are the same, and not those that are cleaned."""
+    keys = ["K1", "k1", "\uff2b1", "K1 ", "K2", "K2", "4711", "4711.0", "Stra\u00dfe", "STRASSE", "a", "b"]
+    content = "crm_id,name\n" + "".join(f"{key},Ada\n" for key in keys)
+
+    report = await checked(tmp_path / "c.csv", content)
+
+    twins = [one for one in report.findings if one.code == "key_twin"]
+    assert [(one.severity.value, one.field, one.rows) for one in twins] == [("noted", "crm_id", 3)]
+    assert [one.position.number for one in twins[0].examples] == [3, 4, 11]
+    assert report.counts["repeated"] == 3
