@@ -28,6 +28,7 @@ class ReadOptions:
     in `.tsv` files). With `quotechar` None, quotes in CSV files are ordinary characters. `skip_lines` is how many lines
     of CSV files stand before the header; None refuses files in which the header seems to come later.
     `folders` are the folders that were given as inputs: in them, `column=value` in the name of a folder is a column.
+    With `is_plain` nothing is recognised: runs that earlier versions began must read the same rows to their end.
 
     Raises:
         UsageError: No file can be read with these options.
@@ -40,6 +41,7 @@ class ReadOptions:
     format: str | None = None
     skip_lines: int | None = None
     folders: tuple[str, ...] = ()
+    is_plain: bool = False
 
     def __post_init__(self) -> None:
         if self.encoding is not None and not _is_text_encoding(self.encoding):

@@ -135,6 +135,8 @@ class TextReader(ABC):
             InputError: It is something else, such as a web page, or in another encoding.
         """
         head = self._source.head()
+        if self._options.is_plain:
+            return head
         if instead := page_instead(head, is_json_fine=is_json):
             raise InputError(f"{self._path}: {instead}")
         if self._source.transcode_from and self._options.encoding is None:
@@ -183,7 +185,7 @@ class NdjsonReader(TextReader):
         source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(is_json=True)
-        self._form = json_form(head, is_all=len(head) < HEAD_BYTES)
+        self._form = None if options.is_plain else json_form(head, is_all=len(head) < HEAD_BYTES)
         self._first_line = 1
         if self._form is not None:
             self._notes.append(self._form.note)
@@ -281,13 +283,16 @@ class CsvReader(TextReader):
         if head.startswith(BOM) and self._encoding != "utf-8":
             raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
         self._delimiter, self._lines_skipped = options.delimiter or "", 0
+        if options.is_plain and self._is_tsv() and options.delimiter == ",":  # what a comma meant in earlier versions
+            self._delimiter = "\t"
         begin = self._begin(head)
         text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).removeprefix("\ufeff")
         self._delimiter = self._delimiter or self._delimiter_for(text)
         self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
             {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
         )
-        if options.skip_lines is None and not begin and (hint := header_hint(text, self._delimiter, quote)):
+        is_sure = options.is_plain or options.skip_lines is not None or begin > 0
+        if not is_sure and (hint := header_hint(text, self._delimiter, quote)):
             named = ", ".join(hint.names[:3]) + (", …" if len(hint.names) > 3 else "")
             fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
             raise InputError(f"{path}: line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}")
@@ -308,8 +313,11 @@ class CsvReader(TextReader):
         self._notes.append(f"names its delimiter in the first line: {shown_delimiter(self._delimiter)}")
         return found[1]
 
+    def _is_tsv(self) -> bool:
+        return ".tsv" in [suffix.lower() for suffix in self._path.suffixes[-2:]]
+
     def _delimiter_for(self, text: str) -> str:
-        usual = "\t" if ".tsv" in [suffix.lower() for suffix in self._path.suffixes[-2:]] else ","
+        usual = "\t" if self._is_tsv() else ","
         found = delimiter_of(text, usual, self._options.quotechar)
         if found != usual:
             self._notes.append(f"has its columns separated by {shown_delimiter(found)}")

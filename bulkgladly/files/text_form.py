@@ -99,7 +99,7 @@ def page_instead(head: bytes, *, is_json_fine: bool = False) -> str | None:
         title = _TITLE.search(start)
         named = f" ({title[1].decode('utf-8', 'replace')!r})" if title else ""
         return f"is a web page{named}, perhaps of a sign-in; sign in, download the file again, and look inside it first"
-    if _XML.match(start):
+    if _XML.match(start) and (b"</" in start or b"/>" in start or start.startswith(b"<?xml")):
         return "is an XML document, perhaps an error message; download the file again, or export it as CSV or NDJSON"
     if is_json_fine or not _OBJECT.match(start):
         return None

@@ -155,6 +155,8 @@ async def resume_import(
     with resumed(folder, credentials) as header:
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         refuse_unlimited(options.pace, credentials)
+        if "is_plain" not in header.settings.get("reading", {}):  # begun by a version that recognised nothing
+            options = replace(options, reading=replace(options.reading, is_plain=True))
         if options.mapping is not None:
             mapping = unchanged_mapping(options.mapping, accept_changed=accept_changed_input)
             options = replace(options, mapping=mapping)

@@ -228,3 +228,29 @@ def test_files_with_the_same_form_share_a_line(tmp_path: Path) -> None:
     notes = Inputs.open([str(tmp_path / "part-*.csv")]).notes
 
     assert notes == (f"{tmp_path}/part-0.csv and 2 more: has its columns separated by ';'",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("c.tsv", b"k\tname\n1\tAda\n", [{"k": "1", "name": "Ada"}]),
+        ("c.csv", b"k;name\n1;Ada\n", [{"k;name": "1;Ada"}]),
+        ("c.csv", b"note\na,b\nc,d\n", ["ragged_row", "ragged_row"]),
+        ("c.csv", b"k,name\n1,Z\xf6e\n", ["invalid_encoding"]),
+        ("c.csv", b"k,name\n1,A\r2,B\n", ["malformed_csv"]),
+        ("c.ndjson", b'{\n"a":1}\n', ["malformed_json", "malformed_json"]),
+    ],
+)
+def test_a_run_of_an_earlier_version_reads_the_same_rows(
+    tmp_path: Path, name: str, content: bytes, rows: list[object]
+) -> None:
+    """Its options have the old defaults, and nothing is recognised."""
+    options = ReadOptions(encoding="utf-8", delimiter=",", is_plain=True)
+
+    found = rows_of(reader_of(tmp_path, content, options, name=name))
+
+    assert [row.problem.code if row.problem else row.fields for row in found] == rows
+
+
+def test_a_header_in_angle_brackets_is_a_header(tmp_path: Path) -> None:
+    assert reader_of(tmp_path, b"<k>,<name>\n1,Ada\n").columns() == ("<k>", "<name>")
