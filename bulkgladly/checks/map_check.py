@@ -19,6 +19,7 @@ from bulkgladly.imports.mapping_choice import (
     check_mapped_columns,
     columns_read,
     mapper_for,
+    reading_for,
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
@@ -63,6 +64,8 @@ class MapCheck:
     absent: tuple[str, ...]
     tested: int
     differences: Sequence[Difference]
+    notes: Sequence[str] = ()
+    """What was recognised in the files, a line each."""
 
     @property
     def exit_code(self) -> int:
@@ -148,7 +151,7 @@ def check_mapping(
         raise UsageError("no mapping to check; pass --map FILE")
     spec = import_spec(parse_mapping(choice.text, choice.file).to)
     mapper = mapper_for(choice, spec, key)
-    inputs = Inputs.open(files, reading) if files else None
+    inputs = Inputs.open(files, reading_for(choice, reading)) if files else None
     readers: Sequence[Reader] = inputs.readers if inputs else ()
     refuse_cut_identity(choice, spec)
     check_mapped_columns(choice, readers, key)
@@ -167,6 +170,7 @@ def check_mapping(
         absent=absent,
         tested=len(cases),
         differences=compare(mapper, cases, list(_needed(cases, readers))),
+        notes=inputs.notes if inputs else (),
     )
 
 

@@ -117,6 +117,8 @@ def check(
         raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
     reading = samples.reading()
     found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
+    for note in found.notes:
+        tell(note)
     if json:
         print_json(_as_json(found, show_values=samples.show_values))
     else:

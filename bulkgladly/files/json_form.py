@@ -13,6 +13,7 @@ __all__ = ("JsonForm", "JsonValue", "cut_values", "json_form")
 _GAP = re.compile(rb"[ \t\r\n,]*")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
 """A text, whole if the group is filled, or a bracket."""
+_SPREAD = "has JSON objects over several lines"
 _MOST_REST = 1 << 20
 _SCALAR = re.compile(rb"[^,\]}\s]*")
 _LISTS = frozenset(
@@ -53,11 +54,12 @@ class JsonValue(NamedTuple):
     fault: str = ""
 
 
-def json_form(head: bytes, *, is_all: bool) -> JsonForm | None:
+def json_form(head: bytes, *, is_all: bool, has_pages: bool = False) -> JsonForm | None:
     """Return the form of a file that is not one object per line; `is_all` says that `head` is the whole file.
 
     A first line that is an object in itself makes a file of lines, unless it is the only one and an
-    API's page: a list under a usual name, with nothing beside it but counts and cursors.
+    API's page: a list under a usual name, with nothing beside it but counts and cursors. With `has_pages` a page is a
+    row, and its list is not read.
     """
     start = len(head) - len(head.removeprefix(BOM).lstrip())
     if head[start : start + 1] == b"[":
@@ -69,6 +71,8 @@ def json_form(head: bytes, *, is_all: bool) -> JsonForm | None:
     if not is_one_line or (is_all and not rest.strip()):
         if found := _list_in(head, start):
             begin, name = found
+            if has_pages:
+                return None if is_one_line else JsonForm(start, _SPREAD, is_list=False)
             return JsonForm(begin, f"is a JSON document with its rows in {name!r}", is_list=True)
         if is_one_line:
             return None
@@ -77,7 +81,7 @@ def json_form(head: bytes, *, is_all: bool) -> JsonForm | None:
         return None
     follows = head[start + len(first.data) :].lstrip(b" \t")[:1]
     if b"\n" in first.data:
-        return JsonForm(start, "has JSON objects over several lines", is_list=False)
+        return JsonForm(start, _SPREAD, is_list=False)
     return JsonForm(start, "has several JSON objects in a line", is_list=False) if follows in (b"{", b",") else None
 
 

@@ -185,7 +185,8 @@ class NdjsonReader(TextReader):
         source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(is_json=True)
-        self._form = None if options.is_plain else json_form(head, is_all=len(head) < HEAD_BYTES)
+        is_all = len(head) < HEAD_BYTES
+        self._form = None if options.is_plain else json_form(head, is_all=is_all, has_pages=options.has_pages)
         self._first_line = 1
         if self._form is not None:
             self._notes.append(self._form.note)

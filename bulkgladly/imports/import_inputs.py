@@ -18,7 +18,7 @@ from bulkgladly.files.layouts import suggestion
 from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
+from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, reading_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
 
 __all__ = (
@@ -50,7 +50,7 @@ def open_inputs(
         UsageError: A file or the mapping cannot be used.
     """
     expand = mapper_for(options.mapping, spec, options.key)
-    return Inputs.open(patterns, options.reading, expand=expand, names=names)
+    return Inputs.open(patterns, reading_for(options.mapping, options.reading), expand=expand, names=names)
 
 
 def open_checked(

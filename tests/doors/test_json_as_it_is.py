@@ -84,6 +84,17 @@ def test_a_record_with_a_list_stays_a_record(tmp_path: Path, record: dict[str, A
     assert [row.fields for row in rows_of(reader_of(tmp_path, json.dumps(record, indent=indent).encode()))] == [record]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("count", [1, 20_000])
+def test_a_page_is_a_row_for_a_mapping_that_goes_through_it(tmp_path: Path, indent: int | None, count: int) -> None:
+    """However long it is."""
+    page = {"count": count, "tickets": [{"id": at, "subject": "x"} for at in range(count)]}
+
+    rows = rows_of(reader_of(tmp_path, json.dumps(page, indent=indent).encode(), ReadOptions(has_pages=True)))
+
+    assert [row.fields for row in rows] == [page]
+
+
 def test_pages_in_lines_stay_lines(tmp_path: Path) -> None:
     """Each line is an object, so nothing is guessed."""
     pages = [{"data": [{"id": 1}]}, {"data": [{"id": 2}]}]

@@ -199,3 +199,23 @@ async def test_keys_that_are_nearly_the_same_are_counted(tmp_path: Path) -> None
     assert [(one.severity.value, one.field, one.rows) for one in twins] == [("noted", "crm_id", 3)]
     assert [one.position.number for one in twins[0].examples] == [3, 4, 11]
     assert report.counts["repeated"] == 3
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        '[fields]\nid = "id"\nname = "name"\n',
+        (
+            'key = "count"\n[each]\nof = "users"\nas = "user"\nkey = { path = "user.id" }\n[fields]\n'
+            'id = { path = "user.id" }\nname = { path = "user.name" }\n'
+        ),
+    ],
+)
+async def test_a_page_of_an_api_is_read_with_and_without_a_list_in_the_mapping(tmp_path: Path, rules: str) -> None:
+    """The records are the elements of its list either way."""
+    mapping = written(tmp_path / "m.toml", f'version = 1\nto = "customers"\n{rules}')
+    page = '{"users":[{"id":"a","name":"Ada"},{"id":"b","name":"Ben"}],"next_page":null,"count":2}'
+
+    report = await checked(tmp_path / "users.json", page, ImportOptions(mapping=choose_mapping(mapping, None)))
+
+    assert report.counts["good"] == 2, report.findings
