@@ -7,8 +7,8 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.fields import Kind
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from bulkgladly.checks.check_report import Findings, Severity
+from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import CsvReader
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("ValueScreen",)

@@ -145,7 +145,7 @@ def _reader_for(path: Path, file_index: int, options: ReadOptions) -> Reader:
 
             return NdjsonReader(path, file_index, options)
         case "csv":
-            from bulkgladly.files.text_files import CsvReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.csv_files import CsvReader  # noqa: PLC0415 - see above
 
             return CsvReader(path, file_index, options)
         case "parquet":

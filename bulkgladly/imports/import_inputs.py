@@ -13,9 +13,9 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, reading_for, refuse_cut_identity

@@ -9,8 +9,8 @@ from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import cuts_at_bytes
-from bulkgladly.files.text_files import CsvReader
 from bulkgladly.files.text_form import cr_as_newline
 from bulkgladly.records import Position, Row, Stage
 
