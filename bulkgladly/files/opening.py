@@ -67,6 +67,8 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
 
 
 def _expand(pattern: str) -> list[Path]:
+    if not pattern:  # a variable of the shell that is not set; as a path it would be the current folder
+        raise InputError("the name of an input file is empty; name a file, or . for the current folder")
     path = local_path(pattern)
     if path.is_dir():
         return _data_files(path)

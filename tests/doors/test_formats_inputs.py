@@ -83,6 +83,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
         (["a.ndjson", "./a.ndjson"], r"a\.ndjson: is given twice"),
         (["*.ndjson", "a.ndjson"], r"a\.ndjson: is given twice"),
         (["*.parquet"], r"\*\.parquet: no file matches this pattern"),
+        ([""], "the name of an input file is empty"),
         (["gone.csv"], r"gone\.csv: no such file"),
         (["notes.txt"], r"notes\.txt: the file name does not show the format; pass --format"),
         (["people.xlsx"], r"people\.xlsx: is an Excel file; save the sheet as CSV"),
