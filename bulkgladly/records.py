@@ -19,7 +19,10 @@ __all__ = (
     "Row",
     "Stage",
     "Word",
+    "place_of_row",
 )
+
+_COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
 
 
 class Mode(enum.StrEnum):
@@ -60,13 +63,19 @@ class Position(NamedTuple):
     """Where a row is in its file, so that a message can name it and a resume can seek to it.
 
     `offset` is the byte at which the row begins in the decompressed file; for columnar files it
-    is the row group. `number` counts the records of the file from 1 (in line formats the lines,
-    including empty ones).
+    is the row group. `number` is the line at which the row begins, from 1, as editors show it; in columnar files it
+    is the number of the row.
     """
 
     file: int
     offset: int
     number: int
+
+
+def place_of_row(name: str, number: int) -> str:
+    """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file."""
+    word = "row" if name.lower().endswith(_COLUMNAR) else "line"
+    return f"{name}, {word} {number}"
 
 
 @dataclass(frozen=True, slots=True)

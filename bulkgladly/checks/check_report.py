@@ -47,6 +47,7 @@ _FIXES: Mapping[str, str] = {
     "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
     "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
     "key_spelling": "none needed: both spellings are one key",
+    "key_twin": "if both are one object, write its key in one way; as they are, they become two",
     "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
     "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
     "too_old": "remove the row; ask Gladly to import older history",
@@ -67,12 +68,20 @@ _FIXES: Mapping[str, str] = {
     "html_style": 'remove the styles; in a mapping, set html = "clean"',
     "mapping": "correct the row or the mapping; `bulkgladly map check` shows rows before and after",
     "mapping_skipped": "none needed: the mapping skips these rows",
-    "header_again": "remove the line",
+    "header_again": "none needed: the line is skipped",
+    "blank_row": "none needed: blank rows are skipped",
+    "nameless_column": "give the column a name in the header, or empty it",
     "ragged_row": "put cells that hold the delimiter in quotes",
     "malformed_csv": "close every quote, and double the quotes within a quoted cell",
     "malformed_json": "correct the line",
     "invalid_utf8": "save the file as UTF-8, or pass its encoding, such as --encoding cp1252",
     "invalid_encoding": "pass the encoding of the file, such as --encoding cp1252",
+    "placeholder": 'empty the cells, if they mean no value; in a mapping: values = { "N/A" = "" }, otherwise = "keep"',
+    "number_rounded": "export the column as text again: digits are lost",
+    "number_decimal": "export the column as text (in pandas: dtype=str)",
+    "number_apostrophe": "export the column as plain text, or remove the apostrophes",
+    "cell_formula": 'export the column as plain text, or replace ="4711" by 4711',
+    "rows_in_cell": "open the file at this line, and correct the quotes there and in the lines after it",
     "nul_character": "remove the NUL characters",
     "record_too_large": "shorten the row, or look for a missing quote",
 }
@@ -95,6 +104,8 @@ class Severity(enum.StrEnum):
     """It would be refused unless Gladly holds the object already."""
     CHANGED = "changed"
     """Gladly may not keep it as it is sent."""
+    NOTED = "noted"
+    """It would be sent as it is, and a person should look whether that is meant."""
     SKIPPED = "skipped"
     """It would be skipped, because an option or a mapping of the user says so."""
 
@@ -198,6 +209,8 @@ class CheckReport:
     not_judged: Mapping[str, int]
     estimates: Mapping[str, Estimate]
     seconds: float
+    notes: Sequence[str] = ()
+    """What was recognised in the files without being told, a line each."""
 
     @property
     def exit_code(self) -> int:
@@ -210,6 +223,7 @@ class CheckReport:
             "resource": self.resource,
             "mode": self.mode,
             "files": list(self.files),
+            "notes": list(self.notes),
             "exit_code": self.exit_code,
             "counts": dict(self.counts),
             "findings": [finding.as_dict() for finding in self.findings],

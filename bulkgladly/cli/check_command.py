@@ -44,7 +44,7 @@ _SAID = {
     "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
     "repeated": "equal to an earlier row, not sent again",
-    "skipped": "skipped by your mapping or options",
+    "skipped": "skipped",
 }
 
 
@@ -170,6 +170,8 @@ def _tell(report: "CheckReport") -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
     from bulkgladly.cli.display import share_text
 
+    for note in report.notes:
+        tell(note)
     counts: Any = report.counts
     read = counts["read"]
     what = f"{read:,} {report.resource}" if read != 1 else f"1 row of {report.resource}"

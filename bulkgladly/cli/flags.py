@@ -262,7 +262,12 @@ InputFormat = Annotated[
         "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(choices.InputFormat)
     ),
 ]
-Encoding = Annotated[str, option("--encoding", "The encoding of text files.", INPUT, "NAME")]
+Encoding = Annotated[
+    str | None, option("--encoding", "The encoding of text files. (default: by mark, or UTF-8)", INPUT, "NAME")
+]
 Delimiter = Annotated[
-    str, option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", INPUT, "CHARACTER")
+    str | None, option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", INPUT, "CHARACTER")
+]
+SkipLines = Annotated[
+    int | None, option("--skip-lines", "The number of lines before the header in CSV files.", INPUT, "N", min=0)
 ]

@@ -112,6 +112,8 @@ def _dry_run(
 def _tell_dry_run(result: "DryRun") -> None:
     from bulkgladly.runs.observer import counted
 
+    for note in result.notes:
+        tell(note)
     tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
     if not result.rows:
         tell("  the input has no rows: nothing to import")

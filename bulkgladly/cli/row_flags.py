@@ -44,8 +44,9 @@ class RowFlags(FlagGroup):
     map_: flags.MapFile = None
     transform: flags.Transform = None
     format_: flags.InputFormat = None
-    encoding: flags.Encoding = "utf-8"
-    delimiter: flags.Delimiter = ","
+    encoding: flags.Encoding = None
+    delimiter: flags.Delimiter = None
+    skip_lines: flags.SkipLines = None
 
     def options(self, **more: Any) -> "ImportOptions":
         """Return the options of an import; `more` are those of other groups.
@@ -67,7 +68,9 @@ class RowFlags(FlagGroup):
             phone_region=self.phone_region,
             ignore_columns=words_of(self.ignore_columns),
             mapping=choose_mapping(self.map_, self.transform),
-            reading=ReadOptions(encoding=self.encoding, delimiter=self.delimiter, format=self.format_),
+            reading=ReadOptions(
+                encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+            ),
             **more,
         )
 

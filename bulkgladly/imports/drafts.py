@@ -21,7 +21,7 @@ from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Mark, Outcome, Problem, Row, Stage, Word
+from bulkgladly.records import Mark, Outcome, Problem, Row, Stage, Word, place_of_row
 from bulkgladly.runs.environment import Bounds
 
 __all__ = (
@@ -213,7 +213,7 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
     A row that equals the earlier one is processed after it: it needs no request if that one was accepted, and ends
     in the same way if it was not.
     """
-    earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
+    earlier = place_of_row(names[clash.earlier_file], clash.earlier)
     if clash.attr in ("key", "id"):
         if clash.is_equal or policy.on_duplicate == "last":
             return None

@@ -8,9 +8,9 @@ from typing import overload
 from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
-from bulkgladly.files.contract import Reader
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
@@ -26,6 +26,7 @@ __all__ = (
     "columns_read",
     "key_of_run",
     "mapper_for",
+    "reading_for",
     "refuse_cut_identity",
     "unchanged_mapping",
 )
@@ -128,6 +129,14 @@ def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> M
         mapping = _without_cut_identity(mapping, spec)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
     return Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
+
+
+def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
+    """Return how files are read for a mapping: one that goes through a list in each row gets the row with its list."""
+    if choice is None:
+        return reading
+    has_each = choice.file is not None and parse_mapping(choice.text, choice.file).each is not None
+    return replace(reading, has_pages=has_each or choice.transform is not None)
 
 
 def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ async def retry_import(
 def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
     """Return the options of the failed run that also apply to a retry."""
     before = restored(ImportOptions, header.settings, folder.state_dir)
-    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
+    before = replace(before, reading=ReadOptions(format="ndjson", is_plain=True), limits=session_limits(before.limits))
     # The permission was given for the first run, by somebody who knew what was in the file.
     before = replace(before, contacts_people=False)
     if before.mapping is None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from bulkgladly.journal.databases import reading
-from bulkgladly.records import Position, Row
+from bulkgladly.records import Position, Row, place_of_row
 from bulkgladly.storage.durable import replacing
 from bulkgladly.storage.failures import file_error
 
@@ -138,7 +138,7 @@ def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
             (most,),
         )
         return [
-            f"{names[file]}, record {number}: {code}{f' ({attr})' if attr else ''}: {detail}"
+            f"{place_of_row(names[file], number)}: {code}{f' ({attr})' if attr else ''}: {detail}"
             for file, number, code, attr, detail in rows
         ]
 
