@@ -5,6 +5,7 @@ import csv
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_forms import PART, RAW, CsvForm, added_columns, part_in
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row, Stage
@@ -19,6 +21,7 @@ from bulkgladly.strict_json import parse_object
 
 __all__ = (
     "CsvReader",
+    "LineFinder",
     "NdjsonReader",
     "TextReader",
     "refuse_wrong_delimiter",
@@ -195,11 +198,18 @@ class CsvReader(TextReader):
         super().__init__(path, file_index, options, source=source)
         if source.head().startswith(BOM) and self._encoding != "utf-8":
             raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
+        self._quotechar, self._has_mark = quote, source.head().startswith(BOM)
         self._names, self._body = self._read_header()
+        self._added = added_columns(self._names)
 
     def columns(self) -> tuple[str, ...]:
-        """Return the names in the header."""
-        return self._names
+        """Return the names in the header, without those that were added to rejects."""
+        return tuple(name for name in self._names if name not in self._added)
+
+    def form(self) -> CsvForm:
+        """Return the form of the file, in which its rejects are written."""
+        encoding = self._options.encoding
+        return CsvForm(self.columns(), self._delimiter, self._quotechar, encoding, has_mark=self._has_mark)
 
     def likely_delimiter(self) -> str | None:
         """Return another delimiter that the column names contain, at least once for each of them; None if none is."""
@@ -234,7 +244,8 @@ class CsvReader(TextReader):
             position = Position(file_index, records.taken[0][0], number)
             if isinstance(cells, list) and len(cells) == width:
                 if first not in cells[0] or not _is_header(cells, names):
-                    yield Row(position, dict(zip(names, cells, strict=True)))
+                    fields = dict(zip(names, cells, strict=True))
+                    yield self._reject(position, fields) if self._added else Row(position, fields)
                     continue
                 problem = Problem("header_again", "repeats the header; delete the line")
             else:
@@ -244,6 +255,15 @@ class CsvReader(TextReader):
                 lines_before = self.lines_before([start.offset])[start.offset]
             detail = f"line {lines_before + records.first_line}: {problem.detail}"
             yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
+
+    def _reject(self, position: Position, fields: dict[str, str]) -> Row:
+        """Return a row of our own rejects file as the row that was rejected."""
+        added = {name: fields.pop(name) for name in self._added}
+        raw = added.get(RAW, "")
+        if raw and not any(fields.values()):
+            detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
+            return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
+        return Row(position, {**fields}, part=part_in(added.get(PART, "")))
 
     def _problem(self, fault: CsvFault) -> Problem:
         match fault.code:
@@ -257,6 +277,16 @@ class CsvReader(TextReader):
             case _:
                 fix = "close every quote, and double the quotes inside a quoted cell"
                 return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
+
+    @contextmanager
+    def line_finder(self) -> Iterator["LineFinder"]:
+        """Open the file to find the lines of rows, in file order.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        with self._source.open() as stream:
+            yield LineFinder(stream)
 
     def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
         """Return how many lines end before each offset; reads the file up to the last one.
@@ -279,6 +309,29 @@ class CsvReader(TextReader):
                 count += block.count(b"\n")
                 at += len(block)
         return counts
+
+
+class LineFinder:
+    """Counts the lines of a stream up to places that are asked for in ascending order; one block is in memory."""
+
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._blocks, self._block = iter(stream), b""
+        self._at = self._count = 0
+
+    def lines_before(self, offset: int) -> int:
+        """Return how many lines end before an offset.
+
+        Raises:
+            InputError: The file cannot be read further.
+        """
+        while offset > self._at + len(self._block):
+            self._count += self._block.count(b"\n")
+            self._at += len(self._block)
+            if (block := next(self._blocks, None)) is None:
+                self._block = b""
+                break
+            self._block = block
+        return self._count + self._block.count(b"\n", 0, max(0, offset - self._at))
 
 
 def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:

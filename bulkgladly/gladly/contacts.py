@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import idna
 import phonenumbers
@@ -48,6 +48,11 @@ _WRITTEN = re.compile(
 """A phone number and nothing else, as people write it, perhaps with an extension."""
 _DECIMAL = re.compile(r"\+?\d{5,}\.0+|\d(?:[.,]\d+)?[eE]\+?\d+")
 """A phone number from a column that some program has read as numbers."""
+_KINDS_OF_NUMBER = (
+    *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"),
+    *("personal_number", "voip", "pager", "uan", "voicemail"),
+)
+"""The kinds that make a number valid, by their names in the numbering plans."""
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -86,11 +91,15 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     `extension`, `smsPreference`, `primary`. A local number is read in the entry's own
     region, else in `region`.
 
+    Only valid numbers are taken, by the numbering plans of the countries. Gladly documents no such
+    rule, and may take more; but a number that nobody has is of no use there, and a contact list
+    is never shortened by an import, so that it would stay.
+
     Raises:
-        ContactProblem: An entry is not a possible number, or has an unknown type. Or it is a
-            local number that is not valid in its region, has no region (Gladly would read it as
-            a number of the United States, without an error), or may be another country's
-            number without its `+`.
+        ContactProblem: An entry is not a valid number, or has an unknown type. Or it is a local
+            number that has no region (Gladly would read it as a number of the United States,
+            without an error), may be another country's number without its `+`, or would be sent
+            with other digits than it is written with.
     """
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
@@ -117,7 +126,7 @@ def is_plain_email(text: str) -> bool:
 
 def is_plain_number(text: str) -> bool:
     """Tell whether a text is certainly a valid E.164 number; False only means that the full check is needed."""
-    return _E164.fullmatch(text) is not None and _is_plainly_possible(text)
+    return _E164.fullmatch(text) is not None and _is_plainly_valid(text)
 
 
 def email_identity(entry: dict[str, Any]) -> str:
@@ -221,6 +230,8 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
             attr,
             f"{attr} is a decimal number; export the column as text (in pandas: dtype=str)",
         )
+    if _WRITTEN.fullmatch(text) is None:
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write only its digits")
     is_international = text.startswith(("+", "\uff0b", "tel:+"))
     if not is_international and not region:
         raise ContactProblem(
@@ -230,6 +241,8 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
             "+<country><number>, or pass its country, for example --phone-region GB",
         )
     number = _parsed(text, region, attr)
+    if is_international and not phonenumbers.is_valid_number(number):
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a number that its country uses; correct it")
     if not is_international:
         _check_national(number, text, str(region).upper(), attr)
     return _format(number), number.extension
@@ -273,6 +286,11 @@ def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, at
     digits = _NOT_DIGIT.sub("", written["number"] if written else text)
     if digits == _NOT_DIGIT.sub("", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)):
         return
+    # Only the form in which the country itself writes a number may change its digits, as with Argentina's mobiles.
+    if not digits.endswith(phonenumbers.national_significant_number(number)):
+        raise ContactProblem(
+            "phone_region", attr, f"{attr} has other digits when it is called from abroad; write it with a +"
+        )
     try:
         other = phonenumbers.parse(f"+{digits}", None)
     except phonenumbers.NumberParseException:
@@ -289,33 +307,80 @@ def _format(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _is_plainly_possible(e164: str) -> bool:
-    """Tell by length and prefix alone whether the full parser would return a number unchanged.
+def _is_plainly_valid(e164: str) -> bool:
+    """Tell by the numbering plan alone whether the full parser would return a number unchanged, and call it valid.
 
     The parser takes ten times as long, and most numbers of a migration are E.164 already.
     False only means that the parser is needed.
     """
     for width in (1, 2, 3):
-        known = _national_rules(e164[1 : 1 + width])
-        if known is not None:
-            lengths, prefix = known
+        if (known := _country(e164[1 : 1 + width])) is not None:
+            prefix, regions = known
             national = e164[1 + width :]
-            return len(national) in lengths and (prefix is None or prefix.match(national) is None)
+            return (prefix is None or prefix.match(national) is None) and _is_in_plan(national, regions)
+    return False
+
+
+class _Region(NamedTuple):
+    """The numbers of one region: which belong to it alone, their lengths, and the pattern of each kind of number."""
+
+    leading: re.Pattern[str] | None
+    lengths: frozenset[int]
+    general: re.Pattern[str]
+    kinds: tuple[tuple[frozenset[int], re.Pattern[str]], ...]
+
+    def has(self, national: str) -> bool:
+        size = len(national)
+        return (
+            size in self.lengths
+            and self.general.fullmatch(national) is not None
+            and any(size in lengths and pattern.fullmatch(national) for lengths, pattern in self.kinds)
+        )
+
+
+def _is_in_plan(national: str, regions: tuple[_Region, ...]) -> bool:
+    # Several countries share a country code: the first that a number belongs to decides, as in the parser.
+    if len(regions) == 1:
+        return regions[0].has(national)
+    for region in regions:
+        if region.leading is not None:
+            if region.leading.match(national):
+                return region.has(national)
+        elif region.has(national):
+            return True
     return False
 
 
 # There are 999 prefixes of one to three digits, so the cache never drops one.
 @lru_cache(maxsize=2000)
-def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """Return the lengths of local numbers, and the prefix that the parser would remove."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
-    if not regions:
+def _country(code: str) -> tuple[re.Pattern[str] | None, tuple[_Region, ...]] | None:
+    """Return the prefix that the parser would remove from a local number, and the regions of a country code."""
+    names = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
+    if not names:
         return None
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
-    if metadata is None or metadata.general_desc is None:
+    plans = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), name) for name in names]
+    if plans[0] is None:
         return None
-    prefix = metadata.national_prefix_for_parsing
-    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
+    prefix = plans[0].national_prefix_for_parsing
+    regions = tuple(_region_of(plan) for plan in plans if plan is not None)
+    return re.compile(prefix) if prefix else None, regions
+
+
+def _region_of(plan: phonenumbers.PhoneMetadata) -> _Region:
+    kinds = (getattr(plan, name) for name in _KINDS_OF_NUMBER)
+    general: Any = plan.general_desc
+    lengths = frozenset(general.possible_length)
+    return _Region(
+        re.compile(plan.leading_digits) if plan.leading_digits else None,
+        lengths,
+        re.compile(general.national_number_pattern),
+        tuple(
+            # A kind without lengths of its own has those of its country.
+            (frozenset(kind.possible_length) or lengths, re.compile(kind.national_number_pattern))
+            for kind in kinds
+            if kind is not None and kind.national_number_pattern
+        ),
+    )
 
 
 def _keep_choice(entry: dict[str, Any], kept: dict[str, Any], name: str, allowed: tuple[str, ...], attr: str) -> None:

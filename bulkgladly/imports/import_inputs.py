@@ -48,7 +48,7 @@ def open_inputs(
     Raises:
         UsageError: A file or the mapping cannot be used.
     """
-    expand = mapper_for(options.mapping, spec, options.key)
+    expand = mapper_for(options.mapping, spec, options.key, drops=options.drops)
     return Inputs.open(patterns, options.reading, expand=expand, names=names)
 
 

@@ -9,10 +9,11 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
+from bulkgladly.imports.result_tables import WARNINGS, write_tables
+from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Row, Word
-from bulkgladly.runs.observer import duration_text
+from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.shown import MOST_NAME, shown, shown_cell
 
@@ -31,14 +32,19 @@ _BUG = 70
 class Report(Summary):
     """What an import did, in all its sessions together. `report.json` and `--json` hold the same.
 
-    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name. The rest
-    is as in every summary.
+    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
+    `dropped_values` counts the values that records were sent without. The rest is as in every summary.
     """
+
+    dropped_values: int = 0
 
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        return tuple(f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items())
+        codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
+        if self.dropped_values:
+            codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
+        return tuple(codes)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
@@ -91,10 +97,12 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     names = [str(file.path) for file in inputs.files]
     by_word, by_code = ending.counts, dict[str, int]()
     files: list[ResultFile] = []
+    dropped = 0
     problem: BulkgladlyError | None = None
     try:
         by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
-        files = write_results(folder.path, names, rest)
+        files = write_results(folder.path, names, rest) + write_tables(folder.path, inputs)
+        dropped = count_dropped(folder.path)
     except BulkgladlyError as error:
         problem = error
         rest.finish()
@@ -108,6 +116,7 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         counts={"read": rest.read, **counts},
         files={Path(file.path).name: _about(file) for file in files},
         rejects_by_code=by_code,
+        dropped_values=dropped,
         next_commands=_next_commands(folder, end.status, counts),
     )
 

@@ -12,18 +12,23 @@ from typing import Any, NamedTuple
 import orjson
 
 from bulkgladly.journal.databases import reading
-from bulkgladly.records import Position, Row
+from bulkgladly.records import DroppedValue, Position, Row
 from bulkgladly.storage.durable import replacing
 from bulkgladly.storage.failures import file_error
 
 __all__ = (
     "RESULT_FILES",
+    "RejectedRow",
     "ResultFile",
     "RetryRows",
     "UnknownRows",
     "count_by_word",
+    "count_dropped",
+    "dropped_values",
     "first_rejects",
     "original_of",
+    "publish_lines",
+    "rejected_rows",
     "rejects",
     "rejects_by_code",
     "unsettled_keys",
@@ -96,7 +101,7 @@ def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]
             rejects(connection, names),
             (original_of(row) for row in unprocessed),
         )
-        return [_publish(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
+        return [publish_lines(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
 
 
 def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
@@ -168,10 +173,52 @@ def write_retry(
     rows = "FROM records WHERE original IS NOT NULL"
     with reading(folder / "journal.sqlite") as connection:
         kept = connection.execute(f"SELECT original {rows} AND {worth} ORDER BY seq")
-        taken = _publish(target, (row[0] for row in kept)).rows
+        taken = publish_lines(target, (row[0] for row in kept)).rows
         found = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()[0]
         unsettled = connection.execute(f"SELECT count(*) {rows} AND {_MAY_HAVE_BEEN_SENT}").fetchone()[0]
     return RetryRows(taken, left=int(found) - taken, unsettled=int(unsettled))
+
+
+class RejectedRow(NamedTuple):
+    """A row that was rejected, or of which it is unknown whether it was sent; `original` is the row as JSON."""
+
+    position: Position
+    word: str
+    stage: str | None
+    code: str
+    attr: str | None
+    detail: str
+    original: bytes
+
+
+def rejected_rows(folder: Path) -> Iterator[RejectedRow]:
+    """Yield the rows that did not arrive, in input order; those that the user chose to skip are not among them."""
+    with reading(folder / "journal.sqlite") as connection:
+        rows = connection.execute(
+            "SELECT file, place, number, word, stage, coalesce(code, ''), attr, coalesce(detail, ''), original"
+            " FROM records WHERE original IS NOT NULL AND word <> 'skipped' ORDER BY seq"
+        )
+        for file, place, number, *about in rows:
+            yield RejectedRow(Position(file, place, number), *about)
+
+
+def dropped_values(folder: Path) -> Iterator[tuple[Position, DroppedValue]]:
+    """Yield the values that the records of a run were sent without, in input order.
+
+    Rejected rows are left out: they come back whole.
+    """
+    with reading(folder / "journal.sqlite") as connection:
+        rows = connection.execute(
+            "SELECT file, place, number, field, name, dropped.code, dropped.detail, value FROM dropped"
+            " JOIN records USING (seq) WHERE word NOT IN ('rejected', 'skipped') ORDER BY seq, nth"
+        )
+        for file, place, number, *value in rows:
+            yield Position(file, place, number), DroppedValue(*value)
+
+
+def count_dropped(folder: Path) -> int:
+    """Return how many values the records of a run were sent without."""
+    return sum(1 for _ in dropped_values(folder))
 
 
 def unsettled_keys(folder: Path) -> list[str]:
@@ -197,12 +244,17 @@ def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:
     return {"file": name, "offset": position.offset, "record": position.number}
 
 
-def _publish(path: Path, lines: Iterable[bytes]) -> ResultFile:
+def publish_lines(path: Path, lines: Iterable[bytes], *, end: bytes = b"\n") -> ResultFile:
+    """Write a file as a whole, and return its digest; a crash leaves the file of the previous time.
+
+    Raises:
+        DiskFull, JournalError: It cannot be written.
+    """
     digest, rows, size = hashlib.blake2b(digest_size=16), 0, 0
     try:
         with replacing(path, mode=0o600) as file:
             for line in lines:
-                whole = line + b"\n"
+                whole = line + end
                 file.write(whole)
                 digest.update(whole)
                 rows, size = rows + 1, size + len(whole)
