@@ -3,6 +3,7 @@
 Both are made from the journal, so that a run that was killed and resumed writes the same files.
 """
 
+import base64
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ def _write_rejects(path: Path, folder: Path, inputs: Inputs, form: CsvForm, file
     header = lines.line([*form.names, *extra])
     with _Lines(inputs) as places:
         rows = (row for row in rejected_rows(folder) if row.position.file in files)
-        cells = (_reject_cells(row, form.names, extra, places, is_named=len(files) > 1) for row in rows)
+        cells = (_reject_cells(row, form, extra, places, is_named=len(files) > 1) for row in rows)
         written = publish_lines(path, _with_header(header, map(lines.line, cells)), end=b"")
     return ResultFile(written.path, written.rows - 1, written.size, written.digest)
 
@@ -77,7 +78,7 @@ def _extra_columns(folder: Path, files: frozenset[int]) -> tuple[str, ...] | Non
 
 
 def _reject_cells(
-    row: RejectedRow, names: Sequence[str], extra: Sequence[str], places: "_Lines", *, is_named: bool
+    row: RejectedRow, form: CsvForm, extra: Sequence[str], places: "_Lines", *, is_named: bool
 ) -> list[str]:
     fields, note = orjson.loads(row.original or b"{}"), _note_of(row)
     line = places.line_of(row.position)
@@ -89,9 +90,9 @@ def _reject_cells(
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
         FIX: "import the row again: a record that exists already is recognised" if is_unknown else fix_for(problem),
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
-        RAW: str(note.get("raw") or note.get("raw_base64") or ""),
+        RAW: _raw_text(note, form.encoding),
     }
-    return [*(_cell(fields.get(name)) for name in names), *(added[name] for name in extra)]
+    return [*(_cell(fields.get(name)) for name in form.names), *(added[name] for name in extra)]
 
 
 def _note_of(row: RejectedRow) -> Mapping[str, object]:
@@ -100,6 +101,12 @@ def _note_of(row: RejectedRow) -> Mapping[str, object]:
         return {}
     note = orjson.loads(row.original).get("_bulkgladly")
     return note if isinstance(note, dict) else {}
+
+
+def _raw_text(note: Mapping[str, object], encoding: str) -> str:
+    if "raw_base64" in note:
+        return base64.b64decode(str(note["raw_base64"])).decode(encoding, "replace")
+    return str(note.get("raw", ""))
 
 
 def _cell(value: object) -> str:
