@@ -21,6 +21,7 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 __all__ = (
+    "DEFAULT_MODES",
     "Deciding",
     "Draft",
     "GladlyObject",

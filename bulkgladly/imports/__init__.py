@@ -5,5 +5,6 @@
 the way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At the end
 `import_summary` accounts for every row. `dry_run` reads as an import does and sends nothing. `single_rows` sends rows
 that come one at a time, without a run. `dropped_values` says what a record is sent without. `result_tables` writes
-what people read after a run, and `fixes` has what to do about each kind of reject.
+what people read after a run, `fixes` has what to do about each kind of reject, and `retry_rows` which of them a
+repeat can help.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from bulkgladly.choices import Attributes, InvalidContacts, MissingNames, Null, OnConflict, OnDuplicate, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.gladly.spec import ImportSpec, Policy
+from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
 from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, user_columns
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
@@ -88,6 +88,28 @@ class ImportOptions:
     def drops(self) -> tuple[str, ...]:
         """The columns whose values are left out if they are not valid."""
         return dropped_targets(self.mapping, self.invalid_contacts)
+
+    def flags(self, spec: ImportSpec) -> list[str]:
+        """Return the flags with which another import treats its records in the same way, without pace and limits."""
+        mapping = self.mapping or MapChoice()
+        usual_mode = next((mode for mode in DEFAULT_MODES if mode in spec.procedures), None)
+        words = [] if self.mode in (None, usual_mode) else ["--mode", str(self.mode)]
+        pairs: tuple[tuple[str, str | None, str | None], ...] = (
+            ("--key", self.key, None),
+            ("--namespace", self.namespace, "default"),
+            ("--on-conflict", self.on_conflict, "quarantine"),
+            ("--on-duplicate", self.on_duplicate, "reject"),
+            ("--null", self.null, "keep"),
+            ("--phone-region", self.phone_region, None),
+            ("--invalid-contacts", self.invalid_contacts, None),
+            ("--ignore-columns", ",".join(self.ignore_columns), ""),
+            ("--missing-names", self.missing_names, "stop"),
+            ("--map", mapping.file, None),
+            ("--transform", mapping.transform, None),
+        )
+        for flag, value, usual in pairs:
+            words += [] if value in (None, usual) else [flag, str(value)]
+        return words
 
     def for_resource(self, spec: ImportSpec) -> "ImportOptions":
         """Return the options with the mode in which this object is imported.

@@ -1,5 +1,6 @@
 """Rejects come back in the form of the CSV file that they are from, and the file imports again as it is."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from bulkgladly import Report
+from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.mapping.mapping import VERSION
 from tests.flows.conftest import World
@@ -164,3 +166,84 @@ sourceName = {{ constant = "CRM" }}
 async def _split(world: World, path: Path, text: str) -> Report:
     options = replace(world.choose({"mode": "create"}), **{**mapped(world, text), "phone_region": None})
     return await start_import("activities", [path], world.credentials, options)
+
+
+# --- what comes next -------------------------------------------------------------------------
+
+
+BAD = {"crm": "c-1", "email:1": "nobody"}
+LOCAL = {"crm": "c-2", "email:1": "ada@example.org", "phone:1": "020 7946 0018"}
+TAKEN = {"crm": "c-3", "email:1": "theirs@example.org"}
+GOOD = {"crm": "c-4", "email:1": "ben@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "commands"),
+    [
+        ([GOOD], {}, ["runs show"]),
+        ([GOOD, BAD], {}, ["import customers", "runs show"]),
+        ([TAKEN], {}, ["retry", "runs show"]),
+        ([BAD, TAKEN], {}, ["retry", "import customers", "runs show"]),
+        ([LOCAL], {}, ["retry", "runs show"]),
+        ([BAD, GOOD, GOOD], {"max_errors": 0}, ["import customers", "resume", "runs show"]),
+        ([GOOD, BAD], {"max_rows": 1}, ["resume", "runs show"]),
+    ],
+)
+async def test_the_summary_names_what_helps(
+    rows: list[dict[str, Any]], changes: dict[str, Any], commands: list[str], world: World
+) -> None:
+    """Rows that are wrong are corrected, rows that may pass are sent again, and a wall is not run into again."""
+    world.emulator.add_customer(id="theirs", emails=[{"original": "theirs@example.org"}])
+
+    report = await world.run(world.ndjson(rows), **changes)
+
+    found = [command.removeprefix("bulkgladly ") for command in report.next_commands]
+    assert [any(one.startswith(word) for word in commands) for one in found] == [True] * len(commands)
+    assert [one.startswith(word) for one, word in zip(found, commands, strict=True)] == [True] * len(commands)
+
+
+async def test_the_import_that_is_named_has_the_options_of_the_run(world: World) -> None:
+    """So that the corrected file is read, mapped and keyed as before."""
+    path = world.folder / "crm.csv"
+    path.write_text(HEADER.replace(",", ";") + "C1;Ada;nobody;;;a\n")
+    text = MAPPING.replace(', on_error = "drop"', "")
+
+    report = await world.run(path, **mapped(world, text, reading=ReadOptions(delimiter=";"), null="clear"))
+
+    words = shlex.split(report.next_commands[0])
+    assert words[1:4] == ["import", "customers", f"{report.folder}/rejected.csv"]
+    for flag, value in (("--null", "clear"), ("--phone-region", "US"), ("--delimiter", ";")):
+        assert words[words.index(flag) + 1] == value
+    assert words[words.index("--map") + 1] == str(world.folder / "mapping.toml")
+
+
+async def test_too_many_local_numbers_ask_for_their_country(world: World) -> None:
+    """To resume would lead into the same rejects."""
+    report = await world.run(world.ndjson([LOCAL]), max_errors=0)
+
+    assert "--phone-region COUNTRY --new-run" in report.next_commands[0]
+
+
+async def test_a_retry_that_helps_nobody_does_not_ask_for_another(world: World) -> None:
+    """The first is worth a try: somebody may have changed something in Gladly."""
+    world.emulator.add_customer(id="theirs", emails=[{"original": "theirs@example.org"}])
+    await world.rows([TAKEN, BAD])
+
+    again = await world.retry()
+
+    assert again.counts["rejected"] == again.counts["read"] == 1
+    assert not [command for command in again.next_commands if "bulkgladly retry" in command]
+
+
+async def test_a_retry_of_what_cannot_pass_sends_nothing(world: World) -> None:
+    """It names the file to correct. An address that another row has would only be refused by Gladly, too."""
+    await world.rows([GOOD, {**GOOD, "crm": "c-5"}, BAD])
+    world.forget()
+
+    with pytest.raises(
+        UsageError, match=r"2 rejected rows left out.*rejected\.ndjson and import it: bulkgladly"
+    ):
+        await world.retry()
+
+    assert world.asked() == {}
+    assert (await world.retry(invalid_contacts="drop", on_conflict="update")).counts["read"] == 2
