@@ -157,9 +157,9 @@ class Judge:
             if isinstance(item, Draft):
                 break
             item = names.renamed(item, names.target_of(item.attr or "", entries))
-            if item != last and item.code not in ABOUT_WHAT_IS_MISSING:
+            if not _is_same(item, last) and item.code not in ABOUT_WHAT_IS_MISSING:
                 found.append(item)
-            elif item != last:
+            elif not _is_same(item, last):
                 break
             last = item
             if (entry := _INDEXED.match(item.attr or "")) and int(entry[2]) < len(entries.get(entry[1], ())):

@@ -19,7 +19,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
-from bulkgladly.imports.dropped_values import ABOUT_WHAT_IS_MISSING, ColumnNames, DropRules
+from bulkgladly.imports.dropped_values import ColumnNames, DropRules
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
 from bulkgladly.journal.ledger import Ledger
@@ -37,6 +37,9 @@ __all__ = (
     "outcome_of_clash",
     "refuse_too_many",
 )
+
+_MADE_BY_DROPS = frozenset({"blank", "customer", "no_identifier", "nothing_to_do"})
+"""Codes of rows that lack something, which may be what was left out of them. A key is never left out."""
 
 AdmittedRow = tuple[Row, Draft | Problem | None, Standing]
 """A row, its draft (None if an earlier session has finished the row), and what the journal knows of it."""
@@ -153,29 +156,37 @@ class Preparer:
         Each turn takes one value out, so that this ends. A row that cannot do without what was taken out is rejected
         for that value: "no email" would be no help to somebody who sees one.
         """
+        problems = [Problem(one.code, one.detail, one.field) for one in dropped]
         while True:
             try:
                 nested = self.nested(fields)
                 break
             except ColumnProblem as error:
+                problem = self.named(error.problem, fields)
                 if (less := self._drops.without_cell(fields, error.problem)) is None:
-                    return _refused(self.named(error.problem, fields), dropped)
+                    return _refused(problem, problems)
+                problems.append(problem)
                 fields = less.fields
                 dropped.append(less.dropped)
         entries = self.names.entries_of(fields)
         while isinstance(item := self._spec.prepare(row, dict(nested), self._policy), Problem):
+            problem = self.names.renamed(item, self.names.target_of(item.attr or "", entries))
             if (less := self._drops.without_value(nested, item, entries)) is None:
-                return _refused(self.names.renamed(item, self.names.target_of(item.attr or "", entries)), dropped)
+                return _refused(problem, problems)
+            problems.append(problem)
             nested = less.fields
             dropped.append(less.dropped)
         return item._replace(row=replace(row, dropped=tuple(dropped)))
 
 
-def _refused(problem: Problem, dropped: Sequence[DroppedValue]) -> Problem:
-    if dropped and problem.code in ABOUT_WHAT_IS_MISSING:
-        first = dropped[0]
-        return Problem(first.code, f"{first.detail}; the record cannot be sent without it", first.field)
-    return problem
+def _refused(problem: Problem, before: Sequence[Problem]) -> Problem:
+    """Return why a row is rejected: the first value that was taken out, if only its absence is the problem."""
+    cause = next(iter(before), None)
+    if problem.code == "blank":
+        cause = next((one for one in before if one.attr is not None and one.attr == problem.attr), None)
+    if cause is None or problem.code not in _MADE_BY_DROPS:
+        return problem
+    return replace(cause, detail=f"{cause.detail.rstrip('.')}; the record cannot be sent without it")
 
 
 class KeySource(Protocol):

@@ -240,9 +240,7 @@ async def test_a_retry_of_what_cannot_pass_sends_nothing(world: World) -> None:
     await world.rows([GOOD, {**GOOD, "crm": "c-5"}, BAD])
     world.forget()
 
-    with pytest.raises(
-        UsageError, match=r"2 rejected rows left out.*rejected\.ndjson and import it: bulkgladly"
-    ):
+    with pytest.raises(UsageError, match=r"2 rejected rows left out.*rejected\.ndjson and import it: bulkgladly"):
         await world.retry()
 
     assert world.asked() == {}
