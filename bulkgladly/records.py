@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 __all__ = (
     "Claim",
     "ColumnPlan",
+    "DroppedValue",
     "Known",
     "ListColumn",
     "Mark",
@@ -110,6 +111,20 @@ class Part(NamedTuple):
     of: int
 
 
+class DroppedValue(NamedTuple):
+    """A value that was left out of a record, because it is not valid and the user chose to keep the record.
+
+    `field` is Gladly's field as a flat column (`phone:1`), `column` the user's own. `code` and `detail` say what is
+    wrong with it, as a `Problem` does.
+    """
+
+    field: str
+    column: str
+    code: str
+    detail: str
+    value: Any
+
+
 @dataclass(slots=True)
 class Row:
     """One row of input as read.
@@ -122,6 +137,7 @@ class Row:
     If a mapping made `fields`, `source` holds the row as it was read, and `part` says which of
     several records this is; they share one position, and each has its own `seq`.
     `former_key` is the source key as earlier versions derived it from the row, if that differs.
+    `dropped` are values that are not in the record, though the row has them.
     """
 
     position: Position
@@ -132,6 +148,7 @@ class Row:
     source: dict[str, Any] | None = None
     part: Part | None = None
     former_key: str | None = None
+    dropped: tuple[DroppedValue, ...] = ()
 
 
 class Claim(NamedTuple):

@@ -120,15 +120,18 @@ def targets_of(spec: ImportSpec) -> list[Target]:
                 is_required=any(mode in item.required for mode in making),
                 is_time=item.kind is Kind.MOMENT,
                 is_identity=item.is_identity,
+                is_optional=spec.is_optional(item.name),
                 in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
                 help=item.help,
             )
             for item in spec.fields
         ]
     plan = spec.columns
-    found = [Target(name, is_identity=spec.is_identity(name)) for name in plan.scalars]
-    found += [Target(f"{item.prefix}:*", is_identity=True) for item in plan.lists]
-    return found + ([Target(f"{plan.open_prefix}:*")] if plan.open_prefix else [])
+    found = [
+        Target(name, is_identity=spec.is_identity(name), is_optional=spec.is_optional(name)) for name in plan.scalars
+    ]
+    found += [Target(f"{item.prefix}:*", is_identity=True, is_optional=True) for item in plan.lists]
+    return found + ([Target(f"{plan.open_prefix}:*", is_optional=True)] if plan.open_prefix else [])
 
 
 def check_mapping(

@@ -39,6 +39,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.mapping_choice import droppable_targets, mapper_for
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Problem, Row, Word
@@ -113,7 +114,15 @@ class _Checker:
         self._names = inputs.names
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
-        self._judge = Judge(spec, policy, options.ignore_columns)
+        droppable = droppable_targets(options.mapping, spec)
+        self._judge = Judge(
+            spec,
+            policy,
+            options.ignore_columns,
+            droppable=droppable,
+            expand=mapper_for(options.mapping, spec, options.key, drops=droppable),
+        )
+        self._kept_by_drop = 0
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
         self._spellings = KeySpellings(folder / "spellings", policy.key)
@@ -185,6 +194,7 @@ class _Checker:
             },
             seconds=time.monotonic() - started,
             notes=self._inputs.notes,
+            kept_by_drop=self._kept_by_drop,
         )
 
     def _judged(self, row: Row) -> Traits | None:
@@ -192,8 +202,16 @@ class _Checker:
         verdict = self._judge.verdict(row)
         self._counts[_fate_of(verdict)] += 1
         if verdict.record is None:
-            self._findings.note(row, verdict.problems)
+            # A row that cannot be read has no values that could be left out.
+            is_keepable = row.problem is None or row.source is not None
+            is_keepable = (
+                is_keepable and verdict.problems[0].word is not Word.SKIPPED and self._judge.could_be_kept(row)
+            )
+            self._kept_by_drop += is_keepable
+            self._findings.note(row, verdict.problems, is_keepable=is_keepable)
             return None
+        for gone in verdict.record.row.dropped:
+            self._findings.note(row, [Problem(gone.code, gone.detail, gone.field)], Severity.DROPPED)
         for problem in verdict.warnings:
             self._findings.note(row, [problem], severity_of_warning(problem))
         if self._spec.arrange is None:

@@ -19,6 +19,7 @@ __all__ = (
     "IgnoreColumns",
     "InputFiles",
     "InputFormat",
+    "InvalidContacts",
     "Json",
     "Key",
     "LogFormat",
@@ -227,6 +228,16 @@ Null = Annotated[
         "What a null in the input means: keep what Gladly has, or clear it.",
         RECORDS,
         choices_of(choices.Null),
+    ),
+]
+InvalidContacts = Annotated[
+    choices.InvalidContacts | None,
+    option(
+        "--invalid-contacts",
+        "What to do with a customer whose email or phone is not valid: reject the row, or drop only that value. "
+        "(default: what the mapping says, else reject)",
+        RECORDS,
+        choices_of(choices.InvalidContacts),
     ),
 ]
 PhoneRegion = Annotated[

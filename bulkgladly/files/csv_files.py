@@ -3,7 +3,8 @@
 import codecs
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_forms import PART, RAW, CsvForm, added_columns, part_in
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.files.table_form import DELIMITERS, delimiter_of, header_hint, sep_line, shown_delimiter
 from bulkgladly.files.text_files import TextReader, encoding_for, too_large
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Position, Problem, Row, Stage, Word
 
-__all__ = ("CsvReader", "refuse_wrong_delimiter")
+__all__ = ("CsvReader", "LineFinder", "refuse_wrong_delimiter")
 
 MAX_RECORD_LINES = 10_000
 _AROUND = " \t\ufeff"
@@ -32,10 +34,10 @@ class CsvReader(TextReader):
     A quote that is never closed, or closed in the wrong place, costs the first line of its record: reading goes on
     with the next line. Rows are numbered by the line at which they begin, as editors show it. A row of delimiters only
     and a repeated header, as in concatenated files, are rows that are skipped. A row holds its bytes only if it has a
-    problem.
+    problem. The columns that our own table of rejects adds are taken out, so that it can be imported again as it is.
 
     - *header*: `_read_header`, `_begin`, `_delimiter_for`, `_named_columns`
-    - *rows*: `_rows`, `_irregular`, `_problem`
+    - *rows*: `_rows`, `_irregular`, `_reject`, `_problem`
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -44,11 +46,13 @@ class CsvReader(TextReader):
         # To cut lines before decoding is faster, and keeps bad bytes in one record; not every encoding allows it.
         is_cut_first = cuts_at_bytes(encoding, "\r\n" + (options.delimiter or "".join(DELIMITERS)) + (quote or ""))
         self._encoding = encoding if is_cut_first else "utf-8"
+        self._encoding_of_file = encoding
         source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(None if quote is None else quote.encode())
         if head.startswith(BOM) and self._encoding != "utf-8":
             raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
+        self._has_mark = head.startswith(BOM)
         self._delimiter, self._lines_skipped = options.delimiter or "", 0
         if options.is_plain and self._is_tsv() and options.delimiter == ",":  # what a comma meant in earlier versions
             self._delimiter = "\t"
@@ -64,6 +68,7 @@ class CsvReader(TextReader):
             fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
             raise InputError(f"{path}: line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}")
         self._names, self._body = self._read_header(begin)
+        self._ours = added_columns(self._names)
 
     def _begin(self, head: bytes) -> int:
         """Return where the header begins, and set the delimiter if it is known."""
@@ -91,8 +96,19 @@ class CsvReader(TextReader):
         return found
 
     def columns(self) -> tuple[str, ...]:
-        """Return the names in the header."""
-        return self._names + tuple(name for name in self._added if name not in self._names)
+        """Return the names in the header, without those that were added to rejects."""
+        names = tuple(name for name in self._names if name not in self._ours)
+        return names + tuple(name for name in self._added if name not in names)
+
+    @property
+    def counts_records(self) -> bool:
+        """Whether rows have the numbers of their records: so they have in a run that an earlier version began."""
+        return self._options.is_plain
+
+    def form(self) -> CsvForm:
+        """Return the form of the file, in which its rejects are written."""
+        quote, encoding = self._options.quotechar, self._encoding_of_file
+        return CsvForm(self.columns(), self._delimiter, quote, encoding, has_mark=self._has_mark)
 
     @property
     def delimiter(self) -> str:
@@ -146,7 +162,7 @@ class CsvReader(TextReader):
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, names, width = self._file_index, self._names, self._width
         records, first = self._records(stream), names[0].strip(_AROUND)
-        is_plain, line_before = not self._nameless, start.number - 1
+        is_plain, line_before = not self._nameless and not self._ours, start.number - 1
         for cells in records.records(**self._dialect):
             position = Position(file_index, records.taken[0][0], line_before + records.first_line)
             if (
@@ -160,7 +176,7 @@ class CsvReader(TextReader):
                 continue
             found = self._irregular(cells)
             if isinstance(found, dict):
-                yield Row(position, found)
+                yield self._reject(position, found) if self._ours else Row(position, found)
             else:
                 yield Row(position, None, replace(found, stage=Stage.READ), records.raw())
 
@@ -184,6 +200,15 @@ class CsvReader(TextReader):
             return Problem("header_again", "repeats the header; nothing to do", word=Word.SKIPPED)
         return dict(zip(names, kept, strict=True))
 
+    def _reject(self, position: Position, fields: dict[str, str]) -> Row:
+        """Return a row of our own table of rejects as the row that was rejected."""
+        ours = {name: fields.pop(name) for name in self._ours}
+        raw = ours.get(RAW, "")
+        if raw and not any(fields.values()):
+            detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
+            return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
+        return Row(position, {**fields}, part=part_in(ours.get(PART, "")))
+
     def _problem(self, fault: CsvFault) -> Problem:
         match fault.code:
             case "too_large":
@@ -196,6 +221,39 @@ class CsvReader(TextReader):
             case _:
                 fix = "close every quote, and double the quotes inside a quoted cell"
                 return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
+
+    @contextmanager
+    def line_finder(self) -> Iterator["LineFinder"]:
+        """Open the file to find the lines of rows, in file order, where positions do not have them.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        with self._source.open() as stream:
+            yield LineFinder(stream)
+
+
+class LineFinder:
+    """Counts the lines of a stream up to places that are asked for in ascending order; one block is in memory."""
+
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._blocks, self._block = iter(stream), b""
+        self._at = self._count = 0
+
+    def lines_before(self, offset: int) -> int:
+        """Return how many lines end before an offset.
+
+        Raises:
+            InputError: The file cannot be read further.
+        """
+        while offset > self._at + len(self._block):
+            self._count += self._block.count(b"\n")
+            self._at += len(self._block)
+            if (block := next(self._blocks, None)) is None:
+                self._block = b""
+                break
+            self._block = block
+        return self._count + self._block.count(b"\n", 0, max(0, offset - self._at))
 
 
 def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:

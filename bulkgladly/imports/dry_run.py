@@ -40,7 +40,8 @@ class RejectCause:
 class DryRun:
     """What an import would do. `first_requests` counts the first operation of each record.
 
-    `settled` counts the rows that need no request, by outcome. `notes` say what was recognised in the files.
+    `settled` counts the rows that need no request, by outcome, and `dropped_values` the values that records would be
+    sent without. `notes` say what was recognised in the files.
     """
 
     rows: int
@@ -49,6 +50,7 @@ class DryRun:
     findings: Sequence[RejectCause]
     estimate: Estimate
     notes: Sequence[str] = ()
+    dropped_values: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +65,7 @@ class DryRun:
             "exit_code": self.exit_code,
             "first_requests": dict(self.first_requests),
             "settled": dict(self.settled),
+            "dropped_values": self.dropped_values,
             "findings": [
                 {"code": f.code, "rows": f.rows, "detail": f.detail, "examples": f.examples} for f in self.findings
             ],
@@ -113,6 +116,7 @@ class _DryRunner:
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
+        self._dropped = 0
         self._accepted: set[str] = set()
         """Only filled for rows that may refer to others of their kind: the keys of those that are not rejected."""
 
@@ -123,7 +127,7 @@ class _DryRunner:
         to_send = self._first.total()
         estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
-        return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes)
+        return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 
     def _take_in(self, batch: list[AdmittedRow]) -> None:
         for row, item, standing in in_sending_order(self._spec, batch):
@@ -136,6 +140,8 @@ class _DryRunner:
                 and (outcome is None or outcome.word is not Word.REJECTED)
             ):
                 self._accepted.add(item.key)
+            if isinstance(item, Draft) and (outcome is None or outcome.word not in (Word.REJECTED, Word.SKIPPED)):
+                self._dropped += len(item.row.dropped)
             if outcome is None:
                 continue
             self._settled[outcome.word.value] += 1

@@ -49,7 +49,7 @@ def open_inputs(
     Raises:
         UsageError: A file or the mapping cannot be used.
     """
-    expand = mapper_for(options.mapping, spec, options.key)
+    expand = mapper_for(options.mapping, spec, options.key, drops=options.drops)
     return Inputs.open(patterns, reading_for(options.mapping, options.reading), expand=expand, names=names)
 
 

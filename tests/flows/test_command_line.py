@@ -51,7 +51,8 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     assert "3 rows read: 2 created (66.7 %), 1 rejected (33.3 %)" in told.err
     assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
-    assert f"next: bulkgladly retry {report['run']}" in told.err
+    assert "1 reject to correct: edit rejected.csv, then import it" in told.err
+    assert f"next: bulkgladly import customers {report['folder']}/rejected.csv --key crm_id" in told.err
 
 
 def test_json_lines_hold_the_same(program: Program, capsys: pytest.CaptureFixture[str]) -> None:

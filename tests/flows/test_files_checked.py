@@ -1,5 +1,7 @@
 """Files as people have them, through `check` and an import: what is read, what is told, and what a resume does."""
 
+import csv
+import shlex
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from bulkgladly import ImportOptions, UsageError
 from bulkgladly.checks.check_report import CheckReport
 from bulkgladly.checks.run_check import check
+from bulkgladly.files.contract import ReadOptions
 from bulkgladly.imports.mapping_choice import choose_mapping
 from tests.flows.conftest import World, check_report
 
@@ -155,6 +158,49 @@ async def test_a_run_over_such_a_file_stops_and_goes_on(world: World, tmp_path: 
         "read": 7, "created": 3, "skipped": 3, "rejected": 1,
     }  # fmt: skip
     assert sorted(one["name"] for one in world.emulator.store.customers.values()) == ["Ada", "Ben", "Di"]
+    assert [line["_bulkgladly"]["code"] for line in world.result(report, "rejected")] == ["ragged_row"]
+    header, reject = (Path(report.folder) / "rejected.csv").read_text().splitlines()
+    assert header == "crm_id;name;_line;_reason;_fix;_raw"
+    assert reject.startswith(";;7;")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("ahead", ["", "Customers\n\n"])
+async def test_rejects_keep_a_form_that_nobody_named(
+    world: World, tmp_path: Path, delimiter: str, encoding: str, ahead: str
+) -> None:
+    """Encoding and delimiter are recognised again in the file of rejects, and what stood before its header is not."""
+    folder = tmp_path / "out" / "customAttribute:country=DE"
+    folder.mkdir(parents=True)
+    rows = [("crm_id", "name", "email:1"), ("1", "Zo\u00eb", "nobody"), ("", "", ""), ("2", "Ben, jr.", "none")]
+    text = ahead + "".join(delimiter.join(f'"{cell}"' for cell in row) + "\n" for row in rows)
+    (folder / "part-0.csv").write_bytes(text.encode(encoding))
+    reading = ReadOptions(skip_lines=2 if ahead else None)
+
+    first = await world.run(tmp_path / "out", key="crm_id", reading=reading)
+
+    assert (first.counts["rejected"], first.counts["skipped"]) == (2, 1)
+    raw = (Path(first.folder) / "rejected.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
+    table = raw.decode(encoding)
+    named = ("crm_id", "name", "email:1", "customAttribute:country", "_line", "_reason", "_fix")
+    assert table.splitlines()[0] == delimiter.join(named)
+    lines = [cells[-3] for cells in csv.reader(table.splitlines()[1:], delimiter=delimiter)]
+    assert lines == (["4", "6"] if ahead else ["2", "4"])
+    words = shlex.split(first.next_commands[0])
+    assert ("--skip-lines" in words) == bool(ahead)
+    assert not ahead or words[words.index("--skip-lines") + 1] == "0"
+    corrected = tmp_path / "corrected.csv"
+    table = table.replace(f"{delimiter}nobody{delimiter}", f"{delimiter}zoe@example.org{delimiter}")
+    corrected.write_bytes(table.replace(f"{delimiter}none{delimiter}", f"{delimiter}{delimiter}").encode(encoding))
+
+    second = await world.run(corrected, key="crm_id", reading=ReadOptions(skip_lines=0 if ahead else None))
+
+    assert second.counts["created"] == 2
+    stored = world.emulator.store.customers.values()
+    assert sorted(one["name"] for one in stored) == ["Ben, jr.", "Zo\u00eb"]
+    assert [one["customAttributes"]["country"] for one in stored] == ["DE", "DE"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
