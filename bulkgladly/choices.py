@@ -7,6 +7,7 @@ from collections.abc import Iterable
 __all__ = (
     "Attributes",
     "InputFormat",
+    "InvalidContacts",
     "LogFormat",
     "MissingNames",
     "Null",
@@ -56,6 +57,13 @@ class MissingNames(enum.StrEnum):
 
     STOP = "stop"
     REJECT = "reject"
+
+
+class InvalidContacts(enum.StrEnum):
+    """What happens to a customer with an email address or a phone number that is not valid."""
+
+    REJECT = "reject"
+    DROP = "drop"
 
 
 class InputFormat(enum.StrEnum):

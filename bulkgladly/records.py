@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 __all__ = (
     "Claim",
     "ColumnPlan",
+    "DroppedValue",
     "Known",
     "ListColumn",
     "Mark",
@@ -19,7 +20,10 @@ __all__ = (
     "Row",
     "Stage",
     "Word",
+    "place_of_row",
 )
+
+_COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
 
 
 class Mode(enum.StrEnum):
@@ -60,13 +64,19 @@ class Position(NamedTuple):
     """Where a row is in its file, so that a message can name it and a resume can seek to it.
 
     `offset` is the byte at which the row begins in the decompressed file; for columnar files it
-    is the row group. `number` counts the records of the file from 1 (in line formats the lines,
-    including empty ones).
+    is the row group. `number` is the line at which the row begins, from 1, as editors show it; in columnar files it
+    is the number of the row.
     """
 
     file: int
     offset: int
     number: int
+
+
+def place_of_row(name: str, number: int) -> str:
+    """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file."""
+    word = "row" if name.lower().endswith(_COLUMNAR) else "line"
+    return f"{name}, {word} {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,20 @@ class Part(NamedTuple):
     of: int
 
 
+class DroppedValue(NamedTuple):
+    """A value that was left out of a record, because it is not valid and the user chose to keep the record.
+
+    `field` is Gladly's field as a flat column (`phone:1`), `column` the user's own. `code` and `detail` say what is
+    wrong with it, as a `Problem` does.
+    """
+
+    field: str
+    column: str
+    code: str
+    detail: str
+    value: Any
+
+
 @dataclass(slots=True)
 class Row:
     """One row of input as read.
@@ -113,6 +137,7 @@ class Row:
     If a mapping made `fields`, `source` holds the row as it was read, and `part` says which of
     several records this is; they share one position, and each has its own `seq`.
     `former_key` is the source key as earlier versions derived it from the row, if that differs.
+    `dropped` are values that are not in the record, though the row has them.
     """
 
     position: Position
@@ -123,6 +148,7 @@ class Row:
     source: dict[str, Any] | None = None
     part: Part | None = None
     former_key: str | None = None
+    dropped: tuple[DroppedValue, ...] = ()
 
 
 class Claim(NamedTuple):

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.records import Position, Problem, Row, Stage, Word
+from bulkgladly.imports.fixes import fix_for
+from bulkgladly.records import Position, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
 
 __all__ = (
@@ -18,7 +19,6 @@ __all__ = (
     "Finding",
     "Findings",
     "Severity",
-    "fix_for",
     "severity_of",
     "severity_of_warning",
 )
@@ -31,60 +31,6 @@ _STEPS = re.compile(r"[^.\[\]]+")
 # emails[3] and email:3 are the same field of different rows.
 _NUMBERS = re.compile(r"\[\d+\]|:\d+(?=:|$)")
 
-_FIXES: Mapping[str, str] = {
-    "too_long": 'shorten it; in a mapping, set max with too_long = "cut" or "split"',
-    "blank": "fill it in; in a mapping, set default, or use a constant",
-    "invalid_choice": "use one of Gladly's words; in a mapping, translate yours with values",
-    "invalid_email": "correct the address or leave the cell empty; in a mapping, extract finds it in a longer text",
-    "invalid_phone": "correct the number or leave the cell empty",
-    "phone_region": "pass the country of local numbers, for example --phone-region GB, or write them with +",
-    "two_primary": "mark one address as primary",
-    "no_identifier": "add an email, a phone or an id, or pass the column that identifies a row: --key COLUMN",
-    "key_missing": "fill in the key column in every row",
-    "key_type": "use a key column of texts or whole numbers",
-    "key_invisible": "none needed: the characters are ignored; export the column again from its source to remove them",
-    "key_apostrophe": "none needed: the apostrophe is ignored; export the column as plain text to remove it",
-    "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
-    "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
-    "key_spelling": "none needed: both spellings are one key",
-    "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
-    "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
-    "too_old": "remove the row; ask Gladly to import older history",
-    "due_in_past": "set a date in the future, or remove the row; Gladly refuses new tasks that are due in the past",
-    "not_a_flag": "use true or false; in a mapping, translate your words with values",
-    "not_a_number": "use a whole number",
-    "not_text": "write the value as text (in pandas: dtype=str)",
-    "unknown_column": "correct the name, or pass --ignore-columns COLUMN",
-    "given_twice": "pass one of the two columns to --ignore-columns",
-    "customer": "name the customer in one way only: customerId, customerKey, customerEmail or customerMobile",
-    "unknown_key": "import these objects first, or pass their file: --parents FILE; or correct the key",
-    "unknown_parent": "import these objects first, or pass their file: --parents FILE; or correct the id",
-    "duplicate_key": "remove one of the rows, or pass --on-duplicate last to let the last row win",
-    "duplicate_address": "keep the address in one row only, or pass --on-conflict skip, update or merge",
-    "unknown_language": "use a language of the organisation, or add this one in Gladly and to --languages",
-    "html_tag": 'remove the tags; in a mapping, set html = "clean" or html = "to_text"',
-    "html_attribute": 'remove the attributes; in a mapping, set html = "clean"',
-    "html_style": 'remove the styles; in a mapping, set html = "clean"',
-    "mapping": "correct the row or the mapping; `bulkgladly map check` shows rows before and after",
-    "mapping_skipped": "none needed: the mapping skips these rows",
-    "header_again": "remove the line",
-    "ragged_row": "put cells that hold the delimiter in quotes",
-    "malformed_csv": "close every quote, and double the quotes within a quoted cell",
-    "malformed_json": "correct the line",
-    "invalid_utf8": "save the file as UTF-8, or pass its encoding, such as --encoding cp1252",
-    "invalid_encoding": "pass the encoding of the file, such as --encoding cp1252",
-    "nul_character": "remove the NUL characters",
-    "record_too_large": "shorten the row, or look for a missing quote",
-}
-
-
-def fix_for(problem: Problem) -> str:
-    """Return what to do about a problem, in terms of options and mapping operations."""
-    fix = _FIXES.get(problem.code)
-    if fix is not None:
-        return fix
-    return "correct the file" if problem.stage is Stage.READ else "correct the value"
-
 
 class Severity(enum.StrEnum):
     """What would happen to the row, worst first."""
@@ -95,6 +41,10 @@ class Severity(enum.StrEnum):
     """It would be refused unless Gladly holds the object already."""
     CHANGED = "changed"
     """Gladly may not keep it as it is sent."""
+    NOTED = "noted"
+    """It would be sent as it is, and a person should look whether that is meant."""
+    DROPPED = "dropped"
+    """It would be sent without this value, because an option or a mapping of the user says so."""
     SKIPPED = "skipped"
     """It would be skipped, because an option or a mapping of the user says so."""
 
@@ -124,6 +74,8 @@ class Finding:
     field: str | None
     fix: str
     rows: int = 0
+    kept_by_drop: int = 0
+    """Rows that would be sent if this value alone was left out."""
     examples: list[Example] = dataclasses.field(default_factory=list[Example])
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,6 +85,7 @@ class Finding:
             "code": self.code,
             "field": self.field,
             "rows": self.rows,
+            "kept_by_drop": self.kept_by_drop,
             "fix": self.fix,
             "examples": [_example_as_dict(example) for example in self.examples],
         }
@@ -146,9 +99,15 @@ class Findings:
         self._fields: Counter[str] = Counter()
         self._show_values = show_values
 
-    def note(self, row: Row, problems: Iterable[Problem], severity: Severity | None = None) -> None:
-        """Add the problems of a row. A rule that a row breaks twice in the same field counts once."""
+    def note(
+        self, row: Row, problems: Iterable[Problem], severity: Severity | None = None, *, is_keepable: bool = False
+    ) -> None:
+        """Add the problems of a row. A rule that a row breaks twice in the same field counts once.
+
+        `is_keepable` says that the row would be sent if the values at fault were left out.
+        """
         noted: set[int] = set()
+        finding = None
         for problem in problems:
             finding = self._finding(problem, severity or severity_of(problem))
             if id(finding) in noted:
@@ -158,6 +117,8 @@ class Findings:
             if len(finding.examples) < EXAMPLES:
                 value = _value_at(row, problem.attr) if self._show_values else None
                 finding.examples.append(Example(row.position, problem.attr, problem.detail, value))
+        if is_keepable and finding is not None and len(noted) == 1:
+            finding.kept_by_drop += 1
 
     def sorted(self) -> list[Finding]:
         """Return the findings, the worst and the most frequent first."""
@@ -187,7 +148,8 @@ class CheckReport:
 
     `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` rows equal an earlier
     one and need no request. `estimates` are for the rows that would be sent, by mode. `not_judged`
-    counts the references that could not be looked up offline, by what they are.
+    counts the references that could not be looked up offline, by what they are. `kept_by_drop` are the refused rows
+    that would be sent if their values at fault were left out.
     """
 
     resource: str
@@ -198,11 +160,15 @@ class CheckReport:
     not_judged: Mapping[str, int]
     estimates: Mapping[str, Estimate]
     seconds: float
+    notes: Sequence[str] = ()
+    """What was recognised in the files without being told, a line each."""
+    kept_by_drop: int = 0
 
     @property
     def exit_code(self) -> int:
-        """1 if there are findings other than skipped rows, else 0."""
-        return int(any(finding.severity is not Severity.SKIPPED for finding in self.findings))
+        """1 if there are findings other than what the user has chosen (skipped rows, dropped values), else 0."""
+        chosen = (Severity.SKIPPED, Severity.DROPPED)
+        return int(any(finding.severity not in chosen for finding in self.findings))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
@@ -210,6 +176,7 @@ class CheckReport:
             "resource": self.resource,
             "mode": self.mode,
             "files": list(self.files),
+            "notes": list(self.notes),
             "exit_code": self.exit_code,
             "counts": dict(self.counts),
             "findings": [finding.as_dict() for finding in self.findings],
@@ -225,6 +192,7 @@ class CheckReport:
                 }
                 for mode, one in self.estimates.items()
             },
+            "kept_by_drop": self.kept_by_drop,
             "seconds": round(self.seconds, 2),
         }
 

@@ -7,25 +7,24 @@ test compares the two.
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from bulkgladly.checks.claims import Traits
 from bulkgladly.checks.customer_screen import CustomerScreen
 from bulkgladly.checks.field_screen import FieldScreen
 from bulkgladly.files.columns import compile_columns
+from bulkgladly.files.inputs import Expand
 from bulkgladly.files.layouts import ColumnProblem, FlatLayout
 from bulkgladly.gladly.preparation import Preparation
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening
 from bulkgladly.imports.drafts import Preparer
+from bulkgladly.imports.dropped_values import ABOUT_WHAT_IS_MISSING
 from bulkgladly.records import Problem, Row, Stage
 from bulkgladly.source_keys import oddities
 
 __all__ = ("Judge", "Screen", "Verdict")
 
-_ABOUT_WHAT_IS_MISSING = frozenset(
-    {"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"}
-)
-"""Codes that may only be a consequence of the values that were taken out before."""
 _MOST_PROBLEMS = 20  # one row with many bad cells must not fill the report
 _INDEXED = re.compile(r"([A-Za-z]+)\[(\d+)\]")
 
@@ -55,7 +54,7 @@ class Screen:
         groups: dict[tuple[str, ...], list[int]] = {}
         # JSON lines may each have other keys; rows with the same ones are screened together.
         for index, row in enumerate(rows):
-            if row.fields is not None and row.problem is None:
+            if row.fields is not None and row.problem is None and not row.dropped:
                 groups.setdefault(tuple(row.fields), []).append(index)
         for names, indexes in groups.items():
             layout = compile_columns(names, self._spec.columns, self._ignore, extra_known=self._extra)
@@ -82,11 +81,24 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Judges rows one by one, with the same preparation and rules as an import."""
+    """Judges rows one by one, with the same preparation and rules as an import.
 
-    def __init__(self, spec: ImportSpec, policy: Policy, ignore: Collection[str] = ()) -> None:
+    `droppable` are the columns whose values could be left out, and `expand` is the mapping that leaves them out.
+    """
+
+    def __init__(
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ignore: Collection[str] = (),
+        *,
+        droppable: Collection[str] = (),
+        expand: Expand | None = None,
+    ) -> None:
         self._spec, self._policy = spec, policy
         self._preparer = Preparer(spec, policy, ignore)
+        self._lenient = Preparer(spec, replace(policy, drops=tuple(droppable)), ignore) if droppable else None
+        self._expand = expand
 
     def verdict(self, row: Row) -> Verdict:
         """Return a row's record or all of its problems, without regard to other rows."""
@@ -94,6 +106,18 @@ class Judge:
         if isinstance(item, Draft):
             return Verdict(item, (), tuple(self._warnings(item)))
         return Verdict(None, (item, *self._further(row, item)))
+
+    def could_be_kept(self, row: Row) -> bool:
+        """Tell whether a row that would be rejected would be sent if values that are not valid were left out."""
+        if self._lenient is None:
+            return False
+        if self._expand is not None and row.source is not None:
+            rows = self._expand(Row(row.position, row.source))
+            at = row.part.number - 1 if row.part else 0
+            if at >= len(rows):
+                return False
+            row = rows[at]
+        return isinstance(self._lenient.draft_of(row), Draft)
 
     def _warnings(self, record: Draft) -> list[Problem]:
         found = [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
@@ -114,30 +138,41 @@ class Judge:
             try:
                 nested = self._preparer.nested(fields)
             except ColumnProblem as error:
-                if error.problem != found[-1]:
-                    found.append(error.problem)
+                if not _is_same(error.problem, found[-1]):
+                    found.append(self._preparer.named(error.problem, fields))
                 if fields.pop(error.problem.attr or "", None) is None:
                     break
                 continue
-            return [*found[1:], *self._further_nested(row, nested, found[-1])]
+            entries = self._preparer.names.entries_of(fields)
+            return [*found[1:], *self._further_nested(row, nested, found[-1], entries)]
         return found[1:]
 
-    def _further_nested(self, row: Row, nested: dict[str, Any], last: Problem) -> list[Problem]:
+    def _further_nested(
+        self, row: Row, nested: dict[str, Any], last: Problem, entries: dict[str, list[str]]
+    ) -> list[Problem]:
+        names = self._preparer.names
         found: list[Problem] = []
         while len(found) < _MOST_PROBLEMS:
             item = self._spec.prepare(row, dict(nested), self._policy)
             if isinstance(item, Draft):
                 break
-            if item != last and item.code not in _ABOUT_WHAT_IS_MISSING:
+            item = names.renamed(item, names.target_of(item.attr or "", entries))
+            if not _is_same(item, last) and item.code not in ABOUT_WHAT_IS_MISSING:
                 found.append(item)
-            elif item != last:
+            elif not _is_same(item, last):
                 break
             last = item
+            if (entry := _INDEXED.match(item.attr or "")) and int(entry[2]) < len(entries.get(entry[1], ())):
+                del entries[entry[1]][int(entry[2])]
             rest = _without(nested, item.attr)
             if rest is None:
                 break
             nested = rest
         return found
+
+
+def _is_same(one: Problem, other: Problem) -> bool:
+    return (one.code, one.attr) == (other.code, other.attr)
 
 
 def _odd_key(written: str, column: str) -> list[Problem]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.fields import Kind
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
@@ -19,6 +19,7 @@ from bulkgladly.imports.mapping_choice import (
     check_mapped_columns,
     columns_read,
     mapper_for,
+    reading_for,
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
@@ -26,7 +27,8 @@ from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.records import Mode, Problem, Row
+from bulkgladly.records import Mode, Problem, Row, Word
+from bulkgladly.shown import escaped_toml
 
 __all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
 
@@ -62,6 +64,8 @@ class MapCheck:
     absent: tuple[str, ...]
     tested: int
     differences: Sequence[Difference]
+    notes: Sequence[str] = ()
+    """What was recognised in the files, a line each."""
 
     @property
     def exit_code(self) -> int:
@@ -88,11 +92,12 @@ def draft_for(
         refuse_wrong_delimiter(reader)
     read = [row for reader in inputs.readers for row in reader.sample(rows)]
     samples = [row.fields for row in read if row.fields is not None]
-    problems = [row.problem.detail for row in read if row.problem is not None]
+    problems = [one.problem.detail for one in read if one.problem and one.problem.word is not Word.SKIPPED]
     if not samples:
         why = f"; the first row {problems[0]}" if problems else ""
         raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from{why}")
-    return draft_mapping(
+    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
+    return recognised + draft_mapping(
         samples,
         targets_of(spec),
         to=spec.name,
@@ -115,15 +120,18 @@ def targets_of(spec: ImportSpec) -> list[Target]:
                 is_required=any(mode in item.required for mode in making),
                 is_time=item.kind is Kind.MOMENT,
                 is_identity=item.is_identity,
+                is_optional=spec.is_optional(item.name),
                 in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
                 help=item.help,
             )
             for item in spec.fields
         ]
     plan = spec.columns
-    found = [Target(name, is_identity=spec.is_identity(name)) for name in plan.scalars]
-    found += [Target(f"{item.prefix}:*", is_identity=True) for item in plan.lists]
-    return found + ([Target(f"{plan.open_prefix}:*")] if plan.open_prefix else [])
+    found = [
+        Target(name, is_identity=spec.is_identity(name), is_optional=spec.is_optional(name)) for name in plan.scalars
+    ]
+    found += [Target(f"{item.prefix}:*", is_identity=True, is_optional=True) for item in plan.lists]
+    return found + ([Target(f"{plan.open_prefix}:*", is_optional=True)] if plan.open_prefix else [])
 
 
 def check_mapping(
@@ -146,7 +154,7 @@ def check_mapping(
         raise UsageError("no mapping to check; pass --map FILE")
     spec = import_spec(parse_mapping(choice.text, choice.file).to)
     mapper = mapper_for(choice, spec, key)
-    inputs = Inputs.open(files, reading) if files else None
+    inputs = Inputs.open(files, reading_for(choice, reading)) if files else None
     readers: Sequence[Reader] = inputs.readers if inputs else ()
     refuse_cut_identity(choice, spec)
     check_mapped_columns(choice, readers, key)
@@ -165,6 +173,7 @@ def check_mapping(
         absent=absent,
         tested=len(cases),
         differences=compare(mapper, cases, list(_needed(cases, readers))),
+        notes=inputs.notes if inputs else (),
     )
 
 

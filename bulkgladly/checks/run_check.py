@@ -28,15 +28,18 @@ from bulkgladly.checks.check_report import (
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
 from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
+from bulkgladly.checks.key_spellings import KeySpellings
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.two_pass import Pieces
+from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import CsvReader
+from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.mapping_choice import droppable_targets, mapper_for
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Problem, Row, Word
@@ -45,7 +48,7 @@ from bulkgladly.runs.observer import Estimate
 
 __all__ = ("check",)
 
-_SHARED, _PARENTLESS = 1, 2
+_SHARED, _PARENTLESS, _SPELLED = 1, 2, 4
 
 
 async def check(
@@ -111,7 +114,18 @@ class _Checker:
         self._names = inputs.names
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
-        self._judge = Judge(spec, policy, options.ignore_columns)
+        droppable = droppable_targets(options.mapping, spec)
+        self._judge = Judge(
+            spec,
+            policy,
+            options.ignore_columns,
+            droppable=droppable,
+            expand=mapper_for(options.mapping, spec, options.key, drops=droppable),
+        )
+        self._kept_by_drop = 0
+        keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
+        self._values = ValueScreen(inputs, findings, keys=keys)
+        self._spellings = KeySpellings(folder / "spellings", policy.key)
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
@@ -122,6 +136,10 @@ class _Checker:
         for rows in self._pieces.batches():
             if self._spec.arrange is not None:
                 refuse_too_many(self._spec, self._pieces.rows, USUAL.bounds.rows_in_order)
+            self._values.look(rows)
+            if (column := self._spellings.column) is not None:
+                for row in rows:
+                    self._spellings.add(row.seq, None if row.fields is None else row.fields.get(column))
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
             for row, traits in zip(rows, cleared, strict=True):
@@ -132,6 +150,7 @@ class _Checker:
         self._arrange()
         self._pieces.flag(self._marks.shared(), _SHARED)
         self._pieces.flag(self._parents.rows_without(), _PARENTLESS)
+        self._pieces.flag(self._spellings.rows(), _SPELLED)
 
     async def look_again(self) -> None:
         """Make the second pass, over the rows that may clash with others, in input order as in an import."""
@@ -142,6 +161,7 @@ class _Checker:
         admitted = 0
         try:
             while (rows := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+                self._compare_spellings(rows)
                 found = [one for row in rows if (one := self._with_parents(row)) is not None]
                 # These rows may be far apart in the input. Numbers of their own let the ledger see no gaps.
                 admissions = [
@@ -173,6 +193,8 @@ class _Checker:
                 for mode in self._spec.procedures
             },
             seconds=time.monotonic() - started,
+            notes=self._inputs.notes,
+            kept_by_drop=self._kept_by_drop,
         )
 
     def _judged(self, row: Row) -> Traits | None:
@@ -180,8 +202,16 @@ class _Checker:
         verdict = self._judge.verdict(row)
         self._counts[_fate_of(verdict)] += 1
         if verdict.record is None:
-            self._findings.note(row, verdict.problems)
+            # A row that cannot be read has no values that could be left out.
+            is_keepable = row.problem is None or row.source is not None
+            is_keepable = (
+                is_keepable and verdict.problems[0].word is not Word.SKIPPED and self._judge.could_be_kept(row)
+            )
+            self._kept_by_drop += is_keepable
+            self._findings.note(row, verdict.problems, is_keepable=is_keepable)
             return None
+        for gone in verdict.record.row.dropped:
+            self._findings.note(row, [Problem(gone.code, gone.detail, gone.field)], Severity.DROPPED)
         for problem in verdict.warnings:
             self._findings.note(row, [problem], severity_of_warning(problem))
         if self._spec.arrange is None:
@@ -225,6 +255,13 @@ class _Checker:
                 self._move(record, Severity.REFUSED.value, verdict)
                 return None
         return record, verdict
+
+    def _compare_spellings(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if self._pieces.flags(row.seq) & _SPELLED and row.fields is not None:
+                problem = self._spellings.problem(row.fields.get(self._spellings.column or ""))
+                if problem is not None:
+                    self._findings.note(row, [problem], Severity.NOTED)
 
     def _note_clash(self, record: Draft, verdict: Verdict, standing: Standing) -> None:
         if standing.clash is None:
@@ -277,13 +314,7 @@ def _parentless(reference: RowReference) -> Problem:
 
 def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
     """Give examples a place that an editor understands: file and line, or the row of a table."""
-    for number, (name, reader) in enumerate(zip(inputs.names, inputs.readers, strict=True)):
-        here = [one for one in examples if one.position.file == number]
-        lines = reader.lines_before(one.position.offset for one in here) if isinstance(reader, CsvReader) else None
-        for one in here:
-            if lines is not None:
-                one.place = f"{name}:{lines[one.position.offset] + 1}"
-            elif reader.columns() is None:
-                one.place = f"{name}:{one.position.number}"
-            else:
-                one.place = f"{name}, row {one.position.number}"
+    for one in examples:
+        name, number = inputs.names[one.position.file], one.position.number
+        is_text = isinstance(inputs.readers[one.position.file], TextReader)
+        one.place = f"{name}:{number}" if is_text else f"{name}, row {number}"

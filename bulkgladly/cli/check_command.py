@@ -44,7 +44,7 @@ _SAID = {
     "depends": "refused unless Gladly holds the object already",
     "changed": "may be changed by Gladly",
     "repeated": "equal to an earlier row, not sent again",
-    "skipped": "skipped by your mapping or options",
+    "skipped": "skipped",
 }
 
 
@@ -119,12 +119,17 @@ def check(
     if json:
         print_json(report.as_dict())
     else:
-        _print_findings(report)
-    _tell(report)
+        _print_findings(report, drop_choice=_drop_choice(rows))
+    _tell(report, drop_choice=_drop_choice(rows))
     raise typer.Exit(report.exit_code)
 
 
-def _print_findings(report: "CheckReport") -> None:
+def _drop_choice(rows: RowFlags) -> str:
+    """Return how the user can leave out values that are not valid."""
+    return "--invalid-contacts drop" if rows.map_ is None else 'on_error = "drop"'
+
+
+def _print_findings(report: "CheckReport", *, drop_choice: str) -> None:
     """Print each rule that rows break, with their number, the first places and the fix."""
     from bulkgladly.runs.observer import counted
 
@@ -146,6 +151,8 @@ def _print_findings(report: "CheckReport") -> None:
             if and_more:
                 print_lines(f"    {and_more}")
         print_lines(f"    fix: {finding.fix}")
+        if finding.kept_by_drop:
+            print_lines(f"    {counted(finding.kept_by_drop, 'row')} would be kept with {drop_choice}")
 
 
 def _said(example: "Example", finding: "Finding") -> str:
@@ -166,10 +173,12 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join((result, rows, *rest)).rstrip()
 
 
-def _tell(report: "CheckReport") -> None:
+def _tell(report: "CheckReport", *, drop_choice: str) -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
     from bulkgladly.cli.display import share_text
 
+    for note in report.notes:
+        tell(note)
     counts: Any = report.counts
     read = counts["read"]
     what = f"{read:,} {report.resource}" if read != 1 else f"1 row of {report.resource}"
@@ -180,6 +189,8 @@ def _tell(report: "CheckReport") -> None:
     for word, said in _SAID.items():
         if number := counts[word]:
             tell(f"  {number:>11,} {said}" + (f" ({share_text(number, read)})" if number < read else ""))
+    if report.kept_by_drop:
+        tell(f"  {report.kept_by_drop:>11,} of the refused rows would be kept with {drop_choice}")
     for what, number in report.not_judged.items():
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):

@@ -19,6 +19,7 @@ __all__ = (
     "IgnoreColumns",
     "InputFiles",
     "InputFormat",
+    "InvalidContacts",
     "Json",
     "Key",
     "LogFormat",
@@ -229,6 +230,16 @@ Null = Annotated[
         choices_of(choices.Null),
     ),
 ]
+InvalidContacts = Annotated[
+    choices.InvalidContacts | None,
+    option(
+        "--invalid-contacts",
+        "What to do with a customer whose email or phone is not valid: reject the row, or drop only that value. "
+        "(default: what the mapping says, else reject)",
+        RECORDS,
+        choices_of(choices.InvalidContacts),
+    ),
+]
 PhoneRegion = Annotated[
     str | None,
     option(
@@ -262,7 +273,12 @@ InputFormat = Annotated[
         "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(choices.InputFormat)
     ),
 ]
-Encoding = Annotated[str, option("--encoding", "The encoding of text files.", INPUT, "NAME")]
+Encoding = Annotated[
+    str | None, option("--encoding", "The encoding of text files. (default: by mark, or UTF-8)", INPUT, "NAME")
+]
 Delimiter = Annotated[
-    str, option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", INPUT, "CHARACTER")
+    str | None, option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", INPUT, "CHARACTER")
+]
+SkipLines = Annotated[
+    int | None, option("--skip-lines", "The number of lines before the header in CSV files.", INPUT, "N", min=0)
 ]

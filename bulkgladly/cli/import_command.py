@@ -112,6 +112,8 @@ def _dry_run(
 def _tell_dry_run(result: "DryRun") -> None:
     from bulkgladly.runs.observer import counted
 
+    for note in result.notes:
+        tell(note)
     tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
     if not result.rows:
         tell("  the input has no rows: nothing to import")
@@ -124,6 +126,8 @@ def _tell_dry_run(result: "DryRun") -> None:
     for finding in result.findings:
         tell(f"  {finding.rows:>9,} x {finding.code}: {finding.detail}")
         tell(f"            at {'; '.join(finding.examples)}")
+    if result.dropped_values:
+        tell(f"  {result.dropped_values:>9,} dropped, because not valid")
     if result.first_requests:
         tell(f"  an import of these rows takes {result.estimate.effort()}")
 

@@ -12,6 +12,7 @@ from bulkgladly.cli.flag_groups import FlagGroup, with_flags
 from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.commands import next_command
+from bulkgladly.records import place_of_row
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck
@@ -31,17 +32,27 @@ class SampleFlags(FlagGroup):
         InputFormat | None,
         call_option("--format", "The format of the files. (default: by file name)", _FILES, choices_of(InputFormat)),
     ] = None
-    encoding: Annotated[str, call_option("--encoding", "The encoding of text files.", _FILES, "NAME")] = "utf-8"
+    encoding: Annotated[
+        str | None,
+        call_option("--encoding", "The encoding of text files. (default: by mark, or UTF-8)", _FILES, "NAME"),
+    ] = None
     delimiter: Annotated[
-        str, call_option("--delimiter", "The delimiter of CSV files. In .tsv files it is a tab.", _FILES, "CHARACTER")
-    ] = ","
+        str | None,
+        call_option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", _FILES, "CHARACTER"),
+    ] = None
+    skip_lines: Annotated[
+        int | None,
+        call_option("--skip-lines", "The number of lines before the header in CSV files.", _FILES, "N", min=0),
+    ] = None
     show_values: flags.ShowValues = False
 
     def reading(self) -> "ReadOptions":
         """Return how to read the files."""
         from bulkgladly.files.contract import ReadOptions
 
-        return ReadOptions(encoding=self.encoding, delimiter=self.delimiter, format=self.format_)
+        return ReadOptions(
+            encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+        )
 
 
 @with_flags
@@ -106,6 +117,8 @@ def check(
         raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
     reading = samples.reading()
     found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
+    for note in found.notes:
+        tell(note)
     if json:
         print_json(_as_json(found, show_values=samples.show_values))
     else:
@@ -131,7 +144,7 @@ def _write_new(path: Path, text: str) -> None:
 def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
     say = _say(show_values)
     for example in found.examples:
-        print_lines(f"{example.file}, record {example.number}")
+        print_lines(place_of_row(example.file, example.number))
         for name, value in example.input.items():
             print_lines(f"  - {name}: {say(value)}")
         for number, record in enumerate(example.output, 1):

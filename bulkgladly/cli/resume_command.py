@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.choices import OnConflict, OnDuplicate
+from bulkgladly.choices import InvalidContacts, OnConflict, OnDuplicate
 from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
@@ -84,6 +84,15 @@ class RetryFlags(FlagGroup):
     phone_region: Annotated[
         str | None, option("--phone-region", "The country of local phone numbers, such as GB.", RECORDS, "COUNTRY")
     ] = None
+    invalid_contacts: Annotated[
+        InvalidContacts | None,
+        option(
+            "--invalid-contacts",
+            "Drop emails and phones that are not valid, or reject their rows.",
+            RECORDS,
+            choices_of(InvalidContacts),
+        ),
+    ] = None
     sent_nothing: Annotated[
         bool,
         call_option(
@@ -128,6 +137,7 @@ def retry(
             on_conflict=settings.on_conflict or stored.on_conflict,
             on_duplicate=settings.on_duplicate or stored.on_duplicate,
             phone_region=settings.phone_region or stored.phone_region,
+            invalid_contacts=settings.invalid_contacts or stored.invalid_contacts,
             contacts_people=settings.contacts_people,  # given for each run, never taken from the one before
             pace=pace.over(stored.pace),
             limits=stop.over(stored.limits),

@@ -40,12 +40,14 @@ class RowFlags(FlagGroup):
     on_duplicate: flags.OnDuplicate = OnDuplicate.REJECT
     null: flags.Null = Null.KEEP
     phone_region: flags.PhoneRegion = None
+    invalid_contacts: flags.InvalidContacts = None
     ignore_columns: flags.IgnoreColumns = ""
     map_: flags.MapFile = None
     transform: flags.Transform = None
     format_: flags.InputFormat = None
-    encoding: flags.Encoding = "utf-8"
-    delimiter: flags.Delimiter = ","
+    encoding: flags.Encoding = None
+    delimiter: flags.Delimiter = None
+    skip_lines: flags.SkipLines = None
 
     def options(self, **more: Any) -> "ImportOptions":
         """Return the options of an import; `more` are those of other groups.
@@ -65,9 +67,12 @@ class RowFlags(FlagGroup):
             on_duplicate=self.on_duplicate,
             null=self.null,
             phone_region=self.phone_region,
+            invalid_contacts=self.invalid_contacts,
             ignore_columns=words_of(self.ignore_columns),
             mapping=choose_mapping(self.map_, self.transform),
-            reading=ReadOptions(encoding=self.encoding, delimiter=self.delimiter, format=self.format_),
+            reading=ReadOptions(
+                encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+            ),
             **more,
         )
 
@@ -112,6 +117,14 @@ class ImportFlags(RowFlags):
         option("--force-close", "Close conversations even if the customer is waiting for a reply.", RECORDS),
     ] = False
     contacts_people: Annotated[bool, CONTACTS_PEOPLE] = False
+    show_values: Annotated[
+        bool,
+        option(
+            "--show-values",
+            "Write dropped values to warnings.csv as they are, instead of masking them.",
+            RECORDS,
+        ),
+    ] = False
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
         """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
@@ -124,6 +137,7 @@ class ImportFlags(RowFlags):
             after=namespaces_after(state_dir, words_of(self.after)),
             force_close=self.force_close,
             contacts_people=self.contacts_people,
+            show_values=self.show_values,
             state_dir=state_dir,
             **more,
         )

@@ -18,6 +18,7 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.published_rows import values_in
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lines import BOM, cut_lines
+from bulkgladly.records import place_of_row
 
 __all__ = ("Skipped", "demand_parents", "parents_of", "source_of")
 
@@ -169,4 +170,4 @@ def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
         for row in batch:
             fields: Mapping[str, Any] = row.fields or {}
             text = next((fields[name] for name in names if fields.get(name)), None)
-            yield f"{path}, record {row.position.number}", text.strip() or None if isinstance(text, str) else None
+            yield place_of_row(str(path), row.position.number), text.strip() or None if isinstance(text, str) else None

@@ -5,7 +5,7 @@ The only module that loads pyarrow, and itself loaded only when such a file is o
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from pyarrow import types
 from bulkgladly.errors import InputError
 from bulkgladly.files import cells
 from bulkgladly.files.contract import place_of
+from bulkgladly.files.folders import added_note
 from bulkgladly.json_paths import parsed, put
 from bulkgladly.records import Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
@@ -48,6 +49,7 @@ class _ColumnarReader(ABC):
     def __init__(self, path: Path, file_index: int) -> None:
         self._path = path
         self._held: int | None = None
+        self._added: dict[str, str] = {}
         self._file_index = file_index
         with self._damage_named("no readable header"):
             self._rows = _RowMaker(self._read_schema(), path)
@@ -61,9 +63,18 @@ class _ColumnarReader(ABC):
         """Read from an open file if its path is deleted, as `Reader` says."""
         self._held = handle
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the names of folders add; the format itself leaves nothing to recognise."""
+        return (added_note(self._added),) if self._added else ()
+
+    def add_columns(self, values: Mapping[str, str]) -> None:
+        """Give all rows these columns as well, as `Reader` says."""
+        self._added = dict(values)
+
     def columns(self) -> tuple[str, ...]:
         """Return the names of the top-level columns."""
-        return self._rows.names
+        return self._rows.names + tuple(name for name in self._added if name not in self._rows.names)
 
     @abstractmethod
     def estimate_rows(self) -> tuple[int, bool]:
@@ -86,7 +97,10 @@ class _ColumnarReader(ABC):
                     with self._damage_named(f"row group {piece} cannot be read"):
                         made = self._rows.read(chunk.slice(at, step))
                     numbered = enumerate(made, first + at)
-                    yield [Row(Position(self._file_index, piece, number), *row) for number, row in numbered]
+                    rows = [Row(Position(self._file_index, piece, number), *row) for number, row in numbered]
+                    for row in rows if self._added else ():
+                        row.fields = None if row.fields is None else {**self._added, **row.fields}
+                    yield rows
 
     def sample(self, n: int) -> list[Row]:
         """Return the first `n` rows, or all if there are fewer."""

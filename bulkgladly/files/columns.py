@@ -121,7 +121,9 @@ def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
         raise ColumnProblem.of("not_an_object", f"{spec.field}[{index}]", f"must be an object with {spec.value!r}")
     kept = {part: cell for part, cell in item.items() if cell is not None and part not in COMPUTED_PARTS}
     if kept.get(spec.value, "") == "":
-        if any(cell != "" for part, cell in kept.items() if part != spec.value):
+        if any(
+            cell != "" for part, cell in kept.items() if part != spec.value and spec.parts.get(part, "text") == "text"
+        ):
             where = f"{spec.field}[{index}].{spec.value}"
             raise ColumnProblem.of("no_value", where, "is missing, but other parts of this entry are given")
         return None
@@ -144,8 +146,9 @@ def _read_items(fields: Mapping[str, Any], spec: ListColumn, items: Sequence[Ent
                     made[part] = _cell(cell, kind, column)
             found.append(made)
             continue
-        for column, _, _ in item.parts:
-            if fields[column] is not None and fields[column] != "":
+        # A type without a number says nothing: exports and mappings write it into every row. An extension is a loss.
+        for column, _, kind in item.parts:
+            if kind == "text" and fields[column] is not None and fields[column] != "":
                 main = f"{spec.prefix}:{item.number}"
                 raise ColumnProblem.of("no_value", column, f"is given, but {main} is missing or empty")
     return found

@@ -4,7 +4,7 @@ import codecs
 import contextlib
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,39 +24,50 @@ _NO_FILE_ENCODINGS = frozenset({"punycode", "idna", "unicode-escape", "raw-unico
 class ReadOptions:
     """How the files of one run are read; `format` overrides what their suffix says.
 
-    `delimiter` is a comma by default, or a tab in `.tsv` files. With `quotechar` None, quotes in CSV files are
-    ordinary characters.
+    `encoding` and `delimiter` None mean what the beginning of a file clearly shows, or else UTF-8, and a comma (a tab
+    in `.tsv` files). With `quotechar` None, quotes in CSV files are ordinary characters. `skip_lines` is how many lines
+    of CSV files stand before the header; None refuses files in which the header seems to come later.
+    `folders` are the folders that were given as inputs: in them, `column=value` in the name of a folder is a column.
+    With `is_plain` nothing is recognised: runs that earlier versions began must read the same rows to their end.
+    With `has_pages` an API's page, `{"data": [...]}`, is one row: a mapping goes through its list.
 
     Raises:
         UsageError: No file can be read with these options.
     """
 
-    encoding: str = "utf-8"
-    delimiter: str = ","
+    encoding: str | None = None
+    delimiter: str | None = None
     quotechar: str | None = '"'
     max_record_bytes: int = 64 * 1024 * 1024
     format: str | None = None
+    skip_lines: int | None = None
+    folders: tuple[str, ...] = ()
+    is_plain: bool = False
+    has_pages: bool = False
 
     def __post_init__(self) -> None:
-        if not _is_text_encoding(self.encoding):
+        if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise UsageError(f"unknown --encoding {self.encoding}; use for example utf-8, cp1252 or utf-16")
         for name, char in (("--delimiter", self.delimiter), ("--quotechar", self.quotechar)):
             if char is not None and (len(char) != 1 or char in "\r\n\0"):
                 raise UsageError(f"{name} must be one character, not {char!r}")
-        if self.delimiter == self.quotechar:
+        if self.delimiter is not None and self.delimiter == self.quotechar:
             raise UsageError(
                 f"--delimiter and --quotechar are both {self.delimiter!r}; choose another character for one of them"
             )
         if self.max_record_bytes < 1:
             raise UsageError("max_record_bytes must be at least 1")
+        if self.skip_lines is not None and self.skip_lines < 0:
+            raise UsageError("--skip-lines must not be negative")
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(f"--format: {unsupported(self.format, FORMATS)}")
 
     def flags(self) -> list[str]:
         """Return the flags with which another command reads the same files in the same way."""
         words = [] if self.format is None else ["--format", self.format]
-        words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
-        return words + ([] if self.delimiter == "," else ["--delimiter", self.delimiter])
+        words += [] if self.encoding is None else ["--encoding", self.encoding]
+        words += [] if self.delimiter is None else ["--delimiter", self.delimiter]
+        return words + ([] if self.skip_lines is None else ["--skip-lines", str(self.skip_lines)])
 
 
 class Reader(Protocol):
@@ -70,6 +81,11 @@ class Reader(Protocol):
     @abstractmethod
     def path(self) -> Path:
         """The file, as the user named it."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What was recognised in the file without being told, such as `is UTF-16, by its byte order mark`."""
 
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
@@ -90,6 +106,10 @@ class Reader(Protocol):
     @abstractmethod
     def sample(self, n: int) -> list[Row]:
         """Return the first `n` rows, or all if there are fewer."""
+
+    @abstractmethod
+    def add_columns(self, values: Mapping[str, str]) -> None:
+        """Give all rows these columns as well, unless they have them."""
 
     @abstractmethod
     def hold(self, handle: int | None) -> None:

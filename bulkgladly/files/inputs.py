@@ -10,7 +10,9 @@ from typing import BinaryIO, Protocol, Self
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.folders import with_folders
 from bulkgladly.files.opening import files_of, open_reader
+from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mark, Row
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import is_full, not_written
@@ -77,6 +79,25 @@ class Inputs:
         self.files = tuple(_describe(reader.path) for reader in readers)
         self.names = tuple(names or (str(reader.path) for reader in readers))
         self._held: list[int] = []
+        self._folders: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each thing that was recognised in the files; files with the same one share a line."""
+        found: dict[str, list[str]] = {}
+        for name, reader in zip(self.names, self.readers, strict=True):
+            for note in reader.notes:
+                found.setdefault(note, []).append(name)
+        folders = [
+            f"{folder}: is a folder; its data files are read in the order of their names" for folder in self._folders
+        ]
+        return (
+            *folders,
+            *(
+                f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+                for note, names in found.items()
+            ),
+        )
 
     def hold(self) -> None:
         """Keep the files open, so that they can be read to their end even if somebody deletes or replaces them."""
@@ -124,9 +145,11 @@ class Inputs:
         Raises:
             InputError: As `files_of` and `open_reader`.
         """
-        options = options or ReadOptions()
+        options = with_folders(options or ReadOptions(), [local_path(pattern) for pattern in patterns])
         readers = [open_reader(path, index, options) for index, path in enumerate(files_of(patterns))]
-        return cls(readers, expand, names=names)
+        inputs = cls(readers, expand, names=names)
+        inputs._folders = tuple(pattern for pattern in patterns if local_path(pattern).is_dir())
+        return inputs
 
     def batches(self, start: Mark = _START, *, size: int = 256) -> Generator[list[Row], None, None]:
         """Yield the rows from a mark on with their `seq` set; one batch is in memory at a time.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import FORMATS, Reader, ReadOptions
+from bulkgladly.files.folders import files_in, folder_columns, is_bookkeeping
 from bulkgladly.local_paths import local_path
 
 __all__ = ("files_of", "format_of", "open_reader")
@@ -24,14 +25,36 @@ _BY_SUFFIX = {
     ".ipc": "arrow",
 }
 _COMPRESSED = (".gz", ".zst")
-_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_IN_EXCEL = "save the sheet as CSV (in Excel: Save As, CSV UTF-8)"
+_OTHERS = {
+    ".xlsx": f"is an Excel file; {_IN_EXCEL}",
+    ".xlsm": f"is an Excel file; {_IN_EXCEL}",
+    ".xlsb": f"is an Excel file; {_IN_EXCEL}",
+    ".xls": f"is an old Excel file; {_IN_EXCEL}",
+    ".ods": "is a LibreOffice spreadsheet; save the sheet as CSV",
+    ".numbers": "is a Numbers spreadsheet; export it as CSV",
+    ".pdf": "is a PDF document; export the table as CSV from the program that made it",
+    ".html": "is a web page; export the table as CSV",
+    ".xml": "is an XML document; export it as CSV or NDJSON",
+    ".zip": "is a ZIP archive; unpack it",
+    ".tar": "is an archive; unpack it",
+    ".tgz": "is an archive; unpack it",
+    ".7z": "is an archive; unpack it",
+    ".bz2": "is bzip2-compressed; unpack it, or compress it with gzip or zstd",
+    ".xz": "is xz-compressed; unpack it, or compress it with gzip or zstd",
+    ".avro": "is an Avro file; convert it to Parquet",
+    ".orc": "is an ORC file; convert it to Parquet",
+    ".sqlite": "is a database; export the table as CSV",
+    ".db": "is a database; export the table as CSV",
+}
+"""What other names show, and what to do."""
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:
     """Return the files that names and patterns stand for, in the order in which they are read.
 
-    The order is that of `patterns`; what one pattern matches is sorted by name. A name that exists is taken
-    literally, whatever characters it has.
+    The order is that of `patterns`; what one pattern matches, or a folder has, is sorted by name. A name that exists is
+    taken literally, whatever characters it has.
 
     Raises:
         InputError: There are none, a pattern matches nothing, or a file comes twice.
@@ -44,13 +67,27 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
 
 
 def _expand(pattern: str) -> list[Path]:
+    if not pattern:  # a variable of the shell that is not set; as a path it would be the current folder
+        raise InputError("the name of an input file is empty; name a file, or . for the current folder")
     path = local_path(pattern)
+    if path.is_dir():
+        return _data_files(path)
     if not glob.has_magic(pattern) or os.path.lexists(pattern):
         return [path]
     found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
-    files = [path for path in found if not path.is_dir()]
+    files = [path for path in found if not path.is_dir() and not (is_bookkeeping(path.name) and not path.suffix)]
     if not files:
         raise InputError(f"{pattern}: no file matches this pattern")
+    return files
+
+
+def _data_files(folder: Path) -> list[Path]:
+    try:
+        files = list(files_in(folder))
+    except OSError as exc:
+        raise InputError(f"{folder}: cannot be listed: {exc}; check its permissions") from exc
+    if not files:
+        raise InputError(f"{folder}: is a folder without data files")
     return files
 
 
@@ -78,8 +115,8 @@ def format_of(path: Path, options: ReadOptions) -> str:
     packed = bool(suffixes) and suffixes[-1] in _COMPRESSED
     inner = suffixes[:-1] if packed else suffixes
     found = options.format or (_BY_SUFFIX.get(inner[-1]) if inner else None)
-    if found is None and suffixes and suffixes[-1] in _SPREADSHEETS:
-        raise InputError(f"{path}: is a spreadsheet; save it as CSV first")
+    if found is None and suffixes and (other := _OTHERS.get(suffixes[-1])):
+        raise InputError(f"{path}: {other}")
     if found is None:
         raise InputError(f"{path}: the file name does not show the format; pass --format {'|'.join(FORMATS)}")
     if packed and found in ("parquet", "arrow"):
@@ -95,15 +132,22 @@ def open_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
     Raises:
         InputError: The file is missing, unreadable or not what its format says.
     """
-    # Each format is loaded when first needed: pyarrow alone costs more than `--help` may take.
     _require_regular_file(path)
+    reader = _reader_for(path, file_index, options)
+    if columns := folder_columns(path, options):
+        reader.add_columns(columns)
+    return reader
+
+
+def _reader_for(path: Path, file_index: int, options: ReadOptions) -> Reader:
+    # Each format is loaded when first needed: pyarrow alone costs more than `--help` may take.
     match format_of(path, options):
         case "ndjson":
             from bulkgladly.files.text_files import NdjsonReader  # noqa: PLC0415 - see above
 
             return NdjsonReader(path, file_index, options)
         case "csv":
-            from bulkgladly.files.text_files import CsvReader  # noqa: PLC0415 - see above
+            from bulkgladly.files.csv_files import CsvReader  # noqa: PLC0415 - see above
 
             return CsvReader(path, file_index, options)
         case "parquet":

@@ -11,6 +11,7 @@ import zstandard
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import place_of
+from bulkgladly.files.text_form import HEAD_BYTES, cr_as_newline, encoding_by_mark
 
 __all__ = ("BLOCK_BYTES", "Source", "Stream", "cuts_at_bytes")
 
@@ -22,15 +23,14 @@ _ZSTD_SLICE_BYTES = 2048
 _FOREIGN = (
     (b"\x1f\x8b", "is gzip-compressed; add .gz to its name"),
     (b"\x28\xb5\x2f\xfd", "is zstd-compressed; add .zst to its name"),
-    (b"PK\x03\x04", "is a zip archive (or a spreadsheet); unpack it, or save it as CSV, first"),
+    (b"PK\x03\x04", "is a zip archive or an Excel file; unpack it, or save it as CSV (CSV UTF-8 in Excel)"),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls); save it as CSV (CSV UTF-8 in Excel)"),
+    (b"%PDF", "is a PDF document; export the table as CSV from the program that made it"),
+    (b"BZh", "is bzip2-compressed; unpack it: bunzip2 FILE"),
+    (b"\xfd7zXZ", "is xz-compressed; unpack it: unxz FILE"),
+    (b"7z\xbc\xaf", "is a 7z archive; unpack it"),
     (b"PAR1", "is a Parquet file; pass --format parquet"),
     (b"ARROW1", "is an Arrow file; pass --format arrow"),
-)
-_WIDE = (
-    (b"\xff\xfe\0\0", "utf-32"),
-    (b"\0\0\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
 )
 _UNDECODABLE = "bulkgladly-undecodable"
 
@@ -79,6 +79,8 @@ class Source:
         self.transcode_from = transcode_from
         self.held: int | None = None
         """The file, held open by the caller, in case its path is deleted."""
+        self.has_cr_ends = False
+        """Whether a carriage return alone ends a line; set by who has looked at the head."""
         self.packing = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
 
     def open(self, offset: int = 0) -> "Stream":
@@ -103,20 +105,29 @@ class Source:
             raise InputError(f"{self.path}: cannot be read: {exc}") from exc
 
     def head(self) -> bytes:
-        """Return the first block, and refuse files that are clearly something else.
+        """Return the first HEAD_BYTES, whatever the blocks are, and refuse files that are clearly something else.
 
         Raises:
             InputError: The file is compressed, columnar or in a wide encoding, and neither name nor options say so.
         """
-        with self.open() as stream:
-            head = stream.read_block()
+        head = self._first_bytes(HEAD_BYTES)
         for magic, advice in _FOREIGN:
             if head.startswith(magic):
                 raise InputError(f"{self.path}: {advice}")
-        for mark, encoding in _WIDE:
-            if head.startswith(mark):
-                raise InputError(f"{self.path}: is encoded as {encoding}; pass --encoding {encoding}")
+        if (encoding := encoding_by_mark(head)) and not self.transcode_from:
+            raise InputError(f"{self.path}: is encoded as {encoding}; pass --encoding {encoding}")
         return head
+
+    def mark(self) -> str | None:
+        """Return the wide encoding whose byte order mark the file begins with, or None."""
+        return encoding_by_mark(self._first_bytes(4))
+
+    def _first_bytes(self, number: int) -> bytes:
+        parts: list[bytes] = []
+        with self.open() as stream:
+            while sum(map(len, parts)) < number and (block := stream.read_block()):
+                parts.append(block)
+        return b"".join(parts)[:number]
 
 
 class Stream:
@@ -147,6 +158,8 @@ class Stream:
                 blocks = iter(lambda: self._file.read(self._source.block_bytes), b"")
         if self._source.transcode_from:
             blocks = _transcode(blocks, self._source.transcode_from)
+        if self._source.has_cr_ends:
+            blocks = _with_newlines(blocks)
         return blocks
 
     @property
@@ -293,3 +306,15 @@ def _transcode(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
             yield text.encode("utf-8", "surrogatepass")
     if text := decoder.decode(b"", final=True):
         yield text.encode("utf-8", "surrogatepass")
+
+
+def _with_newlines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for block in blocks:
+        data = held + block
+        # The last one may be the first half of a CRLF.
+        held = b"\r" if data.endswith(b"\r") else b""
+        if data := data.removesuffix(held):
+            yield cr_as_newline(data)
+    if held:
+        yield b"\n"

@@ -1,29 +1,22 @@
-"""Readers of NDJSON and CSV files: rows that follow each other in a stream of bytes."""
+"""What readers of text files share, and the reader of JSON files: rows that follow each other in a stream of bytes."""
 
 import codecs
-import csv
 from abc import ABC, abstractmethod
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
-from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.folders import added_note
+from bulkgladly.files.json_form import JsonForm, cut_values, json_form
+from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream
+from bulkgladly.files.text_form import HEAD_BYTES, has_cr_ends, not_utf8, page_instead
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
 
-__all__ = (
-    "CsvReader",
-    "NdjsonReader",
-    "TextReader",
-    "refuse_wrong_delimiter",
-    "too_large",
-)
+__all__ = ("NdjsonReader", "TextReader", "encoding_for", "too_large")
 
 _BATCH_BYTES = 1 << 22
 _GUESS_ROWS = 2000
@@ -34,6 +27,8 @@ class TextReader(ABC):
     """What the readers of both formats share: batches, samples and an estimate of the rows."""
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, source: Source) -> None:
+        self._notes: list[str] = []
+        self._added: dict[str, str] = {}
         self._path = path
         self._file_index = file_index
         self._options = options
@@ -43,6 +38,26 @@ class TextReader(ABC):
     def path(self) -> Path:
         """The file, as the user named it."""
         return self._path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was recognised in the file, as `Reader` says."""
+        return tuple(self._notes)
+
+    def add_columns(self, values: Mapping[str, str]) -> None:
+        """Give all rows these columns as well, as `Reader` says."""
+        self._added = dict(values)
+        self._notes.append(added_note(values))
+
+    def _read(self, stream: Stream, start: Position) -> Iterator[Row]:
+        rows = self._rows(stream, start)
+        return rows if not self._added else self._with_added(rows)
+
+    def _with_added(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            if row.fields is not None:
+                row.fields = {**self._added, **row.fields}
+            yield row
 
     def hold(self, handle: int | None) -> None:
         """Read from an open file if its path is deleted, as `Reader` says."""
@@ -65,7 +80,7 @@ class TextReader(ABC):
         start = start or self._first_position()
         with self._source.open(start.offset) as stream:
             batch: list[Row] = []
-            for row in self._rows(stream, start):
+            for row in self._read(stream, start):
                 batch.append(row)
                 # A few long records fill the memory as much as many short ones.
                 if len(batch) >= size or row.position.offset - batch[0].position.offset >= _BATCH_BYTES:
@@ -78,7 +93,7 @@ class TextReader(ABC):
         """Return the first `n` rows, or all if there are fewer."""
         start = self._first_position()
         with self._source.open(start.offset) as stream:
-            return list(islice(self._rows(stream, start), max(0, n)))
+            return list(islice(self._read(stream, start), max(0, n)))
 
     def estimate_rows(self) -> tuple[int, bool]:
         """Return how many rows the file has, estimated from the size of its first rows."""
@@ -100,6 +115,38 @@ class TextReader(ABC):
         """Return the estimated length of the whole stream, from the share of the file that is read so far."""
         return self._source.size() * stream.offset / max(1, stream.consumed)
 
+    def _recognised(self, quote: bytes | None = None, *, is_json: bool = False) -> bytes:
+        """Return the head of the file, and set how its lines end.
+
+        Raises:
+            InputError: It is something else, such as a web page, or in another encoding.
+        """
+        head = self._source.head()
+        if self._options.is_plain:
+            return head
+        if instead := page_instead(head, is_json_fine=is_json):
+            raise InputError(f"{self._path}: {instead}")
+        if self._source.transcode_from and self._options.encoding is None:
+            self._notes.append(f"is {self._source.transcode_from.upper()}, by its byte order mark")
+        elif self._options.encoding is None and (found := not_utf8(head)):
+            line, fix = found
+            raise InputError(f"{self._path}: line {line} is not UTF-8; {fix}")
+        if has_cr_ends(head, quote):
+            self._source.has_cr_ends = True
+            self._notes.append("ends lines with a carriage return alone, as on old Macs")
+            head = self._source.head()
+        return head
+
+
+def encoding_for(path: Path, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> str:
+    """Return the encoding in which a text file is read: as told, by its byte order mark, or else UTF-8.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    told = options.encoding or Source(path, block_bytes=block_bytes).mark() or "utf-8"
+    return codecs.lookup(told).name.removesuffix("-sig")
+
 
 def too_large(options: ReadOptions) -> Problem:
     """Return the problem of a record above the limit; only the beginning of such a record is kept."""
@@ -107,34 +154,58 @@ def too_large(options: ReadOptions) -> Problem:
     return Problem("record_too_large", detail, stage=Stage.READ)
 
 
-# --- NDJSON ---
-
 _BLANK = b" \t\r"
 _OURS = "_bulkgladly"
 
 
 class NdjsonReader(TextReader):
-    """Reads one object per line. Blank lines are skipped but count as lines.
+    """Reads one object per line, or the values of JSON in another form. Blank lines are skipped but count as lines.
 
     What our own rejects file adds to a row is taken out, so that the file can be imported again as it is; the row
     keeps only which of its records was meant. A row holds its bytes only if it has a problem.
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
-        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
+        encoding = encoding_for(path, options, block_bytes=block_bytes)
         source = Source(path, transcode_from=None if encoding == "utf-8" else encoding, block_bytes=block_bytes)
         super().__init__(path, file_index, options, source=source)
-        if source.head().removeprefix(BOM).lstrip().startswith(b"["):
-            advice = f"jq -c '.[]' {path.name} > {path.stem}.ndjson"
-            raise InputError(f"{path}: is a single JSON array; write one object per line, for example with {advice}")
+        head = self._recognised(is_json=True)
+        is_all = len(head) < HEAD_BYTES
+        self._form = None if options.is_plain else json_form(head, is_all=is_all, has_pages=options.has_pages)
+        self._first_line = 1
+        if self._form is not None:
+            self._notes.append(self._form.note)
+            self._first_line += head.count(b"\n", 0, self._form.begin)
 
     def columns(self) -> None:
         """Return None: each line has its own keys."""
 
     def _first_position(self) -> Position:
-        return Position(self._file_index, 0, 1)
+        return Position(self._file_index, self._form.begin if self._form else 0, self._first_line)
 
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
+        return self._lines(stream, start) if self._form is None else self._values(stream, start, self._form)
+
+    def _values(self, stream: Stream, start: Position, form: JsonForm) -> Iterator[Row]:
+        limit = self._options.max_record_bytes
+        for offset, line, data, fault in cut_values(
+            stream, offset=stream.offset, line=start.number, max_bytes=limit, is_list=form.is_list
+        ):
+            position = Position(self._file_index, offset, line)
+            if fault:
+                problem = too_large(self._options) if fault == "too_large" else _misplaced(fault)
+                yield Row(position, None, problem, data)
+            else:
+                yield self._row_of(position, data)
+
+    def _row_of(self, position: Position, data: bytes) -> Row:
+        fields = parse_object(data)
+        if isinstance(fields, Problem):
+            return Row(position, None, fields, data)
+        note = fields.pop(_OURS, None)
+        return Row(position, fields, part=None if note is None else _part_of(note))
+
+    def _lines(self, stream: Stream, start: Position) -> Iterator[Row]:
         file_index, number = self._file_index, start.number - 1
         limit = self._options.max_record_bytes
         for offset, data, is_whole in cut_lines(stream, max_line_bytes=limit, offset=stream.offset):
@@ -147,13 +218,15 @@ class NdjsonReader(TextReader):
                 line = line.removeprefix(BOM)
             if not line or not line.strip(_BLANK):
                 continue
-            fields = parse_object(line)
-            if isinstance(fields, Problem):
-                yield Row(Position(file_index, offset, number), None, fields, line)
-                continue
-            note = fields.pop(_OURS, None)
-            part = None if note is None else _part_of(note)
-            yield Row(Position(file_index, offset, number), fields, part=part)
+            yield self._row_of(Position(file_index, offset, number), line)
+
+
+def _misplaced(fault: str) -> Problem:
+    """Return the problem of what is not a row, in JSON that is not one object per line."""
+    if fault == "unclosed":
+        return Problem("malformed_json", "is not closed before the file ends; download it again", stage=Stage.READ)
+    detail = "follows the list of rows and is not read; save the lists as files of their own, for example with jq"
+    return Problem("malformed_json", detail, stage=Stage.READ)
 
 
 def _part_of(note: object) -> Part | None:
@@ -162,153 +235,3 @@ def _part_of(note: object) -> Part | None:
         return None
     number, of = note.get("part"), note.get("of")
     return Part(number, of) if isinstance(number, int) and isinstance(of, int) and 0 < number <= of else None
-
-
-# --- CSV ---
-
-MAX_RECORD_LINES = 10_000
-_OTHER_DELIMITERS = {";": "';'", "\t": r"$'\t'", "|": "'|'", ",": ","}
-"""Delimiters that spreadsheets and databases write, as a shell takes them."""
-_AROUND = " \t\ufeff"
-
-
-class CsvReader(TextReader):
-    """Reads records in the form of RFC 4180; every cell is text, unchanged.
-
-    A quote that is never closed, or closed in the wrong place, costs the first line of its record: reading goes on
-    with the next line. Rows are numbered from the first record after the header; blank lines do not count. A
-    repeated header, as in concatenated files, is a row with a problem. A row holds its bytes only if it has a problem.
-    """
-
-    def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
-        is_tsv = ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]
-        self._delimiter = "\t" if is_tsv and options.delimiter == "," else options.delimiter
-        quote = options.quotechar
-        self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
-            {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
-        )
-        encoding = codecs.lookup(options.encoding).name.removesuffix("-sig")
-        # To cut lines before decoding is faster, and keeps bad bytes in one record; not every encoding allows it.
-        is_cut_first = cuts_at_bytes(encoding, "\r\n" + self._delimiter + (quote or ""))
-        self._encoding = encoding if is_cut_first else "utf-8"
-        source = Source(path, transcode_from=None if is_cut_first else encoding, block_bytes=block_bytes)
-        super().__init__(path, file_index, options, source=source)
-        if source.head().startswith(BOM) and self._encoding != "utf-8":
-            raise InputError(f"{path}: begins with the byte order mark of UTF-8, not {encoding}; pass --encoding utf-8")
-        self._names, self._body = self._read_header()
-
-    def columns(self) -> tuple[str, ...]:
-        """Return the names in the header."""
-        return self._names
-
-    def likely_delimiter(self) -> str | None:
-        """Return another delimiter that the column names contain, at least once for each of them; None if none is."""
-        text = "".join(self._names)
-        others = (char for char in _OTHER_DELIMITERS if char != self._delimiter)
-        return next((char for char in others if text.count(char) >= len(self._names)), None)
-
-    def _first_position(self) -> Position:
-        return Position(self._file_index, self._body, 1)
-
-    def _read_header(self) -> tuple[tuple[str, ...], int]:
-        """Return the column names, and the offset at which the records begin."""
-        with self._source.open() as stream:
-            records = self._records(stream)
-            for cells in records.records(**self._dialect):
-                if isinstance(cells, CsvFault):
-                    raise InputError(f"{self._path}: the header cannot be read: {self._problem(cells).detail}")
-                _check_header(self._path, cells)
-                return tuple(cells), records.next_offset(stream.offset)
-        raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
-
-    def _records(self, stream: Stream) -> CsvRecords:
-        limit = self._options.max_record_bytes
-        lines = cut_lines(stream, max_line_bytes=limit, offset=stream.offset)
-        return CsvRecords(lines, self._encoding, max_bytes=limit, max_lines=MAX_RECORD_LINES)
-
-    def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
-        file_index, names, width = self._file_index, self._names, len(self._names)
-        records, first = self._records(stream), names[0].strip(_AROUND)
-        lines_before: int | None = None
-        for number, cells in enumerate(records.records(**self._dialect), start.number):
-            position = Position(file_index, records.taken[0][0], number)
-            if isinstance(cells, list) and len(cells) == width:
-                if first not in cells[0] or not _is_header(cells, names):
-                    yield Row(position, dict(zip(names, cells, strict=True)))
-                    continue
-                problem = Problem("header_again", "repeats the header; delete the line")
-            else:
-                problem = self._problem(cells) if isinstance(cells, CsvFault) else _ragged(len(cells), width)
-            if lines_before is None:
-                # After a resume the lines before the start are unknown. Counted only for the first bad row.
-                lines_before = self.lines_before([start.offset])[start.offset]
-            detail = f"line {lines_before + records.first_line}: {problem.detail}"
-            yield Row(position, None, Problem(problem.code, detail, stage=Stage.READ), records.raw())
-
-    def _problem(self, fault: CsvFault) -> Problem:
-        match fault.code:
-            case "too_large":
-                return too_large(self._options)
-            case "nul":
-                return Problem("nul_character", "has a NUL character; remove it")
-            case "undecodable":
-                detail = f"has bytes that are not {self._encoding}; correct them, or pass the right --encoding"
-                return Problem("invalid_encoding", detail)
-            case _:
-                fix = "close every quote, and double the quotes inside a quoted cell"
-                return Problem("malformed_csv", f"not valid CSV ({fault.detail}); {fix}")
-
-    def lines_before(self, offsets: Iterable[int]) -> dict[int, int]:
-        """Return how many lines end before each offset; reads the file up to the last one.
-
-        Needed only when a message must name a line: records themselves are found by offset.
-
-        Raises:
-            InputError: The file cannot be read further.
-        """
-        counts: dict[int, int] = {}
-        count = at = 0
-        waiting = deque(sorted(set(offsets)))
-        with self._source.open() as stream:
-            for block in stream:
-                while waiting and waiting[0] <= at + len(block):
-                    offset = waiting.popleft()
-                    counts[offset] = count + block.count(b"\n", 0, offset - at)
-                if not waiting:
-                    break
-                count += block.count(b"\n")
-                at += len(block)
-        return counts
-
-
-def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:
-    """Refuse a CSV file whose header was evidently read with the wrong delimiter, for a caller that cannot use it.
-
-    `name` is what to call the file, if not by its path.
-
-    Raises:
-        InputError: The column names contain another delimiter; the message names it.
-    """
-    char = reader.likely_delimiter() if isinstance(reader, CsvReader) else None
-    if char is not None:
-        shown = "a tab" if char == "\t" else repr(char)
-        fix = f"pass --delimiter {_OTHER_DELIMITERS[char]}"
-        raise InputError(f"{name or reader.path}: the columns seem to be separated by {shown}; {fix}")
-
-
-def _check_header(path: Path, names: list[str]) -> None:
-    for number, name in enumerate(names, 1):
-        if not name.strip():
-            raise InputError(f"{path}: column {number} of {len(names)} has no name in the header; give it one")
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or remove one")
-
-
-def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
-    """Tell whether a record repeats the header, perhaps with the byte order mark of a concatenated file."""
-    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
-
-
-def _ragged(found: int, width: int) -> Problem:
-    has = f"has {found} cell{'' if found == 1 else 's'}, but the header has {width}"
-    return Problem("ragged_row", f"{has}; put cells that contain the delimiter in quotes, and check the quotes")

@@ -8,13 +8,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import idna
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from bulkgladly.gladly.numbering_plans import is_valid_as_written
 from bulkgladly.records import Problem
 from bulkgladly.source_keys import without_invisible
 
@@ -86,11 +86,15 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     `extension`, `smsPreference`, `primary`. A local number is read in the entry's own
     region, else in `region`.
 
+    Only valid numbers are taken, by the numbering plans of the countries. Gladly documents no such
+    rule, and may take more; but a number that nobody has is of no use there, and a contact list
+    is never shortened by an import, so that it would stay.
+
     Raises:
-        ContactProblem: An entry is not a possible number, or has an unknown type. Or it is a
-            local number that is not valid in its region, has no region (Gladly would read it as
-            a number of the United States, without an error), or may be another country's
-            number without its `+`.
+        ContactProblem: An entry is not a valid number, or has an unknown type. Or it is a local
+            number that has no region (Gladly would read it as a number of the United States,
+            without an error), may be another country's number without its `+`, or would be sent
+            with other digits than it is written with.
     """
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
@@ -117,7 +121,7 @@ def is_plain_email(text: str) -> bool:
 
 def is_plain_number(text: str) -> bool:
     """Tell whether a text is certainly a valid E.164 number; False only means that the full check is needed."""
-    return _E164.fullmatch(text) is not None and _is_plainly_possible(text)
+    return _E164.fullmatch(text) is not None and is_valid_as_written(text)
 
 
 def email_identity(entry: dict[str, Any]) -> str:
@@ -221,6 +225,8 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
             attr,
             f"{attr} is a decimal number; export the column as text (in pandas: dtype=str)",
         )
+    if _WRITTEN.fullmatch(text) is None:
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write only its digits")
     is_international = text.startswith(("+", "\uff0b", "tel:+"))
     if not is_international and not region:
         raise ContactProblem(
@@ -230,6 +236,8 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
             "+<country><number>, or pass its country, for example --phone-region GB",
         )
     number = _parsed(text, region, attr)
+    if is_international and not phonenumbers.is_valid_number(number):
+        raise ContactProblem("invalid_phone", attr, f"{attr} is not a number that its country uses; correct it")
     if not is_international:
         _check_national(number, text, str(region).upper(), attr)
     return _format(number), number.extension
@@ -273,6 +281,11 @@ def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, at
     digits = _NOT_DIGIT.sub("", written["number"] if written else text)
     if digits == _NOT_DIGIT.sub("", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)):
         return
+    # Only the form in which the country itself writes a number may change its digits, as with Argentina's mobiles.
+    if not digits.endswith(phonenumbers.national_significant_number(number)):
+        raise ContactProblem(
+            "phone_region", attr, f"{attr} has other digits when it is called from abroad; write it with a +"
+        )
     try:
         other = phonenumbers.parse(f"+{digits}", None)
     except phonenumbers.NumberParseException:
@@ -287,35 +300,6 @@ def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, at
 
 def _format(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _is_plainly_possible(e164: str) -> bool:
-    """Tell by length and prefix alone whether the full parser would return a number unchanged.
-
-    The parser takes ten times as long, and most numbers of a migration are E.164 already.
-    False only means that the parser is needed.
-    """
-    for width in (1, 2, 3):
-        known = _national_rules(e164[1 : 1 + width])
-        if known is not None:
-            lengths, prefix = known
-            national = e164[1 + width :]
-            return len(national) in lengths and (prefix is None or prefix.match(national) is None)
-    return False
-
-
-# There are 999 prefixes of one to three digits, so the cache never drops one.
-@lru_cache(maxsize=2000)
-def _national_rules(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """Return the lengths of local numbers, and the prefix that the parser would remove."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
-    if not regions:
-        return None
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
-    if metadata is None or metadata.general_desc is None:
-        return None
-    prefix = metadata.national_prefix_for_parsing
-    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
 
 
 def _keep_choice(entry: dict[str, Any], kept: dict[str, Any], name: str, allowed: tuple[str, ...], attr: str) -> None:

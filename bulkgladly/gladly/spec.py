@@ -21,6 +21,7 @@ from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 __all__ = (
+    "DEFAULT_MODES",
     "Deciding",
     "Draft",
     "GladlyObject",
@@ -31,6 +32,7 @@ __all__ = (
     "Rule",
     "Screening",
     "Steps",
+    "drops_value_of",
     "ready",
 )
 
@@ -49,7 +51,10 @@ class Policy:
 
     `host` and `namespace` go into derived ids. `key` names the column that identifies a record
     in the source system. `phone_region` is the country of local numbers. `namespaces` has the
-    namespace of the source keys of other objects, where it is not this run's own. `languages`
+    namespace of the source keys of other objects, where it is not this run's own. `drops` are the
+    columns whose values are left out if they are not valid (`*` stands for a number or a part); any
+    other such value rejects its record. `columns` has the user's own columns, by the columns that a
+    mapping fills from them. `languages`
     are those of the organisation, in lower case, and `now` is the moment against which times are
     checked; without them, languages and times are not checked.
     """
@@ -66,12 +71,25 @@ class Policy:
     attributes: str = "unknown"
     force_close: bool = False
     namespaces: tuple[tuple[str, str], ...] = ()
+    drops: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
     languages: tuple[str, ...] = ()
     now: dt.datetime | None = None
 
     def namespace_of(self, resource: str) -> str:
         """Return the namespace in which the source keys of an object are looked up."""
         return dict(self.namespaces).get(resource, self.namespace)
+
+
+def drops_value_of(column: str, drops: Collection[str]) -> bool:
+    """Tell whether a value of a flat column (`phone:1:type`) is one of those that may be left out."""
+    if column in drops:
+        return True
+    name, _, rest = column.partition(":")
+    number, _, part = rest.partition(":")
+    forms = {f"{name}:*", f"{name}:*:{part}", f"{name}:{number}:*", f"{name}:*:*"} if part else {f"{name}:*"}
+    forms -= {f"{name}:*"} if part else set()
+    return not forms.isdisjoint(drops)
 
 
 Rule = Callable[[Mapping[str, Any], Policy], Iterable[Problem]]
@@ -261,6 +279,13 @@ class ImportSpec:
         prefix, _, number = target.partition(":")
         lists = {one.prefix for one in self.columns.lists}
         return target in ("id", "externalCustomerId") or (prefix in lists and ":" not in number)
+
+    def is_optional(self, target: str) -> bool:
+        """Tell whether a record is worth sending without the value of a column; `*` may stand for a number."""
+        field = next((one for one in self.fields if one.name == target.partition(":")[0]), None)
+        if field is not None:
+            return not field.required and not field.is_identity
+        return not self.fields and target.partition(":")[0] not in ("id", "externalCustomerId")
 
     @property
     def is_at_most_once(self) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import orjson
@@ -21,6 +21,7 @@ from bulkgladly.imports.drafts import outcome_of_clash
 from bulkgladly.journal.entries import Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
+from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Known, Outcome, Problem, Row, Word
 from bulkgladly.runs.stages import Stop
@@ -189,6 +190,8 @@ def _note_moment(several: Sequence[Pending]) -> None:
 # --- the outcomes of rows ---
 
 NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
+_ONLY_COUNTED = ("mapping_skipped", "blank_row", "header_again")
+"""Codes of rows that are no records, or that the user's own filter leaves out."""
 # As many as can be created, at any pace, within the minutes by which two clocks may differ.
 RECENT_IDS = 10_000
 
@@ -197,9 +200,21 @@ class Settlement:
     """Records the outcome of each row, once. Nothing waits here: the ledger writes to the disk later, in groups."""
 
     def __init__(
-        self, spec: ImportSpec, policy: Policy, ledger: Ledger, limits: Limits, stop: Stop, names: Sequence[str]
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ledger: Ledger,
+        limits: Limits,
+        stop: Stop,
+        names: Sequence[str],
+        *,
+        show_values: bool = False,
     ) -> None:
-        """Continue the counts of earlier sessions of the run. `names` are the names of the inputs, by number."""
+        """Continue the counts of earlier sessions of the run. `names` are the names of the inputs, by number.
+
+        Dropped values are recorded masked, or as they are with `show_values`.
+        """
+        self._as_text = _whole_text if show_values else shape
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self._limits, self._stop, self._names = limits, stop, names
         self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
@@ -240,7 +255,9 @@ class Settlement:
         """Record the outcome of a row and the number of attempts. `record` is None if the row never became one."""
         if isinstance(record, Record) and record.former_key is not None:
             outcome = _remembered_anew(outcome, record)
-        original = original_of(row) if outcome.word in NEEDS_ORIGINAL else None
+        is_kept = outcome.word in NEEDS_ORIGINAL and outcome.code not in _ONLY_COUNTED
+        original = original_of(row) if is_kept else None
+        dropped = record.row.dropped if record else ()
         self._ledger.settle(
             row.seq,
             row.position,
@@ -250,6 +267,7 @@ class Settlement:
             attempts=attempts,
             original=original,
             is_reserved=is_reserved,
+            dropped=tuple(one._replace(value=self._as_text(one.value)) for one in dropped),
         )
         if outcome.word is Word.REJECTED:
             self._rejected += 1
@@ -265,6 +283,10 @@ class Settlement:
             self._stop.drain(3, f"more than {limit} records were rejected")
         if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
             self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
+
+
+def _whole_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:

@@ -6,6 +6,7 @@ wrong with it, how many rows are read, and which earlier row it clashes with. No
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -18,10 +19,11 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
+from bulkgladly.imports.dropped_values import ColumnNames, DropRules
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Mark, Outcome, Problem, Row, Stage, Word
+from bulkgladly.records import DroppedValue, Mark, Outcome, Problem, Row, Stage, Word, place_of_row
 from bulkgladly.runs.environment import Bounds
 
 __all__ = (
@@ -35,6 +37,9 @@ __all__ = (
     "outcome_of_clash",
     "refuse_too_many",
 )
+
+_MADE_BY_DROPS = frozenset({"blank", "customer", "no_identifier", "nothing_to_do"})
+"""Codes of rows that lack something, which may be what was left out of them. A key is never left out."""
 
 AdmittedRow = tuple[Row, Draft | Problem | None, Standing]
 """A row, its draft (None if an earlier session has finished the row), and what the journal knows of it."""
@@ -120,6 +125,8 @@ class Preparer:
         self._policy = policy
         extra = (policy.key,) if policy.key else ()
         self._layout: FlatLayout = compile_columns((), spec.columns, ignore, extra_known=extra)
+        self.names = ColumnNames(spec, policy, ignore)
+        self._drops = DropRules(spec, policy, self.names)
 
     def nested(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the payload of a row; raises `ColumnProblem` where `nest` does."""
@@ -130,10 +137,56 @@ class Preparer:
         if row.problem is not None or row.fields is None:
             return row.problem or Problem("unreadable", "the row could not be read", stage=Stage.READ)
         try:
-            nested = nest(row.fields, self._spec.columns, self._layout)
+            item = self._spec.prepare(row, nest(row.fields, self._spec.columns, self._layout), self._policy)
         except ColumnProblem as error:
-            return error.problem
-        return self._spec.prepare(row, nested, self._policy)
+            item = error.problem
+        if isinstance(item, Draft):
+            return item
+        if self._drops:
+            return self._draft_without(row, row.fields, list(row.dropped))
+        return self.named(item, row.fields)
+
+    def named(self, problem: Problem, fields: Mapping[str, Any]) -> Problem:
+        """Return a problem of a row, with the column named as in the user's file."""
+        return self.names.named(problem, fields)
+
+    def _draft_without(self, row: Row, fields: Mapping[str, Any], dropped: list[DroppedValue]) -> Draft | Problem:
+        """Return the draft of a row without the values that are not valid, as far as they may be left out.
+
+        Each turn takes one value out, so that this ends. A row that cannot do without what was taken out is rejected
+        for that value: "no email" would be no help to somebody who sees one.
+        """
+        problems = [Problem(one.code, one.detail, one.field) for one in dropped]
+        while True:
+            try:
+                nested = self.nested(fields)
+                break
+            except ColumnProblem as error:
+                problem = self.named(error.problem, fields)
+                if (less := self._drops.without_cell(fields, error.problem)) is None:
+                    return _refused(problem, problems)
+                problems.append(problem)
+                fields = less.fields
+                dropped.append(less.dropped)
+        entries = self.names.entries_of(fields)
+        while isinstance(item := self._spec.prepare(row, dict(nested), self._policy), Problem):
+            problem = self.names.renamed(item, self.names.target_of(item.attr or "", entries))
+            if (less := self._drops.without_value(nested, item, entries)) is None:
+                return _refused(problem, problems)
+            problems.append(problem)
+            nested = less.fields
+            dropped.append(less.dropped)
+        return item._replace(row=replace(row, dropped=tuple(dropped)))
+
+
+def _refused(problem: Problem, before: Sequence[Problem]) -> Problem:
+    """Return why a row is rejected: the first value that was taken out, if only its absence is the problem."""
+    cause = next(iter(before), None)
+    if problem.code == "blank":
+        cause = next((one for one in before if one.attr is not None and one.attr == problem.attr), None)
+    if cause is None or problem.code not in _MADE_BY_DROPS:
+        return problem
+    return replace(cause, detail=f"{cause.detail.rstrip('.')}; the record cannot be sent without it")
 
 
 class KeySource(Protocol):
@@ -213,7 +266,7 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
     A row that equals the earlier one is processed after it: it needs no request if that one was accepted, and ends
     in the same way if it was not.
     """
-    earlier = f"{names[clash.earlier_file]}, record {clash.earlier}"
+    earlier = place_of_row(names[clash.earlier_file], clash.earlier)
     if clash.attr in ("key", "id"):
         if clash.is_equal or policy.on_duplicate == "last":
             return None

@@ -16,7 +16,7 @@ from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Mark, Outcome, Problem, Row, Word
+from bulkgladly.records import Mark, Outcome, Problem, Row, Word, place_of_row
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 
@@ -40,7 +40,8 @@ class RejectCause:
 class DryRun:
     """What an import would do. `first_requests` counts the first operation of each record.
 
-    `settled` counts the rows that need no request, by outcome.
+    `settled` counts the rows that need no request, by outcome, and `dropped_values` the values that records would be
+    sent without. `notes` say what was recognised in the files.
     """
 
     rows: int
@@ -48,6 +49,8 @@ class DryRun:
     settled: Mapping[str, int]
     findings: Sequence[RejectCause]
     estimate: Estimate
+    notes: Sequence[str] = ()
+    dropped_values: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -58,9 +61,11 @@ class DryRun:
         """Return the result as JSON can hold it."""
         return {
             "rows": self.rows,
+            "notes": list(self.notes),
             "exit_code": self.exit_code,
             "first_requests": dict(self.first_requests),
             "settled": dict(self.settled),
+            "dropped_values": self.dropped_values,
             "findings": [
                 {"code": f.code, "rows": f.rows, "detail": f.detail, "examples": f.examples} for f in self.findings
             ],
@@ -104,13 +109,14 @@ async def dry_run(
 
 class _DryRunner:
     def __init__(self, spec: ImportSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
-        self._spec, self._ledger = spec, ledger
+        self._spec, self._ledger, self._notes = spec, ledger, inputs.notes
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._rate = options.pace.expected_per_second()
         self._first: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
+        self._dropped = 0
         self._accepted: set[str] = set()
         """Only filled for rows that may refer to others of their kind: the keys of those that are not rejected."""
 
@@ -121,7 +127,7 @@ class _DryRunner:
         to_send = self._first.total()
         estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
-        return DryRun(self._reader.taken, self._first, self._settled, findings, estimate)
+        return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 
     def _take_in(self, batch: list[AdmittedRow]) -> None:
         for row, item, standing in in_sending_order(self._spec, batch):
@@ -134,6 +140,8 @@ class _DryRunner:
                 and (outcome is None or outcome.word is not Word.REJECTED)
             ):
                 self._accepted.add(item.key)
+            if isinstance(item, Draft) and (outcome is None or outcome.word not in (Word.REJECTED, Word.SKIPPED)):
+                self._dropped += len(item.row.dropped)
             if outcome is None:
                 continue
             self._settled[outcome.word.value] += 1
@@ -167,4 +175,4 @@ class _DryRunner:
         if len(finding.examples) < EXAMPLES:
             finding.detail = finding.detail or (outcome.detail or "")
             attr = f", {outcome.attr}" if outcome.attr else ""
-            finding.examples.append(f"{self._reader.names[row.position.file]}, record {row.position.number}{attr}")
+            finding.examples.append(place_of_row(self._reader.names[row.position.file], row.position.number) + attr)

@@ -1,5 +1,6 @@
 """Opens, hashes and checks the files of an import before anything is sent."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,12 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.files.text_files import refuse_wrong_delimiter
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, refuse_cut_identity
+from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, reading_for, refuse_cut_identity
 from bulkgladly.journal.run_header import InputFile, RunHeader
 
 __all__ = (
@@ -48,8 +49,8 @@ def open_inputs(
     Raises:
         UsageError: A file or the mapping cannot be used.
     """
-    expand = mapper_for(options.mapping, spec, options.key)
-    return Inputs.open(patterns, options.reading, expand=expand, names=names)
+    expand = mapper_for(options.mapping, spec, options.key, drops=options.drops)
+    return Inputs.open(patterns, reading_for(options.mapping, options.reading), expand=expand, names=names)
 
 
 def open_checked(
@@ -95,9 +96,7 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
             columns = tuple(dict.fromkeys(name for row in rows if row.fields for name in row.fields))
         elif options.key and options.key not in columns:
             refuse_wrong_delimiter(reader, file)
-            meant = closest(options.key, columns)
-            hint = f" (did you mean {meant}?)" if meant else ""
-            raise UsageError(f"{file}: no column {options.key}{hint}, which --key names")
+            raise UsageError(f"{file}: no column {options.key}, which --key names{_key_advice(options.key, columns)}")
         unknown = unknown_columns(columns, spec.columns, options.ignore_columns, extra_known=extra)
         if unknown:
             refuse_wrong_delimiter(reader, file)
@@ -114,6 +113,12 @@ def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> 
                 f"{file}: {spec.name} have no column {named}{more}; {_column_advice(spec)}. "
                 f"`bulkgladly schema show {spec.name}` lists the columns{mapping}"
             )
+
+
+def _key_advice(key: str, columns: Sequence[str]) -> str:
+    bare = {column.strip(" \t\xa0\ufeff").casefold(): column for column in columns}
+    meant = bare.get(key.strip().casefold()) or closest(key, columns)
+    return f"; did you mean --key {shlex.quote(meant)}?" if meant else ""
 
 
 def _column_advice(spec: ImportSpec) -> str:

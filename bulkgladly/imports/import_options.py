@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate, unsupported
+from bulkgladly.choices import Attributes, InvalidContacts, MissingNames, Null, OnConflict, OnDuplicate, unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.gladly.spec import ImportSpec, Policy
-from bulkgladly.imports.mapping_choice import MapChoice, key_of_run
+from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
+from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, user_columns
 from bulkgladly.journal.runs import find_run
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.records import Mode
@@ -32,7 +32,9 @@ class ImportOptions:
 
     `key` names the column that identifies a row in the source system; `namespace` separates source systems whose keys
     overlap. `on_conflict` is quarantine, skip, update or merge; `on_duplicate` reject or last; `null` keep or clear.
-    `phone_region` is the country of local numbers. `read_first` reads each profile before it is changed.
+    `phone_region` is the country of local numbers. `invalid_contacts` is reject or drop, for the emails and phones of
+    customers; None leaves it to the mapping, and rejects without one. `show_values` writes dropped values to
+    `warnings.csv` as they are, and not masked. `read_first` reads each profile before it is changed.
     `attributes="merge"` says that a PATCH of some custom attributes keeps the others, which Gladly does not document;
     otherwise they are read first. `mode` None means the mildest mode of the object: upsert if it has that.
     `missing_names` says what happens if rows name an inbox, agent, topic or audience that does not exist: stop before
@@ -52,6 +54,8 @@ class ImportOptions:
     on_duplicate: str = "reject"
     null: str = "keep"
     phone_region: str | None = None
+    invalid_contacts: str | None = None
+    show_values: bool = False
     read_first: bool = False
     attributes: str = "unknown"
     missing_names: str = "stop"
@@ -75,8 +79,37 @@ class ImportOptions:
             if (value := getattr(self, name)) not in allowed:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag}: {unsupported(str(value), allowed)}")
+        if self.invalid_contacts is not None and self.invalid_contacts not in tuple(InvalidContacts):
+            raise UsageError(f"--invalid-contacts: {unsupported(self.invalid_contacts, InvalidContacts)}")
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is not a country code; use two letters, such as GB")
+
+    @property
+    def drops(self) -> tuple[str, ...]:
+        """The columns whose values are left out if they are not valid."""
+        return dropped_targets(self.mapping, self.invalid_contacts)
+
+    def flags(self, spec: ImportSpec) -> list[str]:
+        """Return the flags with which another import treats its records in the same way, without pace and limits."""
+        mapping = self.mapping or MapChoice()
+        usual_mode = next((mode for mode in DEFAULT_MODES if mode in spec.procedures), None)
+        words = [] if self.mode in (None, usual_mode) else ["--mode", str(self.mode)]
+        pairs: tuple[tuple[str, str | None, str | None], ...] = (
+            ("--key", self.key, None),
+            ("--namespace", self.namespace, "default"),
+            ("--on-conflict", self.on_conflict, "quarantine"),
+            ("--on-duplicate", self.on_duplicate, "reject"),
+            ("--null", self.null, "keep"),
+            ("--phone-region", self.phone_region, None),
+            ("--invalid-contacts", self.invalid_contacts, None),
+            ("--ignore-columns", ",".join(self.ignore_columns), ""),
+            ("--missing-names", self.missing_names, "stop"),
+            ("--map", mapping.file, None),
+            ("--transform", mapping.transform, None),
+        )
+        for flag, value, usual in pairs:
+            words += [] if value in (None, usual) else [flag, str(value)]
+        return words
 
     def for_resource(self, spec: ImportSpec) -> "ImportOptions":
         """Return the options with the mode in which this object is imported.
@@ -97,6 +130,8 @@ class ImportOptions:
             on_duplicate=self.on_duplicate,
             null=self.null,
             phone_region=self.phone_region,
+            drops=self.drops,
+            columns=user_columns(self.mapping),
             read_first=self.read_first,
             attributes=self.attributes,
             force_close=self.force_close,

@@ -63,7 +63,9 @@ class Importer:
         """`policy` is that of the options, as of now."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
         self._reader = reader
-        self._settlement = Settlement(spec, policy, ledger, options.limits, stop, reader.names)
+        self._settlement = Settlement(
+            spec, policy, ledger, options.limits, stop, reader.names, show_values=options.show_values
+        )
         self._delivery = Delivery(spec, policy, ledger, client)
         self._lanes = Lanes((bounds or Bounds()).records_waiting)
         self._policy = policy

@@ -9,10 +9,12 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
+from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
+from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
+from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Row, Word
-from bulkgladly.runs.observer import duration_text
+from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.shown import MOST_NAME, shown, shown_cell
 
@@ -25,20 +27,32 @@ __all__ = (
 
 READ_ROWS = 1000
 _BUG = 70
+_TOO_MANY_REJECTS = 3
+_ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Summary):
     """What an import did, in all its sessions together. `report.json` and `--json` hold the same.
 
-    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name. The rest
-    is as in every summary.
+    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
+    `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
+    rejected again as they are. The rest is as in every summary.
     """
+
+    dropped_values: int = 0
+    rows_to_correct: int = 0
 
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        return tuple(f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items())
+        codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
+        if self.dropped_values:
+            codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
+        if self.rows_to_correct:
+            table = next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in self.files), "")
+            codes.append(f"{counted(self.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
+        return tuple(codes)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
@@ -91,16 +105,19 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     names = [str(file.path) for file in inputs.files]
     by_word, by_code = ending.counts, dict[str, int]()
     files: list[ResultFile] = []
+    dropped = 0
     problem: BulkgladlyError | None = None
     try:
         by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
-        files = write_results(folder.path, names, rest)
+        files = write_results(folder.path, names, rest) + write_tables(folder.path, inputs)
+        dropped = count_dropped(folder.path)
     except BulkgladlyError as error:
         problem = error
         rest.finish()
     counts = {word: by_word.get(word, 0) for word in COUNT_WORDS}
     counts["unprocessed"] = rest.unprocessed
     is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
+    kinds = kinds_of_rejects(folder) if problem is None else RejectKinds(0, 0)
     end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
     return Report(
         **common,
@@ -108,7 +125,9 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         counts={"read": rest.read, **counts},
         files={Path(file.path).name: _about(file) for file in files},
         rejects_by_code=by_code,
-        next_commands=_next_commands(folder, end.status, counts),
+        dropped_values=dropped,
+        rows_to_correct=kinds.to_correct,
+        next_commands=_next_commands(folder, end, counts, kinds, by_code),
     )
 
 
@@ -170,12 +189,25 @@ def _verdict(
     return Ending("failed", _BUG, reason)
 
 
-def _next_commands(folder: RunFolder, status: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+def _next_commands(
+    folder: RunFolder, end: Ending, counts: Mapping[str, int], kinds: RejectKinds, by_code: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way."""
     commands = []
-    if status != "complete":
+    needs_region = "phone_region" in by_code and not folder.header().settings.get("phone_region")
+    if end.status != "complete":
+        if end.exit_code == _TOO_MANY_REJECTS:
+            # The options of a run stay as they are, so that to resume leads into the same rejects.
+            commands.append(import_again(folder, *(("--phone-region", "COUNTRY") if needs_region else ())))
         commands.append(resume_command(folder))
     elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
-        commands.append(next_command("retry", folder.name, state_dir=folder.state_dir, connects=True))
+        has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
+        if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
+            region = ("--phone-region", "COUNTRY") if needs_region else ()
+            retry = next_command("retry", folder.name, *region, state_dir=folder.state_dir, connects=True)
+            commands.append(retry)
+        if kinds.to_correct or not commands:
+            commands.append(corrected_import(folder)[1])
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
 

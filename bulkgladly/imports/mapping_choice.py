@@ -1,6 +1,6 @@
 """The mapping of a run: chosen once, checked against the object and the files, and kept in `run.json`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
@@ -8,10 +8,10 @@ from typing import overload
 from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.columns import unknown_columns
-from bulkgladly.files.contract import Reader
+from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.layouts import suggestion
-from bulkgladly.files.text_files import refuse_wrong_delimiter
-from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.spec import ImportSpec, drops_value_of
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.field_rules import FieldRule, Length
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
@@ -24,11 +24,19 @@ __all__ = (
     "check_mapped_columns",
     "choose_mapping",
     "columns_read",
+    "droppable_targets",
+    "dropped_targets",
     "key_of_run",
     "mapper_for",
+    "reading_for",
     "refuse_cut_identity",
     "unchanged_mapping",
+    "user_columns",
 )
+
+CONTACT_TARGETS = ("emails", "phones", "email:*", "phone:*", "email:*:*", "phone:*:*")
+"""The columns that hold the contacts of a customer, in both forms of a row."""
+_CONTACTS = ("email", "phone", "emails", "phones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +109,19 @@ def key_of_run(choice: MapChoice | None, key: str | None) -> str | None:
 
 
 @overload
-def mapper_for(choice: MapChoice, spec: ImportSpec, key: str | None) -> Mapper: ...
+def mapper_for(
+    choice: MapChoice, spec: ImportSpec, key: str | None, *, drops: Collection[str] | None = None
+) -> Mapper: ...
 @overload
-def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> Mapper | None: ...
-def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> Mapper | None:
+def mapper_for(
+    choice: MapChoice | None, spec: ImportSpec, key: str | None, *, drops: Collection[str] | None = None
+) -> Mapper | None: ...
+def mapper_for(
+    choice: MapChoice | None, spec: ImportSpec, key: str | None, *, drops: Collection[str] | None = None
+) -> Mapper | None:
     """Return what makes records of an object from the user's rows, or None if the rows are records already.
 
+    `drops` are the columns whose values are left out if they are not valid; by default those that the mapping names.
     An id or an address that is too long rejects its row, whatever the mapping says: runs of earlier versions can be
     resumed with mappings that would cut it.
 
@@ -126,8 +141,54 @@ def mapper_for(choice: MapChoice | None, spec: ImportSpec, key: str | None) -> M
                 'add key = "<column>" to the file, or pass --key'
             )
         mapping = _without_cut_identity(mapping, spec)
+        if drops is not None:
+            rules = tuple(replace(rule, drops=drops_value_of(rule.target, drops)) for rule in mapping.rules)
+            mapping = replace(mapping, rules=rules)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
     return Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
+
+
+def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
+    """Return how files are read for a mapping: one that goes through a list in each row gets the row with its list."""
+    if choice is None:
+        return reading
+    has_each = choice.file is not None and parse_mapping(choice.text, choice.file).each is not None
+    return replace(reading, has_pages=has_each or choice.transform is not None)
+
+
+def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> tuple[str, ...]:
+    """Return the columns whose values are left out of a record if they are not valid, by the mapping and the option.
+
+    The option is about the contacts of customers, and goes before what the mapping says about them.
+    """
+    found: list[str] = []
+    if choice is not None and choice.file is not None:
+        found = [rule.target for rule in parse_mapping(choice.text, choice.file).rules if rule.drops]
+    if invalid_contacts is not None:
+        found = [target for target in found if target.partition(":")[0] not in _CONTACTS]
+        found += CONTACT_TARGETS if invalid_contacts == "drop" else ()
+    return tuple(found)
+
+
+def droppable_targets(choice: MapChoice | None, spec: ImportSpec) -> tuple[str, ...]:
+    """Return the columns whose values could be left out: every optional one, but only contacts without a mapping."""
+    plan = spec.columns
+    if choice is None or choice.file is None:
+        return CONTACT_TARGETS if any(one.prefix in _CONTACTS for one in plan.lists) else ()
+    found = list(plan.scalars)
+    for one in plan.lists:
+        found += [one.field, f"{one.prefix}:*", f"{one.prefix}:*:*"]
+    if plan.open_map:
+        found += [plan.open_map, f"{plan.open_prefix}:*", f"{plan.open_prefix}:*:*"]
+    return tuple(target for target in found if spec.is_optional(target))
+
+
+def user_columns(choice: MapChoice | None) -> tuple[tuple[str, str], ...]:
+    """Return the user's columns by the columns that the mapping fills from them."""
+    if choice is None or choice.file is None:
+        return ()
+    rules = parse_mapping(choice.text, choice.file).rules
+    return tuple((rule.target, rule.source_name) for rule in rules if rule.source_name)
 
 
 def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
@@ -189,10 +250,20 @@ def _without_cut_identity(mapping: Mapping, spec: ImportSpec) -> Mapping:
     return replace(mapping, rules=rules)
 
 
+def _refuse_drop(mapping: Mapping, target: str, spec: ImportSpec) -> None:
+    drops = any(rule.drops for rule in mapping.rules if rule.target == target)
+    if drops and not spec.is_optional(target):
+        raise UsageError(
+            f'{mapping.file}: [fields] "{target}" on_error = "drop": without this field, {spec.name} cannot be sent or '
+            "would be matched with other records; remove on_error"
+        )
+
+
 def _check_targets(mapping: Mapping, spec: ImportSpec) -> None:
     if mapping.to != spec.name:
         raise UsageError(f"{mapping.file}: is a mapping to {mapping.to}, not to {spec.name}; use another file")
     for target in mapping.targets:
+        _refuse_drop(mapping, target, spec)
         unknown = unknown_columns([target.replace("*", "1")], spec.columns)
         if unknown:
             meant = suggestion(unknown[0], spec.columns)

@@ -12,6 +12,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.retry_rows import can_pass_with, corrected_import
 from bulkgladly.imports.run_import import begin_import
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
 from bulkgladly.journal.run_folder import RunFolder
@@ -40,7 +41,8 @@ async def retry_import(
     """Import the rejected rows of a run again, as a run of its own with the same settings.
 
     The current mapping and transform are used. Rows that would fail again are left out: those that could not be
-    read, and (unless `on_duplicate="last"`) those with the key of another row of the run.
+    read, those that would be refused again before anything is sent, those with the address of another row (unless
+    `on_conflict` decides), and (unless `on_duplicate="last"`) those with the key of another row of the run.
 
     Objects that are sent at most once are left out, too, if they may have been sent. `sent_nothing` says that a
     person has checked that they were not: then these rows, and only these, are sent once, as if for the first time.
@@ -64,7 +66,13 @@ async def retry_import(
 
     def make_input(place: Path) -> Path:
         path = place / "retry.ndjson"
-        rows = write_retry(folder.path, path, with_duplicates=options.on_duplicate == "last", unknown=unknown)
+        rows = write_retry(
+            folder.path,
+            path,
+            with_duplicates=options.on_duplicate == "last",
+            unknown=unknown,
+            can_pass=can_pass_with(options, spec, header.host),
+        )
         for line in _left_alone(folder, spec, rows, unknown):
             terms.observer.note(line)
         return path
@@ -79,7 +87,7 @@ async def retry_import(
 def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
     """Return the options of the failed run that also apply to a retry."""
     before = restored(ImportOptions, header.settings, folder.state_dir)
-    before = replace(before, reading=ReadOptions(format="ndjson"), limits=session_limits(before.limits))
+    before = replace(before, reading=ReadOptions(format="ndjson", is_plain=True), limits=session_limits(before.limits))
     # The permission was given for the first run, by somebody who knew what was in the file.
     before = replace(before, contacts_people=False)
     if before.mapping is None:
@@ -100,6 +108,7 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
     """
     lines = []
     others = rows.left
+    table, command = corrected_import(folder)
     if unknown is UnknownRows.LEFT and rows.unsettled:
         others -= rows.unsettled
         lines.append(
@@ -113,8 +122,8 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
             lines.append(f"{counted(others, 'other row')} skipped: retry them without --sent-nothing")
     elif others:
         lines.append(
-            f"{counted(others, 'rejected row')} skipped: unreadable, or with a key that occurs twice; "
-            f"correct {_them(others)} in a copy of {folder.path}/rejected.ndjson, and import the copy"
+            f"{counted(others, 'rejected row')} left out, which would be rejected again; correct {_them(others)} in "
+            f"{table} and import it: {command}"
         )
     if not rows.taken:
         why = f": {'; '.join(lines)}" if lines else ""

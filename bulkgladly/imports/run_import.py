@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UsageError
+from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
@@ -30,6 +31,7 @@ from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
+from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
 from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
@@ -97,6 +99,7 @@ async def begin_import(
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
+        options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
@@ -109,7 +112,7 @@ async def begin_import(
             look=partial(others.make_way, new_run=new_run) if parent is None else tuple,
             take_over=take_over,
         )
-        for line in told:
+        for line in (*inputs.notes, *told):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
         return await _work(session, spec, options, inputs, digests=[file.digest for file in files])
@@ -152,6 +155,8 @@ async def resume_import(
     with resumed(folder, credentials) as header:
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         refuse_unlimited(options.pace, credentials)
+        if "is_plain" not in header.settings.get("reading", {}):  # begun by a version that recognised nothing
+            options = replace(options, reading=replace(options.reading, is_plain=True))
         if options.mapping is not None:
             mapping = unchanged_mapping(options.mapping, accept_changed=accept_changed_input)
             options = replace(options, mapping=mapping)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bulkgladly.records import Claim, Known, Outcome, Position
+from bulkgladly.records import Claim, DroppedValue, Known, Outcome, Position
 
 __all__ = ("Admission", "Clash", "Intent", "Reservation", "SettledRow", "Standing", "known_by")
 
@@ -59,7 +59,10 @@ class Reservation(NamedTuple):
 
 
 class SettledRow(NamedTuple):
-    """How a row ended, as given to `Ledger.settle`; `at` is when, in seconds since 1970."""
+    """How a row ended, as given to `Ledger.settle`; `at` is when, in seconds since 1970.
+
+    The values of `dropped` are texts, masked if nobody should see them.
+    """
 
     seq: int
     position: Position
@@ -70,6 +73,7 @@ class SettledRow(NamedTuple):
     original: bytes | None
     at: float
     is_reserved: bool = False
+    dropped: tuple[DroppedValue, ...] = ()
 
 
 def known_by(known: Mapping[str, Known], key: str, former_key: str | None) -> Known | None:

@@ -12,7 +12,7 @@ from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRo
 from bulkgladly.journal.record_tables import RecordTables, intent_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
-from bulkgladly.records import Known, Mark, Outcome, Position
+from bulkgladly.records import DroppedValue, Known, Mark, Outcome, Position
 
 __all__ = ("Ledger", "Openings", "has_doubts")
 
@@ -181,19 +181,22 @@ class Ledger:
         attempts: int = 0,
         original: bytes | None = None,
         is_reserved: bool = False,
+        dropped: tuple[DroppedValue, ...] = (),
     ) -> None:
         """Note how a row ended; it is in the next group commit.
 
         `attempts` counts the requests it took; `original` is the row as it is written to the
         rejects file. A deleted object is forgotten under its `former_key`, too. `is_reserved`
         says that its key was reserved: an outcome by which nothing was sent (a refusal) releases
-        the key. `flush` waits for the disk.
+        the key. `dropped` are the values that the record was sent without. `flush` waits for the disk.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
         """
         now = self._clock()
-        self._writer.tell(SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved))
+        self._writer.tell(
+            SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved, dropped)
+        )
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome, of which nothing is kept."""

@@ -168,6 +168,8 @@ class RecordTables(Contents[SettledRow]):
             elif one.is_reserved and outcome.word is not Word.UNKNOWN:
                 refused.append(key)
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
+        if gone_values := [(one.seq, nth, *value) for one in entries for nth, value in enumerate(one.dropped, 1)]:
+            insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
         if known:
             self._state.remember(known)
         if gone:

@@ -4,7 +4,7 @@ import base64
 import enum
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,18 +12,24 @@ from typing import Any, NamedTuple
 import orjson
 
 from bulkgladly.journal.databases import reading
-from bulkgladly.records import Position, Row
+from bulkgladly.records import DroppedValue, Position, Row, place_of_row
 from bulkgladly.storage.durable import replacing
 from bulkgladly.storage.failures import file_error
 
 __all__ = (
     "RESULT_FILES",
+    "RejectedRow",
     "ResultFile",
     "RetryRows",
     "UnknownRows",
     "count_by_word",
+    "count_dropped",
+    "count_rejects",
+    "dropped_values",
     "first_rejects",
     "original_of",
+    "publish_lines",
+    "rejected_rows",
     "rejects",
     "rejects_by_code",
     "unsettled_keys",
@@ -32,6 +38,7 @@ __all__ = (
 )
 
 RESULT_FILES = ("success.ndjson", "rejected.ndjson", "unprocessed.ndjson")
+_REJECTED_ROW = "file, place, number, word, stage, coalesce(code, ''), attr, coalesce(detail, ''), original"
 _MAY_HAVE_BEEN_SENT = "word = 'unknown' AND gladly_id IS NULL"
 
 
@@ -61,6 +68,18 @@ class RetryRows(NamedTuple):
     taken: int
     left: int
     unsettled: int
+
+
+class RejectedRow(NamedTuple):
+    """A row that was rejected, or of which it is unknown whether it was sent; `original` is the row as JSON."""
+
+    position: Position
+    word: str
+    stage: str | None
+    code: str
+    attr: str | None
+    detail: str
+    original: bytes
 
 
 def original_of(row: Row) -> bytes:
@@ -96,7 +115,7 @@ def write_results(folder: Path, names: Sequence[str], unprocessed: Iterable[Row]
             rejects(connection, names),
             (original_of(row) for row in unprocessed),
         )
-        return [_publish(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
+        return [publish_lines(folder / name, lines) for name, lines in zip(RESULT_FILES, contents, strict=True)]
 
 
 def rejects(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[bytes]:
@@ -138,7 +157,7 @@ def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
             (most,),
         )
         return [
-            f"{names[file]}, record {number}: {code}{f' ({attr})' if attr else ''}: {detail}"
+            f"{place_of_row(names[file], number)}: {code}{f' ({attr})' if attr else ''}: {detail}"
             for file, number, code, attr, detail in rows
         ]
 
@@ -153,10 +172,27 @@ def rejects_by_code(folder: Path) -> dict[str, int]:
         return {str(code): int(number) for code, number in rows}
 
 
+def count_rejects(folder: Path) -> list[tuple[str, str, str, int]]:
+    """Return how many rows did not arrive, by outcome, stage and code."""
+    with reading(folder / "journal.sqlite") as connection:
+        rows = connection.execute(
+            "SELECT word, coalesce(stage, ''), coalesce(code, ''), count(*) FROM records"
+            " WHERE original IS NOT NULL AND word <> 'skipped' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+        return [(str(word), str(stage), str(code), int(number)) for word, stage, code, number in rows]
+
+
 def write_retry(
-    folder: Path, target: Path, *, with_duplicates: bool, unknown: UnknownRows = UnknownRows.TAKEN
+    folder: Path,
+    target: Path,
+    *,
+    with_duplicates: bool,
+    unknown: UnknownRows = UnknownRows.TAKEN,
+    can_pass: Callable[[RejectedRow], bool] = lambda _row: True,
 ) -> RetryRows:
     """Write the rows of a run that are worth another try, and return how many.
+
+    Of the rows that were refused before anything was sent, it takes those that `can_pass` now.
 
     It leaves out rows that could not be read, and without `with_duplicates` those whose key
     came twice: on their own they would overwrite the row that was imported. `unknown` says what
@@ -167,11 +203,42 @@ def write_retry(
         worth += f" AND {'' if unknown is UnknownRows.ALONE else 'NOT '}({_MAY_HAVE_BEEN_SENT})"
     rows = "FROM records WHERE original IS NOT NULL"
     with reading(folder / "journal.sqlite") as connection:
-        kept = connection.execute(f"SELECT original {rows} AND {worth} ORDER BY seq")
-        taken = _publish(target, (row[0] for row in kept)).rows
-        found = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()[0]
+        kept = connection.execute(f"SELECT {_REJECTED_ROW} {rows} AND {worth} ORDER BY seq")
+        found = (RejectedRow(Position(*row[:3]), *row[3:]) for row in kept)
+        lines = (row.original for row in found if row.stage != "check" or row.word != "rejected" or can_pass(row))
+        taken = publish_lines(target, lines).rows
+        rejected = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()[0]
         unsettled = connection.execute(f"SELECT count(*) {rows} AND {_MAY_HAVE_BEEN_SENT}").fetchone()[0]
-    return RetryRows(taken, left=int(found) - taken, unsettled=int(unsettled))
+    return RetryRows(taken, left=int(rejected) - taken, unsettled=int(unsettled))
+
+
+def rejected_rows(folder: Path) -> Iterator[RejectedRow]:
+    """Yield the rows that did not arrive, in input order; those that the user chose to skip are not among them."""
+    with reading(folder / "journal.sqlite") as connection:
+        rows = connection.execute(
+            f"SELECT {_REJECTED_ROW} FROM records WHERE original IS NOT NULL AND word <> 'skipped' ORDER BY seq"  # noqa: S608
+        )
+        for file, place, number, *about in rows:
+            yield RejectedRow(Position(file, place, number), *about)
+
+
+def dropped_values(folder: Path) -> Iterator[tuple[Position, DroppedValue]]:
+    """Yield the values that the records of a run were sent without, in input order.
+
+    Rejected rows are left out: they come back whole.
+    """
+    with reading(folder / "journal.sqlite") as connection:
+        rows = connection.execute(
+            "SELECT file, place, number, field, name, dropped.code, dropped.detail, value FROM dropped"
+            " JOIN records USING (seq) WHERE word NOT IN ('rejected', 'skipped') ORDER BY seq, nth"
+        )
+        for file, place, number, *value in rows:
+            yield Position(file, place, number), DroppedValue(*value)
+
+
+def count_dropped(folder: Path) -> int:
+    """Return how many values the records of a run were sent without."""
+    return sum(1 for _ in dropped_values(folder))
 
 
 def unsettled_keys(folder: Path) -> list[str]:
@@ -197,12 +264,17 @@ def _position(names: Sequence[str], position: Position) -> Mapping[str, Any]:
     return {"file": name, "offset": position.offset, "record": position.number}
 
 
-def _publish(path: Path, lines: Iterable[bytes]) -> ResultFile:
+def publish_lines(path: Path, lines: Iterable[bytes], *, end: bytes = b"\n") -> ResultFile:
+    """Write a file as a whole, and return its digest; a crash leaves the file of the previous time.
+
+    Raises:
+        DiskFull, JournalError: It cannot be written.
+    """
     digest, rows, size = hashlib.blake2b(digest_size=16), 0, 0
     try:
         with replacing(path, mode=0o600) as file:
             for line in lines:
-                whole = line + b"\n"
+                whole = line + end
                 file.write(whole)
                 digest.update(whole)
                 rows, size = rows + 1, size + len(whole)

@@ -34,6 +34,16 @@ CREATE TABLE IF NOT EXISTS records (
     original   BLOB                  -- the row as read, for the rejects file
 );
 CREATE INDEX IF NOT EXISTS not_done ON records (seq) WHERE original IS NOT NULL;
+CREATE TABLE IF NOT EXISTS dropped (   -- values that records were sent without
+    seq    INTEGER NOT NULL,
+    nth    INTEGER NOT NULL,         -- of the values of this row, from 1
+    field  TEXT NOT NULL,            -- Gladly's
+    name   TEXT NOT NULL,            -- the column, as the user knows it
+    code   TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    value  TEXT NOT NULL,            -- masked, unless the user wants to see it
+    PRIMARY KEY (seq, nth)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (
     digest  INTEGER PRIMARY KEY,
     seq     INTEGER NOT NULL,

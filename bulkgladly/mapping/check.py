@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import InputError
-from bulkgladly.mapping.mapper import FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
+from bulkgladly.mapping.mapper import DROPPED_VALUES, FORMER_KEY_COLUMN, KEY_COLUMN, Made, Mapper
 from bulkgladly.mapping.row_values import Fields, Unmappable
 from bulkgladly.records import Problem
 from bulkgladly.strict_json import parse_object
@@ -16,6 +16,7 @@ from bulkgladly.strict_json import parse_object
 __all__ = ("Case", "Difference", "compare", "outputs", "read_cases")
 
 _NOTHING = object()
+_NOT_SENT = frozenset({FORMER_KEY_COLUMN, DROPPED_VALUES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _equal(one: Any, other: Any) -> bool:
 def _as_output(made: Made) -> dict[str, Any]:
     if isinstance(made, Unmappable):
         return {"problem": made.code, "attr": made.attr, "detail": made.detail}
-    return {name: value for name, value in made.items() if value != "" and name != FORMER_KEY_COLUMN}
+    return {name: value for name, value in made.items() if value != "" and name not in _NOT_SENT}
 
 
 def _case(path: Path, number: int, line: bytes) -> Case:

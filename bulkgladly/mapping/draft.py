@@ -22,7 +22,7 @@ class Target:
     """A field of an object that a mapping can fill. A `*` in `name` stands for a number; `most` are characters.
 
     `is_time`: it takes a moment in UTC. `is_identity`: it says who or what is meant, so it is never cut.
-    `in_pieces`: a long text can become several records.
+    `in_pieces`: a long text can become several records. `is_optional`: a record is worth sending without it.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Target:
     is_time: bool = False
     is_identity: bool = False
     in_pieces: bool = False
+    is_optional: bool = False
     help: str = ""
 
 
@@ -138,6 +139,9 @@ def draft_mapping(
     else:
         out.append(_key_hint(found, show_values=show_values))
     out += [text for profile in found if profile.is_list_of_objects for text in _each_hint(profile)]
+    if any(("on_error", "drop") in line.options for line in lines):
+        out += ["", '# on_error = "drop" sends a record without a value that is not valid, and lists the value in']
+        out += ["# warnings.csv; without it, such a value rejects the whole record."]
     out += ["", "[fields]", *(line.text() for line in lines)]
     filled = {line.target.replace("1", "*") for line in lines} | {line.target for line in lines}
     out += [f"# {target.name} is required: {target.help}" for target in _missing(targets, filled)]
@@ -166,6 +170,7 @@ def _guess(
             if target.most is not None and not target.is_identity:
                 options += _length_options(target, targets, is_split=is_split)
                 is_split = is_split or (target.in_pieces and target.most >= _MAKES_SPLIT)
+            options += _error_choice(target, options)
             name = target.name.replace("*", str(numbers[target.name]))
             lines.append(_Line(name, tuple(options), _note(profile, target, show_values=show_values)))
             used.add(profile.names)
@@ -201,14 +206,15 @@ def _best(candidates: Sequence[Profile], target: Target) -> Iterable[Profile]:
 def _joined_name(
     found: Sequence[Profile], targets: Sequence[Target], *, show_values: bool
 ) -> tuple[_Line, set[tuple[str, ...]]] | None:
-    if not any(target.name == "name" for target in targets) or any(_normal(p.names[-1]) == "name" for p in found):
+    target = next((target for target in targets if target.name == "name"), None)
+    if target is None or any(_normal(p.names[-1]) == "name" for p in found):
         return None
     first = next((profile for profile in found if _normal(profile.names[-1]) in _FIRST), None)
     last = next((profile for profile in found if _normal(profile.names[-1]) in _LAST), None)
     if first is None or last is None:
         return None
     parts = [profile.names[0] if len(profile.names) == 1 else {"path": profile.path} for profile in (first, last)]
-    line = _Line("name", (("join", parts),), first.note(show_values=show_values))
+    line = _Line("name", (("join", parts), *_error_choice(target)), first.note(show_values=show_values))
     return line, {first.names, last.names}
 
 
@@ -237,6 +243,12 @@ def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool
     yield "too_long", "split"
     if any(one.name == "title" for one in targets):
         yield "number_in", "title"
+
+
+def _error_choice(target: Target, options: Iterable[tuple[str, object]] = ()) -> list[tuple[str, object]]:
+    """Return the option that keeps a record without a value that is not valid; never for a text that may be long."""
+    is_kept = target.is_optional and ("too_long", "reject") not in options
+    return [("on_error", "drop")] if is_kept else []
 
 
 def _note(profile: Profile, target: Target, *, show_values: bool) -> str:
@@ -306,7 +318,9 @@ def _missing(targets: Sequence[Target], filled: set[str]) -> list[Target]:
 def _unused(left: Sequence[Profile], targets: Sequence[Target], *, show_values: bool) -> Iterator[str]:
     if not left:
         return
-    attribute = next((target.name for target in targets if target.name.startswith("customAttribute:")), None)
+    found = next((target for target in targets if target.name.startswith("customAttribute:")), None)
+    attribute = None if found is None else found.name
+    choice = () if found is None else _error_choice(found)
     yield ""
     yield "# Not used." + (" Uncomment a line to keep that column as a custom attribute." if attribute else "")
     for profile in left:
@@ -315,7 +329,7 @@ def _unused(left: Sequence[Profile], targets: Sequence[Target], *, show_values: 
             yield f"# {profile.path}  # {note}"
             continue
         target = attribute.replace("*", "_".join(profile.names).replace(":", "_"))
-        yield f"# {_Line(target, (_source_option(profile),), note).text()}"
+        yield f"# {_Line(target, (_source_option(profile), *choice), note).text()}"
 
 
 def _source_option(profile: Profile) -> tuple[str, object]:

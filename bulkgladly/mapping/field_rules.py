@@ -1,5 +1,6 @@
 """How a mapping fills one field: from which source, with which operations, up to which length. Pure."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,13 @@ from bulkgladly.mapping.row_values import (
 )
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.value_operations import Operation, apply_all, compile_operations
+from bulkgladly.records import DroppedValue
 
 __all__ = ("FieldRule", "Length", "compile_field")
 
 _SOURCES = ("from", "path", "constant", "join")
 _SPREAD = "*"
+_PATH = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class FieldRule:
     default: Any = MISSING
     is_required: bool = False
     length: Length | None = None
+    drops: bool = False
+    """Whether a value that is not valid is left out; otherwise it rejects the record."""
 
     @property
     def column(self) -> str | None:
@@ -92,25 +97,82 @@ class FieldRule:
         """True if a value that is too long becomes several records."""
         return self.length is not None and self.length.policy == "split"
 
-    def value(self, row: Fields) -> Any:
+    @property
+    def source_name(self) -> str:
+        """The column, columns or path that the user fills the field from; empty for a constant."""
+        is_name = self.source.column is not None or _PATH.fullmatch(self.source.text) is not None
+        return self.source.text if is_name and self.source.text not in _SOURCES else ", ".join(self.source.columns)
+
+    @property
+    def label(self) -> str:
+        """The field as messages name it: the user's columns, with Gladly's field beside them if it differs."""
+        name = self.source_name
+        return self.target if name in ("", self.target) else f"{name} ({self.target})"
+
+    def value(self, row: Fields, dropped: list[DroppedValue]) -> Any:
         """Return the field's value in a row: `MISSING` if the row has none, None if it has null.
 
-        A value that will be split is returned whole.
+        A value that will be split is returned whole. If the rule drops values that are not valid, they are added
+        to `dropped`, and the rest is what it would be if their cells were empty.
 
         Raises:
             Unmappable: There is no such value; `attr` names the field.
         """
         try:
-            return self._value(row)
+            value = self.source.read(row)
+            return self._finished(apply_all(self.operations, value) if self.operations else value)
         except Unmappable as error:
-            error.attr = self.target
-            error.detail = f"{self.target} {error.detail}"
-            raise
+            if not self.drops:
+                raise self._named(error) from None
+            problem = self._named(error)
+        return self._surviving(row, problem, dropped)
 
-    def _value(self, row: Fields) -> Any:
-        value = self.source.read(row)
-        if self.operations:
-            value = apply_all(self.operations, value)
+    def _named(self, error: Unmappable) -> Unmappable:
+        return Unmappable(f"{self.label} {error.detail}", self.target, code=error.code, is_skip=error.is_skip)
+
+    def _surviving(self, row: Fields, problem: Unmappable, dropped: list[DroppedValue]) -> Any:
+        """Return what is left of a value that is not valid: of a list, the elements that are."""
+        try:
+            found = self.source.read(row)
+        except Unmappable:  # a join of what cannot be joined
+            dropped.append(self._dropped(None, problem.detail, None))
+            return self._finished(MISSING)
+        steps = [*self.operations]
+        if self.length is not None and not self.is_split:
+            steps.append(self.length.fit)
+        if not isinstance(found, list):
+            kept = self._kept(found, steps, found, None, dropped)
+        else:
+            kept = [self._kept(one, steps, one, number, dropped) for number, one in enumerate(found, 1)]
+        # An empty list may clear the field, which nobody has asked for.
+        if isinstance(kept, list) and all(map(is_empty, kept)):
+            kept = MISSING
+        return self._finished(kept)
+
+    def _kept(
+        self, value: Any, steps: Sequence[Operation], original: Any, number: int | None, dropped: list[DroppedValue]
+    ) -> Any:
+        for at, step in enumerate(steps):
+            if isinstance(value, list):
+                return [self._kept(one, steps[at:], one, nth, dropped) for nth, one in enumerate(value, 1)]
+            if is_empty(value):
+                return value
+            try:
+                value = step(value)
+            except Unmappable as error:
+                dropped.append(self._dropped(number, f"{self.label} {error.detail}", original))
+                return MISSING
+        return value
+
+    def _dropped(self, number: int | None, detail: str, value: Any) -> DroppedValue:
+        columns = self.source.columns
+        # For a list of columns, each element is the cell of one of them.
+        is_one = number is not None and self.is_spread and 1 < len(columns) >= number
+        column = columns[number - 1] if is_one and number else self.source_name
+        field = self.target.replace(_SPREAD, str(number)) if number else self.target
+        return DroppedValue(field, column or self.target, "mapping", detail, value)
+
+    def _finished(self, value: Any) -> Any:
         if is_empty(value) or (self.is_spread and isinstance(value, list) and all(map(is_empty, value))):
             if self.default is not MISSING:
                 return self.default
@@ -153,8 +215,11 @@ def compile_field(target: str, given: Any, file: str) -> FieldRule:
         default=_default(table),
         is_required=table.flag("required"),
         length=_length(target, table),
+        drops=table.choice("on_error", ("reject", "drop")) == "drop",
     )
     table.finish()
+    if rule.drops and rule.is_required:
+        table.fail("on_error", 'cannot be "drop" for a field with required = true; remove one of them')
     if source.is_constant and (operations or rule.length):
         table.fail("constant", "cannot be combined with operations; write the value as it should be")
     return rule

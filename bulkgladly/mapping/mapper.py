@@ -8,16 +8,19 @@ from bulkgladly.mapping.lengths import cut_text
 from bulkgladly.mapping.mapping import Each, Mapping
 from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
 from bulkgladly.mapping.transform import Transform
-from bulkgladly.records import Part, Problem, Row, Word
+from bulkgladly.records import DroppedValue, Part, Problem, Row, Word
 from bulkgladly.source_keys import NotAKey, SourceKey, read_key
 
-__all__ = ("FORMER_KEY_COLUMN", "KEY_COLUMN", "Made", "Mapper")
+__all__ = ("DROPPED_VALUES", "FORMER_KEY_COLUMN", "KEY_COLUMN", "Made", "Mapper")
 
 KEY_COLUMN = "_key"
 """The column that holds the source key of a mapping's records."""
 
 FORMER_KEY_COLUMN = "_former_key"
 """Holds the former spelling of a record's key until the record becomes a row."""
+
+DROPPED_VALUES = "_dropped_values"
+"""Holds the values that a record was made without, until the record becomes a row."""
 
 Made = dict[str, Any] | Unmappable
 """One record, or why there is none."""
@@ -144,14 +147,17 @@ class Mapper:
             made[FORMER_KEY_COLUMN] = key.former
         for target, column in self._renames:
             made[target] = row.get(column, "")
+        dropped: list[DroppedValue] = []
         for rule in self._rules:
-            value = rule.value(row)
+            value = rule.value(row, dropped)
             if rule.is_spread:
                 made.update(rule.spread(value))
             elif value is not MISSING:
                 made[rule.target] = value
             elif rule.target not in self._nested:
                 made[rule.target] = ""
+        if dropped:
+            made[DROPPED_VALUES] = tuple(dropped)
         return [made] if self._split is None else self._pieces(made)
 
     # --- the pieces of a record that is too long ---
@@ -164,13 +170,24 @@ class Mapper:
         try:
             pieces = rule.length.pieces(made[rule.target])
         except Unmappable as error:
-            raise Unmappable(f"{rule.target} {error.detail}", rule.target) from None
+            if rule.drops:
+                gone = DroppedValue(
+                    rule.target,
+                    rule.source_name or rule.target,
+                    "mapping",
+                    f"{rule.label} {error.detail}",
+                    made[rule.target],
+                )
+                return [{**made, rule.target: "", DROPPED_VALUES: (*made.get(DROPPED_VALUES, ()), gone)}]
+            raise Unmappable(f"{rule.label} {error.detail}", rule.target) from None
         if len(pieces) == 1:
             return [{**made, rule.target: pieces[0]}]
         found = []
         for number, piece in enumerate(pieces, 1):
             one = {**made, **self._counted(made, number, len(pieces)), rule.target: piece}
             # The first piece keeps the row's key, so that a text which was short before is updated and not doubled.
+            if number > 1:
+                one.pop(DROPPED_VALUES, None)  # told once, with the first piece
             if number > 1 and KEY_COLUMN in made:
                 one |= {name: f"{made[name]}#{number}" for name in (KEY_COLUMN, FORMER_KEY_COLUMN) if name in made}
             found.append(one)
@@ -193,7 +210,14 @@ def _row(row: Row, made: Made, part: Part | None) -> Row:
     if isinstance(made, Unmappable):
         problem = Problem(made.code, made.detail, made.attr, word=Word.SKIPPED if made.is_skip else Word.REJECTED)
         return Row(row.position, None, problem, source=row.fields, part=part)
-    return Row(row.position, made, source=row.fields, part=part, former_key=made.pop(FORMER_KEY_COLUMN, None))
+    return Row(
+        row.position,
+        made,
+        source=row.fields,
+        part=part,
+        former_key=made.pop(FORMER_KEY_COLUMN, None),
+        dropped=made.pop(DROPPED_VALUES, ()),
+    )
 
 
 def _elements(row: Fields, each: Each) -> Iterator[Fields]:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
+from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.sources import cuts_at_bytes
-from bulkgladly.files.text_files import CsvReader
+from bulkgladly.files.text_form import cr_as_newline
 from bulkgladly.records import Position, Row, Stage
 
 
@@ -27,16 +28,16 @@ def rows_of(reader: Reader, start: Position | None = None) -> list[Row]:
 
 
 def test_records_become_rows_with_positions(tmp_path: Path) -> None:
-    """Quoted newlines and blank lines count in bytes and lines, not as records; nothing is guessed."""
+    """A row is numbered by the line at which it begins, with blank lines and quoted newlines before it."""
     reader = reader_of(tmp_path, b'\xef\xbb\xbf"name",zip\r\nAda,007\r\n\r\n"a\r\nb"," 1e5 "\r\n,"""x"""')
 
     rows = rows_of(reader)
 
     assert reader.columns() == ("name", "zip")
     assert rows == [
-        Row(Position(0, 15, 1), {"name": "Ada", "zip": "007"}),
-        Row(Position(0, 26, 2), {"name": "a\r\nb", "zip": " 1e5 "}),
-        Row(Position(0, 42, 3), {"name": "", "zip": '"x"'}),
+        Row(Position(0, 15, 2), {"name": "Ada", "zip": "007"}),
+        Row(Position(0, 26, 4), {"name": "a\r\nb", "zip": " 1e5 "}),
+        Row(Position(0, 42, 6), {"name": "", "zip": '"x"'}),
     ]
     assert reader.estimate_rows() == (3, True)
     assert reader.sample(2) == rows[:2]
@@ -45,20 +46,17 @@ def test_records_become_rows_with_positions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "code", "detail"),
     [
-        (b"1", "ragged_row", "line 4: has 1 cell, but the header has 2"),
-        (b"1,2,3", "ragged_row", "line 4: has 3 cells, but the header has 2"),
-        (b'1,"2\n\n3",4', "ragged_row", "line 4: has 3 cells"),
-        (b'1,"open', "malformed_csv", "line 4: not valid CSV"),
-        (b'1,"a"b', "malformed_csv", "line 4: not valid CSV"),
-        (b"1,a\rb", "malformed_csv", "line 4: not valid CSV"),
-        (b"1,\xff", "invalid_encoding", "line 4: has bytes that are not utf-8"),
-        (b'1,"x\n\xff"', "invalid_encoding", "line 4: has bytes that are not utf-8"),
-        (b"a,b", "header_again", "line 4: repeats the header; delete the line"),
-        (b"\xef\xbb\xbfa, b ", "header_again", "line 4: repeats the header"),
-        (b'"a","b"', "header_again", "line 4: repeats the header"),
-        (b"1,a\0b", "nul_character", "line 4: has a NUL character"),
-        (b"1," + b"x" * 3000, "record_too_large", "line 4: is longer than 2000 bytes"),
-        (b"1," + b"x" * 1999, "record_too_large", "line 4: is longer than 2000 bytes"),
+        (b"1", "ragged_row", "has 1 cell, but the header has 2"),
+        (b"1,2,3", "ragged_row", "has 3 cells, but the header has 2"),
+        (b'1,"2\n\n3",4', "ragged_row", "has 3 cells"),
+        (b'1,"open', "malformed_csv", "not valid CSV"),
+        (b'1,"a"b', "malformed_csv", "not valid CSV"),
+        (b"1,a\rb", "malformed_csv", "not valid CSV"),
+        (b"1,\xff", "invalid_encoding", "has bytes that are not utf-8"),
+        (b'1,"x\n\xff"', "invalid_encoding", "has bytes that are not utf-8"),
+        (b"1,a\0b", "nul_character", "has a NUL character"),
+        (b"1," + b"x" * 3000, "record_too_large", "is longer than 2000 bytes"),
+        (b"1," + b"x" * 1999, "record_too_large", "is longer than 2000 bytes"),
     ],
 )
 def test_a_bad_record_costs_one_row(tmp_path: Path, record: bytes, code: str, detail: str) -> None:
@@ -74,7 +72,7 @@ def test_a_bad_record_costs_one_row(tmp_path: Path, record: bytes, code: str, de
         {"a": "8", "b": "8"},
         {"a": "9", "b": "9"},
     ]
-    assert rows[1].position == Position(0, 11, 2)
+    assert rows[1].position == Position(0, 11, 4)
     assert rows[1].raw == (record[:1000] if code == "record_too_large" else record)
     problem = rows[1].problem
     assert problem is not None
@@ -93,7 +91,7 @@ def test_an_open_quote_does_not_swallow_the_rest(tmp_path: Path, lines: int) -> 
 
     assert [row.raw for row in rows if row.problem] == [b'1,"open', b'2,"open too']
     assert len(rows) == lines + 3
-    assert [row.position.number for row in rows] == list(range(1, lines + 4))
+    assert [row.position.number for row in rows] == list(range(2, lines + 5))
 
 
 def test_a_long_record_is_given_up_after_its_bytes_too(tmp_path: Path) -> None:
@@ -113,13 +111,10 @@ def test_a_long_record_is_given_up_after_its_bytes_too(tmp_path: Path) -> None:
         (b"", "is empty; a CSV file needs a header"),
         (b"\n\r\n", "is empty; a CSV file needs a header"),
         (b"a,b,a\n", "the header has 'a' more than once"),
-        (b"a,,b\n", "column 2 of 3 has no name"),
-        (b"a, \n", "column 2 of 2 has no name"),
         (b'a,"b\n1,2\n', "the header cannot be read: not valid CSV"),
-        (b"a,b\r1,2\r", "the header cannot be read"),
         (b"a,\xff\n", "the header cannot be read: has bytes that are not utf-8"),
-        ("a,b".encode("utf-16"), "pass --encoding utf-16"),
-        (b"PK\x03\x04rest", "spreadsheet"),
+        ("a,b".encode("utf-16-le"), "pass --encoding utf-16-le"),
+        (b"PK\x03\x04rest", "Excel file"),
         (b"PAR1rest", "pass --format parquet"),
     ],
 )
@@ -222,7 +217,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @settings(deadline=None, max_examples=120)
 @given(
-    st.lists(st.tuples(CELLS, CELLS), max_size=8),
+    st.lists(st.tuples(CELLS, CELLS).filter(lambda cells: "".join(cells).strip(" \t")), max_size=8),
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["utf-8", "utf-16"]),
 )
@@ -261,6 +256,8 @@ def test_any_bytes_are_read_and_none_are_lost(
 
     for index, row in enumerate(rows):
         assert rows_of(reader, row.position) == rows[index:]
+    if reader.notes:  # its lines end with a carriage return
+        content = cr_as_newline(content)
     ends = [*(row.position.offset for row in rows[1:]), len(content)][: len(rows)]
     covered = b""
     for row, end in zip(rows, ends, strict=True):

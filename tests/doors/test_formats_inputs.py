@@ -6,10 +6,13 @@ import os
 import stat
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.errors import DiskFull, InputError, UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs, spool
 from bulkgladly.records import Mark, Position, Row
 
@@ -80,13 +83,17 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
         (["a.ndjson", "./a.ndjson"], r"a\.ndjson: is given twice"),
         (["*.ndjson", "a.ndjson"], r"a\.ndjson: is given twice"),
         (["*.parquet"], r"\*\.parquet: no file matches this pattern"),
+        ([""], "the name of an input file is empty"),
         (["gone.csv"], r"gone\.csv: no such file"),
         (["notes.txt"], r"notes\.txt: the file name does not show the format; pass --format"),
-        (["people.xlsx"], r"people\.xlsx: is a spreadsheet; save it as CSV first"),
+        (["people.xlsx"], r"people\.xlsx: is an Excel file; save the sheet as CSV"),
+        (["people.numbers"], r"people\.numbers: is a Numbers spreadsheet; export it as CSV"),
+        (["people.zip"], r"people\.zip: is a ZIP archive; unpack it"),
         (["README"], "README: the file name does not show the format"),
         (["notes.gz"], r"notes\.gz: the file name does not show"),
         (["x.parquet.gz"], "unpack it first"),
-        (["sub"], r"sub: is a folder; pass its files"),
+        (["sub"], "sub: is a folder without data files"),
+        (["mixed"], r"mixed/notes\.txt: the file name does not show the format"),
         (["pipe.ndjson"], "pipe it in as -"),
         (["plain.ndjson"], "add .gz to its name"),
         (["plain2.ndjson"], "add .zst to its name"),
@@ -95,11 +102,13 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
 )
 def test_what_cannot_be_read_is_refused_with_the_way_out(patterns: list[str], message: str) -> None:
     """Before the run begins."""
-    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz", "people.xlsx"):
+    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz", "people.xlsx", "people.numbers", "people.zip"):
         Path(name).write_bytes(b"x")
     Path("plain.ndjson").write_bytes(b"\x1f\x8b\x08\0")
     Path("plain2.ndjson").write_bytes(b"\x28\xb5\x2f\xfd\0")
     Path("sub").mkdir()
+    Path("mixed").mkdir()
+    Path("mixed/notes.txt").write_bytes(b"x")
     os.mkfifo("pipe.ndjson")
     if "plain" not in str(patterns) and patterns == ["*.ndjson", "a.ndjson"]:
         for name in ("plain.ndjson", "plain2.ndjson", "pipe.ndjson"):
@@ -107,6 +116,62 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(patterns: list[str], me
 
     with pytest.raises(InputError, match=message):
         Inputs.open(patterns)
+
+
+def spark_output(folder: Path) -> None:
+    """As Spark, Databricks and a Mac leave a table in a folder."""
+    for name in ("_SUCCESS", "_committed_17", ".part-0.csv.crc", "._part-0.csv", "_temporary/0/part-9.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"\0x")
+    for at, name in enumerate(("country=DE/part-1.csv", "country=DE/part-0.csv", "country=New%20Zealand/part-0.csv")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"name\n{at}\n")
+    empty = folder / "country=__HIVE_DEFAULT_PARTITION__"
+    empty.mkdir()
+    (empty / "part-0.json").write_text('{"name":"3"}\n{"name":"4","country":"FR"}\n')
+    columnar = folder / "country=FR"
+    columnar.mkdir()
+    pq.write_table(pa.table({"name": ["5"]}), columnar / "part-0.snappy.parquet")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_is_its_data_files() -> None:
+    """In the order of their names, without bookkeeping; names of folders are columns, the file's own values win."""
+    spark_output(Path("out"))
+
+    inputs = Inputs.open(["out"])
+
+    found = [(row.fields["name"], row.fields["country"]) for row in rows_of(inputs) if row.fields]
+    assert found == [("1", "DE"), ("0", "DE"), ("5", "FR"), ("2", "New Zealand"), ("3", ""), ("4", "FR")]
+    assert [reader.columns() for reader in inputs.readers] == [("name", "country")] * 4 + [None]
+    assert inputs.sample(6) == rows_of(inputs)
+    assert inputs.notes == (
+        "out: is a folder; its data files are read in the order of their names",
+        "out/country=DE/part-0.csv and 4 more: has country from the names of its folders",
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_files_of_a_folder_are_as_they_were_in_a_resume() -> None:
+    """A run keeps the files, and which folder was given; files that were named themselves have no more columns."""
+    spark_output(Path("year=2026"))
+    options = with_folders(ReadOptions(), [Path("year=2026")])
+    inputs = Inputs.open(["year=2026"])
+    files = [str(file.path.absolute()) for file in inputs.files]
+
+    again = Inputs.open(files, options)
+
+    assert rows_of(again) == rows_of(inputs)
+    assert rows_of(Inputs.open(files))[0].fields == {"name": "1"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_pattern_passes_over_bookkeeping() -> None:
+    """What Spark leaves beside the data; a data file may begin with an underscore."""
+    spark_output(Path("out"))
+    Path("out/_customers.csv").write_text("name\nAda\n")
+
+    assert [file.name for file in Inputs.open(["out/*"]).files] == ["out/_customers.csv"]
 
 
 @pytest.mark.usefixtures("folder")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.opening import open_reader
 from bulkgladly.files.text_files import NdjsonReader
@@ -157,22 +156,16 @@ def test_long_lines_make_short_batches(tmp_path: Path) -> None:
     assert max(len(batch) for batch in reader.batches(size=256)) <= 4
 
 
-@pytest.mark.parametrize("content", [b'[{"a":1}]', b' \n [\n{"a":1}]', b"\xef\xbb\xbf[]"])
-def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path, content: bytes) -> None:
-    """A whole document is no sequence of lines."""
-    with pytest.raises(InputError, match=r"customers\.ndjson: .*jq -c '\.\[\]'"):
-        reader_of(tmp_path, content)
-
-
 def test_other_encodings_are_read_when_told(tmp_path: Path) -> None:
-    """UTF-16 is refused with the way out, and read with it; a broken character costs one row."""
+    """UTF-16 is read by its mark, or when told; a broken character costs one row."""
     content = '\ufeff{"name":"Zoë"}\n{"name":"'.encode("utf-16-le") + b"\x00\xd8" + '"}\n{"a":1}'.encode("utf-16-le")
-    with pytest.raises(InputError, match="pass --encoding utf-16"):
-        reader_of(tmp_path, content)
+    recognised = reader_of(tmp_path, content)
+    assert recognised.notes == ("is UTF-16, by its byte order mark",)
 
     rows = rows_of(reader_of(tmp_path, content, ReadOptions(encoding="utf-16")))
 
     assert [row.fields for row in rows] == [{"name": "Zoë"}, None, {"a": 1}]
+    assert rows_of(recognised) == rows
     latin = reader_of(tmp_path, '{"name":"Zoë"}'.encode("latin-1"), ReadOptions(encoding="latin-1"))
     assert rows_of(latin)[0].fields == {"name": "Zoë"}
 

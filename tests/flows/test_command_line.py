@@ -51,7 +51,8 @@ def test_an_import_tells_people_on_stderr_and_programs_on_stdout(
     assert "3 rows read: 2 created (66.7 %), 1 rejected (33.3 %)" in told.err
     assert "unprocessed.ndjson" not in told.err
     assert "rejected.ndjson" in told.err
-    assert f"next: bulkgladly retry {report['run']}" in told.err
+    assert "1 reject to correct: edit rejected.csv, then import it" in told.err
+    assert f"next: bulkgladly import customers {report['folder']}/rejected.csv --key crm_id" in told.err
 
 
 def test_json_lines_hold_the_same(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +73,7 @@ def test_runs_are_listed_and_shown(program: Program, capsys: pytest.CaptureFixtu
     assert "complete" in capsys.readouterr().out
     assert program("runs", "show") == 0
     shown = capsys.readouterr().out
-    assert "customers.csv, record 3: invalid_email (emails[0])" in shown
+    assert "customers.csv, line 4: invalid_email (emails[0])" in shown
     assert "nobody" not in shown
     assert program("runs", "show", "--json") == 0
     assert json.loads(capsys.readouterr().out)["counts"] == {"created": 2, "rejected": 1}
@@ -112,7 +113,7 @@ def test_a_dry_run_names_the_rows_that_would_be_rejected(program: Program, capsy
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--dry-run", "--json") == 1
 
     told = capsys.readouterr()
-    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv, record 3, emails[0]"]
+    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv, line 4, emails[0]"]
     assert not Path(".bulkgladly/runs").exists()
 
 
@@ -143,7 +144,7 @@ def test_a_rehearsal_touches_nothing_but_its_own_emulator(
         (
             ("import", "customers", "customers.csv", "--key", "crm"),
             2,
-            "(did you mean crm_id?), which --key names",
+            "which --key names; did you mean --key crm_id?",
         ),
         (
             ("import", "customers", "customers.csv", "--on-conflict", "maybe"),

@@ -141,7 +141,7 @@ def test_a_file_for_dump_with_a_value_of_a_wrong_kind_is_named(line: str, progra
         ("retry", ""),
         ("runs", "show", "../../x"),
         ("dataset", "show", "rows.csv"),
-        ("map", "init", ".", "--to", "customers"),
+        ("map", "init", "", "--to", "customers"),
         ("map", "init", "rows.csv", "--to", "customers", "--out", "rows.csv/x"),
     ],
     ids=lambda words: " ".join(words)[:60],

@@ -41,7 +41,7 @@ def test_outputs_are_what_is_sent() -> None:
         {
             "problem": "mapping",
             "attr": "address",
-            "detail": "address has 4 characters, but max is 3; shorten it, or choose too_long = cut or split",
+            "detail": "a (address) has 4 characters, but max is 3; shorten it, or choose too_long = cut or split",
         }
     ]
 

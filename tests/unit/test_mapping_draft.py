@@ -68,6 +68,24 @@ def test_a_draft_of_customers_can_be_used_as_it_is() -> None:
     assert '# "customAttribute:Plan" = "Plan"' in text
 
 
+def test_a_draft_keeps_records_without_a_bad_optional_value() -> None:
+    """Each such field says so, for a person to review; never a key, a required field, or a long text."""
+    targets = [
+        Target("email:*", is_identity=True, is_optional=True),
+        Target("title", most=100, is_required=True),
+        Target("name", is_optional=True),
+        Target("body", most=25_000, is_optional=True),
+        Target("customAttribute:*", is_optional=True),
+    ]
+
+    text, mapping = draft([{**row, "title": "x", "body": "long"} for row in PEOPLE], targets)
+
+    assert {rule.target for rule in mapping.rules if rule.drops} == {"name", "email:1", "email:2"}
+    assert {rule.target for rule in mapping.rules if not rule.drops} == {"title", "body"}
+    assert '# "customAttribute:Plan" = { from = "Plan", on_error = "drop" }' in text
+    assert "# warnings.csv" in text
+
+
 def test_a_draft_of_nested_rows_uses_paths_and_operations() -> None:
     """Times, HTML and lengths are seen to; lists could be records of their own."""
     text, mapping = draft(TICKETS, ACTIVITIES)

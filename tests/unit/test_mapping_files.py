@@ -167,7 +167,7 @@ def test_a_path_that_fails_is_a_problem_without_values() -> None:
 
     assert (problem.code, problem.attr) == ("mapping", "name")
     assert "secret" not in problem.detail
-    assert problem.detail.startswith("name the path join(' ', names) cannot be applied to this row")
+    assert problem.detail.startswith("names (name) the path join(' ', names) cannot be applied to this row")
 
 
 def test_nothing_and_null_are_not_the_same() -> None:
@@ -210,7 +210,7 @@ def test_constants_defaults_and_required_fields() -> None:
     assert made('name = { from = "a", default = "nobody" }', {"a": None}) == {"name": "nobody"}
     assert made('name = { from = "a", default = "nobody" }', {"a": "Ada"}) == {"name": "Ada"}
     assert refused('name = { from = "a", required = true }', {"a": ""}).detail == (
-        "name is required, but the row has no value for it"
+        "a (name) is required, but the row has no value for it"
     )
 
 

@@ -81,7 +81,7 @@ def test_what_an_operation_cannot_take_is_a_problem(options: str, value: Any, me
     problem = refused(f'f = {{ from = "a", {options} }}', {"a": value})
 
     assert (problem.code, problem.attr, problem.is_skip) == ("mapping", "f", False)
-    assert problem.detail.startswith(f"f {message}")
+    assert problem.detail.startswith(f"a (f) {message}")
     assert "secret" not in problem.detail
 
 
@@ -155,7 +155,7 @@ def test_a_reader_takes_what_its_name_says_and_no_more(form: str, value: str) ->
     """A number, a week or a rounded value is not a time by accident."""
     problem = refused(f"f = {{ from = 'a', date = '{form}', zone = 'UTC' }}", {"a": value})
 
-    assert problem.detail == f"f is not a time in the form {form}; add its format to date"
+    assert problem.detail == f"a (f) is not a time in the form {form}; add its format to date"
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])

@@ -392,7 +392,8 @@ QUICK = {"itemId": "in", "type": "CHAT_MESSAGE", "body": "?", "messageType": "QU
 @pytest.mark.parametrize(
     ("resource", "fields", "code"),
     [
-        ("sms", {**SMS, "mobileNumber": "nobody"}, "phone_region"),
+        ("sms", {**SMS, "mobileNumber": "650 555 0100"}, "phone_region"),
+        ("sms", {**SMS, "mobileNumber": "nobody"}, "invalid_phone"),
         ("sms", {**SMS, "body": ""}, "blank"),
         ("emails", {**EMAIL, "to": "nobody"}, "invalid_email"),
         ("emails", {**EMAIL, "to": [{"email": "a@example.org"}, {"email": "b@example.org"}]}, "invalid"),

@@ -1,0 +1,76 @@
+"""How a CSV file is written: so that rejects come back in the form of the file that they are from. Pure."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bulkgladly.records import Part
+
+__all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added_columns", "part_in")
+
+LINE, REASON, FIX, RAW, PART = "_line", "_reason", "_fix", "_raw", "_part"
+_ALWAYS = frozenset({LINE, REASON, FIX})
+_SOMETIMES = frozenset({RAW, PART})
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """The header and the dialect of a CSV file. With `quotechar` None, quotes are ordinary characters."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    quotechar: str | None
+    encoding: str
+    has_mark: bool = field(default=False, compare=False)
+    """Whether the file begins with the byte order mark of UTF-8."""
+
+
+class CsvLines:
+    """Writes records as the lines of a CSV file, each as bytes."""
+
+    def __init__(self, form: CsvForm) -> None:
+        encoding = "utf-8-sig" if form.has_mark else form.encoding
+        self._form = form
+        self._text = io.StringIO(newline="")
+        # What we add may hold characters that the encoding of the input lacks.
+        self._bytes = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
+        self._writer = csv.writer(
+            self._text,
+            delimiter=form.delimiter,
+            quotechar=form.quotechar,
+            quoting=csv.QUOTE_NONE if form.quotechar is None else csv.QUOTE_MINIMAL,
+            lineterminator="\n",
+        )
+
+    def line(self, cells: Sequence[str]) -> bytes:
+        """Return one record without its line end."""
+        if self._form.quotechar is None:  # without quotes, nothing can hold a delimiter or a line end
+            cells = [" ".join(cell.replace(self._form.delimiter, " ").splitlines()) for cell in cells]
+        self._text.seek(0)
+        self._text.truncate()
+        self._writer.writerow(cells)
+        return self._encoded(self._text.getvalue())
+
+    def _encoded(self, text: str) -> bytes:
+        self._bytes.write(text)
+        self._bytes.flush()
+        raw = self._bytes.buffer
+        assert isinstance(raw, io.BytesIO)  # noqa: S101 - it was made above
+        found = raw.getvalue()
+        raw.seek(0)
+        raw.truncate()
+        return found
+
+
+def added_columns(names: Sequence[str]) -> frozenset[str]:
+    """Return the columns of a header that were added to rejects: none, if the header is not that of rejects."""
+    return (_ALWAYS | _SOMETIMES) & frozenset(names) if frozenset(names) >= _ALWAYS else frozenset()
+
+
+def part_in(text: str) -> Part | None:
+    """Return which record of a row `2/3` means; None if the text does not say it."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
+        return None
+    return Part(int(number), int(of))
