@@ -157,7 +157,7 @@ def first_rejects(folder: Path, names: Sequence[str], most: int) -> list[str]:
             (most,),
         )
         return [
-            f"{place_of_row(names[file], number)}: {code}{f' ({attr})' if attr else ''}: {detail}"
+            f"{place_of_row(names[int(file)], number)}: {code}{f' ({attr})' if attr else ''}: {detail}"
             for file, number, code, attr, detail in rows
         ]
 
