@@ -18,7 +18,7 @@ __all__ = ("News", "Reservations")
 LONGEST_PAUSE_S = 300.0
 """A pause that is longer is not believed: the server's longest is five minutes."""
 LONGEST_PLACE_S = 3600.0
-"""A place is free again after this time, whoever holds it."""
+"""A place is free again after this time, no matter who holds it."""
 FULL_WAIT_S = 0.25
 """When to ask again for one of the places, all of which are taken."""
 
@@ -47,7 +47,7 @@ class Reservations(BudgetDatabase):
     def reserve(self, line: str, gap_s: float, n: int = 1) -> float:
         """Reserve the next `n` moments of a line, `gap_s` apart, and return when the first is: now, or later.
 
-        A reservation costs nothing but its moments: whoever dies, or comes too late, leaves nothing to clean up.
+        A reservation costs nothing but its moments: a process that dies or comes too late leaves nothing to clean up.
         """
         with self.transaction() as connection:
             now = self.clock()

@@ -77,7 +77,7 @@ class LiveContact:
         since = min(self.asks, default=None)
         is_whole = self.is_start_known()
         if since is None and not is_whole and self.step.value in _OFFERS:
-            since = self.step.moment  # whoever is offered to agents waits, and has done so for longer
+            since = self.step.moment  # a contact that is offered to agents waits, and has done so for longer
         return since, since is not None and not is_whole
 
     def is_start_known(self) -> bool:

@@ -42,7 +42,7 @@ class Retention:
             except JournalDamaged:
                 raise
             except (DiskFull, JournalError):
-                pass  # whoever has something to store tells people of it
+                pass  # the loops that store something tell people of it
             await sleep(_EVERY_S)
 
     async def tidy(self) -> int:

@@ -1,7 +1,7 @@
 """The secrets with which Gladly proves itself to `listen`: HTTP Basic, a header, or both. Pure.
 
 They come from the environment, several at a time while they are exchanged, and are never printed. Gladly signs
-nothing, so whoever knows them can send events.
+nothing, so anyone who knows them can send events.
 """
 
 import base64
