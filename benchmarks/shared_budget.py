@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -187,7 +187,7 @@ def _cpu(pid: int) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _scene(phase_s: float = 0.0):  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _scene(phase_s: float = 0.0) -> AsyncIterator[Scene]:
     clock = Clock(wall=time.monotonic)
     with tempfile.TemporaryDirectory() as cache:
         async with Emulator(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bulkgladly.storage.durable import touch_private
-from bulkgladly.storage.failures import is_locked
 from bulkgladly.storage.lock import Lock, LockHeld
+from bulkgladly.storage.write_ahead import write_ahead
 
 __all__ = ("BudgetDatabase", "ForeignFile", "is_damaged")
 
@@ -120,7 +120,7 @@ class BudgetDatabase:
         try:
             # Nothing here must survive a power failure, and a file that one damaged is renewed.
             connection.execute("PRAGMA synchronous=OFF")
-            _write_ahead(connection)
+            write_ahead(connection, BUSY_S)
             self._prepare(connection)
         except BaseException:
             connection.close()
@@ -190,17 +190,3 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL, and try again if another process does so at the same moment: SQLite does not wait for it."""
-    deadline = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if not is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
-        else:
-            return

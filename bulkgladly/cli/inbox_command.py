@@ -9,6 +9,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.lake_flags import time_or_age_of_flag
 from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.sinks.replay import Replayed
@@ -180,7 +181,8 @@ def drop(
     from bulkgladly.runs.observer import counted
 
     time = time_or_age_of_flag("--before", before)
-    assert time is not None  # noqa: S101 - it was given
+    if time is None:
+        raise UsageError("--before is empty; pass a day, a time, or an age such as 30d")
     done = drop_beside(state_dir, time, forget=forget or [])
     if json:
         print_json(done._asdict())

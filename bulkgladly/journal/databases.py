@@ -3,14 +3,14 @@
 import contextlib
 import sqlite3
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bulkgladly.errors import JournalDamaged, JournalError
 from bulkgladly.journal.schema import JOURNAL, JOURNAL_VERSION, STATE, make_tables
 from bulkgladly.storage.durable import touch_private
-from bulkgladly.storage.failures import database_error, file_error, is_locked
+from bulkgladly.storage.failures import database_error, file_error
+from bulkgladly.storage.write_ahead import write_ahead
 
 __all__ = ("has_rows", "journal_version", "open_durable", "open_journal", "open_reader", "open_state", "reading")
 
@@ -85,26 +85,12 @@ def _opened(path: Path, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise JournalError(f"{path} is not a regular file; put the file itself there, not a link to it")
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=wait_s)
-        _write_ahead(connection, wait_s)
+        write_ahead(connection, wait_s)
     except BaseException as error:
         if connection is not None:
             connection.close()
         raise _as_ours(error, path) from error
     return connection
-
-
-def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Switch to WAL, and try again if another process does so at the same moment: SQLite does not wait for it."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if not is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def journal_version(journal: Path) -> int:

@@ -254,7 +254,7 @@ async def test_a_deleted_cache_hides_nobody(tmp_path: Path, join: Join, clock: H
 
 
 async def test_it_can_be_left_and_joined_again(join: Join, clock: Hand) -> None:
-    """A closed budget says nothing, and one that is opened again knows anew."""
+    """A closed budget says nothing, and one that is opened again learns what is new."""
     line = join()
     await known(line)
 

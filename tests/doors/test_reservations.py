@@ -63,7 +63,7 @@ def rows(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_moments_of_all_processes_are_one_line(opened: Open, clock: Hand) -> None:
-    """Each reservation is a gap after the last one, whoever made it, and never in the past."""
+    """Each reservation is a gap after the last one, no matter who made it, and never in the past."""
     one, other = opened(), opened()
 
     at = [each.reserve("default", GAP_S) - clock.now for each in (one, other, one, one, other)]
@@ -209,7 +209,7 @@ def test_a_place_is_taken_with_its_moment_only(opened: Open, clock: Hand) -> Non
     ids=["its process has died", "its seat belongs to another process now"],
 )
 def test_the_place_of_a_dead_process_is_free_at_once(opened: Open, clock: Hand, seat: int, held: set[int]) -> None:
-    """Nothing runs out: whoever asks next gets it."""
+    """Nothing runs out: the next that asks gets it."""
     dead, alive = opened(), opened()
     dead.enter("reports", 6.0, places=1, seat=0, owner="dead", held={0})
     clock.now += 6.0

@@ -243,7 +243,7 @@ async def test_a_wrong_secret_gets_401_and_leaves_nothing(here: Listening, heade
 
 
 async def test_wrong_secrets_are_told_once_a_minute(tmp_path: Path) -> None:
-    """With how many there were, and whoever sends them cannot fill the log."""
+    """With how many there were, and a sender cannot fill the log with them."""
     now = 0.0
     async with listening(tmp_path, clock=lambda: now) as here:
         for _ in range(5):

@@ -174,3 +174,11 @@ def test_only_what_all_have_used_is_dropped(program: HeardProgram, tmp_path: Pat
     assert "has no reader 'sink exec'; choose from: data set, sink exec slack 00ff" in wrong.err
     assert json.loads(second.out) == {"dropped": 3, "kept": 0, "needed_by": []}
     assert left == ["e4", "e5"]
+
+
+def test_an_empty_time_is_refused(program: HeardProgram, tmp_path: Path) -> None:
+    with filled(tmp_path):
+        told = program("inbox", "drop", "--before", "")
+
+    assert told.code == 2, told.err
+    assert "--before" in told.err

@@ -183,7 +183,7 @@ async def test_a_pause_that_one_was_told_holds_for_all(machine: Machine) -> None
 
 @pytest.mark.soak
 async def test_reports_are_one_line_as_well(machine: Machine) -> None:
-    """Ten a minute: the second report of all processes comes six seconds after the first, whoever requests it."""
+    """Ten a minute: the second report of all processes comes six seconds after the first."""
     for number in range(2):
         machine.processes[f"p{number}"] = await machine.run("tests.flows.asking", "reports")
 

@@ -97,7 +97,7 @@ def test_the_headline_has_no_number_for_what_is_not_known() -> None:
 
 
 def test_lines_tell_the_same_without_a_terminal() -> None:
-    """A line for whoever waits, for each agent and each task; the same words as in the tables."""
+    """A line for each contact that waits, for each agent and each task; the same words as in the tables."""
     lines = list(live_lines(morning().snapshot(NOW)))
 
     assert lines[3] == "waiting 4 h 20 min, Email, Returns and exchanges, queued, reply due in 45 min"
