@@ -148,6 +148,11 @@ def register(
     remember_webhook(where.state_dir, KnownWebhook(credentials.host, webhook.id, webhook.url, name))
     word = "created" if done.is_new else "updated"
     print_lines(f"{word} the webhook {webhook.label}: {counted(len(types), 'type')} of events to {webhook.url}")
+    for other in done.others:
+        tell(
+            f"warning: the webhook {other.label} sends events to {other.url} as well; if nothing listens there any "
+            f"more, remove it with `bulkgladly listen unregister {other.id}`"
+        )
     if done.detail:
         tell(f"error: {done.detail}")
         raise typer.Exit(1)

@@ -48,7 +48,7 @@ def live(
     source = LiveSource(where.credentials(context), where.state_dir, note=tell, environment=environment)
     show_live(
         source,
-        LiveState(names=source.names),
+        LiveState(names=source.names, gaps=source.gaps),
         as_json=json,
         is_once=once,
         every_s=seconds_of("--every", every),

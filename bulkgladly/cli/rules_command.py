@@ -60,7 +60,7 @@ def check(
         print_json(_as_json(rules, found))
     else:
         print_lines(*(rule_sentence(rule) for rule in rules))
-        tell(*_only_by_webhook(rules))
+        tell(*_only_by_webhook(rules), *_not_here(rules))
         if found is not None:
             _tell(found, rules, events)
     raise typer.Exit(1 if found is not None and any(each.problem for each in found.actions) else 0)
@@ -77,6 +77,21 @@ def _only_by_webhook(rules: "Sequence[EventRule]") -> list[str]:
         for name, types in found
         if types
     ]
+
+
+def _not_here(rules: "Sequence[EventRule]") -> list[str]:
+    """Return a line for each sink that would not work on this machine; the rules may be for another one."""
+    from bulkgladly.errors import UsageError
+    from bulkgladly.sinks.sink_choice import sink_of
+
+    found: dict[str, str] = {}
+    for rule in rules:
+        for to in filter(None, (action.to for action in rule.actions)):
+            try:
+                sink_of(to, tell)
+            except UsageError as error:
+                found[to] = f"{rule.name}: not on this machine: {str(error).removeprefix('--to ')}"
+    return list(found.values())
 
 
 def _as_json(rules: "Sequence[EventRule]", trial: "Trial | None") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """All that live state knows, and what follows from several facts together: names, merges, what is open. Pure."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkgladly.live.agent_states import LiveAgent
@@ -36,7 +36,7 @@ class LiveFacts:
     assignees: dict[str, Newest[Assignee]] = field(default_factory=dict)
     merges: dict[str, Newest[str]] = field(default_factory=dict)
     tasks: dict[str, LiveTask] = field(default_factory=dict)
-    gaps: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    gaps: Sequence[tuple[dt.datetime, dt.datetime]] = ()
     last_event_at: dt.datetime | None = None
     forgotten: int = 0
 

@@ -5,7 +5,7 @@ of the event that set it, so the same events give the same state in whatever ord
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -40,13 +40,13 @@ class LiveBounds:
     assignees: int = 20_000
     merges: int = 10_000
     tasks: int = 20_000
-    gaps: int = 20
 
 
 class LiveState:
     """Folds events into live state.
 
-    `names` maps ids of agents and inboxes to names; it may be filled while the state is used. `known_since` is the
+    `names` maps ids of agents and inboxes to names, and `gaps` are times from which events are missing, each with its
+    begin and end; both may be filled while the state is used. `known_since` is the
     time from which on all events are known, and may be set later; without it, the view has the time of the oldest
     event. Not safe for threads.
     """
@@ -55,11 +55,12 @@ class LiveState:
         self,
         *,
         names: Mapping[str, str] | None = None,
+        gaps: Sequence[tuple[dt.datetime, dt.datetime]] = (),
         known_since: dt.datetime | None = None,
         bounds: LiveBounds | None = None,
     ) -> None:
         self._bounds = bounds or LiveBounds()
-        self._facts = LiveFacts(names=names if names is not None else {})
+        self._facts = LiveFacts(names=names if names is not None else {}, gaps=gaps)
         self.known_since = known_since
         self._oldest: dt.datetime | None = None
         self._handlers = self._handlers_by_type()
@@ -79,11 +80,6 @@ class LiveState:
         self._oldest = min(self._oldest or found.recorded, found.recorded)
         handler = self._handlers.get(found.type)
         return handler is not None and handler(found)
-
-    def missed(self, since: dt.datetime, until: dt.datetime) -> None:
-        """Note that events between two times are missing, so that the view says so. The last few are remembered."""
-        gaps = {*self._facts.gaps, (since, until)}
-        self._facts.gaps = tuple(sorted(gaps)[-self._bounds.gaps :])
 
     def snapshot(self, now: dt.datetime) -> LiveView:
         """Return what is known at a moment. The same events and the same moment give the same view."""

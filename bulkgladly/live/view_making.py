@@ -30,6 +30,9 @@ __all__ = ("view_of",)
 T = TypeVar("T")
 MOST_AGENTS, MOST_CONTACTS, MOST_QUEUES, MOST_TASKS = 500, 200, 100, 100
 """How many of each a view lists. Counts are of all of them."""
+MOST_GAPS = 20
+_GAPS_SHOWN = dt.timedelta(days=1)
+"""For how long a gap matters: events from before it are of no use here either."""
 SILENT_AFTER = {"PHONE_CALL": dt.timedelta(hours=6), "CHAT": dt.timedelta(hours=24)}
 """After how long without any event a contact has probably ended, though its end was not seen."""
 SILENT_OTHERWISE = dt.timedelta(days=14)
@@ -89,7 +92,7 @@ def view_of(facts: LiveFacts, now: dt.datetime, *, known_since: dt.datetime | No
         left_out=left_out,
         silent=len(is_open) - len(contacts),
         forgotten=facts.forgotten,
-        gaps=facts.gaps,
+        gaps=tuple(gap for gap in facts.gaps if gap[1] > now - _GAPS_SHOWN)[-MOST_GAPS:],
     )
 
 

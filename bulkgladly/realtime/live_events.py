@@ -25,19 +25,24 @@ _NAMED = (Request("getAgents", "GET", "/api/v1/agents"), Request("getInboxes", "
 
 
 async def live_events(
-    reader: InboxReader, now: dt.datetime, more: Callable[[int], Awaitable[bool | None]] | None
+    reader: InboxReader,
+    now: dt.datetime,
+    more: Callable[[int], Awaitable[bool | None]] | None,
+    gaps: list[tuple[dt.datetime, dt.datetime]],
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield the events of the last 24 hours of an inbox, and then those that come, some of them twice.
 
     `more` gets the number up to which all were yielded, and returns when it is worth looking for later ones: False if
-    none will come. Pass None if those that are there are enough.
+    none will come. Pass None if those that are there are enough. `gaps` is kept at the times whose events are lost.
     """
     # Before the events are read: what arrives in between must not be missed.
     seq = await anyio.to_thread.run_sync(reader.last_seq)
+    gaps[:] = await anyio.to_thread.run_sync(reader.gaps)
     for found in await anyio.to_thread.run_sync(_recent, reader, now - EVENTS_WINDOW):
         yield found.parsed()
     while more is not None:
         is_over = await more(seq) is False
+        gaps[:] = await anyio.to_thread.run_sync(reader.gaps)
         is_read = False
         while not is_read:
             some, seq = await anyio.to_thread.run_sync(reader.read_on, seq, _AT_ONCE)
@@ -74,7 +79,8 @@ class LiveLoop:
     def __init__(self, inbox: Inbox, client: Client, *, wall: Callable[[], dt.datetime]) -> None:
         self._inbox, self._client, self._wall = inbox, client, wall
         self._names: dict[str, str] = {}
-        self._state = LiveState(names=self._names)
+        self._gaps: list[tuple[dt.datetime, dt.datetime]] = []
+        self._state = LiveState(names=self._names, gaps=self._gaps)
         self.feed = LiveFeed(self._state, now=wall)
 
     async def run(self) -> None:
@@ -84,7 +90,7 @@ class LiveLoop:
             self._state.known_since = max(since, self._wall() - EVENTS_WINDOW)
         self._names.update(await names_from(self._client))
         count = 0
-        async for event in live_events(self._inbox.reader, self._wall(), self._inbox.wait_beyond):
+        async for event in live_events(self._inbox.reader, self._wall(), self._inbox.wait_beyond, self._gaps):
             if self._state.apply(event, received_at=self._wall()):
                 self.feed.changed()
             count += 1

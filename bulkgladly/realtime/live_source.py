@@ -29,7 +29,9 @@ _LOOK_S = 1.0
 
 
 class LiveSource:
-    """Yields the events of the last 24 hours, and those that come. `names` fills with the names of agents and inboxes.
+    """Yields the events of the last 24 hours, and those that come.
+
+    `names` fills with the names of agents and inboxes, and `gaps` with the times whose events are lost.
 
     If a process receives into the inbox of `state_dir`, its events are read; else Gladly's feed is,
     twice a minute. When that process ends, it goes on with the feed.
@@ -44,6 +46,7 @@ class LiveSource:
         environment: Environment = USUAL,
     ) -> None:
         self.names: dict[str, str] = {}
+        self.gaps: list[tuple[dt.datetime, dt.datetime]] = []
         self._credentials, self._state_dir, self._note = credentials, state_dir, note
         self._environment = environment
 
@@ -60,7 +63,7 @@ class LiveSource:
                 self.names.update(await names_from(connection.client))
                 more = partial(self._look_again, folder) if follow else None
                 with closing(InboxReader(inbox_path(folder))) as reader:
-                    async for event in live_events(reader, self._environment.wall(), more):
+                    async for event in live_events(reader, self._environment.wall(), more, self.gaps):
                         yield event
                 if not follow:
                     return
@@ -106,5 +109,5 @@ class LiveSource:
                 await environment.sleep(_FEED_EVERY_S)
                 await fill.once()
 
-            async for event in live_events(inbox.reader, fill.clock.now(), more if follow else None):
+            async for event in live_events(inbox.reader, fill.clock.now(), more if follow else None, self.gaps):
                 yield event

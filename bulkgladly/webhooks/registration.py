@@ -39,11 +39,15 @@ _NOT_ANSWERED = (
 
 
 class Registration(NamedTuple):
-    """A webhook after it was registered. `detail` says why it is not enabled; empty if it is."""
+    """A webhook after it was registered. `detail` says why it is not enabled; empty if it is.
+
+    `others` are our webhooks with other URLs that are enabled as well: each sends the same events once more.
+    """
 
     webhook: Webhook
     is_new: bool
     detail: str = ""
+    others: tuple[Webhook, ...] = ()
 
 
 def check_url(url: str, gladly_host: str) -> None:
@@ -170,11 +174,13 @@ class Registrar:
 
     async def _seen(self, webhook: Webhook, *, is_new: bool) -> Registration:
         """Look back: a response is not its meaning."""
-        found = next((each for each in await self.webhooks() if each.id == webhook.id), None)
+        listed = await self.webhooks()
+        found = next((each for each in listed if each.id == webhook.id), None)
         if found is None:
             raise ReplyLost(f"the webhook {webhook.label} is gone; somebody may have deleted it: run the command again")
         detail = "" if found.enabled else _NOT_ANSWERED.format(url=webhook.url)
-        return Registration(found, is_new, detail)
+        others = tuple(each for each in listed if each.enabled and each.id != found.id and self.is_ours(each))
+        return Registration(found, is_new, detail, others)
 
     # --- unregister ---
 

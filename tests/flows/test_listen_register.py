@@ -127,6 +127,17 @@ async def test_a_second_register_updates_and_creates_nothing(desk: Desk) -> None
     assert (made["events"], made["credentials"]["password"]) == (["TASK/CREATED"], "another-password")
 
 
+async def test_another_webhook_of_ours_that_is_enabled_is_named(desk: Desk) -> None:
+    """After a move to a new address Gladly would try the old one for ever, and tell nobody but its log."""
+    desk.add(1, name=OUR_NAME)
+    desk.add(2, name=OUR_NAME, enabled=False)
+    desk.add(3)
+    async with desk.registrar() as registrar:
+        done = await registrar.register(desk.server.url, EVENTS, SECRETS)
+
+    assert [other.id for other in done.others] == ["wh-1"]
+
+
 async def test_without_a_listener_the_webhook_stays_disabled(desk: Desk) -> None:
     """What to check is told, and the next try goes on from there."""
     await desk.server.stop()

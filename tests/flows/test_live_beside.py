@@ -1,5 +1,6 @@
 """`live` beside others: a process that receives and ends, a second `live`, an inbox of another organisation."""
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -9,6 +10,7 @@ import orjson
 
 from bulkgladly.inbox.arrivals import Via, arrival_of
 from bulkgladly.inbox.event_inbox import Inbox
+from bulkgladly.live.live_state import LiveState
 from bulkgladly.realtime.live_source import LiveSource
 from tests.flows.followed import Followed
 from tests.flows.quickly import QUICK
@@ -60,3 +62,15 @@ async def test_an_inbox_of_another_organisation_is_not_shown(followed: Followed)
         assert made in await ids(source_of(followed).events(follow=False))
 
     assert followed.emulator.requests.count("listEvents") == 1
+
+
+async def test_it_says_from_when_events_are_lost(followed: Followed) -> None:
+    """Else an agent who logged out meanwhile is shown as available, and nobody knows why."""
+    ends = QUICK.wall()
+    gap = (ends - dt.timedelta(hours=3), ends - dt.timedelta(hours=1))
+    with Inbox(followed.state, followed.credentials.host) as inbox:
+        await inbox.put([], gap=gap)
+        source = source_of(followed)
+        assert await ids(source.events(follow=False)) == []
+
+    assert LiveState(gaps=source.gaps).snapshot(ends).gaps == (gap,)

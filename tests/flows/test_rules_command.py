@@ -55,6 +55,15 @@ EVENTS = [contact(2, 1), contact(1, 0), contact(1, 0), contact(2, 5, "ENDED"), c
 CUSTOMERS = [{"id": "c1", "customAttributes": {"tier": "vip"}}, {"id": "c2", "customAttributes": {}}]
 
 
+def test_a_program_that_is_not_here_is_told_before_an_event_needs_it(program: HeardProgram) -> None:
+    """It is no mistake of the file, which may be for another machine."""
+    Path("rules.toml").write_text(RULES.replace('to = "-"', 'to = "exec:nosuchprogram --now"'), "utf-8")
+
+    told = program("rules", "check", "rules.toml")
+
+    assert (told.code, "vip: not on this machine: exec:nosuchprogram" in told.err) == (0, True)
+
+
 def test_a_check_says_each_rule_in_a_sentence(program: HeardProgram) -> None:
     """And nothing else."""
     told = program("rules", "check", "rules.toml")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
@@ -15,8 +16,11 @@ from tests.flows.live_scene import NAMES, a_morning, scene_event
 NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
 
 
-def morning() -> LiveState:
-    state = LiveState(names=NAMES, known_since=NOW - dt.timedelta(hours=5))
+GAP = (NOW - dt.timedelta(hours=3), NOW - dt.timedelta(hours=2))
+
+
+def morning(*, gaps: Sequence[tuple[dt.datetime, dt.datetime]] = ()) -> LiveState:
+    state = LiveState(names=NAMES, gaps=gaps, known_since=NOW - dt.timedelta(hours=5))
     for event in a_morning(NOW):
         state.apply(event)
     return state
@@ -24,7 +28,8 @@ def morning() -> LiveState:
 
 def crowded() -> LiveView:
     """A view with more of everything than fits on any screen, and with long texts."""
-    state = LiveState(names={f"agent-{number}": f"A very long name of somebody {number}" * 3 for number in range(40)})
+    names = {f"agent-{number}": f"A very long name of somebody {number}" * 3 for number in range(40)}
+    state = LiveState(names=names, gaps=[GAP])
     for number in range(300):
         who = (f"agent-{number % 40}", "AGENT")
         content = {
@@ -41,7 +46,6 @@ def crowded() -> LiveView:
         state.apply(scene_event("AGENT_AVAILABILITY/UPDATED", at, who, agentId=who[0], availableFor=works))
         context = {"dueAt": "2026-11-27T11:00:00Z", "createdAt": "2026-11-26T11:00:00Z"}
         state.apply(scene_event("TASK/COMMENT_ADDED", at, who, taskId=f"{number}" * 30, context=context))
-    state.missed(NOW - dt.timedelta(hours=3), NOW - dt.timedelta(hours=2))
     return state.snapshot(NOW)
 
 
@@ -126,8 +130,7 @@ def test_text_from_outside_is_neither_obeyed_nor_markup() -> None:
 
 def test_gaps_and_what_is_left_out_are_told() -> None:
     """A reader must know what the table cannot show."""
-    state = morning()
-    state.missed(NOW - dt.timedelta(hours=3), NOW - dt.timedelta(hours=2))
+    state = morning(gaps=[GAP])
     call = {"channel": "PHONE_CALL", "contactId": "old"}
     state.apply(scene_event("CONTACT/STARTED", NOW - dt.timedelta(hours=7), ("c", "CUSTOMER"), **call))
 

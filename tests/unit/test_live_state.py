@@ -468,7 +468,8 @@ def test_a_call_without_any_event_for_hours_is_not_listed() -> None:
 
 def test_the_view_says_from_when_and_where_events_are_missing() -> None:
     """Without being told, it is the oldest event that came."""
-    state = LiveState()
+    gaps: list[tuple[dt.datetime, dt.datetime]] = []
+    state = LiveState(gaps=gaps)
     state.apply(event("CONVERSATION/TOPIC_ADDED", 70))
     state.apply(event("NEW/KIND", 50))
 
@@ -478,8 +479,7 @@ def test_the_view_says_from_when_and_where_events_are_missing() -> None:
     ]
     state.known_since = NOW - dt.timedelta(hours=24)
     gap = (NOW - dt.timedelta(hours=3), NOW - dt.timedelta(hours=2))
-    state.missed(*gap)
-    state.missed(*gap)
+    gaps[:] = [(NOW - dt.timedelta(days=9), NOW - dt.timedelta(days=8)), gap]
     assert (state.snapshot(NOW).known_since, state.snapshot(NOW).gaps) == (state.known_since, (gap,))
 
 
