@@ -42,7 +42,8 @@ class _DumpFlags(FlagGroup):
         str | None,
         option(
             "--what",
-            "Comma-separated objects to bring up to date. (default: job files, events and all plain lists)",
+            "Comma-separated objects to bring up to date; +tasks adds to the default, -items leaves out, all is all. "
+            "(default: job files, events and all plain lists)",
             _WHAT,
             "OBJECTS",
         ),
@@ -66,13 +67,13 @@ class _DumpFlags(FlagGroup):
         """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: `--reports-from` is not a day.
+            UsageError: `--reports-from` is not a day, or a word of `--what` is unknown.
         """
+        from bulkgladly.exports.chosen_kinds import dumped_words
         from bulkgladly.exports.export_options import ReportQuery
-        from bulkgladly.exports.run_export import DUMP_WORDS
 
         metric_sets = words_of(self.reports)
-        words = DUMP_WORDS if self.what is None else words_of(self.what)
+        words = dumped_words(()) if self.what is None else dumped_words(words_of(self.what))
         first = day_of("--reports-from", self.reports_from)
         return {
             "words": (*words, "report") if metric_sets and "report" not in words else words,

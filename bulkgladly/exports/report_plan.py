@@ -17,6 +17,7 @@ from bulkgladly.lake.report_csv import NotAReport
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout, layout_in
 
 __all__ = (
+    "ALL",
     "FIRST_DAYS",
     "ReportHistory",
     "days_of",
@@ -28,6 +29,7 @@ __all__ = (
 )
 
 ALL = "all"
+"""Every set without required options."""
 FIRST_DAYS = 31
 """How many days of a report are read first, if no first day is given and the data set has none of it."""
 _READINGS = "readings"

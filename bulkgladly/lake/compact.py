@@ -5,6 +5,7 @@ them to disk (`KeySpill`), which finds the last row of each. The second pass rea
 keep, in the order in which they were published.
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,15 @@ from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import Array, scalar
-from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch_of, settle_manifests
+from bulkgladly.lake.current_folder import (
+    UNIT,
+    announce,
+    holds_parts,
+    manifest_of_current,
+    put_in_place,
+    scratch_of,
+    settle_manifests,
+)
 from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, order_of_publishing
@@ -29,7 +38,7 @@ from bulkgladly.lake.schemas import LINE, DataSet
 from bulkgladly.storage.durable import below, sync_folder
 from bulkgladly.storage.failures import full_disk_named
 
-__all__ = ("CompactLimits", "Compacted", "compact")
+__all__ = ("CompactLimits", "Compacted", "compact", "is_compact")
 
 _JOB, _FETCH = "_job_updated_at", "_fetched_at"
 """The first is Gladly's time, the second that of the machine that sent the request."""
@@ -97,6 +106,30 @@ def compact(
             settle_manifests(folder.path)
     sizes = [report.bytes for report in reports]
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
+
+
+def is_compact(folder: DataFolder, data_set: str) -> bool:
+    """Tell whether `current/<data set>/` holds what `compact` would write now, so that it need not be written again.
+
+    Its manifest names the units that it was made of, and this version must have written it. Of its files only names
+    and sizes are compared.
+    """
+    try:
+        made = manifest_of_current(folder.path, data_set)
+        if made is None or made.version != __version__:
+            return False
+        return made.source.get("made_of") == _made_of(_published(folder, data_set)) and holds_parts(folder.path, made)
+    except UsageError:
+        return False
+
+
+def _made_of(manifests: Sequence[Manifest]) -> str:
+    """Return the digest of what the units are: not a number of rows, which another set of units may have as well."""
+    digest = hashlib.blake2b(digest_size=16)
+    for one in sorted(manifests, key=lambda manifest: manifest.unit):
+        files = ",".join(f"{part.path}:{part.blake2b}" for part in one.parts)
+        digest.update(f"{one.unit}\n{one.sequence}\n{files}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _published(folder: DataFolder, name: str) -> list[Manifest]:
@@ -234,7 +267,11 @@ def _described(
         written_at=folder.now(),
         host=folder.host,
         version=__version__,
-        source={"units": len(manifests), "rows_read": sum(manifest.rows for manifest in manifests)},
+        source={
+            "units": len(manifests),
+            "rows_read": sum(manifest.rows for manifest in manifests),
+            "made_of": _made_of(manifests),
+        },
         sequence=manifests[-1].sequence,
     )
 
