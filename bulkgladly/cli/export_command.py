@@ -22,6 +22,7 @@ from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.lake_flags import FileFlags, LookBack, OutFolder, ParentFlags, ReportFlags, SpanFlags, day_of
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import words_of
+from bulkgladly.cli.values import seconds_of
 from bulkgladly.errors import UsageError
 
 __all__ = ("dump", "export")
@@ -79,6 +80,40 @@ class _DumpFlags(FlagGroup):
             "words": (*words, "report") if metric_sets and "report" not in words else words,
             "report": ReportQuery(metric_sets=metric_sets, first=first, look_back_days=self.look_back_days),
         }
+
+
+@dataclass(frozen=True)
+class _UpkeepFlags(FlagGroup):
+    """What is done with the data set after it is up to date."""
+
+    compact: Annotated[
+        bool,
+        option("--compact", "Then write the newest row of each key to DIR/current, where something changed.", _FILES),
+    ] = False
+    retention: Annotated[
+        str | None,
+        option(
+            "--retention",
+            "Then remove what is wholly older than this, such as 400d, for good. (min: 31d)",
+            _FILES,
+            "TIME",
+        ),
+    ] = None
+    yes: Annotated[
+        bool, call_option("--yes", "Let --retention remove rows the first time, without asking.", _FILES)
+    ] = False
+
+    def chosen(self, out: Path) -> dict[str, Any]:
+        """Return these options as fields of `ExportOptions`, after asking a person where that is needed.
+
+        Raises:
+            UsageError: `--retention` is not a time, or the person does not agree.
+        """
+        from bulkgladly.cli.old_data import agreed
+
+        days = None if self.retention is None else seconds_of("--retention", self.retention) / 86400
+        may_remove = days is not None and (self.yes or agreed(out, days))
+        return {"compact": self.compact, "retention_days": days, "may_remove": may_remove}
 
 
 @dataclass(frozen=True)
@@ -167,6 +202,7 @@ def dump(
     out: OutFolder,
     what: _DumpFlags,
     files: FileFlags,
+    upkeep: _UpkeepFlags,
     pace: PaceFlags,
     stop: StopFlags,
     where: WhereFlags,
@@ -189,5 +225,6 @@ def dump(
         state_dir=where.state_dir,
         **what.chosen(),
         **files.chosen(),
+        **upkeep.chosen(out),
     )
     run_and_leave(context, partial(bring_up_to_date, options, where.credentials(context)), output)

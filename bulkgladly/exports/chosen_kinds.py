@@ -14,6 +14,7 @@ from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent
 from bulkgladly.exports.report_plan import ALL, queries_of
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import ExportKind
+from bulkgladly.exports.upkeep import Compaction, OldDataRemoval
 from bulkgladly.gladly.objects.events import EVENTS
 from bulkgladly.gladly.table import METRIC_SETS, OLDER_METRIC_SETS
 from bulkgladly.lake.catalogue import Catalogue
@@ -54,6 +55,11 @@ def kinds_for(options: ExportOptions) -> list[ExportKind]:
         kinds.append(Reports(options.report))
     kinds += [PerParent(word, options) for word in PARENT_WORDS if word in words]
     kinds += [Media(word, options) for word in MEDIA_WORDS if word in words]
+    # At last, and in this order: `current/` must not hold what was removed.
+    if options.retention_days is not None:
+        kinds.append(OldDataRemoval(options.retention_days))
+    if options.compact:
+        kinds.append(Compaction())
     return kinds
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.file_formats import FORMATS
+from bulkgladly.lake.old_units import LEAST_AGE
 from bulkgladly.lake.part_writer import PartOptions
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
@@ -15,6 +16,7 @@ __all__ = ("ExportOptions", "ReportQuery")
 
 PARTITIONS = ("type", "entity", "date")
 MAX_FILE_BYTES = 1 << 40
+MOST_DAYS = 36500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class ExportOptions:
     fetched that the API returns only by parent. `refresh` also fetches what the data set has already,
     even if nothing suggests that it has changed.
 
+    With `compact`, the newest rows are written to `current/` after everything else. `retention_days` removes what is
+    wholly older; `may_remove` agrees to it the first time, when the data set has such rows already.
+
     Paths can be texts. `out` has no default, and `words` must not be empty.
 
     Raises:
@@ -63,6 +68,9 @@ class ExportOptions:
     from_dataset: OptionalPath = OptionalPath()
     report: ReportQuery = field(default_factory=ReportQuery)
     max_file_bytes: int = MAX_FILE_BYTES
+    compact: bool = False
+    retention_days: float | None = None
+    may_remove: bool = False
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     state_dir: LocalPath = LocalPath(".bulkgladly")
@@ -77,6 +85,11 @@ class ExportOptions:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset cannot be combined; pass one of them")
+        if self.retention_days is not None and not LEAST_AGE.days <= self.retention_days <= MOST_DAYS:
+            raise UsageError(
+                f"--retention must be at least {LEAST_AGE.days}d: Gladly offers and revises newer data, which would be "
+                "fetched again"
+            )
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise UsageError("--since must be before --until")
 

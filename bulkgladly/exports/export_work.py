@@ -15,6 +15,7 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
+from bulkgladly.exports.upkeep import UPKEEP
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.runs.session import Progress, Session
@@ -55,8 +56,8 @@ class ExportWork:
             bounds=session.bounds,
             run=run.name,
         )
-        # What could not be planned or published in an earlier session is tried again, so its failure is dropped.
-        for name in (_PLAN, PUBLISHING):
+        # What could not be planned, published or kept up in an earlier session is tried again: its failure is dropped.
+        for name in (_PLAN, PUBLISHING, *UPKEEP):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0

@@ -60,7 +60,9 @@ class Reports:
             history = ReportHistory(context.folder, query)
             readings = await context.in_thread(history.readings)
             ended = {line.name for line in await context.in_thread(context.log.units) if _has_ended(line, query)}
-            for each in windows_due(query, self._asked, readings, today, refresh=context.options.refresh):
+            kept_from = await context.in_thread(history.kept_from)
+            refresh = context.options.refresh
+            for each in windows_due(query, self._asked, readings, today, refresh=refresh, kept_from=kept_from):
                 reading = readings.get(each.window.name)
                 # What this run read before it was interrupted is not requested again.
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):

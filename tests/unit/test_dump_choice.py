@@ -41,8 +41,8 @@ def test_all_is_all_and_can_be_narrowed() -> None:
         (("+tasks", "items"), "use +items"),
         (("all", "items"), "use +items"),
         (("+profile",), "did you mean 'profiles'? choose from: items, "),
-        (("-item",), "unknown object 'item'; did you mean 'items'?"),
-        (("conversation",), "did you mean 'conversations'?"),
+        (("-itemss",), "unknown object 'itemss'; did you mean 'items'?"),
+        (("topic",), "did you mean 'topics'?"),
         (("+",), "unknown object ''"),
     ],
 )
