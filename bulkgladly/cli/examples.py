@@ -38,8 +38,8 @@ bulkgladly export report ConversationExportReport --from 2026-10-01 --out lake""
 # everything that is new, for example from cron every night
 bulkgladly dump lake --state-dir dumps
 
-# also the newest rows in lake/current, and conversations; nothing older than 400 days is kept
-bulkgladly dump lake --compact --what +conversations --retention 400d --state-dir dumps
+# also conversations, the newest rows in lake/current, and nothing older
+bulkgladly dump lake --what +conversations --compact --retention 400d
 
 # a few objects only, as CSV files
 bulkgladly dump sheets --what customers,agents --format csv""",

@@ -9,17 +9,18 @@ from bulkgladly.exports.event_windows import Events
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.job_files import JOB_WORDS, JobFiles
 from bulkgladly.exports.lists import LIST_WORDS, ListKind
+from bulkgladly.exports.maintenance import Compaction, OldDataRemoval
 from bulkgladly.exports.media_downloads import MEDIA_WORDS, Media
 from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent
 from bulkgladly.exports.report_plan import ALL, queries_of
 from bulkgladly.exports.report_units import Reports
 from bulkgladly.exports.unit_kinds import ExportKind
-from bulkgladly.exports.upkeep import Compaction, OldDataRemoval
 from bulkgladly.gladly.objects.events import EVENTS
-from bulkgladly.gladly.table import METRIC_SETS, OLDER_METRIC_SETS
+from bulkgladly.gladly.table import LIVE_EXPORTS, METRIC_SETS, OLDER_METRIC_SETS
 from bulkgladly.lake.catalogue import Catalogue
+from bulkgladly.lake.schemas import DATA_SETS
 
-__all__ = ("DUMP_WORDS", "EXPORT_WORDS", "demand_known_reports", "dumped_words", "kinds_for")
+__all__ = ("DUMP_WORDS", "EXPORT_WORDS", "demand_known_reports", "demand_same_partition", "dumped_words", "kinds_for")
 
 REPORT = "report"
 EXPORT_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS, REPORT, *PARENT_WORDS, *MEDIA_WORDS)
@@ -61,6 +62,27 @@ def kinds_for(options: ExportOptions) -> list[ExportKind]:
     if options.compact:
         kinds.append(Compaction())
     return kinds
+
+
+def demand_same_partition(options: ExportOptions) -> None:
+    """Refuse other folders than a data set has: readers cannot open one with two kinds of them.
+
+    Raises:
+        UsageError: `--partition` names others.
+    """
+    if options.partition is None or not options.out.is_dir():
+        return
+    catalogue = Catalogue(options.out)
+    written = (LIVE_EXPORTS[word].data_set if word in LIVE_EXPORTS else word for word in options.words)
+    for name in dict.fromkeys(written):
+        data_set = DATA_SETS.get(name)
+        present = catalogue.partition(name) if data_set is not None and data_set.partitions else None
+        if data_set is None or present is None or present == options.parts(data_set).folders_of(data_set):
+            continue
+        raise UsageError(
+            f"{options.out / name} is partitioned by {' and '.join(present) or 'nothing'}, and keeps it: readers "
+            "cannot open a data set with two kinds of folders. Leave out --partition, or use a new folder"
+        )
 
 
 # --- The words of a dump ---

@@ -7,14 +7,14 @@ from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.file_formats import FORMATS
 from bulkgladly.lake.old_units import LEAST_AGE
-from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.part_writer import PartOptions, partitions_of
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("ExportOptions", "ReportQuery")
 
-PARTITIONS = ("type", "entity", "date")
+PARTITIONS = ("type", "entity", "date", "month")
 MAX_FILE_BYTES = 1 << 40
 MOST_DAYS = 36500
 
@@ -40,7 +40,8 @@ class ExportOptions:
     """What an export fetches, and how it writes its data set.
 
     `words` names the objects to export, in this order. `since` and `until` limit the period of job files
-    and the time of events. `partition` None means the folders that the data set declares, () none. `ids`,
+    and the time of events. `partition` None means the folders that the data set has, or else those that it declares; ()
+    means none. A data set keeps the folders that it was begun with. `ids`,
     `emails` and `from_dataset` say for which parents (customers, conversations, tasks, items) objects are
     fetched that the API returns only by parent. `refresh` also fetches what the data set has already,
     even if nothing suggests that it has changed.
@@ -83,6 +84,8 @@ class ExportOptions:
             raise UsageError(f"--compression for {self.format}: {unsupported(self.compression, ways)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
+        if {"date", "month"} <= set(self.partition or ()):
+            raise UsageError("--partition: a date is within its month; pass one of date and month")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset cannot be combined; pass one of them")
         if self.retention_days is not None and not LEAST_AGE.days <= self.retention_days <= MOST_DAYS:
@@ -95,5 +98,6 @@ class ExportOptions:
 
     def parts(self, data_set: DataSet) -> PartOptions:
         """Return how the parts of a data set are written, without partitions that it does not have."""
-        names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
+        offered = partitions_of(data_set)
+        names = None if self.partition is None else tuple(name for name in self.partition if name in offered)
         return PartOptions(format=self.format, compression=self.compression, partition=names)

@@ -13,9 +13,9 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
+from bulkgladly.exports.maintenance import MAINTENANCE
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
-from bulkgladly.exports.upkeep import UPKEEP
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.runs.session import Progress, Session
@@ -57,7 +57,7 @@ class ExportWork:
             run=run.name,
         )
         # What could not be planned, published or kept up in an earlier session is tried again: its failure is dropped.
-        for name in (_PLAN, PUBLISHING, *UPKEEP):
+        for name in (_PLAN, PUBLISHING, *MAINTENANCE):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0

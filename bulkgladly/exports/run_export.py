@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import DataSetInUse, JournalError, UsageError
-from bulkgladly.exports.chosen_kinds import demand_known_reports, kinds_for
+from bulkgladly.exports.chosen_kinds import demand_known_reports, demand_same_partition, kinds_for
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.export_work import ExportWork
@@ -59,6 +59,7 @@ async def start_export(
     """
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     kinds_for(options)  # refuses what cannot work before a folder is created
+    demand_same_partition(options)
     refuse_unlimited(options.pace, credentials)
     if not new_run:
         others = [(run, kept_in(run.path)) for run in _unfinished(options, credentials)]
@@ -95,6 +96,7 @@ async def dump(
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     kinds_for(options)
     demand_known_reports(options)
+    demand_same_partition(options)
     refuse_unlimited(options.pace, credentials)
     for run in _unfinished(options, credentials):
         if run.header().resource == _DUMP:

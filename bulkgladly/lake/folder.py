@@ -76,6 +76,7 @@ class DataFolder(Catalogue):
         self.host = host
         self.now = now
         self._sequences: dict[str, int] = {}
+        self._partitions: dict[str, tuple[str, ...]] = {}
         self._counting = threading.Lock()
         self._lock = Lock(path / LOCK)
 
@@ -138,6 +139,7 @@ class DataFolder(Catalogue):
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._sequences.clear()  # another process may have published since they were counted
+        self._partitions.clear()
         try:
             self._settle_host()
         except BaseException:
@@ -188,6 +190,15 @@ class DataFolder(Catalogue):
         with full_disk_named(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, as_json(dict(value)))
+
+    def partition(self, data_set: str) -> tuple[str, ...] | None:
+        """Return the names of the folders of a data set, as a catalogue does, but look once while locked."""
+        found = self._partitions.get(data_set)
+        if found is None:
+            found = super().partition(data_set)
+            if found is not None and self.is_locked:
+                self._partitions[data_set] = found
+        return found
 
     def prepare(self, data_set: str) -> None:
         """Create the folder by which `recover` finds a data set. Call it before the first file of the data set."""

@@ -7,6 +7,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from bulkgladly.errors import UsageError
+from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
 from tests.flows.exporting import Lake, a_lake, as_lines
@@ -77,3 +79,56 @@ async def awkward(tmp_path: Path) -> Lake:
         lake.add_job(as_lines([{"id": f"it-{number}", **row} for number, row in enumerate(rows)]))
         await lake.export("items")
     return lake
+
+
+async def of_two_months(lake: Lake, partition: tuple[str, ...]) -> None:
+    """Two rows of each of two months, of two types."""
+    rows = [
+        {"id": f"{month}-{kind}", "timestamp": f"2026-{month}-19T10:00:00Z", "content": {"type": kind}}
+        for month in ("02", "03")
+        for kind in ("SMS", "EMAIL")
+    ]
+    lake.add_job(as_lines([*rows, {"id": "no time", "content": {"type": "SMS"}}]))
+    await lake.export("items", partition=partition)
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+async def test_a_month_is_one_folder_to_every_reader(tmp_path: Path, read: Reader) -> None:
+    """One file for each month of a job, whatever its types are."""
+    lake = a_lake(tmp_path)
+    async with lake.emulator:
+        await of_two_months(lake, ("month",))
+
+    assert {path.parent.name for path in (lake.out / "items").rglob("*.parquet")} == {
+        "month=2026-02",
+        "month=2026-03",
+        "month=0001-01",
+    }
+    columns, counts = read(lake.out / "items", "month")
+    assert {"month", "contentType"} <= set(columns)
+    assert sorted(counts.values()) == [1, 2, 2]
+
+
+async def test_folders_never_change_silently(tmp_path: Path) -> None:
+    """Others are refused before anything is sent; without --partition a data set goes on as it was begun."""
+    lake = a_lake(tmp_path)
+    async with lake.emulator:
+        await of_two_months(lake, ("month",))
+        lake.add_job(as_lines([{"id": "more", "timestamp": _TIME, "content": {"type": "SMS"}}]))
+        lake.forget()
+        for other in (("type", "date"), ("type", "month"), ()):
+            with pytest.raises(UsageError, match="partitioned by month, and keeps it"):
+                await lake.export("items", partition=other)
+        assert lake.asked() == {}
+        await lake.export("items")
+
+    folders = {path.parent.name for path in (lake.out / "items").rglob("*.parquet")}
+    assert folders == {"month=2026-02", "month=2026-03", "month=0001-01"}
+    assert len(lake.ids()) == 6
+    assert verify(DataFolder.open(lake.out), deep=True).is_sound
+
+
+def test_a_month_and_a_date_are_one_too_many() -> None:
+    """The one says what the other says."""
+    with pytest.raises(UsageError, match="one of date and month"):
+        ExportOptions(out="lake", partition=("date", "month"))

@@ -16,10 +16,10 @@ from bulkgladly.lake.old_units import OldUnits, cutoff_of, old_units, remove_old
 from bulkgladly.runs.observer import counted
 from bulkgladly.storage.failures import is_full
 
-__all__ = ("UPKEEP", "Compaction", "OldDataRemoval")
+__all__ = ("MAINTENANCE", "Compaction", "OldDataRemoval")
 
 _COMPACT, _RETENTION = "(compact)", "(retention)"
-UPKEEP = (_COMPACT, _RETENTION)
+MAINTENANCE = (_COMPACT, _RETENTION)
 """The units under which a failure is reported."""
 
 
