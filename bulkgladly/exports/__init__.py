@@ -8,6 +8,6 @@ The kinds: `job_files` (with `first_lines`), `lists`, `event_windows`, reports (
 `report_fetch`), `per_parent` and `media_downloads`. The last two request one key at a time: `parents` says which,
 `worklist` what is still to be requested, and the `reply_buffer` publishes many replies at once.
 
-At the end `maintenance` removes what is old and compacts the data set, and `export_summary` adds up what the journal
-has.
+Before the first request `price` says what it takes. At the end `maintenance` removes what is old and compacts the data
+set, and `export_summary` adds up what the journal has.
 """

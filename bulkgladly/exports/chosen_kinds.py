@@ -94,7 +94,7 @@ def dumped_words(given: Sequence[str]) -> tuple[str, ...]:
     `+word` and `-word` change the default, or `all` if that comes first; words without a sign replace the default.
 
     Raises:
-        UsageError: A word is unknown, or words with and without a sign are mixed.
+        UsageError: A word is unknown, words with and without a sign are mixed, or one to leave out is not dumped.
     """
     starts_with_all = bool(given) and given[0] == "all"
     rest = given[1:] if starts_with_all else given
@@ -104,14 +104,19 @@ def dumped_words(given: Sequence[str]) -> tuple[str, ...]:
     if plain and (signed or starts_with_all):
         first = plain[0]
         raise UsageError(
-            f"--what: {first!r} has no sign, but {(signed or ['all'])[0]!r} changes a whole; use +{first} to add it, "
-            "or leave out all signs to name everything that is wanted"
+            f"--what mixes {(signed or ['all'])[0]!r} and {first!r}: use +{first} to add it, or leave out all signs to "
+            "name everything that is wanted"
         )
     if plain:
         return tuple(plain)
     chosen = set(_ALL_WORDS if starts_with_all else DUMP_WORDS)
     for word in signed:
-        (chosen.add if word[0] == "+" else chosen.discard)(word[1:].strip())
+        name = word[1:].strip()
+        if word[0] == "-" and name not in chosen:
+            meant = closest(name, chosen)
+            hint = f"; did you mean -{meant}?" if meant else f"; it has: {', '.join(chosen)}"
+            raise UsageError(f"--what {word}: {name} is not dumped anyway{hint}")
+        (chosen.add if word[0] == "+" else chosen.discard)(name)
     return tuple(word for word in EXPORT_WORDS if word in chosen)
 
 

@@ -53,7 +53,7 @@ class Compaction:
             yield None
         if tally.written:
             rest = f"; {tally.unchanged:,} had not changed" if tally.unchanged else ""
-            context.note(f"compacted {counted(tally.written, 'data set')} into {context.folder.path / 'current'}{rest}")
+            context.note(f"compacted {counted(tally.written, 'data set')} into {context.options.out / 'current'}{rest}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`dump --compact` and `--retention`: what is done with the data set after everything is fetched."""
+"""What a dump does beside fetching: its price before, `--compact` and `--retention` after it."""
 
 from pathlib import Path
 
@@ -9,7 +9,9 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.old_units import removed_before
 from bulkgladly.lake.verify import verify
+from bulkgladly.runs.observer import Observer
 from tests.flows.exporting import DAY, NIGHT, Lake, a_lake, as_lines, note_line
+from tests.flows.quickly import dump
 
 
 @pytest.fixture
@@ -100,3 +102,29 @@ def test_a_short_retention_is_refused() -> None:
     """Gladly would still offer what it removes."""
     with pytest.raises(UsageError, match="at least 31d"):
         ExportOptions(out="lake", retention_days=30)
+
+
+class Told(Observer):
+    """What a person is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+async def test_the_price_is_told_before_anything_is_requested(tmp_path: Path) -> None:
+    """As far as it can be known, and the rest as soon as it is; a second dump with nothing new is cheap."""
+    lake = a_lake(tmp_path, seed_customers=20)
+    async with lake.emulator:
+        ids = as_lines([{"id": key} for key in lake.emulator.store.customers])
+        lake.add_job(b"", files={"customers.jsonl": ids})
+        first, second = Told(), Told()
+        options = lake.options("items", "customers", "inboxes", "profiles")
+        await dump(options, lake.credentials, observer=first)
+        await dump(options, lake.credentials, observer=second)
+
+    assert any(note.endswith("not known before customers or items are read") for note in first.notes)
+    assert "profiles: 20 requests" in first.notes
+    assert not [note for note in second.notes if "profiles" in note]
