@@ -96,10 +96,16 @@ def show(
 
 def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.timedelta, said: str) -> None:
     """Leave with exit code 1 if the newest file is older than that, or if there is none."""
-    newest = max((one.last_written_at for one in summaries if one.last_written_at), default=None)
+    from bulkgladly.lake.summaries import SKEW
+
+    now = dt.datetime.now(dt.UTC)
+    written = [one.last_written_at for one in summaries if one.last_written_at]
+    # A time in the future was written by a clock that was ahead: it would count as fresh until then.
+    newest = max((at for at in written if at <= now + SKEW), default=None)
     if newest is None:
-        tell(f"{folder} has no data yet, so it is older than {said}")
-    elif dt.datetime.now(dt.UTC) - newest > age:
+        had = "was last written by a clock that is ahead" if written else "has no data yet"
+        tell(f"{folder} {had}, so it is not known to be younger than {said}")
+    elif now - newest > age:
         tell(f"{folder} was last written at {_shown(newest)} (UTC), more than {said} ago")
     else:
         return

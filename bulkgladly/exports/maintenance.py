@@ -7,6 +7,8 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import anyio.from_thread
+
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull
 from bulkgladly.exports.export_context import Context
@@ -80,7 +82,8 @@ class _CompactUnit:
         if is_compact(folder, self.data_set):
             self.tally.unchanged += 1
             return
-        compact(folder, self.data_set)
+        # In a thread, which a cancel does not end by itself: a second Ctrl-C must not wait for a large data set.
+        compact(folder, self.data_set, check=anyio.from_thread.check_cancelled)
         self.tally.written += 1
 
 

@@ -7,7 +7,7 @@ keep, in the order in which they were published.
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -66,7 +66,12 @@ class CompactLimits:
 
 
 def compact(
-    folder: DataFolder, data_set: str | DataSet, out: Path | None = None, *, limits: CompactLimits | None = None
+    folder: DataFolder,
+    data_set: str | DataSet,
+    out: Path | None = None,
+    *,
+    limits: CompactLimits | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Compacted:
     """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
 
@@ -75,6 +80,8 @@ def compact(
     clock of ours decides between two units. Without a key, rows whose whole content is equal are kept
     once, and so are those of a report that has a key twice in one window. All parts have the declared
     schema.
+
+    `check` is called every few thousand rows; what it raises ends the compaction.
 
     The folder must be locked. The earlier files are replaced as a whole at the end; an error or a kill
     leaves them as they were. Besides what it writes, it needs about a tenth of the data set's size on disk.
@@ -92,7 +99,7 @@ def compact(
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
     scratch = scratch_of(final.parent if out else folder.path)
-    work = _Compaction(folder, shape, manifests, scratch, limits or CompactLimits())
+    work = _Compaction(folder, shape, manifests, scratch, limits or CompactLimits(), check)
     with full_disk_named(folder.path):
         try:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -146,13 +153,20 @@ def _published(folder: DataFolder, name: str) -> list[Manifest]:
 
 class _Compaction:
     def __init__(
-        self, folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], scratch: Path, limits: CompactLimits
+        self,
+        folder: DataFolder,
+        data_set: DataSet,
+        manifests: Sequence[Manifest],
+        scratch: Path,
+        limits: CompactLimits,
+        check: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._data_set = data_set
         self._manifests = manifests
         self._scratch = scratch
         self._limits = limits
+        self._check = check
         self.rows_read = sum(manifest.rows for manifest in manifests)
 
     def run(self, used: frozenset[int]) -> list[PartEntry]:
@@ -178,6 +192,7 @@ class _Compaction:
         columns = [*self._data_set.key, *([age] if age else []), LINE]
         for unit, path, _ in self._parts():
             for table in _with_keys(path, self._data_set, columns):
+                self._check()
                 keys = list(identities(table, self._data_set.key))
                 times = table.column(age).cast(pa.int64()) if age else pa.nulls(table.num_rows, pa.int64())
                 units = pa.repeat(scalar(unit, pa.int64()), table.num_rows)
@@ -227,6 +242,7 @@ class _Compaction:
                 continue  # not even opened
             at = begin
             for table in tables_in(path, self._data_set):
+                self._check()
                 mask: Array | None = kept.among(at, table.num_rows)
                 at += table.num_rows
                 if mask is not None:

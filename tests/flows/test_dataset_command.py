@@ -230,3 +230,43 @@ def test_one_damaged_data_set_does_not_keep_the_others_from_being_compacted(
     assert "inboxes: kept 1 of 1 row" in told
     assert (data / "current" / "agents" / "part-0001.parquet").read_bytes() == before
     assert program("dataset", "compact", str(data), "agents") == 2
+
+
+def test_a_clock_that_was_ahead_is_not_fresh(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or a monitor would be silent until that time has come."""
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(days=3650)
+    for path in (data / "_manifest").rglob("*.json"):
+        path.unlink()
+    for path in (data / "agents").glob("*"):
+        path.unlink()
+    with DataFolder.open(data, now=lambda: ahead).lock() as folder:
+        UnitWriter(folder, DATA_SETS["agents"], "one", Origin("one", "agents.jsonl")).commit()
+
+    assert program("dataset", "show", "data", "--max-age", "26h") == 1
+    assert "a clock that is ahead" in capsys.readouterr().err
+
+
+def test_purge_removes_what_is_old_after_consent(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not without a terminal or --yes, and never what is newer."""
+    now = dt.datetime.now(dt.UTC)
+    with DataFolder.open(data).lock() as folder:
+        for unit, days in (("old", 500), ("new", 100)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"c"}\n'])
+            writer.commit(covered=(now - dt.timedelta(days=days), now - dt.timedelta(days=days - 1)))
+
+    purge = ("dataset", "purge", "data", "--older-than", "400d")
+    assert program("dataset", "purge", "data", "--older-than", "3d") == 2
+    assert "at least 31d" in capsys.readouterr().err
+    assert program(*purge) == 2
+    told = capsys.readouterr().err
+    assert "customers: 1 row in 1 file" in told
+    assert "pass --yes" in told
+    assert DataFolder.open(data).manifest("customers", "old") is not None
+    assert program(*purge, "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["removed"]["customers"]["rows"] == 1
+    assert [one.unit for one in DataFolder.open(data).manifests("customers")] == ["new"]
+    assert program(*purge) == 0
+    assert "nothing is wholly before" in capsys.readouterr().err
