@@ -28,6 +28,7 @@ from bulkgladly.errors import UsageError
 __all__ = ("dump", "export")
 
 _WHAT, _REPORTS, _FILES, _STATE = "What to export", "Reports", "Files", "State and credentials"
+_AFTER = "Once it is up to date"
 
 
 @dataclass(frozen=True)
@@ -83,24 +84,24 @@ class _DumpFlags(FlagGroup):
 
 
 @dataclass(frozen=True)
-class _UpkeepFlags(FlagGroup):
+class _MaintenanceFlags(FlagGroup):
     """What is done with the data set after it is up to date."""
 
     compact: Annotated[
         bool,
-        option("--compact", "Then write the newest row of each key to DIR/current, where something changed.", _FILES),
+        option("--compact", "Write the newest row of each key to DIR/current, where something changed.", _AFTER),
     ] = False
     retention: Annotated[
         str | None,
         option(
             "--retention",
-            "Then remove what is wholly older than this, such as 400d, for good. (min: 31d)",
-            _FILES,
+            "Remove what is wholly older than this, such as 400d, for good. (min: 31d)",
+            _AFTER,
             "TIME",
         ),
     ] = None
     yes: Annotated[
-        bool, call_option("--yes", "Let --retention remove rows the first time, without asking.", _FILES)
+        bool, call_option("--yes", "Let --retention remove rows the first time, without asking.", _AFTER)
     ] = False
 
     def chosen(self, out: Path) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def dump(
     out: OutFolder,
     what: _DumpFlags,
     files: FileFlags,
-    upkeep: _UpkeepFlags,
+    maintenance: _MaintenanceFlags,
     pace: PaceFlags,
     stop: StopFlags,
     where: WhereFlags,
@@ -225,6 +226,6 @@ def dump(
         state_dir=where.state_dir,
         **what.chosen(),
         **files.chosen(),
-        **upkeep.chosen(out),
+        **maintenance.chosen(out),
     )
     run_and_leave(context, partial(bring_up_to_date, options, where.credentials(context)), output)
