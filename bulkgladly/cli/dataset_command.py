@@ -114,13 +114,16 @@ def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.t
 
 def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
     from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.old_units import removed_before
     from bulkgladly.lake.summaries import summaries_of
     from bulkgladly.runs.observer import counted
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
+    removed = {one.data_set: removed_before(opened, one.data_set) for one in summaries}
     if as_json:
-        print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
+        told = [{**_as_json(one), "removed_before": removed[one.data_set]} for one in summaries]
+        print_json({"host": opened.host, "data_sets": told})
         return summaries
     if not summaries:
         tell(f"{folder} has no data yet")
@@ -155,6 +158,8 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
         ],
     )
     for one in summaries:
+        if before := removed[one.data_set]:
+            print_lines(f"{one.data_set}: what is older than {_shown(before)} was removed (retention)")
         for begin, end in one.coverage.gaps:
             print_lines(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
         if one.incomplete:

@@ -18,6 +18,7 @@ from bulkgladly.lake.compact import compact
 from bulkgladly.lake.current_folder import drop_current, folder_of_current
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.places import memo_place
 from bulkgladly.lake.schemas import DATA_SETS
 
 __all__ = ("LEAST_AGE", "OldUnits", "cutoff_of", "old_units", "remove_old", "removed_before")
@@ -60,10 +61,13 @@ class OldUnits:
 
 @dataclass(frozen=True, slots=True)
 class _Memo:
-    """What is remembered: the shortest age that was agreed to, up to when units were removed, and how much in all."""
+    """What is remembered: the shortest age that was agreed to, up to when units were removed, and how much in all.
+
+    `before` is None as long as nothing was removed. After a kill, `units` and `rows` may be too few.
+    """
 
     age_s: float
-    before: dt.datetime
+    before: dt.datetime | None
     units: int = 0
     rows: int = 0
     is_current_stale: bool = False
@@ -104,13 +108,13 @@ def old_units(folder: Catalogue, before: dt.datetime, age: dt.timedelta) -> list
         InputError: A manifest or a memo is damaged, and the folder does not pass over damage.
     """
     found = []
-    for name in folder.data_sets():
+    for name in sorted(name for name, _ in folder.manifest_folders()):  # also those that have no unit any more
         timed = [one for one in folder.iter_manifests(name) if one.covered is not None]
         memo = _memo(folder, name)
         old = [one for one in timed if one.covered is not None and one.covered[1] <= before]
         is_agreed = not old or (memo is not None and memo.age_s <= age.total_seconds())
-        if timed:
-            is_unfinished = memo is not None and memo.is_current_stale
+        is_unfinished = memo is not None and memo.is_current_stale
+        if timed or is_unfinished:
             found.append(OldUnits(name, before, tuple(old), is_agreed, is_unfinished))
     return found
 
@@ -127,7 +131,7 @@ def remove_old(folder: DataFolder, old: OldUnits, age: dt.timedelta) -> None:
     before = _memo(folder, old.data_set)
     memo = _Memo(
         min(age.total_seconds(), before.age_s) if before else age.total_seconds(),
-        max(old.before, before.before) if before else old.before,
+        _later(before.before if before else None, old.before if old.manifests else None),
         before.units if before else 0,
         before.rows if before else 0,
         is_current_stale=bool(old.manifests) or old.is_unfinished,
@@ -144,6 +148,10 @@ def remove_old(folder: DataFolder, old: OldUnits, age: dt.timedelta) -> None:
     folder.remember(old.data_set, _MEMO, replace(memo, is_current_stale=False).content())
 
 
+def _later(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)
+
+
 def _bring_up_to_date(folder: DataFolder, data_set: str) -> None:
     if not folder.path.joinpath(folder_of_current(data_set)).is_dir():
         return
@@ -156,8 +164,7 @@ def _bring_up_to_date(folder: DataFolder, data_set: str) -> None:
 def removed_before(folder: Catalogue, data_set: str) -> dt.datetime | None:
     """Return the time before which everything was removed from a data set; None if nothing ever was."""
     memo = _memo(folder, data_set)
-    # A kill may have come after the memo, and before the number of units was noted.
-    return memo.before if memo is not None and (memo.units or memo.is_current_stale) else None
+    return None if memo is None else memo.before
 
 
 def _memo(folder: Catalogue, data_set: str) -> _Memo | None:
@@ -170,10 +177,13 @@ def _memo(folder: Catalogue, data_set: str) -> _Memo | None:
             raise ValueError("a newer version wrote it")
         return _Memo(
             members.count("age_s"),
-            members.time("before"),
+            members.time_or_none("before"),
             members.count("units"),
             members.count("rows"),
             is_current_stale=bool(members.count("is_current_stale")),
         )
     except ValueError as error:
-        raise InputError(f"{folder.path}: what is remembered of removed {data_set} is damaged: {error}") from error
+        # An export passes over it: what was removed may be fetched again, which is better than to fetch nothing.
+        path = folder.path / memo_place(data_set, _MEMO)
+        folder.pass_over(path, data_set, InputError(f"{path} is damaged: {error}; restore it, or remove it"))
+        return None

@@ -141,6 +141,37 @@ def test_current_that_could_not_be_written_is_tried_again(folder: DataFolder) ->
     assert is_compact(folder, "items")
 
 
+def test_the_copy_of_a_data_set_without_units_goes_too(folder: DataFolder) -> None:
+    """Although a kill came after the last unit and before its copy."""
+    publish(folder, "items", "old", (70, 61))
+    compact(folder, "items")
+    (old,) = old_of(folder).values()
+    about = {"format": 1, "age_s": int(AGE.total_seconds()), "before": old.before, "units": 0, "rows": 0}
+    folder.remember("items", "retention", {**about, "is_current_stale": 1})
+    folder.remove(old.manifests)
+
+    (again,) = old_of(folder).values()
+    assert again.is_agreed
+    remove_old(folder, again, AGE)
+
+    assert not folder.path.joinpath("current", "items").exists()
+    assert old_of(folder) == {}
+    assert removed_before(folder, "items") == old.before
+
+
+def test_a_damaged_memo_does_not_stop_an_export(folder: DataFolder) -> None:
+    """It costs requests, and consent is needed again."""
+    publish(folder, "items", "old", (70, 61))
+    folder.remember("items", "retention", {"format": 1})
+    with pytest.raises(InputError, match="is damaged"):
+        removed_before(folder, "items")
+
+    folder.pass_over_damage()
+    assert removed_before(folder, "items") is None
+    assert not old_of(folder)["items"].is_agreed
+    assert [damage.data_set for damage in folder.damage.values()] == ["items"]
+
+
 def test_what_is_compact_is_known_by_its_units(folder: DataFolder) -> None:
     """Not by numbers of rows or units, which another set of units may have too."""
     publish(folder, "items", "a", (10, 5))

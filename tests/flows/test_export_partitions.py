@@ -10,6 +10,11 @@ import pytest
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.merged_units import merge_units
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.flows.exporting import Lake, a_lake, as_lines
 from tests.readers import READERS, Reader
@@ -132,3 +137,26 @@ def test_a_month_and_a_date_are_one_too_many() -> None:
     """The one says what the other says."""
     with pytest.raises(UsageError, match="one of date and month"):
         ExportOptions(out="lake", partition=("date", "month"))
+
+
+def test_what_arrives_later_goes_into_the_same_folders(tmp_path: Path) -> None:
+    """Whoever writes without naming any, as for events that arrive, and where small units become one."""
+    lines = as_lines(
+        [
+            {"id": f"{day}-{kind}", "timestamp": f"2026-03-{day}T10:00:00Z", "type": f"{kind}/CREATED"}
+            for day in (18, 19)
+            for kind in ("CONTACT", "TASK")
+        ]
+    )
+    with DataFolder.open(tmp_path / "lake", host="h", create=True).lock() as folder:
+        for unit, options in (("a", PartOptions(partition=("month",))), ("b", None)):
+            with UnitWriter(folder, DATA_SETS["events"], unit, Origin(unit, "f"), options) as writer:
+                writer.convert([lines.replace(b'"id":"', f'"id":"{unit}-'.encode())])
+                writer.commit()
+        both = folder.manifests("events")
+        assert {part.path.partition("/")[0] for one in both for part in one.parts} == {"month=2026-03"}
+        merged = merge_units(folder, both, "a", origin=Origin("a", "f"), covered=None, about={})
+
+        assert [part.path.partition("/")[0] for part in merged.parts] == ["month=2026-03"]
+        assert merged.rows == 8
+        assert verify(folder, deep=True).is_sound
