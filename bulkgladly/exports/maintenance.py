@@ -34,10 +34,9 @@ def _failed(error: BulkgladlyError | OSError) -> UnitResult:
 
 @dataclass(slots=True)
 class _Tally:
-    """How many data sets were compacted, and how many had not changed. After a full disk none is tried."""
+    """How many data sets were compacted. After a full disk none is tried."""
 
     written: int = 0
-    unchanged: int = 0
     is_disk_full: bool = False
 
 
@@ -48,14 +47,26 @@ class Compaction:
     workers = 1  # it keeps the disk busy, and holds a bit for each row
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
-        """Yield a step for each data set, then say what was done."""
+        """Yield a step for each data set that has changed, then say what was done."""
+        present, changed = await context.in_thread(self._changed, context)
+        if changed:
+            context.observer.note(f"compacting {counted(len(changed), 'data set')}: {', '.join(changed)}")
         tally = _Tally()
-        for data_set in await context.in_thread(context.folder.data_sets):
+        for data_set in changed:
             yield _CompactUnit(data_set, tally)
             yield None
         if tally.written:
-            rest = f"; {tally.unchanged:,} had not changed" if tally.unchanged else ""
+            unchanged = len(present) - len(changed)
+            rest = f"; {unchanged:,} had not changed" if unchanged else ""
             context.note(f"compacted {counted(tally.written, 'data set')} into {context.options.out / 'current'}{rest}")
+
+    def _changed(self, context: Context) -> tuple[list[str], list[str]]:
+        """Return the data sets that have rows, and those of them that have changed."""
+        folder = context.folder
+        present = [
+            name for name in folder.data_sets() if any(manifest.parts for manifest in folder.iter_manifests(name))
+        ]
+        return present, [name for name in present if not is_compact(folder, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ class _CompactUnit:
     name: str = _COMPACT
 
     async def run(self, context: Context) -> UnitResult | None:
-        """Compact; None if that succeeded, or is not needed."""
+        """Compact; None if that succeeded, or cannot because the disk is full, which is told once."""
         if self.tally.is_disk_full:
             return None
         try:
@@ -73,18 +84,12 @@ class _CompactUnit:
         except (BulkgladlyError, OSError) as error:
             self.tally.is_disk_full = isinstance(error, DiskFull) or (isinstance(error, OSError) and is_full(error))
             return _failed(error)
+        self.tally.written += 1
         return None
 
     def _compact(self, context: Context) -> None:
-        folder = context.folder
-        if not any(manifest.parts for manifest in folder.iter_manifests(self.data_set)):
-            return
-        if is_compact(folder, self.data_set):
-            self.tally.unchanged += 1
-            return
         # In a thread, which a cancel does not end by itself: a second Ctrl-C must not wait for a large data set.
-        compact(folder, self.data_set, check=anyio.from_thread.check_cancelled)
-        self.tally.written += 1
+        compact(context.folder, self.data_set, check=anyio.from_thread.check_cancelled)
 
 
 # --- Retention ---
