@@ -12,6 +12,7 @@ from bulkgladly.lake.verify import verify
 from bulkgladly.runs.observer import Observer
 from tests.flows.exporting import DAY, NIGHT, Lake, a_lake, as_lines, note_line
 from tests.flows.quickly import dump
+from tests.full_disk import fill_at_open
 
 
 @pytest.fixture
@@ -64,6 +65,22 @@ async def test_a_compaction_that_fails_leaves_what_was_fetched(lake: Lake) -> No
     (told,) = bad.told
     assert (told.data_set, told.unit, told.state) == ("inboxes", "(compact)", "failed")
     assert "what was fetched is complete" in told.detail
+    assert set(current_numbers(lake)) == {"items", "inboxes"}
+
+
+async def test_a_disk_that_is_full_while_compacting_ends_no_dump(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, what was fetched is complete, and the next dump compacts."""
+    async with lake.emulator:
+        lake.add_job(as_lines([note_line(1)]))
+        with monkeypatch.context() as patched:
+            fill_at_open(patched, ".compact-")
+            full = await lake.dump("items", "inboxes", compact=True)
+        free = await lake.dump("items", "inboxes", compact=True)
+
+    assert (full.exit_code, full.status, free.exit_code) == (1, "complete", 0)
+    (told,) = full.told
+    assert told.detail.endswith("what was fetched is complete")
+    assert lake.ids() == ["item-000001"]
     assert set(current_numbers(lake)) == {"items", "inboxes"}
 
 
