@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +116,6 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.old_units import removed_before
     from bulkgladly.lake.summaries import summaries_of
-    from bulkgladly.runs.observer import counted
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
@@ -157,6 +156,16 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
             for one in summaries
         ],
     )
+    _show_remarks(folder, summaries, removed)
+    return summaries
+
+
+def _show_remarks(
+    folder: Path, summaries: "Sequence[DataSetSummary]", removed: Mapping[str, dt.datetime | None]
+) -> None:
+    """Print what the table has no room for: what was removed, what is missing, and drift."""
+    from bulkgladly.runs.observer import counted
+
     for one in summaries:
         if before := removed[one.data_set]:
             print_lines(f"{one.data_set}: what is older than {_shown(before)} was removed (retention)")
@@ -167,7 +176,6 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
             print_lines(f"{one.data_set} is incomplete in {counted(one.incomplete, 'place')}; `{why}` lists them")
     if any(one.drift for one in summaries):
         print_lines(f"`{next_command('dataset', 'drift', folder)}` lists the values without a column of their own")
-    return summaries
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
