@@ -25,6 +25,7 @@ from bulkgladly.cli import (
     listen_command,
     live_command,
     map_command,
+    old_data,
     program_commands,
     resume_command,
     rules_command,
@@ -96,7 +97,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
         _INSPECT,
         (
             *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
-            dataset_command.sql,
+            *(dataset_command.sql, old_data.purge),
         ),
     ),
 }

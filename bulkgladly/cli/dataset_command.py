@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,10 +96,16 @@ def show(
 
 def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.timedelta, said: str) -> None:
     """Leave with exit code 1 if the newest file is older than that, or if there is none."""
-    newest = max((one.last_written_at for one in summaries if one.last_written_at), default=None)
+    from bulkgladly.lake.summaries import SKEW
+
+    now = dt.datetime.now(dt.UTC)
+    written = [one.last_written_at for one in summaries if one.last_written_at]
+    # A time in the future was written by a clock that was ahead: it would count as fresh until then.
+    newest = max((at for at in written if at <= now + SKEW), default=None)
     if newest is None:
-        tell(f"{folder} has no data yet, so it is older than {said}")
-    elif dt.datetime.now(dt.UTC) - newest > age:
+        had = "was last written by a clock that is ahead" if written else "has no data yet"
+        tell(f"{folder} {had}, so it is not known to be younger than {said}")
+    elif now - newest > age:
         tell(f"{folder} was last written at {_shown(newest)} (UTC), more than {said} ago")
     else:
         return
@@ -108,13 +114,15 @@ def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.t
 
 def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
     from bulkgladly.lake.folder import DataFolder
+    from bulkgladly.lake.old_units import removed_before
     from bulkgladly.lake.summaries import summaries_of
-    from bulkgladly.runs.observer import counted
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
+    removed = {one.data_set: removed_before(opened, one.data_set) for one in summaries}
     if as_json:
-        print_json({"host": opened.host, "data_sets": [_as_json(summary) for summary in summaries]})
+        told = [{**_as_json(one), "removed_before": removed[one.data_set]} for one in summaries]
+        print_json({"host": opened.host, "data_sets": told})
         return summaries
     if not summaries:
         tell(f"{folder} has no data yet")
@@ -148,7 +156,19 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
             for one in summaries
         ],
     )
+    _show_remarks(folder, summaries, removed)
+    return summaries
+
+
+def _show_remarks(
+    folder: Path, summaries: "Sequence[DataSetSummary]", removed: Mapping[str, dt.datetime | None]
+) -> None:
+    """Print what the table has no room for: what was removed, what is missing, and drift."""
+    from bulkgladly.runs.observer import counted
+
     for one in summaries:
+        if before := removed[one.data_set]:
+            print_lines(f"{one.data_set}: what is older than {_shown(before)} was removed (retention)")
         for begin, end in one.coverage.gaps:
             print_lines(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
         if one.incomplete:
@@ -156,7 +176,6 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
             print_lines(f"{one.data_set} is incomplete in {counted(one.incomplete, 'place')}; `{why}` lists them")
     if any(one.drift for one in summaries):
         print_lines(f"`{next_command('dataset', 'drift', folder)}` lists the values without a column of their own")
-    return summaries
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:

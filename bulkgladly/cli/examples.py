@@ -38,6 +38,9 @@ bulkgladly export report ConversationExportReport --from 2026-10-01 --out lake""
 # everything that is new, for example from cron every night
 bulkgladly dump lake --state-dir dumps
 
+# also conversations, the newest rows in lake/current, and nothing older
+bulkgladly dump lake --what +conversations --compact --retention 400d
+
 # a few objects only, as CSV files
 bulkgladly dump sheets --what customers,agents --format csv""",
     "check": """\
@@ -107,6 +110,12 @@ bulkgladly dataset sql lake -o views.sql
 
 # to the standard output
 bulkgladly dataset sql lake""",
+    "dataset purge": """\
+# says what it would remove, and asks
+bulkgladly dataset purge lake --older-than 400d
+
+# without asking
+bulkgladly dataset purge lake --older-than 400d --yes""",
     "inbox": """\
 bulkgladly inbox show""",
     "inbox show": """\

@@ -22,11 +22,13 @@ from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.lake_flags import FileFlags, LookBack, OutFolder, ParentFlags, ReportFlags, SpanFlags, day_of
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import words_of
+from bulkgladly.cli.values import seconds_of
 from bulkgladly.errors import UsageError
 
 __all__ = ("dump", "export")
 
 _WHAT, _REPORTS, _FILES, _STATE = "What to export", "Reports", "Files", "State and credentials"
+_AFTER = "Once it is up to date"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class _DumpFlags(FlagGroup):
         str | None,
         option(
             "--what",
-            "Comma-separated objects to bring up to date. (default: job files, events and all plain lists)",
+            "Comma-separated objects to bring up to date; +tasks adds to the default, -items leaves out, all is all. "
+            "(default: job files, events and all plain lists)",
             _WHAT,
             "OBJECTS",
         ),
@@ -66,18 +69,52 @@ class _DumpFlags(FlagGroup):
         """Return these options as fields of `ExportOptions`.
 
         Raises:
-            UsageError: `--reports-from` is not a day.
+            UsageError: `--reports-from` is not a day, or a word of `--what` is unknown.
         """
+        from bulkgladly.exports.chosen_kinds import dumped_words
         from bulkgladly.exports.export_options import ReportQuery
-        from bulkgladly.exports.run_export import DUMP_WORDS
 
         metric_sets = words_of(self.reports)
-        words = DUMP_WORDS if self.what is None else words_of(self.what)
+        words = dumped_words(()) if self.what is None else dumped_words(words_of(self.what))
         first = day_of("--reports-from", self.reports_from)
         return {
             "words": (*words, "report") if metric_sets and "report" not in words else words,
             "report": ReportQuery(metric_sets=metric_sets, first=first, look_back_days=self.look_back_days),
         }
+
+
+@dataclass(frozen=True)
+class _MaintenanceFlags(FlagGroup):
+    """What is done with the data set after it is up to date."""
+
+    compact: Annotated[
+        bool,
+        option("--compact", "Write the newest row of each key to DIR/current, where something changed.", _AFTER),
+    ] = False
+    retention: Annotated[
+        str | None,
+        option(
+            "--retention",
+            "Remove what is wholly older than this, such as 400d, for good. (min: 31d)",
+            _AFTER,
+            "TIME",
+        ),
+    ] = None
+    yes: Annotated[
+        bool, call_option("--yes", "Let --retention remove rows the first time, without asking.", _AFTER)
+    ] = False
+
+    def chosen(self, out: Path) -> dict[str, Any]:
+        """Return these options as fields of `ExportOptions`, after asking a person where that is needed.
+
+        Raises:
+            UsageError: `--retention` is not a time, or the person does not agree.
+        """
+        from bulkgladly.cli.old_data import agreed
+
+        days = None if self.retention is None else seconds_of("--retention", self.retention) / 86400
+        may_remove = days is not None and (self.yes or agreed(out, days))
+        return {"compact": self.compact, "retention_days": days, "may_remove": may_remove}
 
 
 @dataclass(frozen=True)
@@ -166,6 +203,7 @@ def dump(
     out: OutFolder,
     what: _DumpFlags,
     files: FileFlags,
+    maintenance: _MaintenanceFlags,
     pace: PaceFlags,
     stop: StopFlags,
     where: WhereFlags,
@@ -188,5 +226,6 @@ def dump(
         state_dir=where.state_dir,
         **what.chosen(),
         **files.chosen(),
+        **maintenance.chosen(out),
     )
     run_and_leave(context, partial(bring_up_to_date, options, where.credentials(context)), output)

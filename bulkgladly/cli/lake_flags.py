@@ -171,7 +171,7 @@ class FileFlags(FlagGroup):
         str | None,
         option(
             "--partition",
-            "Comma-separated columns to partition by, or none. (default: those of the data set)",
+            "Comma-separated folders of a new data set: type, entity, date or month; or none. (default: those it has)",
             _FILES,
             "COLUMNS",
         ),

@@ -76,6 +76,8 @@ class Context:
     """The unique name of the run."""
     next_loss: dt.datetime | None = None
     """When data will be lost, unless another export runs before."""
+    priced: dict[str, int] = field(default_factory=dict[str, int])
+    """How many requests a kind was expected to take, before the export began."""
     notes: list[str] = field(default_factory=list)
     """What the report says besides counts: gaps, losses, files of unknown kinds."""
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
 from bulkgladly.lake.file_formats import FORMATS
-from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.old_units import LEAST_AGE
+from bulkgladly.lake.part_writer import PartOptions, partitions_of
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("ExportOptions", "ReportQuery")
 
-PARTITIONS = ("type", "entity", "date")
+PARTITIONS = ("type", "entity", "date", "month")
 MAX_FILE_BYTES = 1 << 40
+MOST_DAYS = 36500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,14 @@ class ExportOptions:
     """What an export fetches, and how it writes its data set.
 
     `words` names the objects to export, in this order. `since` and `until` limit the period of job files
-    and the time of events. `partition` None means the folders that the data set declares, () none. `ids`,
+    and the time of events. `partition` None means the folders that the data set has, or else those that it declares; ()
+    means none. A data set keeps the folders that it was begun with. `ids`,
     `emails` and `from_dataset` say for which parents (customers, conversations, tasks, items) objects are
     fetched that the API returns only by parent. `refresh` also fetches what the data set has already,
     even if nothing suggests that it has changed.
+
+    With `compact`, the newest rows are written to `current/` after everything else. `retention_days` removes what is
+    wholly older; `may_remove` agrees to it the first time, when the data set has such rows already.
 
     Paths can be texts. `out` has no default, and `words` must not be empty.
 
@@ -63,6 +69,9 @@ class ExportOptions:
     from_dataset: OptionalPath = OptionalPath()
     report: ReportQuery = field(default_factory=ReportQuery)
     max_file_bytes: int = MAX_FILE_BYTES
+    compact: bool = False
+    retention_days: float | None = None
+    may_remove: bool = False
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     state_dir: LocalPath = LocalPath(".bulkgladly")
@@ -75,12 +84,20 @@ class ExportOptions:
             raise UsageError(f"--compression for {self.format}: {unsupported(self.compression, ways)}")
         if strange := [name for name in self.partition or () if name not in PARTITIONS]:
             raise UsageError(f"--partition: {unsupported(strange[0], ('none', *PARTITIONS))}")
+        if {"date", "month"} <= set(self.partition or ()):
+            raise UsageError("--partition: a date is within its month; pass one of date and month")
         if sum(source is not None for source in (self.ids, self.emails, self.from_dataset)) > 1:
             raise UsageError("--ids, --emails and --from-dataset cannot be combined; pass one of them")
+        if self.retention_days is not None and not LEAST_AGE.days <= self.retention_days <= MOST_DAYS:
+            raise UsageError(
+                f"--retention must be at least {LEAST_AGE.days}d: Gladly offers and revises newer data, which would be "
+                "fetched again"
+            )
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise UsageError("--since must be before --until")
 
     def parts(self, data_set: DataSet) -> PartOptions:
         """Return how the parts of a data set are written, without partitions that it does not have."""
-        names = None if self.partition is None else tuple(n for n in self.partition if n in data_set.partitions)
+        offered = partitions_of(data_set)
+        names = None if self.partition is None else tuple(name for name in self.partition if name in offered)
         return PartOptions(format=self.format, compression=self.compression, partition=names)

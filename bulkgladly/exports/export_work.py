@@ -1,5 +1,6 @@
 """An export as the work of a run: kinds one after the other, the units of each side by side, into a data set."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
+from bulkgladly.exports.maintenance import MAINTENANCE
+from bulkgladly.exports.price import price_of
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
@@ -55,8 +58,8 @@ class ExportWork:
             bounds=session.bounds,
             run=run.name,
         )
-        # What could not be planned or published in an earlier session is tried again, so its failure is dropped.
-        for name in (_PLAN, PUBLISHING):
+        # What could not be planned, published or kept up in an earlier session is tried again: its failure is dropped.
+        for name in (_PLAN, PUBLISHING, *MAINTENANCE):
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0
@@ -80,6 +83,7 @@ class ExportWork:
     async def read(self) -> None:
         """Plan one kind after the other, and hand over what is to be fetched."""
         await self._tell_damage()
+        await self._tell_price()
         for kind in (KeptReplies(self._options.words), *self._kinds):
             try:
                 await self._plan_kind(kind)
@@ -89,6 +93,13 @@ class ExportWork:
             # A later kind reads what this one publishes.
             await self._wait_for_all()
             await self._tell_damage()
+
+    async def _tell_price(self) -> None:
+        """Tell what the export takes, before its first request. An error here is that of a kind, which reports it."""
+        with contextlib.suppress(BulkgladlyError, OSError):
+            price = await price_of(self._kinds, self.context)
+            for line in price.lines(self._options.pace.expected_per_second()):
+                self._observer.note(f"{self._session.run.name}: {line}")
 
     async def _plan_kind(self, kind: ExportKind) -> None:
         limiter = anyio.CapacityLimiter(kind.workers)

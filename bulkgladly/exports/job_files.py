@@ -17,6 +17,7 @@ from bulkgladly.gladly.objects.export_jobs import (
     next_loss,
 )
 from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.old_units import removed_before
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS, DataSet, data_set_of, undeclared
 from bulkgladly.lake.summaries import coverage_of
@@ -68,8 +69,11 @@ class JobFiles:
         chosen = [job for job in done if job.is_within(options.since, options.until)]
         for data_set in (*self._data_sets, *self._unknown(context, done)):
             manifests = {manifest.unit: manifest for manifest in context.folder.manifests(data_set.name)}
-            units += _gaps(context, data_set, list(manifests.values()), done)
-            units += _wanted(context, data_set, manifests, chosen, newest_of(jobs))
+            # What was removed because it is old is neither missing nor new.
+            kept_from = removed_before(context.folder, data_set.name)
+            units += _gaps(context, data_set, list(manifests.values()), _since(kept_from, done))
+            wanted = chosen if context.options.refresh else _since(kept_from, chosen)
+            units += _wanted(context, data_set, manifests, wanted, newest_of(jobs))
         units += _failed(context, jobs)
         # Job by job, so that a run that is stopped early leaves whole nights.
         order = {job.id: at for at, job in enumerate(jobs)}
@@ -169,6 +173,11 @@ class JobFile:
         empty = await context.convert_lines((), self.into, self.name, source)
         replaces = (self.earlier,) if self.earlier is not None else ()
         await context.in_thread(empty.commit, about=about, incomplete=_GONE, replaces=replaces)
+
+
+def _since(begin: dt.datetime | None, jobs: Sequence[Job]) -> Sequence[Job]:
+    """Return the jobs that cover something after a time; all, if there is none."""
+    return jobs if begin is None else [job for job in jobs if job.is_within(begin, None)]
 
 
 def _wanted(

@@ -12,7 +12,7 @@ from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, U
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import source_of
-from bulkgladly.exports.reply_buffer import GONE, WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.reply_buffer import GONE, WHOLE, ReplyBuffer, floor_of, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ParentToAsk, ToAsk
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport, WantedFile, content_type_in, is_askable
@@ -47,6 +47,23 @@ class Media:
         self.name = word
         self.workers = concurrency_of(options.pace)
         self._row = live_export(word)
+
+    sources = ("items", "conversation-items")
+    """The data sets that name the files."""
+
+    def count(self, context: Context) -> int:
+        """Return how many files it would fetch now.
+
+        Raises:
+            UsageError: The rows that name them cannot be read.
+        """
+        buffer = ReplyBuffer(self._row)
+        try:
+            buffer.begin(context)
+            buffer.work.add(_wanted_files(source_of(context), self._row))
+            return buffer.work.count_to_ask(floor=floor_of(context))
+        finally:
+            buffer.close()
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield one unit for each file that is still to be fetched, and the steps that publish the index."""

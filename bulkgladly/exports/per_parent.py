@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bulkgladly.exports.export_context import Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, source_of
-from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, in_chunks
+from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, floor_of, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ParentToAsk, ToAsk
 from bulkgladly.gladly.endpoints import MAX_MERGES
@@ -41,6 +41,25 @@ class PerParent:
         self.workers = concurrency_of(options.pace)
         self._row = live_export(word)
         demand_parents(self._row, options)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The data sets that name the parents."""
+        return tuple(dict.fromkeys(column.data_set for column in self._row.ids_from))
+
+    def count(self, context: Context) -> int:
+        """Return how many requests it would take now.
+
+        Raises:
+            UsageError: The parents cannot be read.
+        """
+        buffer = ReplyBuffer(self._row)
+        try:
+            buffer.begin(context)
+            buffer.work.add(parents_of(self._row, context, Skipped()))
+            return buffer.work.count_to_ask(floor=floor_of(context))
+        finally:
+            buffer.close()
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield one request for each parent that is still to be requested, and the steps that publish the replies."""

@@ -25,14 +25,17 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import StampedRows
 from bulkgladly.runs.environment import Bounds
+from bulkgladly.runs.observer import Estimate
 
-__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "KeptReplies", "PublishStep", "ReplyBuffer", "in_chunks")
+__all__ = ("CUT", "GONE", "PUBLISHING", "WHOLE", "KeptReplies", "PublishStep", "ReplyBuffer", "floor_of", "in_chunks")
 
 WHOLE, CUT, GONE = 200, 206, 404
 """The status a reply is kept with; 206 (partial content) is our own, for a list that Gladly has cut."""
 
 _ASKED, _FETCHED = "_asked_id", "_fetched_at"
 _TOLD = 20
+_FEW = 10
+"""So few requests are over before anybody has read how long they take."""
 PUBLISHING = "(answers)"
 """The name of a step that publishes, as long as it has no unit."""
 
@@ -249,7 +252,8 @@ async def in_chunks(
         yield PublishStep(buffer)
         yield None
     await context.in_thread(add_parents)
-    floor = micros_of(context.begun_at or context.now) if context.options.refresh else 0
+    floor = floor_of(context)
+    await _tell_price(context, buffer, floor)
     last: PublishStep | None = None
     batches = buffer.work.to_ask(floor=floor)
     while batch := await context.in_thread(next, batches, None):
@@ -264,6 +268,19 @@ async def in_chunks(
     yield None
     if buffer.gone:
         context.note(f"{buffer.row.word}: Gladly does not have {buffer.gone:,} of those requested")
+
+
+def floor_of(context: Context) -> int:
+    """Return the time before which an answer does not count, in microseconds since 1970."""
+    return micros_of(context.begun_at or context.now) if context.options.refresh else 0
+
+
+async def _tell_price(context: Context, buffer: ReplyBuffer, floor: int) -> None:
+    """Tell how long the requests take, unless that was told before the export began and is still so."""
+    word, count = buffer.row.word, await context.in_thread(buffer.work.count_to_ask, floor=floor)
+    if count > _FEW and count != context.priced.get(word):
+        effort = Estimate(count, True, count, count, context.options.pace.expected_per_second()).effort()
+        context.observer.note(f"{word}: {effort}")
 
 
 def _key_columns(row: LiveExport) -> Sequence[tuple[str, ...]]:

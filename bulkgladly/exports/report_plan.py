@@ -13,10 +13,12 @@ from bulkgladly.gladly.report_queries import Query, query_for, sets_without_requ
 from bulkgladly.gladly.report_windows import Days, Due, Grid, Reading, due, grid_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Span
+from bulkgladly.lake.old_units import removed_before
 from bulkgladly.lake.report_csv import NotAReport
 from bulkgladly.lake.report_table import COLUMNS_MEMO, ReportColumn, ReportLayout, layout_in
 
 __all__ = (
+    "ALL",
     "FIRST_DAYS",
     "ReportHistory",
     "days_of",
@@ -28,6 +30,7 @@ __all__ = (
 )
 
 ALL = "all"
+"""Every set without required options."""
 FIRST_DAYS = 31
 """How many days of a report are read first, if no first day is given and the data set has none of it."""
 _READINGS = "readings"
@@ -110,6 +113,10 @@ class ReportHistory:
             found[manifest.unit] = Reading(days_of(manifest.covered), on)
         return found
 
+    def kept_from(self) -> dt.datetime | None:
+        """Return the time before which all windows were removed because they are old, or None."""
+        return removed_before(self._folder, self._query.data_set)
+
     def note_reading(self, unit: str, on: dt.date) -> None:
         """Remember when a window was requested that has not changed, since its manifest does not say so."""
         with self._lock:
@@ -158,8 +165,9 @@ def estimate(asked: ReportQuery, folder: DataFolder, today: dt.date, *, refresh:
     """Return the fewest requests needed: one for each window. Gladly allows ten per minute."""
     count = 0
     for query in queries_of(asked):
-        readings = ReportHistory(folder, query).readings()
-        count += len(windows_due(query, asked, readings, today, refresh=refresh))
+        history = ReportHistory(folder, query)
+        kept_from = history.kept_from()
+        count += len(windows_due(query, asked, history.readings(), today, refresh=refresh, kept_from=kept_from))
     return count
 
 
@@ -169,13 +177,20 @@ def grid_for(query: Query) -> Grid:
 
 
 def windows_due(
-    query: Query, asked: ReportQuery, readings: Mapping[str, Reading], today: dt.date, *, refresh: bool
+    query: Query,
+    asked: ReportQuery,
+    readings: Mapping[str, Reading],
+    today: dt.date,
+    *,
+    refresh: bool,
+    kept_from: dt.datetime | None = None,
 ) -> list[Due]:
     """Return the windows to request.
 
     Without a first day, all days from the first one in the data set until yesterday are considered, so
     that gaps are closed as well. A reading on a day in the future was dated by a fast clock, and counts
-    as one that may have been too early.
+    as one that may have been too early. Windows that end before `kept_from` were removed because they are
+    old, and only `refresh` requests them again.
     """
     readings = {
         name: found if found.on <= today else Reading(found.days, found.days.last) for name, found in readings.items()
@@ -185,4 +200,5 @@ def windows_due(
     days = Days(asked.first or earliest, last)
     if days.length < 1:
         return []
-    return list(due(grid_for(query), days, readings, look_back_days=asked.look_back_days, refresh=refresh))
+    found = due(grid_for(query), days, readings, look_back_days=asked.look_back_days, refresh=refresh)
+    return [each for each in found if refresh or kept_from is None or span_of(each.window)[1] > kept_from]

@@ -53,20 +53,21 @@ class Reports:
         for day in (self._asked.first, self._asked.last):
             if day is not None and day > today:
                 context.note(f"reports: {day} is in the future; reading until today, {today}")
-        await self._tell_how_long(context, today)
         for query in self._queries:
             if query.warning:
                 context.note(query.warning)
             history = ReportHistory(context.folder, query)
             readings = await context.in_thread(history.readings)
             ended = {line.name for line in await context.in_thread(context.log.units) if _has_ended(line, query)}
-            for each in windows_due(query, self._asked, readings, today, refresh=context.options.refresh):
+            kept_from = await context.in_thread(history.kept_from)
+            refresh = context.options.refresh
+            for each in windows_due(query, self._asked, readings, today, refresh=refresh, kept_from=kept_from):
                 reading = readings.get(each.window.name)
                 # What this run read before it was interrupted is not requested again.
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):
                     yield _WindowUnit(query, history, grid_for(query), each, self._row_cap)
 
-    async def _tell_how_long(self, context: Context, today: dt.date) -> None:
+    async def tell_how_long(self, context: Context, today: dt.date) -> None:
         """Tell the user in advance how long the API's limit for reports makes it take; a split window takes more."""
         options = context.options
         count: int = await context.in_thread(estimate, self._asked, context.folder, today, refresh=options.refresh)

@@ -6,19 +6,12 @@ from dataclasses import replace
 
 import anyio.to_thread
 
-from bulkgladly.choices import closest
 from bulkgladly.commands import next_command
 from bulkgladly.errors import DataSetInUse, JournalError, UsageError
-from bulkgladly.exports.event_windows import Events
+from bulkgladly.exports.chosen_kinds import demand_known_reports, demand_same_partition, kinds_for
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.export_work import ExportWork
-from bulkgladly.exports.job_files import JOB_WORDS, JobFiles
-from bulkgladly.exports.lists import LIST_WORDS, ListKind
-from bulkgladly.exports.media_downloads import MEDIA_WORDS, Media
-from bulkgladly.exports.per_parent import PARENT_WORDS, PerParent
-from bulkgladly.exports.report_units import Reports
-from bulkgladly.exports.unit_kinds import ExportKind
 from bulkgladly.gladly.objects.events import EVENTS
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
@@ -33,54 +26,7 @@ from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 
-__all__ = (
-    "DUMP_WORDS",
-    "EXPORT",
-    "EXPORT_WORDS",
-    "dump",
-    "kinds_for",
-    "resume_export",
-    "start_export",
-)
-
-# --- What is exported, in the order in which one kind builds on the other ---
-
-REPORT = "report"
-EXPORT_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS, REPORT, *PARENT_WORDS, *MEDIA_WORDS)
-DUMP_WORDS = (*JOB_WORDS, *LIST_WORDS, EVENTS)
-"""What a dump fetches by default: everything that takes only a few requests per night."""
-
-
-def kinds_for(options: ExportOptions) -> list[ExportKind]:
-    """Return the kinds that the options name.
-
-    Raises:
-        UsageError: A word is unknown, there is none, or options cannot be combined.
-    """
-    words = dict.fromkeys(options.words)
-    if not words:
-        raise UsageError(f"name what to export: {', '.join(EXPORT_WORDS)}")
-    if strange := [word for word in words if word not in EXPORT_WORDS]:
-        meant = closest(strange[0], EXPORT_WORDS)
-        hint = f"did you mean {meant!r}? " if meant else ""
-        raise UsageError(f"unknown object {strange[0]!r}; {hint}choose from: {', '.join(EXPORT_WORDS)}")
-    if (options.ids or options.emails) and not any(word in PARENT_WORDS or word in MEDIA_WORDS for word in words):
-        named, wanted = "--ids" if options.ids else "--emails", ", ".join(words)
-        raise UsageError(
-            f"{wanted} cannot be exported by {named}; leave it out, or choose from: {', '.join(PARENT_WORDS)}"
-        )
-    kinds: list[ExportKind] = []
-    if files := [word for word in JOB_WORDS if word in words]:
-        kinds.append(JobFiles(files))
-    kinds += [ListKind(word) for word in LIST_WORDS if word in words]
-    if EVENTS in words:
-        kinds.append(Events())
-    if REPORT in words:
-        kinds.append(Reports(options.report))
-    kinds += [PerParent(word, options) for word in PARENT_WORDS if word in words]
-    kinds += [Media(word, options) for word in MEDIA_WORDS if word in words]
-    return kinds
-
+__all__ = ("EXPORT", "dump", "resume_export", "start_export")
 
 # --- The run ---
 
@@ -113,6 +59,7 @@ async def start_export(
     """
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     kinds_for(options)  # refuses what cannot work before a folder is created
+    demand_same_partition(options)
     refuse_unlimited(options.pace, credentials)
     if not new_run:
         others = [(run, kept_in(run.path)) for run in _unfinished(options, credentials)]
@@ -148,6 +95,8 @@ async def dump(
         options = replace(options, from_dataset=options.out)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     kinds_for(options)
+    demand_known_reports(options)
+    demand_same_partition(options)
     refuse_unlimited(options.pace, credentials)
     for run in _unfinished(options, credentials):
         if run.header().resource == _DUMP:

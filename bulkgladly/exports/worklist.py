@@ -37,6 +37,9 @@ _TO_ASK = (
 )
 
 
+_COUNT = "SELECT count(*) FROM parents LEFT JOIN known USING (key) WHERE at IS NULL OR at < max(changed, ?)"
+
+
 class ParentToAsk(NamedTuple):
     """Something to request by. `key` is its name here, `asked` its name in the request.
 
@@ -102,6 +105,14 @@ class WorkList:
                 return
             number = rows[-1][0]
             yield [ToAsk(key, asked) for _, key, asked in rows]
+
+    def count_to_ask(self, *, floor: int = 0) -> int:
+        """Return how many keys `to_ask` would yield now."""
+        with self._lock:
+            if self._is_closed:
+                return 0
+            count: int = self._connection.execute(_COUNT, (floor,)).fetchone()[0]
+        return count
 
     def __len__(self) -> int:
         with self._lock:

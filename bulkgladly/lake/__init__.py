@@ -3,12 +3,12 @@
 An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines into rows with the
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
 files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact`,
-`merged_units` and `verify` maintain it. `view_sql` writes views over it for a database.
+`merged_units`, `old_units` and `verify` maintain it. `view_sql` writes views over it for a database.
 
 Each module imports only modules on floors below its own (a test reads this picture):
 
        the folder                         lines into rows          rows into parts           rows again
-    8  view_sql                                                    merged_units
+    8  view_sql old_units                                          merged_units
     7  verify followers                                            unit_writer               compact view_sources
     6  folder                                                      part_writer               published_rows
     5  publishing summaries findings      report_table             part_files

@@ -13,7 +13,15 @@ import orjson
 from bulkgladly.documents import Members
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.manifest import Manifest, read_manifest
-from bulkgladly.lake.places import MANIFESTS, data_set_of_place, manifest_place, memo_place, next_place, place_of
+from bulkgladly.lake.places import (
+    MANIFESTS,
+    data_set_of_place,
+    manifest_place,
+    memo_place,
+    next_place,
+    partition_in,
+    place_of,
+)
 
 __all__ = ("Catalogue", "Damage", "in_its_place")
 
@@ -73,6 +81,17 @@ class Catalogue:
                 self.pass_over(path, data_set, error)
             else:
                 yield manifest
+
+    def partition(self, data_set: str) -> tuple[str, ...] | None:
+        """Return the names of the folders that the parts of a data set lie in; None if it has no parts yet.
+
+        One part tells: all others lie in the same folders, unless an early version wrote them.
+        """
+        for path in sorted(self.unit_paths(data_set)):
+            with contextlib.suppress(UsageError):  # whoever needs this unit reports the damage
+                for part in read_manifest(path).parts:
+                    return partition_in(part.path)
+        return None
 
     def unit_paths(self, data_set: str) -> Iterator[Path]:
         """Yield the paths of the manifests of a data set, in any order."""

@@ -5,8 +5,9 @@ them to disk (`KeySpill`), which finds the last row of each. The second pass rea
 keep, in the order in which they were published.
 """
 
+import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,15 @@ from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.arrow import Array, scalar
-from bulkgladly.lake.current_folder import UNIT, announce, put_in_place, scratch_of, settle_manifests
+from bulkgladly.lake.current_folder import (
+    UNIT,
+    announce,
+    holds_parts,
+    manifest_of_current,
+    put_in_place,
+    scratch_of,
+    settle_manifests,
+)
 from bulkgladly.lake.file_formats import format_of
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, order_of_publishing
@@ -29,7 +38,7 @@ from bulkgladly.lake.schemas import LINE, DataSet
 from bulkgladly.storage.durable import below, sync_folder
 from bulkgladly.storage.failures import full_disk_named
 
-__all__ = ("CompactLimits", "Compacted", "compact")
+__all__ = ("CompactLimits", "Compacted", "compact", "is_compact")
 
 _JOB, _FETCH = "_job_updated_at", "_fetched_at"
 """The first is Gladly's time, the second that of the machine that sent the request."""
@@ -57,7 +66,12 @@ class CompactLimits:
 
 
 def compact(
-    folder: DataFolder, data_set: str | DataSet, out: Path | None = None, *, limits: CompactLimits | None = None
+    folder: DataFolder,
+    data_set: str | DataSet,
+    out: Path | None = None,
+    *,
+    limits: CompactLimits | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Compacted:
     """Write one row for each key of a data set into `current/<data set>/`, or `out`, as Parquet.
 
@@ -66,6 +80,8 @@ def compact(
     clock of ours decides between two units. Without a key, rows whose whole content is equal are kept
     once, and so are those of a report that has a key twice in one window. All parts have the declared
     schema.
+
+    `check` is called every few thousand rows; what it raises ends the compaction.
 
     The folder must be locked. The earlier files are replaced as a whole at the end; an error or a kill
     leaves them as they were. Besides what it writes, it needs about a tenth of the data set's size on disk.
@@ -83,7 +99,7 @@ def compact(
     final = out.absolute() if out else below(folder.path, (CURRENT / place_of(name)).as_posix())
     _refuse_foreign(final)
     scratch = scratch_of(final.parent if out else folder.path)
-    work = _Compaction(folder, shape, manifests, scratch, limits or CompactLimits())
+    work = _Compaction(folder, shape, manifests, scratch, limits or CompactLimits(), check)
     with full_disk_named(folder.path):
         try:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -97,6 +113,30 @@ def compact(
             settle_manifests(folder.path)
     sizes = [report.bytes for report in reports]
     return Compacted(name, final, work.rows_read, sum(report.rows for report in reports), len(reports), sum(sizes))
+
+
+def is_compact(folder: DataFolder, data_set: str) -> bool:
+    """Tell whether `current/<data set>/` holds what `compact` would write now, so that it need not be written again.
+
+    Its manifest names the units that it was made of, and this version must have written it. Of its files only names
+    and sizes are compared.
+    """
+    try:
+        made = manifest_of_current(folder.path, data_set)
+        if made is None or made.version != __version__:
+            return False
+        return made.source.get("made_of") == _made_of(_published(folder, data_set)) and holds_parts(folder.path, made)
+    except UsageError:
+        return False
+
+
+def _made_of(manifests: Sequence[Manifest]) -> str:
+    """Return the digest of what the units are: not a number of rows, which another set of units may have as well."""
+    digest = hashlib.blake2b(digest_size=16)
+    for one in sorted(manifests, key=lambda manifest: manifest.unit):
+        files = ",".join(f"{part.path}:{part.blake2b}" for part in one.parts)
+        digest.update(f"{one.unit}\n{one.sequence}\n{files}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _published(folder: DataFolder, name: str) -> list[Manifest]:
@@ -113,13 +153,20 @@ def _published(folder: DataFolder, name: str) -> list[Manifest]:
 
 class _Compaction:
     def __init__(
-        self, folder: DataFolder, data_set: DataSet, manifests: Sequence[Manifest], scratch: Path, limits: CompactLimits
+        self,
+        folder: DataFolder,
+        data_set: DataSet,
+        manifests: Sequence[Manifest],
+        scratch: Path,
+        limits: CompactLimits,
+        check: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._data_set = data_set
         self._manifests = manifests
         self._scratch = scratch
         self._limits = limits
+        self._check = check
         self.rows_read = sum(manifest.rows for manifest in manifests)
 
     def run(self, used: frozenset[int]) -> list[PartEntry]:
@@ -145,6 +192,7 @@ class _Compaction:
         columns = [*self._data_set.key, *([age] if age else []), LINE]
         for unit, path, _ in self._parts():
             for table in _with_keys(path, self._data_set, columns):
+                self._check()
                 keys = list(identities(table, self._data_set.key))
                 times = table.column(age).cast(pa.int64()) if age else pa.nulls(table.num_rows, pa.int64())
                 units = pa.repeat(scalar(unit, pa.int64()), table.num_rows)
@@ -194,6 +242,7 @@ class _Compaction:
                 continue  # not even opened
             at = begin
             for table in tables_in(path, self._data_set):
+                self._check()
                 mask: Array | None = kept.among(at, table.num_rows)
                 at += table.num_rows
                 if mask is not None:
@@ -234,7 +283,11 @@ def _described(
         written_at=folder.now(),
         host=folder.host,
         version=__version__,
-        source={"units": len(manifests), "rows_read": sum(manifest.rows for manifest in manifests)},
+        source={
+            "units": len(manifests),
+            "rows_read": sum(manifest.rows for manifest in manifests),
+            "made_of": _made_of(manifests),
+        },
         sequence=manifests[-1].sequence,
     )
 

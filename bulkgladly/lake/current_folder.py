@@ -15,12 +15,12 @@ import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from bulkgladly.documents import as_json
 from bulkgladly.errors import UsageError
-from bulkgladly.lake.manifest import Manifest, PartEntry, manifest_json, read_manifest
+from bulkgladly.lake.manifest import Manifest, manifest_json, read_manifest
 from bulkgladly.lake.places import CURRENT, MANIFESTS, data_set_of_place, is_partial, place_of
 from bulkgladly.storage.durable import below, sync_folder, write_whole
 
@@ -29,7 +29,9 @@ __all__ = (
     "announce",
     "announced",
     "data_set_announced",
+    "drop_current",
     "folder_of_current",
+    "holds_parts",
     "manifest_of_current",
     "place_of_current",
     "put_in_place",
@@ -93,7 +95,7 @@ def settle_manifests(top: Path) -> None:
         is_there = False
         with contextlib.suppress(UsageError):
             manifest = read_manifest(path)
-            is_there = _holds(top / folder_of_current(manifest.data_set), manifest.parts)
+            is_there = holds_parts(top, manifest)
         if is_there:
             path.replace(path.with_suffix(""))
         else:
@@ -104,11 +106,28 @@ def settle_manifests(top: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _holds(folder: Path, parts: Sequence[PartEntry]) -> bool:
-    """Tell whether a folder has these parts. Their numbers differ from those of the earlier parts."""
-    return folder.is_dir() and {(part.path, part.bytes) for part in parts} <= {
+def holds_parts(top: Path, manifest: Manifest) -> bool:
+    """Tell whether the folder has the parts of its manifest, by their names and sizes.
+
+    Their numbers differ from those of the parts before them.
+    """
+    folder = top / folder_of_current(manifest.data_set)
+    return folder.is_dir() and {(part.path, part.bytes) for part in manifest.parts} <= {
         (found.name, found.stat().st_size) for found in folder.iterdir()
     }
+
+
+def drop_current(top: Path, data_set: str) -> None:
+    """Remove the folder of a compacted data set and its manifest; a kill in between leaves only the manifest."""
+    final = below(top, folder_of_current(data_set).as_posix())
+    if final.is_dir():
+        # Under a hidden name first, which `settle_folders` removes: a reader finds all of it or nothing.
+        old = final.with_name(f".{final.name}{_OLD}")
+        remove_tree(old)
+        final.replace(old)
+        sync_folder(final.parent)
+        remove_tree(old)
+    below(top, place_of_current(data_set).as_posix()).unlink(missing_ok=True)
 
 
 _NEW, _OLD = ".new", ".old"

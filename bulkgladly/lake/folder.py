@@ -36,7 +36,7 @@ from bulkgladly.lake.publishing import (
     write_decision,
 )
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.storage.durable import below, partial_of, write_whole
+from bulkgladly.storage.durable import below, partial_of, sync_folder, write_whole
 from bulkgladly.storage.failures import full_disk_named
 from bulkgladly.storage.lock import Lock, LockHeld
 
@@ -76,6 +76,7 @@ class DataFolder(Catalogue):
         self.host = host
         self.now = now
         self._sequences: dict[str, int] = {}
+        self._partitions: dict[str, tuple[str, ...]] = {}
         self._counting = threading.Lock()
         self._lock = Lock(path / LOCK)
 
@@ -138,6 +139,7 @@ class DataFolder(Catalogue):
         except OSError as exc:
             raise UsageError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._sequences.clear()  # another process may have published since they were counted
+        self._partitions.clear()
         try:
             self._settle_host()
         except BaseException:
@@ -189,6 +191,15 @@ class DataFolder(Catalogue):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, as_json(dict(value)))
 
+    def partition(self, data_set: str) -> tuple[str, ...] | None:
+        """Return the names of the folders of a data set, as a catalogue does, but look once while locked."""
+        found = self._partitions.get(data_set)
+        if found is None:
+            found = super().partition(data_set)
+            if found is not None and self.is_locked:
+                self._partitions[data_set] = found
+        return found
+
     def prepare(self, data_set: str) -> None:
         """Create the folder by which `recover` finds a data set. Call it before the first file of the data set."""
         self._demand_lock()
@@ -225,6 +236,22 @@ class DataFolder(Catalogue):
             numbered = replace(manifest, sequence=self._next_sequence(manifest.data_set))
             decision = decide(self.path, numbered, replaces)
             return carry_out(self.path, write_decision(self.path, decision))
+
+    def remove(self, manifests: Sequence[Manifest]) -> None:
+        """Remove units with all their files, for good. After a kill, `recover` removes what is left of their files."""
+        self._demand_lock()
+        folders = set()
+        for one in manifests:
+            path = below(self.path, manifest_place(one.data_set, one.unit).as_posix())
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+        # On the disk first: a manifest that came back would name files that are missing.
+        for folder in folders:
+            sync_folder(folder)
+        for name in (name for one in manifests for name in files_of(one)):
+            below(self.path, name).unlink(missing_ok=True)
+        for data_set in {one.data_set for one in manifests}:
+            remove_empty_folders(self.path / place_of(data_set), lambda found: "=" in found.name)
 
     def _next_sequence(self, data_set: str) -> int:
         """Return the number of the next unit: above all that the data set has, whatever the clock says."""

@@ -25,12 +25,17 @@ from bulkgladly.lake.rows import Origin, Rows
 from bulkgladly.lake.schemas import DataSet
 from bulkgladly.storage.failures import full_disk_named
 
-__all__ = ("PartOptions", "PartWriter")
+__all__ = ("PartOptions", "PartWriter", "partitions_of")
 
 _SMALL = 8
 """Rows below this fraction of a row group's size are not worth a row group, or opening a part for it."""
 _MOST_ROW_GROUPS = 128
 """The most row groups that the open parts have together: each takes about 50 KB of memory until its part is closed."""
+
+
+def partitions_of(data_set: DataSet) -> tuple[str, ...]:
+    """Return the partitions that a data set offers, outermost first: those it declares, and the month of its date."""
+    return (*data_set.partitions, *(["month"] if "date" in data_set.partitions else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,12 @@ class PartOptions:
         """
         if self.partition is None:
             return data_set.partitions
+        offered = partitions_of(data_set)
         for name in self.partition:
-            if name not in data_set.partitions:
-                offered = f"choose {one_of(data_set.partitions)}" if data_set.partitions else "it has no partitions"
-                raise UsageError(f"{data_set.name} cannot be partitioned by {name}; {offered}")
-        return tuple(name for name in data_set.partitions if name in self.partition)
+            if name not in offered:
+                choices = f"choose {one_of(offered)}" if offered else "it has no partitions"
+                raise UsageError(f"{data_set.name} cannot be partitioned by {name}; {choices}")
+        return tuple(name for name in offered if name in self.partition)
 
 
 class PartWriter:
@@ -119,7 +125,7 @@ class PartWriter:
     def _place(self, partition: Partition) -> PurePosixPath:
         found = self._places.get(partition)
         if found is None:
-            found = folder_of(tuple(each for each in partition if each[0] in self._folders))
+            found = folder_of(tuple(each for each in _with_month(partition) if each[0] in self._folders))
             self._places[partition] = found
         return found
 
@@ -206,6 +212,12 @@ class PartWriter:
         part = self._open.pop(place)
         self._closed.append(part)
         part.close()
+
+
+def _with_month(partition: Partition) -> Partition:
+    """Return a partition with the month of its date behind it."""
+    months = [("month", value and value.rpartition("-")[0]) for name, value in partition if name == "date"]
+    return (*partition, *months)
 
 
 class _Waiting:

@@ -1,7 +1,7 @@
 """Where everything lies below the top folder, and how values from outside become names of files and folders. Pure.
 
     _bulkgladly.json                          the marker: whose data this is, and in which format
-    <data set>/[type=../date=..]/<part>       rows
+    <data set>/[type=../date=..]/<part>       rows; the folders can also be others, see `partition_in`
     current/<data set>/part-0001.parquet      one row per key, made by `compact`
     media/                                    files that rows refer to, see `side_files`
     _manifest/<data set>/<unit>.json          what is published; `.json.next` is being published
@@ -44,6 +44,7 @@ __all__ = (
     "manifest_place",
     "memo_place",
     "next_place",
+    "partition_in",
     "place_of",
     "raw_place",
     "rejects_place",
@@ -55,13 +56,15 @@ __all__ = (
 Partition = tuple[tuple[str, str | None], ...]
 """Names and values of the folders of a row, outermost first; None stands for no value."""
 
-_NO_VALUE = {"type": "UNTYPED", "entity": "UNTYPED", "date": "0001-01-01"}
+_NO_VALUE = {"type": "UNTYPED", "entity": "UNTYPED", "date": "0001-01-01", "month": "0001-01"}
 """How no value is spelled. Hive's own word for null would suit DuckDB, Polars and Spark, but pandas and
 pyarrow's read_table fail on it. The columns in the file are still null."""
 _SPELLED = {"": "~EMPTY", "__HIVE_DEFAULT_PARTITION__": "~HIVE_DEFAULT_PARTITION"}
 """Values that readers would read as null, or refuse. No other name begins with a `~`."""
 _SPELLED_DATES = {**_SPELLED, _NO_VALUE["date"]: "0001-1-1"}
 """That date in another form. If it were percent-encoded, DuckDB would read the dates of all folders as text."""
+_SPELLED_MONTHS = {**_SPELLED, _NO_VALUE["month"]: "0001-1"}
+_OWN = {"date": _SPELLED_DATES, "month": _SPELLED_MONTHS}
 _LOWER = re.compile(r"%[0-9A-F]{2}|[a-z]")
 _MOST_BYTES = 150
 MARK_LENGTH = 17
@@ -105,7 +108,7 @@ def folder_of(partition: Partition) -> PurePosixPath:
 def _spelled(name: str, value: str | None) -> str:
     if value is None:
         return _NO_VALUE[name]
-    if (ours := (_SPELLED_DATES if name == "date" else _SPELLED).get(value)) is not None:
+    if (ours := _OWN.get(name, _SPELLED).get(value)) is not None:
         return ours
     made = _cut(_LOWER.sub(_upper, quote(value, safe="", errors="surrogatepass")), value)
     is_ours = made.startswith("~") or made == _NO_VALUE.get(name)
@@ -116,6 +119,11 @@ def _upper(found: re.Match[str]) -> str:
     """Return a lower-case letter percent-encoded; what is already encoded stays."""
     text = found.group()
     return text if text.startswith("%") else f"%{ord(text):02X}"
+
+
+def partition_in(part: str) -> tuple[str, ...]:
+    """Return the names of the folders of a part, outermost first, by its path below its data set."""
+    return tuple(step.partition("=")[0] for step in PurePosixPath(part).parts[:-1] if "=" in step)
 
 
 # --- Places ---

@@ -10,6 +10,7 @@ from bulkgladly.lake.manifest import Manifest, Span
 from bulkgladly.lake.rows import DriftKind
 
 __all__ = (
+    "SKEW",
     "Coverage",
     "DataSetSummary",
     "DriftSummary",
@@ -58,7 +59,7 @@ def coverage_of(spans: Iterable[Span]) -> Coverage:
 
 # --- Counts ---
 
-_SKEW = dt.timedelta(minutes=5)
+SKEW = dt.timedelta(minutes=5)
 """How far the clocks of two machines may differ without a warning."""
 
 
@@ -106,7 +107,7 @@ def clock_warnings(newest: Mapping[str, dt.datetime], now: dt.datetime) -> tuple
         f"{name}: last written on {at:%Y-%m-%d %H:%M} UTC, which is in the future; check the clock of this machine, "
         "and of the one that wrote it"
         for name, at in newest.items()
-        if at > now + _SKEW
+        if at > now + SKEW
     )
 
 

@@ -19,7 +19,7 @@ from bulkgladly.lake.arrow import in_schema, integers, scalar
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
-from bulkgladly.lake.part_writer import PartOptions, PartWriter
+from bulkgladly.lake.part_writer import PartOptions, PartWriter, partitions_of
 from bulkgladly.lake.places import INCOMING, place_of, raw_place, rejects_place
 from bulkgladly.lake.rows import DriftLog, Origin, Reject, Rows
 from bulkgladly.lake.schemas import LINE, TIMESTAMP, DataSet
@@ -112,6 +112,7 @@ class UnitWriter:
 
     Nothing is created before the first row, reject or block. If the unit is published already, its new
     files have a `~2` (`~3`, ...) after their stem; two units of a data set must not have the same stem.
+    A data set that has parts keeps its folders, whatever the options say.
     Do not use it from two threads at once. A kill leaves files only in `_incoming`, which
     `DataFolder.recover` removes.
 
@@ -146,7 +147,8 @@ class UnitWriter:
         place = place_of(data_set.name)
         below(folder.path, (place / "any").as_posix())
         top = below(folder.path, (INCOMING / place / "any").as_posix()).parent
-        self._parts = PartWriter(top, data_set, replace(origin, stem=origin.stem + mark), options)
+        kept = _as_before(folder, data_set, options or PartOptions())
+        self._parts = PartWriter(top, data_set, replace(origin, stem=origin.stem + mark), kept)
         self._rejects = RejectsFile(folder.path, rejects_place(data_set.name, unit + mark), origin.file)
         self._raw = RawFile(folder.path, raw_place(data_set.name, unit + mark)) if keep_raw else None
         self._max_bytes = max_bytes
@@ -300,6 +302,14 @@ class UnitWriter:
             if self._raw:
                 self._raw.add(block)
             yield block
+
+
+def _as_before(folder: DataFolder, data_set: DataSet, options: PartOptions) -> PartOptions:
+    """Return the options with the folders that the data set has: readers cannot open one with two kinds of folders."""
+    names = folder.partition(data_set.name)
+    if names is None or not set(names) <= set(partitions_of(data_set)):
+        return options
+    return replace(options, partition=names)
 
 
 def _as_plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ SETUP: Mapping[str, tuple[str, ...]] = {
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {
     "bulkgladly dataset show lake": EXPORT,
+    "bulkgladly dataset purge lake --older-than 400d": EXPORT,
+    "bulkgladly dataset purge lake --older-than 400d --yes": EXPORT,
     "bulkgladly dataset verify lake": EXPORT,
     "bulkgladly map check contacts.csv --map customers.toml": MAP,
 }

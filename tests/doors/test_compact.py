@@ -365,3 +365,20 @@ def test_the_lock_is_needed(folder: DataFolder) -> None:
 
     with pytest.raises(RuntimeError, match="lock"):
         compact(folder, "customers")
+
+
+def test_a_compaction_can_be_stopped_between_rows(folder: DataFolder) -> None:
+    """By what its caller raises: the files before it stay, and nothing else is left."""
+    publish(folder, "a", [customer("1", "Ada")])
+    compact(folder, "customers")
+    before = sorted(path.name for path in (folder.path / "current" / "customers").iterdir())
+    publish(folder, "b", [customer("1", "Bea")], hours=1)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compact(folder, "customers", check=stop)
+    assert sorted(path.name for path in (folder.path / "current" / "customers").iterdir()) == before
+    assert not list(folder.path.glob(".compact-*"))
+    assert verify(folder, deep=True).is_sound

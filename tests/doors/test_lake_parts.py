@@ -303,7 +303,7 @@ def test_events_are_sorted_by_entity_and_day(tmp_path: Path) -> None:
 def test_folders_that_are_not_offered_are_refused(tmp_path: Path, name: str, partition: tuple[str, ...]) -> None:
     """With what is offered, and before anything is written."""
     with pytest.raises(
-        UsageError, match=f"{name} cannot be partitioned by {partition[0]}; (choose type or date|it has)"
+        UsageError, match=f"{name} cannot be partitioned by {partition[0]}; (choose type, date or month|it has)"
     ):
         PartWriter(tmp_path, DATA_SETS[name], SOURCE, PartOptions(partition=partition))
 

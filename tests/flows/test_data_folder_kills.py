@@ -1,6 +1,7 @@
 """A writer that is killed between any two calls to the system leaves the old rows or the new ones."""
 
 import bisect
+import datetime as dt
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.old_units import old_units, remove_old, removed_before
 from bulkgladly.lake.published_rows import read_rows
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -24,6 +26,8 @@ from tests.readers import by_duckdb, by_polars
 ITEMS = DATA_SETS["items"]
 OLD = {"a": ["1", "2", "3"], "b": ["4"], "c": ["5"]}
 NEW = {"a": ["1", "2", "3", "6"], "c": ["5"]}
+KEPT_FROM = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
+AGE = dt.timedelta(days=60)
 CALLS = ("replace", "rename", "unlink", "mkdir", "rmdir")
 
 
@@ -252,6 +256,43 @@ def texts_in(path: Path) -> set[str]:
     table = pq.read_table(path / "current" / "items")
     assert table.num_rows in (5, 5)
     return {str(value) for value in table.column("content").to_pylist()}
+
+
+def remove_the_old(path: Path) -> None:
+    """The unit `b` is older than sixty days before the end of `c`; the others cover no time."""
+    with DataFolder.open(path).lock() as folder:
+        folder.recover()
+        for old in old_units(folder, KEPT_FROM, AGE):
+            remove_old(folder, old, AGE)
+
+
+def test_a_removal_that_is_killed_is_finished_by_the_next(killer: Killer, template: Path, tmp_path: Path) -> None:
+    """Nothing else is removed, and what was removed is remembered before it is."""
+    start = tmp_path / "start"
+    shutil.copytree(template, start)
+    with DataFolder.open(start).lock() as folder:
+        for unit, end in (("b", KEPT_FROM), ("c", KEPT_FROM + AGE)):
+            (old,) = [one for one in folder.manifests("items") if one.unit == unit]
+            writer = UnitWriter(folder, ITEMS, unit, Origin(unit, "conversation_items.jsonl"))
+            writer.convert(lines_of(OLD[unit], "old"))
+            writer.commit(covered=(end - AGE, end), replaces=[old])
+    rest = {name: ids for name, ids in OLD.items() if name != "b"}
+
+    # Every third: with the compaction, which is killed at any call above, all of them take ten seconds.
+    for number in range(0, calls_of(killer, start, tmp_path / "whole", remove_the_old), 3):
+        path = tmp_path / "killed"
+        shutil.copytree(start, path)
+        assert not killer.run(lambda path=path: remove_the_old(path), calls=number)  # type: ignore[misc]
+        folder = DataFolder.open(path)
+        assert rows_in(path) in (OLD, rest)
+        assert rows_in(path) == OLD or removed_before(folder, "items") == KEPT_FROM
+        remove_the_old(path)
+        assert rows_in(path) == rest
+        assert verify(folder).findings == ()
+        assert sorted(str(value) for value in pq.read_table(path / "current" / "items").column("id").to_pylist()) == [
+            each for ids in rest.values() for each in ids
+        ]
+        shutil.rmtree(path)
 
 
 def test_what_gets_its_name_is_on_the_disk(monkeypatch: pytest.MonkeyPatch, template: Path, tmp_path: Path) -> None:

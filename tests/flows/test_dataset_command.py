@@ -1,12 +1,16 @@
 """`dataset` as a person meets it: what it prints, where, and how it leaves."""
 
 import datetime as dt
+import io
 import json
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from bulkgladly.cli.old_data import agreed
+from bulkgladly.errors import UsageError
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -136,6 +140,7 @@ def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureF
         "covered_to": "2026-11-23T00:00:00+00:00",
         "gaps": [["2026-11-21T00:00:00+00:00", "2026-11-22T00:00:00+00:00"]],
         "last_written_at": "2026-11-23T12:00:00+00:00",
+        "removed_before": None,
     }
 
 
@@ -230,3 +235,75 @@ def test_one_damaged_data_set_does_not_keep_the_others_from_being_compacted(
     assert "inboxes: kept 1 of 1 row" in told
     assert (data / "current" / "agents" / "part-0001.parquet").read_bytes() == before
     assert program("dataset", "compact", str(data), "agents") == 2
+
+
+def test_a_clock_that_was_ahead_is_not_fresh(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or a monitor would be silent until that time has come."""
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(days=3650)
+    for path in (data / "_manifest").rglob("*.json"):
+        path.unlink()
+    for path in (data / "agents").glob("*"):
+        path.unlink()
+    with DataFolder.open(data, now=lambda: ahead).lock() as folder:
+        UnitWriter(folder, DATA_SETS["agents"], "one", Origin("one", "agents.jsonl")).commit()
+
+    assert program("dataset", "show", "data", "--max-age", "26h") == 1
+    assert "a clock that is ahead" in capsys.readouterr().err
+
+
+def test_purge_removes_what_is_old_after_consent(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not without a terminal or --yes, and never what is newer."""
+    now = dt.datetime.now(dt.UTC)
+    with DataFolder.open(data).lock() as folder:
+        for unit, days in (("old", 500), ("new", 100)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"c"}\n'])
+            writer.commit(covered=(now - dt.timedelta(days=days), now - dt.timedelta(days=days - 1)))
+
+    purge = ("dataset", "purge", "data", "--older-than", "400d")
+    assert program("dataset", "purge", "data", "--older-than", "3d") == 2
+    assert "at least 31d" in capsys.readouterr().err
+    assert program(*purge) == 2
+    told = capsys.readouterr().err
+    assert "customers: 1 row in 1 file" in told
+    assert "pass --yes" in told
+    assert DataFolder.open(data).manifest("customers", "old") is not None
+    assert program(*purge, "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["removed"]["customers"]["rows"] == 1
+    assert [one.unit for one in DataFolder.open(data).manifests("customers")] == ["new"]
+    assert program(*purge) == 0
+    assert "nothing is wholly before" in capsys.readouterr().err
+    assert program("dataset", "show", "data") == 0
+    assert "customers: what is older than" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    """A person who has typed something."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "is_removed"), [("y\n", True), ("\n", False), ("", False)])
+def test_a_person_is_asked_before_the_first_removal(
+    program: Program, data: Path, monkeypatch: pytest.MonkeyPatch, typed: str, is_removed: bool
+) -> None:
+    """By `dataset purge`, and by `dump --retention` before it sends anything."""
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    with DataFolder.open(data).lock() as folder:
+        writer = UnitWriter(folder, DATA_SETS["agents"], "old", Origin("old", "agents.jsonl"))
+        writer.commit(covered=(long_ago, long_ago + dt.timedelta(days=1)))
+
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    if is_removed:
+        assert agreed(data, 400)
+    else:
+        with pytest.raises(UsageError, match="nothing was removed or fetched"):
+            agreed(data, 400)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    assert program("dataset", "purge", "data", "--older-than", "400d") == (0 if is_removed else 2)
+    assert (DataFolder.open(data).manifest("agents", "old") is None) is is_removed
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    assert is_removed is False or not agreed(data, 400), "nothing is left to agree to"

@@ -126,7 +126,7 @@ def test_a_report_by_its_name_and_days(program: Program, tmp_path: Path, capsys:
             ("export", "items", "--out", "lake", "--compression", "rar"),
             "--compression for parquet: 'rar' is not supported",
         ),
-        (("export", "items", "--out", "lake", "--partition", "month"), "choose none, type, entity or date"),
+        (("export", "items", "--out", "lake", "--partition", "week"), "choose none, type, entity, date or month"),
         (("export", "items", "--out", "lake", "--since", "soon"), "--since soon is not a day or a time"),
         (("export", "items", "--out", "lake", "--since", "2026-02-01", "--until", "2026-01-01"), "before --until"),
         (("export", "items", "--out", "lake", "--max-file-size", "big"), "500MB or 20GB"),

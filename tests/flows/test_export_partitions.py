@@ -7,7 +7,14 @@ import duckdb
 import polars as pl
 import pytest
 
+from bulkgladly.errors import UsageError
+from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.merged_units import merge_units
+from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.flows.exporting import Lake, a_lake, as_lines
 from tests.readers import READERS, Reader
@@ -77,3 +84,79 @@ async def awkward(tmp_path: Path) -> Lake:
         lake.add_job(as_lines([{"id": f"it-{number}", **row} for number, row in enumerate(rows)]))
         await lake.export("items")
     return lake
+
+
+async def of_two_months(lake: Lake, partition: tuple[str, ...]) -> None:
+    """Two rows of each of two months, of two types."""
+    rows = [
+        {"id": f"{month}-{kind}", "timestamp": f"2026-{month}-19T10:00:00Z", "content": {"type": kind}}
+        for month in ("02", "03")
+        for kind in ("SMS", "EMAIL")
+    ]
+    lake.add_job(as_lines([*rows, {"id": "no time", "content": {"type": "SMS"}}]))
+    await lake.export("items", partition=partition)
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+async def test_a_month_is_one_folder_to_every_reader(tmp_path: Path, read: Reader) -> None:
+    """One file for each month of a job, whatever its types are."""
+    lake = a_lake(tmp_path)
+    async with lake.emulator:
+        await of_two_months(lake, ("month",))
+
+    assert {path.parent.name for path in (lake.out / "items").rglob("*.parquet")} == {
+        "month=2026-02",
+        "month=2026-03",
+        "month=0001-01",
+    }
+    columns, counts = read(lake.out / "items", "month")
+    assert {"month", "contentType"} <= set(columns)
+    assert sorted(counts.values()) == [1, 2, 2]
+
+
+async def test_folders_never_change_silently(tmp_path: Path) -> None:
+    """Others are refused before anything is sent; without --partition a data set goes on as it was begun."""
+    lake = a_lake(tmp_path)
+    async with lake.emulator:
+        await of_two_months(lake, ("month",))
+        lake.add_job(as_lines([{"id": "more", "timestamp": _TIME, "content": {"type": "SMS"}}]))
+        lake.forget()
+        for other in (("type", "date"), ("type", "month"), ()):
+            with pytest.raises(UsageError, match="partitioned by month, and keeps it"):
+                await lake.export("items", partition=other)
+        assert lake.asked() == {}
+        await lake.export("items")
+
+    folders = {path.parent.name for path in (lake.out / "items").rglob("*.parquet")}
+    assert folders == {"month=2026-02", "month=2026-03", "month=0001-01"}
+    assert len(lake.ids()) == 6
+    assert verify(DataFolder.open(lake.out), deep=True).is_sound
+
+
+def test_a_month_and_a_date_are_one_too_many() -> None:
+    """The one says what the other says."""
+    with pytest.raises(UsageError, match="one of date and month"):
+        ExportOptions(out="lake", partition=("date", "month"))
+
+
+def test_what_arrives_later_goes_into_the_same_folders(tmp_path: Path) -> None:
+    """Whoever writes without naming any, as for events that arrive, and where small units become one."""
+    lines = as_lines(
+        [
+            {"id": f"{day}-{kind}", "timestamp": f"2026-03-{day}T10:00:00Z", "type": f"{kind}/CREATED"}
+            for day in (18, 19)
+            for kind in ("CONTACT", "TASK")
+        ]
+    )
+    with DataFolder.open(tmp_path / "lake", host="h", create=True).lock() as folder:
+        for unit, options in (("a", PartOptions(partition=("month",))), ("b", None)):
+            with UnitWriter(folder, DATA_SETS["events"], unit, Origin(unit, "f"), options) as writer:
+                writer.convert([lines.replace(b'"id":"', f'"id":"{unit}-'.encode())])
+                writer.commit()
+        both = folder.manifests("events")
+        assert {part.path.partition("/")[0] for one in both for part in one.parts} == {"month=2026-03"}
+        merged = merge_units(folder, both, "a", origin=Origin("a", "f"), covered=None, about={})
+
+        assert [part.path.partition("/")[0] for part in merged.parts] == ["month=2026-03"]
+        assert merged.rows == 8
+        assert verify(folder, deep=True).is_sound

@@ -16,10 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.dying import DEEDS, TURNS, End, Mortals
-from tests.flows.exporting import a_lake, note_line
+from tests.flows.exporting import DAY, NIGHT, a_lake, note_line
 from tests.flows.serving import served
 from tests.folders import in_memory
 from tests.planted import PEOPLE, TOKEN, USER, traces
@@ -216,6 +220,22 @@ class Compact(Export):
         assert sorted(map(str, current)) == [f"item-{number:06}" for number in range(8)]
 
 
+class Maintained(Compact):
+    """A dump that removes a unit of long ago, and brings `current/` up to date."""
+
+    command = (*Dump.command, "--compact", "--retention", "31d", "--yes")
+
+    def prepare(self, desk: Desk) -> None:
+        super().prepare(desk)
+        with DataFolder.open(desk.folder / "lake").lock() as folder:
+            midnight = NIGHT.replace(hour=0, minute=0)
+            for unit, (first, end), rows in (("old", (100, 99), [note_line(99)]), ("since", (99, 2), [])):
+                with UnitWriter(folder, DATA_SETS["items"], unit, Origin(unit, "conversation_items.jsonl")) as writer:
+                    writer.convert([lines(rows)])
+                    writer.commit(covered=(midnight - first * DAY, midnight - end * DAY))
+            compact(folder, "items")
+
+
 def lines(rows: list[dict[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
@@ -226,6 +246,7 @@ FLOWS: Mapping[str, Callable[[], Flow]] = {
     "export": Export,
     "dump": Dump,
     "compact": Compact,
+    "maintained": Maintained,
 }
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from bulkgladly import Credentials, ImportOptions, Pace, RunFolder, list_runs
 from bulkgladly.emulator import Emulator
+from bulkgladly.exports.chosen_kinds import DUMP_WORDS
 from bulkgladly.exports.export_options import ExportOptions
-from bulkgladly.exports.run_export import DUMP_WORDS
 from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify

@@ -27,6 +27,7 @@ def on_disk(partition: Partition) -> str:
 @given(one=PARTITIONS, other=PARTITIONS)
 @example(one=(("type", None), ("date", None)), other=(("type", None), ("date", "0001-01-01")))
 @example(one=(("type", None), ("date", None)), other=(("type", "UNTYPED"), ("date", None)))
+@example(one=(("month", None),), other=(("month", "0001-01"),))
 @example(one=(("type", None), ("date", None)), other=(("type", ""), ("date", None)))
 @example(one=(("type", "SMS"), ("date", None)), other=(("type", "sms"), ("date", None)))
 def test_no_row_is_lost_because_two_values_share_a_folder(one: Partition, other: Partition) -> None:

@@ -1,0 +1,189 @@
+"""Retention: units whose whole time is older than an age are removed, and a memo says so.
+
+A memo of each data set notes up to which time its units were removed, before any of them is. So a kill at any moment
+leaves nothing that would be fetched again, and the next removal goes on. A unit goes manifest first: from then on its
+files count for nobody, and `DataFolder.recover` removes what a kill leaves of them.
+
+Removing needs consent: an age that was agreed to before, or nothing that is old enough when it is first given.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bulkgladly.documents import Members
+from bulkgladly.errors import InputError
+from bulkgladly.lake.catalogue import Catalogue
+from bulkgladly.lake.compact import compact
+from bulkgladly.lake.current_folder import drop_current, folder_of_current
+from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.manifest import Manifest
+from bulkgladly.lake.places import memo_place
+from bulkgladly.lake.schemas import DATA_SETS
+
+__all__ = ("LEAST_AGE", "OldUnits", "cutoff_of", "old_units", "remove_old", "removed_before")
+
+LEAST_AGE = dt.timedelta(days=31)
+"""Shorter would remove what Gladly still offers, and reports that it still revises."""
+
+_MEMO = "retention"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OldUnits:
+    """The units of a data set that are wholly older than `before`. `is_agreed`: they may be removed without asking.
+
+    With `is_unfinished`, an earlier removal could not bring `current/` up to date.
+    """
+
+    data_set: str
+    before: dt.datetime
+    manifests: tuple[Manifest, ...]
+    is_agreed: bool
+    is_unfinished: bool = False
+
+    @property
+    def rows(self) -> int:
+        """The number of their rows."""
+        return sum(one.rows for one in self.manifests)
+
+    @property
+    def files(self) -> int:
+        """The number of their files."""
+        return sum(len(one.parts) + len(one.others) for one in self.manifests)
+
+    @property
+    def bytes(self) -> int:
+        """The size of their files."""
+        return sum(one.bytes + sum(other.bytes for other in one.others) for one in self.manifests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memo:
+    """What is remembered: the shortest age that was agreed to, up to when units were removed, and how much in all.
+
+    `before` is None as long as nothing was removed. After a kill, `units` and `rows` may be too few.
+    """
+
+    age_s: float
+    before: dt.datetime | None
+    units: int = 0
+    rows: int = 0
+    is_current_stale: bool = False
+
+    def content(self) -> dict[str, Any]:
+        """Return it as it is remembered."""
+        return {
+            "format": _FORMAT,
+            "age_s": int(self.age_s),
+            "before": self.before,
+            "units": self.units,
+            "rows": self.rows,
+            "is_current_stale": int(self.is_current_stale),
+        }
+
+
+def cutoff_of(folder: Catalogue, age: dt.timedelta, now: dt.datetime) -> dt.datetime:
+    """Return the beginning of the day before which everything is older than an age.
+
+    The age counts from the newest data, or from now if that is earlier: a clock that runs ahead removes nothing more.
+    What export jobs cover counts first, since Gladly's clock says it.
+    """
+    of_jobs: list[dt.datetime] = []
+    others: list[dt.datetime] = []
+    for name in folder.data_sets():
+        known = DATA_SETS.get(name)
+        ends = of_jobs if known is not None and known.file is not None else others
+        ends += [one.covered[1] for one in folder.iter_manifests(name) if one.covered is not None]
+    newest = max(of_jobs or others, default=now)
+    day = min(now, newest).astimezone(dt.UTC) - age
+    return day.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def old_units(folder: Catalogue, before: dt.datetime, age: dt.timedelta) -> list[OldUnits]:
+    """Return for each data set with a unit that covers a time what of it is old; nothing for others.
+
+    Raises:
+        InputError: A manifest or a memo is damaged, and the folder does not pass over damage.
+    """
+    found = []
+    for name in sorted(name for name, _ in folder.manifest_folders()):  # also those that have no unit any more
+        timed = [one for one in folder.iter_manifests(name) if one.covered is not None]
+        memo = _memo(folder, name)
+        old = [one for one in timed if one.covered is not None and one.covered[1] <= before]
+        is_agreed = not old or (memo is not None and memo.age_s <= age.total_seconds())
+        is_unfinished = memo is not None and memo.is_current_stale
+        if timed or is_unfinished:
+            found.append(OldUnits(name, before, tuple(old), is_agreed, is_unfinished))
+    return found
+
+
+def remove_old(folder: DataFolder, old: OldUnits, age: dt.timedelta) -> None:
+    """Remove old units with all their files, bring `current/` up to date, and remember it. Requires the lock.
+
+    With nothing to remove, it is only remembered that this age was agreed to.
+
+    Raises:
+        UsageError, DiskFull: `current/` could not be written again. The units are removed, and the next call tries it
+            again.
+    """
+    before = _memo(folder, old.data_set)
+    memo = _Memo(
+        min(age.total_seconds(), before.age_s) if before else age.total_seconds(),
+        _later(before.before if before else None, old.before if old.manifests else None),
+        before.units if before else 0,
+        before.rows if before else 0,
+        is_current_stale=bool(old.manifests) or old.is_unfinished,
+    )
+    if before is not None and not memo.is_current_stale and before.age_s == memo.age_s:
+        return  # nothing to remove, and all of it is remembered
+    folder.remember(old.data_set, _MEMO, memo.content())
+    if not memo.is_current_stale:
+        return
+    folder.remove(old.manifests)
+    memo = replace(memo, units=memo.units + len(old.manifests), rows=memo.rows + old.rows)
+    folder.remember(old.data_set, _MEMO, memo.content())
+    _bring_up_to_date(folder, old.data_set)
+    folder.remember(old.data_set, _MEMO, replace(memo, is_current_stale=False).content())
+
+
+def _later(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)
+
+
+def _bring_up_to_date(folder: DataFolder, data_set: str) -> None:
+    if not folder.path.joinpath(folder_of_current(data_set)).is_dir():
+        return
+    if any(manifest.parts for manifest in folder.iter_manifests(data_set)):
+        compact(folder, data_set)
+    else:
+        drop_current(folder.path, data_set)
+
+
+def removed_before(folder: Catalogue, data_set: str) -> dt.datetime | None:
+    """Return the time before which everything was removed from a data set; None if nothing ever was."""
+    memo = _memo(folder, data_set)
+    return None if memo is None else memo.before
+
+
+def _memo(folder: Catalogue, data_set: str) -> _Memo | None:
+    found = folder.remembered(data_set, _MEMO)
+    if found is None:
+        return None
+    try:
+        members = Members(dict(found), "the memo")
+        if members.count("format") > _FORMAT:
+            raise ValueError("a newer version wrote it")
+        return _Memo(
+            members.count("age_s"),
+            members.time_or_none("before"),
+            members.count("units"),
+            members.count("rows"),
+            is_current_stale=bool(members.count("is_current_stale")),
+        )
+    except ValueError as error:
+        # An export passes over it: what was removed may be fetched again, which is better than to fetch nothing.
+        path = folder.path / memo_place(data_set, _MEMO)
+        folder.pass_over(path, data_set, InputError(f"{path} is damaged: {error}; restore it, or remove it"))
+        return None

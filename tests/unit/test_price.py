@@ -1,0 +1,36 @@
+"""What an export takes, as it is told before it begins."""
+
+import math
+
+import pytest
+
+from bulkgladly.exports.price import Price
+
+BOTH = (
+    "about 3,012 requests, 6 min at 9/s (profiles 1,500, conversations 1,500, others 12), and "
+    "1 for each new file of a job and 1 for each new id that is found"
+)
+
+
+@pytest.mark.parametrize(
+    ("price", "per_second", "lines"),
+    [
+        (Price(), 9, []),
+        (Price(others=1), 9, []),
+        (Price(others=12, has_files=True), 9, ["about 12 requests, 1 s at 9/s, and 1 for each new file of a job"]),
+        (
+            Price({"profiles": 1500, "conversations": 1500}, 12, has_files=True, is_growing=True),
+            9,
+            [BOTH],
+        ),
+        (Price({"tasks": 3, "task": 0}), math.inf, ["about 3 requests (tasks 3)"]),
+        (
+            Price(unknown={"task-comments": ("tasks", "events")}),
+            9,
+            ["task-comments: the number of requests is not known before tasks or events are read"],
+        ),
+    ],
+)
+def test_the_price_in_words(price: Price, per_second: float, lines: list[str]) -> None:
+    """By kind where there are several, and plainly what cannot be known."""
+    assert price.lines(per_second) == lines
