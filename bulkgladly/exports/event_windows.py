@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bulkgladly.api.client import Client
 from bulkgladly.exports.export_context import Context, Converted, Refused, period_text
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.events import EVENT_ENTITIES, EVENT_LAG, EVENTS, EVENTS_WINDOW, events_request
 from bulkgladly.lake.followers import Follower, running_follower
@@ -81,6 +82,11 @@ class Events:
 
     name = EVENTS
     workers = 1
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add the one window."""
+        del context
+        price.others += 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """Yield the gap before the window, if there is one, and the window; nothing if a follower brings the events."""

@@ -15,7 +15,7 @@ from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
 from bulkgladly.exports.maintenance import MAINTENANCE
-from bulkgladly.exports.price import price_of
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
 from bulkgladly.journal.units import UnitLine, UnitLog
@@ -97,7 +97,9 @@ class ExportWork:
     async def _tell_price(self) -> None:
         """Tell what the export takes, before its first request. An error here is that of a kind, which reports it."""
         with contextlib.suppress(BulkgladlyError, OSError):
-            price = await price_of(self._kinds, self.context)
+            price = Price()
+            for kind in self._kinds:
+                await kind.add_price(self.context, price)
             for line in price.lines(self._options.pace.expected_per_second()):
                 self._observer.note(f"{self._session.run.name}: {line}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkgladly.exports.export_context import Context, Refused, period_text, why
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.gladly.objects.export_jobs import (
     FIND_JOBS,
@@ -40,6 +41,12 @@ class JobFiles:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._data_sets = [DATA_SETS[word] for word in words]
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add the list of jobs; how many files are new is not known before it is read."""
+        del context
+        price.others += 1
+        price.has_files = True
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """List the jobs once, report what is lost, and yield the new files, the oldest first."""

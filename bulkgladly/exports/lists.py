@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.exports.export_context import Context, why
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.gladly.exports import Cut, LiveExport, Parent, cut_of
 from bulkgladly.gladly.table import LIVE_EXPORTS, live_export
@@ -41,6 +42,11 @@ class ListKind:
         """
         self.name = word
         self._row = live_export(word)
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add the one reading."""
+        del context
+        price.others += 1
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit]:
         """Yield the one reading."""

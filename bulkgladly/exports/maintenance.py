@@ -12,6 +12,7 @@ import anyio.from_thread
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull
 from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.old_units import OldUnits, cutoff_of, old_units, remove_old
@@ -45,6 +46,9 @@ class Compaction:
 
     name = "compact"
     workers = 1  # it keeps the disk busy, and holds a bit for each row
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add nothing: it requests nothing."""
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield a step for each data set that has changed, then say what was done."""
@@ -107,6 +111,9 @@ class OldDataRemoval:
     def age(self) -> dt.timedelta:
         """The age from which on units are removed."""
         return dt.timedelta(days=self.days)
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add nothing: it requests nothing."""
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Say how much is removed, then yield a step for each data set."""

@@ -12,6 +12,7 @@ from bulkgladly.errors import BodyTooLong, InputError, ReplyLost, Unreachable, U
 from bulkgladly.exports.export_context import DOWNLOAD_TRIES, Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import source_of
+from bulkgladly.exports.price import Price, add_requests
 from bulkgladly.exports.reply_buffer import GONE, WHOLE, ReplyBuffer, floor_of, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ParentToAsk, ToAsk
@@ -51,7 +52,11 @@ class Media:
     sources = ("items", "conversation-items")
     """The data sets that name the files."""
 
-    def count(self, context: Context) -> int:
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add a request for each file that was not fetched yet."""
+        await add_requests(price, context, self.name, count=self._count, sources=self.sources)
+
+    def _count(self, context: Context) -> int:
         """Return how many files it would fetch now.
 
         Raises:

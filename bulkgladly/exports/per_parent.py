@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bulkgladly.exports.export_context import Context, why
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.parents import Skipped, demand_parents, parents_of, source_of
+from bulkgladly.exports.price import Price, add_requests
 from bulkgladly.exports.reply_buffer import CUT, GONE, WHOLE, ReplyBuffer, floor_of, in_chunks
 from bulkgladly.exports.unit_kinds import ExportUnit, SettledUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ParentToAsk, ToAsk
@@ -47,7 +48,11 @@ class PerParent:
         """The data sets that name the parents."""
         return tuple(dict.fromkeys(column.data_set for column in self._row.ids_from))
 
-    def count(self, context: Context) -> int:
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add a request for each parent that was not requested yet."""
+        await add_requests(price, context, self.name, count=self._count, sources=self.sources)
+
+    def _count(self, context: Context) -> int:
         """Return how many requests it would take now.
 
         Raises:

@@ -3,23 +3,15 @@
 A file of a job, and an id that this export finds only while it runs, cannot be known; both are said.
 """
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bulkgladly.choices import one_of
 from bulkgladly.errors import UsageError
-from bulkgladly.exports.event_windows import Events
 from bulkgladly.exports.export_context import Context
-from bulkgladly.exports.job_files import JobFiles
-from bulkgladly.exports.lists import ListKind
-from bulkgladly.exports.media_downloads import Media
-from bulkgladly.exports.per_parent import PerParent
-from bulkgladly.exports.report_units import Reports
-from bulkgladly.exports.unit_kinds import ExportKind
 from bulkgladly.runs.observer import Estimate
 
-__all__ = ("Price", "price_of")
+__all__ = ("Price", "add_requests")
 
 _SMALL = 2
 """So few requests are not worth a line."""
@@ -56,35 +48,22 @@ class Price:
         return found
 
 
-async def price_of(kinds: Sequence[ExportKind], context: Context) -> Price:
-    """Return what the kinds take. Reads ids and answers in the data set, and requests nothing."""
-    price = Price()
-    for kind in kinds:
-        if isinstance(kind, JobFiles | ListKind | Events):
-            price.others += 1
-            price.has_files |= isinstance(kind, JobFiles)
-        elif isinstance(kind, Reports):
-            today = context.now.astimezone(dt.UTC).date()
-            await kind.tell_how_long(context, today)
-        elif isinstance(kind, PerParent | Media):
-            await _add(kind, context, price)
-    return price
+async def add_requests(
+    price: Price, context: Context, name: str, *, count: Callable[[Context], int], sources: Sequence[str]
+) -> None:
+    """Add a request for each id of a kind that the data set does not have an answer for. Requests nothing.
 
-
-async def _add(kind: PerParent | Media, context: Context, price: Price) -> None:
+    `count` returns how many these are, and `sources` are the data sets that name the ids.
+    """
     options = context.options
     is_from_file = options.ids is not None or options.emails is not None
     try:
-        count: int = await context.in_thread(kind.count, context)
+        found: int = await context.in_thread(count, context)
     except UsageError:
-        count = 0  # the kind itself reports it, when it is its turn
-    if (
-        not count
-        and not is_from_file
-        and not set(kind.sources) & set(await context.in_thread(context.folder.data_sets))
-    ):
-        price.unknown[kind.name] = kind.sources
+        found = 0  # the kind itself reports it, when it is its turn
+    if not found and not is_from_file and not set(sources) & set(await context.in_thread(context.folder.data_sets)):
+        price.unknown[name] = tuple(sources)
         return
-    price.by_kind[kind.name] = count
-    context.priced[kind.name] = count
-    price.is_growing |= not is_from_file and bool(set(kind.sources) & set(options.words))
+    price.by_kind[name] = found
+    context.priced[name] = found
+    price.is_growing |= not is_from_file and bool(set(sources) & set(options.words))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkgladly.exports.export_context import Context
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
 from bulkgladly.exports.worklist import ToAsk, WorkList
 from bulkgladly.gladly.exports import COMPOSITE, LiveExport
@@ -222,6 +223,9 @@ class KeptReplies:
     def __init__(self, words: Collection[str]) -> None:
         """`words` are those of this session, which publishes itself what is kept of them."""
         self._words = frozenset(words)
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Add nothing: it requests nothing."""
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         """Yield a step for each other word that has replies waiting. No request is sent."""

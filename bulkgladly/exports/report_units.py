@@ -14,6 +14,7 @@ from bulkgladly.api.pacer import REPORTS
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ReportQuery
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.report_fetch import FullDays, ReportFailed, ReportFetch, WindowReplies
 from bulkgladly.exports.report_plan import ReportHistory, estimate, grid_for, queries_of, span_of, windows_due
 from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
@@ -67,9 +68,10 @@ class Reports:
                 if each.window.name not in ended or reading is None or not reading.days.covers(each.days):
                     yield _WindowUnit(query, history, grid_for(query), each, self._row_cap)
 
-    async def tell_how_long(self, context: Context, today: dt.date) -> None:
-        """Tell the user in advance how long the API's limit for reports makes it take; a split window takes more."""
-        options = context.options
+    async def add_price(self, context: Context, price: Price) -> None:
+        """Tell how long the API's limit for reports makes it take, which is not that of others; a split takes more."""
+        del price
+        options, today = context.options, context.now.astimezone(dt.UTC).date()
         count: int = await context.in_thread(estimate, self._asked, context.folder, today, refresh=options.refresh)
         if count > 1 and not options.pace.unlimited:
             a_minute = REPORTS.limit * (1 - options.pace.reserve)

@@ -12,6 +12,7 @@ from bulkgladly.storage.failures import is_full, not_written
 
 if TYPE_CHECKING:
     from bulkgladly.exports.export_context import Context
+    from bulkgladly.exports.price import Price
 
 __all__ = ("ExportKind", "ExportUnit", "SettledUnit", "UnitResult", "UnitState", "failed_by")
 
@@ -125,6 +126,10 @@ class ExportKind(Protocol):
     @property
     def workers(self) -> int:
         """The most units that are fetched at once."""
+        ...
+
+    async def add_price(self, context: "Context", price: "Price") -> None:
+        """Add what it will request, as far as that can be known before anything is; nothing is requested."""
         ...
 
     def units(self, context: "Context") -> AsyncIterator[ExportUnit | None]:

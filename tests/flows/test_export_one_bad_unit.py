@@ -20,6 +20,7 @@ from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.job_files import JobFiles
 from bulkgladly.exports.lists import ListKind
+from bulkgladly.exports.price import Price
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, UnitResult, UnitState, failed_by
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.verify import verify
@@ -49,6 +50,9 @@ class Faulty:
     @property
     def workers(self) -> int:
         return self.kind.workers
+
+    async def add_price(self, context: Context, price: Price) -> None:
+        await self.kind.add_price(context, price)
 
     async def units(self, context: Context) -> AsyncIterator[ExportUnit | None]:
         if self.unit is None:
