@@ -26,6 +26,7 @@ from bulkgladly.checks.check_report import (
     severity_of_warning,
 )
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
+from bulkgladly.checks.date_screen import DateScreen
 from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
@@ -126,6 +127,7 @@ class _Checker:
         self._kept_by_drop = 0
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
+        self._dates = DateScreen(inputs.expand, findings)
         self._spellings = KeySpellings(folder / "spellings", policy.key)
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
@@ -138,6 +140,7 @@ class _Checker:
             if self._spec.arrange is not None:
                 refuse_too_many(self._spec, self._pieces.rows, USUAL.bounds.rows_in_order)
             self._values.look(rows)
+            self._dates.look(rows)
             if (column := self._spellings.column) is not None:
                 for row in rows:
                     self._spellings.add(row.seq, None if row.fields is None else row.fields.get(column))
