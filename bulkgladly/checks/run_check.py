@@ -41,6 +41,7 @@ from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
+from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mapping.mapper import Mapper
@@ -98,7 +99,7 @@ class _Checker:
 
     - *first pass*: `look_at_all`, `_judged`, `_arrange`, `_note`
     - *second pass*: `look_again`, `_with_parents`, `_note_clash`
-    - *result*: `report`, `_move`
+    - *result*: `report`, `_notes_on_keys`, `_move`
     """
 
     def __init__(
@@ -197,9 +198,13 @@ class _Checker:
                 for mode in self._spec.procedures
             },
             seconds=time.monotonic() - started,
-            notes=self._inputs.notes,
+            notes=(*self._inputs.notes, *self._notes_on_keys()),
             kept_by_drop=self._kept_by_drop,
         )
+
+    def _notes_on_keys(self) -> list[str]:
+        paths = [str(file.path.absolute()) for file in self._inputs.files]
+        return notes_on_keys(self._spec, self._policy.host, self._options, paths)
 
     def _judged(self, row: Row) -> Traits | None:
         """Judge a row, and return its traits if it would be sent."""
