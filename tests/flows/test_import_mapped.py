@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import orjson
 import pytest
 
 from bulkgladly import ImportOptions, Limits, Report, RunFolder
+from bulkgladly.checks.run_check import check
 from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.dry_run import dry_run
-from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
+from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping, mapper_for, unchanged_mapping
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.runs.options import restored, stored
 from tests.flows.conftest import World, lines
 from tests.flows.quickly import resume_import, retry_import, start_import
 
@@ -423,3 +427,73 @@ async def test_a_run_remembers_its_mapping(world: World) -> None:
 
     assert stored["text"] == USERS
     assert stored["file"] == str((world.folder / "mapping.toml").absolute())
+
+
+async def test_what_a_mapping_looks_up_is_part_of_the_run(world: World) -> None:
+    """A file that has changed is refused; a resume with the same one, and a retry with the new one, go on."""
+    names = world.folder / "plans.csv"
+    names.write_text("number,plan\n1,gold\n")
+    text = USERS.replace('values = { "1" = "gold", "2" = "silver" }', 'lookup = "plans"').replace(
+        "[fields]", '[lookup.plans]\nfile = "plans.csv"\nkey = "number"\nvalue = "plan"\n\n[fields]'
+    )
+    rows = [user(0), user(1), user(2, user_fields={"plan": "2"}), user(3)]
+    limited = options(world, text, limits=Limits(max_rows=1))
+
+    await start_import("customers", [world.ndjson(rows)], world.credentials, limited)
+    first = world.last_run()
+    names.write_text("number,plan\n1,best\n")
+    with pytest.raises(InputChanged, match=r"plans\.csv, which the mapping looks values up in, has changed"):
+        await resume_import(first, world.credentials)
+    names.write_text("number,plan\n1,gold\n")
+    report = await resume_import(first, world.credentials)
+
+    check_sums(report)
+    assert (report.counts["created"], report.counts["rejected"]) == (3, 1)
+    names.write_text("number,plan\n1,gold\n2,silver\n")
+    last = await retry_import(first, world.credentials)
+    assert last.counts["created"] == 1
+    plans = Counter(profile["customAttributes"]["plan"] for profile in world.emulator.store.customers.values())
+    assert plans == {"gold": 3, "silver": 1}
+
+
+async def test_two_mappings_that_give_the_same_keys_are_told(world: World) -> None:
+    """With a key that keeps them apart; a newer version of one mapping is meant to change its records."""
+    await with_customers(world)
+    path = world.ndjson([ticket(1, [comment(1)])], "tickets.ndjson")
+    await start_import("activities", [path], world.credentials, options(world, TICKETS))
+    other = world.folder / "ratings.toml"
+    other.write_text(TICKETS.replace('as = "comment"', 'as = "one"').replace("comment.", "one."))
+    own = replace(world.options, key=None, mapping=choose_mapping(other, None))
+    apart = other.with_name("apart.toml")
+    apart.write_text(other.read_text().replace('key = "id"', "key = { template = 'ratings-{id}' }"))
+
+    again = await dry_run("activities", [path], options(world, TICKETS + "\n"), host=world.credentials.host)
+    told = await dry_run("activities", [path], own, host=world.credentials.host)
+    quiet = replace(own, mapping=choose_mapping(apart, None))
+    untold = await dry_run("activities", [path], quiet, host=world.credentials.host)
+
+    assert (again.notes, untold.notes) == ((), ())
+    (note,) = told.notes
+    assert "made activities of the same input with another mapping (mapping.toml) and the same keys" in note
+    assert note.endswith(f"use key = {{ template = 'ratings-{{id}}' }} in {other}")
+    report = await check("activities", [path], own, host=world.credentials.host)
+    assert report.notes == (note,)
+
+
+def test_the_day_of_a_run_and_what_it_looks_up_are_kept(tmp_path: Path) -> None:
+    """In `run.json`, so that a resume on another day makes the same records."""
+    (tmp_path / "plans.csv").write_text("id,plan\n1,gold\n")
+    text = (
+        'version = 1\nto = "customers"\nkey = "id"\n[lookup.plans]\nfile = "plans.csv"\nkey = "id"\n[fields]\n'
+        'name = { from = "id", lookup = "plans.plan" }\n'
+        'address = { from = "day", date = "iso", date_as = "date", not_before = "-1d", outside = "limit" }\n'
+    )
+    choice = replace(chosen(tmp_path, text), today=date(2020, 1, 2))
+
+    kept = orjson.loads(orjson.dumps(stored(ImportOptions(mapping=choice))))
+    again = restored(ImportOptions, kept, tmp_path).mapping
+
+    assert again is not None
+    assert again == choice == unchanged_mapping(again)
+    records = mapper_for(again, import_spec("customers"), None).records({"id": "1", "day": "2019-12-31"})
+    assert records == [{"_key": "1", "name": "gold", "address": "2020-01-01"}]
