@@ -149,11 +149,13 @@ def mapper_for(
 
 
 def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
-    """Return how files are read for a mapping: one that goes through a list in each row gets the row with its list."""
+    """Return how files are read for a mapping: one that goes through the list of an API's page gets the whole page."""
     if choice is None:
         return reading
-    has_each = choice.file is not None and parse_mapping(choice.text, choice.file).each is not None
-    return replace(reading, has_pages=has_each or choice.transform is not None)
+    if choice.transform is not None:
+        return replace(reading, has_pages=True)
+    each = None if choice.file is None else parse_mapping(choice.text, choice.file).each
+    return reading if each is None else replace(reading, has_pages=True, page_lists=each.source.columns)
 
 
 def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> tuple[str, ...]:
