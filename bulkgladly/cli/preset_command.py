@@ -1,0 +1,34 @@
+"""`map init --from SYSTEM`: mappings for the export of a system that has a preset."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkgladly.cli.output import tell
+
+if TYPE_CHECKING:
+    from bulkgladly.files.contract import ReadOptions
+
+__all__ = ("init_from",)
+
+
+def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOptions") -> None:
+    """Write the mappings of a preset for the export in a folder or file, and tell what was recognised.
+
+    Raises:
+        UsageError: There is no such preset or export, or a file exists already.
+    """
+    from bulkgladly.errors import UsageError
+    from bulkgladly.local_paths import local_path
+    from bulkgladly.presets.preset_folder import preset_folder, write_folder
+
+    if len(paths) != 1:
+        raise UsageError("--from: name one PATH, the folder or file of the export")
+    today = dt.datetime.now(dt.UTC).date()
+    made = preset_folder(system, local_path(paths[0]), reading, folder=out, today=today)
+    write_folder(made)
+    for line in made.recognised:
+        tell(line)
+    for line in made.missing:
+        tell(f"not carried over: {line}")
+    tell(f"wrote {', '.join(made.texts)} in {made.folder}; review them, then run `{made.next_command}`")

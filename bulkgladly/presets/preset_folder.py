@@ -1,0 +1,167 @@
+"""Writes a preset for an export: a folder of mappings, and a `migrate.toml` that puts them in order."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulkgladly.commands import next_command
+from bulkgladly.errors import UsageError
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.presets.export_recognition import Export, found_in, recognise
+from bulkgladly.presets.preset_catalog import Preset, PresetInput, PresetStep, load_preset
+from bulkgladly.presets.preset_text import PresetText, toml_text
+from bulkgladly.shown import escaped_toml
+from bulkgladly.storage.durable import write_new
+
+__all__ = ("PROJECT_FILE", "PresetFolder", "preset_folder", "write_folder")
+
+PROJECT_FILE = "migrate.toml"
+_DAYS_TO_GO_LIVE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PresetFolder:
+    """The files to write into `folder`, by name, and what a person must know about them.
+
+    `imports` are the objects and the files that are imported, in order; `missing` what was not found and is not
+    carried over.
+    """
+
+    folder: Path
+    texts: dict[str, str]
+    imports: list[tuple[str, tuple[Path, ...], str]] = field(default_factory=list)
+    recognised: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def next_command(self) -> str:
+        """The command that checks the mappings on the files."""
+        if len(self.imports) == 1:
+            ((name, files, mapping),) = self.imports
+            return next_command("check", name, *files, "--map", self.folder / mapping)
+        return next_command("migrate", "check", self.folder / PROJECT_FILE)
+
+
+def preset_folder(
+    system: str, path: Path, reading: ReadOptions, *, folder: Path | None, today: dt.date
+) -> PresetFolder:
+    """Return the mappings of a system's preset, fitted to the export in a folder or file. Nothing is written.
+
+    Raises:
+        UsageError: There is no such preset, or nothing in `path` is part of such an export.
+    """
+    preset = load_preset(system)
+    export = recognise(preset, path, reading)
+    out = folder or Path(f"{preset.name}-to-gladly")
+    go_live = (today + dt.timedelta(days=_DAYS_TO_GO_LIVE)).isoformat()
+    inputs = {one.name: one for one in preset.inputs}
+    relative = _Relative(export, out)
+    text = PresetText(export, relative.paths, go_live)
+    steps = [step for step in preset.steps if _can_run(step, export)]
+    made = PresetFolder(out, {})
+    for step in steps:
+        files = tuple(file.path for file in export.files[step.input])
+        try_it = next_command("check", step.object, *files, "--map", out / step.mapping)
+        head = f"# Review every line, then run\n# {try_it}\n#\n"
+        made.texts[step.mapping] = escaped_lines(head) + text.fitted(preset.template(step.mapping), inputs[step.input])
+        made.imports.append((step.object, files, step.mapping))
+    for name, found in export.files.items():
+        made.recognised.extend([f"{file.path}: {name}" for file in found])
+    made.missing.extend(_missing(preset, export, steps))
+    if not steps:
+        raise UsageError(f"{path}: has nothing to import: " + "; ".join(made.missing))
+    project = _project(preset, steps, relative, go_live, made.missing)
+    made.texts[PROJECT_FILE] = escaped_lines("\n".join(project) + "\n")
+    return made
+
+
+def write_folder(made: PresetFolder) -> None:
+    """Write the files of a preset; `migrate.toml` comes last, so that without it the folder is not complete.
+
+    Raises:
+        UsageError: One of them exists already, so that nothing was written; or the folder cannot be written.
+    """
+    if there := [name for name in made.texts if os.path.lexists(made.folder / name)]:
+        raise UsageError(
+            f"{made.folder / there[0]} already exists and may have been reviewed; delete it, or choose another folder"
+            " with -o FOLDER"
+        )
+    try:
+        made.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.texts.items():
+            write_new(made.folder / name, text.encode())
+    except OSError as error:
+        raise UsageError(f"{made.folder} cannot be written: {error.strerror}") from error
+
+
+def escaped_lines(text: str) -> str:
+    """Return lines of TOML with unprintable characters escaped: file names may have some."""
+    return "\n".join(escaped_toml(line) for line in text.split("\n"))
+
+
+class _Relative:
+    """The paths of an export's files, as files in a folder write them."""
+
+    def __init__(self, export: Export, folder: Path) -> None:
+        self._export, self._folder = export, folder
+
+    def paths(self, name: str) -> object:
+        """Return the path of an input's file, or the list of its paths."""
+        found = [os.path.relpath(file.path, self._folder) for file in self._export.files.get(name, ())]
+        return found[0] if len(found) == 1 else found
+
+
+def _can_run(step: PresetStep, export: Export) -> bool:
+    if not all(name in export.files for name in (step.input, *step.needs)):
+        return False
+    return not step.has or found_in(export.rows(step.input), step.has)
+
+
+def _missing(preset: Preset, export: Export, steps: Sequence[PresetStep]) -> Iterator[str]:
+    """Yield a line for each thing that is not carried over because its file is not there, or has no such rows."""
+    by_name: dict[str, PresetInput] = {one.name: one for one in preset.inputs}
+    for step in preset.steps:
+        if step in steps:
+            continue
+        absent = [name for name in (step.input, *step.needs) if name not in export.files]
+        where = "; ".join(f"no {name} ({by_name[name].get})" for name in absent)
+        yield f"{step.lost}: {where or f'{step.input} have none'}"
+    for one in preset.inputs:
+        is_used = any(one.name in (step.input, *step.needs) for step in preset.steps)
+        if one.name not in export.files and not is_used:
+            yield f"{one.name}: not found ({one.get})"
+    for file in export.unknown:
+        yield f"{file.path}: not recognised"
+    for path, why in export.unread:
+        yield f"{path}: not read, because it {why}"
+
+
+def _project(
+    preset: Preset, steps: Sequence[PresetStep], relative: _Relative, go_live: str, missing: Sequence[str]
+) -> Iterator[str]:
+    yield f"# From {preset.title} to Gladly, in this order."
+    yield "# Run `bulkgladly migrate check`, then `bulkgladly migrate run`."
+    yield "version = 1"
+    yield f"name = {toml_text(f'{preset.title} to Gladly')}"
+    yield ""
+    yield "[defaults]"
+    yield '# phone_region = "US"  # the country of phone numbers that have no +'
+    yield ""
+    yield "[vars]"
+    yield f"go_live = {toml_text(go_live)}  # the day on which your agents begin to work in Gladly"
+    for step in steps:
+        yield ""
+        yield "[[steps]]"
+        if step.name != step.object:
+            yield f"name = {toml_text(step.name)}"
+        yield f"import = {toml_text(step.object)}"
+        yield f"files = {toml_text(relative.paths(step.input))}"
+        yield f"map = {toml_text(step.mapping)}"
+        if after := [name for name in step.after if any(one.name == name for one in steps)]:
+            yield f"after = {toml_text(after)}"
+    if missing:
+        yield ""
+        yield "# Not carried over:"
+        yield from (f"# - {line}" for line in missing)
