@@ -1,6 +1,7 @@
 """The mapping of a run: chosen once, checked against the object and the files, and kept in `run.json`."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Named
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
@@ -13,7 +14,8 @@ from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.layouts import suggestion
 from bulkgladly.gladly.spec import ImportSpec, drops_value_of
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.mapping.field_rules import FieldRule, Length
+from bulkgladly.mapping.field_lengths import Length
+from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mapping.row_values import column
@@ -28,6 +30,7 @@ __all__ = (
     "dropped_targets",
     "key_of_run",
     "mapper_for",
+    "mapping_of",
     "reading_for",
     "refuse_cut_identity",
     "unchanged_mapping",
@@ -44,7 +47,7 @@ class MapChoice:
     """The mapping file and the transform of a run, as they were when it began.
 
     `text` is the content of `file`; `has_key` says that it names a key. `transform` is `module:function` in the folder
-    `root`, and `digest` the hash of its source.
+    `root`, and `digest` the hash of its source. `variables` go before the `[vars]` of the file.
     """
 
     file: str | None = None
@@ -53,21 +56,37 @@ class MapChoice:
     transform: str | None = None
     root: str | None = None
     digest: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
 
 
-def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | None:
+def mapping_of(choice: MapChoice | None) -> Mapping | None:
+    """Return the mapping of a choice, as its text says; None if it has no file.
+
+    Raises:
+        UsageError: The text is not a valid mapping.
+    """
+    if choice is None or choice.file is None:
+        return None
+    return parse_mapping(choice.text, choice.file, variables=dict(choice.variables))
+
+
+def choose_mapping(
+    file: AnyPath | None, transform: str | None, *, variables: Named[str, str] | None = None
+) -> MapChoice | None:
     """Return the choice for `--map` and `--transform`, or None if neither is given.
+
+    `variables` go before those that the mapping file sets in `[vars]`.
 
     Raises:
         UsageError: The file or the function cannot be used.
     """
     if file is None and transform is None:
         return None
-    choice = MapChoice()
+    choice = MapChoice(variables=tuple((variables or {}).items()))
     if file is not None:
         path = local_path(file, what="--map")
         text = read_mapping(path)
-        mapping = parse_mapping(text, str(path))
+        mapping = parse_mapping(text, str(path), variables=variables)
         choice = replace(choice, file=str(path.absolute()), text=text, has_key=mapping.key is not None)
     if transform is not None:
         loaded = load_transform(transform)
@@ -96,8 +115,8 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
             f"{changed} has changed since the run began; restore the old one, start a new run with --new-run, "
             "or continue at your own risk with --accept-changed-input"
         )
-    if now.file is not None:
-        now = replace(now, has_key=parse_mapping(now.text, now.file).key is not None)
+    if (mapping := mapping_of(now)) is not None:
+        now = replace(now, has_key=mapping.key is not None)
     return now
 
 
@@ -131,7 +150,7 @@ def mapper_for(
     """
     if choice is None:
         return None
-    mapping = None if choice.file is None else parse_mapping(choice.text, choice.file)
+    mapping = mapping_of(choice)
     transform = None if choice.transform is None else load_transform(choice.transform, Path(choice.root or "."))
     if mapping is not None:
         _check_targets(mapping, spec)
@@ -154,7 +173,8 @@ def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
         return reading
     if choice.transform is not None:
         return replace(reading, has_pages=True)
-    each = None if choice.file is None else parse_mapping(choice.text, choice.file).each
+    mapping = mapping_of(choice)
+    each = None if mapping is None else mapping.each
     return reading if each is None else replace(reading, has_pages=True, page_lists=each.source.columns)
 
 
@@ -163,9 +183,8 @@ def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> t
 
     The option is about the contacts of customers, and goes before what the mapping says about them.
     """
-    found: list[str] = []
-    if choice is not None and choice.file is not None:
-        found = [rule.target for rule in parse_mapping(choice.text, choice.file).rules if rule.drops]
+    mapping = mapping_of(choice)
+    found = [] if mapping is None else [rule.target for rule in mapping.rules if rule.drops]
     if invalid_contacts is not None:
         found = [target for target in found if target.partition(":")[0] not in _CONTACTS]
         found += CONTACT_TARGETS if invalid_contacts == "drop" else ()
@@ -187,17 +206,18 @@ def droppable_targets(choice: MapChoice | None, spec: ImportSpec) -> tuple[str, 
 
 def user_columns(choice: MapChoice | None) -> tuple[tuple[str, str], ...]:
     """Return the user's columns by the columns that the mapping fills from them."""
-    if choice is None or choice.file is None:
+    mapping = mapping_of(choice)
+    if mapping is None:
         return ()
-    rules = parse_mapping(choice.text, choice.file).rules
-    return tuple((rule.target, rule.source_name) for rule in rules if rule.source_name)
+    return tuple((rule.target, rule.source_name) for rule in mapping.rules if rule.source_name)
 
 
 def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
     """Return the columns of the user's rows that this mapping and the key read."""
-    if choice.file is None:
+    mapping = mapping_of(choice)
+    if mapping is None:
         return ()
-    names: list[str] = [*parse_mapping(choice.text, choice.file).columns, *([] if key is None else [key])]
+    names: list[str] = [*mapping.columns, *([] if key is None else [key])]
     return tuple(dict.fromkeys(names))
 
 
@@ -230,9 +250,8 @@ def refuse_cut_identity(choice: MapChoice, spec: ImportSpec) -> None:
     Raises:
         UsageError: It would; the message names the field and the fix.
     """
-    if choice.file is None:
-        return
-    for rule in parse_mapping(choice.text, choice.file).rules:
+    mapping = mapping_of(choice)
+    for rule in () if mapping is None else mapping.rules:
         if _cuts_identity(rule, spec) and rule.length is not None:
             raise UsageError(
                 f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field identifies an '

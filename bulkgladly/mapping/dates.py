@@ -9,19 +9,14 @@ from typing import Any
 from bulkgladly.choices import closest
 from bulkgladly.mapping.row_values import Unmappable, text_of
 from bulkgladly.mapping.tables import Table
-from bulkgladly.times import to_milliseconds
+from bulkgladly.times import to_milliseconds, written_time
 
-__all__ = ("DATE_FORMS", "compile_dates")
+__all__ = ("DATE_FORMS", "compile_dates", "compile_zone")
 
 DATE_FORMS = ("timestamp", "date")
 _EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000}
 """Microseconds per unit."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ISO = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
-    r"(?: ?([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9](?::[0-5][0-9])?)?))?"
-)
 _NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 _HAS_OFFSET = re.compile(r"(?<!%)(%%)*%z")
 _HAS_DIRECTIVE = re.compile(r"%[a-zA-Z]")
@@ -42,16 +37,15 @@ def compile_dates(table: Table) -> Convert | None:
         UsageError: The table is not valid.
     """
     given = table.value("date")
-    name = table.text("zone")
+    zone = compile_zone(table)
     form = table.choice("date_as", DATE_FORMS) or "timestamp"
     if given is None:
-        if stray := table.given(("zone", "date_as")):
+        if stray := table.given(("zone", "date_as")[("template" in table) :]):  # a template has places for times
             table.fail(stray[0], "needs date, the format of the times")
         return None
     formats = given if isinstance(given, list) else [given]
     if not formats or not all(isinstance(one, str) for one in formats):
         table.fail("date", "must be iso, epoch, epoch_ms, a pattern like %d.%m.%Y, or a list of them")
-    zone = None if name is None else _zone(name, table)
     readers = [_reader(one, zone, form, table) for one in formats]
 
     def convert(value: Any) -> str:
@@ -67,7 +61,15 @@ def compile_dates(table: Table) -> Convert | None:
     return convert
 
 
-def _zone(name: str, table: Table) -> zoneinfo.ZoneInfo:
+def compile_zone(table: Table) -> zoneinfo.ZoneInfo | None:
+    """Return the time zone of a table, or None.
+
+    Raises:
+        UsageError: It is not known.
+    """
+    name = table.text("zone")
+    if name is None:
+        return None
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -98,17 +100,10 @@ def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Cal
 
 
 def _iso(text: str) -> dt.datetime:
-    """Read the usual forms of ISO 8601. The library's parser would also take weeks, bare digits and any separator."""
-    found = _ISO.fullmatch(text)
+    found = written_time(text)
     if found is None:
         raise ValueError("no such form")
-    day, clock, seconds, fraction, zone = found.groups()
-    if clock is None:
-        if zone is not None:
-            raise ValueError("an offset without a time")
-        return dt.datetime.fromisoformat(day)
-    exact = f"{day}T{clock}:{seconds or '00'}.{(fraction or '0')[:6]:0<6}"
-    return dt.datetime.fromisoformat(exact + ("" if zone is None else "+00:00" if zone in "Zz" else zone))
+    return found
 
 
 def _since_epoch(text: str, unit: int) -> dt.datetime:

@@ -244,7 +244,8 @@ def _key_of(row: Fields, key: Reference) -> SourceKey:
         if error.code == "key_type" and not is_empty(value):
             detail = f"the key column {key.text} must hold a text or a whole number"
             raise Unmappable(detail, key.text, code="key_type") from None
-    detail = f"the key column {key.text} is empty; every row needs its own key"
+    what = f"the key {key.text}" if "{" in key.text else f"the key column {key.text}"
+    detail = f"{what} is empty; every row needs its own key"
     raise Unmappable(detail, key.text, code="key_missing")
 
 

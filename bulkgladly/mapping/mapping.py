@@ -2,13 +2,18 @@
 
 import tomllib
 from collections.abc import Iterable
+from collections.abc import Mapping as Named
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.mapping.definitions import Definitions
 from bulkgladly.mapping.field_rules import FieldRule, compile_field
-from bulkgladly.mapping.row_values import Reference, compile_path, compile_reference
+from bulkgladly.mapping.key_rules import compile_key
+from bulkgladly.mapping.row_values import Reference, compile_path
 from bulkgladly.mapping.tables import Table
+from bulkgladly.mapping.variables import compile_variables
 
 __all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")
 
@@ -94,8 +99,10 @@ def load_mapping(path: Path) -> Mapping:
     return parse_mapping(read_mapping(path), str(path))
 
 
-def parse_mapping(text: str, file: str) -> Mapping:
+def parse_mapping(text: str, file: str, *, variables: Named[str, Any] | None = None) -> Mapping:
     """Return the mapping in a TOML text; `file` is its name in messages.
+
+    `variables` go before those of its own `[vars]`.
 
     Raises:
         UsageError: As `load_mapping`.
@@ -109,14 +116,15 @@ def parse_mapping(text: str, file: str) -> Mapping:
     to = top.text("to")
     if to is None:
         top.fail("to", 'is missing; name the object that the rows become, such as to = "customers"')
-    key = compile_reference(top.value("key"), top, "key") if "key" in top else None
+    definitions = Definitions(compile_variables(top.table("vars"), variables or {}))
+    key = compile_key(top, definitions)
     where = top.text("where")
-    each = _each(top.table("each"))
+    each = _each(top.table("each"), definitions)
     fields = top.table("fields")
     top.finish()
     if fields is None:
         top.fail("[fields]", 'is missing; add where each field comes from, such as name = "Full name"')
-    rules = tuple(compile_field(target, given, file) for target, given in fields.items())
+    rules = tuple(compile_field(target, given, file, definitions) for target, given in fields.items())
     mapping = Mapping(
         file=file,
         to=to,
@@ -137,7 +145,7 @@ def _check_version(top: Table) -> None:
         top.fail("version", f"{version!r} is not supported; this version of bulkgladly reads version {VERSION}")
 
 
-def _each(table: Table | None) -> Each | None:
+def _each(table: Table | None, definitions: Definitions) -> Each | None:
     if table is None:
         return None
     text = table.text("of")
@@ -149,7 +157,7 @@ def _each(table: Table | None) -> Each | None:
     found = Each(
         source=compile_path(text, table, "of"),
         name=name,
-        key=compile_reference(table.value("key"), table, "key") if "key" in table else None,
+        key=compile_key(table, definitions),
         empty=table.choice("empty", ("skip", "row", "reject")) or "skip",
     )
     table.finish()

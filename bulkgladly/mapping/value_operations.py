@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bulkgladly.mapping.dates import compile_dates
+from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
 from bulkgladly.mapping.html import clean_html, html_to_text, text_to_html
 from bulkgladly.mapping.row_values import MISSING, Unmappable, is_empty, text_of
 from bulkgladly.mapping.tables import Table
@@ -26,7 +27,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
-def compile_operations(table: Table) -> tuple[Operation, ...]:
+def compile_operations(table: Table, definitions: Definitions = NO_DEFINITIONS) -> tuple[Operation, ...]:
     """Return the operations in a field's table, in the order in which they run.
 
     Raises:
@@ -34,7 +35,7 @@ def compile_operations(table: Table) -> tuple[Operation, ...]:
     """
     # Text is taken apart and cleaned first, then looked up: so `values` can turn words into dates or numbers, which
     # are converted last.
-    found = [_extract(table), _split(table), _trim(table), _case(table), _values(table)]
+    found = [_extract(table), _split(table), _trim(table), _case(table), _values(table, definitions)]
     found += [compile_dates(table), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
 
@@ -111,7 +112,7 @@ def _case(table: Table) -> Operation | None:
     return lambda value: change(text_of(value))
 
 
-def _values(table: Table) -> Operation | None:
+def _values(table: Table, definitions: Definitions) -> Operation | None:
     table.plain("values")
     given, otherwise = table.table("values"), table.choice("otherwise", ("reject", "keep", "drop"))
     ignores_case = table.flag("ignore_case")
@@ -119,7 +120,7 @@ def _values(table: Table) -> Operation | None:
         if stray := table.given(("otherwise", "ignore_case")):
             table.fail(stray[0], "can only be used together with values")
         return None
-    known = dict(given.items())
+    known = {theirs: definitions.variables.resolved(ours, given, theirs) for theirs, ours in given.items()}
     if "*" in known and otherwise is not None:
         table.fail("otherwise", 'and the entry "*" of values both decide about other values; remove one of them')
     rest = known.pop("*", None)
