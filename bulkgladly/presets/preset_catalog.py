@@ -36,7 +36,7 @@ class PresetInput:
 
 @dataclass(frozen=True, slots=True)
 class PresetStep:
-    """One import: rows of `input` by `mapping`, if the inputs in `needs` are there, too.
+    """One import: rows of `input` by `mapping`, if the inputs in `needs` are there, too, and those in `unless` are not.
 
     `has` is a JMESPath that must find something in a row, else there is nothing to import. `lost` says in a few words
     what is not carried over without the step.
@@ -48,6 +48,7 @@ class PresetStep:
     input: str
     lost: str
     needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
     has: str = ""
     after: tuple[str, ...] = ()
 

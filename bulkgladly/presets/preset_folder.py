@@ -116,6 +116,8 @@ class _Relative:
 def _can_run(step: PresetStep, export: Export) -> bool:
     if not all(name in export.files for name in (step.input, *step.needs)):
         return False
+    if any(name in export.files for name in step.unless):
+        return False
     return not step.has or found_in(export.rows(step.input), step.has)
 
 
@@ -123,7 +125,7 @@ def _missing(preset: Preset, export: Export, steps: Sequence[PresetStep]) -> Ite
     """Yield a line for each thing that is not carried over because its file is not there, or has no such rows."""
     by_name: dict[str, PresetInput] = {one.name: one for one in preset.inputs}
     for step in preset.steps:
-        if step in steps:
+        if step in steps or any(name in export.files for name in step.unless):
             continue
         absent = [name for name in (step.input, *step.needs) if name not in export.files]
         where = "; ".join(f"no {name} ({by_name[name].get})" for name in absent)
