@@ -40,7 +40,8 @@ def compile_dates(table: Table) -> Convert | None:
     zone = compile_zone(table)
     form = table.choice("date_as", DATE_FORMS) or "timestamp"
     if given is None:
-        if stray := table.given(("zone", "date_as")[("template" in table) :]):  # a template has places for times
+        needless = ("date_as",) if "template" in table else ("zone", "date_as")  # a template has places for times
+        if stray := table.given(needless):
             table.fail(stray[0], "needs date, the format of the times")
         return None
     formats = given if isinstance(given, list) else [given]

@@ -3,9 +3,10 @@
 from typing import Any
 
 from bulkgladly.mapping.definitions import Definitions
-from bulkgladly.mapping.row_values import Reference, compile_reference
+from bulkgladly.mapping.row_values import REFERENCES, Fields, Reference, compile_reference, is_empty
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.templates import compile_template
+from bulkgladly.mapping.value_operations import Operation
 
 __all__ = ("compile_key",)
 
@@ -19,9 +20,22 @@ def compile_key(table: Table, definitions: Definitions) -> Reference | None:
     if "key" not in table:
         return None
     given: Any = table.value("key")
-    if not isinstance(given, dict) or "template" not in given:
+    if not isinstance(given, dict) or not {"template", "same_as"} & set(given):
         return compile_reference(given, table, "key", definitions.variables)
     key = Table(table.file, f"{table.name}.key" if table.name else "key", given)
-    found = compile_template(key.text("template") or "", key, "template", definitions.variables, is_key=True)
+    follow = definitions.following(key)
+    if (template := key.text("template")) is not None:
+        found = compile_template(template, key, "template", definitions.variables, is_key=True)
+    else:
+        place = {name: key.value(name) for name in sorted(REFERENCES) if name in key}
+        found = compile_reference(place, table, "key", definitions.variables)
     key.finish()
-    return found
+    return found if follow is None else _followed(found, follow)
+
+
+def _followed(reference: Reference, follow: Operation) -> Reference:
+    def read(row: Fields) -> Any:
+        value = reference.read(row)
+        return value if is_empty(value) else follow(value)
+
+    return Reference(read, reference.text, reference.columns)

@@ -2,18 +2,16 @@
 
 import tomllib
 from collections.abc import Iterable
-from collections.abc import Mapping as Named
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.mapping.definitions import Definitions
+from bulkgladly.mapping.definitions import Definitions, Given, compile_definitions
 from bulkgladly.mapping.field_rules import FieldRule, compile_field
 from bulkgladly.mapping.key_rules import compile_key
+from bulkgladly.mapping.lookups import LookupPlan
 from bulkgladly.mapping.row_values import Reference, compile_path
 from bulkgladly.mapping.tables import Table
-from bulkgladly.mapping.variables import compile_variables
 
 __all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")
 
@@ -47,7 +45,10 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How rows become records of an object. `key` is where a row's source key is, `where` the filter of rows."""
+    """How rows become records of an object. `key` is where a row's source key is, `where` the filter of rows.
+
+    `followed` names those of the `lookups` that lead from key to key, and must have no cycles.
+    """
 
     file: str
     to: str
@@ -55,6 +56,8 @@ class Mapping:
     key: Reference | None = None
     where: Reference | None = None
     each: Each | None = None
+    lookups: tuple[LookupPlan, ...] = ()
+    followed: frozenset[str] = frozenset()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -99,10 +102,8 @@ def load_mapping(path: Path) -> Mapping:
     return parse_mapping(read_mapping(path), str(path))
 
 
-def parse_mapping(text: str, file: str, *, variables: Named[str, Any] | None = None) -> Mapping:
-    """Return the mapping in a TOML text; `file` is its name in messages.
-
-    `variables` go before those of its own `[vars]`.
+def parse_mapping(text: str, file: str, given: Given | None = None) -> Mapping:
+    """Return the mapping in a TOML text; `file` is its name in messages, `given` what it gets from outside.
 
     Raises:
         UsageError: As `load_mapping`.
@@ -116,7 +117,7 @@ def parse_mapping(text: str, file: str, *, variables: Named[str, Any] | None = N
     to = top.text("to")
     if to is None:
         top.fail("to", 'is missing; name the object that the rows become, such as to = "customers"')
-    definitions = Definitions(compile_variables(top.table("vars"), variables or {}))
+    definitions = compile_definitions(top, given or Given())
     key = compile_key(top, definitions)
     where = top.text("where")
     each = _each(top.table("each"), definitions)
@@ -132,6 +133,8 @@ def parse_mapping(text: str, file: str, *, variables: Named[str, Any] | None = N
         key=key,
         where=None if where is None else compile_path(where, top, "where"),
         each=each,
+        lookups=tuple(definitions.lookups.values()),
+        followed=frozenset(definitions.followed),
     )
     _check_as_a_whole(mapping, fields)
     return mapping

@@ -35,7 +35,8 @@ def compile_operations(table: Table, definitions: Definitions = NO_DEFINITIONS) 
     """
     # Text is taken apart and cleaned first, then looked up: so `values` can turn words into dates or numbers, which
     # are converted last.
-    found = [_extract(table), _split(table), _trim(table), _case(table), _values(table, definitions)]
+    found = [_extract(table), _split(table), _trim(table), _case(table)]
+    found += [definitions.following(table), definitions.looking_up(table), _values(table, definitions)]
     found += [compile_dates(table), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
 
@@ -117,7 +118,8 @@ def _values(table: Table, definitions: Definitions) -> Operation | None:
     given, otherwise = table.table("values"), table.choice("otherwise", ("reject", "keep", "drop"))
     ignores_case = table.flag("ignore_case")
     if given is None:
-        if stray := table.given(("otherwise", "ignore_case")):
+        needless = ("ignore_case",) if "lookup" in table else ("otherwise", "ignore_case")
+        if stray := table.given(needless):
             table.fail(stray[0], "can only be used together with values")
         return None
     known = {theirs: definitions.variables.resolved(ours, given, theirs) for theirs, ours in given.items()}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.mapping.definitions import Given
 from bulkgladly.mapping.field_rules import compile_field
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
@@ -111,7 +112,7 @@ def test_variables_from_outside_go_first() -> None:
     """So a project can set them for all of its mappings."""
     text = f"{HEAD}[vars]\na = 1\nb = 2\n[fields]\nf = {{ var = 'a' }}\ng = {{ var = 'b' }}\nh = {{ var = 'c' }}\n"
 
-    assert Mapper(parse_mapping(text, "m.toml", variables={"a": 9, "c": 3})).records({}) == [{"f": 9, "g": 2, "h": 3}]
+    assert Mapper(parse_mapping(text, "m.toml", Given({"a": 9, "c": 3}))).records({}) == [{"f": 9, "g": 2, "h": 3}]
 
 
 @pytest.mark.parametrize(
