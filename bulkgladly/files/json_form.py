@@ -28,7 +28,7 @@ _AROUND_LISTS = frozenset(
     | {"next", "next_page", "previous", "previous_page", "prev", "has_more", "hasmore", "links", "meta", "paging"}
     | {"cursor", "after_cursor", "before_cursor", "after_url", "before_url", "end_of_stream", "url", "status"}
     | {"success", "object", "type", "kind", "nextrecordsurl", "end_time", "start_time", "metadata", "pagination"}
-    | {"page_count", "sort_by", "sort_order"}
+    | {"page_count", "total_pages", "sort_by", "sort_order", "uri", "next_cursor", "prev_cursor"}
 )
 """Names that stand beside it. A record that happens to have a list of items has others."""
 

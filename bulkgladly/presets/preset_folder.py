@@ -1,6 +1,7 @@
 """Writes a preset for an export: a folder of mappings, and a `migrate.toml` that puts them in order."""
 
 import datetime as dt
+import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ def preset_folder(
     go_live = (today + dt.timedelta(days=_DAYS_TO_GO_LIVE)).isoformat()
     inputs = {one.name: one for one in preset.inputs}
     relative = _Relative(export, out)
-    text = PresetText(export, relative.paths, go_live)
+    text = PresetText(export, relative.pattern, go_live)
     steps = [step for step in preset.steps if _can_run(step, export)]
     made = PresetFolder(out, {})
     for step in steps:
@@ -107,10 +108,28 @@ class _Relative:
     def __init__(self, export: Export, folder: Path) -> None:
         self._export, self._folder = export, folder
 
-    def paths(self, name: str) -> object:
+    def listed(self, name: str) -> str | list[str]:
         """Return the path of an input's file, or the list of its paths."""
         found = [os.path.relpath(file.path, self._folder) for file in self._export.files.get(name, ())]
         return found[0] if len(found) == 1 else found
+
+    def pattern(self, name: str) -> str:
+        """Return the path of an input's file, or one pattern that matches its files and no others.
+
+        Raises:
+            UsageError: There is no such pattern.
+        """
+        paths = [file.path for file in self._export.files.get(name, ())]
+        if len(paths) == 1:
+            return os.path.relpath(paths[0], self._folder)
+        start = os.path.commonprefix([str(path) for path in paths])
+        end = os.path.commonprefix([str(path)[len(start) :][::-1] for path in paths])[::-1]
+        if {str(path) for path in paths} != set(glob.glob(f"{glob.escape(start)}*{glob.escape(end)}")):  # noqa: PTH207
+            listed = ", ".join(map(str, paths))
+            raise UsageError(
+                f"{listed}: these have {name}, but no pattern matches just them; rename them to {name}-1, {name}-2, ..."
+            )
+        return f"{os.path.relpath(start, self._folder)}*{end}"
 
 
 def _can_run(step: PresetStep, export: Export) -> bool:
@@ -159,7 +178,7 @@ def _project(
         if step.name != step.object:
             yield f"name = {toml_text(step.name)}"
         yield f"import = {toml_text(step.object)}"
-        yield f"files = {toml_text(relative.paths(step.input))}"
+        yield f"files = {toml_text(relative.listed(step.input))}"
         yield f"map = {toml_text(step.mapping)}"
         if after := [name for name in step.after if any(one.name == name for one in steps)]:
             yield f"after = {toml_text(after)}"

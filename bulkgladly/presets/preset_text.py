@@ -6,7 +6,7 @@ A template is a mapping with lines for this module, which begin with `#:`, and w
   rows have this column, or the path finds something in them;
 - `#: attributes users user_fields`: a line for each member of this object, as a custom attribute;
 - `#: columns`: a line for each column of a table that the mapping does not use;
-- `@{users}`: the path of the input's file, or the list of them; `@{go_live}`: a day;
+- `@{users}`: the path of the input's file, or a pattern for several; `@{go_live}`: a day;
 - `@{labelled tickets custom_fields ticket_fields}`: a path that makes `<br>Title: value` of each custom field.
 """
 
@@ -39,10 +39,10 @@ _PARTS = ("from", "join")
 
 @dataclass(frozen=True, slots=True)
 class PresetText:
-    """Makes the texts of mappings for one export. `path_of` writes the paths of an input's files for the mapping."""
+    """Makes the texts of mappings for one export. `path_of` writes the path of an input's files for the mapping."""
 
     export: Export
-    path_of: Callable[[str], object]
+    path_of: Callable[[str], str]
     go_live: str
 
     def fitted(self, template: str, source: PresetInput) -> str:

@@ -260,8 +260,9 @@ def write_zendesk(folder: Path, *, users: int, tickets: int, until: dt.date = UN
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in pages.items():
-        page = {name: rows, "next_page": None, "previous_page": None, "count": len(rows)}
-        _write(folder / f"{name}.json", json.dumps(page, ensure_ascii=False) + "\n")
+        page = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        after = f'"next_page": null, "previous_page": null, "count": {len(rows)}'
+        _write(folder / f"{name}.json", f'{{"{name}": [\n{page}\n], {after}}}\n')
     for name, rows in (("tickets", every), ("side_conversation_events", maker.side_events)):
         _write(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     _write(folder / "merged_users.csv", "id,merged_into\n" + "".join(f"{old},{remaining}\n" for old in MERGED_INTO))
