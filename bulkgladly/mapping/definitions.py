@@ -17,7 +17,7 @@ __all__ = ("NO_DEFINITIONS", "Definitions", "Given", "compile_definitions")
 class Given:
     """What a mapping gets from outside: variables that go before its own, the tables of its lookups, and the day.
 
-    Without its table, a lookup can be compiled but finds nothing. `today` is the day that dates are relative to.
+    Without its table, a lookup can be compiled but not used. `today` is the day that dates are relative to; the same.
     """
 
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -34,7 +34,7 @@ def compile_operations(table: Table, definitions: Definitions = NO_DEFINITIONS) 
     # are converted last.
     found = [_extract(table), _replace(table), _split(table), _trim(table), _case(table)]
     found += [definitions.following(table), definitions.looking_up(table), _values(table, definitions)]
-    found += [compile_dates(table), _kind(table), _html(table)]
+    found += [compile_dates(table, definitions), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
 
 
