@@ -92,7 +92,7 @@ def init(
     if system is not None:
         if to is not None:
             raise UsageError("--from writes the mappings of all objects; leave out --to")
-        init_from(system, files, out, reading)
+        init_from(system, files, out, reading, rows)
         return
     if to is None:
         raise UsageError(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ("init_from",)
 
 
-def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOptions") -> None:
+def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOptions", rows: int) -> None:
     """Write the mappings of a preset for the export in a folder or file, and tell what was recognised.
 
     Raises:
@@ -25,7 +25,7 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
     if len(paths) != 1:
         raise UsageError("--from: name one PATH, the folder or file of the export")
     today = dt.datetime.now(dt.UTC).date()
-    made = preset_folder(system, local_path(paths[0]), reading, folder=out, today=today)
+    made = preset_folder(system, local_path(paths[0]), reading, folder=out, today=today, rows=rows)
     write_folder(made)
     for line in made.recognised:
         tell(line)

@@ -14,16 +14,16 @@ from bulkgladly.mapping.row_values import compile_path, is_empty
 from bulkgladly.mapping.tables import Table
 from bulkgladly.presets.preset_catalog import Preset, PresetInput
 
-__all__ = ("Export", "ExportFile", "column_of", "found_in", "plain_name", "recognise")
+__all__ = ("SAMPLE_ROWS", "SourceExport", "SourceFile", "column_of", "found_in", "recognise")
 
-SAMPLE_ROWS = 500
+SAMPLE_ROWS = 1000
 _MOST_FILES = 1000
 """An export has few files; a folder with more than this is most likely not the one that was meant."""
 _MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class ExportFile:
+class SourceFile:
     """A file, its columns and its first rows. `is_table` says that all rows have the same columns, as in CSV."""
 
     path: Path
@@ -34,14 +34,14 @@ class ExportFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class SourceExport:
     """The files of an export by the input of the preset that they are, and what is left.
 
     `unknown` are files that are none of the inputs, `unread` those that could not be read, with the reason.
     """
 
-    files: Mapping[str, tuple[ExportFile, ...]]
-    unknown: tuple[ExportFile, ...] = ()
+    files: Mapping[str, tuple[SourceFile, ...]]
+    unknown: tuple[SourceFile, ...] = ()
     unread: tuple[tuple[Path, str], ...] = ()
 
     def rows(self, name: str) -> Iterator[Mapping[str, Any]]:
@@ -50,14 +50,14 @@ class Export:
             yield from file.rows
 
 
-def recognise(preset: Preset, path: Path, reading: ReadOptions, *, rows: int = SAMPLE_ROWS) -> Export:
+def recognise(preset: Preset, path: Path, reading: ReadOptions, *, rows: int = SAMPLE_ROWS) -> SourceExport:
     """Return which file in a folder, or whether this one file, is which part of the preset's export.
 
     Raises:
         UsageError: There is no such path, or no file is part of such an export; the message says what was looked for.
     """
-    found: dict[str, list[ExportFile]] = {}
-    unknown: list[ExportFile] = []
+    found: dict[str, list[SourceFile]] = {}
+    unknown: list[SourceFile] = []
     unread: list[tuple[Path, str]] = []
     for one in _files(path):
         try:
@@ -70,7 +70,7 @@ def recognise(preset: Preset, path: Path, reading: ReadOptions, *, rows: int = S
             unknown.append(sampled)
         else:
             found.setdefault(chosen.name, []).append(sampled)
-    export = Export({name: tuple(files) for name, files in found.items()}, tuple(unknown), tuple(unread))
+    export = SourceExport({name: tuple(files) for name, files in found.items()}, tuple(unknown), tuple(unread))
     if not found:
         raise UsageError(_nothing_found(preset, path, export))
     return export
@@ -88,18 +88,18 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _sampled(path: Path, reading: ReadOptions, rows: int) -> ExportFile:
+def _sampled(path: Path, reading: ReadOptions, rows: int) -> SourceFile:
     reader = open_reader(path, 0, reading)
     found = tuple(row.fields for row in reader.sample(rows) if row.fields is not None)
     shared = reader.columns()
     columns = shared if shared is not None else tuple(dict.fromkeys(name for row in found for name in row))
-    return ExportFile(path, columns, found, shared is not None, tuple(reader.notes))
+    return SourceFile(path, columns, found, shared is not None, tuple(reader.notes))
 
 
 # --- which input a file is ---
 
 
-def _chosen(preset: Preset, file: ExportFile) -> PresetInput | None:
+def _chosen(preset: Preset, file: SourceFile) -> PresetInput | None:
     """Return the input that a file is: its rows must fit, and among those that fit its name decides."""
     fitting = [one for one in preset.inputs if _fits(one, file)]
     return max(fitting, key=lambda one: (_is_named(one, file.path), len(one.columns)), default=None)
@@ -110,7 +110,7 @@ def _is_named(one: PresetInput, path: Path) -> bool:
     return any(fnmatch(stem, pattern) for pattern in one.names)
 
 
-def _fits(one: PresetInput, file: ExportFile) -> bool:
+def _fits(one: PresetInput, file: SourceFile) -> bool:
     if file.is_table:
         if any("." in column for column in one.columns) or one.where:
             return False
@@ -139,22 +139,22 @@ def found_in(rows: Iterable[Mapping[str, Any]], path: str) -> bool:
     return any(value is not False and not is_empty(value) for value in values)
 
 
-def plain_name(name: str) -> str:
+def _plain_name(name: str) -> str:
     """Return a name in the form in which columns are compared: only lower-case letters and digits."""
     return "".join(char for char in name.lower() if char.isalnum())
 
 
 def column_of(column: str, columns: Iterable[str]) -> str | None:
     """Return how a file spells a column, or None if it does not have it; `|` stands between spellings."""
-    wanted = [plain_name(spelling) for spelling in column.split("|")]
-    by_name = {plain_name(name): name for name in reversed(tuple(columns))}
+    wanted = [_plain_name(spelling) for spelling in column.split("|")]
+    by_name = {_plain_name(name): name for name in reversed(tuple(columns))}
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
 # --- nothing fits ---
 
 
-def _nothing_found(preset: Preset, path: Path, export: Export) -> str:
+def _nothing_found(preset: Preset, path: Path, export: SourceExport) -> str:
     lines = [f"{path}: no file here is part of a {preset.title} export. Looked for:"]
     for one in preset.inputs:
         columns = ", ".join(column.replace("|", " or ") for column in one.columns)

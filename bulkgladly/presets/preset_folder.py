@@ -10,7 +10,7 @@ from pathlib import Path
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.presets.export_recognition import Export, found_in, recognise
+from bulkgladly.presets.export_recognition import SAMPLE_ROWS, SourceExport, found_in, recognise
 from bulkgladly.presets.preset_catalog import Preset, PresetInput, PresetStep, load_preset
 from bulkgladly.presets.preset_text import PresetText, toml_text
 from bulkgladly.shown import escaped_toml
@@ -46,19 +46,21 @@ class PresetFolder:
 
 
 def preset_folder(
-    system: str, path: Path, reading: ReadOptions, *, folder: Path | None, today: dt.date
+    system: str, path: Path, reading: ReadOptions, *, folder: Path | None, today: dt.date, rows: int = SAMPLE_ROWS
 ) -> PresetFolder:
     """Return the mappings of a system's preset, fitted to the export in a folder or file. Nothing is written.
+
+    The first `rows` rows of each file are looked at.
 
     Raises:
         UsageError: There is no such preset, or nothing in `path` is part of such an export.
     """
     preset = load_preset(system)
-    export = recognise(preset, path, reading)
+    export = recognise(preset, path, reading, rows=rows)
     out = folder or Path(f"{preset.name}-to-gladly")
     go_live = (today + dt.timedelta(days=_DAYS_TO_GO_LIVE)).isoformat()
     inputs = {one.name: one for one in preset.inputs}
-    relative = _Relative(export, out)
+    relative = _RelativePaths(export, out)
     text = PresetText(export, relative.pattern, go_live)
     steps = [step for step in preset.steps if _can_run(step, export)]
     made = PresetFolder(out, {})
@@ -69,7 +71,7 @@ def preset_folder(
         made.texts[step.mapping] = escaped_lines(head) + text.fitted(preset.template(step.mapping), inputs[step.input])
         made.imports.append((step.object, files, step.mapping))
     for name, found in export.files.items():
-        made.recognised.extend([f"{file.path}: {name}" for file in found])
+        made.recognised.extend([escaped_toml(f"{file.path}: {name}") for file in found])
     made.missing.extend(_missing(preset, export, steps))
     if not steps:
         raise UsageError(f"{path}: has nothing to import: " + "; ".join(made.missing))
@@ -102,10 +104,10 @@ def escaped_lines(text: str) -> str:
     return "\n".join(escaped_toml(line) for line in text.split("\n"))
 
 
-class _Relative:
+class _RelativePaths:
     """The paths of an export's files, as files in a folder write them."""
 
-    def __init__(self, export: Export, folder: Path) -> None:
+    def __init__(self, export: SourceExport, folder: Path) -> None:
         self._export, self._folder = export, folder
 
     def listed(self, name: str) -> str | list[str]:
@@ -122,17 +124,19 @@ class _Relative:
         paths = [file.path for file in self._export.files.get(name, ())]
         if len(paths) == 1:
             return os.path.relpath(paths[0], self._folder)
-        start = os.path.commonprefix([str(path) for path in paths])
-        end = os.path.commonprefix([str(path)[len(start) :][::-1] for path in paths])[::-1]
-        if {str(path) for path in paths} != set(glob.glob(f"{glob.escape(start)}*{glob.escape(end)}")):  # noqa: PTH207
-            listed = ", ".join(map(str, paths))
+        names = [str(path) for path in paths]
+        start = os.path.commonprefix(names)  # noqa: RUF071 - of the characters, not of folders
+        end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
+        pattern = f"{glob.escape(start)}*{glob.escape(end)}"
+        if set(names) != set(glob.glob(pattern)):  # noqa: PTH207 - may be absolute
             raise UsageError(
-                f"{listed}: these have {name}, but no pattern matches just them; rename them to {name}-1, {name}-2, ..."
+                f"{', '.join(names)}: no pattern matches just these files with {name}; "
+                f"rename them to {name}-1, {name}-2, ..."
             )
-        return f"{os.path.relpath(start, self._folder)}*{end}"
+        return os.path.relpath(pattern, glob.escape(str(self._folder)))
 
 
-def _can_run(step: PresetStep, export: Export) -> bool:
+def _can_run(step: PresetStep, export: SourceExport) -> bool:
     if not all(name in export.files for name in (step.input, *step.needs)):
         return False
     if any(name in export.files for name in step.unless):
@@ -140,7 +144,7 @@ def _can_run(step: PresetStep, export: Export) -> bool:
     return not step.has or found_in(export.rows(step.input), step.has)
 
 
-def _missing(preset: Preset, export: Export, steps: Sequence[PresetStep]) -> Iterator[str]:
+def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) -> Iterator[str]:
     """Yield a line for each thing that is not carried over because its file is not there, or has no such rows."""
     by_name: dict[str, PresetInput] = {one.name: one for one in preset.inputs}
     for step in preset.steps:
@@ -154,13 +158,13 @@ def _missing(preset: Preset, export: Export, steps: Sequence[PresetStep]) -> Ite
         if one.name not in export.files and not is_used:
             yield f"{one.name}: not found ({one.get})"
     for file in export.unknown:
-        yield f"{file.path}: not recognised"
+        yield f"{escaped_toml(str(file.path))}: not recognised"
     for path, why in export.unread:
-        yield f"{path}: not read, because it {why}"
+        yield escaped_toml(f"{path}: not read, because it {why}")
 
 
 def _project(
-    preset: Preset, steps: Sequence[PresetStep], relative: _Relative, go_live: str, missing: Sequence[str]
+    preset: Preset, steps: Sequence[PresetStep], relative: _RelativePaths, go_live: str, missing: Sequence[str]
 ) -> Iterator[str]:
     yield f"# From {preset.title} to Gladly, in this order."
     yield "# Run `bulkgladly migrate check`, then `bulkgladly migrate run`."

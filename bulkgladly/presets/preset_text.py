@@ -6,6 +6,7 @@ A template is a mapping with lines for this module, which begin with `#:`, and w
   rows have this column, or the path finds something in them;
 - `#: attributes users user_fields`: a line for each member of this object, as a custom attribute;
 - `#: columns`: a line for each column of a table that the mapping does not use;
+- `#: table groups id name`: a line for each row of an input, to translate its key into its name;
 - `@{users}`: the path of the input's file, or a pattern for several; `@{go_live}`: a day;
 - `@{labelled tickets custom_fields ticket_fields}`: a path that makes `<br>Title: value` of each custom field.
 """
@@ -20,13 +21,13 @@ from typing import Any
 
 from bulkgladly.mapping.column_shapes import profiles
 from bulkgladly.mapping.mapping import parse_mapping
-from bulkgladly.presets.export_recognition import Export, column_of, found_in
+from bulkgladly.presets.export_recognition import SourceExport, column_of, found_in
 from bulkgladly.presets.preset_catalog import PresetInput
 from bulkgladly.shown import escaped_toml
 
 __all__ = ("PresetText", "toml_text")
 
-_DIRECTIVE = re.compile(r"#:\s*(if|else|end|attributes|columns)\b\s*(.*)")
+_DIRECTIVE = re.compile(r"#:\s*(if|else|end|attributes|columns|table)\b\s*(.*)")
 _PLACE = re.compile(r"@\{([^}]*)\}")
 _ENTRY = re.compile(r'(?:"(?:[^"\\]|\\.)+"|[A-Za-z]\w*)\s*=\s')
 _SUFFIX = re.compile(r"__c$|\s*\([^)]*\)$")
@@ -41,7 +42,7 @@ _PARTS = ("from", "join")
 class PresetText:
     """Makes the texts of mappings for one export. `path_of` writes the path of an input's files for the mapping."""
 
-    export: Export
+    export: SourceExport
     path_of: Callable[[str], str]
     go_live: str
 
@@ -74,7 +75,18 @@ class PresetText:
             elif word == "end":
                 applies.pop()
             elif all(applies):
-                yield from [_COLUMNS] if word == "columns" else self._attributes(*rest.split(maxsplit=1))
+                yield from self._lines(word, rest.split())
+
+    def _lines(self, word: str, given: Sequence[str]) -> Iterator[str]:
+        match word:
+            case "columns":
+                yield _COLUMNS
+            case "attributes":
+                yield from self._attributes(*given)
+            case _:
+                name, key, value = given
+                rows = {str(row.get(key)): str(row.get(value)) for row in self.export.rows(name)}
+                yield from (f"{toml_text(key)} = {toml_text(value)}" for key, value in rows.items())
 
     def _holds(self, condition: str) -> bool:
         name, has, path = condition.partition(" has ")
@@ -119,7 +131,7 @@ class PresetText:
                 value = value.get(step) if isinstance(value, dict) else None
             for key, member in value.items() if isinstance(value, dict) else ():
                 found.setdefault(key, []).append(member)
-        for key, members in found.items():
+        for key, members in ((key, members) for key, members in found.items() if key.strip()):
             given = [member for member in members if member not in (None, "", [], {})]
             target = toml_text(f"customAttribute:{key.replace(':', '_')}")
             options = f"path = {toml_text(f'{path}.{_quoted(key)}')}"

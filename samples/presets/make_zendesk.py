@@ -32,7 +32,7 @@ __all__ = ("AGENTS", "FIRST_TICKET", "write_zendesk")
 
 HERE = Path(__file__).parent / "zendesk"
 AGENTS = ("Ada", "Bela", "Cleo", "Dario", "Edda")
-GROUPS = {4_500_001: "General", 4_500_002: "Returns"}
+GROUPS = {4_500_001: "Support", 4_500_002: "Returns"}
 FIRST_TICKET, FIRST_ORGANIZATION, FIRST_COMMENT = 2001, 2_900_000_001, 7_200_000_001
 ORDER, SIZES = 5_300_001, 5_300_002
 MERGED_INTO = {FIRST_USER + 900_001: 0}
@@ -68,6 +68,10 @@ def people(count: int, end: dt.datetime) -> list[Json]:
         "phone": "ask at the till",
         "identities": identities(customers[3]["id"], "phone_number", ["ask at the till"]),
     }
+    customers[4] |= {
+        "phone": "(650) 555-0104",
+        "identities": identities(customers[4]["id"], "phone_number", ["(650) 555-0104"]),
+    }
     customers[5]["suspended"] = True
     return found
 
@@ -93,6 +97,7 @@ class Tickets:
         found[6]["status"] = "deleted"
         found[7]["comments"][0] |= {"html_body": "".join(f"<p>{part}</p>" for part in long_text().split("\n\n"))}
         found[8]["comments"][0]["html_body"] += basket()
+        found[8]["group_id"] = None
         found[9]["comments"][0]["attachments"] = [attachment(found[9]["id"])]
         return found
 
@@ -123,7 +128,7 @@ class Tickets:
             "due_at": moment(self._end + dt.timedelta(days=90)) if at % 30 == 8 else None,
             "tags": ["orders"],
             "custom_fields": [
-                {"id": ORDER, "value": f"A{9000 + at}" if at % 2 else None},
+                {"id": ORDER, "value": f"A{9000 + at}" if at % 3 else None},
                 {"id": SIZES, "value": None},
             ],
             "comments": [

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from bulkgladly.emulator import Emulator
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.serving import served
 
+MOST_EDITS = 10
+"""So many lines of a preset may a person have to change for an awkward export."""
+REGION = '# phone_region = "US"  # the country of phone numbers that have no +'
 SAMPLES = Path(__file__).parents[2] / "samples" / "presets"
 
 
@@ -22,7 +25,7 @@ class Sample:
 
     `refused` are the lines that `check` names, with the rule; `rejected` are the rules by which the import rejects
     records, and `created` the records in Gladly, by step. `customers` are some of them by name; `texts` and `tasks` are
-    parts of what stands on timelines and in tasks.
+    parts of what stands on timelines and in tasks. `edits` are lines that a person changes first.
     """
 
     refused: Mapping[str, Sequence[str]]
@@ -31,6 +34,7 @@ class Sample:
     customers: Mapping[str, Mapping[str, Any]]
     texts: Sequence[str] = ()
     tasks: Sequence[str] = ()
+    edits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 CASES: Mapping[str, Sample] = {
@@ -135,6 +139,7 @@ CASES: Mapping[str, Sample] = {
             "#2012 side conversation: Parcel (",
         ),
         tasks=("<br>Order number: A90",),
+        edits={REGION: REGION.removeprefix("# "), '"4500001" = "Support"': '"4500001" = "General"'},
     ),
     "kustomer": Sample(
         refused={"messages": ["15 unknown_key"]},
@@ -308,6 +313,8 @@ def test_the_export_of_a_system_is_imported_with_its_preset(
         told = run("map", "init", "--from", system, str(SAMPLES / system), "-o", "preset")
         assert told.code == 0, told.err
 
+        assert _edited(tmp_path / "preset", case.edits) == len(case.edits) <= MOST_EDITS
+
         done = {step["name"]: _imported(run, step) for step in _steps(tmp_path / "preset")}
 
         assert {name: refused for name, (refused, _, _) in done.items() if refused} == case.refused
@@ -322,10 +329,23 @@ def test_the_export_of_a_system_is_imported_with_its_preset(
         assert [text for text in case.tasks if not any(text in task for task in tasks)] == []
 
 
+def _edited(folder: Path, edits: Mapping[str, str]) -> int:
+    """Change lines of the files in a folder; return how many were changed."""
+    count = 0
+    for path in folder.iterdir():
+        lines = path.read_text().splitlines()
+        count += sum(line in edits for line in lines)
+        path.write_text("".join(f"{edits.get(line, line)}\n" for line in lines))
+    return count
+
+
 def _steps(folder: Path) -> list[dict[str, Any]]:
     """The steps of the project file, with paths as the program takes them."""
-    steps: list[dict[str, Any]] = tomllib.loads((folder / "migrate.toml").read_text())["steps"]
+    project = tomllib.loads((folder / "migrate.toml").read_text())
+    steps: list[dict[str, Any]] = project["steps"]
     for step in steps:
+        region = project["defaults"].get("phone_region")
+        step["flags"] = ["--phone-region", region] if region and step["import"] == "customers" else []
         files = step["files"] if isinstance(step["files"], list) else [step["files"]]
         step["files"] = [str(folder / file) for file in files]
         step["map"] = str(folder / step["map"])
@@ -335,7 +355,7 @@ def _steps(folder: Path) -> list[dict[str, Any]]:
 
 def _imported(run: HeardProgram, step: dict[str, Any]) -> tuple[list[str], list[str], int]:
     """Check and import a step; return what was refused, what was rejected, and how many records were created."""
-    arguments = (step["import"], *step["files"], "--map", step["map"])
+    arguments = (step["import"], *step["files"], "--map", step["map"], *step["flags"])
     found = json.loads(run("check", *arguments, "--json").out)
     report = json.loads(run("import", *arguments, "--json").out)
     refused = [one for one in found["findings"] if one["severity"] == "refused"]
