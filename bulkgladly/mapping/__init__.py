@@ -3,7 +3,7 @@
 A mapping file is read and checked by `mapping` (table by table, with `tables`), and applied to a row by the `mapper`.
 What it defines for all of its fields is in `definitions` (`variables`, `lookups`). Each field has a rule
 (`field_rules`, `key_rules`): where its value comes from (`field_sources`, `row_values`, `templates`), which operations
-change it (`value_operations`, `dates` with `date_bounds`, `numbers`, `html`), what becomes of a list (`list_values`),
+change it (`value_operations`, `dates` with `date_periods`, `numbers`, `html`), what becomes of a list (`list_values`),
 and how long it may be (`field_lengths`, `lengths`). A user's own function is called by `transform`.
 
 `draft` proposes a mapping for files (with `column_shapes`), `check` compares what one makes of rows with what was

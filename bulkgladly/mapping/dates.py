@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulkgladly.choices import closest
-from bulkgladly.mapping.date_bounds import Bounds, compile_bounds, compile_shift
+from bulkgladly.mapping.date_periods import AllowedPeriod, compile_period, compile_shift
 from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
 from bulkgladly.mapping.row_values import MISSING, Unmappable, is_empty, text_of
 from bulkgladly.mapping.tables import Table
@@ -37,10 +37,10 @@ class DateConversion:
         zone: dt.tzinfo | None,
         form: str,
         shift: Callable[[dt.datetime], dt.datetime] | None,
-        bounds: Bounds | None,
+        period: AllowedPeriod | None,
     ) -> None:
         self._readers, self._zone, self._form = readers, zone, form
-        self._shift, self._bounds = shift, bounds
+        self._shift, self._period = shift, period
 
     @property
     def can_be_ambiguous(self) -> bool:
@@ -79,8 +79,8 @@ class DateConversion:
         try:
             if self._shift is not None:
                 moment = self._shift(moment)
-            if self._bounds is not None:
-                kept = self._bounds.kept(moment, self._zone, is_day=self._form == "date")
+            if self._period is not None:
+                kept = self._period.kept(moment, self._zone, is_day=self._form == "date")
                 return MISSING if kept is None else _written(kept, self._zone, self._form)
             return _written(moment, self._zone, self._form)
         except OverflowError:
@@ -110,8 +110,8 @@ def compile_dates(table: Table, definitions: Definitions = NO_DEFINITIONS) -> Da
     formats = given if isinstance(given, list) else [given]
     if not formats or not all(isinstance(one, str) for one in formats):
         table.fail("date", "must be iso, epoch, epoch_ms, a pattern like %d.%m.%Y, or a list of them")
-    shift, bounds = compile_shift(table, zone), compile_bounds(table, zone, definitions)
-    return DateConversion({one: _reader(one, zone, form, table) for one in formats}, zone, form, shift, bounds)
+    shift, period = compile_shift(table, zone), compile_period(table, zone, definitions)
+    return DateConversion({one: _reader(one, zone, form, table) for one in formats}, zone, form, shift, period)
 
 
 def compile_zone(table: Table) -> zoneinfo.ZoneInfo | None:

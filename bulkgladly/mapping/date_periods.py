@@ -11,7 +11,7 @@ from bulkgladly.mapping.row_values import Unmappable
 from bulkgladly.mapping.tables import Table
 from bulkgladly.times import written_time
 
-__all__ = ("Bounds", "compile_bounds", "compile_shift")
+__all__ = ("AllowedPeriod", "compile_period", "compile_shift")
 
 _AMOUNT = re.compile(r"([+-]?)([0-9]{1,5})([wdhm])")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
@@ -23,7 +23,7 @@ Shift = Callable[[dt.datetime], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AllowedPeriod:
     """The period in which a time must be, both ends included, and what happens outside: reject, drop or limit."""
 
     first: dt.datetime | None
@@ -87,7 +87,7 @@ def compile_shift(table: Table, zone: dt.tzinfo | None) -> Shift | None:
     return shift
 
 
-def compile_bounds(table: Table, zone: dt.tzinfo | None, definitions: Definitions) -> Bounds | None:
+def compile_period(table: Table, zone: dt.tzinfo | None, definitions: Definitions) -> AllowedPeriod | None:
     """Return what `not_before`, `not_after` and `outside` of a table say, or None.
 
     Raises:
@@ -104,7 +104,9 @@ def compile_bounds(table: Table, zone: dt.tzinfo | None, definitions: Definition
         table.fail("not_after", "is before not_before; exchange them")
     given = [definitions.variables.resolved(table.value(key), table, key) for key in ("not_before", "not_after")]
     is_relative = any(isinstance(one, str) and _amount(one) is not None for one in given)
-    return Bounds(first, last, outside or "reject", has_day=not is_relative or definitions.given.today is not None)
+    return AllowedPeriod(
+        first, last, outside or "reject", has_day=not is_relative or definitions.given.today is not None
+    )
 
 
 def _end(
