@@ -24,7 +24,7 @@ from samples.presets.make_zendesk import write_zendesk
 
 BAR_LINES = 10
 EDITS = {
-    '# phone_region = "US"  # the country of phone numbers that have no +': 'phone_region = "US"',
+    '# phone_region = "US"': 'phone_region = "US"',
     '"4500001" = "Support"': '"4500001" = "General"',
 }
 """The country of local numbers, and a group that has an inbox of another name in Gladly."""

@@ -20,7 +20,7 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
     """
     from bulkgladly.errors import UsageError
     from bulkgladly.local_paths import local_path
-    from bulkgladly.presets.preset_folder import preset_folder, write_folder
+    from bulkgladly.presets.preset_folder import PROJECT_FILE, preset_folder, write_folder
 
     if len(paths) != 1:
         raise UsageError("--from: name one PATH, the folder or file of the export")
@@ -31,4 +31,6 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
         tell(line)
     for line in made.missing:
         tell(f"not carried over: {line}")
+    if made.local_numbers:
+        tell(f"{made.local_note}; set phone_region in {PROJECT_FILE}, or pass --phone-region")
     tell(f"wrote {', '.join(made.texts)} in {made.folder}; review them, then run `{made.next_command}`")

@@ -3,13 +3,17 @@
 import datetime as dt
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.mapping.mapping import parse_mapping
+from bulkgladly.mapping.row_values import Unmappable
 from bulkgladly.presets.export_recognition import SAMPLE_ROWS, SourceExport, found_in, recognise
 from bulkgladly.presets.preset_catalog import Preset, PresetInput, PresetStep, load_preset
 from bulkgladly.presets.preset_text import PresetText, toml_text
@@ -20,6 +24,8 @@ __all__ = ("PROJECT_FILE", "PresetFolder", "preset_folder", "write_folder")
 
 PROJECT_FILE = "migrate.toml"
 _DAYS_TO_GO_LIVE = 30
+_LOCAL = re.compile(r"(?!\+|00)[(]?\d(?:[^\w+]*\d){6,14}")
+"""A phone number without a country."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,14 @@ class PresetFolder:
     imports: list[tuple[str, tuple[Path, ...], str]] = field(default_factory=list)
     recognised: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    local_numbers: int = 0
+    """How many of the phone numbers that were looked at have no country, so that a default is needed."""
+
+    @property
+    def local_note(self) -> str:
+        """The beginning of a sentence about them."""
+        one = self.local_numbers == 1
+        return f"{self.local_numbers:,} phone number{' has' if one else 's have'} no country"
 
     @property
     def next_command(self) -> str:
@@ -63,38 +77,46 @@ def preset_folder(
     relative = _RelativePaths(export, out)
     text = PresetText(export, relative.pattern, go_live)
     steps = [step for step in preset.steps if _can_run(step, export)]
-    made = PresetFolder(out, {})
+    texts = {step.mapping: text.fitted(preset.template(step.mapping), inputs[step.input]) for step in steps}
+    local = sum(
+        _local_numbers(texts[step.mapping], export.rows(step.input)) for step in steps if step.object == "customers"
+    )
+    made = PresetFolder(out, {}, local_numbers=local)
     for step in steps:
         files = tuple(file.path for file in export.files[step.input])
         try_it = next_command("check", step.object, *files, "--map", out / step.mapping)
         head = f"# Review every line, then run\n# {try_it}\n#\n"
-        made.texts[step.mapping] = escaped_lines(head) + text.fitted(preset.template(step.mapping), inputs[step.input])
+        made.texts[step.mapping] = escaped_lines(head) + texts[step.mapping]
         made.imports.append((step.object, files, step.mapping))
     for name, found in export.files.items():
         made.recognised.extend([escaped_toml(f"{file.path}: {name}") for file in found])
     made.missing.extend(_missing(preset, export, steps))
     if not steps:
         raise UsageError(f"{path}: has nothing to import: " + "; ".join(made.missing))
-    project = _project(preset, steps, relative, go_live, made.missing)
+    project = _project(preset, steps, relative, go_live, made)
     made.texts[PROJECT_FILE] = escaped_lines("\n".join(project) + "\n")
     return made
 
 
 def write_folder(made: PresetFolder) -> None:
-    """Write the files of a preset; `migrate.toml` comes last, so that without it the folder is not complete.
+    """Write the files of a preset that are not there yet; `migrate.toml` comes last.
+
+    After a kill, the same command writes the rest: a file with the same content is left as it is.
 
     Raises:
-        UsageError: One of them exists already, so that nothing was written; or the folder cannot be written.
+        UsageError: One of them exists with other content, so that nothing was written; or the folder cannot be written.
     """
-    if there := [name for name in made.texts if os.path.lexists(made.folder / name)]:
-        raise UsageError(
-            f"{made.folder / there[0]} already exists and may have been reviewed; delete it, or choose another folder"
-            " with -o FOLDER"
-        )
+    contents = {made.folder / name: text.encode() for name, text in made.texts.items()}
     try:
+        there = {path: path.read_bytes() for path in contents if os.path.lexists(path)}
+        if changed := [path for path, content in there.items() if content != contents[path]]:
+            raise UsageError(
+                f"{changed[0]} already exists and may have been reviewed; delete it, or choose another folder with -o"
+            )
         made.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in made.texts.items():
-            write_new(made.folder / name, text.encode())
+        for path, content in contents.items():
+            if path not in there:
+                write_new(path, content)
     except OSError as error:
         raise UsageError(f"{made.folder} cannot be written: {error.strerror}") from error
 
@@ -144,6 +166,25 @@ def _can_run(step: PresetStep, export: SourceExport) -> bool:
     return not step.has or found_in(export.rows(step.input), step.has)
 
 
+def _local_numbers(text: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many phone numbers a mapping of customers makes of rows that have no country in them."""
+    rules = [rule for rule in parse_mapping(text, "preset").rules if rule.target.startswith("phone:")]
+    count = 0
+    for row in rows:
+        for rule in rules:
+            try:
+                found = rule.value(row, [])
+            except Unmappable:
+                continue
+            count += sum(_is_local(one) for one in (found if isinstance(found, list) else [found]))
+    return count
+
+
+def _is_local(value: Any) -> bool:
+    number = value.strip(" '") if isinstance(value, str) else ""
+    return _LOCAL.fullmatch(number) is not None
+
+
 def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) -> Iterator[str]:
     """Yield a line for each thing that is not carried over because its file is not there, or has no such rows."""
     by_name: dict[str, PresetInput] = {one.name: one for one in preset.inputs}
@@ -164,7 +205,7 @@ def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) 
 
 
 def _project(
-    preset: Preset, steps: Sequence[PresetStep], relative: _RelativePaths, go_live: str, missing: Sequence[str]
+    preset: Preset, steps: Sequence[PresetStep], relative: _RelativePaths, go_live: str, made: PresetFolder
 ) -> Iterator[str]:
     yield f"# From {preset.title} to Gladly, in this order."
     yield "# Run `bulkgladly migrate check`, then `bulkgladly migrate run`."
@@ -172,7 +213,9 @@ def _project(
     yield f"name = {toml_text(f'{preset.title} to Gladly')}"
     yield ""
     yield "[defaults]"
-    yield '# phone_region = "US"  # the country of phone numbers that have no +'
+    if made.local_numbers:
+        yield f"# {made.local_note}, which rejects the row: uncomment this with theirs."
+    yield '# phone_region = "US"'
     yield ""
     yield "[vars]"
     yield f"go_live = {toml_text(go_live)}  # the day on which your agents begin to work in Gladly"
@@ -186,7 +229,7 @@ def _project(
         yield f"map = {toml_text(step.mapping)}"
         if after := [name for name in step.after if any(one.name == name for one in steps)]:
             yield f"after = {toml_text(after)}"
-    if missing:
+    if made.missing:
         yield ""
         yield "# Not carried over:"
-        yield from (f"# - {line}" for line in missing)
+        yield from (f"# - {line}" for line in made.missing)

@@ -160,6 +160,31 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir()] == ["customers.toml"]
 
 
+def test_what_a_killed_command_left_is_completed(tmp_path: Path) -> None:
+    """The same command writes the rest; what it wrote is as it was."""
+    found = made("kustomer", SAMPLES / "kustomer", tmp_path / "preset")
+    write_folder(found)
+    (tmp_path / "preset" / PROJECT_FILE).unlink()
+    (tmp_path / "preset" / "notes.toml").unlink()
+
+    write_folder(found)
+
+    assert {path.name: path.read_text() for path in (tmp_path / "preset").iterdir()} == found.texts
+
+
+def test_numbers_without_a_country_are_counted(tmp_path: Path) -> None:
+    """They would reject their rows; what is no number is none of them."""
+    rows = [
+        ["1", "A", "B", "", number, "no"] for number in ("(650) 555-0101", "'+16505550102", "0016505550103", "ask", "")
+    ]
+    table(tmp_path / "customers.csv", "Customer ID,First Name,Last Name,Email,Phone,Accepts Email Marketing", *rows)
+
+    found = made("shopify", tmp_path)
+
+    assert found.local_numbers == 1
+    assert "# 1 phone number has no country" in found.texts[PROJECT_FILE]
+
+
 def test_a_path_that_is_not_there_and_a_system_without_a_preset(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         made("zendesk", tmp_path / "nowhere")

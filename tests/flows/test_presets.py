@@ -1,6 +1,7 @@
 """`map init --from SYSTEM`: from the sample export of each system to what Gladly then holds."""
 
 import json
+import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from tests.flows.serving import served
 
 MOST_EDITS = 10
 """So many lines of a preset may a person have to change for an awkward export."""
-REGION = '# phone_region = "US"  # the country of phone numbers that have no +'
+REGION = '# phone_region = "US"'
 SAMPLES = Path(__file__).parents[2] / "samples" / "presets"
 
 
@@ -368,3 +369,36 @@ def _imported(run: HeardProgram, step: dict[str, Any]) -> tuple[list[str], list[
 
 def _plain(value: Any) -> Any:
     return [one["original"] for one in value] if isinstance(value, list) else value
+
+
+def test_comments_in_a_file_of_their_own_are_the_same_activities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tickets say whose they are; a merged customer, a deleted author and old times are treated alike."""
+    for name in ("users.json", "merged_users.csv"):
+        shutil.copy(SAMPLES / "zendesk" / name, tmp_path)
+    tickets = [json.loads(line) for line in (SAMPLES / "zendesk" / "tickets.jsonl").read_text().splitlines()]
+    comments = [{**one, "ticket_id": ticket["id"]} for ticket in tickets for one in ticket.pop("comments")]
+    (tmp_path / "comments.json").write_text(json.dumps({"comments": comments, "next_page": None}))
+    (tmp_path / "tickets.json").write_text(json.dumps({"tickets": tickets}))
+    run = heard(program_in(tmp_path, monkeypatch), capsys)
+    assert run("map", "init", "--from", "zendesk", str(SAMPLES / "zendesk"), "-o", "inside").code == 0
+
+    told = run("map", "init", "--from", "zendesk", ".", "-o", "beside")
+
+    assert told.code == 0, told.err
+    inside = _mapped(run, str(SAMPLES / "zendesk" / "tickets.jsonl"), "inside/comments.toml")
+    beside = _mapped(run, "comments.json", "beside/comment_files.toml")
+    assert len(beside) > len(tickets)
+    for key, record in inside.items():
+        subject = (record.pop("title"), beside[f"comment-{key.partition('#')[2]}"].pop("title"))
+        assert subject[0] == subject[1] or "(no subject)" in subject[0]
+        assert record == beside[f"comment-{key.partition('#')[2]}"]
+
+
+def _mapped(run: HeardProgram, file: str, mapping: str) -> dict[str, dict[str, Any]]:
+    """The records that a mapping makes of all rows, by their keys."""
+    told = run("map", "check", file, "--map", mapping, "--rows", "500", "--show-values", "--json")
+    examples = json.loads(told.out)["examples"]
+    records = [record for example in examples for record in example["output"] if "problem" not in record]
+    return {record.pop("_key"): record for record in records}
