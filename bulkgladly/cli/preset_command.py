@@ -24,6 +24,8 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
 
     if len(paths) != 1:
         raise UsageError("--from: name one PATH, the folder or file of the export")
+    if out is not None and str(out) == "-":
+        raise UsageError("--from writes several files; name a folder with -o FOLDER")
     today = dt.datetime.now(dt.UTC).date()
     made = preset_folder(system, local_path(paths[0]), reading, folder=out, today=today, rows=rows)
     write_folder(made)
@@ -33,4 +35,6 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
         tell(f"not carried over: {line}")
     if made.local_numbers:
         tell(f"{made.local_note}; set phone_region in {PROJECT_FILE}, or pass --phone-region")
-    tell(f"wrote {', '.join(made.texts)} in {made.folder}; review them, then run `{made.next_command}`")
+    count = len(made.imports)
+    written = f"{count} mapping{'' if count == 1 else 's'} and {PROJECT_FILE}"
+    tell(f"wrote {written} in {made.folder}; review them, then run `{made.next_command}`")

@@ -12,7 +12,7 @@ from bulkgladly.files.folders import files_in
 from bulkgladly.files.opening import open_reader
 from bulkgladly.mapping.row_values import compile_path, is_empty
 from bulkgladly.mapping.tables import Table
-from bulkgladly.presets.preset_catalog import Preset, PresetInput
+from bulkgladly.presets.preset_catalog import Preset, PresetInput, load_preset, preset_names
 
 __all__ = ("SAMPLE_ROWS", "SourceExport", "SourceFile", "column_of", "found_in", "recognise")
 
@@ -78,6 +78,8 @@ def recognise(preset: Preset, path: Path, reading: ReadOptions, *, rows: int = S
 
 def _files(path: Path) -> list[Path]:
     try:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder; name the folder of the export")
         if not path.is_dir():
             return [path]
         found = [one for one in files_in(path) if one.suffix != ".toml"]
@@ -155,17 +157,28 @@ def column_of(column: str, columns: Iterable[str]) -> str | None:
 
 
 def _nothing_found(preset: Preset, path: Path, export: SourceExport) -> str:
-    lines = [f"{path}: no file here is part of a {preset.title} export. Looked for:"]
-    for one in preset.inputs:
-        columns = ", ".join(column.replace("|", " or ") for column in one.columns)
-        lines.append(f"  {one.name}: a file such as {one.names[0]}, with {columns} ({one.get})")
-    for file in export.unknown[:_MOST_SHOWN]:
-        more = ", ..." if len(file.columns) > _MOST_SHOWN else ""
-        lines.append(f"  {file.path}: has {', '.join(file.columns[:_MOST_SHOWN]) or 'no rows'}{more}")
-    lines += [f"  {one}: {why}" for one, why in export.unread[:_MOST_SHOWN]]
-    if not export.unknown and not export.unread:
-        lines.append("  the folder has no files")
-    lines.append(
-        "Name the folder of the export, or draft a mapping for any file with `bulkgladly map init FILE --to ...`"
-    )
-    return "\n".join(lines)
+    first, *others = preset.inputs
+    columns = ", ".join(column.replace("|", " or ") for column in first.columns)
+    looked = f"looked for {first.name} (rows with {columns})"
+    if others:
+        looked += f", and for {', '.join(one.name for one in others)}"
+    found = [f"{file.path} has {_some(file.columns) or 'no rows'}" for file in export.unknown[:_MOST_SHOWN]]
+    found += [f"{one}: {why}" for one, why in export.unread[: _MOST_SHOWN - len(found)]]
+    fix = f"name the folder of the export ({first.get}), or draft a mapping with `bulkgladly map init FILE --to OBJECT`"
+    if fitting := _fitting_system(preset, export.unknown):
+        fix = f"for a {fitting.title} export, pass --from {fitting.name}"
+    there = "; ".join(found) or "the folder is empty"
+    return f"{path}: no file here is part of a {preset.title} export; {looked}; {there}; {fix}"
+
+
+def _fitting_system(preset: Preset, files: Iterable[SourceFile]) -> Preset | None:
+    """Return the system of which one of the files is the first and most needed input."""
+    others = [load_preset(name) for name in preset_names() if name != preset.name]
+    fitting = [
+        (len(other.inputs[0].columns), other) for file in files for other in others if _fits(other.inputs[0], file)
+    ]
+    return max(fitting, key=lambda one: one[0], default=(0, None))[1]
+
+
+def _some(columns: Sequence[str]) -> str:
+    return ", ".join(columns[:_MOST_SHOWN]) + (", ..." if len(columns) > _MOST_SHOWN else "")

@@ -189,7 +189,8 @@ def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) 
     """Yield a line for each thing that is not carried over because its file is not there, or has no such rows."""
     by_name: dict[str, PresetInput] = {one.name: one for one in preset.inputs}
     for step in preset.steps:
-        if step in steps or any(name in export.files for name in step.unless):
+        is_replaced = any(name in export.files for name in step.unless)
+        if step in steps or is_replaced or any(step.input in other.unless for other in steps):
             continue
         absent = [name for name in (step.input, *step.needs) if name not in export.files]
         where = "; ".join(f"no {name} ({by_name[name].get})" for name in absent)
@@ -201,7 +202,7 @@ def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) 
     for file in export.unknown:
         yield f"{escaped_toml(str(file.path))}: not recognised"
     for path, why in export.unread:
-        yield escaped_toml(f"{path}: not read, because it {why}")
+        yield escaped_toml(f"{path}: {why}")
 
 
 def _project(
@@ -214,7 +215,7 @@ def _project(
     yield ""
     yield "[defaults]"
     if made.local_numbers:
-        yield f"# {made.local_note}, which rejects the row: uncomment this with theirs."
+        yield f"# {made.local_note}, so the row would be rejected. Uncomment this, with the country of local numbers."
     yield '# phone_region = "US"'
     yield ""
     yield "[vars]"
