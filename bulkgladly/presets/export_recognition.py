@@ -44,6 +44,10 @@ class SourceExport:
     unknown: tuple[SourceFile, ...] = ()
     unread: tuple[tuple[Path, str], ...] = ()
 
+    def paths(self, name: str) -> tuple[Path, ...]:
+        """Return the files of an input."""
+        return tuple(file.path for file in self.files.get(name, ()))
+
     def rows(self, name: str) -> Iterator[Mapping[str, Any]]:
         """Yield the sampled rows of an input."""
         for file in self.files.get(name, ()):
@@ -60,6 +64,9 @@ def recognise(preset: Preset, path: Path, reading: ReadOptions, *, rows: int = S
     unknown: list[SourceFile] = []
     unread: list[tuple[Path, str]] = []
     for one in _files(path):
+        if any("\ud800" <= character <= "\udfff" for character in str(one)):
+            unread.append((one, "the name is not valid UTF-8; rename the file"))
+            continue
         try:
             sampled = _sampled(one, reading, rows)
         except InputError as error:

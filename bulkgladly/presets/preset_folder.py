@@ -73,29 +73,39 @@ def preset_folder(
     export = recognise(preset, path, reading, rows=rows)
     out = folder or Path(f"{preset.name}-to-gladly")
     go_live = (today + dt.timedelta(days=_DAYS_TO_GO_LIVE)).isoformat()
-    inputs = {one.name: one for one in preset.inputs}
     relative = _RelativePaths(export, out)
-    text = PresetText(export, relative.pattern, go_live)
     steps = [step for step in preset.steps if _can_run(step, export)]
-    texts = {step.mapping: text.fitted(preset.template(step.mapping), inputs[step.input]) for step in steps}
-    local = sum(
-        _local_numbers(texts[step.mapping], export.rows(step.input)) for step in steps if step.object == "customers"
-    )
-    made = PresetFolder(out, {}, local_numbers=local)
-    for step in steps:
-        files = tuple(file.path for file in export.files[step.input])
-        try_it = next_command("check", step.object, *files, "--map", out / step.mapping)
-        head = f"# Review every line, then run\n# {try_it}\n#\n"
-        made.texts[step.mapping] = escaped_lines(head) + texts[step.mapping]
-        made.imports.append((step.object, files, step.mapping))
-    for name, found in export.files.items():
-        made.recognised.extend([escaped_toml(f"{file.path}: {name}") for file in found])
-    made.missing.extend(_missing(preset, export, steps))
+    missing = list(_missing(preset, export, steps))
     if not steps:
-        raise UsageError(f"{path}: has nothing to import: " + "; ".join(made.missing))
+        raise UsageError(f"{path}: has nothing to import: {'; '.join(missing)}")
+    recognised = [escaped_toml(f"{file.path}: {name}") for name, found in export.files.items() for file in found]
+    texts = _mappings(preset, steps, PresetText(export, relative.pattern, go_live))
+    made = PresetFolder(
+        folder=out,
+        texts={
+            name: _escaped(_head(step, export, out)) + text
+            for (name, text), step in zip(texts.items(), steps, strict=True)
+        },
+        imports=[(step.object, export.paths(step.input), step.mapping) for step in steps],
+        recognised=recognised,
+        missing=missing,
+        local_numbers=sum(
+            _local_numbers(texts[step.mapping], export.rows(step.input)) for step in steps if step.object == "customers"
+        ),
+    )
     project = _project(preset, steps, relative, go_live, made)
-    made.texts[PROJECT_FILE] = escaped_lines("\n".join(project) + "\n")
+    made.texts[PROJECT_FILE] = _escaped("\n".join(project) + "\n")
     return made
+
+
+def _mappings(preset: Preset, steps: Sequence[PresetStep], text: PresetText) -> dict[str, str]:
+    inputs = {one.name: one for one in preset.inputs}
+    return {step.mapping: text.fitted(preset.template(step.mapping), inputs[step.input]) for step in steps}
+
+
+def _head(step: PresetStep, export: SourceExport, folder: Path) -> str:
+    try_it = next_command("check", step.object, *export.paths(step.input), "--map", folder / step.mapping)
+    return f"# Review every line, then run\n# {try_it}\n#\n"
 
 
 def write_folder(made: PresetFolder) -> None:
@@ -121,8 +131,8 @@ def write_folder(made: PresetFolder) -> None:
         raise UsageError(f"{made.folder} cannot be written: {error.strerror}") from error
 
 
-def escaped_lines(text: str) -> str:
-    """Return lines of TOML with unprintable characters escaped: file names may have some."""
+def _escaped(text: str) -> str:
+    # Names of files may have unprintable characters.
     return "\n".join(escaped_toml(line) for line in text.split("\n"))
 
 
@@ -134,7 +144,7 @@ class _RelativePaths:
 
     def listed(self, name: str) -> str | list[str]:
         """Return the path of an input's file, or the list of its paths."""
-        found = [os.path.relpath(file.path, self._folder) for file in self._export.files.get(name, ())]
+        found = [os.path.relpath(path, self._folder) for path in self._export.paths(name)]
         return found[0] if len(found) == 1 else found
 
     def pattern(self, name: str) -> str:
@@ -143,7 +153,7 @@ class _RelativePaths:
         Raises:
             UsageError: There is no such pattern.
         """
-        paths = [file.path for file in self._export.files.get(name, ())]
+        paths = self._export.paths(name)
         if len(paths) == 1:
             return os.path.relpath(paths[0], self._folder)
         names = [str(path) for path in paths]

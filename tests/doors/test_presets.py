@@ -8,13 +8,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.mapping.mapping import parse_mapping
-from bulkgladly.presets.export_recognition import recognise
+from bulkgladly.presets.export_recognition import SourceExport, SourceFile, recognise
 from bulkgladly.presets.preset_catalog import load_preset, preset_names
 from bulkgladly.presets.preset_folder import PROJECT_FILE, PresetFolder, preset_folder, write_folder
+from bulkgladly.presets.preset_text import PresetText
+from samples.presets.make_zendesk import write_zendesk
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "presets"
 TODAY = dt.date(2026, 11, 20)
@@ -156,6 +160,36 @@ def test_names_and_titles_from_the_export_cannot_break_a_mapping(tmp_path: Path)
 
     assert len(tomllib.loads(found.texts[PROJECT_FILE])["steps"]) == 3
     assert tomllib.loads(found.texts["tasks.toml"])["fields"]["inbox"]["values"]["1"] == evil
+
+
+@settings(max_examples=40, deadline=None)
+@given(columns=st.lists(st.text(min_size=1), unique=True, max_size=6), key=st.text(), title=st.text())
+def test_mappings_are_valid_whatever_the_names_in_an_export(columns: list[str], key: str, title: str) -> None:
+    """Names of columns, of custom fields and of groups go into mappings, and must be read from them again."""
+    header = ("Klaviyo ID", "Email", *columns)
+    table_file = SourceFile(Path("x.csv"), header, (dict.fromkeys(header, "1"),), is_table=True)
+    field = {"id": 7, "value": "x"}
+    row = {"id": 1, "custom_fields": [field], "user_fields": {key: "x"}, "name": title, "title": title}
+    json_file = SourceFile(Path("x.json"), tuple(row), (row, {**row, "id": 7}), is_table=False)
+    found = {"profiles": (table_file,), **dict.fromkeys(("users", "tickets", "groups", "ticket_fields"), (json_file,))}
+    text = PresetText(SourceExport(found), lambda name: f"../{name}{title}", "2026-12-20")
+
+    for system, mapping in (("klaviyo", "customers.toml"), ("zendesk", "customers.toml"), ("zendesk", "tasks.toml")):
+        preset = load_preset(system)
+        [source] = [
+            one for step in preset.steps if step.mapping == mapping for one in preset.inputs if one.name == step.input
+        ]
+        made_text = text.fitted(preset.template(mapping), source)
+        assert parse_mapping(made_text, mapping).to in ("customers", "tasks")
+
+
+def test_the_committed_zendesk_sample_is_what_its_generator_writes(tmp_path: Path) -> None:
+    """Whoever changes the generator commits its files, too."""
+    write_zendesk(tmp_path, users=20, tickets=14)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in (SAMPLES / "zendesk").iterdir()
+    }
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
