@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.mapping.column_shapes import profiles
 from bulkgladly.mapping.mapping import parse_mapping
+from bulkgladly.mapping.row_values import is_empty
 from bulkgladly.presets.export_recognition import SourceExport, column_of, found_in
 from bulkgladly.presets.preset_catalog import PresetInput
 from bulkgladly.shown import escaped_toml
@@ -155,9 +155,9 @@ class PresetText:
         taken = set(mapping.targets)
         ignored = {column_of(name, self._columns(source.name)) for name in source.ignored}
         found: list[str] = []
-        for profile in profiles(list(self.export.rows(source.name))):
-            column = profile.names[0]
-            if column in mapping.columns or column in ignored or not profile.filled:
+        filled = {column for row in self.export.rows(source.name) for column, cell in row.items() if not is_empty(cell)}
+        for column in self._columns(source.name):
+            if column in mapping.columns or column in ignored or column not in filled:
                 continue
             target = _attribute_name(column, taken)
             taken.add(target)
