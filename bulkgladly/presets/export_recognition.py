@@ -1,14 +1,16 @@
 """Finds out which file of an export holds what, by the names of the files and by a look at their rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.folders import files_in
+from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.opening import open_reader
 from bulkgladly.mapping.row_values import compile_path, is_empty
 from bulkgladly.mapping.tables import Table
@@ -19,6 +21,8 @@ __all__ = ("SAMPLE_ROWS", "SourceExport", "SourceFile", "column_of", "found_in",
 SAMPLE_ROWS = 1000
 _MOST_FILES = 1000
 """An export has few files; a folder with more than this is most likely not the one that was meant."""
+_MOST_BYTES = 32 << 20
+"""How far into a file its first rows are looked at; as objects they take several times as much memory."""
 _MOST_SHOWN = 8
 
 
@@ -99,10 +103,23 @@ def _files(path: Path) -> list[Path]:
 
 def _sampled(path: Path, reading: ReadOptions, rows: int) -> SourceFile:
     reader = open_reader(path, 0, reading)
-    found = tuple(row.fields for row in reader.sample(rows) if row.fields is not None)
+    found = tuple(_first(reader, rows))
     shared = reader.columns()
     columns = shared if shared is not None else tuple(dict.fromkeys(name for row in found for name in row))
     return SourceFile(path, columns, found, shared is not None, tuple(reader.notes))
+
+
+def _first(reader: Reader, rows: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the first rows of a file, fewer if they are large: tickets with their comments may be."""
+    count = 0
+    with closing(Inputs([reader]).batches()) as batches:
+        for batch in batches:
+            for row in batch:
+                if count >= rows or row.position.offset > _MOST_BYTES:
+                    return
+                count += 1
+                if row.fields is not None:
+                    yield row.fields
 
 
 # --- which input a file is ---
