@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed")
+QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed", "presets")
 LONG = (
     "pause",
     "shared_budget",

@@ -147,7 +147,10 @@ bulkgladly map check contacts.csv --map customers.toml""",
 bulkgladly map init contacts.csv --to customers --out customers.toml
 
 # look at it first
-bulkgladly map init contacts.csv --to customers --rows 100""",
+bulkgladly map init contacts.csv --to customers --rows 100
+
+# write all mappings for the export of a help desk or a shop
+bulkgladly map init --from zendesk zendesk-export --out migration""",
     "map check": """\
 # the first rows before and after, with masked values
 bulkgladly map check contacts.csv --map customers.toml

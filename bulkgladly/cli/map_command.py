@@ -11,6 +11,7 @@ from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, with_flags
 from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
+from bulkgladly.cli.preset_command import init_from
 from bulkgladly.commands import next_command
 from bulkgladly.records import place_of_row
 
@@ -59,18 +60,44 @@ class SampleFlags(FlagGroup):
 def init(
     *,
     files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
-    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")],
+    to: Annotated[
+        str | None, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="FILE is the folder of an export of this system; all of its mappings are written: "
+            "zendesk, kustomer, freshdesk, intercom, gorgias, salesforce, shopify, hubspot or klaviyo.",
+            metavar="SYSTEM",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Write the mapping here. (default: the standard output)", metavar="FILE"),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Write the mapping here. (default: the standard output; with --from, the folder SYSTEM-to-gladly)",
+            metavar="FILE",
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 1000,
     samples: SampleFlags,
 ) -> None:
     """Draft a mapping from your columns and their values, for you to review."""
     from bulkgladly.checks.map_check import draft_for
+    from bulkgladly.errors import UsageError
 
     reading = samples.reading()
+    if system is not None:
+        if to is not None:
+            raise UsageError("--from writes the mappings of all objects; leave out --to")
+        init_from(system, files, out, reading, rows)
+        return
+    if to is None:
+        raise UsageError(
+            "nothing says what the rows become; pass --to customers, or --from zendesk for the folder of an export"
+        )
     text = draft_for(to, files, reading, rows=rows, show_values=samples.show_values)
     if out is None:
         print_text(text)

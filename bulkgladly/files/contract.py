@@ -29,7 +29,8 @@ class ReadOptions:
     of CSV files stand before the header; None refuses files in which the header seems to come later.
     `folders` are the folders that were given as inputs: in them, `column=value` in the name of a folder is a column.
     With `is_plain` nothing is recognised: runs that earlier versions began must read the same rows to their end.
-    With `has_pages` an API's page, `{"data": [...]}`, is one row: a mapping goes through its list.
+    With `has_pages` an API's page, `{"data": [...]}`, is one row: a mapping goes through its list. `page_lists` are the
+    names of the lists for which this holds; none means all.
 
     Raises:
         UsageError: No file can be read with these options.
@@ -44,6 +45,7 @@ class ReadOptions:
     folders: tuple[str, ...] = ()
     is_plain: bool = False
     has_pages: bool = False
+    page_lists: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.encoding is not None and not _is_text_encoding(self.encoding):

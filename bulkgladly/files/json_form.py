@@ -1,7 +1,7 @@
 """JSON that is not one object per line: which form a file has, and its values one by one. Pure, in bounded memory."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import orjson
@@ -19,6 +19,8 @@ _SCALAR = re.compile(rb"[^,\]}\s]*")
 _LISTS = frozenset(
     {"data", "results", "items", "records", "rows", "value", "values", "entries", "hits"}
     | {"customers", "contacts", "users", "people", "tickets", "conversations", "tasks", "organizations"}
+    | {"admins", "agents", "teams", "groups", "companies", "macros", "articles", "messages", "comments", "events"}
+    | {"ticket_fields", "satisfaction_ratings", "side_conversations"}
 )
 """Names under which an API returns its list."""
 _AROUND_LISTS = frozenset(
@@ -26,6 +28,7 @@ _AROUND_LISTS = frozenset(
     | {"next", "next_page", "previous", "previous_page", "prev", "has_more", "hasmore", "links", "meta", "paging"}
     | {"cursor", "after_cursor", "before_cursor", "after_url", "before_url", "end_of_stream", "url", "status"}
     | {"success", "object", "type", "kind", "nextrecordsurl", "end_time", "start_time", "metadata", "pagination"}
+    | {"page_count", "total_pages", "sort_by", "sort_order", "uri", "next_cursor", "prev_cursor"}
 )
 """Names that stand beside it. A record that happens to have a list of items has others."""
 
@@ -54,12 +57,14 @@ class JsonValue(NamedTuple):
     fault: str = ""
 
 
-def json_form(head: bytes, *, is_all: bool, has_pages: bool = False) -> JsonForm | None:
+def json_form(
+    head: bytes, *, is_all: bool, has_pages: bool = False, page_lists: Collection[str] = ()
+) -> JsonForm | None:
     """Return the form of a file that is not one object per line; `is_all` says that `head` is the whole file.
 
     A first line that is an object in itself makes a file of lines, unless it is the only one and an
     API's page: a list under a usual name, with nothing beside it but counts and cursors. With `has_pages` a page is a
-    row, and its list is not read.
+    row, and its list is not read; only a page of these lists, if there are any in `page_lists`.
     """
     start = len(head) - len(head.removeprefix(BOM).lstrip())
     if head[start : start + 1] == b"[":
@@ -71,7 +76,7 @@ def json_form(head: bytes, *, is_all: bool, has_pages: bool = False) -> JsonForm
     if not is_one_line or (is_all and not rest.strip()):
         if found := _list_in(head, start):
             begin, name = found
-            if has_pages:
+            if has_pages and (not page_lists or name in page_lists):
                 return None if is_one_line else JsonForm(start, _SPREAD, is_list=False)
             return JsonForm(begin, f"is a JSON document with its rows in {name!r}", is_list=True)
         if is_one_line:

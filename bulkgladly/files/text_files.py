@@ -171,7 +171,9 @@ class NdjsonReader(TextReader):
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(is_json=True)
         is_all = len(head) < HEAD_BYTES
-        self._form = None if options.is_plain else json_form(head, is_all=is_all, has_pages=options.has_pages)
+        self._form = None
+        if not options.is_plain:
+            self._form = json_form(head, is_all=is_all, has_pages=options.has_pages, page_lists=options.page_lists)
         self._first_line = 1
         if self._form is not None:
             self._notes.append(self._form.note)

@@ -210,12 +210,14 @@ def mapper_dropping(mapper: Mapper, drops: Collection[str]) -> Mapper:
 
 
 def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
-    """Return how files are read for a mapping: one that goes through a list in each row gets the row with its list."""
+    """Return how files are read for a mapping: one that goes through the list of an API's page gets the whole page."""
     if choice is None:
         return reading
+    if choice.transform is not None:
+        return replace(reading, has_pages=True)
     mapping = mapping_of(choice)
-    has_each = mapping is not None and mapping.each is not None
-    return replace(reading, has_pages=has_each or choice.transform is not None)
+    each = None if mapping is None else mapping.each
+    return reading if each is None else replace(reading, has_pages=True, page_lists=each.source.columns)
 
 
 def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> tuple[str, ...]:

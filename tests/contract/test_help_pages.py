@@ -77,6 +77,11 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     (tmp_path / "events.ndjson").write_text(
         '{"id": "e1", "type": "CONVERSATION/REOPENED", "timestamp": "2026-11-02T10:00:00Z", "content": {}}\n', "utf-8"
     )
+    (tmp_path / "zendesk-export").mkdir()
+    (tmp_path / "zendesk-export" / "users.json").write_text(
+        '{"users": [{"id": 1, "role": "end-user", "name": "Ada Ashby", "email": "ada@example.org", "active": true}]}',
+        "utf-8",
+    )
     (tmp_path / "leavers.csv").write_text("crm_id\nC1\n", encoding="utf-8")
     (tmp_path / "bulkgladly.toml").write_text(
         '[profiles.sandbox]\nhost = "http://127.0.0.1:1"\nusername = "agent@example.org"\n'

@@ -45,6 +45,7 @@ LEVELS: Mapping[str, int] = {
     "lake": 2,
     "mapping": 2,
     "runs": 3,
+    "presets": 3,
     "imports": 4,
     "exports": 4,
     "inbox": 3,
@@ -63,6 +64,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "runs": frozenset({*WORDS, "storage", "api", "budget", "journal"}),
+    "presets": frozenset({*WORDS, "storage", "files", "mapping"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
@@ -76,7 +78,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime"),
+            *("live", "sinks", "webhooks", "workflows", "realtime", "presets"),
         }
     ),
     "emulator": frozenset(),

@@ -95,6 +95,18 @@ def test_a_page_is_a_row_for_a_mapping_that_goes_through_it(tmp_path: Path, inde
     assert [row.fields for row in rows] == [page]
 
 
+def test_a_page_is_a_row_only_for_a_mapping_that_goes_through_its_own_list(tmp_path: Path) -> None:
+    """`[each] of = "comments"` goes through a list in each ticket; the tickets themselves are the rows."""
+    page = {"tickets": [{"id": 1, "comments": [{"id": 7}]}, {"id": 2, "comments": []}], "next_page": None}
+    content = json.dumps(page).encode()
+
+    tickets = rows_of(reader_of(tmp_path, content, ReadOptions(has_pages=True, page_lists=("comments",))))
+    whole = rows_of(reader_of(tmp_path, content, ReadOptions(has_pages=True, page_lists=("tickets",))))
+
+    assert [row.fields for row in tickets] == page["tickets"]
+    assert [row.fields for row in whole] == [page]
+
+
 def test_pages_in_lines_stay_lines(tmp_path: Path) -> None:
     """Each line is an object, so nothing is guessed."""
     pages = [{"data": [{"id": 1}]}, {"data": [{"id": 2}]}]
