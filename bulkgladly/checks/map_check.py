@@ -10,6 +10,7 @@ from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.fields import Kind
+from bulkgladly.gladly.phone_regions import RegionGuess, likely_region
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import Preparer
@@ -23,18 +24,37 @@ from bulkgladly.imports.mapping_choice import (
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
-from bulkgladly.mapping.draft import Target, draft_mapping
+from bulkgladly.mapping.column_profiles import profiles
+from bulkgladly.mapping.draft import DraftFiles, draft_mapping
+from bulkgladly.mapping.draft_contacts import phone_columns
+from bulkgladly.mapping.draft_targets import Target
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
 from bulkgladly.records import Mode, Problem, Row, Word
 from bulkgladly.shown import escaped_toml
 
-__all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
+__all__ = ("MapCheck", "MappedRow", "MappingDraft", "check_mapping", "draft_for", "targets_of")
 
 SAMPLE_ROWS = 1000
+DRAFT_ROWS = 10_000
+"""Dirt that one row in a thousand has must be seen some times, to be told from an accident."""
 _IN_PIECES = ("activities", "notes", "task-comments")
 """Objects whose text may be split, because they follow each other on a timeline. Two tasks would be two tasks."""
+
+_UNIQUE = frozenset({("answers", "name")})
+"""Fields of which no two objects have the same value, so that they identify a row that has no other key."""
+_MONTH_FIRST = frozenset({"US", "CA", "PH"})
+"""Countries in which people write the month before the day; elsewhere the day comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingDraft:
+    """The draft of a mapping, and the flags with which its files are then checked and imported."""
+
+    text: str
+    to: str
+    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +98,9 @@ def draft_for(
     files: Sequence[str],
     reading: ReadOptions,
     *,
-    rows: int = SAMPLE_ROWS,
+    rows: int = DRAFT_ROWS,
     show_values: bool = False,
-) -> str:
+) -> MappingDraft:
     """Return the draft of a mapping from files to an object, based on the first `rows` rows of each file.
 
     Raises:
@@ -96,16 +116,42 @@ def draft_for(
     if not samples:
         why = f"; the first row {problems[0]}" if problems else ""
         raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from{why}")
-    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
-    return recognised + draft_mapping(
-        samples,
-        targets_of(spec),
-        to=spec.name,
-        files=files,
+    targets = targets_of(spec)
+    region = _region(samples, targets, spec.name)
+    found = DraftFiles(
+        files,
         unread=problems,
-        reading=reading.flags(),
-        show_values=show_values,
+        flags=(*reading.flags(), *_mode_flags(spec, samples), *(("--phone-region", region.region) if region else ())),
+        notes=_region_notes(region),
     )
+    month_first = region is None or region.region in _MONTH_FIRST
+    text = draft_mapping(samples, targets, to=spec.name, files=found, month_first=month_first, show_values=show_values)
+    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
+    return MappingDraft(recognised + text, spec.name, tuple(found.flags))
+
+
+def _region(samples: Sequence[Fields], targets: Sequence[Target], to: str) -> RegionGuess | None:
+    """Return the country of the local numbers in columns that fill phones."""
+    found = profiles(samples)
+    texts = [text for one in phone_columns(found, targets, to) for text in one.texts]
+    countries = [text for one in found if one.label.lower().startswith("country") for text in one.texts]
+    return likely_region(texts, countries)
+
+
+def _region_notes(region: RegionGuess | None) -> tuple[str, ...]:
+    if region is None:
+        return ()
+    share = f"{region.valid:,} of {region.local:,} phone numbers without a + are valid in {region.region}"
+    return (f"{share}; if they belong elsewhere, change --phone-region.",)
+
+
+def _mode_flags(spec: ImportSpec, samples: Sequence[Fields]) -> tuple[str, ...]:
+    """Return the mode that an import of these rows needs if it is not the usual one."""
+    if list(spec.procedures) == [Mode.DELETE]:
+        return ("--mode", str(Mode.DELETE))
+    # Rows that name nothing but existing objects cannot create any.
+    is_update = spec.name == "tasks" and all(set(map(str.lower, row)) <= {"taskid"} for row in samples)
+    return ("--mode", str(Mode.UPDATE)) if is_update else ()
 
 
 def targets_of(spec: ImportSpec) -> list[Target]:
@@ -122,6 +168,8 @@ def targets_of(spec: ImportSpec) -> list[Target]:
                 is_identity=item.is_identity,
                 is_optional=spec.is_optional(item.name),
                 in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
+                is_list=item.kind is Kind.TEXTS,
+                is_unique=(spec.name, item.name) in _UNIQUE,
                 help=item.help,
             )
             for item in spec.fields

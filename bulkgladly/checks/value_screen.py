@@ -11,16 +11,11 @@ from typing import Any
 from bulkgladly.checks.check_report import Findings, Severity
 from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.mapping.placeholders import PLACEHOLDERS
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("ValueScreen",)
 
-_PLACEHOLDERS = frozenset(
-    {"NULL", "null", "Null", "(null)", "<null>", "nil", "\\N", "None", "NaN", "nan", "NaT", "<NA>", "undefined"}
-    | {"-", "--", "N/A", "n/a", "N/a", "[object Object]"}
-    | {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"}
-)
-"""Words for "no value". NA is not one of them: it is a country."""
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
 _DECIMAL = re.compile(r"[0-9]{4,}\.0").fullmatch
 _APOSTROPHE = re.compile(r"'[+0-9].*").fullmatch
@@ -68,8 +63,8 @@ class ValueScreen:
             fields = {name: value for name, value in fields.items() if type(value) is str}
             values = fields.values()
             joined = _BETWEEN.join(values)
-        if not _PLACEHOLDERS.isdisjoint(values):
-            yield from (_problem("placeholder", name) for name, value in fields.items() if value in _PLACEHOLDERS)
+        if not PLACEHOLDERS.isdisjoint(values):
+            yield from (_problem("placeholder", name) for name, value in fields.items() if value in PLACEHOLDERS)
         if _TRACES(joined):
             for name, value in fields.items():
                 code = _damage(value)

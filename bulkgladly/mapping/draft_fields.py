@@ -1,0 +1,179 @@
+"""Which column fills which field, and with which operations: the guesses for any kind of object. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bulkgladly.mapping.column_profiles import Profile
+from bulkgladly.mapping.draft_lines import DraftLine, source_option
+from bulkgladly.mapping.draft_targets import Target, is_named, normal_name
+
+__all__ = ("DraftSamples", "field_lines", "fits", "without_bad_values")
+
+MOSTLY = 0.5
+"""A column in which more values than this share are email addresses holds them, whatever its name."""
+_MAKES_SPLIT = 1000
+"""A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
+_MOST_WORDS = 20
+_MEANS: Mapping[str, tuple[str, ...]] = {
+    "EMAIL": ("email", "mail", "e-mail"),
+    "SMS": ("sms", "text", "mms"),
+    "SURVEY": ("survey", "csat", "nps", "rating"),
+    "OPEN": ("open", "new", "pending", "hold", "on-hold", "waiting", "in progress", "todo", "to do", "active"),
+    "CLOSED": ("closed", "solved", "resolved", "done", "completed", "complete", "deleted"),
+}
+"""Words of other systems for the choices of a field."""
+_REST = {"activityType": "ISSUE"}
+"""What all other words become."""
+
+
+@dataclass(slots=True)
+class DraftSamples:
+    """What a draft is made from. `used` are the columns that are filled in already.
+
+    `element` is the name of the list's element that is the record, if it is one. `month_first` decides about dates
+    that can be read in two ways, and `placeholders` are the words for no value in the samples.
+    """
+
+    found: Sequence[Profile]
+    targets: Sequence[Target]
+    to: str
+    show_values: bool = False
+    element: str | None = None
+    month_first: bool = True
+    placeholders: tuple[str, ...] = ()
+    used: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+
+    @property
+    def left(self) -> list[Profile]:
+        """The columns that nothing uses yet."""
+        return [profile for profile in self.found if profile.place not in self.used]
+
+    def target(self, name: str) -> Target | None:
+        """Return a field by its name, if the object has it."""
+        return next((target for target in self.targets if target.name == name), None)
+
+    def use(self, *found: Profile) -> None:
+        """Count columns as used. Of a list, the whole and its members stand for the same values."""
+        self.used |= {profile.place for profile in found}
+
+    def note(self, profile: Profile) -> str:
+        """Return the comment about a column."""
+        return profile.note(show_values=self.show_values)
+
+
+def field_lines(samples: DraftSamples, *, has_key: bool, taken: Iterable[str] = ()) -> list[DraftLine]:
+    """Return a line for each field that a column seems to hold; `taken` are fields that have one already."""
+    lines: list[DraftLine] = []
+    filled = set(taken)
+    is_split = not has_key  # one field at most can be split, and only if rows have a key
+    for target in samples.targets:
+        if target.name in filled or "*" in target.name:
+            continue
+        candidates = [profile for profile in samples.left if fits(profile, target, samples)]
+        if (profile := _best(candidates, target, samples)) is None:
+            continue
+        options = [source_option(profile), *_operations(profile, target, samples)]
+        if target.most is not None and not target.is_identity:
+            options += _length_options(target, samples.targets, is_split=is_split)
+            is_split = is_split or (target.in_pieces and target.most >= _MAKES_SPLIT)
+        options += without_bad_values(target, options)
+        lines.append(DraftLine(target.name, tuple(options), _note(profile, target, samples)))
+        samples.use(profile)
+    return lines
+
+
+def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
+    """Tell whether a column seems to hold the values of a field."""
+    if profile.is_list_of_objects:
+        return False
+    last, whole = normal_name(profile.label), normal_name("".join(profile.names))
+    named = is_named({last.rstrip("0123456789") if "*" in target.name else last, whole}, target, samples.to)
+    if not profile.filled:
+        return named and "*" in target.name and not profile.inside
+    if target.name == "email:*":
+        return profile.emails > MOSTLY or (named and profile.emails > 0)
+    if target.name == "phone:*":
+        return named and profile.phones > 0
+    if profile.inside:
+        return False
+    if target.name == "customerEmail":
+        return named and profile.emails > 0
+    if target.name == "id":
+        return False  # an id in Gladly; what other systems call id is a key
+    return named and (not target.is_time or profile.dates(month_first=samples.month_first) is not None)
+
+
+def without_bad_values(target: Target, options: Iterable[tuple[str, object]] = ()) -> list[tuple[str, object]]:
+    """Return the option that keeps a record without a value that is not valid; never for a text that may be long."""
+    is_kept = target.is_optional and ("too_long", "reject") not in options
+    return [("on_error", "drop")] if is_kept else []
+
+
+def _best(candidates: Sequence[Profile], target: Target, samples: DraftSamples) -> Profile | None:
+    """Return the one column whose name is most like the field's."""
+    wanted = normal_name(target.name)
+
+    def rank(one: Profile) -> tuple[bool, int, bool, int]:
+        is_of_element = samples.element is not None and one.names[0] == samples.element
+        return (not is_of_element, len(one.names), normal_name(one.label) != wanted, -one.filled)
+
+    return min(candidates, key=rank, default=None)
+
+
+def _operations(profile: Profile, target: Target, samples: DraftSamples) -> Iterator[tuple[str, object]]:
+    if target.is_time and (dates := profile.dates(month_first=samples.month_first)):
+        yield "date", dates.forms[0] if len(dates.forms) == 1 else list(dates.forms)
+        if dates.is_local:
+            yield "zone", "UTC"
+    elif profile.looks_like_html and target.most is not None and target.most >= _MAKES_SPLIT:
+        yield "html", "clean"
+    elif target.choices:
+        yield from _translation(profile, target)
+    elif target.is_list and not any(isinstance(value, list) for value in profile.values):
+        marks = [mark for mark in (";", ",") if any(mark in text for text in profile.texts)]
+        if marks == [","]:
+            yield "split", ","
+
+
+def _translation(profile: Profile, target: Target) -> Iterator[tuple[str, object]]:
+    """Yield what turns the words of a column into the choices of a field."""
+    known = {text.strip() for text in profile.texts}
+    same = {text: choice for text in known for choice in target.choices if text.lower() == choice.lower()}
+    if set(same) == known:
+        if set(same) != set(same.values()):
+            yield "case", "upper"
+        return
+    meant = {
+        text: choice
+        for text in sorted(known)
+        for choice in target.choices
+        if text.lower() in (choice.lower(), *_MEANS.get(choice, ()))
+    }
+    rest = _REST.get(target.name)
+    if meant and len(known) <= _MOST_WORDS:
+        yield "values", meant | ({} if rest is None or set(meant) == known else {"*": rest})
+        yield "ignore_case", True
+
+
+def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool) -> Iterator[tuple[str, object]]:
+    yield "max", target.most
+    if target.most is None or target.most < _MAKES_SPLIT or (target.in_pieces and is_split):
+        yield "too_long", "cut"
+        return
+    if not target.in_pieces:
+        yield "too_long", "reject"
+        return
+    yield "too_long", "split"
+    if any(one.name == "title" for one in targets):
+        yield "number_in", "title"
+
+
+def _note(profile: Profile, target: Target, samples: DraftSamples) -> str:
+    note = samples.note(profile)
+    if target.choices:
+        words = ", ".join(target.choices)
+        note += f'; must become {words}: translate other words with values = {{ theirs = "{target.choices[0]}" }}'
+    dates = profile.dates(month_first=samples.month_first) if target.is_time else None
+    if dates is not None and dates.is_local:
+        note += "; set zone to the time zone of these times"
+    return f"{note}; {dates.doubt}" if dates is not None and dates.doubt else note
