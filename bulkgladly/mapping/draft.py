@@ -112,9 +112,9 @@ def _key(whole: Sequence[Profile], samples: DraftSamples) -> Profile | None:
 
 
 def _is_field_too(key: Profile, samples: DraftSamples) -> bool:
-    """Tell whether a key is the name of the object as well, and so fills a field."""
-    unique = [target for target in samples.targets if target.is_unique]
-    return any(is_named({normal_name(key.label)}, target, samples.to) for target in unique)
+    """Tell whether a key is the name of the object as well, or an id that each row needs, and so fills a field."""
+    both = [one for one in samples.targets if one.is_unique or (one.is_required and one.is_identity)]
+    return any(is_named({normal_name(key.label)}, target, samples.to) for target in both)
 
 
 def _constants(samples: DraftSamples, filled: set[str]) -> Iterator[DraftLine]:
@@ -143,8 +143,7 @@ def _key_lines(
 ) -> Iterator[str]:
     if key is not None:
         text = f"key = {toml(column_reference(key))}"
-        unique = next((target for target in samples.targets if target.is_unique), None)
-        is_name = unique is not None and _is_field_too(key, samples)
+        is_name = any(one.is_unique for one in samples.targets) and _is_field_too(key, samples)
         note = f"{samples.to} have unique names" if is_name else key_note(key, show_values=samples.show_values)
         yield f"{text}  # {note}"
     elif not is_id_list:
