@@ -65,11 +65,12 @@ def dates_in(texts: Sequence[str], *, month_first: bool = True, takes_epoch: boo
     left = set(range(len(values)))
     while best := max(read.items(), key=lambda item: (len(item[1] & left), _rank(item[0], month_first)), default=None):
         form, found = best[0], best[1] & left
-        if forms and len(found) < max(2, _FURTHER * len(values)):
-            break
         if not found:
             break
         del read[form]
+        # One value is enough for the form that cannot be mistaken for another.
+        if forms and len(found) < (1 if form.startswith("iso") else max(2, _FURTHER * len(values))):
+            continue
         if form in refused:
             continue
         forms.append(form)

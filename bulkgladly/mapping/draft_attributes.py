@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bulkgladly.mapping.column_profiles import Profile
-from bulkgladly.mapping.draft_fields import DraftSamples, without_bad_values
+from bulkgladly.mapping.draft_fields import DraftSamples, cleaned, without_bad_values
 from bulkgladly.mapping.draft_lines import DraftLine, source_option
 from bulkgladly.mapping.draft_targets import Target, normal_name
 from bulkgladly.mapping.number_evidence import numbers_in
 from bulkgladly.mapping.placeholders import PLACEHOLDERS
 
-__all__ = ("attribute_lines", "emptied")
+__all__ = ("attribute_lines",)
 
 _FEW = 12
 """A column with at most this many frequent values holds words of a list."""
@@ -43,11 +43,6 @@ def attribute_lines(samples: DraftSamples, target: Target) -> Iterator[tuple[Dra
         yield DraftLine(name, tuple(options), f"{note}; {doubt}" if doubt else note), bool(profile.filled)
 
 
-def emptied(samples: DraftSamples) -> list[tuple[str, object]]:
-    """Return the options that empty words for no value, if the samples have some."""
-    return [("values", dict.fromkeys(samples.placeholders, "")), ("otherwise", "keep")] if samples.placeholders else []
-
-
 def _operations(profile: Profile, samples: DraftSamples) -> tuple[list[tuple[str, object]], str]:
     name = normal_name(profile.label)
     texts = [text for text in map(str.strip, profile.texts) if text]
@@ -63,12 +58,12 @@ def _operations(profile: Profile, samples: DraftSamples) -> tuple[list[tuple[str
         doubts = ["set zone to the time zone of these times"] if dates.is_local else []
         return found + zone, "; ".join([*doubts, *filter(None, [dates.doubt])])
     numbers = None if name.endswith(_CODES) else numbers_in(texts)
-    if numbers is not None and numbers.is_plain:
-        return [("as", "integer" if numbers.is_whole else "number")], ""
+    if numbers is not None:
+        return numbers.options(), ""
     if table := _table(texts):
         words = table | dict.fromkeys(samples.placeholders, "")
         return [("values", words), ("ignore_case", True), ("otherwise", "keep")], "review the list of values"
-    return emptied(samples) if not PLACEHOLDERS.isdisjoint(texts) else [], ""
+    return cleaned(profile, samples), ""
 
 
 def _flags(texts: Sequence[str]) -> list[tuple[str, object]]:

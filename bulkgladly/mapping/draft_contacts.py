@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulkgladly.mapping.column_profiles import Profile
-from bulkgladly.mapping.draft_fields import DraftSamples, fits, without_bad_values
+from bulkgladly.mapping.draft_fields import DraftSamples, cleaned, fits, without_bad_values
 from bulkgladly.mapping.draft_lines import DraftLine, Options, column_reference, source_option
 from bulkgladly.mapping.draft_targets import Target, normal_name
 
@@ -57,7 +57,7 @@ def _name_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
     if first is None or last is None or first.names[:-1] != last.names[:-1]:
         return
     samples.use(first, last)
-    options: Options = (("join", [column_reference(first), column_reference(last)]), *without_bad_values(target))
+    options: Options = (("join", [_part(first, samples), _part(last, samples)]), *without_bad_values(target))
     yield DraftLine("name", options, samples.note(first))
 
 
@@ -68,11 +68,17 @@ def _address_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
         return
     samples.use(*found)
     options: Options = (
-        ("join", [column_reference(one) for one in found]),
+        ("join", [_part(one, samples) for one in found]),
         ("with", ", "),
         *without_bad_values(target),
     )
     yield DraftLine("address", options, samples.note(max(found, key=lambda one: one.filled)))
+
+
+def _part(profile: Profile, samples: DraftSamples) -> object:
+    """Return a column as a part of a join, cleaned if its values need it."""
+    operations = cleaned(profile, samples)
+    return dict((source_option(profile), *operations)) if operations else column_reference(profile)
 
 
 def _parts_of(found: Sequence[Profile], prefix: str) -> list[Profile]:

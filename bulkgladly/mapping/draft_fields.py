@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from bulkgladly.mapping.column_profiles import Profile
 from bulkgladly.mapping.draft_lines import DraftLine, source_option
 from bulkgladly.mapping.draft_targets import Target, is_named, normal_name
+from bulkgladly.mapping.placeholders import PLACEHOLDERS
 
-__all__ = ("DraftSamples", "field_lines", "fits", "without_bad_values")
+__all__ = ("DraftSamples", "cleaned", "field_lines", "fits", "without_bad_values")
 
 MOSTLY = 0.5
 """A column in which more values than this share are email addresses holds them, whatever its name."""
@@ -101,6 +102,15 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
     if target.name == "id":
         return False  # an id in Gladly; what other systems call id is a key
     return named and (not target.is_time or profile.dates(month_first=samples.month_first) is not None)
+
+
+def cleaned(profile: Profile, samples: DraftSamples) -> list[tuple[str, object]]:
+    """Return the operations that clean the texts of a column: blanks around them, and words for no value."""
+    texts = profile.texts
+    found: list[tuple[str, object]] = [("trim", True)] if any(text != text.strip() for text in texts) else []
+    if not PLACEHOLDERS.isdisjoint(texts):
+        found += [("values", dict.fromkeys(samples.placeholders, "")), ("otherwise", "keep")]
+    return found
 
 
 def without_bad_values(target: Target, options: Iterable[tuple[str, object]] = ()) -> list[tuple[str, object]]:

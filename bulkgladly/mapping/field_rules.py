@@ -152,9 +152,7 @@ class FieldRule:
         """Return the numbered columns that a value fills; the number of an empty element stays unused."""
         if value is MISSING or value is None:
             return []
-        given = value if isinstance(value, list) else [value]
-        # Of several columns, each of which was split, every part counts as one.
-        elements = [one for element in given for one in (element if isinstance(element, list) else [element])]
+        elements = value if isinstance(value, list) else [value]
         return [
             (self.target.replace(_SPREAD, str(number)), element)
             for number, element in enumerate(elements, 1)

@@ -19,6 +19,7 @@ _FORMS = (
     ("'", ".", re.compile(r"[+-]?(?:\d{1,3}(?:['\u2019]\d{3})+|\d+)(?:\.\d+)?")),
 )
 _EXACT_DIGITS = 15
+_CODES = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class NumberReading:
     decimal: str = "."
     has_currency: bool = False
 
-    @property
-    def is_plain(self) -> bool:
-        """True if the numbers are digits with a point, and nothing else."""
-        return self.thousands is None and self.decimal == "." and not self.has_currency
+    def options(self) -> list[tuple[str, object]]:
+        """Return the options of a mapping that read them."""
+        found: list[tuple[str, object]] = [("as", "integer" if self.is_whole else "number")]
+        found += [("thousands", self.thousands)] if self.thousands is not None else []
+        found += [("decimal", self.decimal)] if self.decimal != "." and not self.is_whole else []
+        return found + ([("currency", True)] if self.has_currency else [])
 
 
 def numbers_in(texts: Sequence[str]) -> NumberReading | None:
@@ -49,7 +52,7 @@ def numbers_in(texts: Sequence[str]) -> NumberReading | None:
         return None
     thousands, decimal, pattern = _FORMS[best]
     numbers = [value for value in bare if pattern.fullmatch(value)]
-    if any(_is_code(value) for value in numbers):
+    if sum(map(_is_code, numbers)) > _CODES * len(numbers):
         return None
     is_whole = not any(decimal in value for value in numbers)
     has_currency = any(value != stripped for value, stripped in zip(values, bare, strict=True))
