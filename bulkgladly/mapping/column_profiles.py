@@ -47,6 +47,11 @@ class Profile:
         return named + self.inside
 
     @property
+    def is_one_of_a_list(self) -> bool:
+        """True if the path finds one element of a list by what tells it from the others, such as the id of a field."""
+        return self.inside.startswith("[?")
+
+    @property
     def label(self) -> str:
         """The name by which the column is recognised, and an attribute made of it is called."""
         return self.member or self.names[-1]
@@ -138,7 +143,10 @@ def profiles(rows: Iterable[Fields]) -> list[Profile]:
     for profile in found.values():
         profile.rows = number
     many = Counter(one.names for one in found.values() if one.inside)
-    return [one for one in found.values() if not one.inside or many[one.names] <= MOST_KINDS]
+    above = {one.names[:depth] for one in found.values() for depth in range(1, len(one.names))}
+    kept = [one for one in found.values() if not one.inside or many[one.names] <= MOST_KINDS]
+    # An object that is empty in some rows has its members in others.
+    return [one for one in kept if one.filled or one.names not in above]
 
 
 def _add(

@@ -11,7 +11,7 @@ from bulkgladly.mapping.draft_attributes import attribute_lines
 from bulkgladly.mapping.draft_contacts import contact_lines
 from bulkgladly.mapping.draft_fields import DraftSamples, field_lines
 from bulkgladly.mapping.draft_keys import key_column, key_hint, key_note, likely_key
-from bulkgladly.mapping.draft_lines import DraftLine, column_reference, toml
+from bulkgladly.mapping.draft_lines import DraftLine, column_reference, source_option, toml
 from bulkgladly.mapping.draft_lists import (
     RecordList,
     each_hint,
@@ -154,7 +154,9 @@ def _lists(samples: DraftSamples, each: RecordList | None) -> list[str]:
     """Return the table for the list whose elements are the records, or hints how others could be."""
     if each is not None:
         return each_table(each)
-    lists = [one for one in samples.left if one.is_list_of_objects and not one.inside]
+    # A list whose members fill a field, or that holds pairs of a name and a value, is no list of records.
+    taken = {one.names for one in samples.found if one.inside and (one.place in samples.used or one.is_one_of_a_list)}
+    lists = [one for one in samples.left if one.is_list_of_objects and one.names not in taken]
     return [text for one in lists for text in each_hint(one)]
 
 
@@ -181,12 +183,14 @@ def _attributes(samples: DraftSamples, key: Profile | None) -> Iterator[str]:
         yield "# Columns that have no field in Gladly, kept as custom attributes. Remove those that it should not have."
         yield from (text for line in kept for text in line.lines())
     others = [line for line, is_used in made if not (is_table and is_used)]
-    rest = [one for one in left if not one.inside and (target is None or one.is_list_of_objects)]
+    shown = [one for one in left if not one.inside or one.is_one_of_a_list]
+    rest = [one for one in shown if target is None or one.is_list_of_objects]
     if others or rest:
         yield ""
         yield "# Not used." + (" Uncomment a line to keep that column as a custom attribute." if others else "")
     yield from (f"# {line.entry()}  # {line.note}" for line in others)
-    yield from (f"# {one.path}  # {samples.note(one)}" for one in rest)
+    for one in rest:
+        yield f"# {source_option(one, is_single=True)[1]}  # {samples.note(one)}"
 
 
 def _placeholders(found: Sequence[Profile]) -> tuple[str, ...]:

@@ -34,11 +34,12 @@ def attribute_lines(samples: DraftSamples, target: Target) -> Iterator[tuple[Dra
     `target` is the field `customAttribute:*`.
     """
     for profile in samples.left:
-        if profile.is_list_of_objects or profile.inside:
+        if profile.is_list_of_objects or (profile.inside and not profile.is_one_of_a_list):
             continue
-        name = target.name.replace("*", "_".join(profile.names).replace(":", "_"))
+        steps = (*profile.names, profile.member) if profile.member else profile.names
+        name = target.name.replace("*", "_".join(steps).replace(":", "_"))
         operations, doubt = _operations(profile, samples)
-        options = (source_option(profile), *operations, *without_bad_values(target, operations))
+        options = (source_option(profile, is_single=True), *operations, *without_bad_values(target, operations))
         note = samples.note(profile)
         yield DraftLine(name, tuple(options), f"{note}; {doubt}" if doubt else note), bool(profile.filled)
 
@@ -60,7 +61,8 @@ def _operations(profile: Profile, samples: DraftSamples) -> tuple[list[tuple[str
     numbers = None if name.endswith(_CODES) else numbers_in(texts)
     if numbers is not None:
         return numbers.options(), ""
-    if table := _table(texts):
+    table = {} if name.endswith(_CODES) else _table(texts)
+    if table:
         words = table | dict.fromkeys(samples.placeholders, "")
         return [("values", words), ("ignore_case", True), ("otherwise", "keep")], "review the list of values"
     return cleaned(profile, samples), ""

@@ -123,9 +123,12 @@ def _best(candidates: Sequence[Profile], target: Target, samples: DraftSamples) 
     """Return the one column whose name is most like the field's."""
     wanted = normal_name(target.name)
 
-    def rank(one: Profile) -> tuple[bool, int, bool, int]:
+    def rank(one: Profile) -> tuple[int, bool, int, bool, int]:
         is_of_element = samples.element is not None and one.names[0] == samples.element
-        return (not is_of_element, len(one.names), normal_name(one.label) != wanted, -one.filled)
+        # The author of an element may be an agent; the customer is that of the row.
+        is_in_place = is_of_element != target.name.startswith("customer")
+        is_wanted = normal_name(one.label) == wanted
+        return (-len(_meant(one, target)), not is_in_place, len(one.names), not is_wanted, -one.filled)
 
     return min(candidates, key=rank, default=None)
 
@@ -153,16 +156,21 @@ def _translation(profile: Profile, target: Target) -> Iterator[tuple[str, object
         if set(same) != set(same.values()):
             yield "case", "upper"
         return
-    meant = {
-        text: choice
-        for text in sorted(known)
-        for choice in target.choices
-        if text.lower() in (choice.lower(), *_MEANS.get(choice, ()))
-    }
+    meant = _meant(profile, target)
     rest = _REST.get(target.name)
     if meant and len(known) <= _MOST_WORDS:
         yield "values", meant | ({} if rest is None or set(meant) == known else {"*": rest})
         yield "ignore_case", True
+
+
+def _meant(profile: Profile, target: Target) -> dict[str, str]:
+    """Return the words of a column that mean a choice of a field."""
+    return {
+        text: choice
+        for text in sorted({text.strip() for text in profile.texts if target.choices})
+        for choice in target.choices
+        if text.lower() in (choice.lower(), *_MEANS.get(choice, ()))
+    }
 
 
 def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool) -> Iterator[tuple[str, object]]:
@@ -183,6 +191,8 @@ def _note(profile: Profile, target: Target, samples: DraftSamples) -> str:
     if target.choices:
         words = ", ".join(target.choices)
         note += f'; must become {words}: translate other words with values = {{ theirs = "{target.choices[0]}" }}'
+    if target.is_required and profile.filled < profile.rows:
+        note += f"; required, but {profile.rows - profile.filled:,} rows have none"
     dates = profile.dates(month_first=samples.month_first) if target.is_time else None
     if dates is not None and dates.is_local:
         note += "; set zone to the time zone of these times"

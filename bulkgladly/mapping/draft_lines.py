@@ -36,9 +36,11 @@ class DraftLine:
         return f"{_key(self.target)} = {value}"
 
 
-def source_option(profile: Profile) -> tuple[str, object]:
-    """Return the option of a table that says where a column is."""
-    return ("from", profile.names[0]) if profile.is_column else ("path", profile.path)
+def source_option(profile: Profile, *, is_single: bool = False) -> tuple[str, object]:
+    """Return the option of a table that says where a column is; `is_single` takes the first of what a path finds."""
+    if profile.is_column:
+        return ("from", profile.names[0])
+    return ("path", f"{profile.path} | [0]" if is_single and profile.inside else profile.path)
 
 
 def column_reference(profile: Profile) -> object:

@@ -110,7 +110,7 @@ def _element_name(column: str, rows: Sequence[Fields]) -> str:
 
 
 def _singular(name: str) -> str:
-    one = name.rstrip("s") or "item"
+    one = f"{name[:-3]}y" if name.endswith("ies") else name.rstrip("s") or "item"
     return one if one.isidentifier() else "item"
 
 
