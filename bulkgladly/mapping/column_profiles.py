@@ -18,7 +18,9 @@ MOST_VALUES = 10_000
 MOST_KINDS = 20
 """The most elements of a list that are told apart by their `id` or `type`."""
 _PATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+_EMAIL = r"[^@\s,;|<>]+@[^@\s,;|<>]+\.[^@\s,;|<>]+"
+_ONE_EMAIL = re.compile(_EMAIL)
+_EMAILS = re.compile(rf"{_EMAIL}(?:\s*[;,|]\s*{_EMAIL})*\s*[;,|]?")
 _PHONE = re.compile(r"'?\+?[0-9(][0-9 ()./\u00a0-]{5,18}[0-9](\.0| ?(x|ext\.?) ?\d+)?")
 _HTML = re.compile(r"</?(p|div|br|span|b|i|strong|a|ul|li|table|html|body)\b[^<>]*>", re.IGNORECASE)
 _MARKS = (";", ",", "|")
@@ -90,8 +92,8 @@ class Profile:
 
     @property
     def emails(self) -> float:
-        """The share of the values that are email addresses."""
-        return self._share(_EMAIL)
+        """The share of the values that are email addresses, one or several."""
+        return self._share(_EMAILS)
 
     @property
     def phones(self) -> float:
@@ -103,7 +105,7 @@ class Profile:
         """What stands between several addresses in one value; None if every value has one at most."""
         several = [text for text in self.texts if text.count("@") > 1]
         for mark in _MARKS:
-            if any(all(map(_EMAIL.fullmatch, filter(None, map(str.strip, text.split(mark))))) for text in several):
+            if any(all(map(_ONE_EMAIL.fullmatch, filter(None, map(str.strip, text.split(mark))))) for text in several):
                 return mark
         return None
 

@@ -101,7 +101,9 @@ def _doubt(other: str, found: set[int], also: set[int]) -> list[str]:
     if found == also:
         return [f"all values also fit {other}: check which comes first, the day or the month"]
     against = len(also - found)
-    return [f"{against} values only fit {other} and are not read"] if against else []
+    if not against:
+        return []
+    return [f"{against:,} value{' fits' if against == 1 else 's fit'} only {other} and cannot be read"]
 
 
 def _swapped(form: str) -> str | None:
