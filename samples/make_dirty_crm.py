@@ -386,6 +386,12 @@ def _key_missing(_rows: Rows, row: Row) -> End:
 
 
 @kind
+def _key_is_placeholder(rows: Rows, row: Row) -> End:
+    row["Customer ID"] = rows.chance.choice(("#N/A", "NULL", "n/a"))
+    return rejected("key_missing")
+
+
+@kind
 def _key_is_invisible(_rows: Rows, row: Row) -> End:
     row["Customer ID"] = "\u200b\u00a0"
     return rejected("key_missing")

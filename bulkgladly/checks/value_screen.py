@@ -11,7 +11,7 @@ from typing import Any
 from bulkgladly.checks.check_report import Findings, Severity
 from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
+from bulkgladly.placeholders import PLACEHOLDERS
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("ValueScreen",)

@@ -8,7 +8,7 @@ and how long it may be (`field_lengths`, `lengths`). A user's own function is ca
 what a mapping makes of rows with what was expected.
 
 `draft` proposes a mapping for files. What their columns hold: `column_profiles` (with `column_shapes`), and by values
-`date_evidence`, `number_evidence` and `placeholders`. What each could fill: `draft_targets` has the fields with their
+`date_evidence` and `number_evidence`. What each could fill: `draft_targets` has the fields with their
 usual names, `draft_keys` finds what identifies a row, `draft_contacts` the parts of a person, `draft_fields` all other
 fields, `draft_attributes` what is left, and `draft_lists` what becomes several records. `draft_lines` writes it.
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
+from bulkgladly.placeholders import PLACEHOLDERS
 
 __all__ = ("DateReading", "dates_in")
 

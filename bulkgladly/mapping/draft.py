@@ -22,8 +22,8 @@ from bulkgladly.mapping.draft_lists import (
 )
 from bulkgladly.mapping.draft_targets import Target, is_named, normal_name
 from bulkgladly.mapping.mapping import VERSION
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
 from bulkgladly.mapping.row_values import Fields
+from bulkgladly.placeholders import PLACEHOLDERS
 from bulkgladly.shown import escaped_toml
 
 __all__ = ("DraftFiles", "draft_mapping")

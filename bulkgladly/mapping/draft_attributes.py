@@ -8,7 +8,7 @@ from bulkgladly.mapping.draft_fields import DraftSamples, cleaned, without_bad_v
 from bulkgladly.mapping.draft_lines import DraftLine, source_option
 from bulkgladly.mapping.draft_targets import Target, normal_name
 from bulkgladly.mapping.number_evidence import numbers_in
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
+from bulkgladly.placeholders import PLACEHOLDERS
 
 __all__ = ("attribute_lines",)
 

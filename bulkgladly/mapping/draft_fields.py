@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bulkgladly.mapping.column_profiles import Profile
 from bulkgladly.mapping.draft_lines import DraftLine, source_option
 from bulkgladly.mapping.draft_targets import Target, is_named, normal_name
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
+from bulkgladly.placeholders import PLACEHOLDERS
 
 __all__ = ("DraftSamples", "cleaned", "field_lines", "fits", "without_bad_values")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulkgladly.mapping.placeholders import PLACEHOLDERS
+from bulkgladly.placeholders import PLACEHOLDERS
 
 __all__ = ("NumberReading", "numbers_in")
 
