@@ -22,6 +22,8 @@ _APOSTROPHE = re.compile(r"'[+0-9].*").fullmatch
 _FORMULA = re.compile(r'=".*"').fullmatch
 _TRACES = re.compile(r"""[eE]\+[0-9]|\.0|'[+0-9]|=\"""").search
 _BETWEEN = "\x1f"
+_BETWEEN_PARTS = re.compile(r"[\s,;/]+")
+_NEVER_TEXT = ("email:", "phone:", "_")
 
 _DETAILS: Mapping[str, str] = {
     "placeholder": "holds a word for no value, which would be sent as text",
@@ -52,8 +54,9 @@ class ValueScreen:
             fields = row.fields if row.source is None else row.source
             if fields is None:
                 continue
-            if problems := list(self._problems(fields, self._delimiters[row.position.file])):
-                self._findings.note(row, problems, Severity.NOTED)
+            problems = self._problems(fields, self._delimiters[row.position.file])
+            if found := [one for one in problems if one.code != "placeholder" or _is_sent(row, fields, one.attr)]:
+                self._findings.note(row, found, Severity.NOTED)
 
     def _problems(self, fields: Mapping[str, Any], delimiter: str | None) -> Iterator[Problem]:
         values = fields.values()
@@ -75,6 +78,18 @@ class ValueScreen:
             for at, (name, value) in enumerate(fields.items()):
                 if "\n" in value and _holds_rows(value, delimiter, at, width):
                     yield _problem("rows_in_cell", name)
+
+
+def _is_sent(row: Row, source: Mapping[str, Any], column: str | None) -> bool:
+    """Tell whether a placeholder is in the record of a row: a mapping may have emptied it, or left it out.
+
+    As an address or a phone number it is refused anyway.
+    """
+    if row.source is None or row.fields is None or row.part is not None or column is None:
+        return row.fields is not None
+    texts = [value for name, value in row.fields.items() if type(value) is str and not name.startswith(_NEVER_TEXT)]
+    # A mapping may have joined it with other texts.
+    return any(source[column] in (text, *_BETWEEN_PARTS.split(text)) for text in texts)
 
 
 def _problem(code: str, name: str) -> Problem:

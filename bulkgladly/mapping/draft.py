@@ -11,7 +11,7 @@ from bulkgladly.mapping.draft_attributes import attribute_lines
 from bulkgladly.mapping.draft_contacts import contact_lines
 from bulkgladly.mapping.draft_fields import DraftSamples, field_lines
 from bulkgladly.mapping.draft_keys import key_column, key_hint, key_note, likely_key
-from bulkgladly.mapping.draft_lines import DraftLine, column_reference, source_option, toml
+from bulkgladly.mapping.draft_lines import WIDTH, DraftLine, column_reference, source_option, toml
 from bulkgladly.mapping.draft_lists import (
     RecordList,
     each_hint,
@@ -23,7 +23,6 @@ from bulkgladly.mapping.draft_lists import (
 from bulkgladly.mapping.draft_targets import Target, is_named, normal_name
 from bulkgladly.mapping.mapping import VERSION
 from bulkgladly.mapping.row_values import Fields
-from bulkgladly.placeholders import PLACEHOLDERS
 from bulkgladly.shown import escaped_toml
 
 __all__ = ("DraftFiles", "draft_mapping")
@@ -68,7 +67,6 @@ def draft_mapping(
         show_values=show_values,
         element=None if each is None else each.element,
         month_first=month_first,
-        placeholders=_placeholders(found),
     )
     key = _key(whole, samples)
     listed = id_list_lines(found, to)
@@ -145,7 +143,7 @@ def _key_lines(
         text = f"key = {toml(column_reference(key))}"
         is_name = any(one.is_unique for one in samples.targets) and _is_field_too(key, samples)
         note = f"{samples.to} have unique names" if is_name else key_note(key, show_values=samples.show_values)
-        yield f"{text}  # {note}"
+        yield from [f"# {note}", text] if len(text) + len(note) > WIDTH else [f"{text}  # {note}"]
     elif not is_id_list:
         yield key_hint(likely_key(whole), show_values=samples.show_values)
 
@@ -191,10 +189,6 @@ def _attributes(samples: DraftSamples, key: Profile | None) -> Iterator[str]:
     yield from (f"# {line.entry()}  # {line.note}" for line in others)
     for one in rest:
         yield f"# {source_option(one, is_single=True)[1]}  # {samples.note(one)}"
-
-
-def _placeholders(found: Sequence[Profile]) -> tuple[str, ...]:
-    return tuple(sorted({text for one in found for text in one.texts if text in PLACEHOLDERS}))
 
 
 def _rows(number: int) -> str:

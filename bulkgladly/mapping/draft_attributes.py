@@ -63,9 +63,9 @@ def _operations(profile: Profile, samples: DraftSamples) -> tuple[list[tuple[str
         return numbers.options(), ""
     table = {} if name.endswith(_CODES) else _table(texts)
     if table:
-        words = table | dict.fromkeys(samples.placeholders, "")
+        words = table | dict.fromkeys(sorted(PLACEHOLDERS.intersection(texts)), "")
         return [("values", words), ("ignore_case", True), ("otherwise", "keep")], "review the list of values"
-    return cleaned(profile, samples), ""
+    return cleaned(profile), ""
 
 
 def _flags(texts: Sequence[str]) -> list[tuple[str, object]]:

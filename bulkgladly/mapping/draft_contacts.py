@@ -57,7 +57,7 @@ def _name_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
     if first is None or last is None or first.names[:-1] != last.names[:-1]:
         return
     samples.use(first, last)
-    options: Options = (("join", [_part(first, samples), _part(last, samples)]), *without_bad_values(target))
+    options: Options = (("join", [_part(first), _part(last)]), *without_bad_values(target))
     yield DraftLine("name", options, samples.note(first))
 
 
@@ -68,16 +68,16 @@ def _address_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
         return
     samples.use(*found)
     options: Options = (
-        ("join", [_part(one, samples) for one in found]),
+        ("join", [_part(one) for one in found]),
         ("with", ", "),
         *without_bad_values(target),
     )
     yield DraftLine("address", options, samples.note(max(found, key=lambda one: one.filled)))
 
 
-def _part(profile: Profile, samples: DraftSamples) -> object:
+def _part(profile: Profile) -> object:
     """Return a column as a part of a join, cleaned if its values need it."""
-    operations = cleaned(profile, samples)
+    operations = cleaned(profile)
     return dict((source_option(profile), *operations)) if operations else column_reference(profile)
 
 

@@ -32,7 +32,7 @@ class DraftSamples:
     """What a draft is made from. `used` are the columns that are filled in already.
 
     `element` is the name of the list's element that is the record, if it is one. `month_first` decides about dates
-    that can be read in two ways, and `placeholders` are the words for no value in the samples.
+    that can be read in two ways.
     """
 
     found: Sequence[Profile]
@@ -41,7 +41,6 @@ class DraftSamples:
     show_values: bool = False
     element: str | None = None
     month_first: bool = True
-    placeholders: tuple[str, ...] = ()
     used: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
 
     @property
@@ -104,12 +103,12 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
     return named and (not target.is_time or profile.dates(month_first=samples.month_first) is not None)
 
 
-def cleaned(profile: Profile, samples: DraftSamples) -> list[tuple[str, object]]:
+def cleaned(profile: Profile) -> list[tuple[str, object]]:
     """Return the operations that clean the texts of a column: blanks around them, and words for no value."""
     texts = profile.texts
     found: list[tuple[str, object]] = [("trim", True)] if any(text != text.strip() for text in texts) else []
-    if not PLACEHOLDERS.isdisjoint(texts):
-        found += [("values", dict.fromkeys(samples.placeholders, "")), ("otherwise", "keep")]
+    if words := sorted(PLACEHOLDERS.intersection(texts)):
+        found += [("values", dict.fromkeys(words, "")), ("otherwise", "keep")]
     return found
 
 

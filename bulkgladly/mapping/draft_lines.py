@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bulkgladly.mapping.column_profiles import Profile
 
-__all__ = ("DraftLine", "Options", "column_reference", "source_option", "toml", "toml_table")
+__all__ = ("WIDTH", "DraftLine", "Options", "column_reference", "source_option", "toml", "toml_table")
 
 Options = tuple[tuple[str, object], ...]
-_WIDTH = 110
+WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DraftLine:
         if not self.note:
             return [entry]
         text = f"{entry}  # {self.note}"
-        is_short = len(text) <= _WIDTH and "\n" not in self.note
+        is_short = len(text) <= WIDTH and "\n" not in self.note
         return [text] if is_short else [*(f"# {line}" for line in self.note.splitlines()), entry]
 
     def entry(self) -> str:
