@@ -8,7 +8,7 @@ import argparse
 import subprocess
 import sys
 
-QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed")
+QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed", "first_import")
 LONG = ("pause", "shared_budget", "memory", "kills", "export_tables", "dump", "dump_kills", "deliveries", "webhooks")
 
 

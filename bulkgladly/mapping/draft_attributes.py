@@ -37,7 +37,10 @@ def attribute_lines(samples: DraftSamples, target: Target) -> Iterator[tuple[Dra
         if profile.is_list_of_objects or (profile.inside and not profile.is_one_of_a_list):
             continue
         steps = (*profile.names, profile.member) if profile.member else profile.names
-        name = target.name.replace("*", "_".join(steps).replace(":", "_"))
+        # In Gladly's own nested form, the attributes stand below one name.
+        steps = steps[1:] if len(steps) > 1 and steps[0] == "customAttributes" else steps
+        is_named_so = profile.is_column and profile.label.startswith(target.name.removesuffix("*"))
+        name = profile.label if is_named_so else target.name.replace("*", "_".join(steps).replace(":", "_"))
         operations, doubt = _operations(profile, samples)
         options = (source_option(profile, is_single=True), *operations, *without_bad_values(target, operations))
         note = samples.note(profile)

@@ -62,7 +62,9 @@ def _name_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
 
 
 def _address_line(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
-    groups = [_parts_of(samples.left, prefix) for prefix in _OF_WHOM]
+    usable = [one for one in samples.left if not one.inside and not one.is_list_of_objects]
+    by_name = {normal_name("".join(one.names)): one for one in reversed(usable)}
+    groups = [_parts_of(by_name, prefix) for prefix in _OF_WHOM]
     found = max(groups, key=lambda parts: (len(parts), sum(one.filled for one in parts)), default=[])
     if len(found) < 2 or not any(one.filled for one in found):
         return
@@ -81,16 +83,14 @@ def _part(profile: Profile) -> object:
     return dict((source_option(profile), *operations)) if operations else column_reference(profile)
 
 
-def _parts_of(found: Sequence[Profile], prefix: str) -> list[Profile]:
+def _parts_of(by_name: Mapping[str, Profile], prefix: str) -> list[Profile]:
     """Return the columns with the parts of the address that has this prefix in front of their names."""
     parts: list[Profile] = []
     for names in _PARTS:
-        named = [one for one in found if not one.inside and not one.is_list_of_objects]
-        part = next((one for name in names for one in named if normal_name("".join(one.names)) == prefix + name), None)
-        # Of several countries and their codes, the first is enough.
+        part = next((by_name[prefix + name] for name in names if prefix + name in by_name), None)
         if part is not None and not any(part is one for one in parts):
             parts.append(part)
-    return parts if parts and normal_name("".join(parts[0].names)) != prefix + "country" else []
+    return parts
 
 
 def _email_lines(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:

@@ -1,5 +1,6 @@
 """Which column fills which field, and with which operations: the guesses for any kind of object. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ MOSTLY = 0.5
 _MAKES_SPLIT = 1000
 """A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
 _MOST_WORDS = 20
+_IN_GLADLY = re.compile(r"(email|phone):\d+")
+"""Columns that are named as in Gladly hold what their name says, whatever the values."""
 _MEANS: Mapping[str, tuple[str, ...]] = {
     "EMAIL": ("email", "mail", "e-mail"),
     "SMS": ("sms", "text", "mms"),
@@ -88,7 +91,8 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
         return False
     last, whole = normal_name(profile.label), normal_name("".join(profile.names))
     named = is_named({last.rstrip("0123456789") if "*" in target.name else last, whole}, target, samples.to)
-    if not profile.filled:
+    is_in_gladly = profile.is_column and _IN_GLADLY.fullmatch(profile.label.lower()) is not None
+    if is_in_gladly or not profile.filled:
         return named and "*" in target.name and not profile.inside
     if target.name == "email:*":
         return profile.emails > MOSTLY or (named and profile.emails > 0)
@@ -145,6 +149,8 @@ def _operations(profile: Profile, target: Target, samples: DraftSamples) -> Iter
         marks = [mark for mark in (";", ",") if any(mark in text for text in profile.texts)]
         if marks == [","]:
             yield "split", ","
+    elif not target.is_identity:
+        yield from cleaned(profile)
 
 
 def _translation(profile: Profile, target: Target) -> Iterator[tuple[str, object]]:
@@ -187,7 +193,7 @@ def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool
 
 def _note(profile: Profile, target: Target, samples: DraftSamples) -> str:
     note = samples.note(profile)
-    if target.choices:
+    if target.choices and {text.strip().upper() for text in profile.texts} - set(target.choices):
         words = ", ".join(target.choices)
         note += f'; must become {words}: translate other words with values = {{ theirs = "{target.choices[0]}" }}'
     if target.is_required and profile.filled < profile.rows:

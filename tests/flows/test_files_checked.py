@@ -55,7 +55,8 @@ async def test_the_fix_for_placeholders_works(tmp_path: Path) -> None:
     mapping = tmp_path / "m.toml"
     mapping.write_text(
         'version = 1\nto = "customers"\nkey = "crm_id"\n[fields]\n'
-        'name = { join = ["name", "last"] }\naddress = { from = "address", values = { "N/A" = "" }, otherwise = "keep" }\n'
+        'name = { join = ["name", "last"] }\n'
+        'address = { from = "address", values = { "N/A" = "" }, otherwise = "keep" }\n'
     )
     options = ImportOptions(mapping=choose_mapping(mapping, None))
 

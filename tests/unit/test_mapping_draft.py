@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.mapping.column_shapes import shape
@@ -208,6 +208,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=6), min_size=1, max_size=4), st.booleans())
 def test_every_draft_is_a_mapping(rows: list[dict[str, Any]], show_values: bool) -> None:
     """Whatever columns are called and hold: it parses, and takes every row without an exception."""
