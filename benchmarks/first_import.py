@@ -24,7 +24,6 @@ from samples.make_dirty_crm import KINDS, LINES, ROWS, End, write
 __all__ = ("differences", "ends_of_run", "main")
 
 BAR_S = 120
-_WORDS = {"created": "created", "updated": "updated", "unchanged": "unchanged"}
 
 
 def ends_of_run(folder: Path) -> dict[int, End]:
@@ -32,7 +31,7 @@ def ends_of_run(folder: Path) -> dict[int, End]:
     found: dict[int, End] = {}
     for row in _lines(folder / "success.ndjson"):
         line = int(row["position"]["record"])
-        found[line] = End(_WORDS.get(row["action"], row["action"]), line=line)
+        found[line] = End(str(row["action"]), line=line)
     for row in _lines(folder / "rejected.ndjson"):
         note = row["_bulkgladly"]
         line = int(note["position"]["record"])

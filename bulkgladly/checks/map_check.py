@@ -132,6 +132,8 @@ def draft_for(
 
 def _region(samples: Sequence[Fields], targets: Sequence[Target], to: str) -> RegionGuess | None:
     """Return the country of the local numbers in columns that fill phones."""
+    if not any(target.name == "phone:*" for target in targets):
+        return None
     found = profiles(samples)
     texts = [text for one in phone_columns(found, targets, to) for text in one.texts]
     countries = [text for one in found if one.label.lower().startswith("country") for text in one.texts]

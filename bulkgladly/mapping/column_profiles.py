@@ -15,6 +15,7 @@ from bulkgladly.source_keys import without_invisible
 __all__ = ("Profile", "profiles")
 
 MOST_VALUES = 10_000
+_MOST_SHAPES = 1000
 MOST_KINDS = 20
 """The most elements of a list that are told apart by their `id` or `type`."""
 _PATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -121,7 +122,7 @@ class Profile:
     def note(self, *, show_values: bool) -> str:
         """Return a comment about the column: its most frequent shapes or values, and how many rows have it."""
         say = shown if show_values else shape
-        common = [text for text, _ in Counter(say(value) for value in self.values).most_common(3)]
+        common = [text for text, _ in Counter(say(value) for value in self.values[:_MOST_SHAPES]).most_common(3)]
         what = " | ".join(common) or "always empty"
         return f"{what}; in {self.filled:,} of {self.rows:,} rows"
 

@@ -84,7 +84,12 @@ def _part(profile: Profile) -> object:
 
 
 def _parts_of(by_name: Mapping[str, Profile], prefix: str) -> list[Profile]:
-    """Return the columns with the parts of the address that has this prefix in front of their names."""
+    """Return the columns with the parts of the address that has this prefix in front of their names.
+
+    Without a street and a town, a state and a country are no address, and may be something else.
+    """
+    if not any(prefix + name in by_name for names in _PARTS[:3] for name in names):
+        return []
     parts: list[Profile] = []
     for names in _PARTS:
         part = next((by_name[prefix + name] for name in names if prefix + name in by_name), None)

@@ -11,6 +11,7 @@ from bulkgladly.mapping.row_values import Fields
 
 __all__ = ("RecordList", "each_hint", "each_table", "id_list_lines", "record_list", "rows_of_elements")
 
+MOST_ELEMENTS = 10_000
 _BODIES = frozenset({"body", "htmlbody", "plainbody", "bodytext", "text", "message", "content", "comment", "note"})
 _TIMES = frozenset({"createdat", "created", "createdon", "sentat", "timestamp", "date", "datetime", "time"})
 _IDS = ("id", "key", "uuid", "number", "no")
@@ -42,12 +43,14 @@ def record_list(rows: Sequence[Fields], targets: Sequence[Target]) -> RecordList
 
 
 def rows_of_elements(rows: Iterable[Fields], found: RecordList) -> list[dict[str, Any]]:
-    """Return one row for each element of the list, as the fields of a mapping with `[each]` see it."""
+    """Return a row for each of the first elements of the lists, as the fields of a mapping with `[each]` see it."""
     made: list[dict[str, Any]] = []
     for row in rows:
         elements = row.get(found.column)
         rest = {name: value for name, value in row.items() if name != found.column}
         made += [{**rest, found.element: element} for element in elements or () if isinstance(element, dict)]
+        if len(made) >= MOST_ELEMENTS:
+            break
     return made
 
 

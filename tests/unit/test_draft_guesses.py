@@ -80,7 +80,7 @@ def test_phones_have_the_type_that_their_column_names() -> None:
             "1 Mill Lane, York",
         ),
         ({"Address": "1 Mill Lane, York"}, "1 Mill Lane, York"),
-        ({"Country": "US", "Name": "Ada"}, None),
+        ({"Country": "US", "State": "active", "Name": "Ada"}, None),
     ],
 )
 def test_the_parts_of_an_address_are_joined(row: dict[str, str], address: str | None) -> None:
