@@ -14,6 +14,7 @@ from bulkgladly.mapping.draft_keys import key_column, key_hint, key_note, likely
 from bulkgladly.mapping.draft_lines import WIDTH, DraftLine, column_reference, source_option, toml
 from bulkgladly.mapping.draft_lists import (
     RecordList,
+    could_be_records,
     each_hint,
     each_table,
     id_list_lines,
@@ -152,10 +153,10 @@ def _lists(samples: DraftSamples, each: RecordList | None) -> list[str]:
     """Return the table for the list whose elements are the records, or hints how others could be."""
     if each is not None:
         return each_table(each)
-    # A list whose members fill a field, or that holds pairs of a name and a value, is no list of records.
-    taken = {one.names for one in samples.found if one.inside and (one.place in samples.used or one.is_one_of_a_list)}
+    # A list whose members fill a field is not a list of records.
+    taken = {one.names for one in samples.found if one.inside and one.place in samples.used}
     lists = [one for one in samples.left if one.is_list_of_objects and one.names not in taken]
-    return [text for one in lists for text in each_hint(one)]
+    return [text for one in lists if could_be_records(one) for text in each_hint(one)]
 
 
 def _missing(targets: Sequence[Target], lines: Iterable[DraftLine]) -> Iterator[str]:

@@ -16,12 +16,24 @@ _PARTS: tuple[tuple[str, ...], ...] = (
     ("street", "streetaddress", "address", "address1", "addressline1", "addressstreet", "street1", "strasse"),
     ("address2", "addressline2", "street2", "unit", "apartment"),
     ("city", "town", "locality", "ort", "stadt"),
-    ("state", "province", "region", "county", "provincecode", "statecode"),
+    ("state", "province", "region", "county", "provincecode", "statecode", "stateregion", "stateprovince"),
     ("zip", "zipcode", "postcode", "postalcode", "plz"),
-    ("country", "countrycode", "land"),
+    ("country", "countrycode", "countryregion", "land"),
 )
 """The parts of a postal address, in the order in which they are written; the names of each."""
-_OF_WHOM = ("billing", "mailing", "shipping", "home", "default", "primary", "contact", "customer", "address", "")
+_OF_WHOM = (
+    "location",
+    "billing",
+    "mailing",
+    "shipping",
+    "home",
+    "default",
+    "primary",
+    "contact",
+    "customer",
+    "address",
+    "",
+)
 """What may stand in front of the name of a part; the parts of one address have the same."""
 _TYPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("MOBILE", re.compile("mobil|cell|handy|portable")),

@@ -16,6 +16,9 @@ MOSTLY = 0.5
 _MAKES_SPLIT = 1000
 """A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
 _MOST_WORDS = 20
+_MANY = 20
+_SHORT = ("subject", "summary", "note")
+_STAFF = ("owner", "agent", "assignee", "createdby", "modifiedby", "manager", "username", "login", "salesrep")
 _IN_GLADLY = re.compile(r"(email|phone):\d+")
 """Columns that are named as in Gladly hold what their name says, whatever the values."""
 _MEANS: Mapping[str, tuple[str, ...]] = {
@@ -95,7 +98,7 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
     if is_in_gladly or not profile.filled:
         return named and "*" in target.name and not profile.inside
     if target.name == "email:*":
-        return profile.emails > MOSTLY or (named and profile.emails > 0)
+        return (named and profile.emails > 0) or (profile.emails > MOSTLY and _is_of_customer(profile))
     if target.name == "phone:*":
         return named and profile.phones > 0
     if profile.inside:
@@ -105,6 +108,13 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
     if target.name == "id":
         return False  # an id in Gladly; what other systems call id is a key
     return named and (not target.is_time or profile.dates(month_first=samples.month_first) is not None)
+
+
+def _is_of_customer(profile: Profile) -> bool:
+    """Tell whether addresses under another name may be those of the customers: the owner of many has one address."""
+    name = normal_name("".join(profile.names))
+    is_of_staff = any(word in name for word in _STAFF)
+    return not is_of_staff and (profile.filled < _MANY or profile.distinct > MOSTLY * len(profile.values))
 
 
 def cleaned(profile: Profile) -> list[tuple[str, object]]:
@@ -126,12 +136,14 @@ def _best(candidates: Sequence[Profile], target: Target, samples: DraftSamples) 
     """Return the one column whose name is most like the field's."""
     wanted = normal_name(target.name)
 
-    def rank(one: Profile) -> tuple[int, bool, int, bool, int]:
+    def rank(one: Profile) -> tuple[int, bool, int, bool, bool, int]:
         is_of_element = samples.element is not None and one.names[0] == samples.element
         # The author of an element may be an agent; the customer is that of the row.
         is_in_place = is_of_element != target.name.startswith("customer")
-        is_wanted = normal_name(one.label) == wanted
-        return (-len(_meant(one, target)), not is_in_place, len(one.names), not is_wanted, -one.filled)
+        name = normal_name(one.label)
+        is_short = target.name == "body" and name in _SHORT
+        steps = len(one.names)
+        return (-len(_meant(one, target)), not is_in_place, steps, name != wanted, is_short, -one.filled)
 
     return min(candidates, key=rank, default=None)
 
@@ -197,7 +209,8 @@ def _note(profile: Profile, target: Target, samples: DraftSamples) -> str:
         words = ", ".join(target.choices)
         note += f'; must become {words}: translate other words with values = {{ theirs = "{target.choices[0]}" }}'
     if target.is_required and profile.filled < profile.rows:
-        note += f"; required, but {profile.rows - profile.filled:,} rows have none"
+        missing = profile.rows - profile.filled
+        note += f"; required, but {missing:,} {'row has' if missing == 1 else 'rows have'} none"
     dates = profile.dates(month_first=samples.month_first) if target.is_time else None
     if dates is not None and dates.is_local:
         note += "; set zone to the time zone of these times"

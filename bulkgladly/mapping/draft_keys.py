@@ -1,5 +1,6 @@
 """Which column of some rows identifies a row, by its name and by how its values repeat. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ _NAMES = ("id", "externalid", "uuid", "guid", "key", "customerid", "contactid", 
 _ENDS = ("id", "no", "nr", "number", "key")
 """Endings of other column names that may identify a row."""
 _NOT_KEYS = ("phone", "mobile", "tel", "fax", "street", "house", "parent")
+_WORDS = re.compile("[a-z]+")
+_FEW, _MANY = 5, 20
 _MOSTLY_FILLED, _MOSTLY_DIFFERENT = 0.8, 0.97
 """The shares of rows with a value, and of different values, from which on a few dirty rows do not matter."""
 
@@ -61,7 +64,8 @@ def key_hint(likely: Profile | None, *, show_values: bool) -> str:
 
 def _is_likely(profile: Profile) -> bool:
     name = normal_name(profile.label)
-    return name.endswith((*_NAMES, *_ENDS)) and not any(word in name for word in _NOT_KEYS)
+    is_called_so = name.endswith((*_NAMES, *_ENDS)) or not set(_ENDS).isdisjoint(_WORDS.findall(profile.label.lower()))
+    return is_called_so and not any(word in name for word in _NOT_KEYS)
 
 
 def _is_nearly_unique(profile: Profile) -> bool:
@@ -69,7 +73,7 @@ def _is_nearly_unique(profile: Profile) -> bool:
         return True
     texts = profile.texts
     keys = [key for key in map(normal_key, texts) if key]
-    # In a small file, one repeated value says more than its name.
-    if len(keys) < 20 or len(keys) < _MOSTLY_FILLED * profile.rows or len(texts) < len(profile.values):
+    if len(keys) < max(_FEW, _MOSTLY_FILLED * profile.rows) or len(texts) < len(profile.values):
         return False
-    return len(set(keys)) >= _MOSTLY_DIFFERENT * len(keys)
+    # In a small file, one repeated value says more than the name of the column.
+    return len(set(keys)) >= (_MOSTLY_DIFFERENT if len(keys) >= _MANY else 1) * len(keys)

@@ -9,7 +9,15 @@ from bulkgladly.mapping.draft_lines import DraftLine, source_option, toml
 from bulkgladly.mapping.draft_targets import Target, normal_name
 from bulkgladly.mapping.row_values import Fields
 
-__all__ = ("RecordList", "each_hint", "each_table", "id_list_lines", "record_list", "rows_of_elements")
+__all__ = (
+    "RecordList",
+    "could_be_records",
+    "each_hint",
+    "each_table",
+    "id_list_lines",
+    "record_list",
+    "rows_of_elements",
+)
 
 MOST_ELEMENTS = 10_000
 _BODIES = frozenset({"body", "htmlbody", "plainbody", "bodytext", "text", "message", "content", "comment", "note"})
@@ -85,6 +93,12 @@ def each_hint(profile: Profile) -> list[str]:
         f"# as = {toml(name)}  # its parts, such as {{ path = {toml(name + '.id')} }}: {parts}",
         f"# key = {{ path = {toml(name + '.id')} }}",
     ]
+
+
+def could_be_records(profile: Profile) -> bool:
+    """Tell whether the elements of a list have a text or a time, as something has that can be a record."""
+    members = {normal_name(str(member)) for value in profile.values for element in value for member in element}
+    return profile.is_list_of_objects and bool(members & (_BODIES | _TIMES))
 
 
 def id_list_lines(found: Sequence[Profile], to: str) -> list[DraftLine] | None:

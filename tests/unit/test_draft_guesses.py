@@ -29,7 +29,7 @@ def many(number: int, /, **columns: Any) -> list[dict[str, Any]]:
     return [{name: value(n) if callable(value) else value for name, value in columns.items()} for n in range(number)]
 
 
-@pytest.mark.parametrize("name", ["Customer ID", "Customer no.", "CRM ID", "Record ID", "id", "Kunden-Nr"])
+@pytest.mark.parametrize("name", ["Customer ID", "Customer no.", "CRM ID", "Record ID - Contact", "id", "Kunden-Nr"])
 def test_a_key_that_is_almost_unique_is_proposed_with_its_faults(name: str) -> None:
     """Three empty cells and a repeated row do not hide what a person sees at once."""
     rows = many(200, City="Springfield", **{name: lambda n: "" if n < 3 else f"C-{max(n, 4)}"})
@@ -136,6 +136,14 @@ def test_the_words_of_a_short_list_are_listed_for_review() -> None:
     tiers = [record.get("customAttribute:Tier") for record in records(rows)]
     assert tiers[:6] == ["Gold", "silver", "Gold", "Gold", "silver", None]
     assert tiers[-1] == "Platinum"
+
+
+@pytest.mark.parametrize("name", ["Contact owner", "Account manager e-mail", "Kundenbetreuer"])
+def test_the_address_of_somebody_else_is_not_the_customers(name: str) -> None:
+    """By its name, or because many rows have it: each customer after the first would be refused for it."""
+    rows = many(40, Email=lambda n: f"c{n}@example.org", **{name: lambda n: f"agent{n % 3}@example.org"})
+
+    assert "email:2" not in draft(rows)
 
 
 def test_what_people_wrote_is_not_listed() -> None:
