@@ -28,7 +28,7 @@ from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
 from bulkgladly.mapping.column_profiles import profiles
 from bulkgladly.mapping.draft import DraftFiles, draft_mapping
 from bulkgladly.mapping.draft_contacts import phone_columns
-from bulkgladly.mapping.draft_targets import Target
+from bulkgladly.mapping.draft_targets import Target, normal_name
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.row_values import Fields
 from bulkgladly.records import Mode, Problem, Row, Word
@@ -44,6 +44,7 @@ _IN_PIECES = ("activities", "notes", "task-comments")
 
 _UNIQUE = frozenset({("answers", "name")})
 """Fields of which no two objects have the same value, so that they identify a row that has no other key."""
+_COUNTRY, _LAND = "country", ("land", "pays", "pais")
 _MONTH_FIRST = frozenset({"US", "CA", "PH"})
 """Countries in which people write the month before the day; elsewhere the day comes first."""
 
@@ -136,7 +137,8 @@ def _region(samples: Sequence[Fields], targets: Sequence[Target], to: str) -> Re
         return None
     found = profiles(samples)
     texts = [text for one in phone_columns(found, targets, to) for text in one.texts]
-    countries = [text for one in found if one.label.lower().startswith("country") for text in one.texts]
+    named = [one for one in found if normal_name(one.label).startswith(_COUNTRY) or normal_name(one.label) in _LAND]
+    countries = [text for one in named for text in one.texts]
     return likely_region(texts, countries)
 
 

@@ -19,8 +19,8 @@ _MOSTLY = 0.8
 _LEAST_ROWS = 20
 """Fewer rows do not tell whether a column has few values."""
 _FLAGS: Mapping[str, bool] = {
-    **dict.fromkeys(("yes", "true", "1", "y", "t", "on"), True),
-    **dict.fromkeys(("no", "false", "0", "n", "f", "off"), False),
+    **dict.fromkeys(("yes", "true", "1", "y", "t", "on", "ja", "oui"), True),
+    **dict.fromkeys(("no", "false", "0", "n", "f", "off", "nein", "non"), False),
 }
 _KNOWN_FLAGS = frozenset({"true", "yes", "1", "false", "no", "0"})
 """What `as = "flag"` reads by itself."""

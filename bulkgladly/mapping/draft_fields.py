@@ -16,6 +16,7 @@ MOSTLY = 0.5
 _MAKES_SPLIT = 1000
 """A text that is too long is split or rejected if its field takes at least this many characters, else cut."""
 _MOST_WORDS = 20
+_PHONES = re.compile("phone|telefon|mobil|handy|cell")
 _MANY = 20
 _SHORT = ("subject", "summary", "note")
 _STAFF = ("owner", "agent", "assignee", "createdby", "modifiedby", "manager", "username", "login", "salesrep")
@@ -100,7 +101,8 @@ def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
     if target.name == "email:*":
         return (named and profile.emails > 0) or (profile.emails > MOSTLY and _is_of_customer(profile))
     if target.name == "phone:*":
-        return named and profile.phones > 0
+        is_called_so = profile.phones > MOSTLY and _PHONES.search(last) is not None
+        return (named and profile.phones > 0) or is_called_so
     if profile.inside:
         return False
     if target.name == "customerEmail":

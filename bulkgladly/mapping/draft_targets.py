@@ -1,6 +1,7 @@
 """The fields that a draft can fill, and the names that columns of other systems have for them. Pure."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,8 +38,9 @@ class Target:
 
 
 def normal_name(name: str) -> str:
-    """Return a name in the form in which names are compared: only lower-case letters and digits."""
-    return _NOT_ALNUM.sub("", name.lower())
+    """Return a name in the form in which names are compared: only lower-case letters and digits, without accents."""
+    folded = name.lower() if name.isascii() else unicodedata.normalize("NFKD", name.casefold())
+    return _NOT_ALNUM.sub("", folded)
 
 
 def is_named(names: set[str], target: Target, to: str) -> bool:

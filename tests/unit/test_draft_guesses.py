@@ -244,3 +244,24 @@ def test_rows_of_ids_alone_name_what_is_to_be_closed(row: dict[str, str], to: st
 
     assert expected.items() <= record.items()
     assert ("status" in record) == ("status" in expected)
+
+
+def test_a_german_export_is_read_as_its_writers_mean_it() -> None:
+    """Names with umlauts, numbers with a comma, days first, ja and nein."""
+    rows = many(
+        40,
+        **{"Kunden-Nr": str, "Straße": "Hauptstr. 1", "Ort": "Berlin", "Telefon privat": "030 23125 011"},
+        Umsatz=lambda n: f"1.{n + 100},50 €",
+        Newsletter=lambda n: "ja" if n % 2 else "nein",
+        Seit=lambda n: f"{n % 28 + 1:02}.04.2021",
+    )
+
+    assert records(rows)[1] == {
+        "_key": "1",
+        "address": "Hauptstr. 1, Berlin",
+        "phone:1": "030 23125 011",
+        "phone:1:type": "HOME",
+        "customAttribute:Umsatz": 1101.5,
+        "customAttribute:Newsletter": True,
+        "customAttribute:Seit": "2021-04-02",
+    }
