@@ -31,8 +31,11 @@ ACTIVITIES_BEFORE_THE_KILL = 150
 SHOWN = 12
 
 CUSTOMERS = ("customers", "users.ndjson", "--map", "customers.toml", "--phone-region", "US")
-ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--transform", "threads:tickets")
-TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
+ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml")
+RATINGS = ("activities", "tickets.ndjson", "--map", "ratings.toml")
+TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml")
+GO_LIVE = 'go_live = "2026-11-20T17:00:00Z"'
+"""The line of `tasks.toml` that depends on the day."""
 
 AFTER = ("--after", "customers")
 REPORTED = "continues after|rows read:|requests in| x "
@@ -101,15 +104,19 @@ class Desk:
         return sorted(self.folder.glob(f".bulkgladly/runs/{resource}-*"))
 
     def done(self, resource: str) -> dict[str, str]:
-        """Return the id in Gladly for each source key, as the first run reported them.
+        """Return the id in Gladly for each source key, as the runs reported them.
 
         Raises:
-            SystemExit: A key or an id was reported twice.
+            SystemExit: A run reported a key twice, or a key has two ids, or an id two keys.
         """
-        rows = list(lines(self.runs(resource)[0] / "success.ndjson"))
-        ids = {row["key"]: row["gladly_id"] for row in rows}
-        if len(ids) != len(rows) or len(set(ids.values())) != len(rows):
-            raise SystemExit(f"some {resource} were reported twice")
+        ids: dict[str, str] = {}
+        for run in self.runs(resource):
+            rows = list(lines(run / "success.ndjson"))
+            found = {row["key"]: row["gladly_id"] for row in rows}
+            is_same = all(ids.get(key, identity) == identity for key, identity in found.items())
+            ids |= found
+            if not is_same or len(found) != len(rows) or len(set(ids.values())) != len(ids):
+                raise SystemExit(f"some {resource} were reported twice")
         return ids
 
 
@@ -120,17 +127,24 @@ def lines(path: Path) -> Iterator[Json]:
 
 
 def set_up(folder: Path, url: str, today: dt.date) -> Desk:
-    """Create the folder with the mappings, the transform and an export that ends yesterday."""
+    """Create the folder with the mappings and an export that ends yesterday; the go-live is today."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in (*SOURCE.glob("*.toml"), *SOURCE.glob("*.expected.ndjson"), SOURCE / "threads.py"):
+    for path in (*SOURCE.glob("*.toml"), *SOURCE.glob("*.expected.ndjson")):
         shutil.copy(path, folder)
+    set_go_live(folder, today)
     until = (today - dt.timedelta(days=1)).isoformat()
     make = [sys.executable, str(SOURCE / "make_export.py"), "--until", until, "--folder", str(folder)]
     subprocess.run(make, check=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("GLADLY_", "BULKGLADLY_"))}
     credentials = {"GLADLY_HOST": url, "GLADLY_USERNAME": USER, "GLADLY_API_TOKEN": TOKEN}
-    return Desk(folder, url, {**own, **credentials, "GO_LIVE": today.isoformat()})
+    return Desk(folder, url, {**own, **credentials})
+
+
+def set_go_live(folder: Path, day: dt.date) -> None:
+    """Adapt the one line of the mappings that depends on the day, as the guide says."""
+    tasks = folder / "tasks.toml"
+    tasks.write_text(tasks.read_text().replace(GO_LIVE, f'go_live = "{day}T17:00:00Z"'))
 
 
 def start_emulator(rate: int) -> tuple[subprocess.Popen[str], str]:
@@ -147,11 +161,10 @@ def start_emulator(rate: int) -> tuple[subprocess.Popen[str], str]:
 def migrate(desk: Desk) -> None:
     """Take the export through all steps of the guide, with a kill in the middle."""
     say("Test the mappings against the expected records beside them.")
-    desk.run("map", "check", "--map", "customers.toml", "--expect", "customers.expected.ndjson", shown="expectations")
-    threads = ("--map", "activities.toml", "--transform", "threads:tickets")
-    desk.run("map", "check", *threads, "--expect", "activities.expected.ndjson", shown="expectations")
+    for name in ("customers", "activities", "ratings"):
+        desk.run("map", "check", "--map", f"{name}.toml", "--expect", f"{name}.expected.ndjson", shown="expectations")
     say("What would Gladly refuse? This sends nothing.")
-    for what in (CUSTOMERS, ACTIVITIES, TASKS):
+    for what in (CUSTOMERS, ACTIVITIES, RATINGS, TASKS):
         desk.run("check", *what, shown="hecked|read for|good|refused|left out|skipped by")
     say("Import customers first, because everything else refers to them.")
     desk.run("import", *CUSTOMERS, shown=REPORTED)
@@ -161,11 +174,14 @@ def migrate(desk: Desk) -> None:
     desk.kill_midway("import", *ACTIVITIES, *AFTER)
     say("The run continues where it stopped.")
     desk.run("resume", expected=1, shown=REPORTED)
+    say("Ratings come from the same file with a mapping of their own.")
+    desk.run("import", *RATINGS, *AFTER, shown=REPORTED)
     say("Unsolved tickets become tasks.")
     desk.run("import", *TASKS, *AFTER, shown=REPORTED)
     say("All imports again: records that Gladly has accepted are not sent a second time.")
     before = desk.counts()
     desk.run("import", *ACTIVITIES, *AFTER, expected=1, shown=REPORTED)
+    desk.run("import", *RATINGS, *AFTER, shown=REPORTED)
     desk.run("import", *TASKS, *AFTER, shown=REPORTED)
     desk.run("import", *CUSTOMERS, shown=REPORTED)
     if desk.counts() != before:
@@ -178,7 +194,7 @@ def expected_keys(desk: Desk) -> dict[str, set[str]]:
     people = {user["id"] for user in users if user["role"] == "end-user" and user["active"]}
     kept = [one for one in tickets if one["requester_id"] in people and one["status"] != "deleted"]
     comments = {f"{one['id']}#{comment['id']}" for one in kept for comment in one["comments"]}
-    ratings = {f"{one['id']}#rating" for one in kept if one["satisfaction_rating"]["score"] in ("good", "bad")}
+    ratings = {f"rating-{one['id']}" for one in kept if one["satisfaction_rating"]["score"] in ("good", "bad")}
     unsolved = {str(one["id"]) for one in kept if one["status"] not in ("solved", "closed")}
     return {"customers": set(map(str, people)), "activities": comments | ratings, "tasks": unsolved}
 
@@ -205,10 +221,10 @@ def prove(desk: Desk) -> None:
 def show_timeline(desk: Desk) -> None:
     """Print the timeline of a customer whose history includes a body in several pieces."""
     items = desk.done("activities")
-    tickets = {str(ticket["id"]): ticket for ticket in lines(desk.folder / "tickets.ndjson")}
-    split = next(key for key in items if key.count("#") > 1)
-    person = tickets[split.partition("#")[0]]["requester_id"]
-    own = [identity for key, identity in items.items() if tickets[key.partition("#")[0]]["requester_id"] == person]
+    people = {str(ticket["id"]): ticket["requester_id"] for ticket in lines(desk.folder / "tickets.ndjson")}
+    writers = {key: people[key.removeprefix("rating-").partition("#")[0]] for key in items}
+    person = writers[next(key for key in items if key.count("#") > 1)]
+    own = [identity for key, identity in items.items() if writers[key] == person]
     customer = desk.get(f"customer-profiles/{desk.done('customers')[str(person)]}")
     say(f"The timeline of {customer['name']}, as the API returns it:")
     found = [desk.get(f"conversation-items/{identity}") for identity in own]
