@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkgladly.emulator import Emulator
-from tests.flows.programs import program_in
+from tests.flows.programs import heard, program_in
 from tests.flows.serving import served
 
 ROOT = Path(__file__).parents[2]
@@ -48,10 +48,14 @@ def test_the_commands_of_the_page_do_what_the_scripts_did(
 ) -> None:
     """In the order of the page, with the files as the samples have them."""
     shutil.copytree(ROOT / "samples" / "gladly_scripts", tmp_path, dirs_exist_ok=True)
-    program = program_in(tmp_path, monkeypatch, emulator)
+    program = heard(program_in(tmp_path, monkeypatch, emulator), capsys)
 
     for arguments, code in commands():
-        assert program(*arguments) == code, f"{arguments}: {capsys.readouterr().err}"
+        told = program(*arguments)
+        assert told.code == code, f"{arguments}: {told.err}"
+        if next_one := re.search(r"then run `bulkgladly (.+)`", told.err):
+            checked = program(*shlex.split(next_one[1]))
+            assert checked.code == 0, f"{next_one[1]}: {checked.out}"
 
     store = emulator.store
     customers = {one.get("name"): one for one in store.customers.values()}
