@@ -1,9 +1,10 @@
 """`map init` and `map check` without their output: samples of files, a draft, rows before and after."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
@@ -39,6 +40,7 @@ __all__ = ("MapCheck", "MappedRow", "MappingDraft", "check_mapping", "draft_for"
 SAMPLE_ROWS = 1000
 DRAFT_ROWS = 10_000
 """Dirt that one row in a thousand has must be seen some times, to be told from an accident."""
+DRAFT_BYTES = 32 * 1024 * 1024
 _IN_PIECES = ("activities", "notes", "task-comments")
 """Objects whose text may be split, because they follow each other on a timeline. Two tasks would be two tasks."""
 
@@ -111,7 +113,7 @@ def draft_for(
     inputs = Inputs.open(files, reading)
     for reader in inputs.readers:
         refuse_wrong_delimiter(reader)
-    read = [row for reader in inputs.readers for row in reader.sample(rows)]
+    read = [row for reader in inputs.readers for row in _first_rows(reader, rows)]
     samples = [row.fields for row in read if row.fields is not None]
     problems = [one.problem.detail for one in read if one.problem and one.problem.word is not Word.SKIPPED]
     if not samples:
@@ -129,6 +131,18 @@ def draft_for(
     text = draft_mapping(samples, targets, to=spec.name, files=found, month_first=month_first, show_values=show_values)
     recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
     return MappingDraft(recognised + text, spec.name, tuple(found.flags))
+
+
+def _first_rows(reader: Reader, most: int) -> list[Row]:
+    """Return the first rows of a file, fewer if they are large: they are all in memory."""
+    found: list[Row] = []
+    with closing(cast("Generator[list[Row]]", reader.batches())) as batches:
+        for batch in batches:
+            found += batch
+            # The offset of a columnar file is that of its row group: such rows are small.
+            if len(found) >= most or batch[-1].position.offset - found[0].position.offset > DRAFT_BYTES:
+                break
+    return found[:most]
 
 
 def _region(samples: Sequence[Fields], targets: Sequence[Target], to: str) -> RegionGuess | None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.checks.map_check import draft_for, targets_of
@@ -268,3 +270,22 @@ def test_a_mapping_does_not_make_another_object_of_a_long_id(
     )
     assert isinstance(made, Unmappable)
     assert made.attr == target
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
+def test_a_draft_looks_at_so_many_rows(suffix: str, program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of every format; what comes later is not looked at."""
+    rows = [{"id": f"{number}", "name": "Ada" if number < 900 else "Late"} for number in range(1000)]
+    path = Path(f"many.{suffix}")
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=100)
+    elif suffix == "csv":
+        path.write_text("id,name\n" + "".join(f"{row['id']},{row['name']}\n" for row in rows))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    assert program("map", "init", str(path), "--to", "customers", "--rows", "700", "--show-values") == 0
+
+    told = capsys.readouterr().out
+    assert "Drafted from 700 rows" in told
+    assert "Late" not in told
