@@ -59,7 +59,8 @@ def draft_mapping(
     commented out. `month_first` decides about dates that can be read in two ways.
     """
     whole = profiles(rows)
-    each = record_list(rows, targets)
+    # Each record needs a key, which is made of that of its row.
+    each = record_list(rows, targets) if key_column(whole) is not None else None
     found = whole if each is None else profiles(rows_of_elements(rows, each))
     samples = DraftSamples(
         found,

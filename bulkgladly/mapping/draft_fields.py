@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bulkgladly.mapping.column_profiles import Profile
 from bulkgladly.mapping.draft_lines import DraftLine, source_option
@@ -81,12 +81,12 @@ def field_lines(samples: DraftSamples, *, has_key: bool, taken: Iterable[str] = 
             continue
         options = [source_option(profile), *_operations(profile, target, samples)]
         if target.most is not None and not target.is_identity:
-            options += _length_options(target, samples.targets, is_split=is_split)
+            options += _length_options(target, is_split=is_split)
             is_split = is_split or (target.in_pieces and target.most >= _MAKES_SPLIT)
         options += without_bad_values(target, options)
         lines.append(DraftLine(target.name, tuple(options), _note(profile, target, samples)))
         samples.use(profile)
-    return lines
+    return [_numbered(line, {line.target for line in lines}) for line in lines]
 
 
 def fits(profile: Profile, target: Target, samples: DraftSamples) -> bool:
@@ -132,6 +132,12 @@ def without_bad_values(target: Target, options: Iterable[tuple[str, object]] = (
     """Return the option that keeps a record without a value that is not valid; never for a text that may be long."""
     is_kept = target.is_optional and ("too_long", "reject") not in options
     return [("on_error", "drop")] if is_kept else []
+
+
+def _numbered(line: DraftLine, filled: set[str]) -> DraftLine:
+    """Return a line that numbers the pieces of its text in the title, only if there is one."""
+    options = tuple(one for one in line.options if one[0] != "number_in" or one[1] in filled)
+    return replace(line, options=options)
 
 
 def _best(candidates: Sequence[Profile], target: Target, samples: DraftSamples) -> Profile | None:
@@ -192,7 +198,7 @@ def _meant(profile: Profile, target: Target) -> dict[str, str]:
     }
 
 
-def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool) -> Iterator[tuple[str, object]]:
+def _length_options(target: Target, *, is_split: bool) -> Iterator[tuple[str, object]]:
     yield "max", target.most
     if target.most is None or target.most < _MAKES_SPLIT or (target.in_pieces and is_split):
         yield "too_long", "cut"
@@ -201,8 +207,7 @@ def _length_options(target: Target, targets: Sequence[Target], *, is_split: bool
         yield "too_long", "reject"
         return
     yield "too_long", "split"
-    if any(one.name == "title" for one in targets):
-        yield "number_in", "title"
+    yield "number_in", "title"
 
 
 def _note(profile: Profile, target: Target, samples: DraftSamples) -> str:

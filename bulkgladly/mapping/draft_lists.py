@@ -7,7 +7,7 @@ from bulkgladly.mapping.column_profiles import Profile
 from bulkgladly.mapping.column_shapes import shown
 from bulkgladly.mapping.draft_lines import DraftLine, source_option, toml
 from bulkgladly.mapping.draft_targets import Target, normal_name
-from bulkgladly.mapping.row_values import Fields
+from bulkgladly.mapping.row_values import Fields, is_empty
 
 __all__ = (
     "RecordList",
@@ -39,13 +39,16 @@ def record_list(rows: Sequence[Fields], targets: Sequence[Target]) -> RecordList
     if not any(target.in_pieces for target in targets):
         return None
     lists: dict[str, list[Mapping[str, Any]]] = {}
+    others: set[str] = set()
     for row in rows:
         for name, value in row.items():
             if isinstance(value, list) and value and all(isinstance(element, dict) for element in value):
                 lists.setdefault(name, []).extend(value)
+            elif not is_empty(value):
+                others.add(name)
     for name, elements in lists.items():
         members = {normal_name(member) for element in elements for member in element}
-        if members & _BODIES and members & _TIMES:
+        if name not in others and members & _BODIES and members & _TIMES:
             return RecordList(name, _element_name(name, rows), _key_of(elements))
     return None
 
@@ -54,9 +57,10 @@ def rows_of_elements(rows: Iterable[Fields], found: RecordList) -> list[dict[str
     """Return a row for each of the first elements of the lists, as the fields of a mapping with `[each]` see it."""
     made: list[dict[str, Any]] = []
     for row in rows:
-        elements = row.get(found.column)
+        value = row.get(found.column)
+        elements = value if isinstance(value, list) else []
         rest = {name: value for name, value in row.items() if name != found.column}
-        made += [{**rest, found.element: element} for element in elements or () if isinstance(element, dict)]
+        made += [{**rest, found.element: element} for element in elements if isinstance(element, dict)]
         if len(made) >= MOST_ELEMENTS:
             break
     return made
@@ -127,7 +131,8 @@ def _element_name(column: str, rows: Sequence[Fields]) -> str:
 
 
 def _singular(name: str) -> str:
-    one = f"{name[:-3]}y" if name.endswith("ies") else name.rstrip("s") or "item"
+    one = f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
+    one = "item" if name.endswith(("us", "ss")) else one
     return one if one.isidentifier() else "item"
 
 

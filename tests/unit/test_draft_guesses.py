@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bulkgladly.checks.map_check import targets_of
-from bulkgladly.gladly.table import import_spec
+from bulkgladly.gladly.table import IMPORTS, import_spec
+from bulkgladly.imports.mapping_choice import MapChoice, mapper_for, refuse_cut_identity
 from bulkgladly.mapping.draft import DraftFiles, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import parse_mapping
@@ -265,3 +268,34 @@ def test_a_german_export_is_read_as_its_writers_mean_it() -> None:
         "customAttribute:Newsletter": True,
         "customAttribute:Seit": "2021-04-02",
     }
+
+
+NAMES = (
+    *("id", "Customer ID", "First Name", "Last Name", "email", "Mobile", "Street", "City", "created_at", "subject"),
+    *("body", "comments", "status", "channel", "custom_fields", "identities", "title", "taskId", "topicId", "itemid"),
+    *("language", "audience", 'q"x', "x.y", "\n", "customAttribute:tier", "phone:1:type", "email:1", "Umsatz €"),
+)
+TEXTS = (
+    *("", "x", "a@example.org; b@example.org", "+16505550171", "01/02/2021", "2021-01-02T09:00:00Z", "$1,234.50"),
+    *("1.234,5", "yes", "N", "#N/A", "open", "<p>x</p>", "\u200bx ", "'"),
+)
+LISTS = st.lists(
+    st.dictionaries(st.sampled_from(["id", "type", "value", "body", "created_at"]), st.sampled_from(TEXTS))
+)
+CELLS = st.sampled_from([*TEXTS, None, True, 3, 3.5, 1_700_000_000]) | LISTS
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from(sorted(IMPORTS)),
+    st.lists(st.dictionaries(st.sampled_from(NAMES), CELLS, max_size=6), min_size=1, max_size=4),
+)
+def test_every_draft_of_every_object_can_be_used(to: str, rows: list[dict[str, Any]]) -> None:
+    """Unedited: it fills fields that the object has, cuts no id, and takes each row."""
+    text = draft(rows, to)
+    choice, spec = MapChoice(file="draft", text=text), import_spec(to)
+
+    mapper = mapper_for(choice, spec, None)
+
+    refuse_cut_identity(choice, spec)
+    assert all(mapper.records(row) for row in rows)
