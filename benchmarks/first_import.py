@@ -23,7 +23,8 @@ from samples.make_dirty_crm import KINDS, LINES, ROWS, End, write
 
 __all__ = ("differences", "ends_of_run", "main")
 
-BAR_S = 120
+BAR_S = 240
+"""From nothing to imported a person has ten minutes; the rest is for looking at the draft."""
 
 
 def ends_of_run(folder: Path) -> dict[int, End]:
