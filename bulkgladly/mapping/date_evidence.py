@@ -59,42 +59,56 @@ def dates_in(texts: Sequence[str], *, month_first: bool = True, takes_epoch: boo
         for form in _forms_of(value):
             if takes_epoch or not form.startswith("epoch"):
                 read.setdefault(form, set()).add(index)
-    refused: set[str] = set()
-    doubts: list[str] = []
-    forms: list[str] = []
-    left = set(range(len(values)))
-    while best := max(read.items(), key=lambda item: (len(item[1] & left), _rank(item[0], month_first)), default=None):
-        form, found = best[0], best[1] & left
-        if not found:
-            break
-        del read[form]
-        # One value is enough for the form that cannot be mistaken for another.
-        if forms and len(found) < (1 if form.startswith("iso") else max(2, _FURTHER * len(values))):
-            continue
-        if form in refused:
-            continue
-        forms.append(form)
-        left -= found
-        if (other := _swapped(form)) is not None and other not in forms:
-            doubts += _doubt(other, found, read.get(other, set()))
-            refused.add(other)
-    if not values or len(left) > (1 - _MOSTLY) * len(values):
+    forms, doubts, number = _chosen(read, len(values), month_first)
+    if not values or number < _MOSTLY * len(values):
         return None
-    plain = tuple(dict.fromkeys(form.removesuffix(" local") for form in forms))
     return DateReading(
-        plain,
+        tuple(dict.fromkeys(form.removesuffix(" local") for form in forms)),
         is_local=any(form != "iso" and not form.startswith("epoch") for form in forms),
         has_clock=any(_has_clock(form, values) for form in forms),
         doubt="; ".join(doubts),
     )
 
 
+def _chosen(read: dict[str, set[int]], of: int, month_first: bool) -> tuple[list[str], list[str], int]:
+    """Return the forms that read the most values, what a person must decide about them, and how many they read.
+
+    `read` has the values that each form reads. Of two forms that differ by the order of day and month, only one is
+    taken: in a file that mixes them, nobody can tell the days apart.
+    """
+    forms: list[str] = []
+    doubts: list[str] = []
+    done: set[int] = set()
+    left = dict(read)
+    while left:
+        form = max(left, key=lambda one: (len(left[one] - done), _rank(one, month_first)))
+        found = left.pop(form) - done
+        # One value is enough for the form that cannot be mistaken for another.
+        if len(found) < (1 if not forms or form.startswith("iso") else max(2, _FURTHER * of)):
+            continue
+        if (other := _swapped(form)) is not None:
+            doubts += _doubt(other, found, read.get(other, set()))
+        left = {one: values for one, values in left.items() if not _is_other_order(one, form)}
+        forms.append(form)
+        done |= found
+    return forms, doubts, len(done)
+
+
 def _rank(form: str, month_first: bool) -> int:
     """Return which of two forms that read equally many values to take; the higher number wins."""
     if form == "iso":
         return 2
-    is_month_first = "%m" in form and form.find("%m") < form.find("%d") < form.find("%Y" if "%Y" in form else "%y")
-    return 1 if is_month_first == month_first else 0
+    return 1 if _is_month_first(form) == month_first else 0
+
+
+def _is_month_first(form: str) -> bool:
+    return form.startswith("%m")
+
+
+def _is_other_order(form: str, other: str) -> bool:
+    """Tell whether two forms with equal separators begin one with the day and the other with the month."""
+    both = {form[:2], other[:2]} == {"%m", "%d"}
+    return both and form[2] == other[2] and form[3:5] in ("%m", "%d") and other[3:5] in ("%m", "%d")
 
 
 def _doubt(other: str, found: set[int], also: set[int]) -> list[str]:
