@@ -8,7 +8,17 @@ import argparse
 import subprocess
 import sys
 
-QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed", "presets")
+QUICK = (
+    "start_up",
+    "import_speed",
+    "resume",
+    "pacing",
+    "neighbour",
+    "mappings",
+    "check_speed",
+    "presets",
+    "first_import",
+)
 LONG = (
     "pause",
     "shared_budget",

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bulkgladly.placeholders import NEVER_KEYS
+
 __all__ = ("NotAKey", "SourceKey", "is_plain", "normal_key", "oddities", "read_key", "without_invisible")
 
 _INVISIBLE = re.compile(
@@ -46,7 +48,10 @@ class SourceKey(NamedTuple):
 
 
 class NotAKey(ValueError):
-    """A value cannot be a source key: it is empty (`key_missing`), or neither text nor whole number (`key_type`)."""
+    """A value cannot be a source key: it is empty, or a word for no value (`key_missing`), or of another type.
+
+    A key is a text or a whole number; everything else is `key_type`.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -56,7 +61,7 @@ class NotAKey(ValueError):
 def is_plain(text: str) -> bool:
     """Tell whether a key certainly is its own normal form, and not odd; False means that it needs a closer look."""
     # Stripping the safe characters is the quickest way to see that there are no others.
-    return (not text.strip(_SAFE) and text != "") or _PLAIN(text) is not None
+    return ((not text.strip(_SAFE) and text != "") or _PLAIN(text) is not None) and text not in NEVER_KEYS
 
 
 def normal_key(text: str) -> str:
@@ -87,7 +92,8 @@ def read_key(value: object) -> SourceKey:
         if is_plain(value):
             return SourceKey(value)
         text = normal_key(value)
-        if not text:
+        # A spreadsheet's `#N/A` is no name: all its rows would be taken for one record.
+        if not text or text in NEVER_KEYS:
             raise NotAKey("key_missing")
         former = None if text == value else value
         return SourceKey(text, former, former is not None or _ROUNDED(text) is not None)

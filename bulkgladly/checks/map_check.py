@@ -1,15 +1,17 @@
 """`map init` and `map check` without their output: samples of files, a draft, rows before and after."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.fields import Kind
+from bulkgladly.gladly.phone_regions import RegionGuess, likely_region
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import Preparer
@@ -24,17 +26,38 @@ from bulkgladly.imports.mapping_choice import (
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
-from bulkgladly.mapping.draft import Target, draft_mapping
+from bulkgladly.mapping.column_profiles import profiles
+from bulkgladly.mapping.draft import DraftFiles, draft_mapping
+from bulkgladly.mapping.draft_contacts import phone_columns
+from bulkgladly.mapping.draft_targets import Target, normal_name
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.row_values import Fields
 from bulkgladly.records import Mode, Problem, Row, Word
 from bulkgladly.shown import escaped_toml
 
-__all__ = ("MapCheck", "MappedRow", "check_mapping", "draft_for", "targets_of")
+__all__ = ("MapCheck", "MappedRow", "MappingDraft", "check_mapping", "draft_for", "targets_of")
 
 SAMPLE_ROWS = 1000
+DRAFT_ROWS = 10_000
+"""Dirt that one row in a thousand has must be seen some times, to be told from an accident."""
+DRAFT_BYTES = 32 * 1024 * 1024
 _IN_PIECES = ("activities", "notes", "task-comments")
 """Objects whose text may be split, because they follow each other on a timeline. Two tasks would be two tasks."""
+
+_UNIQUE = frozenset({("answers", "name")})
+"""Fields of which no two objects have the same value, so that they identify a row that has no other key."""
+_COUNTRY, _LAND = "country", ("land", "pays", "pais")
+_MONTH_FIRST = frozenset({"US", "CA", "PH"})
+"""Countries in which people write the month before the day; elsewhere the day comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingDraft:
+    """The draft of a mapping, and the flags with which its files are then checked and imported."""
+
+    text: str
+    to: str
+    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +101,9 @@ def draft_for(
     files: Sequence[str],
     reading: ReadOptions,
     *,
-    rows: int = SAMPLE_ROWS,
+    rows: int = DRAFT_ROWS,
     show_values: bool = False,
-) -> str:
+) -> MappingDraft:
     """Return the draft of a mapping from files to an object, based on the first `rows` rows of each file.
 
     Raises:
@@ -90,22 +113,63 @@ def draft_for(
     inputs = Inputs.open(files, reading)
     for reader in inputs.readers:
         refuse_wrong_delimiter(reader)
-    read = [row for reader in inputs.readers for row in reader.sample(rows)]
+    read = [row for reader in inputs.readers for row in _first_rows(reader, rows)]
     samples = [row.fields for row in read if row.fields is not None]
     problems = [one.problem.detail for one in read if one.problem and one.problem.word is not Word.SKIPPED]
     if not samples:
         why = f"; the first row {problems[0]}" if problems else ""
         raise UsageError(f"{', '.join(files)}: the file has no rows to draft a mapping from{why}")
-    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
-    return recognised + draft_mapping(
-        samples,
-        targets_of(spec),
-        to=spec.name,
-        files=files,
+    targets = targets_of(spec)
+    region = _region(samples, targets, spec.name)
+    found = DraftFiles(
+        files,
         unread=problems,
-        reading=reading.flags(),
-        show_values=show_values,
+        flags=(*reading.flags(), *_mode_flags(spec, samples), *(("--phone-region", region.region) if region else ())),
+        notes=_region_notes(region),
     )
+    month_first = region is None or region.region in _MONTH_FIRST
+    text = draft_mapping(samples, targets, to=spec.name, files=found, month_first=month_first, show_values=show_values)
+    recognised = "".join(f"# {escaped_toml(note)}\n" for note in inputs.notes)
+    return MappingDraft(recognised + text, spec.name, tuple(found.flags))
+
+
+def _first_rows(reader: Reader, most: int) -> list[Row]:
+    """Return the first rows of a file, fewer if they are large: they are all in memory."""
+    found: list[Row] = []
+    with closing(cast("Generator[list[Row]]", reader.batches())) as batches:
+        for batch in batches:
+            found += batch
+            # The offset of a columnar file is that of its row group: such rows are small.
+            if len(found) >= most or batch[-1].position.offset - found[0].position.offset > DRAFT_BYTES:
+                break
+    return found[:most]
+
+
+def _region(samples: Sequence[Fields], targets: Sequence[Target], to: str) -> RegionGuess | None:
+    """Return the country of the local numbers in columns that fill phones."""
+    if not any(target.name == "phone:*" for target in targets):
+        return None
+    found = profiles(samples)
+    texts = [text for one in phone_columns(found, targets, to) for text in one.texts]
+    named = [one for one in found if normal_name(one.label).startswith(_COUNTRY) or normal_name(one.label) in _LAND]
+    countries = [text for one in named for text in one.texts]
+    return likely_region(texts, countries)
+
+
+def _region_notes(region: RegionGuess | None) -> tuple[str, ...]:
+    if region is None:
+        return ()
+    share = f"{region.valid:,} of {region.local:,} phone numbers without a + are valid in {region.region}"
+    return (f"{share}; if they belong elsewhere, change --phone-region.",)
+
+
+def _mode_flags(spec: ImportSpec, samples: Sequence[Fields]) -> tuple[str, ...]:
+    """Return the mode that an import of these rows needs if it is not the usual one."""
+    if list(spec.procedures) == [Mode.DELETE]:
+        return ("--mode", str(Mode.DELETE))
+    # Rows that name nothing but existing objects cannot create any.
+    is_update = spec.name == "tasks" and all(set(map(str.lower, row)) <= {"taskid"} for row in samples)
+    return ("--mode", str(Mode.UPDATE)) if is_update else ()
 
 
 def targets_of(spec: ImportSpec) -> list[Target]:
@@ -122,6 +186,8 @@ def targets_of(spec: ImportSpec) -> list[Target]:
                 is_identity=item.is_identity,
                 is_optional=spec.is_optional(item.name),
                 in_pieces=spec.name in _IN_PIECES and item.kind is Kind.TEXT,
+                is_list=item.kind is Kind.TEXTS,
+                is_unique=(spec.name, item.name) in _UNIQUE,
                 help=item.help,
             )
             for item in spec.fields

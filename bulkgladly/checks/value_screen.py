@@ -11,22 +11,19 @@ from typing import Any
 from bulkgladly.checks.check_report import Findings, Severity
 from bulkgladly.files.csv_files import CsvReader
 from bulkgladly.files.inputs import Inputs
+from bulkgladly.placeholders import PLACEHOLDERS
 from bulkgladly.records import Position, Problem, Row, Stage
 
 __all__ = ("ValueScreen",)
 
-_PLACEHOLDERS = frozenset(
-    {"NULL", "null", "Null", "(null)", "<null>", "nil", "\\N", "None", "NaN", "nan", "NaT", "<NA>", "undefined"}
-    | {"-", "--", "N/A", "n/a", "N/a", "[object Object]"}
-    | {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"}
-)
-"""Words for "no value". NA is not one of them: it is a country."""
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
 _DECIMAL = re.compile(r"[0-9]{4,}\.0").fullmatch
 _APOSTROPHE = re.compile(r"'[+0-9].*").fullmatch
 _FORMULA = re.compile(r'=".*"').fullmatch
 _TRACES = re.compile(r"""[eE]\+[0-9]|\.0|'[+0-9]|=\"""").search
 _BETWEEN = "\x1f"
+_BETWEEN_PARTS = re.compile(r"[\s,;/]+")
+_NEVER_TEXT = ("email:", "phone:", "_")
 
 _DETAILS: Mapping[str, str] = {
     "placeholder": "holds a word for no value, which would be sent as text",
@@ -57,8 +54,9 @@ class ValueScreen:
             fields = row.fields if row.source is None else row.source
             if fields is None:
                 continue
-            if problems := list(self._problems(fields, self._delimiters[row.position.file])):
-                self._findings.note(row, problems, Severity.NOTED)
+            problems = self._problems(fields, self._delimiters[row.position.file])
+            if found := [one for one in problems if one.code != "placeholder" or _is_sent(row, fields, one.attr)]:
+                self._findings.note(row, found, Severity.NOTED)
 
     def _problems(self, fields: Mapping[str, Any], delimiter: str | None) -> Iterator[Problem]:
         values = fields.values()
@@ -68,8 +66,8 @@ class ValueScreen:
             fields = {name: value for name, value in fields.items() if type(value) is str}
             values = fields.values()
             joined = _BETWEEN.join(values)
-        if not _PLACEHOLDERS.isdisjoint(values):
-            yield from (_problem("placeholder", name) for name, value in fields.items() if value in _PLACEHOLDERS)
+        if not PLACEHOLDERS.isdisjoint(values):
+            yield from (_problem("placeholder", name) for name, value in fields.items() if value in PLACEHOLDERS)
         if _TRACES(joined):
             for name, value in fields.items():
                 code = _damage(value)
@@ -80,6 +78,18 @@ class ValueScreen:
             for at, (name, value) in enumerate(fields.items()):
                 if "\n" in value and _holds_rows(value, delimiter, at, width):
                     yield _problem("rows_in_cell", name)
+
+
+def _is_sent(row: Row, source: Mapping[str, Any], column: str | None) -> bool:
+    """Tell whether a placeholder is in the record of a row: a mapping may have emptied it, or left it out.
+
+    As an address or a phone number it is refused anyway.
+    """
+    if row.source is None or row.fields is None or row.part is not None or column is None:
+        return row.fields is not None
+    texts = [value for name, value in row.fields.items() if type(value) is str and not name.startswith(_NEVER_TEXT)]
+    # A mapping may have joined it with other texts.
+    return any(source[column] in (text, *_BETWEEN_PARTS.split(text)) for text in texts)
 
 
 def _problem(code: str, name: str) -> Problem:

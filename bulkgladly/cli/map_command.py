@@ -81,7 +81,7 @@ def init(
             metavar="FILE",
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 1000,
+    rows: Annotated[int, typer.Option(min=1, help="Look at the first N rows of each file.", metavar="N")] = 10_000,
     samples: SampleFlags,
 ) -> None:
     """Draft a mapping from your columns and their values, for you to review."""
@@ -98,12 +98,12 @@ def init(
         raise UsageError(
             "nothing says what the rows become; pass --to customers, or --from zendesk for the folder of an export"
         )
-    text = draft_for(to, files, reading, rows=rows, show_values=samples.show_values)
+    draft = draft_for(to, files, reading, rows=rows, show_values=samples.show_values)
     if out is None:
-        print_text(text)
+        print_text(draft.text)
         return
-    _write_new(out, text)
-    try_it = next_command("map", "check", *map(Path, files), "--map", str(out), *reading.flags())
+    _write_new(out, draft.text)
+    try_it = next_command("check", draft.to, *map(Path, files), "--map", str(out), *draft.flags)
     tell(f"wrote {out}; review it, then run `{try_it}`")
 
 

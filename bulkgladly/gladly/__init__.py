@@ -4,7 +4,8 @@ What is declared of an object: `fields`, `data_sets`, `exports`, `metric_sets`, 
 that holds them together. Each object does so in its own module in `objects`; `table` collects them.
 
 How a row becomes a draft: `reading` and `preparation`, `contacts` (by the `numbering_plans` of the countries) and
-`customer_rows` for customers, `identity` for its id, `directory` for the names in it.
+`customer_rows` for customers, `identity` for its id, `directory` for the names in it. `phone_regions` guesses the
+country of local numbers.
 
 How a record gets its outcome: `change` is the value, `decisions` make it, `upserts` and `once_steps` look and write,
 `outcomes` has the words.

@@ -72,7 +72,7 @@ def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
     for index, item in enumerate(items):
         attr = f"emails[{index}]"
         entry = _entry(item, attr)
-        address = entry["original"].strip()
+        address = without_invisible(entry["original"]).strip()
         _check_email(address, attr)
         kept = cleaned.setdefault(_address_identity(address), {"original": address})
         _keep_flag(entry, kept, attr)
@@ -279,7 +279,10 @@ def _check_national(number: phonenumbers.PhoneNumber, text: str, region: str, at
         )
     written = _WRITTEN.fullmatch(text)
     digits = _NOT_DIGIT.sub("", written["number"] if written else text)
-    if digits == _NOT_DIGIT.sub("", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)):
+    bare = phonenumbers.PhoneNumber()
+    bare.merge_from(number)
+    bare.extension = None  # it is no part of the digits that are compared
+    if digits == _NOT_DIGIT.sub("", phonenumbers.format_number(bare, phonenumbers.PhoneNumberFormat.NATIONAL)):
         return
     # Only the form in which the country itself writes a number may change its digits, as with Argentina's mobiles.
     if not digits.endswith(phonenumbers.national_significant_number(number)):

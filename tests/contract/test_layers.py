@@ -25,6 +25,7 @@ WORDS = (
     "local_paths",
     "messages",
     "operations",
+    "placeholders",
     "records",
     "settings",
     "shown",

@@ -51,19 +51,20 @@ async def test_placeholders_are_counted_and_sent_as_they_are(tmp_path: Path) -> 
 
 
 async def test_the_fix_for_placeholders_works(tmp_path: Path) -> None:
-    """As it stands in the message, in a mapping."""
+    """As it stands in the message, in a mapping: what is emptied is not noted again; what is joined still is."""
     mapping = tmp_path / "m.toml"
     mapping.write_text(
         'version = 1\nto = "customers"\nkey = "crm_id"\n[fields]\n'
-        'name = "name"\naddress = { from = "address", values = { "N/A" = "" }, otherwise = "keep" }\n'
+        'name = { join = ["name", "last"] }\n'
+        'address = { from = "address", values = { "N/A" = "" }, otherwise = "keep" }\n'
     )
     options = ImportOptions(mapping=choose_mapping(mapping, None))
 
-    report = await checked(tmp_path / "c.csv", "crm_id,name,address\n1,Ada,N/A\n2,Ben,Here\n", options)
+    content = "crm_id,name,last,address\n1,Ada,Ashby,N/A\n2,Ben,NULL,Here\n"
+    report = await checked(tmp_path / "c.csv", content, options)
 
     assert report.counts["good"] == 2
-    # The value in the file is counted all the same.
-    assert found(report) == {("placeholder", "address"): ("noted", 1, [2])}
+    assert found(report) == {("placeholder", "last"): ("noted", 1, [3])}
 
 
 @pytest.mark.parametrize(

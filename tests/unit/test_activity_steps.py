@@ -182,6 +182,20 @@ def test_parents_go_first_and_all_else_stays_in_order() -> None:
     assert [(link.text, link.or_name) for link in drafts[0].links] == [("Gifts / Cards", None)]
 
 
+def test_a_parent_in_the_input_may_be_named_by_its_id() -> None:
+    """It goes first, and the topic waits for it; a parent that only Gladly has needs no waiting."""
+    drafts = [topic("Paper", id="t-2", parentId="t-1"), topic("Gifts", id="t-1"), topic("Old", parentId="t-9")]
+
+    ordered = parents_first(drafts)
+
+    assert [draft.payload["name"] for draft in ordered] == ["Gifts", "Paper", "Old"]
+    assert [[(link.kind, link.text) for link in draft.links] for draft in ordered] == [
+        [],
+        [("topics", ordered[0].key)],
+        [],
+    ]
+
+
 def test_a_circle_of_parents_ends() -> None:
     """Every record comes once."""
     drafts = [

@@ -6,12 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.placeholders import NEVER_KEYS
 from bulkgladly.source_keys import NotAKey, SourceKey, is_plain, normal_key, oddities, read_key
 
 SEEN = ["K1", "4711", ".0", ".00", "0", "1", "-", "'", "#", ".", "+", "E", "e\u0301", "\u00e9", "\u212b", "\u00c5"]
 UNSEEN = [" ", "\t", "\xa0", "\ufeff", "\u200b", "\u2060", "\u00ad", "\u202e", "\u0301", "\u3000", "\u180e", "\x1f"]
 PIECES = st.sampled_from([*SEEN, *UNSEEN])
 TEXTS = st.text(max_size=12) | st.lists(PIECES, max_size=6).map("".join)
+
+
+@pytest.mark.parametrize("written", ["#N/A", "NULL", "nan", "\\N", " N/A ", "'null", "#REF!"])
+def test_a_word_for_no_value_is_no_key(written: str) -> None:
+    """All its rows would be one customer; but people and topics may be called None, or -."""
+    with pytest.raises(NotAKey) as refused:
+        read_key(written)
+
+    assert refused.value.code == "key_missing"
+    assert not is_plain(written)
+    assert read_key("None").text == "None"
+    assert read_key("-").text == "-"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +113,7 @@ def test_two_keys_are_the_same_only_by_their_form(one: str, other: str) -> None:
     try:
         first, second = read_key(one), read_key(other)
     except NotAKey:
-        assert "" in (normal_key(one), normal_key(other))
+        assert {normal_key(one), normal_key(other)} & {"", *NEVER_KEYS}
         return
 
     assert (first.text == second.text) is (normal_key(one) == normal_key(other))

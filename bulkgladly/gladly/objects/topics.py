@@ -1,6 +1,6 @@
 """Topics: unique names, and parents before children. Facts: gladly-api, endpoints 63 to 66, schemas 7."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,10 +37,15 @@ def parents_first(drafts: Sequence[Draft]) -> list[Draft]:
     """Return the drafts with each one after its parent, and otherwise in their order.
 
     If a parent is named by the path of another draft, that draft's key takes the place of the
-    path. Drafts in a circle keep their order, and are rejected later.
+    path. If it is named by the id that another draft has, it waits for that draft in the same way.
+    Drafts in a circle keep their order, and are rejected later.
     """
     keys = _keys_by_path(drafts)
-    named = [draft._replace(links=tuple(_by_key(link, keys) for link in draft.links)) for draft in drafts]
+    by_id = {draft.id: draft.key for draft in drafts if draft.has_own_id}
+    named = [
+        draft._replace(links=(*(_by_key(link, keys) for link in draft.links), *_to_own_id(draft, by_id)))
+        for draft in drafts
+    ]
     by_key = {draft.key: draft for draft in named}
     # By identity and not by key, because two rows may have the same key.
     done: dict[int, Draft] = {}
@@ -58,6 +63,13 @@ def _by_key(link: Link, keys: Mapping[str, str]) -> Link:
     if link.place != "parentId" or link.is_key or (path := path_of(names_below(link.text))) not in keys:
         return link
     return replace(link, kind="topics", text=keys[path], is_key=True, or_name=path)
+
+
+def _to_own_id(draft: Draft, keys: Mapping[str, str]) -> Iterator[Link]:
+    """Yield the link to a parent in the same input that is named by its id: Gladly must have it first."""
+    parent = draft.payload.get("parentId")
+    if isinstance(parent, str) and parent in keys and not any(link.place == "parentId" for link in draft.links):
+        yield Link("parentId", None, "topics", keys[parent], "parentId", is_key=True)
 
 
 def _keys_by_path(drafts: Sequence[Draft]) -> dict[str, str]:
