@@ -55,8 +55,10 @@ class MapChoice:
     digest: str | None = None
 
 
-def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | None:
+def choose_mapping(file: AnyPath | None, transform: str | None, *, root: Path | None = None) -> MapChoice | None:
     """Return the choice for `--map` and `--transform`, or None if neither is given.
+
+    The transform is looked for in `root` first, by default in the current folder.
 
     Raises:
         UsageError: The file or the function cannot be used.
@@ -70,7 +72,7 @@ def choose_mapping(file: AnyPath | None, transform: str | None) -> MapChoice | N
         mapping = parse_mapping(text, str(path))
         choice = replace(choice, file=str(path.absolute()), text=text, has_key=mapping.key is not None)
     if transform is not None:
-        loaded = load_transform(transform)
+        loaded = load_transform(transform, root)
         choice = replace(choice, transform=transform, root=str(loaded.root), digest=loaded.digest)
     return choice
 

@@ -1,6 +1,7 @@
 """An import as a run: started, rehearsed, resumed; and the runs of the same input that stand in its way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 __all__ = (
     "OtherRuns",
     "begin_import",
+    "rehearsal",
     "rehearse_import",
     "resume_import",
     "start_import",
@@ -178,6 +180,15 @@ def _mode_of(options: ImportOptions) -> str:
 # --- rehearsing it ---
 
 
+@asynccontextmanager
+async def rehearsal() -> AsyncIterator[Credentials]:
+    """Run an emulator in this process, and give the credentials for it. It has no rate limit."""
+    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
+
+    async with Emulator(rate=None) as emulator:
+        yield Credentials(emulator.url, emulator.options.username, emulator.options.token)
+
+
 async def rehearse_import(
     resource_name: str,
     files: Sequence[str | Path],
@@ -196,14 +207,12 @@ async def rehearse_import(
     Raises:
         UsageError: As `start_import`.
     """
-    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
-
     options, observer = options or ImportOptions(), observer or Observer()
-    async with Emulator(rate=None) as emulator:
+    async with rehearsal() as credentials:
         report = await start_import(
             resource_name,
             files,
-            Credentials(emulator.url, emulator.options.username, emulator.options.token),
+            credentials,
             replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
             observer=observer,
             stdin=stdin,

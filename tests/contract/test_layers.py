@@ -51,7 +51,8 @@ LEVELS: Mapping[str, int] = {
     "checks": 5,
     "resume": 5,
     "realtime": 5,
-    "cli": 6,
+    "projects": 6,
+    "cli": 7,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
@@ -68,6 +69,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
+    "projects": frozenset({*WORDS, *DOORS, "runs", "imports", "checks"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
     "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox", "runs"}),
@@ -76,7 +78,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime"),
+            *("live", "sinks", "webhooks", "workflows", "realtime", "projects"),
         }
     ),
     "emulator": frozenset(),
@@ -397,7 +399,7 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
 
 def test_only_a_rehearsal_needs_the_emulator() -> None:
     """It stands apart: what goes to Gladly does not know that it exists."""
-    rooms = ("imports", "exports", "checks", "resume")
+    rooms = ("imports", "exports", "checks", "resume", "projects")
     users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
 
     assert users == {"bulkgladly.imports.run_import"}
