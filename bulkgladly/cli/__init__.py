@@ -2,7 +2,7 @@
 
 `app` has the commands and what each does with an error: `import_command`, `export_command`, `check_command`,
 `map_command`, `resume_command`, `runs_command`, `dataset_command`, `inbox_command`, `rules_command`, `schema_command`,
-`init_command`, `follow_command`, `listen_command` and `program_commands`.
+`init_command`, `migrate_command`, `follow_command`, `listen_command` and `program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
 `realtime_flags`; `values` reads their texts, `configuration` the settings file. `help_pages` and `examples` make the

@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bulkgladly.cli import flags
+from bulkgladly.cli.check_command import SAID, print_findings
 from bulkgladly.cli.configuration import credentials_or_none
-from bulkgladly.cli.flag_groups import ErrorStopFlags, FlagGroup, OutputFlags, PaceFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import (
+    ErrorStopFlags,
+    FlagGroup,
+    OutputFlags,
+    PaceFlags,
+    RateFlags,
+    WhereFlags,
+    with_flags,
+)
 from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import print_json, print_lines, run_and_leave, tell
+from bulkgladly.cli.row_flags import words_of
 
 if TYPE_CHECKING:
+    from bulkgladly.projects.check_project import ProjectCheck
     from bulkgladly.projects.run_project import ProjectOptions
 
-__all__ = ("SequenceFlags", "run", "status")
+__all__ = ("ProjectCheckFlags", "SequenceFlags", "check", "run", "status")
 
 ProjectFile = Annotated[
     Path,
@@ -24,6 +35,14 @@ ProjectFile = Annotated[
 ]
 _STEPS = "Steps"
 _INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class ProjectCheckFlags(FlagGroup):
+    """What a check of a project looks at beside the rows, and what it shows."""
+
+    languages: flags.Languages = ""
+    show_values: flags.ShowValues = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,50 @@ class SequenceFlags(FlagGroup):
     ] = None
     new_run: Annotated[
         bool,
-        call_option(
-            "--new-run", "Start all steps again. Records that Gladly has accepted are not sent again.", _STEPS
-        ),
+        call_option("--new-run", "Start all steps again. Records that Gladly has accepted are not sent again.", _STEPS),
     ] = False
     accept_changed_input: flags.Accept = False
+
+
+@with_flags
+def check(
+    context: typer.Context,
+    rules: ProjectCheckFlags,
+    pace: RateFlags,
+    where: WhereFlags,
+    file: ProjectFile = Path("migrate.toml"),
+    json: flags.Json = False,
+) -> None:
+    """Check every row of every step before the first is run. Nothing is sent.
+
+    Keys that rows refer to are looked up in the steps before. The exit code is 0 without findings, and 1 with findings.
+    """
+    import anyio
+
+    from bulkgladly.projects.check_project import check_project
+    from bulkgladly.projects.planned_steps import StepsUnusable
+
+    # Credentials are optional, because nothing is sent; but what is remembered of earlier imports is kept by host.
+    credentials = credentials_or_none(context, where.profile)
+    look = partial(
+        check_project,
+        file,
+        pace=pace.over(),
+        state_dir=where.state_dir,
+        host=credentials.host if credentials else "",
+        languages=words_of(rules.languages),
+        show_values=rules.show_values,
+    )
+    try:
+        found = anyio.run(look)
+    except StepsUnusable as error:
+        _refuse(error.problems)
+    if json:
+        print_json(found.as_dict())
+    else:
+        _print_check(found)
+    _tell_check(found)
+    raise typer.Exit(found.exit_code)
 
 
 @with_flags
@@ -123,6 +181,40 @@ def status(
         print_lines(*report.lines())
 
 
+def _print_check(found: "ProjectCheck") -> None:
+    """Print what was found in each step, in the order of the steps."""
+    for step in found.steps:
+        if step.report is not None and step.report.findings:
+            print_lines(f"step {step.name}")
+            print_findings(step.report, drop_choice='on_error = "drop"')
+    for one in found.collisions:
+        where = "over the same file " if one.is_same_file else ""
+        print_lines(
+            f"steps {one.other} and {one.step} {where}make {one.keys:,} {one.object} with the same keys: the later "
+            "would change what the earlier has created",
+            f'    fix: give the records of step {one.step} keys of their own, or add namespace = "{one.step}" to it',
+        )
+
+
+def _tell_check(found: "ProjectCheck") -> None:
+    """Print the summary on stderr: a line for each step, and what all of them would take."""
+    from bulkgladly.runs.observer import counted
+
+    tell(f"Checked {counted(len(found.steps), 'step')} of {found.project}; nothing was sent")
+    for step in found.steps:
+        if step.report is None:
+            tell(f"  {step.name}: no files, passed over")
+            continue
+        counts = step.report.counts
+        said = ", ".join(f"{counts[word]:,} {text}" for word, text in SAID.items() if counts[word])
+        tell(f"  {step.name}: {said or 'no rows'}; {step.report.estimates[step.report.mode].effort()}")
+        tell(*(f"    {note}" for note in step.report.notes))
+        for what, number in step.report.not_judged.items():
+            tell(f"    {counted(number, 'reference')} not checked: {what}")
+    if found.estimate is not None:
+        tell(f"  all steps: {found.estimate.effort()}")
+
+
 def _refuse(problems: Any) -> NoReturn:
     tell(*(f"error: {problem}" for problem in problems))
     raise typer.Exit(2)
@@ -139,7 +231,3 @@ def _stopped_between(file: Path, options: "ProjectOptions", host: str | None, *,
     if json:
         print_json({**report.as_dict(), "exit_code": _INTERRUPTED})
     raise typer.Exit(_INTERRUPTED)
-
-
-def check() -> None:
-    """Check."""

@@ -80,9 +80,7 @@ async def run_project(
     options, observer = options or ProjectOptions(), observer or Observer()
     refuse_unlimited(options.pace, credentials)
     project = load_project(file)
-    again = (
-        [step.name for step in project.steps] if options.new_run else [project.step(one).name for one in options.again]
-    )
+    again = [project.step(name) for name in options.again]
     plans = await anyio.to_thread.run_sync(
         lambda: plan_steps(project, state_dir=options.state_dir, pace=options.pace, limits=options.limits)
     )
