@@ -19,7 +19,7 @@ from bulkgladly.cli.flag_groups import (
     WhereFlags,
     with_flags,
 )
-from bulkgladly.cli.flags import SAFETY, call_option
+from bulkgladly.cli.flags import OUTPUT, SAFETY, call_option
 from bulkgladly.cli.output import print_json, print_lines, run_and_leave, tell
 from bulkgladly.cli.row_flags import words_of
 
@@ -42,6 +42,16 @@ class ProjectCheckFlags(FlagGroup):
     """What a check of a project looks at beside the rows, and what it shows."""
 
     languages: flags.Languages = ""
+    coverage: Annotated[
+        Path | None,
+        call_option(
+            "--coverage",
+            "Also write what becomes of each column of the input files, as a page to sign (.md) or as JSON (.json).",
+            OUTPUT,
+            "FILE",
+            dir_okay=False,
+        ),
+    ] = None
     show_values: flags.ShowValues = False
 
 
@@ -106,6 +116,8 @@ def check(
         show_values=rules.show_values,
     )
     try:
+        if rules.coverage is not None:
+            _write_coverage(file, rules.coverage)
         found = anyio.run(look)
     except StepsUnusable as error:
         _refuse(error.problems)
@@ -179,6 +191,23 @@ def status(
         print_json(report.as_dict())
     else:
         print_lines(*report.lines())
+
+
+def _write_coverage(project: Path, out: Path) -> None:
+    """Write the coverage page.
+
+    Raises:
+        UsageError: The name is not one of a page or of JSON, or it is an input of the project.
+    """
+    import datetime as dt
+
+    import anyio
+
+    from bulkgladly.projects.coverage_page import write_coverage
+    from bulkgladly.projects.source_coverage import project_coverage
+
+    write_coverage(anyio.run(partial(project_coverage, project)), out, dt.datetime.now(dt.UTC).date())
+    tell(f"wrote {out}")
 
 
 def _print_check(found: "ProjectCheck") -> None:

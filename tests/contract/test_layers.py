@@ -329,7 +329,14 @@ def test_words_drag_nothing_in(word: str) -> None:
         ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
-        ("jmespath", {"bulkgladly.mapping.row_values", "bulkgladly.workflows.event_expressions"}),
+        (
+            "jmespath",
+            {
+                "bulkgladly.mapping.row_values",
+                "bulkgladly.mapping.read_paths",
+                "bulkgladly.workflows.event_expressions",
+            },
+        ),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),

@@ -1,0 +1,120 @@
+"""What a step takes from the rows of its files: which value becomes which field, and which ones decide something."""
+
+import enum
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bulkgladly.files.columns import unknown_columns
+from bulkgladly.imports.mapping_choice import MapChoice
+from bulkgladly.mapping.read_paths import paths_read
+from bulkgladly.projects.planned_steps import PlannedStep
+
+__all__ = ("StepRead", "SourceUse", "reads_of_columns", "reads_of_mapping")
+
+_PLACE = re.compile(r"(?<!\{)\{([^{}:]+)(?::[^{}]*)?\}")
+_NESTED = ("from", "join", "column", "path", "template")
+
+
+class SourceUse(enum.StrEnum):
+    """What a value is used for."""
+
+    FIELD = "field"
+    ATTRIBUTE = "attribute"
+    LOOKUP = "lookup"
+    KEY = "key"
+    FILTER = "filter"
+    LIST = "list"
+    """One record is made for each of its elements."""
+
+
+class StepRead(NamedTuple):
+    """A value that a step reads: its path in the row (`comments[].body`), and what for. `target` is Gladly's field."""
+
+    path: str
+    use: SourceUse
+    target: str = ""
+
+
+def reads_of_mapping(plan: PlannedStep) -> list[StepRead]:
+    """Return what the mapping of a step reads, in the order of its file. The mapping has been checked before."""
+    choice = plan.options.mapping
+    found = [StepRead(plan.options.key, SourceUse.KEY)] if plan.options.key else []
+    if choice is None or choice.file is None:
+        return found
+    content = tomllib.loads(choice.text)
+    if not found:
+        found = [StepRead(path, SourceUse.KEY) for path in _paths(content.get("key"))]
+    if isinstance(where := content.get("where"), str):
+        found += [StepRead(path, SourceUse.FILTER) for path in paths_read(where)]
+    each = content.get("each")
+    prefix = plan.step.spec.columns.open_prefix
+    for target, given in content.get("fields", {}).items():
+        is_attribute = prefix is not None and target.startswith(f"{prefix}:")
+        use = SourceUse.ATTRIBUTE if is_attribute else SourceUse.FIELD
+        if isinstance(given, dict) and "lookup" in given:
+            use = SourceUse.LOOKUP
+        found += [StepRead(path, use, target) for path in _paths(given)]
+    if isinstance(each, dict):
+        found += [StepRead(path, SourceUse.KEY) for path in _paths(each.get("key"))]
+        found = _of_elements(found, each)
+    return list(dict.fromkeys(found))
+
+
+def reads_of_columns(plan: PlannedStep, columns: Sequence[str]) -> list[StepRead]:
+    """Return what a step without a mapping takes from rows with these columns, which are Gladly's own."""
+    columns_plan, ignored = plan.step.spec.columns, plan.options.ignore_columns
+    found = [StepRead(plan.options.key, SourceUse.KEY)] if plan.options.key else []
+    sent = set(columns) - set(unknown_columns(columns, columns_plan)) - set(ignored) - set(columns_plan.read_only)
+    prefix = columns_plan.open_prefix
+    for column in columns:
+        if column in sent and column != plan.options.key:
+            is_attribute = column == columns_plan.open_map or (prefix and column.startswith(f"{prefix}:"))
+            found.append(StepRead(column, SourceUse.ATTRIBUTE if is_attribute else SourceUse.FIELD, column))
+    return found
+
+
+def transform_of(choice: MapChoice | None) -> str | None:
+    """Return the function that gets each row before the mapping; what it reads cannot be known."""
+    return None if choice is None else choice.transform
+
+
+def _paths(given: Any) -> Iterator[str]:
+    """Yield the paths that a field, a key or a part of one is made from, whatever form it has."""
+    if isinstance(given, str):
+        yield _column(given)
+    elif isinstance(given, list):
+        for one in given:
+            yield from _paths(one)
+    elif isinstance(given, Mapping):
+        for name in _NESTED:
+            value = given.get(name)
+            if name == "path" and isinstance(value, str):
+                yield from paths_read(value)
+            elif name == "template" and isinstance(value, str):
+                yield from (place.strip() for place in _PLACE.findall(value))
+            elif value is not None:
+                yield from _paths(value)
+
+
+def _column(name: str) -> str:
+    """Return a column as a path: a name with a dot is one column."""
+    return name
+
+
+def _of_elements(reads: Sequence[StepRead], each: Mapping[str, Any]) -> list[StepRead]:
+    """Return reads with the paths of the row: fields see an element of the list as a value of its own."""
+    name, lists = each.get("as", "item"), paths_read(str(each.get("of", "")))
+    made = {f"{name}_number", f"{name}_count"}
+    found: list[StepRead] = [StepRead(path, SourceUse.LIST) for path in lists]
+    for read in reads:
+        first, dot, rest = read.path.partition(".")
+        if read.path in made:
+            continue
+        if first != name:
+            found.append(read)
+            continue
+        # The last path is the list; the ones before it are looked at to choose its elements.
+        found.append(read._replace(path=f"{lists[-1].removesuffix('[]')}[]{dot}{rest}"))
+    return found
