@@ -209,9 +209,8 @@ class _ProjectRun:
     def _look_for_changes(self, plan: PlannedStep) -> None:
         if changed := changes_since(self._record, plan):
             again = run_command(self._project, self._options.state_dir, "--again", plan.name)
-            self._notes.append(
-                f"step {plan.name} is done, and since then: {'; '.join(changed)}. To run it again: {again}"
-            )
+            told = f"step {plan.name} is done, but since it began: {'; '.join(changed)}"
+            self._notes.append(f"{told}. To run it again: {again}")
 
     def _limits_left(self) -> Limits | None:
         """Return what is left of the limits of this call; None, and the end of the project, if that is nothing."""

@@ -15,7 +15,7 @@ from bulkgladly.imports.mapping_choice import reading_for
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.projects.planned_steps import PlannedStep, plan_steps
 from bulkgladly.projects.project_file import PROJECT_FILE, load_project
-from bulkgladly.projects.step_reads import StepRead, SourceUse, reads_of_columns, reads_of_mapping, transform_of
+from bulkgladly.projects.step_reads import SourceUse, StepRead, reads_of_columns, reads_of_mapping, transform_of
 from bulkgladly.settings import Pace
 
 __all__ = ("ColumnUse", "FileCoverage", "ProjectCoverage", "SourceColumn", "project_coverage")

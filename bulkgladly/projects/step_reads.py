@@ -11,7 +11,7 @@ from bulkgladly.imports.mapping_choice import MapChoice
 from bulkgladly.mapping.read_paths import paths_read
 from bulkgladly.projects.planned_steps import PlannedStep
 
-__all__ = ("StepRead", "SourceUse", "reads_of_columns", "reads_of_mapping")
+__all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_mapping")
 
 _PLACE = re.compile(r"(?<!\{)\{([^{}:]+)(?::[^{}]*)?\}")
 _NESTED = ("from", "join", "column", "path", "template")

@@ -166,7 +166,8 @@ def _changed_options(header: RunHeader, plan: PlannedStep, record: ProjectRecord
     mapping, before = plan.options.mapping, was.mapping
     found = []
     if (mapping and (mapping.file, mapping.text)) != (before and (before.file, before.text)):
-        found.append(f"the mapping {mapping.file} has changed" if mapping and mapping.file else "it has no mapping now")
+        name = Path(mapping.file).name if mapping and mapping.file else None
+        found.append(f"the mapping {name} has changed" if name else "it has no mapping now")
     if (mapping and (mapping.transform, mapping.digest)) != (before and (before.transform, before.digest)):
         found.append("the transform has changed")
     now = plan.options
