@@ -4,12 +4,19 @@ import datetime as dt
 import re
 from typing import NamedTuple
 
-__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_milliseconds")
+__all__ = ("Moment", "canonical", "is_plain", "moment_of", "time_of", "to_milliseconds", "written_time")
 
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d)(:\d\d)?(:\d\d)?(?:\.(\d{1,9}))?([Zz]|[+-]\d\d(?::?\d\d)?)",
     re.ASCII,
 )
+_WRITTEN = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ]((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?"
+    r"(?: ?([Zz]|UTC|GMT|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d(?::[0-5]\d)?)?))?)?",
+    re.ASCII,
+)
+_UTC = ("Z", "z", "UTC", "GMT")
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _OFFSET = len("+00:00")
 
@@ -59,6 +66,24 @@ def _moment(found: re.Match[str]) -> Moment | None:
         )
         return Moment(local.astimezone(dt.UTC), int(digits[6:]))
     except (ValueError, OverflowError):
+        return None
+
+
+def written_time(text: str) -> dt.datetime | None:
+    """Return the time that people and programs write in ISO 8601, whatever they leave out; None for all else.
+
+    It may be a day alone, and seconds and the minutes of an offset may be missing. Without an offset, the time is
+    naive. Digits below microseconds are cut off.
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        return None
+    day, clock, seconds, fraction, zone = found.groups()
+    # The library's parser would also take weeks, bare digits and any separator.
+    exact = f"{day}T{clock or '00:00'}:{seconds or '00'}.{(fraction or '0')[:6]:0<6}"
+    try:
+        return dt.datetime.fromisoformat(exact + ("" if zone is None else "+00:00" if zone in _UTC else zone))
+    except ValueError:
         return None
 
 

@@ -19,13 +19,13 @@ from bulkgladly.imports.mapping_choice import (
     check_mapped_columns,
     columns_read,
     mapper_for,
+    mapping_of,
     reading_for,
     refuse_cut_identity,
 )
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
 from bulkgladly.mapping.draft import Target, draft_mapping
 from bulkgladly.mapping.mapper import Mapper
-from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Fields
 from bulkgladly.records import Mode, Problem, Row, Word
 from bulkgladly.shown import escaped_toml
@@ -150,9 +150,10 @@ def check_mapping(
     Raises:
         UsageError: The mapping, a file or the expectations cannot be used.
     """
-    if choice is None or choice.file is None:
+    mapping = mapping_of(choice)
+    if choice is None or mapping is None:
         raise UsageError("no mapping to check; pass --map FILE")
-    spec = import_spec(parse_mapping(choice.text, choice.file).to)
+    spec = import_spec(mapping.to)
     mapper = mapper_for(choice, spec, key)
     inputs = Inputs.open(files, reading_for(choice, reading)) if files else None
     readers: Sequence[Reader] = inputs.readers if inputs else ()

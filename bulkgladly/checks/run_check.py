@@ -40,9 +40,10 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.mapping_choice import droppable_targets, mapper_for
+from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
@@ -163,7 +164,7 @@ class _Checker:
             policy,
             options.ignore_columns,
             droppable=droppable,
-            expand=mapper_for(options.mapping, spec, options.key, drops=droppable),
+            expand=mapper_dropping(inputs.expand, droppable) if isinstance(inputs.expand, Mapper) else None,
         )
         self._kept_by_drop = 0
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]

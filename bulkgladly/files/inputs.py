@@ -75,7 +75,7 @@ class Inputs:
         self, readers: Sequence[Reader], expand: Expand | None = None, *, names: Sequence[str] | None = None
     ) -> None:
         self.readers = tuple(readers)
-        self._expand = expand
+        self.expand = expand
         self.files = tuple(_describe(reader.path) for reader in readers)
         self.names = tuple(names or (str(reader.path) for reader in readers))
         self._held: list[int] = []
@@ -165,7 +165,7 @@ class Inputs:
             raise InputError(f"the run stopped in input file {first + 1}, but only {len(self.readers)} were given")
         for index, reader in enumerate(self.readers[first:], first):
             for found in reader.batches(position if index == first else None, size=size):
-                for batch in (found,) if self._expand is None else _expanded(found, self._expand, size):
+                for batch in (found,) if self.expand is None else _expanded(found, self.expand, size):
                     for row in batch:
                         row.seq = seq
                         seq += 1
@@ -178,8 +178,8 @@ class Inputs:
             if len(rows) >= n:
                 break
             rows += reader.sample(n - len(rows))
-        if self._expand is not None:
-            rows = next(_expanded(rows, self._expand, n), [])
+        if self.expand is not None:
+            rows = next(_expanded(rows, self.expand, n), [])
         for seq, row in enumerate(rows):
             row.seq = seq
         return rows
@@ -188,12 +188,12 @@ class Inputs:
         """Return how many rows the run has, and whether that is exact."""
         guesses = [reader.estimate_rows() for reader in self.readers]
         count, is_exact = sum(count for count, _ in guesses), all(is_exact for _, is_exact in guesses)
-        if self._expand is None or self._expand.is_one_to_one:
+        if self.expand is None or self.expand.is_one_to_one:
             return count, is_exact
         rows = [row for reader in self.readers for row in reader.sample(_EXPANDED_SAMPLE // len(self.readers) + 1)]
         if not rows:
             return count, is_exact
-        made = sum(len(self._expand(row)) for row in rows)
+        made = sum(len(self.expand(row)) for row in rows)
         return max(count, round(count * made / len(rows))), is_exact and len(rows) >= count
 
 

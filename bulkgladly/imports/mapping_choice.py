@@ -1,6 +1,8 @@
 """The mapping of a run: chosen once, checked against the object and the files, and kept in `run.json`."""
 
+import datetime as dt
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Named
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
@@ -12,8 +14,12 @@ from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
 from bulkgladly.files.layouts import suggestion
 from bulkgladly.gladly.spec import ImportSpec, drops_value_of
+from bulkgladly.imports.lookup_tables import changed_lookup, lookup_files, lookup_tables
+from bulkgladly.journal.run_header import InputFile
 from bulkgladly.local_paths import AnyPath, local_path
-from bulkgladly.mapping.field_rules import FieldRule, Length
+from bulkgladly.mapping.definitions import Given
+from bulkgladly.mapping.field_lengths import Length
+from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mapping.row_values import column
@@ -27,7 +33,9 @@ __all__ = (
     "droppable_targets",
     "dropped_targets",
     "key_of_run",
+    "mapper_dropping",
     "mapper_for",
+    "mapping_of",
     "reading_for",
     "refuse_cut_identity",
     "unchanged_mapping",
@@ -44,7 +52,8 @@ class MapChoice:
     """The mapping file and the transform of a run, as they were when it began.
 
     `text` is the content of `file`; `has_key` says that it names a key. `transform` is `module:function` in the folder
-    `root`, and `digest` the hash of its source.
+    `root`, and `digest` the hash of its source. `variables` go before the `[vars]` of the file. `lookups` are the files
+    that it looks values up in, and `today` is the day that its dates are relative to, by the clock of this machine.
     """
 
     file: str | None = None
@@ -53,24 +62,66 @@ class MapChoice:
     transform: str | None = None
     root: str | None = None
     digest: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+    lookups: tuple[InputFile, ...] = ()
+    today: dt.date | None = None
 
 
-def choose_mapping(file: AnyPath | None, transform: str | None, *, root: Path | None = None) -> MapChoice | None:
+def mapping_of(choice: MapChoice | None) -> Mapping | None:
+    """Return the mapping of a choice, as its text says; None if it has no file. Its lookups are not opened.
+
+    Raises:
+        UsageError: The text is not a valid mapping.
+    """
+    if choice is None or choice.file is None:
+        return None
+    return parse_mapping(choice.text, choice.file, _given(choice))
+
+
+def _given(choice: MapChoice) -> Given:
+    # Runs of versions that did not know lookups have no day; their mappings do not need one.
+    return Given(dict(choice.variables), today=choice.today or dt.datetime.now(dt.UTC).date())
+
+
+def _usable(choice: MapChoice) -> Mapping | None:
+    """Return the mapping of a choice with its lookups open."""
+    mapping = mapping_of(choice)
+    if mapping is None or not mapping.lookups:
+        return mapping
+    tables = lookup_tables(mapping, choice.lookups)
+    return parse_mapping(choice.text, mapping.file, replace(_given(choice), tables=tables))
+
+
+def choose_mapping(
+    file: AnyPath | None,
+    transform: str | None,
+    *,
+    variables: Named[str, str] | None = None,
+    root: Path | None = None,
+) -> MapChoice | None:
     """Return the choice for `--map` and `--transform`, or None if neither is given.
 
-    The transform is looked for in `root` first, by default in the current folder.
+    `variables` go before those that the mapping file sets in `[vars]`. The transform is looked for in `root` first,
+    by default in the current folder.
 
     Raises:
         UsageError: The file or the function cannot be used.
     """
     if file is None and transform is None:
         return None
-    choice = MapChoice()
+    choice = MapChoice(variables=tuple((variables or {}).items()))
     if file is not None:
         path = local_path(file, what="--map")
         text = read_mapping(path)
-        mapping = parse_mapping(text, str(path))
-        choice = replace(choice, file=str(path.absolute()), text=text, has_key=mapping.key is not None)
+        mapping = parse_mapping(text, str(path), _given(choice))
+        choice = replace(
+            choice,
+            file=str(path.absolute()),
+            text=text,
+            has_key=mapping.key is not None,
+            lookups=lookup_files(mapping),
+            today=dt.datetime.now(dt.UTC).date(),
+        )
     if transform is not None:
         loaded = load_transform(transform, root)
         choice = replace(choice, transform=transform, root=str(loaded.root), digest=loaded.digest)
@@ -80,10 +131,13 @@ def choose_mapping(file: AnyPath | None, transform: str | None, *, root: Path | 
 def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> MapChoice:
     """Return the mapping and transform that a run continues with: its own, or the current ones with `accept_changed`.
 
+    The day that dates are relative to stays that on which the run began.
+
     A deleted mapping file is not a change, since the run has kept its text.
 
     Raises:
-        InputChanged: The mapping or the transform has changed since the run began.
+        InputChanged: The mapping, the transform or a file of a lookup has changed since the run began.
+        InputError: A file of a lookup cannot be read.
     """
     file = None if choice.file is None else Path(choice.file)
     now = choice
@@ -92,15 +146,23 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
     if choice.transform is not None:
         digest = load_transform(choice.transform, Path(choice.root or ".")).digest
         now = replace(now, digest=digest)
-    if now != choice and not accept_changed:
-        changed = f"the mapping {choice.file}" if now.text != choice.text else f"the source of {choice.transform}"
+    mapping = mapping_of(now)
+    now = replace(now, lookups=lookup_files(mapping))
+    if not accept_changed and (changed := _what_changed(choice, now)) is not None:
         raise InputChanged(
             f"{changed} has changed since the run began; restore the old one, start a new run with --new-run, "
             "or continue at your own risk with --accept-changed-input"
         )
-    if now.file is not None:
-        now = replace(now, has_key=parse_mapping(now.text, now.file).key is not None)
-    return now
+    return now if mapping is None else replace(now, has_key=mapping.key is not None)
+
+
+def _what_changed(before: MapChoice, now: MapChoice) -> str | None:
+    if now.text != before.text:
+        return f"the mapping {before.file}"
+    if now.digest != before.digest:
+        return f"the source of {before.transform}"
+    path = changed_lookup(before.lookups, now.lookups)
+    return None if path is None else f"{path}, which the mapping looks values up in,"
 
 
 def key_of_run(choice: MapChoice | None, key: str | None) -> str | None:
@@ -123,6 +185,8 @@ def mapper_for(
 ) -> Mapper | None:
     """Return what makes records of an object from the user's rows, or None if the rows are records already.
 
+    The files that the mapping looks values up in are read here, once.
+
     `drops` are the columns whose values are left out if they are not valid; by default those that the mapping names.
     An id or an address that is too long rejects its row, whatever the mapping says: runs of earlier versions can be
     resumed with mappings that would cut it.
@@ -133,7 +197,7 @@ def mapper_for(
     """
     if choice is None:
         return None
-    mapping = None if choice.file is None else parse_mapping(choice.text, choice.file)
+    mapping = _usable(choice)
     transform = None if choice.transform is None else load_transform(choice.transform, Path(choice.root or "."))
     if mapping is not None:
         _check_targets(mapping, spec)
@@ -143,18 +207,22 @@ def mapper_for(
                 'add key = "<column>" to the file, or pass --key'
             )
         mapping = _without_cut_identity(mapping, spec)
-        if drops is not None:
-            rules = tuple(replace(rule, drops=drops_value_of(rule.target, drops)) for rule in mapping.rules)
-            mapping = replace(mapping, rules=rules)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
-    return Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
+    mapper = Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
+    return mapper if drops is None else mapper_dropping(mapper, drops)
+
+
+def mapper_dropping(mapper: Mapper, drops: Collection[str]) -> Mapper:
+    """Return a mapper with the same lookups that leaves out values of these columns if they are not valid."""
+    return mapper.dropping(lambda target: drops_value_of(target, drops))
 
 
 def reading_for(choice: MapChoice | None, reading: ReadOptions) -> ReadOptions:
     """Return how files are read for a mapping: one that goes through a list in each row gets the row with its list."""
     if choice is None:
         return reading
-    has_each = choice.file is not None and parse_mapping(choice.text, choice.file).each is not None
+    mapping = mapping_of(choice)
+    has_each = mapping is not None and mapping.each is not None
     return replace(reading, has_pages=has_each or choice.transform is not None)
 
 
@@ -163,9 +231,8 @@ def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> t
 
     The option is about the contacts of customers, and goes before what the mapping says about them.
     """
-    found: list[str] = []
-    if choice is not None and choice.file is not None:
-        found = [rule.target for rule in parse_mapping(choice.text, choice.file).rules if rule.drops]
+    mapping = mapping_of(choice)
+    found = [] if mapping is None else [rule.target for rule in mapping.rules if rule.drops]
     if invalid_contacts is not None:
         found = [target for target in found if target.partition(":")[0] not in _CONTACTS]
         found += CONTACT_TARGETS if invalid_contacts == "drop" else ()
@@ -187,17 +254,18 @@ def droppable_targets(choice: MapChoice | None, spec: ImportSpec) -> tuple[str, 
 
 def user_columns(choice: MapChoice | None) -> tuple[tuple[str, str], ...]:
     """Return the user's columns by the columns that the mapping fills from them."""
-    if choice is None or choice.file is None:
+    mapping = mapping_of(choice)
+    if mapping is None:
         return ()
-    rules = parse_mapping(choice.text, choice.file).rules
-    return tuple((rule.target, rule.source_name) for rule in rules if rule.source_name)
+    return tuple((rule.target, rule.source_name) for rule in mapping.rules if rule.source_name)
 
 
 def columns_read(choice: MapChoice, key: str | None) -> tuple[str, ...]:
     """Return the columns of the user's rows that this mapping and the key read."""
-    if choice.file is None:
+    mapping = mapping_of(choice)
+    if mapping is None:
         return ()
-    names: list[str] = [*parse_mapping(choice.text, choice.file).columns, *([] if key is None else [key])]
+    names: list[str] = [*mapping.columns, *([] if key is None else [key])]
     return tuple(dict.fromkeys(names))
 
 
@@ -230,9 +298,8 @@ def refuse_cut_identity(choice: MapChoice, spec: ImportSpec) -> None:
     Raises:
         UsageError: It would; the message names the field and the fix.
     """
-    if choice.file is None:
-        return
-    for rule in parse_mapping(choice.text, choice.file).rules:
+    mapping = mapping_of(choice)
+    for rule in () if mapping is None else mapping.rules:
         if _cuts_identity(rule, spec) and rule.length is not None:
             raise UsageError(
                 f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field identifies an '

@@ -1,7 +1,11 @@
 """From the user's columns to Gladly's fields: mapping files, their operations, and their tests.
 
-A mapping file is read and checked by `mapping` (with `tables` and `field_rules`), and applied to a row by the `mapper`:
-`row_values` finds what a field is made from, `value_operations` change it (`dates`, `html`, `lengths`). A user's own
-function is called by `transform`. `draft` proposes a mapping for files (with `column_shapes`), `check` compares what
-one makes of rows with what was expected. `read_paths` says which values a path looks at.
+A mapping file is read and checked by `mapping` (table by table, with `tables`), and applied to a row by the `mapper`.
+What it defines for all of its fields is in `definitions` (`variables`, `lookups`). Each field has a rule
+(`field_rules`, `key_rules`): where its value comes from (`field_sources`, `row_values`, `templates`), which operations
+change it (`value_operations`, `dates` with `date_periods`, `numbers`, `html`), what becomes of a list (`list_values`),
+and how long it may be (`field_lengths`, `lengths`). A user's own function is called by `transform`.
+
+`draft` proposes a mapping for files (with `column_shapes`), `check` compares what one makes of rows with what was
+expected. `read_paths` says which values a path looks at.
 """

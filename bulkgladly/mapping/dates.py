@@ -1,36 +1,94 @@
 """Converts dates of other systems to the one form that Gladly accepts. Pure."""
 
+import contextlib
 import datetime as dt
 import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulkgladly.choices import closest
-from bulkgladly.mapping.row_values import Unmappable, text_of
+from bulkgladly.mapping.date_periods import AllowedPeriod, compile_period, compile_shift
+from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
+from bulkgladly.mapping.row_values import MISSING, Unmappable, is_empty, text_of
 from bulkgladly.mapping.tables import Table
-from bulkgladly.times import to_milliseconds
+from bulkgladly.times import to_milliseconds, written_time
 
-__all__ = ("DATE_FORMS", "compile_dates")
+__all__ = ("DATE_FORMS", "DateConversion", "compile_dates", "compile_zone")
 
 DATE_FORMS = ("timestamp", "date")
 _EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000}
 """Microseconds per unit."""
+_OF_DATES = ("add", "not_before", "not_after", "outside")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ISO = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
-    r"(?: ?([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9](?::[0-5][0-9])?)?))?"
-)
 _NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 _HAS_OFFSET = re.compile(r"(?<!%)(%%)*%z")
 _HAS_DIRECTIVE = re.compile(r"%[a-zA-Z]")
 
-Convert = Callable[[Any], str]
+Reader = Callable[[str], dt.datetime]
 
 
-def compile_dates(table: Table) -> Convert | None:
-    """Return the operation for `date`, `zone` and `date_as` of a field, or None.
+class DateConversion:
+    """The operation for the dates of one field: read in one of several forms, moved, kept in a period, and written."""
+
+    def __init__(
+        self,
+        readers: Mapping[str, Reader],
+        zone: dt.tzinfo | None,
+        form: str,
+        shift: Callable[[dt.datetime], dt.datetime] | None,
+        period: AllowedPeriod | None,
+    ) -> None:
+        self._readers, self._zone, self._form = readers, zone, form
+        self._shift, self._period = shift, period
+
+    @property
+    def can_be_ambiguous(self) -> bool:
+        """True if one text can be read in several forms. Epochs differ by their size, so they do not count."""
+        return len(self._readers.keys() - _EPOCHS) > 1
+
+    def __call__(self, value: Any) -> Any:
+        """Return a value as Gladly needs it, or `MISSING` if it is to be left out.
+
+        Raises:
+            Unmappable: It is not a time in any of the forms, or outside of the period.
+        """
+        text = text_of(value).strip()
+        for read in self._readers.values():
+            try:
+                moment = read(text)
+            except (ValueError, OverflowError, OSError):
+                continue
+            return self._finished(moment)
+        raise Unmappable(f"is not a time in the form {' or '.join(self._readers)}; add its format to date")
+
+    def is_ambiguous(self, value: Any) -> bool:
+        """Tell whether a value is another day in another of the forms."""
+        if isinstance(value, list):
+            return any(map(self.is_ambiguous, value))
+        if is_empty(value) or isinstance(value, dict):
+            return False
+        days: set[dt.date] = set()
+        for form, read in self._readers.items():
+            if form not in _EPOCHS:
+                with contextlib.suppress(ValueError, OverflowError, OSError):
+                    days.add(read(text_of(value).strip()).date())
+        return len(days) > 1
+
+    def _finished(self, moment: dt.datetime) -> Any:
+        try:
+            if self._shift is not None:
+                moment = self._shift(moment)
+            if self._period is not None:
+                kept = self._period.kept(moment, self._zone, is_day=self._form == "date")
+                return MISSING if kept is None else _written(kept, self._zone, self._form)
+            return _written(moment, self._zone, self._form)
+        except OverflowError:
+            raise Unmappable("is a time outside the years 1 to 9999") from None
+
+
+def compile_dates(table: Table, definitions: Definitions = NO_DEFINITIONS) -> DateConversion | None:
+    """Return the operation for `date` of a field and the options that belong to it, or None.
 
     `date` is `iso` (a day, or a day and a time with or without an offset, with hyphens and colons), `epoch`,
     `epoch_ms` (digits, perhaps with decimals), a strptime pattern, or a list of these, tried in turn. `zone` is the
@@ -42,32 +100,29 @@ def compile_dates(table: Table) -> Convert | None:
         UsageError: The table is not valid.
     """
     given = table.value("date")
-    name = table.text("zone")
+    zone = compile_zone(table)
     form = table.choice("date_as", DATE_FORMS) or "timestamp"
     if given is None:
-        if stray := table.given(("zone", "date_as")):
+        needless = ("date_as", *_OF_DATES, *(() if "template" in table else ("zone",)))  # a template has times, too
+        if stray := table.given(needless):
             table.fail(stray[0], "needs date, the format of the times")
         return None
     formats = given if isinstance(given, list) else [given]
     if not formats or not all(isinstance(one, str) for one in formats):
         table.fail("date", "must be iso, epoch, epoch_ms, a pattern like %d.%m.%Y, or a list of them")
-    zone = None if name is None else _zone(name, table)
-    readers = [_reader(one, zone, form, table) for one in formats]
-
-    def convert(value: Any) -> str:
-        text = text_of(value).strip()
-        for read in readers:
-            try:
-                moment = read(text)
-            except (ValueError, OverflowError, OSError):
-                continue
-            return _written(moment, zone, form)
-        raise Unmappable(f"is not a time in the form {' or '.join(formats)}; add its format to date")
-
-    return convert
+    shift, period = compile_shift(table, zone), compile_period(table, zone, definitions)
+    return DateConversion({one: _reader(one, zone, form, table) for one in formats}, zone, form, shift, period)
 
 
-def _zone(name: str, table: Table) -> zoneinfo.ZoneInfo:
+def compile_zone(table: Table) -> zoneinfo.ZoneInfo | None:
+    """Return the time zone of a table, or None.
+
+    Raises:
+        UsageError: It is not known.
+    """
+    name = table.text("zone")
+    if name is None:
+        return None
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -98,17 +153,10 @@ def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Cal
 
 
 def _iso(text: str) -> dt.datetime:
-    """Read the usual forms of ISO 8601. The library's parser would also take weeks, bare digits and any separator."""
-    found = _ISO.fullmatch(text)
+    found = written_time(text)
     if found is None:
         raise ValueError("no such form")
-    day, clock, seconds, fraction, zone = found.groups()
-    if clock is None:
-        if zone is not None:
-            raise ValueError("an offset without a time")
-        return dt.datetime.fromisoformat(day)
-    exact = f"{day}T{clock}:{seconds or '00'}.{(fraction or '0')[:6]:0<6}"
-    return dt.datetime.fromisoformat(exact + ("" if zone is None else "+00:00" if zone in "Zz" else zone))
+    return found
 
 
 def _since_epoch(text: str, unit: int) -> dt.datetime:
@@ -129,7 +177,4 @@ def _written(moment: dt.datetime, zone: dt.tzinfo | None, form: str) -> str:
         return (moment if zone is None else moment.astimezone(zone)).date().isoformat()
     if moment.tzinfo is None:
         raise Unmappable('is a time without an offset; set its time zone, such as zone = "Europe/Berlin"')
-    try:
-        return to_milliseconds(moment)
-    except OverflowError:
-        raise Unmappable("is a time outside the years 1 to 9999") from None
+    return to_milliseconds(moment)

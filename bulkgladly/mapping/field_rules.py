@@ -1,68 +1,23 @@
 """How a mapping fills one field: from which source, with which operations, up to which length. Pure."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.mapping.lengths import cut_html, cut_text, split_html, split_text
-from bulkgladly.mapping.row_values import (
-    MISSING,
-    Fields,
-    Reference,
-    Unmappable,
-    compile_path,
-    compile_reference,
-    constant,
-    is_empty,
-    text_of,
-)
+from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
+from bulkgladly.mapping.field_lengths import Length, compile_length
+from bulkgladly.mapping.field_sources import SOURCES, compile_source
+from bulkgladly.mapping.list_values import ListStep, compile_list_step
+from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.value_operations import Operation, apply_all, compile_operations
 from bulkgladly.records import DroppedValue
 
-__all__ = ("FieldRule", "Length", "compile_field")
+__all__ = ("FieldRule", "compile_field")
 
-_SOURCES = ("from", "path", "constant", "join")
 _SPREAD = "*"
 _PATH = re.compile(r"[\w.]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """How many characters a field takes, and what happens to longer values: reject, cut, or split.
-
-    Each piece of a split becomes a record of its own. Their numbers are added to the field `number_in`.
-    """
-
-    most: int
-    policy: str = "reject"
-    is_html: bool = False
-    number_in: str | None = None
-
-    def fit(self, value: Any) -> Any:
-        """Return a value that is short enough.
-
-        Raises:
-            Unmappable: It is too long and must not or cannot be cut.
-        """
-        if isinstance(value, list):
-            return [self.fit(element) for element in value]
-        if not isinstance(value, str) or len(value) <= self.most:
-            return value
-        if self.policy == "cut":
-            return cut_html(value, self.most) if self.is_html else cut_text(value, self.most)
-        raise Unmappable(
-            f"has {len(value):,} characters, but max is {self.most:,}; shorten it, or choose too_long = cut or split"
-        )
-
-    def pieces(self, value: Any) -> list[str]:
-        """Return a text as pieces that are short enough.
-
-        Raises:
-            Unmappable: It cannot be split, or is not a text.
-        """
-        return split_html(value, self.most) if self.is_html else split_text(text_of(value), self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +30,9 @@ class FieldRule:
     target: str
     source: Reference
     operations: tuple[Operation, ...] = ()
+    list_step: ListStep | None = None
+    makes_one: bool = False
+    """Whether `list_step` makes one value of a list; otherwise it flattens lists within lists."""
     default: Any = MISSING
     is_required: bool = False
     length: Length | None = None
@@ -84,8 +42,9 @@ class FieldRule:
     @property
     def column(self) -> str | None:
         """The column that is copied unchanged, or None if there is more to do."""
-        is_plain = not self.operations and self.default is MISSING and not self.is_required and self.length is None
-        return self.source.column if is_plain and not self.is_spread else None
+        if self.operations or self.makes_one or self.is_required or self.length is not None or self.is_spread:
+            return None
+        return self.source.column if self.default is MISSING else None
 
     @property
     def is_spread(self) -> bool:
@@ -101,7 +60,7 @@ class FieldRule:
     def source_name(self) -> str:
         """The column, columns or path that the user fills the field from; empty for a constant."""
         is_name = self.source.column is not None or _PATH.fullmatch(self.source.text) is not None
-        return self.source.text if is_name and self.source.text not in _SOURCES else ", ".join(self.source.columns)
+        return self.source.text if is_name and self.source.text not in SOURCES else ", ".join(self.source.columns)
 
     @property
     def label(self) -> str:
@@ -138,7 +97,7 @@ class FieldRule:
             dropped.append(self._dropped(None, problem.detail, None))
             return self._finished(MISSING)
         steps = [*self.operations]
-        if self.length is not None and not self.is_split:
+        if self.length is not None and not self.is_split and not self.makes_one:
             steps.append(self.length.fit)
         if not isinstance(found, list):
             kept = self._kept(found, steps, found, None, dropped)
@@ -147,14 +106,18 @@ class FieldRule:
         # An empty list may clear the field, which nobody has asked for.
         if isinstance(kept, list) and all(map(is_empty, kept)):
             kept = MISSING
-        return self._finished(kept)
+        try:
+            return self._finished(kept)
+        except Unmappable as error:  # what a list became as a whole, which is too long
+            dropped.append(self._dropped(None, f"{self.label} {error.detail}", found))
+            return self._finished(MISSING)
 
     def _kept(
         self, value: Any, steps: Sequence[Operation], original: Any, number: int | None, dropped: list[DroppedValue]
     ) -> Any:
         for at, step in enumerate(steps):
             if isinstance(value, list):
-                return [self._kept(one, steps[at:], one, nth, dropped) for nth, one in enumerate(value, 1)]
+                return [self._kept(one, steps[at:], one, number or nth, dropped) for nth, one in enumerate(value, 1)]
             if is_empty(value):
                 return value
             try:
@@ -173,6 +136,8 @@ class FieldRule:
         return DroppedValue(field, column or self.target, "mapping", detail, value)
 
     def _finished(self, value: Any) -> Any:
+        if self.list_step is not None and isinstance(value, list):
+            value = self.list_step(value)
         if is_empty(value) or (self.is_spread and isinstance(value, list) and all(map(is_empty, value))):
             if self.default is not MISSING:
                 return self.default
@@ -195,7 +160,7 @@ class FieldRule:
         ]
 
 
-def compile_field(target: str, given: Any, file: str) -> FieldRule:
+def compile_field(target: str, given: Any, file: str, definitions: Definitions = NO_DEFINITIONS) -> FieldRule:
     """Return the rule for one entry of `[fields]`: the name of a column, or a table.
 
     Raises:
@@ -206,101 +171,29 @@ def compile_field(target: str, given: Any, file: str) -> FieldRule:
     if not isinstance(given, dict):
         given = {"from": given}
     table = Table(file, f'fields."{target}"', given)
-    source = _source(target, table)
-    operations = compile_operations(table)
+    is_spread = _SPREAD in target
+    source = compile_source(table, definitions, is_spread=is_spread)
+    operations = compile_operations(table, definitions)
     rule = FieldRule(
         target=target,
         source=source,
         operations=operations,
-        default=_default(table),
+        list_step=compile_list_step(table, is_spread=is_spread),
+        makes_one=bool(table.given(("take", "combine"))),
+        default=_default(table, definitions),
         is_required=table.flag("required"),
-        length=_length(target, table),
+        length=compile_length(table),
         drops=table.choice("on_error", ("reject", "drop")) == "drop",
     )
     table.finish()
+    if rule.is_split and is_spread:
+        table.fail("too_long", 'cannot be "split" for a field with *')
     if rule.drops and rule.is_required:
         table.fail("on_error", 'cannot be "drop" for a field with required = true; remove one of them')
-    if source.is_constant and (operations or rule.length):
+    if source.is_constant and source.text == "constant" and (operations or rule.length):
         table.fail("constant", "cannot be combined with operations; write the value as it should be")
     return rule
 
 
-def _source(target: str, table: Table) -> Reference:
-    given = table.given(_SOURCES)
-    if len(given) != 1:
-        what = f"has {' and '.join(given)}" if given else "does not say where the value comes from"
-        table.fail(given[1] if given else "from", f"{what}; give exactly one of {', '.join(_SOURCES)}")
-    for key in _SOURCES:  # asked for, so that `finish` compares a misspelt key with all of them
-        table.value(key)
-    key, value = given[0], table.value(given[0])
-    if key == "join":
-        return _joined(value, table)
-    if table.given(("with",)):
-        table.fail("with", "is the text between the parts of join, but there is no join")
-    if key == "constant":
-        return constant(table.plain("constant"))
-    if key == "path":
-        return compile_path(table.text("path") or "", table, key)
-    if isinstance(value, list):
-        return _all_or_first([compile_reference(one, table, key) for one in value], is_spread=_SPREAD in target)
-    return compile_reference(value, table, key)
-
-
-def _joined(given: Any, table: Table) -> Reference:
-    between = table.text("with")
-    if not isinstance(given, list) or not given:
-        table.fail("join", 'must be a list of columns, such as ["First name", "Last name"]')
-    parts = [compile_reference(one, table, "join") for one in given]
-    mark = " " if between is None else between
-
-    def join(row: Fields) -> Any:
-        found = [(part, part.read(row)) for part in parts]
-        if all(part.is_constant or is_empty(value) for part, value in found):
-            return MISSING
-        return mark.join(text_of(value) for _, value in found if not is_empty(value))
-
-    return Reference(join, "join", _columns(parts))
-
-
-def _all_or_first(references: Sequence[Reference], *, is_spread: bool) -> Reference:
-    """Return all columns as a list if the field has a `*`, else the first column that is not empty."""
-    readers: list[Callable[[Fields], Any]] = [reference.read for reference in references]
-
-    def first(row: Fields) -> Any:
-        found: Any = MISSING
-        for read in readers:
-            value = read(row)
-            if not is_empty(value):
-                return value
-            # Null may clear the field, but only if no other column has a value.
-            found = None if value is None else found
-        return found
-
-    def every(row: Fields) -> Any:
-        return [read(row) for read in readers]
-
-    return Reference(every if is_spread else first, "from", _columns(references))
-
-
-def _columns(references: Sequence[Reference]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for reference in references for name in reference.columns))
-
-
-def _default(table: Table) -> Any:
-    return table.plain("default", MISSING)
-
-
-def _length(target: str, table: Table) -> Length | None:
-    most, policy = table.number("max"), table.choice("too_long", ("reject", "cut", "split"))
-    number_in = table.text("number_in")
-    if most is None:
-        if stray := table.given(("too_long", "number_in")):
-            table.fail(stray[0], "needs max, the number of characters that fit")
-        return None
-    if most < 1:
-        table.fail("max", "must be at least 1")
-    if number_in is not None and policy != "split":
-        table.fail("number_in", 'can only be used with too_long = "split"')
-    if policy == "split" and _SPREAD in target:
-        table.fail("too_long", 'cannot be "split" for a field with *')
-    return Length(most, policy or "reject", table.value("html") in ("clean", "from_text"), number_in)
+def _default(table: Table, definitions: Definitions) -> Any:
+    return definitions.variables.resolved(table.plain("default", MISSING), table, "default")

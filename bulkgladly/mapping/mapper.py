@@ -1,7 +1,8 @@
 """Turns one row into the records that a mapping makes of it, or into the reason why there are none."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bulkgladly.mapping.lengths import cut_text
@@ -44,6 +45,7 @@ class Mapper:
     ) -> None:
         self._transform = transform
         self._mapping = mapping
+        self._given_key = key
         self._key = key or (mapping.key if mapping else None)
         self._renames: tuple[tuple[str, str], ...] = ()
         self._rules = mapping.rules if mapping else ()
@@ -60,6 +62,14 @@ class Mapper:
     def is_one_to_one(self) -> bool:
         """True if every row makes exactly one record."""
         return self._transform is None and not (self._mapping and self._mapping.splits)
+
+    def dropping(self, drops: Callable[[str], bool]) -> "Mapper":
+        """Return a mapper that leaves out values that are not valid of the fields that `drops` says so of."""
+        if self._mapping is None:
+            return self
+        rules = tuple(replace(rule, drops=drops(rule.target)) for rule in self._mapping.rules)
+        mapping = replace(self._mapping, rules=rules)
+        return Mapper(mapping, self._transform, key=self._given_key, nested=self._nested)
 
     # --- a row becomes rows ---
 
@@ -244,7 +254,8 @@ def _key_of(row: Fields, key: Reference) -> SourceKey:
         if error.code == "key_type" and not is_empty(value):
             detail = f"the key column {key.text} must hold a text or a whole number"
             raise Unmappable(detail, key.text, code="key_type") from None
-    detail = f"the key column {key.text} is empty; every row needs its own key"
+    what = f"the key {key.text}" if "{" in key.text else f"the key column {key.text}"
+    detail = f"{what} is empty; every row needs its own key"
     raise Unmappable(detail, key.text, code="key_missing")
 
 

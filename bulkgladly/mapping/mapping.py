@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkgladly.errors import InputError, UsageError
+from bulkgladly.mapping.definitions import Definitions, Given, compile_definitions
 from bulkgladly.mapping.field_rules import FieldRule, compile_field
-from bulkgladly.mapping.row_values import Reference, compile_path, compile_reference
+from bulkgladly.mapping.key_rules import compile_key
+from bulkgladly.mapping.lookups import LookupPlan
+from bulkgladly.mapping.row_values import Reference, compile_path
 from bulkgladly.mapping.tables import Table
 
 __all__ = ("VERSION", "Each", "Mapping", "load_mapping", "parse_mapping", "read_mapping")
@@ -42,7 +45,10 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How rows become records of an object. `key` is where a row's source key is, `where` the filter of rows."""
+    """How rows become records of an object. `key` is where a row's source key is, `where` the filter of rows.
+
+    `followed` names those of the `lookups` that lead from key to key, and must have no cycles.
+    """
 
     file: str
     to: str
@@ -50,6 +56,8 @@ class Mapping:
     key: Reference | None = None
     where: Reference | None = None
     each: Each | None = None
+    lookups: tuple[LookupPlan, ...] = ()
+    followed: frozenset[str] = frozenset()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -94,8 +102,8 @@ def load_mapping(path: Path) -> Mapping:
     return parse_mapping(read_mapping(path), str(path))
 
 
-def parse_mapping(text: str, file: str) -> Mapping:
-    """Return the mapping in a TOML text; `file` is its name in messages.
+def parse_mapping(text: str, file: str, given: Given | None = None) -> Mapping:
+    """Return the mapping in a TOML text; `file` is its name in messages, `given` what it gets from outside.
 
     Raises:
         UsageError: As `load_mapping`.
@@ -109,14 +117,15 @@ def parse_mapping(text: str, file: str) -> Mapping:
     to = top.text("to")
     if to is None:
         top.fail("to", 'is missing; name the object that the rows become, such as to = "customers"')
-    key = compile_reference(top.value("key"), top, "key") if "key" in top else None
+    definitions = compile_definitions(top, given or Given())
+    key = compile_key(top, definitions)
     where = top.text("where")
-    each = _each(top.table("each"))
+    each = _each(top.table("each"), definitions)
     fields = top.table("fields")
     top.finish()
     if fields is None:
         top.fail("[fields]", 'is missing; add where each field comes from, such as name = "Full name"')
-    rules = tuple(compile_field(target, given, file) for target, given in fields.items())
+    rules = tuple(compile_field(target, given, file, definitions) for target, given in fields.items())
     mapping = Mapping(
         file=file,
         to=to,
@@ -124,6 +133,8 @@ def parse_mapping(text: str, file: str) -> Mapping:
         key=key,
         where=None if where is None else compile_path(where, top, "where"),
         each=each,
+        lookups=tuple(definitions.lookups.values()),
+        followed=frozenset(definitions.followed),
     )
     _check_as_a_whole(mapping, fields)
     return mapping
@@ -137,7 +148,7 @@ def _check_version(top: Table) -> None:
         top.fail("version", f"{version!r} is not supported; this version of bulkgladly reads version {VERSION}")
 
 
-def _each(table: Table | None) -> Each | None:
+def _each(table: Table | None, definitions: Definitions) -> Each | None:
     if table is None:
         return None
     text = table.text("of")
@@ -149,7 +160,7 @@ def _each(table: Table | None) -> Each | None:
     found = Each(
         source=compile_path(text, table, "of"),
         name=name,
-        key=compile_reference(table.value("key"), table, "key") if "key" in table else None,
+        key=compile_key(table, definitions),
         empty=table.choice("empty", ("skip", "row", "reject")) or "skip",
     )
     table.finish()

@@ -15,9 +15,11 @@ from jmespath.exceptions import JMESPathError
 
 from bulkgladly.json_paths import expression_mistake
 from bulkgladly.mapping.tables import Table
+from bulkgladly.mapping.variables import NO_VARIABLES, Variables
 
 __all__ = (
     "MISSING",
+    "REFERENCES",
     "Fields",
     "Reference",
     "Unmappable",
@@ -73,6 +75,9 @@ def text_of(value: Any) -> str:
 
 # --- where a value is found ---
 
+REFERENCES = frozenset({"column", "path", "constant", "var"})
+"""The tables with one key that name a place: `{ path = "user.name" }`."""
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _ON_THE_LEFT = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
@@ -99,9 +104,9 @@ def column(name: str) -> Reference:
     return Reference(lambda row: row.get(name, MISSING), name, (name,), name)
 
 
-def constant(value: Any) -> Reference:
+def constant(value: Any, text: str = "constant") -> Reference:
     """Return a reference to a value that is the same for all rows."""
-    return Reference(lambda _: value, "constant", is_constant=True)
+    return Reference(lambda _: value, text, is_constant=True)
 
 
 def compile_path(text: str, table: Table, key: str) -> Reference:
@@ -130,19 +135,21 @@ def compile_path(text: str, table: Table, key: str) -> Reference:
     return Reference(search, text, tuple(dict.fromkeys(_roots(compiled.parsed))))
 
 
-def compile_reference(given: Any, table: Table, key: str) -> Reference:
-    """Return the reference for a text (a column), or for a table with `column`, `path` or `constant`.
+def compile_reference(given: Any, table: Table, key: str, variables: Variables = NO_VARIABLES) -> Reference:
+    """Return the reference for a text (a column), or for a table with `column`, `path`, `constant` or `var`.
 
     Raises:
         UsageError: It is neither.
     """
     if isinstance(given, str):
         return column(given)
-    if not isinstance(given, dict) or len(given) != 1 or not set(given) <= {"column", "path", "constant"}:
+    if not isinstance(given, dict) or len(given) != 1 or not set(given) <= REFERENCES:
         table.fail(key, 'must be a column, or a table like { path = "user.name" } or { constant = "VIP" }')
     ((kind, value),) = given.items()
     if kind == "constant":
         return constant(Table(table.file, f"{table.name}.{key}", given).plain(kind))
+    if kind == "var":
+        return constant(variables.value(value, table, key), kind)
     if not isinstance(value, str):
         table.fail(key, f"{kind} must be a text")
     return column(value) if kind == "column" else compile_path(value, table, key)

@@ -4,14 +4,14 @@ They run in the order of `compile_operations`, whatever their order in the file.
 empty; for a list it gets every element.
 """
 
-import math
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from bulkgladly.mapping.dates import compile_dates
+from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
 from bulkgladly.mapping.html import clean_html, html_to_text, text_to_html
+from bulkgladly.mapping.numbers import compile_number
 from bulkgladly.mapping.row_values import MISSING, Unmappable, is_empty, text_of
 from bulkgladly.mapping.tables import Table
 
@@ -22,11 +22,9 @@ Operation = Callable[[Any], Any]
 _CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "title": str.title}
 _HTML: dict[str, Callable[[str], str]] = {"clean": clean_html, "to_text": html_to_text, "from_text": text_to_html}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
-def compile_operations(table: Table) -> tuple[Operation, ...]:
+def compile_operations(table: Table, definitions: Definitions = NO_DEFINITIONS) -> tuple[Operation, ...]:
     """Return the operations in a field's table, in the order in which they run.
 
     Raises:
@@ -34,8 +32,9 @@ def compile_operations(table: Table) -> tuple[Operation, ...]:
     """
     # Text is taken apart and cleaned first, then looked up: so `values` can turn words into dates or numbers, which
     # are converted last.
-    found = [_extract(table), _split(table), _trim(table), _case(table), _values(table)]
-    found += [compile_dates(table), _kind(table), _html(table)]
+    found = [_extract(table), _replace(table), _split(table), _trim(table), _case(table)]
+    found += [definitions.following(table), definitions.looking_up(table), _values(table, definitions)]
+    found += [compile_dates(table, definitions), _kind(table), _html(table)]
     return tuple(one for one in found if one is not None)
 
 
@@ -72,6 +71,49 @@ def _extract(table: Table) -> Operation | None:
         return (found[1] if found.re.groups else found[0]) or MISSING
 
     return extract
+
+
+def _replace(table: Table) -> Operation | None:
+    given = table.value("replace")
+    if given is None:
+        return None
+    if isinstance(given, dict):
+        texts = Table(table.file, f"{table.name}.replace", given)
+        steps = [_literal(old, new, texts) for old, new in given.items()]
+    elif isinstance(given, list) and all(isinstance(one, dict) for one in given):
+        numbered = enumerate(given, 1)
+        steps = [_pattern(Table(table.file, f"{table.name} replace {number}", one)) for number, one in numbered]
+    else:
+        table.fail("replace", 'must be a table like { "old" = "new" }, or a list of { pattern = "…", with = "…" }')
+
+    def replace(value: Any) -> Any:
+        text = text_of(value)
+        for step in steps:
+            text = step(text)
+        return text
+
+    return replace
+
+
+def _literal(old: str, new: Any, table: Table) -> Callable[[str], str]:
+    if not old:
+        table.fail('""', "must not be empty; name the text to replace")
+    if not isinstance(new, str):
+        table.fail(f'"{old}"', "must be a text")
+    return lambda text: text.replace(old, new)
+
+
+def _pattern(table: Table) -> Callable[[str], str]:
+    pattern, new = table.text("pattern"), table.text("with")
+    table.finish()
+    if not pattern or new is None:
+        table.fail("with" if pattern else "pattern", 'is missing; write { pattern = "…", with = "…" }')
+    try:
+        compiled = re.compile(pattern)
+        compiled.sub(new, "")  # finds what is wrong with the replacement
+    except (re.error, IndexError) as error:
+        table.fail("pattern", f"is not a valid regular expression, or with does not fit it: {error}")
+    return lambda text: compiled.sub(new, text)
 
 
 def _split(table: Table) -> Operation | None:
@@ -111,15 +153,16 @@ def _case(table: Table) -> Operation | None:
     return lambda value: change(text_of(value))
 
 
-def _values(table: Table) -> Operation | None:
+def _values(table: Table, definitions: Definitions) -> Operation | None:
     table.plain("values")
     given, otherwise = table.table("values"), table.choice("otherwise", ("reject", "keep", "drop"))
     ignores_case = table.flag("ignore_case")
     if given is None:
-        if stray := table.given(("otherwise", "ignore_case")):
+        needless = ("ignore_case",) if "lookup" in table else ("otherwise", "ignore_case")
+        if stray := table.given(needless):
             table.fail(stray[0], "can only be used together with values")
         return None
-    known = dict(given.items())
+    known = {theirs: definitions.variables.resolved(ours, given, theirs) for theirs, ours in given.items()}
     if "*" in known and otherwise is not None:
         table.fail("otherwise", 'and the entry "*" of values both decide about other values; remove one of them')
     rest = known.pop("*", None)
@@ -143,8 +186,9 @@ def _values(table: Table) -> Operation | None:
 
 
 def _kind(table: Table) -> Operation | None:
-    name = table.choice("as", _KINDS)
-    return None if name is None else _KINDS[name]
+    name = table.choice("as", ("text", "integer", "number", "flag"))
+    number = compile_number(table)
+    return number if name is None or number is not None else _KINDS[name]
 
 
 def _html(table: Table) -> Operation | None:
@@ -162,22 +206,4 @@ def _flag(value: Any) -> bool:
     return flag
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    text = text_of(value).strip()
-    if not _INTEGER.fullmatch(text):
-        raise Unmappable("is not a whole number")
-    return int(text)
-
-
-def _number(value: Any) -> float:
-    text = text_of(value).strip()
-    if not _DECIMAL.fullmatch(text) or not math.isfinite(number := float(text)):
-        raise Unmappable("is not a number; use a point for decimals and no thousands separator")
-    if Decimal(text) != Decimal(repr(number)):
-        raise Unmappable('has more digits than a number can hold; keep it as text: as = "text"')
-    return number
-
-
-_KINDS: dict[str, Operation] = {"text": text_of, "integer": _integer, "number": _number, "flag": _flag}
+_KINDS: dict[str, Operation] = {"text": text_of, "flag": _flag}

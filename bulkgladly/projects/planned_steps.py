@@ -81,7 +81,7 @@ def plan_steps(project: Project, *, state_dir: Path, pace: Pace, limits: Limits 
 
 
 def _mapping_of(project: Project, step: ProjectStep) -> MapChoice | None:
-    return choose_mapping(step.map, step.transform, root=project.folder)
+    return choose_mapping(step.map, step.transform, variables=project.vars, root=project.folder)
 
 
 def _opened(step: ProjectStep, options: ImportOptions) -> PlannedStep:

@@ -123,8 +123,14 @@ def parse_project(text: str, path: Path) -> Project:
     found: list[ProjectStep] = []
     for number, one in enumerate(steps, 1):
         found.append(_step(one, number, path, usual, found))
-    known = {} if variables is None else {key: variables.plain(key) for key, _ in variables.items()}
-    return Project(path, name, tuple(found), known)
+    return Project(path, name, tuple(found), {} if variables is None else _variables(variables))
+
+
+def _variables(table: Table) -> dict[str, Any]:
+    for name, value in table.items():
+        if not isinstance(value, str | int | float):  # a bool is an int
+            table.fail(name, "must be a text, a number, true or false; write dates in quotes")
+    return {name: table.plain(name) for name, _ in table.items()}
 
 
 def _step(

@@ -13,7 +13,7 @@ from bulkgladly.projects.planned_steps import PlannedStep
 
 __all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_mapping")
 
-_PLACE = re.compile(r"(?<!\{)\{([^{}:]+)(?::[^{}]*)?\}")
+_PLACE = re.compile(r'\{\{|\{(?:"([^"]+)"|([^"{}:$][^{}:]*))')
 _NESTED = ("from", "join", "column", "path", "template")
 
 
@@ -93,7 +93,8 @@ def _paths(given: Any) -> Iterator[str]:
             if name == "path" and isinstance(value, str):
                 yield from paths_read(value)
             elif name == "template" and isinstance(value, str):
-                yield from (place.strip() for place in _PLACE.findall(value))
+                # A column in quotes, or a path; `{{` stands for a brace, and `{$name}` for a variable.
+                yield from (place[1] or place[2] for place in _PLACE.finditer(value) if place[0] != "{{")
             elif value is not None:
                 yield from _paths(value)
 

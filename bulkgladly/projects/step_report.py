@@ -170,6 +170,10 @@ def _changed_options(header: RunHeader, plan: PlannedStep, record: ProjectRecord
         found.append(f"the mapping {name} has changed" if name else "it has no mapping now")
     if (mapping and (mapping.transform, mapping.digest)) != (before and (before.transform, before.digest)):
         found.append("the transform has changed")
+    if mapping and before and mapping.variables != before.variables:
+        found.append("its variables have changed")
+    if mapping and before and [one.digest for one in mapping.lookups] != [one.digest for one in before.lookups]:
+        found.append("a file in which the mapping looks values up has changed")
     now = plan.options
 
     def own(options: ImportOptions) -> ImportOptions:

@@ -423,3 +423,30 @@ async def test_a_run_remembers_its_mapping(world: World) -> None:
 
     assert stored["text"] == USERS
     assert stored["file"] == str((world.folder / "mapping.toml").absolute())
+
+
+async def test_what_a_mapping_looks_up_is_part_of_the_run(world: World) -> None:
+    """A file that has changed is refused; a resume with the same one, and a retry with the new one, go on."""
+    names = world.folder / "plans.csv"
+    names.write_text("number,plan\n1,gold\n")
+    text = USERS.replace('values = { "1" = "gold", "2" = "silver" }', 'lookup = "plans"').replace(
+        "[fields]", '[lookup.plans]\nfile = "plans.csv"\nkey = "number"\nvalue = "plan"\n\n[fields]'
+    )
+    rows = [user(0), user(1), user(2, user_fields={"plan": "2"}), user(3)]
+    limited = options(world, text, limits=Limits(max_rows=1))
+
+    await start_import("customers", [world.ndjson(rows)], world.credentials, limited)
+    first = world.last_run()
+    names.write_text("number,plan\n1,best\n")
+    with pytest.raises(InputChanged, match=r"plans\.csv, which the mapping looks values up in, has changed"):
+        await resume_import(first, world.credentials)
+    names.write_text("number,plan\n1,gold\n")
+    report = await resume_import(first, world.credentials)
+
+    check_sums(report)
+    assert (report.counts["created"], report.counts["rejected"]) == (3, 1)
+    names.write_text("number,plan\n1,gold\n2,silver\n")
+    last = await retry_import(first, world.credentials)
+    assert last.counts["created"] == 1
+    plans = Counter(profile["customAttributes"]["plan"] for profile in world.emulator.store.customers.values())
+    assert plans == {"gold": 3, "silver": 1}

@@ -48,7 +48,7 @@ FIELD_MISTAKES = [
     ("f = 1", "from: must be a column, or a table like"),
     (
         "f = { frm = 'a' }",
-        "from: does not say where the value comes from; give exactly one of from, path, constant, join",
+        "from: does not say where the value comes from; give exactly one of from, path, constant, var, join, template",
     ),
     ("f = { from = 'a', path = 'b' }", "path: has from and path; give exactly one"),
     ("f = { from = 'a', cse = 'lower' }", "cse: is not a known option; did you mean case?"),
