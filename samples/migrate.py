@@ -30,12 +30,9 @@ USER, TOKEN = "agent@example.org", "emulator-token"
 ACTIVITIES_BEFORE_THE_KILL = 150
 SHOWN = 12
 
-CUSTOMERS = ("customers", "users.ndjson", "--map", "customers.toml", "--phone-region", "US")
-ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml", "--transform", "threads:tickets")
-TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml", "--transform", "threads:tickets")
-
-AFTER = ("--after", "customers")
-REPORTED = "continues after|rows read:|requests in| x "
+RUN = ("migrate", "run")
+STEPS = " to Gladly|customers|comments|tasks"
+REPORTED = f"continues after|requests in| x |{STEPS}"
 
 Json = dict[str, Any]
 
@@ -71,14 +68,14 @@ class Desk:
             raise SystemExit(f"exit code {done.returncode} instead of {expected}")
 
     def kill_midway(self, *command: str) -> None:
-        """Start an import, and kill it once the emulator holds some activities."""
+        """Start the migration, and kill it once the emulator holds some activities."""
         show(list(command))
         process = subprocess.Popen([*PROGRAM, *command], cwd=self.folder, env=self.environment)
         while process.poll() is None and self.counts()["items"] < ACTIVITIES_BEFORE_THE_KILL:
             pass  # each count takes a request, so this does not spin
         process.kill()
         if process.wait() >= 0:
-            raise SystemExit("the import ended before it could be killed; try a lower --rate")
+            raise SystemExit("the migration ended before it could be killed; try a lower --rate")
         print(f"   ... killed with kill -9; the stand-in holds {self.counts()['items']} activities", flush=True)
 
     def counts(self) -> dict[str, int]:
@@ -150,24 +147,18 @@ def migrate(desk: Desk) -> None:
     desk.run("map", "check", "--map", "customers.toml", "--expect", "customers.expected.ndjson", shown="expectations")
     threads = ("--map", "activities.toml", "--transform", "threads:tickets")
     desk.run("map", "check", *threads, "--expect", "activities.expected.ndjson", shown="expectations")
-    say("What would Gladly refuse? This sends nothing.")
-    for what in (CUSTOMERS, ACTIVITIES, TASKS):
-        desk.run("check", *what, shown="hecked|read for|good|refused|left out|skipped by")
-    say("Import customers first, because everything else refers to them.")
-    desk.run("import", *CUSTOMERS, shown=REPORTED)
-    say("Now check knows the customers. It finds a ticket whose user was deleted.")
-    desk.run("check", *ACTIVITIES, expected=1)
-    say("Each comment becomes an activity of the customer who wrote the ticket.")
-    desk.kill_midway("import", *ACTIVITIES, *AFTER)
-    say("The run continues where it stopped.")
-    desk.run("resume", expected=1, shown=REPORTED)
-    say("Unsolved tickets become tasks.")
-    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
-    say("All imports again: records that Gladly has accepted are not sent a second time.")
+    say("What would Gladly refuse? This sends nothing, and finds a ticket whose user was deleted.")
+    desk.run("migrate", "check", "--coverage", "coverage.md", expected=1, shown="refused|hecked|good|all steps|wrote")
+    say("Rehearse all steps: customers, their comments, and tasks for unsolved tickets.")
+    desk.run(*RUN, "--rehearse", expected=1, shown=STEPS)
+    say("Run them in Gladly. Each comment becomes an activity of the customer who wrote the ticket.")
+    desk.kill_midway(*RUN)
+    say("The same command continues where it stopped.")
+    desk.run("migrate", "status", shown=STEPS)
+    desk.run(*RUN, expected=1, shown=REPORTED)
+    say("All steps again: records that Gladly has accepted are not sent a second time.")
     before = desk.counts()
-    desk.run("import", *ACTIVITIES, *AFTER, expected=1, shown=REPORTED)
-    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
-    desk.run("import", *CUSTOMERS, shown=REPORTED)
+    desk.run(*RUN, "--new-run", expected=1, shown=REPORTED)
     if desk.counts() != before:
         raise SystemExit("the second round created something")
 

@@ -66,7 +66,10 @@ def test_options_of_a_step_go_before_the_defaults() -> None:
         (f"{STEP}rate = 5", "rate: is not an option of a step; pass --rate to `bulkgladly migrate run`"),
         (f"{STEP}mode = 'delete'", 'mode: cannot be "delete", which cannot be undone; use `bulkgladly import'),
         ('[[steps]]\nimport = "sms"\nfiles = "x"', "import: each row of sms"),
-        (f"[vars]\nday = 2026-12-01\n{STEP}", "[vars] day: must be a text, a number, true or false; write dates in quotes"),
+        (
+            f"[vars]\nday = 2026-12-01\n{STEP}",
+            "[vars] day: must be a text, a number, true or false; write dates in quotes",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, told: str) -> None:
