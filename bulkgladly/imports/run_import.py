@@ -1,7 +1,6 @@
 """An import as a run: started, rehearsed, resumed; and the runs of the same input that stand in its way."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
@@ -44,7 +44,6 @@ from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 __all__ = (
     "OtherRuns",
     "begin_import",
-    "rehearsal",
     "rehearse_import",
     "resume_import",
     "start_import",
@@ -180,15 +179,6 @@ def _mode_of(options: ImportOptions) -> str:
 # --- rehearsing it ---
 
 
-@asynccontextmanager
-async def rehearsal() -> AsyncIterator[Credentials]:
-    """Run an emulator in this process, and give the credentials for it. It has no rate limit."""
-    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
-
-    async with Emulator(rate=None) as emulator:
-        yield Credentials(emulator.url, emulator.options.username, emulator.options.token)
-
-
 async def rehearse_import(
     resource_name: str,
     files: Sequence[str | Path],
@@ -208,11 +198,11 @@ async def rehearse_import(
         UsageError: As `start_import`.
     """
     options, observer = options or ImportOptions(), observer or Observer()
-    async with rehearsal() as credentials:
+    async with rehearsal() as stand_in:
         report = await start_import(
             resource_name,
             files,
-            credentials,
+            stand_in.credentials,
             replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
             observer=observer,
             stdin=stdin,

@@ -409,4 +409,4 @@ def test_only_a_rehearsal_needs_the_emulator() -> None:
     rooms = ("imports", "exports", "checks", "resume", "projects")
     users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
 
-    assert users == {"bulkgladly.imports.run_import"}
+    assert users == {"bulkgladly.imports.rehearsal"}

@@ -1,7 +1,7 @@
 """`migrate`: the steps of a project as a person runs them, interrupts them, changes their files, runs them again."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Desk:
     folder: Path
     program: HeardProgram
 
-    def write(self, name: str, rows: list[Mapping[str, Any]]) -> None:
+    def write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         (self.folder / name).write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
     def run(self, *flags: str) -> dict[str, Any]:
@@ -268,6 +268,20 @@ def test_a_rehearsal_goes_through_all_steps_and_leaves_no_mark(desk: Desk) -> No
         assert report["notes"][-1].endswith("nothing was sent to Gladly")
     assert desk.held() == {"customers": 0, "items": 0, "tasks": 0}
     assert states(json.loads(desk.program("migrate", "status", "--json").out)) == ["not begun"] * 4
+
+
+def test_names_of_the_real_organisation_do_not_stop_a_rehearsal(desk: Desk) -> None:
+    """The emulator has none of them. That they were not looked up is said; a real run stops before it writes."""
+    task = {"ticket": "t1", "customerKey": "c1", "body": "Call", "dueAt": "2035-01-01T00:00:00Z"}
+    rows = [{**task, "inbox": "Bookings", "agent": "who@example.org"}, {**task, "ticket": "t2", "inbox": "General"}]
+    desk.write("tasks.ndjson", rows)
+
+    rehearsed, real = desk.run("--rehearse"), desk.run()
+
+    assert (states(rehearsed)[2], created(rehearsed)[2]) == ("done", 2)
+    assert "2 names of inboxes, agents or topics were taken as known; a real run looks them up" in rehearsed["notes"]
+    assert (real["exit_code"], states(real)[2]) == (2, "failed")
+    assert "inbox 'Bookings': unknown_name" in real["reason"]
 
 
 def test_an_interrupted_step_with_another_mapping_is_refused(desk: Desk) -> None:
