@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import UsageError
-from bulkgladly.projects.source_coverage import ColumnUse, FileCoverage, ProjectCoverage, SourceColumn
+from bulkgladly.projects.source_coverage import WATCHED_ROWS, ColumnUse, FileCoverage, ProjectCoverage, SourceColumn
 from bulkgladly.projects.step_reads import SourceUse
 from bulkgladly.runs.observer import counted
 from bulkgladly.shown import shown_cell
@@ -90,8 +90,9 @@ def _file(file: FileCoverage) -> Iterator[str]:
         lines += [f"| {shown_cell(one.path)} | {_share(one.rows, file.rows)} | {_becomes(one, file)} |" for one in used]
         yield "\n".join(lines)
     if left:
-        transforms = f", unless {shown_cell(', '.join(file.transforms))} uses it" if file.transforms else ""
-        yield f"**Not carried over**{transforms}:"
+        functions = shown_cell(", ".join(file.transforms))
+        watched = f" ({functions} was watched in the first {WATCHED_ROWS:,} rows)" if functions else ""
+        yield f"**Not carried over**{watched}:"
         lines = ["| column | rows with a value |", "|---|---:|"]
         lines += [f"| {shown_cell(one.path)} | {_share(one.rows, file.rows)} |" for one in left]
         yield "\n".join(lines)
@@ -112,9 +113,11 @@ def _share(rows: int, of: int) -> str:
 def _becomes(column: SourceColumn, file: FileCoverage) -> str:
     by_step: dict[str, list[str]] = {}
     for use in column.uses:
-        by_step.setdefault(use.step, []).append(_use(use))
+        if use.use is not SourceUse.TRANSFORM:
+            by_step.setdefault(use.step, []).append(_use(use))
     several = len(file.steps) > 1
     told = [f"{step}: {', '.join(uses)}" if several else ", ".join(uses) for step, uses in by_step.items()]
+    told += dict.fromkeys(f"used by {use.target}" for use in column.uses if use.use is SourceUse.TRANSFORM)
     return shown_cell("; ".join(told) + ("" if column.is_carried else " (not carried over itself)"))
 
 

@@ -25,6 +25,11 @@ _MOST_PATHS = 1000
 _DEEPEST = 8
 _MOST_ELEMENTS = 200
 """Elements of one list in one row that are looked at."""
+WATCHED_ROWS = 1000
+"""Rows of a file in which the user's own functions are watched."""
+
+
+_CARRIED = (SourceUse.FIELD, SourceUse.ATTRIBUTE, SourceUse.LOOKUP, SourceUse.TRANSFORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,13 @@ class SourceColumn:
 
     @property
     def is_carried(self) -> bool:
-        """Whether the value arrives in Gladly, as a field or an attribute, or as what it was looked up as."""
-        return any(one.use in (SourceUse.FIELD, SourceUse.ATTRIBUTE, SourceUse.LOOKUP) for one in self.uses)
+        """Whether the value arrives in Gladly, or in what a look-up or a function makes of it."""
+        return any(one.use in _CARRIED for one in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
 class FileCoverage:
-    """What becomes of the columns of one file. `transforms` are functions of the user's, which may read any of them.
+    """What becomes of the columns of one file. `transforms` are functions of the user's, watched in the first rows.
 
     `left_out` counts the rows with further paths, if there are too many to list.
     """
@@ -111,16 +116,24 @@ def _coverage_of(path: Path, users: Sequence[PlannedStep]) -> FileCoverage:
     inputs = Inputs.open([str(path)], reading_for(options.mapping, options.reading))
     header = inputs.readers[0].columns()
     paths.known(header or ())
+    functions = [(plan.name, found) for plan in users if (found := transform_of(plan)) is not None]
+    looked_at: dict[str, dict[str, None]] = {}
     with closing(inputs.batches()) as batches:
         for rows in batches:
             for row in rows:
+                for name, function in functions if paths.rows < WATCHED_ROWS else ():
+                    looked_at.setdefault(name, {}).update(dict.fromkeys(function.paths_read(row.fields or {})))
                 paths.count(row.fields or {})
     reads = [(plan.name, _reads_of(plan, paths.top)) for plan in users]
+    reads += [
+        (name, [StepRead(path, SourceUse.TRANSFORM, function.name) for path in looked_at.get(name, ())])
+        for name, function in functions
+    ]
     columns = tuple(
         SourceColumn(name, number, tuple(_uses_of(name, reads, is_column=header is not None)))
         for name, number in paths.found()
     )
-    transforms = dict.fromkeys(filter(None, (transform_of(plan.options.mapping) for plan in users)))
+    transforms = dict.fromkeys(function.name for _, function in functions)
     steps = tuple(plan.name for plan in users)
     return FileCoverage(str(path), paths.rows, steps, columns, tuple(transforms), paths.left_out)
 

@@ -4,14 +4,15 @@ import enum
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkgladly.files.columns import unknown_columns
-from bulkgladly.imports.mapping_choice import MapChoice
 from bulkgladly.mapping.read_paths import paths_read
+from bulkgladly.mapping.transform import Transform, load_transform
 from bulkgladly.projects.planned_steps import PlannedStep
 
-__all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_mapping")
+__all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_mapping", "transform_of")
 
 _PLACE = re.compile(r'\{\{|\{(?:"([^"]+)"|([^"{}:$][^{}:]*))')
 _NESTED = ("from", "join", "column", "path", "template")
@@ -27,6 +28,8 @@ class SourceUse(enum.StrEnum):
     FILTER = "filter"
     LIST = "list"
     """One record is made for each of its elements."""
+    TRANSFORM = "transform"
+    """The user's own function looks at it."""
 
 
 class StepRead(NamedTuple):
@@ -75,15 +78,22 @@ def reads_of_columns(plan: PlannedStep, columns: Sequence[str]) -> list[StepRead
     return found
 
 
-def transform_of(choice: MapChoice | None) -> str | None:
-    """Return the function that gets each row before the mapping; what it reads cannot be known."""
-    return None if choice is None else choice.transform
+def transform_of(plan: PlannedStep) -> Transform | None:
+    """Return the function that gets each row of a step before the mapping, if there is one.
+
+    Raises:
+        UsageError: It cannot be loaded.
+    """
+    choice = plan.options.mapping
+    if choice is None or choice.transform is None:
+        return None
+    return load_transform(choice.transform, Path(choice.root or "."))
 
 
 def _paths(given: Any) -> Iterator[str]:
     """Yield the paths that a field, a key or a part of one is made from, whatever form it has."""
     if isinstance(given, str):
-        yield _column(given)
+        yield given
     elif isinstance(given, list):
         for one in given:
             yield from _paths(one)
@@ -97,11 +107,6 @@ def _paths(given: Any) -> Iterator[str]:
                 yield from (place[1] or place[2] for place in _PLACE.finditer(value) if place[0] != "{{")
             elif value is not None:
                 yield from _paths(value)
-
-
-def _column(name: str) -> str:
-    """Return a column as a path: a name with a dot is one column."""
-    return name
 
 
 def _of_elements(reads: Sequence[StepRead], each: Mapping[str, Any]) -> list[StepRead]:
