@@ -26,6 +26,7 @@ from bulkgladly.checks.check_report import (
     severity_of_warning,
 )
 from bulkgladly.checks.claims import RowReference, Traits, arranged, traits_of
+from bulkgladly.checks.date_screen import DateScreen
 from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
@@ -41,6 +42,7 @@ from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
+from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.mapping.mapper import Mapper
@@ -138,7 +140,7 @@ class _Checker:
 
     - *first pass*: `look_at_all`, `_judged`, `_arrange`, `_note`
     - *second pass*: `look_again`, `_with_parents`, `_note_clash`
-    - *result*: `report`, `_move`
+    - *result*: `report`, `_notes_on_keys`, `_move`
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class _Checker:
         self._kept_by_drop = 0
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
+        self._dates = DateScreen(inputs.expand, findings)
         self._spellings = KeySpellings(folder / "spellings", policy.key)
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
@@ -181,6 +184,7 @@ class _Checker:
             if self._spec.arrange is not None:
                 refuse_too_many(self._spec, self._pieces.rows, USUAL.bounds.rows_in_order)
             self._values.look(rows)
+            self._dates.look(rows)
             if (column := self._spellings.column) is not None:
                 for row in rows:
                     self._spellings.add(row.seq, None if row.fields is None else row.fields.get(column))
@@ -239,9 +243,13 @@ class _Checker:
                 for mode in self._spec.procedures
             },
             seconds=time.monotonic() - started,
-            notes=self._inputs.notes,
+            notes=(*self._inputs.notes, *self._notes_on_keys()),
             kept_by_drop=self._kept_by_drop,
         )
+
+    def _notes_on_keys(self) -> list[str]:
+        paths = [str(file.path.absolute()) for file in self._inputs.files]
+        return notes_on_keys(self._spec, self._policy.host, self._options, paths)
 
     def _judged(self, row: Row) -> Traits | None:
         """Judge a row, and return its traits if it would be sent."""

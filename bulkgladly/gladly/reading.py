@@ -10,7 +10,7 @@ from bulkgladly.gladly.fields import Field, FieldProblem, Kind, Link
 from bulkgladly.gladly.identity import id_problem
 from bulkgladly.records import Mode
 from bulkgladly.source_keys import NotAKey, read_key
-from bulkgladly.times import time_of, to_milliseconds
+from bulkgladly.times import to_milliseconds, written_time
 
 __all__ = ("read_fields",)
 
@@ -132,10 +132,14 @@ def _integer(value: Any, field: Field) -> int:
 
 
 def _moment(value: Any, field: Field) -> str:
-    moment = time_of(value.strip() if isinstance(value, str) else value)
-    if moment is None:
+    # The same reader as for the dates of mappings, so that what one takes the other takes.
+    moment = written_time(value) if isinstance(value, str) else None
+    if moment is None or moment.tzinfo is None:
         raise FieldProblem("invalid_time", field.name, "must be a time with a time zone, such as 2026-01-31T09:00:00Z")
-    return to_milliseconds(moment)
+    try:
+        return to_milliseconds(moment)
+    except OverflowError:
+        raise FieldProblem("invalid_time", field.name, "is a time outside the years 1 to 9999") from None
 
 
 def _choice(value: Any, field: Field) -> str:

@@ -14,6 +14,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Outcome, Problem, Row, Word, place_of_row
@@ -109,7 +110,9 @@ async def dry_run(
 
 class _DryRunner:
     def __init__(self, spec: ImportSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
-        self._spec, self._ledger, self._notes = spec, ledger, inputs.notes
+        self._spec, self._ledger = spec, ledger
+        paths = [str(file.path.absolute()) for file in inputs.files]
+        self._notes = (*inputs.notes, *notes_on_keys(spec, host, options, paths))
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._rate = options.pace.expected_per_second()

@@ -25,6 +25,7 @@ _FIXES: Mapping[str, str] = {
     "key_twin": "if both are one object, write its key in one way; as they are, they become two",
     "id": "use letters, digits, - and _, or remove the id and pass your own key: --key COLUMN",
     "invalid_time": 'write times with their offset; in a mapping, set date and zone, such as zone = "Europe/London"',
+    "ambiguous_date": "keep only the form in date that the file has; if it has both, correct these rows",
     "too_old": "remove the row; ask Gladly to import older history",
     "due_in_past": "set a date in the future, or remove the row; Gladly refuses new tasks that are due in the past",
     "not_a_flag": "use true or false; in a mapping, translate your words with values",

@@ -28,6 +28,7 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.rehearsal import rehearsal
+from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
@@ -104,6 +105,8 @@ async def begin_import(
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
+        same = [name for file in files for name in (file.path, file.digest)]
+        notes = [] if parent else notes_on_keys(spec, terms.credentials.host, options, same)
         others = OtherRuns(options.state_dir, spec, terms.credentials.host, files)
         told = await new.begin(
             terms.credentials.host,
@@ -113,7 +116,7 @@ async def begin_import(
             look=partial(others.make_way, new_run=new_run) if parent is None else tuple,
             take_over=take_over,
         )
-        for line in (*inputs.notes, *told):
+        for line in (*inputs.notes, *told, *notes):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
         return await _work(session, spec, options, inputs, digests=[file.digest for file in files])

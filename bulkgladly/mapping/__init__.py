@@ -7,6 +7,5 @@ change it (`value_operations`, `dates` with `date_periods`, `numbers`, `html`), 
 and how long it may be (`field_lengths`, `lengths`). A user's own function is called by `transform`.
 
 `draft` proposes a mapping for files (with `column_shapes`), `check` compares what one makes of rows with what was
-expected. `read_paths` says which values a path looks
-at, and `watched_rows` which ones a function does.
+expected. `read_paths` says which values a path looks at, and `watched_rows` which ones a function does.
 """

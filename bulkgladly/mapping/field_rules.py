@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.mapping.dates import DateConversion
 from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
 from bulkgladly.mapping.field_lengths import Length, compile_length
 from bulkgladly.mapping.field_sources import SOURCES, compile_source
@@ -67,6 +68,22 @@ class FieldRule:
         """The field as messages name it: the user's columns, with Gladly's field beside them if it differs."""
         name = self.source_name
         return self.target if name in ("", self.target) else f"{name} ({self.target})"
+
+    @property
+    def can_be_ambiguous(self) -> bool:
+        """True if a date can be read in several forms."""
+        return any(isinstance(one, DateConversion) and one.can_be_ambiguous for one in self.operations)
+
+    def is_ambiguous(self, row: Fields) -> bool:
+        """Tell whether a date in a row would be another day in another of its forms."""
+        at = next((at for at, one in enumerate(self.operations) if isinstance(one, DateConversion)), None)
+        conversion = None if at is None else self.operations[at]
+        if not isinstance(conversion, DateConversion):
+            return False
+        try:
+            return conversion.is_ambiguous(apply_all(self.operations[:at], self.source.read(row)))
+        except Unmappable:
+            return False
 
     def value(self, row: Fields, dropped: list[DroppedValue]) -> Any:
         """Return the field's value in a row: `MISSING` if the row has none, None if it has null.

@@ -1,10 +1,11 @@
 """Turns one row into the records that a mapping makes of it, or into the reason why there are none."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.lengths import cut_text
 from bulkgladly.mapping.mapping import Each, Mapping
 from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
@@ -56,6 +57,7 @@ class Mapper:
             self._renames = tuple((rule.target, column) for rule, column in plain if rule.target not in self._nested)
             renamed = {target for target, _ in self._renames}
             self._rules = tuple(rule for rule in mapping.rules if rule.target not in renamed)
+        self._dated = tuple(rule for rule in self._rules if rule.can_be_ambiguous)
         self._split = next((rule for rule in self._rules if rule.is_split), None)
 
     @property
@@ -105,6 +107,19 @@ class Mapper:
             made = [one for row, n in zip(rows, numbers, strict=True) for one in self._records(row, n, self._mapping)]
         return made or [Unmappable("the transform returned no row", code="mapping_skipped", is_skip=True)]
 
+    def ambiguous_dates(self, source: Fields) -> list[FieldRule]:
+        """Return the fields of a row's records whose dates would be other days in another of their forms."""
+        if not self._dated or self._mapping is None:
+            return []
+        try:
+            rows = [source] if self._transform is None else self._transform.rows(source)
+            for row in rows:
+                _pass_filter(row, self._mapping)
+            elements = [one for row in rows for one in _elements(row, self._mapping.each)]
+        except Unmappable:
+            return []
+        return [rule for rule in self._dated if any(map(rule.is_ambiguous, elements))]
+
     # --- the keys of its records ---
 
     def _numbers(self, rows: Sequence[Fields]) -> list[int]:
@@ -127,13 +142,11 @@ class Mapper:
 
     def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
         try:
-            if mapping.where is not None and _is_false(mapping.where.read(row)):
-                detail = f"does not match the filter: where = {mapping.where.text}"
-                raise Unmappable(detail, code="mapping_skipped", is_skip=True)
+            _pass_filter(row, mapping)
             key = None if self._key is None else _key_of(row, self._key)
             if key is not None and number > 1:
                 key = _joined(key, SourceKey(str(number)))
-            elements = [row] if mapping.each is None else list(_elements(row, mapping.each))
+            elements = _elements(row, mapping.each)
         except Unmappable as error:
             return [error]
         found: list[Made] = []
@@ -230,20 +243,27 @@ def _row(row: Row, made: Made, part: Part | None) -> Row:
     )
 
 
-def _elements(row: Fields, each: Each) -> Iterator[Fields]:
+def _pass_filter(row: Fields, mapping: Mapping) -> None:
+    """Raise a problem that is a skip if the mapping's own filter leaves a row out."""
+    if mapping.where is not None and _is_false(mapping.where.read(row)):
+        detail = f"does not match the filter: where = {mapping.where.text}"
+        raise Unmappable(detail, code="mapping_skipped", is_skip=True)
+
+
+def _elements(row: Fields, each: Each | None) -> list[Fields]:
+    if each is None:
+        return [row]
     found = each.source.read(row)
     if is_empty(found):
         if each.empty == "row":
-            yield row
-            return
+            return [row]
         is_skip = each.empty == "skip"
         detail = f"{each.source.text} is empty, but the mapping makes a record from each of its elements"
         raise Unmappable(detail, code="mapping_skipped" if is_skip else "mapping", is_skip=is_skip)
     if not isinstance(found, list):
         raise Unmappable(f"{each.source.text} is not a list, but the mapping makes a record from each of its elements")
     count = len(found)
-    for number, element in enumerate(found, 1):
-        yield {**row, each.name: element, each.number: number, each.count: count}
+    return [{**row, each.name: one, each.number: number, each.count: count} for number, one in enumerate(found, 1)]
 
 
 def _key_of(row: Fields, key: Reference) -> SourceKey:

@@ -265,3 +265,41 @@ async def test_a_page_of_an_api_is_read_with_and_without_a_list_in_the_mapping(t
     report = await checked(tmp_path / "users.json", page, ImportOptions(mapping=choose_mapping(mapping, None)))
 
     assert report.counts["good"] == 2, report.findings
+
+
+async def test_dates_that_two_forms_read_as_different_days_are_counted(tmp_path: Path) -> None:
+    """Each row once, with its line; a day that only one form can have, or that both read alike, is clear."""
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        'version = 1\nto = "customers"\nkey = "crm_id"\nwhere = "crm_id != \'left-out\'"\n[fields]\nname = "crm_id"\n'
+        '"customAttribute:day" = { from = "day", date = ["%d/%m/%Y", "%m/%d/%Y"], date_as = "date" }\n'
+        '"customAttribute:one" = { from = "day", date = ["%d/%m/%Y", "epoch", "epoch_ms"], date_as = "date" '
+        ', on_error = "drop" }\n'
+    )
+    days = ["03/04/2026", "13/04/2026", "04/04/2026", "", "05/06/2026"]
+    content = "crm_id,day\n" + "".join(f"N{at},{day}\n" for at, day in enumerate(days)) + "left-out,03/04/2026\n"
+
+    report = await checked(tmp_path / "c.csv", content, ImportOptions(mapping=choose_mapping(mapping, None)))
+
+    assert found(report) == {
+        ("ambiguous_date", "customAttribute:day"): ("noted", 2, [2, 6]),
+        ("mapping_skipped", None): ("skipped", 1, [7]),
+    }
+    assert "fits two forms of its date" in report.findings[0].examples[0].detail
+    assert (report.counts["good"], report.exit_code) == (5, 1)
+
+
+async def test_two_columns_and_several_addresses_in_a_cell_are_one_list(tmp_path: Path) -> None:
+    """Each address is one of its own, and one that stands in both columns counts once."""
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        'version = 1\nto = "customers"\nkey = "Record ID"\n[fields]\nname = "Record ID"\n'
+        '"email:*" = { from = ["Email", "More"], split = ";", trim = true, case = "lower" }\n'
+    )
+    rows = "501,hub1@example.org,hub1b@example.org;hub1c@example.org\n502,HUB2@example.org,hub2@example.org\n503,,\n"
+
+    report = await checked(
+        tmp_path / "c.csv", f"Record ID,Email,More\n{rows}", ImportOptions(mapping=choose_mapping(mapping, None))
+    )
+
+    assert (report.counts["good"], report.findings) == (3, [])

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from bulkgladly import ImportOptions, Limits, Report, RunFolder
+from bulkgladly.checks.run_check import check
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
@@ -450,3 +451,27 @@ async def test_what_a_mapping_looks_up_is_part_of_the_run(world: World) -> None:
     assert last.counts["created"] == 1
     plans = Counter(profile["customAttributes"]["plan"] for profile in world.emulator.store.customers.values())
     assert plans == {"gold": 3, "silver": 1}
+
+
+async def test_two_mappings_that_give_the_same_keys_are_told(world: World) -> None:
+    """With a key that keeps them apart; a newer version of one mapping is meant to change its records."""
+    await with_customers(world)
+    path = world.ndjson([ticket(1, [comment(1)])], "tickets.ndjson")
+    await start_import("activities", [path], world.credentials, options(world, TICKETS))
+    other = world.folder / "ratings.toml"
+    other.write_text(TICKETS.replace('as = "comment"', 'as = "one"').replace("comment.", "one."))
+    own = replace(world.options, key=None, mapping=choose_mapping(other, None))
+    apart = other.with_name("apart.toml")
+    apart.write_text(other.read_text().replace('key = "id"', "key = { template = 'ratings-{id}' }"))
+
+    again = await dry_run("activities", [path], options(world, TICKETS + "\n"), host=world.credentials.host)
+    told = await dry_run("activities", [path], own, host=world.credentials.host)
+    quiet = replace(own, mapping=choose_mapping(apart, None))
+    untold = await dry_run("activities", [path], quiet, host=world.credentials.host)
+
+    assert (again.notes, untold.notes) == ((), ())
+    (note,) = told.notes
+    assert "made activities of the same input with another mapping (mapping.toml) and the same keys" in note
+    assert note.endswith(f"use key = {{ template = 'ratings-{{id}}' }} in {other}")
+    report = await check("activities", [path], own, host=world.credentials.host)
+    assert report.notes == (note,)

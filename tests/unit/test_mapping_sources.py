@@ -10,7 +10,8 @@ from bulkgladly.mapping.definitions import Given
 from bulkgladly.mapping.field_rules import compile_field
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
-from bulkgladly.mapping.row_values import Unmappable
+from bulkgladly.mapping.row_values import MISSING, Unmappable
+from bulkgladly.records import DroppedValue
 from tests.unit.test_mapping_files import HEAD, made, refusal, refused
 
 TICKET = {"id": 7, "subject": "Late", "user": {"name": "Ada"}, "at": "2026-01-31T23:30:00-02:00", "a b": "x", "": ""}
@@ -168,3 +169,62 @@ def test_cells_with_several_values_are_one_list_for_a_numbered_field() -> None:
     assert made(field, {"a": "x", "b": "y;z"}) == {"e:1": "x", "e:2": "y", "e:3": "z"}
     assert made(field, {"a": "", "b": "y"}) == {"e:2": "y"}
     assert made("'e:*' = { from = 'a', take = 1 }", {"a": ["x", "y"]}) == {"e:1": "x"}
+
+
+def dropped(field: str, row: dict[str, Any]) -> tuple[Any, list[tuple[str, str, Any]]]:
+    """What a field with on_error = "drop" makes of a row, and the field, column and value of what it left out."""
+    found: list[DroppedValue] = []
+    head = '[vars]\nday = "2026-01-01"\n[fields]\n'
+    (rule,) = parse_mapping(f"{HEAD}{head}{field}\n", "m.toml").rules
+    value = rule.value(row, found)
+    return value, [(one.field, one.column, one.value) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("field", "row", "value", "gone"),
+    [
+        ("f = { template = '{a:date}', on_error = 'drop' }", {"a": "x"}, MISSING, [("f", "a", None)]),
+        (
+            "f = { join = ['b', { from = 'a', as = 'number' }], on_error = 'drop', default = 'none' }",
+            {"a": "x", "b": "y"},
+            "none",
+            [("f", "b, a", None)],
+        ),
+        (
+            "f = { from = 'a', as = 'integer', combine = '+', on_error = 'drop' }",
+            {"a": ["1", "x", "3"]},
+            "1+3",
+            [("f", "a", "x")],
+        ),
+        ("f = { from = 'a', as = 'integer', take = 1, on_error = 'drop' }", {"a": ["x", "2"]}, 2, [("f", "a", "x")]),
+        (
+            "f = { from = 'a', combine = '+', max = 3, on_error = 'drop' }",
+            {"a": ["ab", "cd"]},
+            MISSING,
+            [("f", "a", ["ab", "cd"])],
+        ),
+        (
+            "f = { from = 'a', replace = { '#' = '' }, as = 'number', thousands = ',', on_error = 'drop' }",
+            {"a": "#1,2"},
+            MISSING,
+            [("f", "a", "#1,2")],
+        ),
+        (
+            "f = { from = 'a', date = 'iso', not_after = { var = 'day' }, on_error = 'drop' }",
+            {"a": "2026-01-02T00:00Z"},
+            MISSING,
+            [("f", "a", "2026-01-02T00:00Z")],
+        ),
+        (
+            "'f:*' = { from = ['a', 'b'], split = ';', as = 'integer', on_error = 'drop' }",
+            {"a": "1", "b": "x;3"},
+            [1, MISSING, 3],
+            [("f:2", "b", "x")],
+        ),
+    ],
+)
+def test_each_operation_can_drop_a_value_that_is_not_valid(
+    field: str, row: dict[str, Any], value: Any, gone: list[tuple[str, str, Any]]
+) -> None:
+    """Of a list, only the elements at fault; what a list became as a whole, as a whole."""
+    assert dropped(field, row) == (value, gone)
