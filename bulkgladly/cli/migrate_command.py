@@ -1,5 +1,6 @@
 """`migrate check`, `migrate run` and `migrate status`: a migration of several steps, from one project file."""
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,7 @@ def run(
         host = credentials.host
         work = partial(run_project, file, credentials, options)
     try:
-        run_and_leave(context, work, output, summary=lambda report: report.lines())
+        run_and_leave(context, work, output, summary=lambda report: report.lines(_width()))
     except StepsUnusable as error:
         _refuse(error.problems)
     except KeyboardInterrupt:
@@ -190,7 +191,7 @@ def status(
     if json:
         print_json(report.as_dict())
     else:
-        print_lines(*report.lines())
+        print_lines(*report.lines(_width()))
 
 
 def _write_coverage(project: Path, out: Path) -> None:
@@ -244,6 +245,11 @@ def _tell_check(found: "ProjectCheck") -> None:
         tell(f"  all steps: {found.estimate.effort()}")
 
 
+def _width() -> int:
+    """Return the columns of the terminal; where there is none, lines may be long."""
+    return shutil.get_terminal_size((200, 24)).columns
+
+
 def _refuse(problems: Any) -> NoReturn:
     tell(*(f"error: {problem}" for problem in problems))
     raise typer.Exit(2)
@@ -256,7 +262,7 @@ def _stopped_between(file: Path, options: "ProjectOptions", host: str | None, *,
         tell("stopped; nothing was sent to Gladly")
         raise typer.Exit(_INTERRUPTED)
     report = project_status(file, state_dir=options.state_dir, host=host)
-    tell(*report.lines())
+    tell(*report.lines(_width()))
     if json:
         print_json({**report.as_dict(), "exit_code": _INTERRUPTED})
     raise typer.Exit(_INTERRUPTED)

@@ -128,6 +128,6 @@ def _use(use: ColumnUse) -> str:
         case SourceUse.ATTRIBUTE:
             return f"attribute {use.target.partition(':')[2] or use.target}"
         case SourceUse.LOOKUP:
-            return f"{use.target} (looked up)"
+            return f"{use.target or 'key'} (looked up)"
         case other:
             return _SAID[other]

@@ -73,11 +73,13 @@ class ProjectReport:
             "at": self.at,
         }
 
-    def lines(self) -> list[str]:
-        """Return the report as lines for a terminal."""
+    def lines(self, width: int = 200) -> list[str]:
+        """Return the report as lines for a terminal. If the table of the steps is too wide, they are sentences."""
         about = "rehearsal of " if self.is_rehearsal else ""
         found = [f"{about}{self.project}: {self.status}" + (f" ({self.reason})" if self.reason else "")]
-        found += [f"  {line}" for line in _aligned(table_of_steps(self.steps))]
+        table = _aligned(table_of_steps(self.steps))
+        fits = max(map(len, table)) + 2 <= width
+        found += [f"  {line}" for line in (table if fits else map(_sentence, self.steps))]
         found += [f"  {line}" for step in self.steps for line in _rejects_of(step)]
         cost = f"{counted(self.requests_total, 'request')} in {duration_text(self.seconds)}"
         found += [f"  {cost}"] if self.requests_total else []
@@ -118,6 +120,13 @@ def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in table
     ]
+
+
+def _sentence(step: StepReport) -> str:
+    counts = [f"{number:,} {word}" for word in _WORDS if (number := (step.counts or {}).get(word))]
+    of = f" of {counted(step.rows, 'record')}" if counts else ""
+    effort = f"; {counted(step.requests, 'request')} in {duration_text(step.seconds)}" if step.requests else ""
+    return f"{step.name}, {step.state}" + (f": {', '.join(counts)}{of}{effort}" if counts else "")
 
 
 def _rejects_of(step: StepReport) -> list[str]:

@@ -9,13 +9,21 @@ from typing import Any
 
 import anyio.to_thread
 
+from bulkgladly.files.contract import ReadOptions
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.opening import files_of
 from bulkgladly.imports.mapping_choice import reading_for
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.projects.planned_steps import PlannedStep, plan_steps
 from bulkgladly.projects.project_file import PROJECT_FILE, load_project
-from bulkgladly.projects.step_reads import SourceUse, StepRead, reads_of_columns, reads_of_mapping, transform_of
+from bulkgladly.projects.step_reads import (
+    SourceUse,
+    StepRead,
+    reads_of_columns,
+    reads_of_lookups,
+    reads_of_mapping,
+    transform_of,
+)
 from bulkgladly.settings import Pace
 
 __all__ = ("ColumnUse", "FileCoverage", "ProjectCoverage", "SourceColumn", "project_coverage")
@@ -99,43 +107,47 @@ async def project_coverage(file: AnyPath = PROJECT_FILE) -> ProjectCoverage:
 
 
 def _coverage_of_files(plans: Sequence[PlannedStep]) -> Iterator[FileCoverage]:
-    readers: dict[Path, list[PlannedStep]] = {}
+    users: dict[Path, list[PlannedStep]] = {}
+    lookups: dict[Path, list[tuple[str, list[StepRead]]]] = {}
     shown: dict[Path, Path] = {}
     for plan in plans:
         for path in files_of(plan.patterns) if plan.patterns else ():
-            readers.setdefault(path.resolve(), []).append(plan)
+            users.setdefault(path.resolve(), []).append(plan)
             shown.setdefault(path.resolve(), path)
-    for path, users in readers.items():
-        yield _coverage_of(shown[path], users)
+        for path, reads in reads_of_lookups(plan).items():
+            lookups.setdefault(path.resolve(), []).append((plan.name, reads))
+            shown.setdefault(path.resolve(), path)
+    for path, name in shown.items():
+        yield _coverage_of(name, users.get(path, []), lookups.get(path, []))
 
 
-def _coverage_of(path: Path, users: Sequence[PlannedStep]) -> FileCoverage:
+def _coverage_of(
+    path: Path, users: Sequence[PlannedStep], looked_up: Sequence[tuple[str, list[StepRead]]]
+) -> FileCoverage:
+    """Return what becomes of the columns of a file, by the steps that import it and those that look values up there."""
     paths = _PathCounts()
-    # Files are read as the first of the steps reads them: what a file is does not depend on what it becomes.
-    options = users[0].options
-    inputs = Inputs.open([str(path)], reading_for(options.mapping, options.reading))
+    # A file is read as the first of its steps reads it: what is in it does not depend on what it becomes.
+    reading = reading_for(users[0].options.mapping, users[0].options.reading) if users else ReadOptions()
+    inputs = Inputs.open([str(path)], reading)
     header = inputs.readers[0].columns()
     paths.known(header or ())
     functions = [(plan.name, found) for plan in users if (found := transform_of(plan)) is not None]
-    looked_at: dict[str, dict[str, None]] = {}
+    watched: dict[str, dict[str, None]] = {name: {} for name, _ in functions}
     with closing(inputs.batches()) as batches:
-        for rows in batches:
-            for row in rows:
-                for name, function in functions if paths.rows < WATCHED_ROWS else ():
-                    looked_at.setdefault(name, {}).update(dict.fromkeys(function.paths_read(row.fields or {})))
-                paths.count(row.fields or {})
-    reads = [(plan.name, _reads_of(plan, paths.top)) for plan in users]
-    reads += [
-        (name, [StepRead(path, SourceUse.TRANSFORM, function.name) for path in looked_at.get(name, ())])
-        for name, function in functions
-    ]
+        for row in (row for rows in batches for row in rows):
+            for name, function in functions if paths.rows < WATCHED_ROWS else ():
+                watched[name] |= dict.fromkeys(function.paths_read(row.fields or {}))
+            paths.count(row.fields or {})
+    reads = [(plan.name, _reads_of(plan, paths.top)) for plan in users] + list(looked_up)
+    for name, function in functions:
+        reads.append((name, [StepRead(one, SourceUse.TRANSFORM, function.name) for one in watched[name]]))
     columns = tuple(
         SourceColumn(name, number, tuple(_uses_of(name, reads, is_column=header is not None)))
         for name, number in paths.found()
     )
     transforms = dict.fromkeys(function.name for _, function in functions)
-    steps = tuple(plan.name for plan in users)
-    return FileCoverage(str(path), paths.rows, steps, columns, tuple(transforms), paths.left_out)
+    steps = dict.fromkeys((*(plan.name for plan in users), *(name for name, _ in looked_up)))
+    return FileCoverage(str(path), paths.rows, tuple(steps), columns, tuple(transforms), paths.left_out)
 
 
 def _reads_of(plan: PlannedStep, columns: Sequence[str]) -> list[StepRead]:

@@ -12,7 +12,7 @@ from bulkgladly.mapping.read_paths import paths_read
 from bulkgladly.mapping.transform import Transform, load_transform
 from bulkgladly.projects.planned_steps import PlannedStep
 
-__all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_mapping", "transform_of")
+__all__ = ("SourceUse", "StepRead", "reads_of_columns", "reads_of_lookups", "reads_of_mapping", "transform_of")
 
 _PLACE = re.compile(r'\{\{|\{(?:"([^"]+)"|([^"{}:$][^{}:]*))')
 _NESTED = ("from", "join", "column", "path", "template")
@@ -63,6 +63,38 @@ def reads_of_mapping(plan: PlannedStep) -> list[StepRead]:
         found += [StepRead(path, SourceUse.KEY) for path in _paths(each.get("key"))]
         found = _of_elements(found, each)
     return list(dict.fromkeys(found))
+
+
+def reads_of_lookups(plan: PlannedStep) -> dict[Path, list[StepRead]]:
+    """Return what the mapping of a step reads in the files in which it looks values up."""
+    choice = plan.options.mapping
+    if choice is None or choice.file is None:
+        return {}
+    content = tomllib.loads(choice.text)
+    uses = [(target, text) for target, given in content.get("fields", {}).items() for text in _looked_up(given)]
+    uses += [("", text) for text in _looked_up(content.get("key"))]
+    found: dict[Path, list[StepRead]] = {}
+    for name, given in content.get("lookup", {}).items():
+        reads = found.setdefault(Path(choice.file).parent / given["file"], [])
+        reads += [StepRead(path, SourceUse.KEY) for path in _paths(given.get("key"))]
+        for target, text in uses:
+            looked_up, _, path = text.partition(".")
+            if looked_up == name:
+                paths = _paths(given["value"]) if "value" in given else paths_read(path) if path else ()
+                reads += [StepRead(one, SourceUse.LOOKUP, target) for one in paths]
+    return found
+
+
+def _looked_up(given: Any) -> Iterator[str]:
+    """Yield the lookups that a field or a key uses, also in its parts."""
+    if isinstance(given, list):
+        for one in given:
+            yield from _looked_up(one)
+    elif isinstance(given, Mapping):
+        yield from (given[name] for name in ("lookup", "same_as") if isinstance(given.get(name), str))
+        for name in _NESTED:
+            if isinstance(given.get(name), list | dict):
+                yield from _looked_up(given[name])
 
 
 def reads_of_columns(plan: PlannedStep, columns: Sequence[str]) -> list[StepRead]:

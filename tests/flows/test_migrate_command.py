@@ -254,8 +254,49 @@ def test_the_coverage_page_says_what_becomes_of_each_column(desk: Desk) -> None:
         "name": True,
         "email:1": True,
     }
+    (desk.folder / "moves.py").write_text(
+        "def order(row):\n    return {**row, 'title': f\"{row['title']}: {row['lines'][0]['n']} pieces\"}\n"
+    )
+    (desk.folder / "migrate.toml").write_text(
+        PROJECT.replace('map = "orders.toml"', 'map = "orders.toml"\ntransform = "moves:order"')
+    )
+    assert desk.program("migrate", "check", "--coverage", "page.md").code == 1
+    assert r"| lines\[\].n | 4 (100 %) | used by moves:order |" in (desk.folder / "page.md").read_text()
     refused = desk.program("migrate", "check", "--coverage", "people.ndjson")
     assert (refused.code, "choose a name that ends with .md" in refused.err) == (2, True)
+
+
+def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
+    """Those of the project go before those of the mapping; a changed lookup counts as a changed step."""
+    desk.write("shops.ndjson", [{"shop": 7, "name": "Harbour", "city": "York"}])
+    orders = [{"no": 1, "who": "c0", "title": "Order", "shop": 7, "lines": []}]
+    desk.write("orders-1.ndjson", orders)
+    (desk.folder / "orders.toml").write_text(
+        ORDERS.replace(
+            "[fields]",
+            '[vars]\nkind = "ISSUE"\n[lookup.shops]\nfile = "shops.ndjson"\nkey = "shop"\n'
+            'value = "name"\n[fields]\nsourceName = { from = "shop", lookup = "shops" }',
+        ).replace('{ constant = "ISSUE" }', '{ var = "kind" }')
+    )
+    project = desk.folder / "migrate.toml"
+    project.write_text(PROJECT.replace("[defaults]", '[vars]\nkind = "EMAIL"\n[defaults]'))
+
+    assert desk.program("migrate", "check", "--coverage", "page.json").code == 1
+    first = desk.run()
+    desk.write("shops.ndjson", [{"shop": 7, "name": "Station", "city": "York"}])
+    second = desk.run()
+
+    (item,) = desk.emulator.store.collections["items"].values()
+    assert (item["content"]["activityType"], item["content"]["sourceName"]) == ("EMAIL", "Harbour")
+    files = {Path(one["file"]).name: one["columns"] for one in json.loads(Path("page.json").read_bytes())["files"]}
+    assert [(one["path"], one["is_carried"], [use["use"] for use in one["uses"]]) for one in files["shops.ndjson"]] == [
+        ("shop", False, ["key"]),
+        ("name", True, ["lookup"]),
+        ("city", False, []),
+    ]
+    assert states(first)[1] == "done"
+    (note,) = second["notes"]
+    assert "a file in which the mapping looks values up has changed" in note
 
 
 def test_a_rehearsal_goes_through_all_steps_and_leaves_no_mark(desk: Desk) -> None:
