@@ -1,6 +1,7 @@
 """`migrate`: the steps of a project as a person runs them, interrupts them, changes their files, runs them again."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import orjson
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.projects.project_record import ProjectRecord
 from tests.flows.programs import HeardProgram, Told, heard, program_in
 from tests.flows.serving import served
 
@@ -364,3 +366,42 @@ def test_the_summary_is_a_table(desk: Desk) -> None:
     assert lines[at + 1].split() == ["step", "state", "records", "created", "rejected", "requests", "time"]
     assert [line.split()[0] for line in lines[at + 2 : at + 6]] == ["customers", "notes", "tasks", "old"]
     assert any(line.startswith("  customers: 1 x ") and "; next: bulkgladly " in line for line in lines)
+
+
+def test_an_interrupt_between_two_steps_says_where_the_project_is(desk: Desk) -> None:
+    """Within a step the run itself heeds the signal; while files are opened, nothing has to be saved."""
+    desk.run("--max-requests", "5")
+    (desk.folder / "stops.py").write_text("raise KeyboardInterrupt\n")
+    step = '[[steps]]\nname = "last"\nimport = "tasks"\nfiles = "tasks.ndjson"\ntransform = "stops:order"\n'
+    (desk.folder / "migrate.toml").write_text(PROJECT + step)
+
+    told = desk.program("migrate", "run", "--json")
+
+    found = json.loads(told.out)
+    assert (told.code, found["exit_code"], found["steps"][0]["state"]) == (130, 130, "done")
+    assert "next: bulkgladly migrate run" in told.err
+
+
+def test_one_process_at_a_time_runs_a_project(desk: Desk) -> None:
+    """The second is told which process to wait for; `status` says that it runs."""
+    with ProjectRecord(Path(".bulkgladly"), Path("migrate.toml"), desk.emulator.url):
+        told = desk.program("migrate", "run")
+        status = json.loads(desk.program("migrate", "status", "--json").out)
+
+    assert told.code == 2
+    assert f"error: process {os.getpid()} is running this project; wait for it, or end it first" in told.err
+    assert (status["status"], states(status)) == ("running", ["not begun"] * 4)
+    assert desk.held() == {"customers": 0, "items": 0, "tasks": 0}
+
+
+def test_a_damaged_record_is_told(desk: Desk) -> None:
+    """With the way to start again."""
+    desk.run("--max-requests", "3")
+    (record,) = Path(".bulkgladly/projects").glob("*/project.json")
+    record.write_text("{")
+
+    told = desk.program("migrate", "run")
+
+    assert told.code == 2
+    assert f"error: {record} cannot be read: " in told.err
+    assert "or remove it to start all steps again" in told.err
