@@ -136,7 +136,7 @@ def _entries(plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool)
             place = _place(inputs, row.position.file, row.position.number)
             raise InputError(f"{where}: {place}: a key {error.detail}") from None
     if is_empty:
-        raise UsageError(f"{where} key: no row of {plan.file} has a value in {plan.key.text}; correct the key")
+        raise UsageError(f"{where} key: no row of {plan.file} has a value in {plan.key.text}; correct key or where")
 
 
 def _check_columns(plan: LookupPlan, inputs: Inputs, where: str) -> None:
@@ -144,7 +144,8 @@ def _check_columns(plan: LookupPlan, inputs: Inputs, where: str) -> None:
         columns = reader.columns()
         for name in plan.columns if columns is not None else ():
             if name not in (columns or ()):
-                key = "key" if name in plan.key.columns else "value"
+                places = (("key", plan.key), ("value", plan.value), ("where", plan.where))
+                key = next(key for key, place in places if place and name in place.columns)
                 meant = closest(name, columns or ())
                 hint = f"did you mean {meant}?" if meant else f"it has {', '.join(columns or ())}"
                 raise UsageError(f"{where} {key}: {plan.file} has no column {name}; {hint}")

@@ -115,6 +115,8 @@ def _end(
     given: Any = definitions.variables.resolved(table.value(key), table, key)
     if given is None:
         return None
+    if isinstance(given, dict) and set(given) == {"var", "add"}:
+        return _moved_end(table, key, given, zone, definitions, is_last=is_last)
     text = given if isinstance(given, str) else ""
     amount, moment = _amount(text), written_time(text)
     if amount is not None:
@@ -128,6 +130,17 @@ def _end(
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone or dt.UTC)
     return moment + dt.timedelta(days=1) - _LAST if is_day and is_last else moment
+
+
+def _moved_end(
+    table: Table, key: str, given: dict[str, Any], zone: dt.tzinfo | None, definitions: Definitions, *, is_last: bool
+) -> dt.datetime:
+    """Return the end that a variable names, moved by a span: `{ var = "go_live", add = "-350d" }`."""
+    part = Table(table.file, f"{table.name}.{key}", {key: {"var": given["var"]}, "add": given["add"]})
+    end, shift = _end(part, key, zone, definitions, is_last=is_last), compile_shift(part, zone)
+    if end is None or shift is None:
+        table.fail(key, "needs the value of a variable and a span, both in quotes")
+    return shift(end)
 
 
 def _amount(text: str) -> dt.timedelta | None:

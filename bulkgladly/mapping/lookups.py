@@ -16,6 +16,7 @@ from bulkgladly.mapping.row_values import (
     compile_path,
     compile_reference,
     is_empty,
+    is_false,
 )
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.variables import Variables
@@ -31,7 +32,8 @@ Find = Callable[[str], Any]
 class LookupPlan:
     """One table `[lookup.NAME]`: the keys and values of the rows of `file`, which is relative to the mapping file.
 
-    Without `value`, the whole row belongs to a key. `duplicates` says what happens if one key has two different
+    Rows for which `where` returns nothing or false are left out. Without `value`, the whole row belongs to a key.
+    `duplicates` says what happens if one key has two different
     values: reject, first or last.
     """
 
@@ -39,13 +41,14 @@ class LookupPlan:
     file: str
     key: Reference
     value: Reference | None
+    where: Reference | None
     duplicates: str
     ignores_case: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the file that are read."""
-        return (*self.key.columns, *(self.value.columns if self.value else ()))
+        return tuple(name for place in (self.key, self.value, self.where) if place for name in place.columns)
 
     def entries(self, row: Fields) -> Iterator[tuple[str, Any]]:
         """Yield the keys of a row of the file, in the form in which they are compared, with what belongs to them.
@@ -55,6 +58,8 @@ class LookupPlan:
         Raises:
             Unmappable: A key is not a text or a whole number.
         """
+        if self.where is not None and is_false(self.where.read(row)):
+            return
         found = self.key.read(row)
         value = row if self.value is None else self.value.read(row)
         for one in found if isinstance(found, list) else [found]:
@@ -95,12 +100,13 @@ def _plan(name: str, table: Table, variables: Variables) -> LookupPlan:
         table.fail("file", 'is missing; name the file to look in, such as file = "organizations.ndjson"')
     if "key" not in table:
         table.fail("key", 'is missing; name the column to look in, such as key = "id"')
-    value = table.value("value")
+    value, where = table.value("value"), table.text("where")
     found = LookupPlan(
         name=name,
         file=file,
         key=compile_reference(table.value("key"), table, "key", variables),
         value=None if value is None else compile_reference(value, table, "value", variables),
+        where=None if where is None else compile_path(where, table, "where"),
         duplicates=table.choice("duplicates", ("reject", "first", "last")) or "reject",
         ignores_case=table.flag("ignore_case"),
     )

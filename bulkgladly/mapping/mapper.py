@@ -8,7 +8,7 @@ from typing import Any
 from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.lengths import cut_text
 from bulkgladly.mapping.mapping import Each, Mapping
-from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty
+from bulkgladly.mapping.row_values import MISSING, Fields, Reference, Unmappable, is_empty, is_false
 from bulkgladly.mapping.transform import Transform
 from bulkgladly.records import DroppedValue, Part, Problem, Row, Word
 from bulkgladly.source_keys import NotAKey, SourceKey, read_key
@@ -245,7 +245,7 @@ def _row(row: Row, made: Made, part: Part | None) -> Row:
 
 def _pass_filter(row: Fields, mapping: Mapping) -> None:
     """Raise a problem that is a skip if the mapping's own filter leaves a row out."""
-    if mapping.where is not None and _is_false(mapping.where.read(row)):
+    if mapping.where is not None and is_false(mapping.where.read(row)):
         detail = f"does not match the filter: where = {mapping.where.text}"
         raise Unmappable(detail, code="mapping_skipped", is_skip=True)
 
@@ -284,8 +284,3 @@ def _joined(key: SourceKey, further: SourceKey) -> SourceKey:
     text = f"{key.text}#{further.text}"
     former = f"{key.former or key.text}#{further.former or further.text}"
     return SourceKey(text, None if former == text else former)
-
-
-def _is_false(value: Any) -> bool:
-    """Tell whether a value counts as false in JMESPath: missing, false or empty, but not 0."""
-    return value is False or is_empty(value)

@@ -28,6 +28,7 @@ __all__ = (
     "compile_reference",
     "constant",
     "is_empty",
+    "is_false",
     "text_of",
 )
 
@@ -56,6 +57,11 @@ class Unmappable(Exception):
 def is_empty(value: Any) -> bool:
     """Tell whether a value is missing, null, or an empty text, list or object."""
     return value is None or value is MISSING or (not value and isinstance(value, str | list | dict))
+
+
+def is_false(value: Any) -> bool:
+    """Tell whether a value counts as false in JMESPath: missing, false or empty, but not 0."""
+    return value is False or is_empty(value)
 
 
 def text_of(value: Any) -> str:

@@ -126,8 +126,12 @@ def _use(use: ColumnUse) -> str:
         case SourceUse.FIELD:
             return use.target
         case SourceUse.ATTRIBUTE:
-            return f"attribute {use.target.partition(':')[2] or use.target}"
+            return _attribute(use.target)
         case SourceUse.LOOKUP:
-            return f"{use.target or 'key'} (looked up)"
+            return f"{_attribute(use.target) if use.is_attribute else use.target or 'key'} (looked up)"
         case other:
             return _SAID[other]
+
+
+def _attribute(target: str) -> str:
+    return f"attribute {target.partition(':')[2] or target}"

@@ -48,6 +48,11 @@ class ColumnUse:
     use: SourceUse
     target: str = ""
 
+    @property
+    def is_attribute(self) -> bool:
+        """Whether the field is a custom attribute."""
+        return self.target.startswith("customAttribute:")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:

@@ -67,16 +67,17 @@ def reads_of_mapping(plan: PlannedStep) -> list[StepRead]:
 
 def reads_of_lookups(plan: PlannedStep) -> dict[Path, list[StepRead]]:
     """Return what the mapping of a step reads in the files in which it looks values up."""
-    choice = plan.options.mapping
-    if choice is None or choice.file is None:
+    choice, file = plan.options.mapping, plan.step.map
+    if choice is None or file is None:
         return {}
     content = tomllib.loads(choice.text)
     uses = [(target, text) for target, given in content.get("fields", {}).items() for text in _looked_up(given)]
     uses += [("", text) for text in _looked_up(content.get("key"))]
     found: dict[Path, list[StepRead]] = {}
     for name, given in content.get("lookup", {}).items():
-        reads = found.setdefault(Path(choice.file).parent / given["file"], [])
+        reads = found.setdefault(file.parent / given["file"], [])
         reads += [StepRead(path, SourceUse.KEY) for path in _paths(given.get("key"))]
+        reads += [StepRead(path, SourceUse.FILTER) for path in paths_read(given.get("where") or "@")]
         for target, text in uses:
             looked_up, _, path = text.partition(".")
             if looked_up == name:
