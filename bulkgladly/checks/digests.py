@@ -80,7 +80,7 @@ class Digests:
         Raises:
             DiskFull: They cannot be written.
         """
-        kept = Digests(folder)
+        kept = Digests(folder, held=self._most_held)
         for part in range(_PARTS):
             pairs = self._read(part)
             for digest, row in zip(pairs[::2], pairs[1::2], strict=True):

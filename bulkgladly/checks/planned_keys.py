@@ -11,6 +11,9 @@ from bulkgladly.source_keys import NotAKey, read_key
 
 __all__ = ("PlannedKeys",)
 
+_HELD = 1 << 18
+"""Keys that wait in memory to be written: fewer than usual, because those of all imports are kept until the end."""
+
 
 class PlannedKeys:
     """Collects the source keys of the rows that would be sent: 16 bytes a row, on the disk."""
@@ -18,7 +21,7 @@ class PlannedKeys:
     def __init__(self, folder: Path, resource: str, column: str | None) -> None:
         """`column` holds the keys; without one, an id is the key. Hashes are kept in `folder`, which must be empty."""
         self._resource, self._column, self._folder = resource, column, folder
-        self.digests = Digests(folder / "all")
+        self.digests = Digests(folder / "all", held=_HELD)
 
     def add(self, row: Row) -> None:
         """Add the key of a row, if it has one. A record that is identified by its content cannot be referred to.

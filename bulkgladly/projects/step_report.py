@@ -87,10 +87,10 @@ def report_of_step(record: ProjectRecord, step: ProjectStep) -> StepReport:
         return _with_end(StepReport(step.name, step.spec.name, DONE, record.step(step.name).run), end)
     report = StepReport(step.name, step.spec.name, "damaged", folder.name)
     try:
-        folder.check()
-        status = folder.live_status()
+        noted, status = folder.status(), folder.live_status()
         report = replace(report, state=_SAID.get(status, status))
-        if (found := folder.report()) is not None and status not in ("running", "new"):
+        # After a kill the report is that of the session before, if there was one; the journal is up to date.
+        if noted not in ("running", "new") and (found := folder.report()) is not None:
             return _with_end(replace(report, reason=found.get("reason")), found)
         counts = count_by_word(folder.path)
         resume = next_command("resume", folder.name, state_dir=folder.state_dir, connects=True)

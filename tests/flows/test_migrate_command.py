@@ -2,7 +2,9 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -405,3 +407,33 @@ def test_a_damaged_record_is_told(desk: Desk) -> None:
     assert told.code == 2
     assert f"error: {record} cannot be read: " in told.err
     assert "or remove it to start all steps again" in told.err
+
+
+def test_a_run_that_was_resumed_by_hand_is_the_step_all_the_same(desk: Desk) -> None:
+    """`resume` ends it, and the project goes on with the next step."""
+    stopped = desk.run("--max-requests", "6")
+    assert stopped["steps"][1]["state"] == "stopped"
+
+    assert desk.program("resume").code == 1
+    done = desk.run()
+
+    assert [step["run"] for step in done["steps"][:2]] == [step["run"] for step in stopped["steps"][:2]]
+    assert (states(done), desk.held()) == (
+        ["done", "done", "done", "no files"],
+        {"customers": 3, "items": 3, "tasks": 1},
+    )
+
+
+def test_the_status_of_a_killed_step_is_from_its_journal(desk: Desk) -> None:
+    """Its report is that of the session before the one that was killed."""
+    report = desk.run("--max-requests", "6")
+    folder = desk.folder / ".bulkgladly" / "runs" / report["steps"][1]["run"]
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE meta SET value = 'running' WHERE name = 'status'")
+    old = json.loads((folder / "report.json").read_bytes())
+    (folder / "report.json").write_bytes(orjson.dumps({**old, "counts": {**old["counts"], "created": 99}}))
+
+    status = json.loads(desk.program("migrate", "status", "--json").out)
+
+    assert (status["status"], states(status)[1]) == ("interrupted", "interrupted")
+    assert status["steps"][1]["counts"]["created"] == old["counts"]["created"]
