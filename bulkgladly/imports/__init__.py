@@ -1,11 +1,11 @@
 """Files into Gladly: rows into records, each brought to its end, and the run around it.
 
-`run_import` begins or resumes a run with `import_options` and the files (`import_inputs`, `mapping_choice`, and
-`lookup_tables` for what a mapping looks up); `shared_keys` warns of mappings that give the same keys. `retry_import`
-begins one with the rejects of another. `import_work` is what the engine drives, and `import_records` the way of each
-record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At the end `import_summary`
-accounts for every row. `dry_run` reads as an import does and sends nothing; a `rehearsal` sends to an emulator.
-`single_rows` sends rows that come one at a time, without a run. `dropped_values` says what a record is sent without.
-`result_tables` writes what people read after a run, `fixes` has what to do about each kind of reject, and `retry_rows`
-which of them a repeat can help.
+`run_import` begins or resumes a run with `import_options`, the files (`import_inputs`) and the mapping
+(`mapping_choice`, `mapping_fit`, and `lookup_tables` for what it looks up); `shared_keys` warns of mappings that give
+the same keys. `retry_import` begins a run with the rejects of another. `import_work` is what the engine drives, and
+`import_records` the way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At
+the end `import_summary` accounts for every row. `dry_run` reads as an import does and sends nothing; a `rehearsal`
+sends to an emulator. `single_rows` sends rows that come one at a time, without a run. `dropped_values` says what a
+record is sent without. `result_tables` writes what people read after a run, `fixes` has what to do about each kind of
+reject, and `retry_rows` which of them a repeat can help.
 """

@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -120,12 +120,17 @@ def _fill(connection: sqlite3.Connection, entries: Iterator[tuple[str, str, int,
 
 def _entries(plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool) -> Iterator[tuple[str, str, int, int]]:
     is_empty = True
+    unseen = set() if is_followed else plan.values_in  # nobody may have been merged, but everybody has some name
+    names: dict[str, Any] = {}
     for row in itertools.chain.from_iterable(inputs.batches()):
         if row.fields is None:
             if row.problem is not None and row.problem.word is Word.SKIPPED:
                 continue
             detail = row.problem.detail if row.problem else "cannot be read"
             raise InputError(f"{where}: {_place(inputs, row.position.file, row.position.number)}: {detail}")
+        names = row.fields
+        if unseen:
+            unseen = unseen - names.keys()
         try:
             for key, value in plan.entries(row.fields):
                 is_empty = False
@@ -137,6 +142,8 @@ def _entries(plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool)
             raise InputError(f"{where}: {place}: a key {error.detail}") from None
     if is_empty:
         raise UsageError(f"{where} key: no row of {plan.file} has a value in {plan.key.text}; correct key or where")
+    for name in unseen:
+        _refuse_column(plan, name, tuple(names), where)
 
 
 def _check_columns(plan: LookupPlan, inputs: Inputs, where: str) -> None:
@@ -144,11 +151,16 @@ def _check_columns(plan: LookupPlan, inputs: Inputs, where: str) -> None:
         columns = reader.columns()
         for name in plan.columns if columns is not None else ():
             if name not in (columns or ()):
-                places = (("key", plan.key), ("value", plan.value), ("where", plan.where))
-                key = next(key for key, place in places if place and name in place.columns)
-                meant = closest(name, columns or ())
-                hint = f"did you mean {meant}?" if meant else f"it has {', '.join(columns or ())}"
-                raise UsageError(f"{where} {key}: {plan.file} has no column {name}; {hint}")
+                _refuse_column(plan, name, columns or (), where)
+
+
+def _refuse_column(plan: LookupPlan, name: str, columns: Sequence[str], where: str) -> NoReturn:
+    places = (("key", plan.key), ("value", plan.value), ("where", plan.where))
+    key = next((f" {key}" for key, place in places if place and name in place.columns), "")
+    meant = closest(name, columns)
+    hint = f"did you mean {meant}?" if meant else f"it has {', '.join(columns)}"
+    used = "" if key else f', which a field takes with lookup = "{plan.name}.{name}"'
+    raise UsageError(f"{where}{key}: {plan.file} has no column {name}{used}; {hint}")
 
 
 def _check(connection: sqlite3.Connection, plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool) -> None:

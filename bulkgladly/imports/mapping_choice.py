@@ -9,17 +9,14 @@ from typing import overload
 
 from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
-from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
-from bulkgladly.files.layouts import suggestion
 from bulkgladly.gladly.spec import ImportSpec, drops_value_of
 from bulkgladly.imports.lookup_tables import changed_lookup, lookup_files, lookup_tables
+from bulkgladly.imports.mapping_fit import check_targets, cuts_identity, without_cut_identity
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.definitions import Given
-from bulkgladly.mapping.field_lengths import Length
-from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import Mapping, parse_mapping, read_mapping
 from bulkgladly.mapping.row_values import column
@@ -200,13 +197,13 @@ def mapper_for(
     mapping = _usable(choice)
     transform = None if choice.transform is None else load_transform(choice.transform, Path(choice.root or "."))
     if mapping is not None:
-        _check_targets(mapping, spec)
+        check_targets(mapping, spec)
         if mapping.splits and mapping.key is None and key is None:
             raise UsageError(
                 f"{mapping.file}: makes several records from a row, so every row needs its own key: "
                 'add key = "<column>" to the file, or pass --key'
             )
-        mapping = _without_cut_identity(mapping, spec)
+        mapping = without_cut_identity(mapping, spec)
     nested = [*(item.field for item in spec.columns.lists), *filter(None, [spec.columns.open_map])]
     mapper = Mapper(mapping, transform, key=None if key is None else column(key), nested=nested)
     return mapper if drops is None else mapper_dropping(mapper, drops)
@@ -300,44 +297,8 @@ def refuse_cut_identity(choice: MapChoice, spec: ImportSpec) -> None:
     """
     mapping = mapping_of(choice)
     for rule in () if mapping is None else mapping.rules:
-        if _cuts_identity(rule, spec) and rule.length is not None:
+        if cuts_identity(rule, spec) and rule.length is not None:
             raise UsageError(
                 f'{choice.file}: [fields] "{rule.target}" too_long = "{rule.length.policy}": this field identifies an '
                 "object or a person, and a shorter value would identify another one; remove max and too_long"
-            )
-
-
-def _cuts_identity(rule: FieldRule, spec: ImportSpec) -> bool:
-    return rule.length is not None and rule.length.policy != "reject" and spec.is_identity(rule.target)
-
-
-def _without_cut_identity(mapping: Mapping, spec: ImportSpec) -> Mapping:
-    rules = tuple(
-        replace(rule, length=Length(rule.length.most)) if rule.length and _cuts_identity(rule, spec) else rule
-        for rule in mapping.rules
-    )
-    return replace(mapping, rules=rules)
-
-
-def _refuse_drop(mapping: Mapping, target: str, spec: ImportSpec) -> None:
-    drops = any(rule.drops for rule in mapping.rules if rule.target == target)
-    if drops and not spec.is_optional(target):
-        raise UsageError(
-            f'{mapping.file}: [fields] "{target}" on_error = "drop": without this field, {spec.name} cannot be sent or '
-            "would be matched with other records; remove on_error"
-        )
-
-
-def _check_targets(mapping: Mapping, spec: ImportSpec) -> None:
-    if mapping.to != spec.name:
-        raise UsageError(f"{mapping.file}: is a mapping to {mapping.to}, not to {spec.name}; use another file")
-    for target in mapping.targets:
-        _refuse_drop(mapping, target, spec)
-        unknown = unknown_columns([target.replace("*", "1")], spec.columns)
-        if unknown:
-            meant = suggestion(unknown[0], spec.columns)
-            hint = f"did you mean {meant}? " if meant else ""
-            raise UsageError(
-                f'{mapping.file}: [fields] "{target}": {spec.name} have no such field; {hint}'
-                f"`bulkgladly schema show {spec.name}` lists them"
             )

@@ -2,11 +2,12 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from bulkgladly.choices import closest
 from bulkgladly.mapping.lookups import Find, LookupPlan, compile_lookups, following, looking_up
+from bulkgladly.mapping.row_values import compile_path
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.variables import NO_VARIABLES, Variables, compile_variables
 
@@ -27,12 +28,17 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """The names that fields can use. `followed` are the lookups that `same_as` uses, which must have no cycles."""
+    """The names that fields can use, and how they use them.
+
+    `followed` are the lookups that `same_as` uses, which must have no circles. `parts` are the columns that fields take
+    of the rows of each lookup, None for the whole row.
+    """
 
     variables: Variables = NO_VARIABLES
     lookups: Mapping[str, LookupPlan] = field(default_factory=dict[str, LookupPlan])
     given: Given = field(default_factory=Given)
     followed: set[str] = field(default_factory=set[str])
+    parts: dict[str, frozenset[str] | None] = field(default_factory=dict[str, "frozenset[str] | None"])
 
     def looking_up(self, table: Table) -> Callable[[Any], Any] | None:
         """Return the operation of `lookup` in a table, or None.
@@ -48,7 +54,10 @@ class Definitions:
         name, _, path = text.partition(".")
         otherwise = table.choice("otherwise", ("reject", "keep", "drop")) or "reject"
         plan = self._plan(name, table, "lookup")
-        return looking_up(plan, self._find(name), path, otherwise, table)
+        part = compile_path(path, table, "lookup") if path else None
+        before = self.parts.get(name, frozenset())
+        self.parts[name] = None if part is None or before is None else before | frozenset(part.columns)
+        return looking_up(plan, self._find(name), part, otherwise)
 
     def following(self, table: Table) -> Callable[[Any], Any] | None:
         """Return the operation of `same_as` in a table, or None.
@@ -64,6 +73,10 @@ class Definitions:
             table.fail("same_as", f"[lookup.{name}] has no value; name the column of the key that goes on")
         self.followed.add(name)
         return following(plan, self._find(name))
+
+    def plans(self) -> tuple[LookupPlan, ...]:
+        """Return the lookups, each with the parts of its rows that fields use; to be asked when all are compiled."""
+        return tuple(replace(plan, parts=self.parts.get(plan.name)) for plan in self.lookups.values())
 
     def _plan(self, name: str, table: Table, key: str) -> LookupPlan:
         if name not in self.lookups:

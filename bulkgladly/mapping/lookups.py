@@ -32,9 +32,9 @@ Find = Callable[[str], Any]
 class LookupPlan:
     """One table `[lookup.NAME]`: the keys and values of the rows of `file`, which is relative to the mapping file.
 
-    Rows for which `where` returns nothing or false are left out. Without `value`, the whole row belongs to a key.
-    `duplicates` says what happens if one key has two different
-    values: reject, first or last.
+    Rows for which `where` returns nothing or false are left out. Without `value`, the whole row belongs to a key, or
+    those of its columns that the mapping uses (`parts`, None for all). `duplicates` says what happens if one key has
+    two different values: reject, first or last.
     """
 
     name: str
@@ -44,11 +44,18 @@ class LookupPlan:
     where: Reference | None
     duplicates: str
     ignores_case: bool
+    parts: frozenset[str] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the file that are read."""
-        return tuple(name for place in (self.key, self.value, self.where) if place for name in place.columns)
+        places = (self.key, self.value, self.where)
+        return (*(name for place in places if place for name in place.columns), *sorted(self.values_in))
+
+    @property
+    def values_in(self) -> frozenset[str]:
+        """The columns that hold what belongs to a key; none if it is the whole row."""
+        return frozenset(self.value.columns) if self.value else self.parts or frozenset()
 
     def entries(self, row: Fields) -> Iterator[tuple[str, Any]]:
         """Yield the keys of a row of the file, in the form in which they are compared, with what belongs to them.
@@ -61,10 +68,15 @@ class LookupPlan:
         if self.where is not None and is_false(self.where.read(row)):
             return
         found = self.key.read(row)
-        value = row if self.value is None else self.value.read(row)
+        value = self._value(row)
         for one in found if isinstance(found, list) else [found]:
             if not is_empty(one) and (key := self.form(one)) is not None:
                 yield key, None if is_empty(value) else value
+
+    def _value(self, row: Fields) -> Any:
+        if self.value is not None:
+            return self.value.read(row)
+        return row if self.parts is None else {name: row[name] for name in sorted(self.parts) if name in row}
 
     def form(self, value: Any) -> str | None:
         """Return a value in the form in which keys are compared; None if nothing is left of it.
@@ -116,15 +128,11 @@ def _plan(name: str, table: Table, variables: Variables) -> LookupPlan:
     return found
 
 
-def looking_up(plan: LookupPlan, find: Find, path: str, otherwise: str, table: Table) -> Callable[[Any], Any]:
-    """Return the operation of `lookup = "NAME.path"`: a value becomes what belongs to it.
+def looking_up(plan: LookupPlan, find: Find, part: Reference | None, otherwise: str) -> Callable[[Any], Any]:
+    """Return the operation of `lookup`: a value becomes what belongs to it, or a part of that.
 
     `otherwise` says what becomes of a value that has no entry: reject, keep or drop.
-
-    Raises:
-        UsageError: The path is not valid.
     """
-    part = compile_path(path, table, "lookup") if path else None
 
     def look_up(value: Any) -> Any:
         key = plan.form(value)

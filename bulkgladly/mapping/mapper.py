@@ -142,11 +142,13 @@ class Mapper:
 
     def _records(self, row: Fields, number: int, mapping: Mapping) -> list[Made]:
         try:
-            _pass_filter(row, mapping)
+            # Most mappings have neither, and a call for each row is 3 % of the time of plain columns.
+            if mapping.where is not None:
+                _pass_filter(row, mapping)
             key = None if self._key is None else _key_of(row, self._key)
             if key is not None and number > 1:
                 key = _joined(key, SourceKey(str(number)))
-            elements = _elements(row, mapping.each)
+            elements = [row] if mapping.each is None else _elements(row, mapping.each)
         except Unmappable as error:
             return [error]
         found: list[Made] = []

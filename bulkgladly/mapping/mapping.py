@@ -133,7 +133,7 @@ def parse_mapping(text: str, file: str, given: Given | None = None) -> Mapping:
         key=key,
         where=None if where is None else compile_path(where, top, "where"),
         each=each,
-        lookups=tuple(definitions.lookups.values()),
+        lookups=definitions.plans(),
         followed=frozenset(definitions.followed),
     )
     _check_as_a_whole(mapping, fields)

@@ -58,6 +58,15 @@ def test_without_a_value_the_whole_row_belongs_to_a_key(tmp_path: Path) -> None:
     assert find("z") == {"ids": ["z"], "n": 2}
 
 
+def test_of_a_row_only_what_fields_use_is_kept(tmp_path: Path) -> None:
+    """Rows that differ in other columns are no contradiction: exports list a user again whenever something changes."""
+    (tmp_path / "t.csv").write_text("id,name,seen\n1,Ada,monday\n1,Ada,tuesday\n")
+    lookup = "file = 't.csv'\nkey = 'id'"
+
+    assert table(tmp_path, lookup, "lookup = 't.name'")("1") == {"name": "Ada"}
+    assert "have the same key and different values" in refusal(tmp_path, lookup)
+
+
 def test_one_key_with_two_values_is_refused_unless_the_user_chooses(tmp_path: Path) -> None:
     """Equal values are no matter."""
     (tmp_path / "t.csv").write_text("id,name\n1,Ada\n1,Ada\n1,Bea\n")
@@ -99,6 +108,16 @@ def test_a_file_that_cannot_be_looked_into_is_refused(tmp_path: Path, content: s
     (tmp_path / "t.csv").write_text(content)
 
     assert message in refusal(tmp_path, f"file = 't.csv'\n{lookup}")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.ndjson"])
+def test_a_part_that_no_row_has_is_refused(tmp_path: Path, name: str) -> None:
+    """Else every record would silently be without it."""
+    (tmp_path / name).write_text("id,email\n1,x\n" if name == "t.csv" else '{"id": 1, "email": null}\n')
+
+    said = refusal(tmp_path, f"file = '{name}'\nkey = 'id'", "lookup = 't.emial'")
+    assert f'{name} has no column emial, which a field takes with lookup = "t.emial"; did you mean email?' in said
+    assert table(tmp_path, f"file = '{name}'\nkey = 'id'", "lookup = 't.email'")("1") is not MISSING
 
 
 def test_a_file_that_is_missing_is_said_with_its_table(tmp_path: Path) -> None:
