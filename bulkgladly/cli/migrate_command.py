@@ -217,6 +217,12 @@ def _print_check(found: "ProjectCheck") -> None:
         if step.report is not None and step.report.findings:
             print_lines(f"step {step.name}")
             print_findings(step.report, drop_choice='on_error = "drop"')
+    for late in found.late_steps:
+        print_lines(
+            f"step {late.step} refers to {late.object} by key in {late.references:,} places, but step {late.later}, "
+            "which imports them, comes later",
+            f"    fix: move step {late.later} before step {late.step}",
+        )
     for one in found.collisions:
         where = "over the same file " if one.is_same_file else ""
         print_lines(

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.settings import Pace
 
-__all__ = ("CheckedStep", "KeyCollision", "ProjectCheck", "check_project")
+__all__ = ("CheckedStep", "KeyCollision", "LateStep", "ProjectCheck", "check_project")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +47,35 @@ class KeyCollision:
 
 
 @dataclass(frozen=True, slots=True)
+class LateStep:
+    """A step refers to objects that only a later step imports. `references` is how many rows do so."""
+
+    step: str
+    object: str
+    later: str
+    references: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectCheck:
     """The problems that the steps of a project would meet, as far as they can be found without Gladly.
 
-    `estimate` is for all steps together; None if no step has files.
+    `late_steps` should come earlier. `estimate` is for all steps together; None if no step has files.
     """
 
     project: str
     file: str
     steps: Sequence[CheckedStep]
     collisions: Sequence[KeyCollision]
+    late_steps: Sequence[LateStep]
     estimate: Estimate | None
     seconds: float
 
     @property
     def exit_code(self) -> int:
-        """1 if a step has findings other than what the user has chosen, or keys collide; else 0."""
-        return int(
-            bool(self.collisions) or any(step.report is not None and step.report.exit_code for step in self.steps)
-        )
+        """1 if a step has findings other than what the user has chosen, comes too late, or keys collide; else 0."""
+        reports = [step.report for step in self.steps if step.report is not None]
+        return int(bool(self.collisions or self.late_steps) or any(report.exit_code for report in reports))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the check as JSON can hold it."""
@@ -78,6 +88,7 @@ class ProjectCheck:
                 for step in self.steps
             ],
             "collisions": [asdict(one) for one in self.collisions],
+            "late_steps": [asdict(one) for one in self.late_steps],
             "estimate": self.estimate and estimate_as_dict(self.estimate),
             "seconds": round(self.seconds, 2),
         }
@@ -145,6 +156,7 @@ async def check_project(
         file=str(project.file),
         steps=tuple(steps),
         collisions=tuple(collisions),
+        late_steps=tuple(_late_steps(steps)),
         estimate=total_of(estimates) if estimates else None,
         seconds=time.monotonic() - started,
     )
@@ -168,6 +180,15 @@ def _word_fixes(report: CheckReport) -> None:
     for finding in report.findings:
         if finding.code in ("unknown_key", "unknown_parent"):
             finding.fix = "correct the key, or import these objects in an earlier step"
+
+
+def _late_steps(steps: Sequence[CheckedStep]) -> Iterator[LateStep]:
+    """Yield the steps that import what an earlier step refers to by key, if nothing before it has such objects."""
+    for at, step in enumerate(steps):
+        counts = {} if step.report is None else step.report.not_judged
+        for later in steps[at + 1 :]:
+            if later.object != step.object and (number := counts.get(f"{later.object} by source key")):
+                yield LateStep(step.name, later.object, later.name, number)
 
 
 def _collisions(made: Sequence[tuple[PlannedStep, PlannedKeys]]) -> list[KeyCollision]:

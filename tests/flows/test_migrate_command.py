@@ -225,6 +225,19 @@ def test_check_knows_what_earlier_steps_will_create(desk: Desk) -> None:
     assert not (desk.folder / ".bulkgladly").exists()
 
 
+def test_check_tells_a_step_that_comes_too_late(desk: Desk) -> None:
+    """What the rows refer to would not be there yet."""
+    head, customers, *others = PROJECT.split("[[steps]]")
+    tasks = others[1]
+    (desk.folder / "migrate.toml").write_text(f"{head}[[steps]]{tasks}[[steps]]{customers}")
+
+    told = desk.program("migrate", "check")
+    found = json.loads(desk.program("migrate", "check", "--json").out)
+
+    assert found["late_steps"] == [{"step": "tasks", "object": "customers", "later": "customers", "references": 1}]
+    assert "fix: move step customers before step tasks" in told.out
+
+
 def test_check_warns_of_keys_that_two_steps_share(desk: Desk) -> None:
     """The later one would change what the earlier has created; a namespace of its own, or an update, is right."""
     more = '[[steps]]\nname = "again"\nimport = "tasks"\nfiles = "tasks.ndjson"\nkey = "ticket"\n'
