@@ -44,14 +44,14 @@ def _last_change(record: ProjectRecord) -> int:
 def project_report(project: Project, record: ProjectRecord, steps: list[StepReport]) -> ProjectReport:
     """Return the report of a project whose steps stand like this."""
     first = next((step for step in steps if not step.is_over), None)
-    status = "complete" if first is None else first.state
-    if status == NOT_BEGUN and any(step.state == DONE for step in steps):
-        status = "interrupted"
+    state = "complete" if first is None else first.state
+    if state == NOT_BEGUN and any(step.state == DONE for step in steps):
+        state = "interrupted"
     return ProjectReport(
         project=project.name,
         file=str(project.file),
         host=record.host,
-        status=status,
+        status=state,
         exit_code=worst_exit_code(step.exit_code for step in steps if step.exit_code is not None),
         reason=None,
         steps=tuple(steps),
