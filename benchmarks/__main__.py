@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 QUICK = ("start_up", "import_speed", "resume", "pacing", "neighbour", "mappings", "check_speed")
-LONG = ("pause", "shared_budget", "memory", "kills", "export_tables", "dump", "dump_kills", "deliveries", "webhooks")
+LONG = ("pause", "shared_budget", "memory", "lookups", "kills", "export_tables", "dump", "dump_kills", "deliveries", "webhooks")
 
 
 def main() -> int:

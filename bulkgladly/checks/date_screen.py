@@ -17,7 +17,7 @@ class DateScreen:
     """
 
     def __init__(self, expand: Expand | None, findings: Findings) -> None:
-        self._mapper = expand if isinstance(expand, Mapper) else None
+        self._mapper = expand if isinstance(expand, Mapper) and expand.can_be_ambiguous else None
         self._findings = findings
         self._last: Position | None = None
 

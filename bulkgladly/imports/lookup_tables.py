@@ -30,8 +30,11 @@ from bulkgladly.storage.failures import database_error
 
 __all__ = ("changed_lookup", "lookup_files", "lookup_tables")
 
-_CACHED = 10_000
+_CACHED = 5_000
 """Values kept in memory: rows that follow each other often look up the same few."""
+_MOST_CACHED = 1_000
+"""Characters of the longest value that is kept, so that long ones cannot fill the memory."""
+_LONG = object()
 _CACHE_KIB = 8192
 _TABLE = "CREATE TABLE entries (key TEXT NOT NULL, value TEXT NOT NULL, file INT NOT NULL, number INT NOT NULL)"
 _DOUBLE = "SELECT key FROM entries GROUP BY key HAVING count(*) > 1"
@@ -103,7 +106,7 @@ def _table(plan: LookupPlan, mapping: Mapping) -> Find:
     except BaseException:
         connection.close()
         raise
-    find = functools.lru_cache(_CACHED)(functools.partial(_found, connection, threading.Lock(), plan.duplicates))
+    find = _finder(connection, plan.duplicates)
     weakref.finalize(find, connection.close)
     return find
 
@@ -215,10 +218,26 @@ def _row(connection: sqlite3.Connection, key: str, duplicates: str) -> Any:
         cursor.close()  # the statement is shared, and another thread may need it next
 
 
-def _found(connection: sqlite3.Connection, lock: threading.Lock, duplicates: str, key: str) -> Any:
-    with lock:
-        row = _row(connection, key, duplicates)
-    return MISSING if row is None else orjson.loads(row[0])
+def _finder(connection: sqlite3.Connection, duplicates: str) -> Find:
+    lock = threading.Lock()
+
+    def content_of(key: str) -> str | None:
+        with lock:
+            row = _row(connection, key, duplicates)
+        return None if row is None else row[0]
+
+    @functools.lru_cache(_CACHED)
+    def cached(key: str) -> Any:
+        content = content_of(key)
+        if content is None:
+            return MISSING
+        return orjson.loads(content) if len(content) <= _MOST_CACHED else _LONG
+
+    def find(key: str) -> Any:
+        found = cached(key)
+        return orjson.loads(content_of(key) or "null") if found is _LONG else found
+
+    return find
 
 
 def _place(inputs: Inputs, file: int, number: int) -> str:

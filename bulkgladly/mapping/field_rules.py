@@ -26,6 +26,10 @@ class FieldRule:
     """How one field is filled. `target` may have a `*` in place of a number.
 
     The values of a list then go to `email:1`, `email:2` and so on, for `email:*`.
+
+    - *what it is*: `column` to `label`, `can_be_ambiguous`, `is_ambiguous`
+    - *its value in a row*: `value`, `_finished`, `spread`
+    - *what is left of a value that is not valid*: `_surviving`, `_kept`, `_dropped`
     """
 
     target: str

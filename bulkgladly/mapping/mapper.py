@@ -107,9 +107,14 @@ class Mapper:
             made = [one for row, n in zip(rows, numbers, strict=True) for one in self._records(row, n, self._mapping)]
         return made or [Unmappable("the transform returned no row", code="mapping_skipped", is_skip=True)]
 
+    @property
+    def can_be_ambiguous(self) -> bool:
+        """True if a field has a date that can be read in several forms."""
+        return bool(self._dated)
+
     def ambiguous_dates(self, source: Fields) -> list[FieldRule]:
         """Return the fields of a row's records whose dates would be other days in another of their forms."""
-        if not self._dated or self._mapping is None:
+        if self._mapping is None:
             return []
         try:
             rows = [source] if self._transform is None else self._transform.rows(source)

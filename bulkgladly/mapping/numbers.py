@@ -98,7 +98,8 @@ def _without_currency(text: str) -> str | None:
 
 def _described(thousands: str | None, decimal: str, *, has_currency: bool) -> str:
     example = f"1{thousands or ''}234{decimal}5"
-    return f"such as {example}{' with or without a currency' if has_currency else ''}; correct thousands or decimal"
+    currency = " with or without a currency" if has_currency else ""
+    return f"such as {example}{currency}; correct it, or set thousands and decimal"
 
 
 def _whole(value: Any) -> int:

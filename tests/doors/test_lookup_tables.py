@@ -58,6 +58,14 @@ def test_without_a_value_the_whole_row_belongs_to_a_key(tmp_path: Path) -> None:
     assert find("z") == {"ids": ["z"], "n": 2}
 
 
+def test_a_long_value_is_found_again(tmp_path: Path) -> None:
+    """Though it is not kept in memory."""
+    (tmp_path / "t.csv").write_text(f"id,name\n1,{'x' * 5000}\n")
+    find = table(tmp_path, "file = 't.csv'\nkey = 'id'\nvalue = 'name'")
+
+    assert find("1") == find("1") == "x" * 5000
+
+
 def test_of_a_row_only_what_fields_use_is_kept(tmp_path: Path) -> None:
     """Rows that differ in other columns are no contradiction: exports list a user again whenever something changes."""
     (tmp_path / "t.csv").write_text("id,name,seen\n1,Ada,monday\n1,Ada,tuesday\n")

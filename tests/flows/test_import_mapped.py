@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from bulkgladly import ImportOptions, Limits, Report, RunFolder
 from bulkgladly.checks.run_check import check
 from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.dry_run import dry_run
-from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
+from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping, mapper_for, unchanged_mapping
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.runs.options import restored, stored
 from tests.flows.conftest import World, lines
 from tests.flows.quickly import resume_import, retry_import, start_import
 
@@ -475,3 +478,22 @@ async def test_two_mappings_that_give_the_same_keys_are_told(world: World) -> No
     assert note.endswith(f"use key = {{ template = 'ratings-{{id}}' }} in {other}")
     report = await check("activities", [path], own, host=world.credentials.host)
     assert report.notes == (note,)
+
+
+def test_the_day_of_a_run_and_what_it_looks_up_are_kept(tmp_path: Path) -> None:
+    """In `run.json`, so that a resume on another day makes the same records."""
+    (tmp_path / "plans.csv").write_text("id,plan\n1,gold\n")
+    text = (
+        'version = 1\nto = "customers"\nkey = "id"\n[lookup.plans]\nfile = "plans.csv"\nkey = "id"\n[fields]\n'
+        'name = { from = "id", lookup = "plans.plan" }\n'
+        'address = { from = "day", date = "iso", date_as = "date", not_before = "-1d", outside = "limit" }\n'
+    )
+    choice = replace(chosen(tmp_path, text), today=date(2020, 1, 2))
+
+    kept = orjson.loads(orjson.dumps(stored(ImportOptions(mapping=choice))))
+    again = restored(ImportOptions, kept, tmp_path).mapping
+
+    assert again is not None
+    assert again == choice == unchanged_mapping(again)
+    records = mapper_for(again, import_spec("customers"), None).records({"id": "1", "day": "2019-12-31"})
+    assert records == [{"_key": "1", "name": "gold", "address": "2020-01-01"}]
